@@ -1,0 +1,47 @@
+# Everything a person types. `make` alone lists it. Each command does its own set-up, once.
+.DEFAULT_GOAL := help
+.PHONY: help setup pipeline test test-all lint format bench report rollback schedule clean
+
+PYTHON ?= python3
+VENV   ?= .venv
+# Without a GPU: make setup TORCH_INDEX=<the CPU index that pytorch.org's install page names>
+TORCH_INDEX ?=
+ARGS   ?=
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment and install everything (other commands do it too)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing packages into $(VENV) (a few minutes, once) ..."
+	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --index-url $(TORCH_INDEX) torch
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+pipeline: $(READY) ## Run tonight's pipeline on the demo data (ARGS='--dataset ml-latest-small' for others)
+	@$(BIN)/recs run $(ARGS)
+
+test: $(READY) ## Run the tests (a few minutes)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY) ## Run all tests, the slow ones too
+	@$(BIN)/python -m pytest -m '' $(ARGS)
+
+lint: $(READY) ## Check style and types, change nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## Mend style and imports in place
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
+
+clean: ## Remove caches and build leftovers; data/ and the environment stay
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,250 @@
+"""The contract of every recommender: fit, score, recommend, find similar items, save, load.
+
+Template methods: the public ones validate and mask, subclasses fill in the ones with an underscore.
+Learned state lives in attributes that end in `_`; that is also exactly what `save` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from models.interactions import Interactions, MatrixName
+
+Progress = Callable[[int, int], None]
+"""Called as progress(done, total) after every epoch or iteration of a long fit."""
+
+IntArray = NDArray[np.integer[Any]]
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+class NotFittedError(RuntimeError):
+    """A recommender was asked for scores before `fit`."""
+
+
+class TopN(NamedTuple):
+    """Ranked lists, best first. Short lists are padded with item −1 and score NaN.
+
+    Attributes:
+        items: (n_rows, n) int32 item indices.
+        scores: (n_rows, n) float32, never increasing along a row.
+    """
+
+    items: NDArray[np.int32]
+    scores: FloatArray
+
+
+class Config(BaseModel):
+    """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    matrix: MatrixName | None = Field(
+        default=None, description="Which training matrix to use; by default the one the model names."
+    )
+
+
+class Recommender(ABC):
+    """A model of which items a user will want. See the module's text for how subclasses plug in.
+
+    Class attributes of a subclass:
+        name: what settings and tables call it.
+        matrix: the training matrix it uses unless its config chooses another.
+        config_class: its `Config`.
+    """
+
+    name: ClassVar[str]
+    matrix: ClassVar[MatrixName]
+    config_class: ClassVar[type[Config]] = Config
+
+    known_users_: BoolArray
+    known_items_: BoolArray
+    tie_order_: NDArray[np.int32]
+
+    def __init__(self, config: Config | None = None) -> None:
+        if config is not None and not isinstance(config, self.config_class):
+            raise TypeError(f"{self.name} wants a {self.config_class.__name__}, not {type(config).__name__}")
+        self.config = config if config is not None else self.config_class()
+
+    # -- fit ------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Interactions,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+        warm_start: Recommender | None = None,
+    ) -> Self:
+        """Learn from `data`; fitting twice equals fitting once.
+
+        Args:
+            data: the snapshot. The model reads `data.matrix(config.matrix or cls.matrix)`.
+            seed: the only source of randomness, also of the order in which ties are broken.
+            progress: called as progress(done, total) during long fits.
+            warm_start: a fitted model to start from, for those that can.
+
+        Raises:
+            ValueError: the training matrix holds NaN or infinity.
+        """
+        matrix = data.matrix(self.config.matrix or self.matrix)
+        if not np.isfinite(matrix.data).all():
+            raise ValueError(f"{self.name}: the training matrix holds NaN or infinite values")
+        self.known_users_ = np.diff(matrix.indptr) > 0
+        self.known_items_ = np.bincount(matrix.indices, minlength=data.n_items) > 0
+        self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
+        self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
+        return self
+
+    @abstractmethod
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,
+        *,
+        seed: int,
+        progress: Progress,
+        warm_start: Recommender | None,
+    ) -> None:
+        """Set every learned attribute. May widen or narrow `known_users_` and `known_items_`."""
+
+    # -- score ----------------------------------------------------------------------------------------
+
+    def score(self, users: IntArray) -> FloatArray:
+        """Scores of all items for a block of users: (len(users), n_items) float32.
+
+        NaN for unknown users (no training row, or an index outside the matrix) and for unknown items.
+        """
+        users, known = self._split_known(users)
+        block = np.full((len(users), len(self.known_items_)), np.nan, np.float32)
+        if known.any():
+            scores = self._score(users[known])
+            scores[:, ~self.known_items_] = np.nan
+            block[known] = scores
+        return block
+
+    @abstractmethod
+    def _score(self, users: IntArray) -> FloatArray:
+        """Scores of all items for known users: a fresh (len(users), n_items) float32 array."""
+
+    def predict(self, users: IntArray, items: IntArray) -> FloatArray:
+        """Predicted ratings of (user, item) pairs, (n,) float32; only models of the rating have them."""
+        raise NotImplementedError(f"{self.name} ranks items; it does not predict ratings")
+
+    def recommend(
+        self,
+        users: IntArray,
+        n: int,
+        *,
+        exclude: sparse.csr_array | None = None,
+        items: BoolArray | None = None,
+    ) -> TopN:
+        """The n best items for each user.
+
+        Args:
+            users: (n_rows,) user indices; unknown ones get an empty list.
+            n: length of the lists, at least 1.
+            exclude: (n_users, n_items); items stored in a user's row are left out of that user's list.
+            items: (n_items,) mask of eligible items; by default every item the model knows.
+
+        Ties are broken by a fixed permutation drawn from the seed of `fit`, never by index.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        users, known = self._split_known(users)
+        top = TopN(np.full((len(users), n), -1, np.int32), np.full((len(users), n), np.nan, np.float32))
+        eligible = self.known_items_ if items is None else self.known_items_ & items
+        if known.any() and eligible.any():
+            found = self._recommend(users[known], n, exclude, eligible)
+            top.items[known], top.scores[known] = found.items, found.scores
+        return top
+
+    @abstractmethod
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        """`recommend` for known users; `eligible` is an item mask. Families share one scorer each."""
+
+    def similar_items(self, items: IntArray, n: int) -> TopN:
+        """The n items most similar to each of `items`, itself left out; empty rows for unknown items."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        self._check_fitted()
+        items = np.asarray(items)
+        known = (items >= 0) & (items < len(self.known_items_))
+        known[known] = self.known_items_[items[known]]
+        top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
+        if known.any():
+            found = self._similar_items(items[known], n)
+            top.items[known], top.scores[known] = found.items, found.scores
+        return top
+
+    @abstractmethod
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """`similar_items` for known items."""
+
+    # -- keep -----------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json` and `arrays.npz` (no pickle) into `folder`, which is made if absent."""
+        self._check_fitted()
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, value in self._learned().items():
+            if isinstance(value, sparse.csr_array):
+                for part in ("data", "indices", "indptr"):
+                    arrays[f"{name}.{part}"] = getattr(value, part)
+                arrays[f"{name}.shape"] = np.array(value.shape)
+            else:
+                arrays[name] = np.asarray(value)
+        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+        about = {"name": self.name, "config": self.config.model_dump(mode="json")}
+        (folder / "model.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; scores are the same to the bit.
+
+        Raises:
+            ValueError: the folder holds another model.
+        """
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about["name"] != cls.name:
+            raise ValueError(f"{folder} holds the model {about['name']!r}, not {cls.name!r}")
+        model = cls(cls.config_class.model_validate(about["config"]))
+        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+            for key in arrays.files:
+                name, _, part = key.partition(".")
+                if not part:
+                    setattr(model, name, arrays[key])
+                elif part == "shape":
+                    parts = tuple(arrays[f"{name}.{p}"] for p in ("data", "indices", "indptr"))
+                    setattr(model, name, sparse.csr_array(parts, shape=tuple(arrays[key])))
+        return model
+
+    def _learned(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "known_items_"):
+            raise NotFittedError(f"{self.name} is not fitted yet: call fit first")
+
+    def _split_known(self, users: IntArray) -> tuple[IntArray, BoolArray]:
+        self._check_fitted()
+        users = np.asarray(users)
+        known = (users >= 0) & (users < len(self.known_users_))
+        known[known] = self.known_users_[users[known]]
+        return users, known
+
+
+def _silent(done: int, total: int) -> None:
+    """The progress report of somebody who does not want one."""

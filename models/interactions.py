@@ -1,0 +1,95 @@
+"""What every recommender is fitted on: one snapshot of who did what, as sparse matrices of one shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+
+MatrixName = Literal["rating", "positive", "composite"]
+_MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_features")
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Sparse user × item matrices of one shape; rows and columns are dense indices, never external ids.
+
+    All are canonical `csr_array` (sorted indices, no duplicates).
+
+    Attributes:
+        seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking; no training signal.
+        rating: float32, the explicit rating as given (an explicit zero is a rating of zero).
+        positive: float32, 1 where the user showed liking (rating ≥ `relevant_rating`, positive event, or tag).
+        composite: float32, the composite utility u where u > 0.
+        timestamp: int64, Unix seconds of the pair's latest interaction; the pattern of `seen`.
+        item_features: (n_items, n_features) float32, how often each genre or tag was given to each item.
+        feature_names: one name per column of `item_features`, such as `genre:Drama` or `tag:noir`.
+    """
+
+    seen: sparse.csr_array
+    rating: sparse.csr_array
+    positive: sparse.csr_array
+    composite: sparse.csr_array
+    timestamp: sparse.csr_array
+    item_features: sparse.csr_array
+    feature_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("rating", "positive", "composite", "timestamp"):
+            shape = getattr(self, name).shape
+            if shape != self.seen.shape:
+                raise ValueError(f"matrix {name!r} has shape {shape}, but 'seen' has {self.seen.shape}")
+        if self.item_features.shape != (self.n_items, len(self.feature_names)):
+            raise ValueError(
+                f"item_features has shape {self.item_features.shape}, expected "
+                f"({self.n_items} items, {len(self.feature_names)} feature names)"
+            )
+
+    @property
+    def n_users(self) -> int:
+        """Number of rows of every matrix."""
+        return int(self.seen.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """Number of columns of every matrix."""
+        return int(self.seen.shape[1])
+
+    def matrix(self, name: MatrixName) -> sparse.csr_array:
+        """The training matrix called `name`."""
+        chosen: sparse.csr_array = getattr(self, name)
+        return chosen
+
+    @classmethod
+    def from_positive(cls, positive: sparse.csr_array) -> Interactions:
+        """Interactions of data that knows only likes (benchmarks, notebooks): every matrix is that one."""
+        ones = sparse.csr_array(positive, dtype=np.float32, copy=True)
+        ones.sum_duplicates()
+        ones.data[:] = 1
+        no_features = sparse.csr_array((ones.shape[1], 0), dtype=np.float32)
+        timestamp = sparse.csr_array(
+            (np.zeros(ones.nnz, np.int64), ones.indices, ones.indptr), shape=ones.shape
+        )
+        return cls(
+            seen=ones, rating=ones, positive=ones, composite=ones, timestamp=timestamp,
+            item_features=no_features,
+        )  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npz` per matrix and `feature_names.json` into an existing `folder`."""
+        for name in _MATRICES:
+            sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
+        text = json.dumps(list(self.feature_names), ensure_ascii=False)
+        (folder / "feature_names.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Interactions:
+        """Read what `save` wrote."""
+        matrices = {name: sparse.csr_array(sparse.load_npz(folder / f"{name}.npz")) for name in _MATRICES}
+        names = json.loads((folder / "feature_names.json").read_text(encoding="utf-8"))
+        assert {f.name for f in fields(cls)} == {*matrices, "feature_names"}
+        return cls(**matrices, feature_names=tuple(names))

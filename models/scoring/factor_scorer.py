@@ -1,0 +1,1 @@
+"""The one top-N scorer of all factor models."""

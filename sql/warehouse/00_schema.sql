@@ -1,0 +1,10 @@
+-- What the warehouse holds beside the clean tables. Runs at every opening; changes nothing that exists.
+-- The clean tables are made anew by the cleaning files whenever the landed files change:
+--   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
+--   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
+--   events  (user_id, item_id, event text, value double, happened_at timestamp)
+--   items   (item_id, title text, genres text[])
+-- user_id and item_id are bigint or text, the same in every table. Times are UTC.
+-- A rating is visible at a moment t when rated_at < t and (superseded_at is null or superseded_at >= t): the latest
+-- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
+-- Tags likewise, a pair's repeated tag counting once.

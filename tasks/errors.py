@@ -1,0 +1,34 @@
+"""Errors that end a night: one clear sentence, what to do about it, and the exit code."""
+
+from __future__ import annotations
+
+
+class NightError(Exception):
+    """Something an operator must know. `str(error)` is one clear sentence; `hint` says what to do.
+
+    Exit code 1: the run is recorded as failed, and the published lists stay as they were.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(NightError):
+    """The command, the settings or the data folder are wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class CheckFailedError(NightError):
+    """A check before publication failed: the lists are kept aside and yesterday's stay live."""
+
+    exit_code = 3
+
+
+class LockedError(NightError):
+    """Another night holds the lock."""
+
+    exit_code = 4

@@ -1,0 +1,167 @@
+"""What tasks hand each other: small frozen records that point at data, never the data itself.
+
+Every reference is made of JSON values, dates and other references, so that a manifest can hold it (`to_json`) and the
+next night can read it back (`from_json`). Folders are artifacts of the stage store (`tasks/store.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+Source = Literal["ratings", "tags", "events", "items"]
+IdType = Literal["BIGINT", "TEXT"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One input file as it stands on disk or as it was landed.
+
+    `kind`: a `snapshot` replaces what the same path said before; an `append` adds to it.
+    """
+
+    source: Source
+    path: str
+    kind: Literal["snapshot", "append"]
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The live input files of a night, new ones included; `data_hash` covers contents and column mapping."""
+
+    data_hash: str
+    files: tuple[SourceFile, ...]
+    new_files: int
+
+
+@dataclass(frozen=True)
+class SourceCounts:
+    """Where the rows of one source went: rows_in = clean + duplicates + quarantined, always."""
+
+    source: Source
+    rows_in: int
+    clean: int
+    duplicates: int
+    quarantined: int
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True)
+class CleanData:
+    """The clean tables of the warehouse. `key` changes whenever their contents could."""
+
+    key: str
+    counts: tuple[SourceCounts, ...]
+    user_id_type: IdType
+    item_id_type: IdType
+    newest_interaction: datetime
+    n_users: int
+    n_items: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is cut when. Folder: `cutoffs.parquet` (user_id, cutoff TIMESTAMP), one row per clean user.
+
+    What a user did at or after the cutoff, and before `as_of`, is held out. The refit uses a folder of the same shape
+    in which every cutoff is `as_of` (`kind='everything'`). `cutoff` is None where each user has one of their own.
+    """
+
+    key: str
+    folder: Path
+    kind: Literal["temporal", "leave_last", "everything"]
+    why: str
+    as_of: datetime
+    cutoff: datetime | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The utility matrices before a split's cutoffs.
+
+    Folder: what `models.interactions.Interactions.save` writes, and the id maps `users.parquet` (user_idx, user_id)
+    and `items.parquet` (item_idx, item_id), ordered by index.
+    """
+
+    key: str
+    folder: Path
+    n_users: int
+    n_items: int
+    n_seen: int
+    n_rating: int
+    n_positive: int
+    n_composite: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What the models are judged on.
+
+    Folder: `users.npz` with `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) for users with history and
+    at least one relevant item; `relevant.npz`, csr (n, n_items) of their relevant items in the same order;
+    `cold_relevant.npz`, csr (n_cold, n_items) and `cold_half.npz` (`half`) for users without history.
+    `unknown_item_share`: the share of held-out positives whose item the training part does not know (not counted).
+    """
+
+    key: str
+    folder: Path
+    n_select: int
+    n_report: int
+    n_cold: int
+    unknown_item_share: float
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A fitted recommender. Folder: what `Recommender.save` wrote."""
+
+    key: str
+    folder: Path
+    model: str
+    seconds: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's metrics per held-out user.
+
+    Folder: `per_user.npz`, one (n_users,) float64 array per metric such as `ndcg@10`, in the order of `HeldOut`.
+    """
+
+    key: str
+    folder: Path
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The champion and the figures behind it. Folder: `metrics.json`, rows of the `model_metrics` table."""
+
+    key: str
+    folder: Path
+    champion: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What will be published. Folder, Parquet, external ids, sorted by primary key:
+
+    `recommendations.parquet` (user_id, rank, item_id, score, model, model_score, reason_item_id),
+    `similar_items.parquet` (item_id, rank, similar_item_id, score), `fallback_recommendations.parquet` (segment, rank,
+    item_id, score), `items.parquet` (item_id, title, genres joined by '|').
+    """
+
+    key: str
+    folder: Path
+    n_users: int
+    n_rows: int
+    n_similar: int
+    n_fallback: int
+    n_items: int

@@ -1,0 +1,247 @@
+"""Settings of the night: `pipeline.toml`, then the environment (`RECS_SECTION__KEY`), then `--set section.key=value`."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from models.base import Config
+from models.registry import config_class, recommender_class
+from tasks.errors import UsageError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+IdChoice = Literal["auto", "integer", "text"]
+
+
+class Section(BaseModel):
+    """One table of `pipeline.toml`: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class RunSettings(Section):
+    """How a night runs."""
+
+    seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
+    parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
+
+
+class RatingsColumns(Section):
+    """Where ratings are: the file's stem, then its column names."""
+
+    file: str = "ratings"
+    user: str = "userId"
+    item: str = "movieId"
+    rating: str = "rating"
+    timestamp: str = "timestamp"
+
+
+class TagsColumns(Section):
+    """Where tags are: the file's stem, then its column names."""
+
+    file: str = "tags"
+    user: str = "userId"
+    item: str = "movieId"
+    tag: str = "tag"
+    timestamp: str = "timestamp"
+
+
+class EventsColumns(Section):
+    """Where events are: the file's stem, then its column names. A missing value column means 1."""
+
+    file: str = "events"
+    user: str = "userId"
+    item: str = "itemId"
+    event: str = "event"
+    value: str = "value"
+    timestamp: str = "timestamp"
+
+
+class ItemsColumns(Section):
+    """Where the catalogue is: the file's stem, then its column names. Title and genres may be absent."""
+
+    file: str = "movies"
+    item: str = "movieId"
+    title: str = "title"
+    genres: str = "genres"
+
+
+class DataSettings(Section):
+    """What comes in and how dirty it may be."""
+
+    kind: Literal["snapshot", "append"] = "snapshot"
+    rating_min: float = 0.5
+    rating_max: float = 5.0
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    user_id: IdChoice = "auto"
+    item_id: IdChoice = "auto"
+    ratings: RatingsColumns = RatingsColumns()
+    tags: TagsColumns = TagsColumns()
+    events: EventsColumns = EventsColumns()
+    items: ItemsColumns = ItemsColumns()
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> DataSettings:
+        if self.rating_min >= self.rating_max:
+            raise ValueError(f"rating_min {self.rating_min} must lie below rating_max {self.rating_max}")
+        return self
+
+
+class Signal(Section):
+    """One term of the composite utility: weight · transform(aggregate of value · 2^(−age / half_life))."""
+
+    source: Literal["ratings", "tags", "events"]
+    event: str | None = Field(
+        default=None, description="Events only: which one; a missing value counts as 1."
+    )
+    weight: float = Field(default=1.0, gt=0)
+    aggregate: Literal["last", "sum", "max", "count"] = "sum"
+    transform: Literal["none", "binary", "log1p", "user_mean", "user_ratio", "user_zscore", "item_idf"] = (
+        "none"
+    )
+    half_life_days: float = Field(default=0, ge=0, description="Days in which a value halves; 0 is no decay.")
+
+    @model_validator(mode="after")
+    def _event_goes_with_events(self) -> Signal:
+        if (self.source == "events") != (self.event is not None):
+            raise ValueError("`event` is needed when source is 'events', and only then")
+        return self
+
+
+_SIGNALS = {
+    "rating": Signal(source="ratings", weight=1, aggregate="last", transform="user_mean"),
+    "tag": Signal(source="tags", weight=2, aggregate="count", transform="log1p"),
+}
+
+
+class UtilitySettings(Section):
+    """What an interaction is worth, and which of them are positive."""
+
+    relevant_rating: float = 3.5
+    positive_tags: bool = True
+    positive_events: dict[str, float] = {"like": 1, "share": 1, "comment": 1, "purchase": 1}
+    signals: dict[str, Signal] = Field(default=_SIGNALS, min_length=1)
+
+
+class SplitSettings(Section):
+    """What is held out to judge the models."""
+
+    method: Literal["temporal", "leave_last", "auto"] = "auto"
+    cutoff: str = ""
+    temporal_share: Share = 0.1
+    leave_last_share: Share = 0.2
+    leave_last_n: int = Field(default=0, ge=0)
+    min_users: int = Field(default=500, ge=1)
+    min_user_share: Share = 0.2
+
+    @field_validator("cutoff")
+    @classmethod
+    def _cutoff_is_a_date(cls, value: str) -> str:
+        if value:
+            datetime.fromisoformat(value)
+        return value
+
+
+class JudgeSettings(Section):
+    """How the models are compared."""
+
+    k: tuple[int, ...] = Field(default=(10, 20), min_length=1)
+    champion_metric: str = "ndcg@10"
+    bootstrap_samples: int = Field(default=2000, ge=100)
+    confidence: Share = 0.95
+
+    @model_validator(mode="after")
+    def _metric_is_computed(self) -> JudgeSettings:
+        if any(k < 1 for k in self.k):
+            raise ValueError("every k must be at least 1")
+        names = ("ndcg", "recall", "recall_min", "map", "mrr", "hit_rate", "precision")
+        known = [f"{name}@{k}" for name in names for k in self.k]
+        if self.champion_metric not in known:
+            raise ValueError(f"champion_metric must be one of {', '.join(known)}")
+        return self
+
+
+class ModelsSettings(BaseModel):
+    """The shelf, and one table of hyperparameters per model, checked by that model's own config."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    shelf: tuple[str, ...] = Field(default=("popularity", "item_knn", "als"), min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_are_models(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        for name in values.get("shelf", ()):
+            recommender_class(name)
+        return {k: v if k == "shelf" else config_class(k).model_validate(v) for k, v in values.items()}
+
+    def config(self, name: str) -> Config:
+        """The config of a model: its table, or its defaults."""
+        found: Config | None = (self.model_extra or {}).get(name)
+        return found if found is not None else config_class(name)()
+
+
+class RecommendSettings(Section):
+    """What the published lists look like."""
+
+    n: int = Field(default=100, ge=1, le=10_000)
+    exclude_seen: bool = True
+    similar_model: str = "item_knn"
+    similar_n: int = Field(default=50, ge=1, le=10_000)
+    fallback_n: int = Field(default=100, ge=1, le=10_000)
+    fallback_genres: bool = True
+
+    @field_validator("similar_model")
+    @classmethod
+    def _similar_model_exists(cls, value: str) -> str:
+        recommender_class(value)
+        return value
+
+
+class CheckSettings(Section):
+    """What must hold before lists go live."""
+
+    min_user_coverage: float = Field(default=1.0, ge=0, le=1)
+
+
+class PublishSettings(Section):
+    """Where the lists go."""
+
+    keep_runs: int = Field(default=7, ge=1)
+    url: SecretStr | None = Field(
+        default=None, description="From the environment only: it may hold a password."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of a night."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="RECS_", env_nested_delimiter="__", validate_default=True
+    )
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    utility: UtilitySettings = UtilitySettings()
+    split: SplitSettings = SplitSettings()
+    judge: JudgeSettings = JudgeSettings()
+    models: ModelsSettings = ModelsSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    check: CheckSettings = CheckSettings()
+    publish: PublishSettings = PublishSettings()
