@@ -1,0 +1,54 @@
+"""Popularity: the same list for everybody, by how many users liked each item."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
+from models.interactions import Interactions, MatrixName
+from models.scoring import factor_scorer
+
+
+class Popularity(Recommender):
+    """Scores an item by the sum of its column. Knows every user, also those without a training entry.
+
+    Attributes:
+        item_scores_: (n_items,) float32.
+    """
+
+    name: ClassVar[str] = "popularity"
+    matrix: ClassVar[MatrixName] = "positive"
+
+    item_scores_: FloatArray
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,  # noqa: ARG002
+        *,
+        seed: int,  # noqa: ARG002
+        progress: Progress,  # noqa: ARG002
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        self.known_users_ = np.ones(matrix.shape[0], bool)
+        self.item_scores_ = np.asarray(matrix.sum(axis=0), np.float32)
+
+    def _score(self, users: IntArray) -> FloatArray:
+        return np.tile(self.item_scores_, (len(users), 1))
+
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        everybody = np.ones((len(self.known_users_), 1), np.float32)
+        return factor_scorer.top_n(
+            everybody, self.item_scores_[:, None], users, n,
+            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
+        )  # fmt: skip
+
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """None: that two items are both popular does not make them alike."""
+        shape = (len(items), n)
+        return TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))

@@ -1,0 +1,83 @@
+"""Implicit alternating least squares (Hu, Koren & Volinsky 2008; conjugate gradient: Takács et al. 2011)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from pydantic import Field
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from models.base import Config, Progress, Recommender
+from models.interactions import Interactions, MatrixName
+from models.scoring.factor_model import FactorRecommender
+
+
+class ALSConfig(Config):
+    """Hyperparameters of `als`."""
+
+    factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
+    regularization: float = Field(
+        default=30.0, ge=0, description="Weight of the squared vectors in the loss."
+    )
+    alpha: float = Field(default=40.0, gt=0, description="Confidence of an entry u is alpha · u.")
+    degree_exponent: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Confidences are divided by the item's number of users to this power: 0 leaves popular items "
+        "their weight, 1 takes all of it.",
+    )
+    iterations: int = Field(default=15, ge=1, le=1000, description="Rounds of users, then items.")
+
+
+class ALS(FactorRecommender):
+    """implicit's ALS on the CPU behind our contract: reproducible at any number of threads."""
+
+    name: ClassVar[str] = "als"
+    matrix: ClassVar[MatrixName] = "composite"
+    config_class: ClassVar[type[Config]] = ALSConfig
+    config: ALSConfig
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,  # noqa: ARG002
+        *,
+        seed: int,
+        progress: Progress,
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        config = self.config
+        # A fresh model for every fit: implicit's own keeps its old number of rows when it is fitted again.
+        # Its threads and those of BLAS get in each other's way: left alone, a fit takes three times as long.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=config.factors,
+                regularization=config.regularization,
+                alpha=config.alpha,
+                iterations=config.iterations,
+                random_state=seed,  # an int: a RandomState crashes
+            )
+            model.fit(
+                confidences(matrix, config.degree_exponent),
+                show_progress=False,
+                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
+            )
+        if (len(model.user_factors), len(model.item_factors)) != matrix.shape:
+            raise RuntimeError(
+                f"als: implicit learned {len(model.user_factors)} users and {len(model.item_factors)} items, "
+                f"but the matrix has {matrix.shape[0]} and {matrix.shape[1]}"
+            )
+        self.user_factors_ = model.user_factors
+        self.item_factors_ = model.item_factors
+        self.item_bias_ = np.empty(0, np.float32)
+
+
+def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
+    """The entries divided by (users of the item)^degree_exponent, as the csr_matrix that implicit wants."""
+    degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
+    weight = (degree[matrix.indices] ** -degree_exponent).astype(np.float32)
+    return sparse.csr_matrix((matrix.data * weight, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -1,0 +1,53 @@
+"""What all factor models share: a user is a vector, an item is a vector, a score is their product plus a bias."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.scoring import factor_scorer
+
+
+class FactorRecommender(Recommender):
+    """A recommender whose `_fit` sets the three arrays below; everything else is inherited.
+
+    Attributes:
+        user_factors_: (n_users, f) float32.
+        item_factors_: (n_items, f) float32.
+        item_bias_: (n_items,) float32, or an empty array for models without a bias.
+    """
+
+    user_factors_: FloatArray
+    item_factors_: FloatArray
+    item_bias_: FloatArray
+
+    def _score(self, users: IntArray) -> FloatArray:
+        return factor_scorer.score(self.user_factors_, self.item_factors_, users, self._bias())
+
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        return factor_scorer.top_n(
+            self.user_factors_, self.item_factors_, users, n,
+            tie_order=self.tie_order_, item_bias=self._bias(), exclude=exclude, eligible=eligible,
+        )  # fmt: skip
+
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """By the cosine of the item vectors; the bias, which is popularity, plays no part."""
+        norms = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
+        directions = np.divide(
+            self.item_factors_, norms, out=np.zeros_like(self.item_factors_), where=norms > 0
+        )
+        return factor_scorer.top_n(
+            directions, directions, items, n,
+            tie_order=self.tie_order_, exclude=_itself(len(directions)), eligible=self.known_items_,
+        )  # fmt: skip
+
+    def _bias(self) -> FloatArray | None:
+        return self.item_bias_ if self.item_bias_.size else None
+
+
+def _itself(n_items: int) -> sparse.csr_array:
+    """For every item, the item itself: what its list of similar items must not hold."""
+    return sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))

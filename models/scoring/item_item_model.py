@@ -1,0 +1,44 @@
+"""What all item-item models share: an item scores by its similarity to what the user did."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.scoring import item_item_scorer
+
+
+class ItemItemRecommender(Recommender):
+    """A recommender whose `_fit` sets the two matrices below; everything else is inherited.
+
+    It lists only items for which something in the user's profile speaks, so its lists may be short.
+
+    Attributes:
+        profiles_: (n_users, n_items) float32, the users' rows as the model weighs them.
+        similarity_: (n_items, n_items) float32; row j holds the items to which a liking of j carries over. The
+            diagonal is empty.
+    """
+
+    profiles_: sparse.csr_array
+    similarity_: sparse.csr_array
+
+    def _score(self, users: IntArray) -> FloatArray:
+        return item_item_scorer.score(self.profiles_, self.similarity_, users)
+
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        return item_item_scorer.top_n(
+            self.profiles_, self.similarity_, users, n,
+            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
+        )  # fmt: skip
+
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """The greatest entries of the items' rows: the list of a user who did nothing but like that item."""
+        n_items = len(self.known_items_)
+        alone = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+        return item_item_scorer.top_n(
+            alone, self.similarity_, items, n,
+            tie_order=self.tie_order_, exclude=alone, eligible=self.known_items_,
+        )  # fmt: skip

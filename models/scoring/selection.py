@@ -1,0 +1,131 @@
+"""Pick the n best of every row of a score block: the half that both scorers share.
+
+No row is sorted. A row is dealt into groups; the n-th greatest group maximum is a lower bound of the n-th greatest
+score, because n different groups hold at least one such score each. Only the few groups that reach the bound are
+looked at again, and only the scores that reach it are sorted: a little over n of them, when ties are few.
+
+The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, TopN
+
+_ROWS_PER_CHUNK = 16  # rows that share one scratch space
+_BLOCK_ENTRIES = 8_000_000  # scores held at a time: 32 MB
+_MAX_BLOCK_ROWS = 512  # the matrix product gains nothing from taller blocks
+
+
+class Selector:
+    """Turns blocks of scores into lists, by one rule: higher score first, ties in the order of `tie_order`.
+
+    −inf and NaN are no scores: they never enter a list, and lists that run short are padded.
+
+    Args:
+        users: (n_rows,) the row of `exclude` that belongs to each list.
+        n: length of the lists.
+        tie_order: (n_items,) permutation of the items; of equal scores the item that comes first here wins.
+        exclude: (n_users, n_items); items stored in a user's row are left out.
+        eligible: (n_items,) mask; by default every item.
+    """
+
+    def __init__(
+        self,
+        users: IntArray,
+        n: int,
+        tie_order: NDArray[np.int32],
+        exclude: sparse.csr_array | None = None,
+        eligible: BoolArray | None = None,
+    ) -> None:
+        self._users = np.asarray(users, np.int64)
+        self._tie_order = tie_order
+        self._tie_rank = np.empty(len(tie_order), np.uint32)
+        self._tie_rank[tie_order] = np.arange(len(tie_order), dtype=np.uint32)
+        self._hidden = np.flatnonzero(~eligible) if eligible is not None else np.empty(0, np.int64)
+        self._exclude = exclude
+        shape = (len(self._users), n)
+        self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
+
+    def select(self, start: int, scores: FloatArray) -> None:
+        """Fill the lists from row `start` on. `scores` (block, n_items) float32 is overwritten with the masks."""
+        rows = slice(start, start + len(scores))
+        if len(self._hidden):
+            scores[:, self._hidden] = -np.inf
+        if self._exclude is not None:
+            _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
+        _select(scores, self._tie_rank, self._tie_order, self.top.items[rows], self.top.scores[rows])
+
+
+def block_rows(n_items: int) -> int:
+    """How many rows of `n_items` scores to hold at a time, so that memory stays bounded."""
+    return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
+
+
+@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
+    """Set each user's stored items to −inf."""
+    for row in numba.prange(len(users)):
+        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+            scores[row, indices[at]] = -np.inf
+
+
+@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
+    """Write every row's best items and their scores; what is not written stays padding."""
+    n_rows, width = scores.shape
+    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
+        maxima = np.empty(min(width, max(8 * items.shape[1], 256)), np.float32)
+        found = np.empty(width, np.float32)
+        keys = np.empty(width, np.uint64)
+        for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
+            bound = _lower_bound(scores[row], items.shape[1], maxima)
+            count = _collect(scores[row], bound, maxima, tie_rank, found, keys)
+            keys[:count].sort()
+            for rank in range(min(count, items.shape[1])):
+                item = tie_order[keys[rank] & np.uint64(0xFFFFFFFF)]
+                items[row, rank] = item
+                values[row, rank] = scores[row, item]
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _lower_bound(row: Any, n: int, maxima: Any) -> Any:
+    """A score that at least n scores of the row reach; −inf if there may be fewer. Fills the group maxima.
+
+    Group g holds the entries g, g + n_groups, g + 2 n_groups, ..., so that the inner loop is a vector maximum.
+    """
+    maxima[:] = -np.inf
+    for start in range(0, len(row), len(maxima)):
+        for group in range(min(len(maxima), len(row) - start)):
+            score = row[start + group]
+            maxima[group] = score if score > maxima[group] else maxima[group]
+    if n >= len(maxima):
+        return np.float32(-np.inf)
+    return np.partition(maxima, len(maxima) - n)[len(maxima) - n]
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, found: Any, keys: Any) -> int:
+    """Gather the scores that reach the bound as integers that sort best first; return how many.
+
+    A key is the score's bit pattern, turned so that greater scores sort first, above the item's tie rank.
+    """
+    bits = found.view(np.uint32)
+    count = 0
+    for group in range(len(maxima)):
+        if maxima[group] >= bound and maxima[group] > -np.inf:
+            for item in range(group, len(row), len(maxima)):
+                score = row[item]
+                if score >= bound and score > -np.inf:
+                    found[count] = score + np.float32(0)  # −0 becomes 0: equal scores have equal bits
+                    sign = bits[count] >> np.uint32(31)
+                    descending = bits[count] if sign else bits[count] ^ np.uint32(0x7FFFFFFF)
+                    keys[count] = (np.uint64(descending) << np.uint64(32)) | np.uint64(tie_rank[item])
+                    count += 1
+    return count
