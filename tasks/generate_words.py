@@ -1,0 +1,184 @@
+"""The words of the demo data set: tastes with their genres, tags and nouns, and titles made from them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+TITLE_TRIES = 20  # then a sequel number is added
+
+
+class Taste(NamedTuple):
+    """What one kind of audience looks for: genres (the most telling first), tags, and nouns for titles."""
+
+    genres: tuple[str, ...]
+    tags: tuple[str, ...]
+    nouns: tuple[str, ...]
+
+
+def _taste(genres: str, tags: str, nouns: str) -> Taste:
+    return Taste(tuple(genres.split()), _phrases(tags), tuple(nouns.split()))
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
+TASTES = (
+    _taste(
+        "Drama Romance",
+        "slow burn, bittersweet, character study, understated, family secrets, melancholy, beautifully "
+        "shot, small town, grief, great dialogue",
+        "Harbour Orchard Letter Winter Garden Sister Bridge Lantern Confession Tide",
+    ),
+    _taste(
+        "Action Adventure Thriller",
+        "car chase, explosions, one-man army, martial arts, stunts, adrenaline, hostage, special forces, "
+        "gunfights, revenge mission",
+        "Strike Protocol Vengeance Bullet Velocity Outlaw Fury Convoy Target Storm",
+    ),
+    _taste(
+        "Comedy",
+        "laugh out loud, slapstick, deadpan, quotable, buddy comedy, satire, awkward, workplace, road "
+        "trip, feel-good",
+        "Wedding Roommate Vacation Reunion Boss Neighbour Disaster Mustache Cousin Plan",
+    ),
+    _taste(
+        "Crime Thriller",
+        "heist, double cross, con artist, gangster, undercover, getaway, clever script, antihero, dirty "
+        "cops, ensemble cast",
+        "Vault Alibi Score Syndicate Ransom Diamond Informant Ledger Safehouse Hustle",
+    ),
+    _taste(
+        "Sci-Fi Adventure",
+        "space opera, aliens, starships, first contact, world building, epic scope, robots, far future, "
+        "practical effects, colonies",
+        "Orbit Nebula Beacon Colony Horizon Signal Starship Meridian Eclipse Frontier",
+    ),
+    _taste(
+        "Mystery Thriller",
+        "plot twist, whodunnit, unreliable narrator, red herring, locked room, detective, suspense, cat "
+        "and mouse, missing person, cold case",
+        "Witness Cipher Staircase Portrait Inheritance Silence Clue Guest Mirror Key",
+    ),
+    _taste(
+        "Fantasy Adventure",
+        "quest, dragons, magic, sword fights, mythology, chosen one, epic battle, fairy tale, prophecy, "
+        "wizards",
+        "Dragon Throne Prophecy Sorcerer Crown Forest Sword Kingdom Oath Raven",
+    ),
+    _taste(
+        "Romance Comedy",
+        "meet cute, swoon-worthy, enemies to lovers, charming leads, date night, wedding, second chances, "
+        "big city, opposites attract, sweet",
+        "Kiss Valentine Bouquet Promise Heart Summer Florist Dance Proposal Weekend",
+    ),
+    _taste(
+        "Horror Thriller",
+        "jump scares, haunted house, slasher, gore, final girl, creepy, found footage, possession, "
+        "zombies, body horror",
+        "Cellar Scream Asylum Grave Hollow Shadow Ritual Doll Whisper Attic",
+    ),
+    _taste(
+        "Animation Children Comedy",
+        "talking animals, family friendly, heartwarming, colourful, sing-along, toys, friendship, coming "
+        "of age, cute, hand-drawn",
+        "Penguin Balloon Kitten Treehouse Rocket Bear Pirate Puppet Marmalade Parade",
+    ),
+    _taste(
+        "Sci-Fi Thriller",
+        "dystopia, mind-bending, time travel, artificial intelligence, cyberpunk, virtual reality, "
+        "paranoia, philosophical, conspiracy, memory",
+        "Machine Paradox Memory Algorithm Circuit Replica Loop Archive Dream Zero",
+    ),
+    _taste(
+        "War Drama History",
+        "world war, based on a true story, trenches, resistance, anti-war, historical, sacrifice, "
+        "brotherhood, epic, prisoner of war",
+        "Regiment Trench Armistice Siege Battalion Courier Frontline Medal Occupation Retreat",
+    ),
+    _taste(
+        "Documentary",
+        "true story, nature, archive footage, interviews, eye-opening, investigative, music history, "
+        "politics, thought-provoking, wildlife",
+        "Ocean Glacier Senator Orchestra Factory River Archive Champion Courtroom Migration",
+    ),
+    _taste(
+        "Musical Romance",
+        "show tunes, tap dance, broadway, singing, backstage, lavish costumes, jazz, choreography, golden "
+        "age, showstopper",
+        "Serenade Chorus Spotlight Melody Cabaret Waltz Overture Encore Ballroom Rhythm",
+    ),
+    _taste(
+        "Western Adventure",
+        "gunslinger, frontier, bounty hunter, showdown, spaghetti western, train robbery, sheriff, wide "
+        "landscapes, outlaws, lone rider",
+        "Canyon Sheriff Saddle Prairie Mustang Saloon Gulch Rider Gallows Badlands",
+    ),
+    _taste(
+        "Film-Noir Crime Mystery",
+        "femme fatale, black and white, private eye, fatalism, noir, hard-boiled, rainy streets, voice- "
+        "over, betrayal, cigarette smoke",
+        "Alley Nightclub Stranger Cigarette Boulevard Blonde Verdict Dusk Detective Pier",
+    ),
+)
+GENERAL_TAGS = _phrases(
+    "atmospheric, classic, overrated, underrated, must see, great soundtrack, great acting, too long, "
+    "rewatchable, cult film, surprising, visually stunning"
+)
+GENRES = tuple(sorted({genre for taste in TASTES for genre in taste.genres}))
+NO_GENRES = "(no genres listed)"
+
+_ADJECTIVES = _phrases(
+    "Quiet, Broken, Golden, Hidden, Last, Silent, Crimson, Distant, Burning, Forgotten, Hollow, "
+    "Endless, Wild, Secret, Frozen, Velvet, Restless, Midnight, Bitter, Gentle, Savage, Paper, Silver, "
+    "Lonely, Electric, Scarlet, Sunken, Wandering, Second, Crooked, Invisible, Fallen, Perfect, Stolen, "
+    "Unlikely, Patient, Reckless, Northern, Glass, Emerald"
+)
+_PLACES = _phrases(
+    "Lisbon, Montreal, Trieste, Kyoto, Havana, Galway, Marseille, Odessa, Bergen, Valparaiso, Tangier, "
+    "Dresden, Savannah, Reykjavik, Naples, Calcutta, Aberdeen, Duluth, Salzburg, Tacoma"
+)
+_NAMES = _phrases(
+    "Clara, Edmund, Rosalind, Viktor, Imogen, Mateo, Harriet, Anselm, Beatrix, Leopold, Nadia, Tobias, "
+    "Marguerite, Silas, Odette, Rufus, Wilhelmina, Casper, Delphine, Hugo"
+)
+_PATTERNS = (
+    "The {adjective} {noun}",
+    "{adjective} {noun}",
+    "The {noun} of {place}",
+    "The {noun} and the {other}",
+    "{name}'s {noun}",
+    "A {noun} for {name}",
+    "{name} and the {adjective} {noun}",
+    "Last {noun} in {place}",
+    "Beyond the {adjective} {noun}",
+)
+
+
+def make_titles(tastes: NDArray[np.int64], years: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
+    """A unique title with its year per item, 'The Quiet Harbour (1994)', in words of its main taste."""
+    taken: set[str] = set()
+    return [_new_title(TASTES[t].nouns, int(year), taken, rng) for t, year in zip(tastes, years, strict=True)]
+
+
+def _new_title(nouns: tuple[str, ...], year: int, taken: set[str], rng: np.random.Generator) -> str:
+    """A title that is not in `taken` yet; a sequel number settles what many tries could not."""
+    for attempt in range(1, 1_000_000):
+        pattern, a, p, n, i, j = (int(x) for x in rng.integers(0, 2**31, 6))
+        first = i % len(nouns)
+        words = _PATTERNS[pattern % len(_PATTERNS)].format(
+            adjective=_ADJECTIVES[a % len(_ADJECTIVES)],
+            place=_PLACES[p % len(_PLACES)],
+            name=_NAMES[n % len(_NAMES)],
+            noun=nouns[first],
+            other=nouns[(first + 1 + j % (len(nouns) - 1)) % len(nouns)],
+        )
+        sequel = "" if attempt <= TITLE_TRIES else f" {attempt - TITLE_TRIES + 1}"
+        title = f"{words}{sequel} ({year})"
+        if title not in taken:
+            taken.add(title)
+            return title
+    raise AssertionError("unreachable: every try bears another number")
