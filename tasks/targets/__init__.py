@@ -1,0 +1,1 @@
+"""Serving databases: one small interface, one module for each kind."""

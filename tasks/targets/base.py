@@ -1,0 +1,323 @@
+"""What publication needs of a serving database. One subclass per kind of database; no Prefect.
+
+A run's lists are loaded into tables of their own that no reader sees, sealed once complete, and shown by one
+switch. `published_runs` names the sealed runs; tables of any other run are leftovers of a killed load, and
+`sweep` removes them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NamedTuple
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from tasks.errors import NightError, UsageError
+from tasks.targets import tables
+from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes, Kind
+from tasks.warehouse import SQL
+
+Row = Mapping[str, Any]
+At = Callable[[str], None]
+"""Called with the name of each point that publication reaches; tests kill the process there."""
+
+
+def pass_by(point: str) -> None:
+    """Do nothing at a named point."""
+
+
+class PublishedRun(NamedTuple):
+    """A complete run in the serving database. `switched`: it has been live."""
+
+    run_id: int
+    rows: int
+    lists_key: str
+    switched: bool
+
+
+class Target(ABC):
+    """One serving database, stamped with the home that publishes to it.
+
+    Attributes:
+        engine: connections in which transactions begin and end only where `read` and `write` say so.
+        place: where it is, for people; never holds a password.
+    """
+
+    scheme: ClassVar[str]
+    """How its addresses begin: `sqlite` in `sqlite:///lists.db`."""
+
+    def __init__(self, engine: sa.Engine, *, place: str, owner: str | None) -> None:
+        self.engine = engine
+        self.place = place
+        self.owner = owner
+        sa.event.listen(engine, "handle_error", self._translate)
+        self._ids = self._stamped_ids()
+
+    # -- one per kind of database ---------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def connect(cls, url: sa.URL, *, owner: str | None) -> Target:
+        """Open the database at `url`; without an owner, only to read."""
+
+    @abstractmethod
+    def explain(self, error: BaseException) -> NightError | None:
+        """The clear sentence behind a driver's error; None where the error is a bug of ours."""
+
+    @abstractmethod
+    def create_run(self, run: int) -> None:
+        """Make the empty tables of a run, replacing those of a load that was cut short."""
+
+    @abstractmethod
+    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
+        """Append blocks sorted by primary key, each in its own transaction; passes `block` after each."""
+
+    @abstractmethod
+    def finish_load(self, run: int) -> None:
+        """What is best done once all rows are in: indexes, statistics."""
+
+    @abstractmethod
+    def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
+        """Add new items and mend changed ones in `items`; removes none."""
+
+    @abstractmethod
+    def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
+        """Insert a row, or update the one with its primary key."""
+
+    @abstractmethod
+    def show(self, con: sa.Connection, live: int, previous: int | None, at: At) -> None:
+        """Make every view show `live` when the transaction of `con` ends; passes `in_switch` half-way."""
+
+    @abstractmethod
+    def loaded_runs(self) -> set[int]:
+        """Runs that have any table, complete or not."""
+
+    @abstractmethod
+    def remove_tables(self, run: int) -> None:
+        """Drop the tables of a run that no view shows."""
+
+    # -- whose it is ----------------------------------------------------------------------------------
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the schema exists: true from the first `claim` on."""
+        return self._ids is not None
+
+    @property
+    def ids(self) -> IdTypes:
+        """The types of user and item ids, fixed at the first claim."""
+        if self._ids is None:
+            raise UsageError(f"There are no lists in {self.place} yet.", "Publish some with: recs run")
+        return self._ids
+
+    def claim(self, ids: IdTypes) -> None:
+        """Create the schema at first use; later only check that it is still the same home with the same ids.
+
+        Raises:
+            UsageError: it is another home's, holds other ids, tables not ours, or a newer schema.
+        """
+        if self._ids is None:
+            self._create_schema(ids)
+        elif self._ids != ids:
+            mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self._ids))
+            raise UsageError(
+                f"{self.place} was made for {theirs}, but tonight's data has {mine}.",
+                "Set data.user_id and data.item_id to the first night's types, or publish to a new database.",
+            )
+
+    def _create_schema(self, ids: IdTypes) -> None:
+        schema = tables.fixed_tables(ids)
+        with self.write() as con:
+            taken = sorted({*schema.tables, *KINDS} & self._names(con))
+            if taken:
+                raise self._not_ours(taken[0])
+            schema.create_all(con)
+            con.execute(
+                tables.schema_version.insert().values(
+                    version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
+                )
+            )
+            con.execute(tables.active_run.insert().values(run_id=None))
+        self._ids = ids
+
+    def _stamped_ids(self) -> IdTypes | None:
+        """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""
+        stamp = tables.schema_version
+        with self.read() as con:
+            inspector = sa.inspect(con)
+            if not inspector.has_table(stamp.name):
+                return None
+            if not {*stamp.c.keys()} <= {column["name"] for column in inspector.get_columns(stamp.name)}:
+                raise self._not_ours(stamp.name)
+            found = con.execute(sa.select(stamp)).one()
+        if found.version > SCHEMA_VERSION:
+            raise UsageError(
+                f"{self.place} was made by a newer nightly-recs (its schema is {found.version}, "
+                f"this one knows {SCHEMA_VERSION}).",
+                "Upgrade nightly-recs, or publish to a new database.",
+            )
+        if self.owner is not None and found.owner != self.owner:
+            raise UsageError(
+                f"{self.place} belongs to another home ({found.owner}), not to this one ({self.owner}).",
+                "Give each home a serving database of its own: RECS_PUBLISH__URL.",
+            )
+        return IdTypes(found.user_id_type, found.item_id_type)
+
+    # -- what is in it --------------------------------------------------------------------------------
+
+    def live_run(self) -> int | None:
+        """The run that readers see, None before the first publication."""
+        if not self.claimed:
+            return None
+        with self.read() as con:
+            live: int | None = con.scalar(sa.select(tables.active_run.c.run_id))
+        return live
+
+    def held_back(self) -> frozenset[int]:
+        """Runs that somebody rolled back by hand: not switched on again unless forced."""
+        if not self.claimed:
+            return frozenset()
+        with self.read() as con:
+            return frozenset(con.scalars(sa.select(tables.held_back_runs.c.run_id)))
+
+    def published_runs(self) -> tuple[PublishedRun, ...]:
+        """The complete runs that are kept, newest first."""
+        if not self.claimed:
+            return ()
+        t = tables.published_runs.c
+        switched = t.switched_at.is_not(None).label("switched")
+        with self.read() as con:
+            found = con.execute(sa.select(t.run_id, t.rows, t.lists_key, switched).order_by(t.run_id.desc()))
+            return tuple(PublishedRun(*row) for row in found)
+
+    def count(self, run: int, kind: Kind) -> int:
+        """Rows of one kind that a run has in the database."""
+        table = tables.run_table(kind, run, self.ids)
+        with self.read() as con:
+            return con.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+    def query(self, file: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
+        """The rows of the one query in sql/`file`, whose `:parameters` are bound."""
+        with self.read() as con:
+            return con.execute(sa.text((SQL / file).read_text(encoding="utf-8")), parameters).all()
+
+    # -- publication, driven by tasks/publish.py ------------------------------------------------------
+
+    def sweep(self, resuming: int | None) -> None:
+        """Remove what killed nights left: half-loaded runs, and runs never shown except `resuming`."""
+        for run in self.published_runs():
+            if not run.switched and run.run_id != resuming:
+                self.drop_run(run.run_id)
+        for orphan in self.loaded_runs() - {run.run_id for run in self.published_runs()}:
+            self.remove_tables(orphan)
+
+    def seal(self, run: int, *, lists_key: str, rows: int) -> None:
+        """Call a loaded run complete: from here on it can be switched to."""
+        self.finish_load(run)
+        with self.write() as con:
+            con.execute(tables.published_runs.insert().values(run_id=run, lists_key=lists_key, rows=rows))
+
+    def switch(
+        self,
+        run: int,
+        *,
+        expected_live: int | None,
+        force: bool = False,
+        hold_back: int | None = None,
+        at: At = pass_by,
+    ) -> bool:
+        """Show a sealed run to all readers at one instant, if they still see `expected_live` (or `force`).
+
+        `hold_back` is the run that is left by hand. Returns whether the switch took place.
+        """
+        with self.write() as con:
+            live = con.scalar(sa.select(tables.active_run.c.run_id).with_for_update())
+            if live != expected_live and not force:
+                return False
+            held, published = tables.held_back_runs, tables.published_runs
+            now = datetime.now(UTC)
+            con.execute(held.delete().where(held.c.run_id == run))
+            if hold_back is not None:
+                con.execute(held.insert().values(run_id=hold_back, held_at=now))
+            con.execute(published.update().where(published.c.run_id == run).values(switched_at=now))
+            con.execute(tables.active_run.update().values(run_id=run))
+            self.show(con, run, self._run_before(con, run), at)
+        return True
+
+    def drop_run(self, run: int) -> None:
+        """Forget a run that is not live, then remove its tables."""
+        published = tables.published_runs
+        with self.write() as con:
+            con.execute(published.delete().where(published.c.run_id == run))
+            live = con.scalar(sa.select(tables.active_run.c.run_id))
+            if live is not None:
+                self.show(con, live, self._run_before(con, live), pass_by)
+        self.remove_tables(run)
+
+    def _run_before(self, con: sa.Connection, live: int) -> int | None:
+        """The newest kept run older than the live one that nobody rolled back."""
+        run, held = tables.published_runs.c, tables.held_back_runs.c
+        older = sa.select(sa.func.max(run.run_id)).where(
+            run.run_id < live, run.switched_at.is_not(None), run.run_id.not_in(sa.select(held.run_id))
+        )
+        before: int | None = con.scalar(older)
+        return before
+
+    # -- mirrors of the home's records ----------------------------------------------------------------
+
+    def record_run(self, row: Row) -> None:
+        """Write one row of `pipeline_runs`, or update it."""
+        with self.write() as con:
+            self.upsert(con, tables.pipeline_runs, row)
+
+    def record_metrics(self, run: int, rows: Iterable[Row]) -> None:
+        """Write a run's rows of `model_metrics`, replacing what it had; likewise the next two."""
+        self._replace(tables.model_metrics, run, rows)
+
+    def record_checks(self, run: int, rows: Iterable[Row]) -> None:
+        """Write a run's rows of `run_checks`."""
+        self._replace(tables.run_checks, run, rows)
+
+    def record_stage_times(self, run: int, rows: Iterable[Row]) -> None:
+        """Write a run's rows of `stage_times`."""
+        self._replace(tables.stage_times, run, rows)
+
+    def _replace(self, table: sa.Table, run: int, rows: Iterable[Row]) -> None:
+        full = [{**dict.fromkeys(table.c.keys()), **row, "run_id": run} for row in rows]
+        with self.write() as con:
+            con.execute(table.delete().where(table.c.run_id == run))
+            if full:
+                con.execute(table.insert(), full)
+
+    # -- transactions ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent view of the database."""
+        with self.engine.connect() as con, con.begin():
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction that writes: all of it happens, or nothing."""
+        with self.engine.connect().execution_options(writes=True) as con, con.begin():
+            yield con
+
+    def _not_ours(self, table: str) -> UsageError:
+        return UsageError(
+            f"{self.place} has a table {table!r} that nightly-recs did not make.",
+            "Publish to a database of its own: RECS_PUBLISH__URL.",
+        )
+
+    def _names(self, con: sa.Connection) -> set[str]:
+        inspector = sa.inspect(con)
+        return {*inspector.get_table_names(), *inspector.get_view_names()}
+
+    def _translate(self, context: sa.ExceptionContext) -> None:
+        explained = self.explain(context.original_exception)
+        if explained is not None:
+            raise explained from context.original_exception

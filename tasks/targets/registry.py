@@ -1,0 +1,57 @@
+"""Address → target. Another kind of database is one file beside this one and one name in `TARGETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from tasks.errors import UsageError
+from tasks.targets.base import Target
+from tasks.targets.sqlite import SQLiteTarget
+
+TARGETS: dict[str, type[Target]] = {target.scheme: target for target in (SQLiteTarget,)}
+
+
+@contextmanager
+def open_target(url: str, *, owner: str) -> Iterator[Target]:
+    """The serving database at `url`, to publish to. `owner` names the home; it is stamped at the first claim.
+
+    Raises:
+        UsageError: the address is wrong or of an unsupported kind, or the database belongs to another home.
+        NightError: the database cannot be opened.
+    """
+    with _connected(url, owner=owner) as target:
+        yield target
+
+
+@contextmanager
+def read_target(url: str) -> Iterator[Target]:
+    """The serving database at `url`, only to read, whoever owns it. Errors as in `open_target`."""
+    with _connected(url, owner=None) as target:
+        yield target
+
+
+@contextmanager
+def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
+    target = _target_class(url).connect(sa.make_url(url), owner=owner)
+    try:
+        yield target
+    finally:
+        target.engine.dispose()
+
+
+def _target_class(url: str) -> type[Target]:
+    supported = ", ".join(f"{scheme}:///…" for scheme in TARGETS)
+    try:
+        kind = sa.make_url(url).get_backend_name()
+    except sa.exc.ArgumentError:  # its text repeats the address, which may hold a password
+        raise UsageError(
+            "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to one of: {supported}"
+        ) from None
+    if kind not in TARGETS:
+        raise UsageError(
+            f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to one of: {supported}"
+        )
+    return TARGETS[kind]

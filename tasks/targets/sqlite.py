@@ -1,0 +1,211 @@
+"""SQLite as the serving database: a table per run and kind, and views that one transaction replaces.
+
+In WAL mode readers never wait for the writer nor the writer for readers, and each reader's transaction sees
+one run from its first read to its last, whatever happens meanwhile. The driver is in autocommit mode and each
+transaction begins explicitly: left to themselves, driver and SQLAlchemy commit DDL statement by statement.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import DropView
+
+from tasks.errors import NightError, UsageError
+from tasks.targets import tables
+from tasks.targets.base import At, Row, Target
+from tasks.targets.tables import KINDS, PREVIOUS, Kind
+
+_RUN_TABLE = re.compile(rf"({'|'.join(KINDS)})_(\d+)")
+_WAL_BYTES = 64 * 2**20  # what the log may keep on disk after a checkpoint
+
+
+class SQLiteTarget(Target):
+    """A SQLite file in WAL mode."""
+
+    scheme = "sqlite"
+    busy_seconds: ClassVar[float] = 30.0
+    """How long to wait for somebody else's write lock."""
+
+    @classmethod
+    def connect(cls, url: sa.URL, *, owner: str | None) -> SQLiteTarget:
+        """Open the file, which is made for an owner if absent. The folder must exist.
+
+        Raises:
+            UsageError: the address names no file, or there is nothing to read yet.
+            NightError: the folder is missing, or the file cannot be opened or is no database.
+        """
+        if not url.database or url.database == ":memory:":
+            raise UsageError(
+                "The publication address names no file.", "Write it as sqlite:///folder/recommendations.db"
+            )
+        path = Path(url.database).absolute()
+        if owner is None and not path.exists():
+            raise UsageError(f"There are no lists in {path} yet.", "Publish some with: recs run")
+        if not path.parent.is_dir():
+            raise NightError(
+                f"The folder {path.parent} does not exist.", "Make it, or mend RECS_PUBLISH__URL."
+            )
+        return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)
+
+    def explain(self, error: BaseException) -> NightError | None:
+        """The clear sentence behind a SQLite error."""
+        name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
+        for start, sentence, hint in _EXPLANATIONS:
+            if name.startswith(start):
+                return NightError(sentence.format(place=self.place, seconds=self.busy_seconds), hint)
+        return None
+
+    def create_run(self, run: int) -> None:
+        """Make the empty tables of a run, replacing those of a load that was cut short."""
+        self.remove_tables(run)
+        with self.write() as con:
+            for kind in KINDS:
+                tables.run_table(kind, run, self.ids).create(con)
+
+    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
+        """Append sorted blocks. Between blocks the log is emptied into the file, so that it stays small."""
+        table = tables.run_table(kind, run, self.ids)
+        for _ in self._execute_many(table.insert(), table, blocks):
+            at("block")
+
+    def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
+        """Add new items and mend changed ones; unchanged rows are not written again."""
+        items = tables.items_table(self.ids)
+        insert = sqlite.insert(items)
+        new = {"title": insert.excluded.title, "genres": insert.excluded.genres}
+        changed = sa.or_(*(items.c[name].is_distinct_from(value) for name, value in new.items()))
+        mend = insert.on_conflict_do_update(index_elements=["item_id"], set_=new, where=changed)
+        for _ in self._execute_many(mend, items, blocks):
+            pass
+
+    def _execute_many(
+        self, statement: sa.Insert, table: sa.Table, blocks: Iterable[pa.RecordBatch]
+    ) -> Iterator[None]:
+        names = table.c.keys()
+        sql = str(statement.compile(self.engine, column_keys=names))
+        for block in blocks:
+            with self.write() as con:
+                con.exec_driver_sql(sql, list(zip(*map(_values, block.select(names).columns), strict=True)))
+            with self.engine.connect() as con:
+                con.connection.driver_connection.execute("pragma wal_checkpoint(passive)")
+            yield
+
+    def finish_load(self, run: int) -> None:
+        """Nothing: the tables are their own primary key index."""
+
+    def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
+        """Insert a row, or update the one with its primary key."""
+        insert = sqlite.insert(table).values(row)
+        con.execute(
+            insert.on_conflict_do_update(
+                index_elements=list(table.primary_key),
+                set_={column.name: insert.excluded[column.name] for column in table.c},
+            )
+        )
+
+    def show(self, con: sa.Connection, live: int, previous: int | None, at: At) -> None:
+        """Replace all views. Readers see none of it until the transaction of `con` commits."""
+        views = [tables.run_view(kind, kind, live, self.ids) for kind in KINDS]
+        before = live if previous is None else previous
+        views.append(tables.run_view(PREVIOUS, "recommendations", before, self.ids, empty=previous is None))
+        for view in views:
+            con.execute(DropView(view.table, if_exists=True))
+        at("in_switch")
+        for view in views:
+            con.execute(view)
+
+    def loaded_runs(self) -> set[int]:
+        """Runs that have any table."""
+        with self.read() as con:
+            names = map(_RUN_TABLE.fullmatch, self._names(con))
+            return {int(match[2]) for match in names if match}
+
+    def remove_tables(self, run: int) -> None:
+        """Drop the tables of a run, each in its own short transaction."""
+        for kind in KINDS:
+            with self.write() as con:
+                tables.run_table(kind, run, self.ids).drop(con, checkfirst=True)
+
+
+def _engine(path: Path, busy_seconds: float, *, writes: bool) -> sa.Engine:
+    address = f"{path.as_uri()}?mode={'rwc' if writes else 'ro'}"
+
+    def connect() -> sqlite3.Connection:
+        con = sqlite3.connect(
+            address, uri=True, isolation_level=None, timeout=busy_seconds, check_same_thread=False
+        )
+        if writes:
+            con.execute("pragma journal_mode = wal")
+            con.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
+        return con
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(con: sa.Connection) -> None:
+        # A write transaction takes its lock at once: one that began by reading could not get it later.
+        con.exec_driver_sql("begin immediate" if con.get_execution_options().get("writes") else "begin")
+
+    return engine
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """The column as Python values. Through numpy where nothing is null: four times as fast."""
+    plain = (
+        pa.types.is_integer(column.type)
+        or pa.types.is_floating(column.type)
+        or pa.types.is_string(column.type)
+    )
+    if plain and not column.null_count:
+        values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+        return values
+    if column.null_count == len(column):
+        return [None] * len(column)
+    return list(column.to_pylist())
+
+
+_EXPLANATIONS = (
+    (
+        "SQLITE_FULL",
+        "The disk is full: {place} cannot grow.",
+        "Free some space, or lower publish.keep_runs, then run again. The live lists are untouched.",
+    ),
+    (
+        "SQLITE_BUSY",
+        "Another program has held the write lock of {place} for more than {seconds:g} s.",
+        "End that program's transaction, then run again.",
+    ),
+    (
+        "SQLITE_READONLY",
+        "{place} is read-only.",
+        "Give this user the right to write the file and its folder, or mend RECS_PUBLISH__URL.",
+    ),
+    (
+        "SQLITE_CANTOPEN",
+        "{place} cannot be opened.",
+        "Check that it is a file and that this user may read and write it and its folder.",
+    ),
+    (
+        "SQLITE_NOTADB",
+        "{place} is not a SQLite database.",
+        "Mend RECS_PUBLISH__URL, or move that file away.",
+    ),
+    (
+        "SQLITE_CORRUPT",
+        "{place} is damaged.",
+        "Move it away and run again with --force: it is made anew from the home's artifacts.",
+    ),
+    (
+        "SQLITE_IOERR",
+        "The disk under {place} reported an error.",
+        "Check the disk and the file system, then run again.",
+    ),
+)

@@ -1,0 +1,190 @@
+"""The serving database's tables and views: the contract with applications, the same on every database.
+
+`docs/serving.md` explains each to its readers. Ids are BIGINT or TEXT, fixed when the target is created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateView
+
+from tasks.references import IdType
+
+Kind = Literal["recommendations", "similar_items", "fallback_recommendations"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What every run publishes, all switched at one instant: one table per run and kind, one view per kind."""
+
+PREVIOUS = "previous_recommendations"
+"""A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
+
+SCHEMA_VERSION = 1
+"""Raised by one whenever a table below changes; a newer database than the code is refused."""
+
+
+class IdTypes(NamedTuple):
+    """What the ids of a target are."""
+
+    user: IdType
+    item: IdType
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """A moment in UTC, stored without a zone. Takes `datetime` (naive means UTC) or ISO text."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | str | None, _: sa.Dialect) -> datetime | None:
+        """Turn what a run's record holds into naive UTC."""
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+
+
+_metadata = sa.MetaData()
+
+schema_version = sa.Table(
+    "schema_version",
+    _metadata,
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("user_id_type", sa.Text, nullable=False),
+    sa.Column("item_id_type", sa.Text, nullable=False),
+)
+active_run = sa.Table("active_run", _metadata, sa.Column("run_id", sa.BigInteger))
+published_runs = sa.Table(
+    "published_runs",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("lists_key", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("switched_at", UtcTime),
+)
+held_back_runs = sa.Table(
+    "held_back_runs",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("held_at", UtcTime, nullable=False),
+)
+pipeline_runs = sa.Table(
+    "pipeline_runs",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("as_of", UtcTime),
+    sa.Column("started_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("champion", sa.Text),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("reason", sa.Text),
+)
+model_metrics = sa.Table(
+    "model_metrics",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("half", sa.Text, nullable=False),
+    sa.Column("segment", sa.Text, nullable=False),
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("k", sa.Integer),
+    sa.Column("value", sa.Double),
+    sa.Column("ci_low", sa.Double),
+    sa.Column("ci_high", sa.Double),
+    sa.Column("n_users", sa.BigInteger),
+)
+run_checks = sa.Table(
+    "run_checks",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("check", sa.Text, nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("limit", sa.Double),
+    sa.Column("passed", sa.Boolean, nullable=False),
+)
+stage_times = sa.Table(
+    "stage_times",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("seconds", sa.Double),
+    sa.Column("peak_mb", sa.Double),
+)
+
+_ID_TYPES: Mapping[IdType, type[sa.types.TypeEngine[Any]]] = {"BIGINT": sa.BigInteger, "TEXT": sa.Text}
+
+
+def fixed_tables(ids: IdTypes) -> sa.MetaData:
+    """Everything but the runs' own tables, ready for `create_all`."""
+    metadata = sa.MetaData()
+    for table in _metadata.sorted_tables:
+        table.to_metadata(metadata)
+    items_table(ids, metadata)
+    return metadata
+
+
+def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
+    """The catalogue: `items` (item_id, title, genres)."""
+    return sa.Table(
+        "items",
+        metadata if metadata is not None else sa.MetaData(),
+        sa.Column("item_id", _ID_TYPES[ids.item], primary_key=True, autoincrement=False),
+        sa.Column("title", sa.Text),
+        sa.Column("genres", sa.Text),
+    )
+
+
+def run_table_name(kind: Kind, run: int) -> str:
+    """The table that holds one kind of list of one run. The only name ever made from a value: an integer."""
+    if kind not in KINDS or type(run) is not int or run < 1:
+        raise ValueError(f"no table is named after {kind!r} and {run!r}")
+    return f"{kind}_{run}"
+
+
+def run_table(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
+    """One kind of list of one run, without the run_id that its view adds; clustered by primary key."""
+
+    def user_id(name: str) -> sa.Column[Any]:
+        return sa.Column(name, _ID_TYPES[ids.user], nullable=False)
+
+    def item_id(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+        return sa.Column(name, _ID_TYPES[ids.item], nullable=nullable)
+
+    rank = sa.Column("rank", sa.Integer, nullable=False)
+    score = sa.Column("score", sa.Double, nullable=False)
+    columns: Mapping[Kind, tuple[sa.Column[Any], ...]] = {
+        "recommendations": (
+            user_id("user_id"),
+            rank,
+            item_id("item_id"),
+            score,
+            sa.Column("model", sa.Text, nullable=False),
+            sa.Column("model_score", sa.Double),
+            item_id("reason_item_id", nullable=True),
+        ),
+        "similar_items": (item_id("item_id"), rank, item_id("similar_item_id"), score),
+        "fallback_recommendations": (
+            sa.Column("segment", sa.Text, nullable=False),
+            rank,
+            item_id("item_id"),
+            score,
+        ),
+    }
+    own, second = columns[kind][0].name, columns[kind][1].name
+    return sa.Table(
+        run_table_name(kind, run),
+        sa.MetaData(),
+        *columns[kind],
+        sa.PrimaryKeyConstraint(own, second),
+        sqlite_with_rowid=False,
+    )
+
+
+def run_view(name: str, kind: Kind, run: int, ids: IdTypes, *, empty: bool = False) -> CreateView:
+    """A view called `name` of one run's table, with the run_id as its last column."""
+    table = run_table(kind, run, ids)
+    rows = sa.select(table, sa.literal_column(str(int(run)), sa.BigInteger).label("run_id"))
+    return CreateView(rows.where(sa.false()) if empty else rows, name)
