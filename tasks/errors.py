@@ -16,6 +16,10 @@ class NightError(Exception):
         self.hint = hint
 
 
+class TransientError(NightError):
+    """Somebody else's file or database was busy or out of reach: another try may succeed."""
+
+
 class UsageError(NightError):
     """The command, the settings or the data folder are wrong; nothing was started."""
 

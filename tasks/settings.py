@@ -1,11 +1,8 @@
-"""Settings of the night: `pipeline.toml`, then the environment (`RECS_SECTION__KEY`), then `--set section.key=value`."""
+"""The settings of the night: every name, type, range and default. `tasks/configure.py` reads them."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,11 +14,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import Config
 from models.registry import config_class, recommender_class
-from tasks.errors import UsageError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
@@ -108,7 +104,7 @@ class Signal(Section):
     event: str | None = Field(
         default=None, description="Events only: which one; a missing value counts as 1."
     )
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, ge=0, description="0 switches the signal off.")
     aggregate: Literal["last", "sum", "max", "count"] = "sum"
     transform: Literal["none", "binary", "log1p", "user_mean", "user_ratio", "user_zscore", "item_idf"] = (
         "none"
@@ -134,7 +130,22 @@ class UtilitySettings(Section):
     relevant_rating: float = 3.5
     positive_tags: bool = True
     positive_events: dict[str, float] = {"like": 1, "share": 1, "comment": 1, "purchase": 1}
-    signals: dict[str, Signal] = Field(default=_SIGNALS, min_length=1)
+    signals: dict[str, Signal] = _SIGNALS
+
+    @field_validator("positive_events")
+    @classmethod
+    def _zero_means_never(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(threshold < 0 for threshold in value.values()):
+            raise ValueError("a threshold must be positive, or 0 for an event that never counts")
+        return {event: threshold for event, threshold in value.items() if threshold > 0}
+
+    @field_validator("signals")
+    @classmethod
+    def _drop_what_weighs_nothing(cls, value: dict[str, Signal]) -> dict[str, Signal]:
+        kept = {name: signal for name, signal in value.items() if signal.weight > 0}
+        if not kept:
+            raise ValueError("at least one signal must have a weight above 0")
+        return kept
 
 
 class SplitSettings(Section):
@@ -182,19 +193,20 @@ class ModelsSettings(BaseModel):
 
     shelf: tuple[str, ...] = Field(default=("popularity", "item_knn", "als"), min_length=1)
 
-    @model_validator(mode="before")
+    @field_validator("shelf", mode="before")
     @classmethod
-    def _tables_are_models(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        for name in values.get("shelf", ()):
+    def _shelf_may_be_words(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_are_models(self) -> ModelsSettings:
+        for name in (*self.shelf, *(self.model_extra or {})):
             recommender_class(name)
-        return {k: v if k == "shelf" else config_class(k).model_validate(v) for k, v in values.items()}
+        return self
 
     def config(self, name: str) -> Config:
         """The config of a model: its table, or its defaults."""
-        found: Config | None = (self.model_extra or {}).get(name)
-        return found if found is not None else config_class(name)()
+        return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
 
 
 class RecommendSettings(Section):
@@ -230,10 +242,14 @@ class PublishSettings(Section):
 
 
 class Settings(BaseSettings):
-    """All settings of a night."""
+    """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="RECS_", env_nested_delimiter="__", validate_default=True
+        frozen=True,
+        extra="forbid",
+        env_prefix="RECS_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     run: RunSettings = RunSettings()

@@ -1,0 +1,179 @@
+"""The command line `recs`: what a person types and a scheduler calls. Exit codes: docs/night.md."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from flows import tables
+from flows.console import Terminal, complain, out
+from flows.prefect_home import settle_in
+from tasks import browse
+from tasks.configure import load_settings
+from tasks.errors import NightError, UsageError
+from tasks.fetch import fetch as fetch_dataset
+from tasks.generate import generate_demo
+from tasks.home import BUILT_IN, existing_home, locked, open_home
+from tasks.lifecycle import roll_back, run_night
+from tasks.report import read_report
+
+app = typer.Typer(
+    help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
+DEFAULT_HOME = Path("data/demo")
+
+
+@app.callback()
+def everywhere(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
+) -> None:
+    """What holds for all commands."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    settings_of_process["debug"] = debug
+
+
+settings_of_process = {"debug": False}
+
+
+@app.command()
+def run(
+    dataset: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(BUILT_IN)}, or the path of a folder. Default: demo."),
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(envvar="RECS_HOME", help="Where this data set's nights live. Default: data/NAME.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call a data set given as a path.")] = None,
+    models: Annotated[str | None, typer.Option(help="Which models to judge, such as: als,item_knn")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use only what lies before this date (UTC), such as 2026-01-31.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
+) -> None:
+    """Run one night: take in data, fit and judge the models, publish everybody's list.
+
+    Exit codes: 0 done or nothing new, 1 failed, 2 usage or settings, 3 a check held the lists back, 4 another night
+    is running.
+    """
+    overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models else ()))
+    settings = load_settings(config, overrides)
+    moment = _moment(as_of)
+    where = open_home(dataset, home, name)
+    settle_in(where.prefect, debug=settings_of_process["debug"])
+    with Terminal(out) as terminal:
+        terminal.headline(where.dataset, where.path)
+        outcome = run_night(where, settings, _flow, terminal, as_of=moment, force=force)
+    if outcome.nothing_new:
+        out.print(outcome.nothing_new, markup=False, soft_wrap=True)
+    else:
+        tables.show_report(out, read_report(where, outcome.run.run_id), place=outcome.place)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _flow(night: object) -> None:
+    """Prefect is imported only when a night really runs: it takes a second, and reads its environment then."""
+    from flows.nightly import run_flow  # noqa: PLC0415
+
+    run_flow(night)  # type: ignore[arg-type]
+
+
+@app.command()
+def report(
+    run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the newest.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show a night's figures again."""
+    where = existing_home(home)
+    found = read_report(where, run_id)
+    tables.show_stages(out, found)
+    tables.show_report(out, found, place=browse.place(where))
+
+
+@app.command()
+def rollback(
+    run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="Default: the one before the live one.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
+    where = existing_home(home)
+    live = roll_back(where, load_settings(), run_id)
+    out.print(f"Run {live} is live.")
+
+
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")],
+    users: Annotated[int, typer.Option(min=1)] = 2000,
+    items: Annotated[int, typer.Option(min=1)] = 3000,
+    ratings: Annotated[int, typer.Option(min=1)] = 200_000,
+    tags: Annotated[int, typer.Option(min=0)] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 7,
+) -> None:
+    """Make a data set that looks like life, of any size, in little memory.
+
+    Then: recs run --dataset FOLDER
+    """
+    with Terminal(out) as terminal:
+        with terminal.bar("generate") as progress:
+            made = generate_demo(
+                folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
+            )
+    out.print(f"{folder}: {made}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="ml-latest-small, ml-25m or ml-32m.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to. Default: the raw/ folder of its home.")] = None,
+) -> None:
+    """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
+    if name == "demo" or name not in BUILT_IN:
+        raise UsageError(f"There is nothing to fetch called {name!r}.", f"Known: {', '.join(BUILT_IN[1:])}.")
+    target = folder or open_home(name, None).path / "raw"
+    with Terminal(out) as terminal, terminal.bar("fetch") as progress:
+        where = fetch_dataset(name, target, progress=progress)
+    out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of {text!r} is no date.", "Write it as 2026-01-31 or 2026-01-31T04:00:00.") from None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def main() -> None:
+    """Run a command; errors are one clear sentence, and the exit code says of what kind."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except NightError as error:
+        if settings_of_process["debug"]:
+            raise
+        complain(error)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        complain(NightError("Stopped.", "The published lists stay as they were; run again to go on."))
+        sys.exit(130)

@@ -1,0 +1,104 @@
+"""What a person sees while a night runs: one line per finished stage, and a bar for the one that is running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from tasks.errors import NightError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Terminal:
+    """A watcher (`tasks.progress.Watcher`) that prints; without a terminal, lines only, fit for a cron mail."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._running: dict[tuple[str, str | None], TaskID] = {}
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<26}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Terminal:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def headline(self, dataset: str, home: Path) -> None:
+        """Say what is about to run."""
+        self._console.print(f"[bold]nightly-recs[/]  {escape(dataset)}  [dim]{escape(str(home))}[/]")
+
+    @contextmanager
+    def bar(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar for one long job outside a night; yields its progress callback."""
+        begun = time.perf_counter()
+        self.started(name, None)
+        try:
+            yield lambda done, total: self.advanced(name, None, done, total)
+        except BaseException:
+            self._end(name, None)
+            raise
+        self.finished(name, None, time.perf_counter() - begun, "")
+
+    def started(self, stage: str, model: str | None) -> None:
+        """Show a bar that has not moved yet."""
+        self._running[stage, model] = self._bars.add_task(_name(stage, model), total=None)
+
+    def advanced(self, stage: str, model: str | None, done: int, total: int) -> None:
+        """Move the bar."""
+        if (stage, model) in self._running:  # a thread may report once more after its stage has ended
+            self._bars.update(self._running[stage, model], completed=done, total=total)
+
+    def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
+        """Replace the bar by a line."""
+        self._end(stage, model)
+        self._console.print(f"[green]✓[/] {_name(stage, model):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True)
+
+    def failed(self, stage: str, model: str | None, error: BaseException) -> None:
+        """Replace the bar by a line that says why."""
+        self._end(stage, model)
+        what = str(error) if isinstance(error, NightError) else f"{type(error).__name__}: {error}"
+        self._console.print(f"[red]✗ {_name(stage, model):<24}[/]", end="")
+        self._console.print(what, markup=False, soft_wrap=True)
+
+    def _end(self, stage: str, model: str | None) -> None:
+        task = self._running.pop((stage, model), None)
+        if task is not None:
+            self._bars.remove_task(task)
+
+
+def complain(error: NightError) -> None:
+    """An error as one sentence, and what to do about it."""
+    err.print("[bold red]Error:[/] ", end="")
+    err.print(str(error), markup=False, soft_wrap=True)
+    if error.hint:
+        err.print(error.hint, markup=False, soft_wrap=True, style="dim")
+
+
+def _name(stage: str, model: str | None) -> str:
+    return stage if model is None else f"{stage} {model}"

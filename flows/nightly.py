@@ -1,0 +1,115 @@
+"""The DAG of the night. Reads from top to bottom like docs/night.md; what a stage does stands in tasks/."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from prefect import State, Task, flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.prefect_home import remember_server
+from tasks import stages
+from tasks.errors import TransientError
+from tasks.night import Night
+from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.report import read_report
+
+tonight: ContextVar[Night] = ContextVar("tonight")
+
+
+def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """Whether another try may succeed: a file or a database of somebody else's was busy or out of reach."""
+    return isinstance(state.result(raise_on_failure=False), OSError | TransientError)
+
+
+# Prefect orchestrates and does not remember: finished stages live in our own store.
+once = partial(task, cache_policy=NO_CACHE, persist_result=False)
+again = partial(once, retries=3, retry_delay_seconds=[1, 5, 20], retry_condition_fn=may_pass)
+
+land = again(stages.land)
+clean = once(stages.clean)
+split = once(stages.split)
+everything = once(stages.everything)
+utility = once(stages.utility)
+hold_out = once(stages.hold_out)
+fit = once(stages.fit, task_run_name="fit-{name}")
+evaluate = once(stages.evaluate)
+evaluate_strangers = once(stages.evaluate_strangers)
+choose = once(stages.choose)
+recommend = once(stages.recommend)
+check = once(stages.check)
+publish = again(stages.publish)
+report = again(stages.report)
+
+
+def run_flow(night: Night) -> None:
+    """Run the whole flow for a night that has begun, in this process."""
+    tonight.set(night)
+    runner = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
+    nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
+
+
+@flow(persist_result=False)
+def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001  (what Prefect's own pages show of this run)
+    """Land, clean, split, fit and judge the shelf, refit the champion, recommend, check, publish, report."""
+    night = tonight.get()
+    remember_server(night.home.prefect)
+
+    intake = land(night)
+    data = clean(night, intake)
+    cut = split(night, data)
+    before = utility(night, cut)
+    held_out = hold_out(night, cut, before)
+
+    popularity = fit(night, before, "popularity")
+    judged = judge_shelf(night, before, popularity, held_out)
+    strangers = evaluate_strangers(night, popularity, held_out)
+    choice = choose(night, judged, strangers, held_out)
+
+    snapshot = utility(night, everything(night, data))
+    refitted = {
+        name: fit(night, snapshot, name)
+        for name in dict.fromkeys(("popularity", choice.champion, night.settings.recommend.similar_model))
+    }
+    lists = recommend(
+        night,
+        snapshot,
+        refitted[choice.champion],
+        refitted["popularity"],
+        refitted[night.settings.recommend.similar_model],
+    )
+    checks = check(night, lists)
+    publish(night, data, lists, checks)
+    report(night, choice)
+    show_in_prefect(night)
+
+
+def judge_shelf(
+    night: Night, before: Snapshot, popularity: FittedModel, held_out: HeldOut
+) -> tuple[Evaluation, ...]:
+    """Fit and evaluate every model of the shelf; those that fail are reported, and the others go on."""
+    futures: dict[str, PrefectFuture[Evaluation]] = {}
+    for name in night.settings.models.shelf:
+        fitted = popularity if name == "popularity" else fit.submit(night, before, name)
+        futures[name] = evaluate.submit(night, fitted, popularity, before, held_out)
+    judged = []
+    for name, future in futures.items():
+        future.wait()
+        if future.state.is_completed():
+            judged.append(future.result())
+        else:
+            night.go_on_without(name)
+    return tuple(judged)
+
+
+def show_in_prefect(night: Night) -> None:
+    """The night's metrics and checks as Prefect artifacts."""
+    written = read_report(night.home, night.run.run_id)
+    create_table_artifact(table=written.metrics, key="metrics")
+    create_table_artifact(table=written.run.summary["checks"], key="checks")

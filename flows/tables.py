@@ -1,0 +1,131 @@
+"""A night's figures as tables for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tasks.report import Report
+
+_SHOWN = ("ndcg", "recall", "map", "mrr", "hit_rate")
+
+
+def show_report(console: Console, report: Report, *, place: str) -> None:
+    """Everything that a person wants to know about a night, the verdict last."""
+    show_intake(console, report)
+    if report.metrics:
+        show_metrics(console, report)
+        show_differences(console, report)
+    show_verdict(console, report, place=place)
+
+
+def show_intake(console: Console, report: Report) -> None:
+    """Where every row of the input went."""
+    table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
+    table.add_column("source")
+    for name in ("rows in", "clean", "duplicates", "quarantined"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for counts in report.run.summary.get("intake", []):
+        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts["reasons"].items())
+        numbers = [f"{counts[k]:,}" for k in ("rows_in", "clean", "duplicates", "quarantined")]
+        table.add_row(counts["source"], *numbers, escape(reasons))
+    if table.row_count:
+        console.print()
+        console.print(table)
+
+
+def show_metrics(console: Console, report: Report) -> None:
+    """Models × metrics with their intervals, on the report half, under the protocol they were measured by."""
+    k = min(row["k"] for row in report.metrics)
+    mine = [row for row in report.metrics if row["half"] == "report" and row["k"] == k]
+    table = Table(title=f"Models on the report half (at {k})", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model")
+    table.add_column("users", justify="right")
+    for metric in _SHOWN:
+        table.add_column(f"{metric}@{k}", justify="right")
+    ranked = sorted(
+        {row["model"]: row for row in mine if row["metric"] == _SHOWN[0]}.values(),
+        key=lambda row: (row["segment"] == "cold", -row["value"]),
+    )
+    for first in ranked:
+        cells = [_cell(report, first["model"], metric, k) for metric in _SHOWN]
+        crowned = first["model"] == report.run.champion
+        name = f"{first['model']} [dim](users without history)[/]" if first["segment"] == "cold" else first["model"]
+        table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
+    console.print()
+    console.print(table)
+    split = next((s.note for s in report.run.stages if s.stage == "split"), "")
+    console.print(
+        f"[dim]Protocol: {escape(split)} All items that the training part knows are ranked, seen ones left out; "
+        f"short lists are completed by popularity, as published; intervals: bootstrap over users, "
+        f"{report.run.settings['judge']['confidence']:.0%}.[/]",
+        soft_wrap=True,
+    )
+
+
+def show_differences(console: Console, report: Report) -> None:
+    """Each model against popularity, paired over users."""
+    rows = [r for r in report.differences if r["half"] == "report" and r["baseline"] == "popularity"]
+    if not rows:
+        return
+    table = Table(
+        title=f"Against popularity, paired over users ({rows[0]['metric']})",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("model")
+    table.add_column("difference", justify="right")
+    table.add_column("smallest that so many users could show", justify="right")
+    for row in sorted(rows, key=lambda row: -row["mean"]):
+        interval = f"{row['mean']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
+        table.add_row(row["model"], interval, f"{row['detectable']:.4f}")
+    console.print()
+    console.print(table)
+
+
+def show_verdict(console: Console, report: Report, *, place: str) -> None:
+    """What became of the night, and how to read its lists."""
+    run = report.run
+    console.print()
+    for model, why in run.failed_models.items():
+        console.print(f"[red]{model} failed:[/] {escape(why)}", soft_wrap=True)
+    why = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
+    if run.champion:
+        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
+    colour = {"published": "green", "not_switched": "yellow"}.get(run.status, "red")
+    console.print(f"[bold {colour}]{run.status.replace('_', ' ').capitalize():<10}[/] {escape(run.reason)}", soft_wrap=True)
+    if run.status == "published":
+        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(place)}", soft_wrap=True)
+        console.print(f"[bold]Read them[/]  {escape(_query(place))}", soft_wrap=True)
+    total = sum(stage.seconds for stage in run.stages)
+    peak = max((stage.peak_mb for stage in run.stages), default=0)
+    console.print(f"[dim]Run {run.run_id}, {total:.1f} s in its stages, at most {peak:,.0f} MB[/]")
+
+
+def show_stages(console: Console, report: Report) -> None:
+    """The time and memory of each stage."""
+    table = Table(title=f"Run {report.run.run_id}", title_justify="left", box=None, pad_edge=False)
+    for name in ("stage", "model"):
+        table.add_column(name)
+    for name in ("seconds", "peak MB"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for stage in report.run.stages:
+        note = "from the store" if stage.stored else ""
+        table.add_row(stage.stage, stage.model or "", f"{stage.seconds:.2f}", f"{stage.peak_mb:,.0f}", note)
+    console.print(table)
+
+
+def _query(place: str) -> str:
+    return (
+        f'sqlite3 {place} "select rank, title, score from recommendations join items using (item_id) '
+        'where user_id = 1 order by rank limit 10"'
+    )
+
+
+def _cell(report: Report, model: str, metric: str, k: int) -> str:
+    row = report.figure(model, metric, k)
+    return "" if row is None else f"{row['value']:.4f} [dim]\\[{row['ci_low']:.3f}, {row['ci_high']:.3f}][/]"

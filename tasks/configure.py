@@ -1,0 +1,126 @@
+"""Where settings come from: `pipeline.toml`, the environment (`RECS_SECTION__KEY`), `--set section.key=value`."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
+
+from models.registry import config_class
+from tasks.errors import UsageError
+from tasks.settings import Settings, Signal, UtilitySettings
+
+DEFAULT_FILE = Path("pipeline.toml")
+
+
+def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+    """Settings from a TOML file, the environment and `section.key=value` overrides, in rising order of precedence.
+
+    Args:
+        path: the file; by default `pipeline.toml` in the current folder if there is one.
+        overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
+
+    Raises:
+        UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range.
+    """
+    in_file = _read_toml(path)
+    if "url" in in_file.get("publish", {}):
+        raise UsageError(
+            "publish.url does not belong into a file, because it may hold a password.",
+            "Set the environment variable RECS_PUBLISH__URL instead.",
+        )
+    defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
+    asked = _nested(overrides)
+
+    class _Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            layers = (asked, in_file, {"utility": defaults})
+            first, *rest = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in layers)
+            return first, env_settings, *rest
+
+    try:
+        layered = _Layered()
+        for name in layered.models.model_extra or {}:
+            try:
+                layered.models.config(name)
+            except ValidationError as error:
+                raise UsageError(*_explain(error, config_class(name), ("models", name))) from None
+    except ValidationError as error:
+        raise UsageError(*_explain(error, Settings, ())) from None
+    except SettingsError as error:
+        raise UsageError(f"A RECS_ variable of the environment cannot be read: {error}.") from None
+    return layered
+
+
+def _read_toml(path: Path | None) -> dict[str, Any]:
+    if path is None and not DEFAULT_FILE.exists():
+        return {}
+    path = path or DEFAULT_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """`('a.b=1',)` → `{'a': {'b': 1}}`."""
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals or len(keys) < 2 or not all(keys):
+            raise UsageError(
+                f"--set {override!r} is not of the form section.key=value.",
+                "For example: --set split.method=leave_last",
+            )
+        branch = tree
+        for key in keys[:-1]:
+            branch = branch.setdefault(key, {})
+        branch[keys[-1]] = _toml_value(text.strip())
+    return tree
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> tuple[str, str]:
+    """A sentence for the first fault, and a hint."""
+    fault = error.errors()[0]
+    keys = tuple(str(part) for part in fault["loc"])
+    name = ".".join((*prefix, *keys))
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(model, keys[:-1])
+        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
+        hint = f"Did you mean {'.'.join((*prefix, *keys[:-1], near[0]))}? " if near else ""
+        return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
+    message = fault["msg"].removeprefix("Value error, ")
+    given = fault["input"]
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return (
+        f"The setting {name} is wrong: {message}{shown}.",
+        "The comments in pipeline.toml say what each setting takes.",
+    )
+
+
+def _known_keys(model: type[BaseModel], keys: tuple[str, ...]) -> list[str]:
+    for key in keys:
+        field = model.model_fields.get(key)
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
+            return sorted(Signal.model_fields) if "signals" in keys else []
+        model = field.annotation
+    return sorted(model.model_fields)

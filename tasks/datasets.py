@@ -1,0 +1,33 @@
+"""Data sets by name: make or download what a home's `raw/` lacks."""
+
+from __future__ import annotations
+
+import time
+
+from tasks.fetch import fetch
+from tasks.generate import generate_demo
+from tasks.home import BUILT_IN, Home
+from tasks.progress import Watcher
+
+
+def prepare(home: Home, watcher: Watcher) -> None:
+    """Fill `raw/` of a home that belongs to a named data set, once. A folder that the user named is read in place."""
+    raw = home.path / "raw"
+    if home.dataset not in BUILT_IN or home.input != raw or any(raw.glob("ratings*")):
+        return
+    stage = "generate" if home.dataset == "demo" else "fetch"
+    started = time.perf_counter()
+    watcher.started(stage, None)
+
+    def progress(done: int, total: int) -> None:
+        watcher.advanced(stage, None, done, total)
+
+    try:
+        if home.dataset == "demo":
+            generate_demo(raw, progress=progress)
+        else:
+            fetch(home.dataset, raw, progress=progress)
+    except BaseException as error:
+        watcher.failed(stage, None, error)
+        raise
+    watcher.finished(stage, None, time.perf_counter() - started, f"{home.dataset} → {raw}")

@@ -1,0 +1,64 @@
+"""Judge one fitted model on the held-out users: every metric, per user."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from models.base import Progress
+from models.evaluation.metrics import ranking_metrics
+from models.interactions import Interactions
+from tasks.complete import completed_lists
+from tasks.fit import load_model
+from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.settings import JudgeSettings
+
+_BLOCK = 8192
+
+
+def evaluate(
+    fitted: FittedModel,
+    popularity: FittedModel,
+    snapshot: Snapshot,
+    held_out: HeldOut,
+    settings: JudgeSettings,
+    *,
+    progress: Progress | None = None,
+    key: str,
+    folder: Path,
+) -> Evaluation:
+    """Rank all items that the training part knows, seen ones masked, and keep each held-out user's metrics.
+
+    Lists are judged as they would be published: completed by popularity where the model can score fewer than k.
+    """
+    started = time.perf_counter()
+    model, fallback = load_model(fitted), load_model(popularity)
+    seen = Interactions.load(snapshot.folder).seen
+    relevant = sparse.csr_array(sparse.load_npz(held_out.folder / "relevant.npz"))
+    users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
+    lists = np.full((len(users), max(settings.k)), -1, np.int32)
+    for start in range(0, len(users), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(users)))
+        lists[block] = completed_lists(model, fallback, users[block], max(settings.k), seen).items
+        if progress is not None:
+            progress(block.stop, len(users))
+    per_user = ranking_metrics(lists, relevant, settings.k)
+    np.savez(folder / "per_user.npz", allow_pickle=False, **per_user)
+    return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3))
+
+
+def evaluate_strangers(
+    popularity: FittedModel, held_out: HeldOut, settings: JudgeSettings, *, key: str, folder: Path
+) -> Evaluation:
+    """Judge the fallback list on users without history (the cold segment): they all get the same one."""
+    started = time.perf_counter()
+    relevant = sparse.csr_array(sparse.load_npz(held_out.folder / "cold_relevant.npz"))
+    model = load_model(popularity)
+    anybody = np.flatnonzero(model.known_users_)[:1]
+    one = model.recommend(anybody, max(settings.k)).items
+    lists = np.repeat(one, relevant.shape[0], axis=0)
+    np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, settings.k))
+    return Evaluation(key, folder, "fallback", round(time.perf_counter() - started, 3))

@@ -1,0 +1,179 @@
+"""The home folder of one dataset: where everything of its nights lives, whose it is, and its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import LockedError, UsageError
+from tasks.references import IdType
+from tasks.store import write_json
+
+BUILT_IN = ("demo", "ml-latest-small", "ml-25m", "ml-32m")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one home.
+
+    Attributes:
+        path: the home itself.
+        dataset: the dataset that it belongs to.
+        home_id: a random name, stamped on the publication target.
+        input: the folder of input files: `raw/` inside, or the folder that the user named.
+    """
+
+    path: Path
+    dataset: str
+    home_id: str
+    input: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file; rebuildable from the input."""
+        return self.path / "warehouse.duckdb"
+
+    @property
+    def artifacts(self) -> Path:
+        """The stage store."""
+        return self.path / "artifacts"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per night."""
+        return self.path / "runs"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own files."""
+        return self.path / "prefect"
+
+    @property
+    def owner(self) -> str:
+        """What the publication target is stamped with."""
+        return f"{self.dataset}/{self.home_id}"
+
+    @property
+    def default_url(self) -> str:
+        """Where lists go unless the settings name a serving database."""
+        return f"sqlite:///{self.path.resolve() / 'recommendations.db'}"
+
+    def id_types(self) -> tuple[IdType, IdType] | None:
+        """The types of user and item ids, once the first night has fixed them."""
+        about = json.loads((self.path / "home.json").read_text(encoding="utf-8"))
+        types: list[IdType] | None = about["id_types"]
+        return None if types is None else (types[0], types[1])
+
+    def fix_id_types(self, user: IdType, item: IdType) -> None:
+        """Fix the id types for good; later nights must follow ("007" must not flip between nights)."""
+        about = json.loads((self.path / "home.json").read_text(encoding="utf-8"))
+        write_json(self.path / "home.json", about | {"id_types": [user, item]})
+
+
+def open_home(dataset: str | None, home: Path | None, name: str | None = None) -> Home:
+    """The home of a dataset, made if absent.
+
+    Args:
+        dataset: a built-in name, or the path of a folder; None: what `home` holds already, else the demo.
+        home: its folder; by default `data/<dataset name>`.
+        name: what to call a dataset given as a path; by default the folder's own name.
+
+    Raises:
+        UsageError: the home belongs to another dataset, cannot be written, or the dataset is no folder.
+    """
+    if dataset is None and home is not None and (home / "home.json").is_file():
+        return existing_home(home)
+    dataset = dataset or "demo"
+    folder = None if dataset in BUILT_IN else Path(dataset).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise UsageError(
+            f"There is no data set {dataset!r}: neither a folder nor a known name.",
+            f"Known names: {', '.join(BUILT_IN)}. Or give the path of a folder that holds ratings.csv.",
+        )
+    called = name or (dataset if folder is None else folder.resolve().name)
+    home = home or Path("data") / called
+    if (home / "home.json").exists():
+        about = existing_home(home)
+        if about.dataset != called:
+            raise UsageError(
+                f"The home {home} belongs to the data set {about.dataset!r}, not to {called!r}.",
+                "Give this data set a home of its own with --home, or none for the default.",
+            )
+        return Home(home, called, about.home_id, home / "raw" if folder is None else folder)
+    _make(home, called, folder)
+    return existing_home(home)
+
+
+def existing_home(home: Path) -> Home:
+    """The home at `home`, which must exist.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        about = json.loads((home / "home.json").read_text(encoding="utf-8"))
+        return Home(home, about["dataset"], about["home_id"], Path(about["input"] or home / "raw"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no home at {home}: no night has run there yet.", f"Start one: recs run --home {home}"
+        ) from None
+    except (json.JSONDecodeError, KeyError, OSError) as error:
+        raise UsageError(
+            f"{home / 'home.json'} cannot be read ({error}).", "Is this folder really a home of nightly-recs?"
+        ) from None
+
+
+def _make(home: Path, dataset: str, folder: Path | None) -> None:
+    try:
+        for part in ("raw", "artifacts", "runs", "prefect"):
+            (home / part).mkdir(parents=True, exist_ok=True)
+        write_json(
+            home / "home.json",
+            {
+                "dataset": dataset,
+                "home_id": uuid.uuid4().hex,
+                "input": None if folder is None else str(folder.resolve()),
+                "id_types": None,
+            },
+        )
+    except OSError as error:
+        raise UsageError(
+            f"The home {home} cannot be written: {error.strerror}.", "Choose another folder with --home."
+        ) from None
+
+
+@contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """Hold the home's lock. The kernel drops it when this process ends, however it ends.
+
+    Raises:
+        LockedError: another night holds it.
+        UsageError: the home cannot be written.
+    """
+    try:
+        descriptor = os.open(home.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise UsageError(
+            f"The home {home.path} cannot be written: {error.strerror}.",
+            "Choose another folder with --home, or mend its permissions.",
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            raise LockedError(
+                f"Another night is running in {home.path} (process {holder or 'unknown'}).",
+                "Wait for it to end; the lock goes with its process.",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""One night in progress: what every stage needs to know, and how a stage is run, timed, stored and reported."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from models.base import Progress
+from tasks.fingerprints import fingerprint, library_versions, source_hash
+from tasks.home import Home
+from tasks.memory import peak_mb, reset_peak
+from tasks.progress import Watcher
+from tasks.runs import Run, Runs, StageTime, Status
+from tasks.settings import Settings
+from tasks.store import Store
+from tasks.targets.base import Target
+
+R = TypeVar("R")
+
+
+@dataclass
+class Timing:
+    """What one running stage says about itself."""
+
+    note: str = ""
+    stored: bool = False
+
+
+class Night:
+    """Everything that the stages of one night share. They hand each other references; this is where they stand.
+
+    Attributes:
+        home, settings, run, runs, store, watcher: see their classes.
+        con: the warehouse connection; each stage takes a cursor of it.
+        target: the serving database.
+        as_of: what was asked for, or None for just after the newest interaction.
+        verdict, reason: how the night ends if nothing goes wrong from here on; the publish stage decides.
+        force: switch even where fencing or age would hold the lists back.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        run: Run,
+        con: duckdb.DuckDBPyConnection,
+        target: Target,
+        watcher: Watcher,
+        *,
+        as_of: datetime | None,
+        force: bool,
+    ) -> None:
+        self.home, self.settings, self.run, self.con, self.target, self.watcher = (
+            home, settings, run, con, target, watcher)
+        self.runs, self.store = Runs(home.runs), Store(home.artifacts)
+        self.as_of, self.force = as_of, force
+        self.verdict: Status = "failed"
+        self.reason = "it ended before publication"
+        self.failed_stage = ""
+        self._model_errors: dict[str, BaseException] = {}
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def stage(self, name: str, model: str | None = None) -> Iterator[Timing]:
+        """Time a stage, tell the watcher, write it into the run's record."""
+        timing, started = Timing(), time.perf_counter()
+        self.watcher.started(name, model)
+        reset_peak()
+        try:
+            yield timing
+        except BaseException as error:
+            self.failed_stage = name if model is None else f"{name} {model}"
+            if model is not None:
+                self._model_errors[model] = error
+            self.watcher.failed(name, model, error)
+            raise
+        seconds = time.perf_counter() - started
+        with self._writing:
+            self.run.stages.append(
+                StageTime(name, model, round(seconds, 3), peak_mb(), timing.stored, timing.note)
+            )
+            self.runs.save(self.run)
+        self.watcher.finished(name, model, seconds, timing.note)
+
+    def stored(
+        self,
+        stage: str,
+        kind: type[R],
+        build: Callable[[str, Path], R],
+        *,
+        made_from: Any,
+        source: tuple[str, ...],
+        model: str | None = None,
+        note: Callable[[R], str] = lambda _: "",
+    ) -> R:
+        """Run a stage, or take its result from the store if nothing it depends on has changed.
+
+        Args:
+            stage: its name, also the folder in the store.
+            kind: the class of the reference it returns.
+            build: called as build(key, folder); writes into the folder and returns the reference.
+            made_from: the keys of its inputs and its resolved settings.
+            source: the modules whose source (with all they import) decides the result.
+            model: the model that it is about, if any.
+            note: a few words on the result for whoever watches.
+        """
+        key = fingerprint(stage, made_from, source_hash(*source), library_versions())
+        with self.stage(stage, model) as timing:
+            with self._writing:
+                self.run.artifacts.append(f"{stage}/{key}")
+                self.runs.save(self.run)
+            found = self.store.find(stage, key, kind)
+            timing.stored = found is not None
+            reference = found if found is not None else self.store.make(stage, key, lambda f: build(key, f))
+            timing.note = note(reference)
+        return reference
+
+    def go_on_without(self, model: str) -> None:
+        """Note that a model could not be fitted or judged, and why."""
+        error = self._model_errors.get(model)
+        with self._writing:
+            self.run.failed_models[model] = f"{type(error).__name__}: {error}" if error else "unknown"
+            self.runs.save(self.run)
+
+    def newer_than_this(self) -> Run | None:
+        """The live run, if it is of a later moment than this one."""
+        live_id = self.target.live_run()
+        live = None if live_id is None else self.runs.find(live_id)
+        if live is None or live.as_of is None or self.run.as_of is None or live.as_of <= self.run.as_of:
+            return None
+        return live
+
+    def progress(self, stage: str, model: str | None = None) -> Progress:
+        """A progress callback that tells the watcher how far a stage is."""
+        return lambda done, total: self.watcher.advanced(stage, model, done, total)

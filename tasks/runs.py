@@ -1,0 +1,123 @@
+"""The record of every night: `runs/<run_id>/run.json` is the truth about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.store import from_json, to_json, write_json
+
+Status = Literal["running", "published", "not_switched", "check_failed", "failed"]
+
+
+@dataclass
+class StageTime:
+    """One stage of one night. `stored`: the result came from the stage store."""
+
+    stage: str
+    model: str | None
+    seconds: float
+    peak_mb: float
+    stored: bool
+    note: str
+
+
+@dataclass
+class Run:
+    """One night. Times are UTC; `run_id` is the start as yyyymmddhhmmss.
+
+    `expected_live` is the run whose lists were live when this night began; `artifacts` are the 'stage/key' it holds.
+    """
+
+    run_id: int
+    fingerprint: str
+    dataset: str
+    started_at: datetime
+    seed: int
+    expected_live: int | None
+    status: Status = "running"
+    as_of: datetime | None = None
+    finished_at: datetime | None = None
+    champion: str | None = None
+    rows: int | None = None
+    reason: str = ""
+    stages: list[StageTime] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    failed_models: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """This night's row of the `pipeline_runs` table."""
+        names = ("run_id", "as_of", "started_at", "finished_at", "status", "champion", "rows", "reason")
+        return {name: getattr(self, name) for name in names}
+
+
+class Runs:
+    """The runs of one home."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, run_id: int) -> Path:
+        """Where a run keeps its record and report."""
+        return self.root / str(run_id)
+
+    def save(self, run: Run) -> None:
+        """Write the record; a crash leaves the old one or the new one."""
+        self.folder(run.run_id).mkdir(parents=True, exist_ok=True)
+        write_json(self.folder(run.run_id) / "run.json", to_json(run))
+
+    def find(self, run_id: int) -> Run | None:
+        """The record of a run, or None."""
+        try:
+            text = (self.folder(run_id) / "run.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        run: Run = from_json(Run, json.loads(text))
+        return run
+
+    def all(self) -> list[Run]:
+        """Every run, newest first."""
+        ids = sorted((int(p.parent.name) for p in self.root.glob("[0-9]*/run.json")), reverse=True)
+        return [run for run in map(self.find, ids) if run is not None]
+
+    def begin(self, fingerprint: str, *, dataset: str, seed: int, expected_live: int | None) -> Run:
+        """A new run, or the unfinished one with the same fingerprint, which then goes on under its own id.
+
+        Unfinished runs with another fingerprint belong to dead processes (the caller holds the lock): they are
+        marked as failed.
+        """
+        mine: Run | None = None
+        for run in self.all():
+            if run.status != "running":
+                continue
+            if mine is None and run.fingerprint == fingerprint:
+                mine = run
+                continue
+            run.status, run.finished_at = "failed", _now()
+            run.reason = "ended without a word: killed, or the machine went down"
+            self.save(run)
+        if mine is not None:
+            mine.stages.clear()  # expected_live stays: a rollback since then must not be undone
+        else:
+            mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live)
+        self.save(mine)
+        return mine
+
+    def finish(self, run: Run, status: Status, reason: str) -> None:
+        """Close a run."""
+        run.status, run.reason, run.finished_at = status, reason, _now()
+        self.save(run)
+
+    def _new_id(self) -> int:
+        run_id = int(_now().strftime("%Y%m%d%H%M%S"))
+        newest = max((run.run_id for run in self.all()), default=0)
+        return max(run_id, newest + 1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)

@@ -1,0 +1,290 @@
+"""The stages of a night: what each is made from, so that the store can tell whether it is done already.
+
+Each function takes the night and the references of what it builds on, and returns a reference of its own.
+`flows/nightly.py` strings them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from models.registry import recommender_class
+from tasks import check as checking
+from tasks import choose as choosing
+from tasks import clean as cleaning
+from tasks import evaluate as judging
+from tasks import fit as fitting
+from tasks import holdout as holding_out
+from tasks import land as landing
+from tasks import publish as publishing
+from tasks import recommend as recommending
+from tasks import report as reporting
+from tasks import split as splitting
+from tasks import utility as building
+from tasks.errors import NightError
+from tasks.check import CheckResult
+from tasks.night import Night
+from tasks.references import (
+    Choice,
+    CleanData,
+    Evaluation,
+    FittedModel,
+    HeldOut,
+    Intake,
+    Lists,
+    Snapshot,
+    Split,
+)
+from tasks.targets.tables import IdTypes
+
+
+def land(night: Night) -> Intake:
+    """Take in the files that are new."""
+    with night.stage("land") as stage:
+        landed_at = night.run.started_at
+        intake = landing.land(night.con.cursor(), night.home.input, night.settings.data, landed_at=landed_at)
+        stage.note = f"{len(intake.files)} files, {intake.new_files} new"
+    return intake
+
+
+def clean(night: Night, intake: Intake) -> CleanData:
+    """Type, normalise and deduplicate; what cannot be is in quarantine with its reasons."""
+    with night.stage("clean") as stage:
+        fixed = night.home.id_types()
+        data = cleaning.clean(night.con.cursor(), intake, night.settings.data, id_types=fixed)
+        if fixed is None:
+            night.home.fix_id_types(data.user_id_type, data.item_id_type)
+        night.run.as_of = night.as_of or _just_after(data.newest_interaction)
+        night.run.summary["intake"] = [asdict(counts) for counts in data.counts]
+        rejected = sum(counts.quarantined for counts in data.counts)
+        stage.note = f"{sum(c.clean for c in data.counts):,} clean rows, {rejected:,} quarantined"
+    return data
+
+
+def split(night: Night, data: CleanData) -> Split:
+    """Decide who is cut when, to judge the models."""
+    settings, as_of = night.settings, as_of_of(night)
+    return night.stored(
+        "split",
+        Split,
+        lambda key, folder: splitting.make_split(
+            night.con.cursor(), settings.split, settings.utility, as_of=as_of, key=key, folder=folder
+        ),
+        made_from=[data.key, settings.split, settings.utility, as_of],
+        source=("tasks.split",),
+        note=lambda made: made.why,
+    )
+
+
+def everything(night: Night, data: CleanData) -> Split:
+    """The cut of the refit: nothing is held out."""
+    as_of = as_of_of(night)
+    return night.stored(
+        "everything",
+        Split,
+        lambda key, folder: splitting.everything(night.con.cursor(), as_of=as_of, key=key, folder=folder),
+        made_from=[data.key, as_of],
+        source=("tasks.split",),
+        note=lambda made: f"all before {made.as_of}",
+    )
+
+
+def utility(night: Night, cut: Split) -> Snapshot:
+    """The utility matrices of what lies before a cut."""
+    return night.stored(
+        "utility",
+        Snapshot,
+        lambda key, folder: building.build_snapshot(
+            night.con.cursor(), cut, night.settings.utility, key=key, folder=folder
+        ),
+        made_from=[cut.key, night.settings.utility],
+        source=("tasks.utility",),
+        note=lambda s: f"{s.n_users:,} users × {s.n_items:,} items, {s.n_seen:,} seen, {s.n_positive:,} positive",
+    )
+
+
+def hold_out(night: Night, cut: Split, snapshot: Snapshot) -> HeldOut:
+    """What the models are judged on."""
+    seed = night.settings.run.seed
+    return night.stored(
+        "held_out",
+        HeldOut,
+        lambda key, folder: holding_out.hold_out(
+            night.con.cursor(), cut, snapshot, night.settings.utility, seed=seed, key=key, folder=folder
+        ),
+        made_from=[cut.key, snapshot.key, night.settings.utility, seed],
+        source=("tasks.holdout",),
+        note=lambda h: (
+            f"{h.n_select:,} users to select by, {h.n_report:,} to report on, {h.n_cold:,} without history; "
+            f"{h.unknown_item_share:.1%} of the positives are of items too new to know"
+        ),
+    )
+
+
+def fit(night: Night, snapshot: Snapshot, name: str) -> FittedModel:
+    """Fit one model on one snapshot."""
+    config, seed = night.settings.models.config(name), night.settings.run.seed
+    return night.stored(
+        "fit",
+        FittedModel,
+        lambda key, folder: fitting.fit(
+            snapshot, name, config, seed=seed, progress=night.progress("fit", name), key=key, folder=folder
+        ),
+        made_from=[snapshot.key, name, config, seed],
+        source=("tasks.fit", recommender_class(name).__module__),
+        model=name,
+    )
+
+
+def evaluate(
+    night: Night, fitted: FittedModel, popularity: FittedModel, snapshot: Snapshot, held_out: HeldOut
+) -> Evaluation:
+    """Judge one model, per user."""
+    judge = night.settings.judge
+    return night.stored(
+        "evaluate",
+        Evaluation,
+        lambda key, folder: judging.evaluate(
+            fitted,
+            popularity,
+            snapshot,
+            held_out,
+            judge,
+            progress=night.progress("evaluate", fitted.model),
+            key=key,
+            folder=folder,
+        ),
+        made_from=[fitted.key, popularity.key, held_out.key, judge.k],
+        source=("tasks.evaluate",),
+        model=fitted.model,
+    )
+
+
+def evaluate_strangers(night: Night, popularity: FittedModel, held_out: HeldOut) -> Evaluation:
+    """Judge the fallback list on users without history."""
+    judge = night.settings.judge
+    return night.stored(
+        "evaluate",
+        Evaluation,
+        lambda key, folder: judging.evaluate_strangers(popularity, held_out, judge, key=key, folder=folder),
+        made_from=[popularity.key, held_out.key, judge.k, "strangers"],
+        source=("tasks.evaluate",),
+        model="fallback",
+    )
+
+
+def choose(
+    night: Night, evaluations: tuple[Evaluation, ...], strangers: Evaluation, held_out: HeldOut
+) -> Choice:
+    """The champion. A model that failed is not among the evaluations; without any there is nothing to publish."""
+    if not evaluations:
+        raise NightError(
+            f"No model is left: {'; '.join(f'{m}: {why}' for m, why in night.run.failed_models.items())}.",
+            "Yesterday's lists stay live. Mend the first of these and run again.",
+        )
+    judge, seed = night.settings.judge, night.settings.run.seed
+    choice = night.stored(
+        "choose",
+        Choice,
+        lambda key, folder: choosing.choose(
+            evaluations, strangers, held_out, judge, seed=seed, key=key, folder=folder
+        ),
+        made_from=[[e.key for e in evaluations], strangers.key, held_out.key, judge, seed],
+        source=("tasks.choose",),
+        note=lambda chosen: chosen.why,
+    )
+    night.run.champion = choice.champion
+    return choice
+
+
+def recommend(
+    night: Night, snapshot: Snapshot, champion: FittedModel, popularity: FittedModel, similar: FittedModel
+) -> Lists:
+    """Write the lists of everybody."""
+    settings = night.settings.recommend
+    return night.stored(
+        "recommend",
+        Lists,
+        lambda key, folder: recommending.recommend(
+            night.con.cursor(),
+            snapshot,
+            champion,
+            popularity,
+            similar,
+            settings,
+            progress=night.progress("recommend", champion.model),
+            key=key,
+            folder=folder,
+        ),
+        made_from=[snapshot.key, champion.key, popularity.key, similar.key, settings],
+        source=("tasks.recommend",),
+        model=champion.model,
+        note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",
+    )
+
+
+def check(night: Night, lists: Lists) -> tuple[CheckResult, ...]:
+    """Verify the lists against the clean tables, by SQL of its own. Always runs."""
+    with night.stage("check") as stage:
+        results = tuple(
+            checking.check_lists(
+                night.con.cursor(),
+                lists,
+                as_of=as_of_of(night),
+                settings=night.settings.check,
+                recommend=night.settings.recommend,
+            )
+        )
+        night.run.summary["checks"] = [asdict(result) for result in results]
+        failed = [result.check for result in results if not result.passed]
+        stage.note = f"failed: {', '.join(failed)}" if failed else f"all {len(results)} passed"
+    return results
+
+
+def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResult, ...]) -> None:
+    """Load the lists and switch all readers to them, unless a check failed or newer lists are live. Always runs."""
+    run, settings = night.run, night.settings
+    with night.stage("publish") as stage:
+        night.target.claim(IdTypes(data.user_id_type, data.item_id_type))
+        failure = checking.first_failure(checks)
+        newer = night.newer_than_this()
+        if failure is not None:
+            night.verdict, night.reason = "check_failed", f"{failure} {failure.hint}".strip()
+        elif newer is not None and not night.force:
+            night.verdict = "not_switched"
+            night.reason = (
+                f"The live run {newer.run_id} is of {newer.as_of}, which is newer than {run.as_of}; its lists stay. "
+                "--force switches all the same."
+            )
+        else:
+            published = publishing.publish(
+                night.target,
+                run.run_id,
+                lists,
+                expected_live=run.expected_live,
+                keep_runs=settings.publish.keep_runs,
+                force=night.force,
+            )
+            night.verdict = "published" if published.switched else "not_switched"
+            night.reason, run.rows = published.why, published.rows
+        stage.note = night.reason
+
+
+def report(night: Night, choice: Choice) -> None:
+    """Write the night's figures beside its record, and into the serving database. Always runs."""
+    with night.stage("report"):
+        metrics = reporting.write_report(night.runs.folder(night.run.run_id), choice)
+        night.target.record_metrics(night.run.run_id, metrics)
+        night.target.record_checks(night.run.run_id, night.run.summary["checks"])
+
+
+def as_of_of(night: Night) -> datetime:
+    """The night's as_of, known once the data is clean."""
+    if night.run.as_of is None:
+        raise NightError("as_of is not known before the data is clean.")
+    return night.run.as_of
+
+
+def _just_after(newest: datetime) -> datetime:
+    return newest.replace(microsecond=0) + timedelta(seconds=1)

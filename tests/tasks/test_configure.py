@@ -1,0 +1,95 @@
+"""Settings: one file, the environment, and --set; every mistake is named before anything starts."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tasks.configure import load_settings
+from tasks.errors import UsageError
+from tasks.settings import Settings
+
+SHIPPED = Path(__file__).parents[2] / "pipeline.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "p.toml").write_text(text)
+    return folder / "p.toml"
+
+
+def test_the_shipped_file_says_what_the_defaults_are() -> None:
+    assert load_settings(SHIPPED).model_dump() == Settings().model_dump()
+
+
+def test_the_shipped_file_shows_every_setting() -> None:
+    def keys(table: dict, path: str = "") -> set[str]:
+        return {
+            found
+            for key, value in table.items()
+            for found in (keys(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}"})
+        }
+
+    shown = keys(tomllib.loads(SHIPPED.read_text()))
+    known = keys(Settings().model_dump(exclude={"publish": {"url"}}, exclude_none=True))
+    assert shown == known
+
+
+def test_set_beats_environment_beats_file_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, "[split]\nmin_users = 1\nleave_last_n = 1\n[judge]\nk = [10, 5]\n")
+    monkeypatch.setenv("RECS_SPLIT__MIN_USERS", "2")
+    monkeypatch.setenv("RECS_SPLIT__LEAVE_LAST_N", "2")
+    settings = load_settings(file, ("split.leave_last_n=3",))
+    assert (settings.split.leave_last_n, settings.split.min_users, settings.judge.k) == (3, 2, (10, 5))
+    assert settings.split.leave_last_share == 0.2
+
+
+def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "[utility.signals.watched]\nsource='events'\nevent='watch'\n[utility.signals.tag]\nweight=0\n"
+        "[utility.positive_events]\nshare=0\n",
+    )
+    utility = load_settings(file).utility
+    assert set(utility.signals) == {"rating", "watched"}
+    assert "share" not in utility.positive_events
+    assert utility.positive_events["like"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[utility]\nrelevent_rating = 4", "no setting utility.relevent_rating", "relevant_rating"),
+        ("[utilty]\nrelevant_rating = 4", "no setting utilty", "Did you mean utility"),
+        ("[models.als]\nfactor = 4", "no setting models.als.factor", "models.als.factors"),
+        ("[models.als]\nfactors = 0", "models.als.factors is wrong: .*greater than or equal to 1.*given: 0", ""),
+        ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
+        ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
+        ("[split]\nmethod = 'random'", "split.method is wrong: .*'temporal', 'leave_last' or 'auto'", ""),
+        ("[split]\ncutoff = 'soon'", "split.cutoff is wrong", ""),
+        ("[judge]\nchampion_metric = 'ndcg@7'", "judge is wrong: champion_metric must be one of ndcg@10", ""),
+        ("[data]\nrating_min = 9", "data is wrong: rating_min 9.0 must lie below", ""),
+        ("[utility.signals.x]\nsource = 'events'", "utility.signals.x is wrong: `event` is needed", ""),
+        ("[utility.signals.tag]\nhalf_life = 3", "no setting utility.signals.tag.half_life", "half_life_days"),
+        ("[publish]\nurl = 'sqlite:///x'", "publish.url does not belong into a file", "RECS_PUBLISH__URL"),
+        ("[publish", "not valid TOML", ""),
+    ],
+)
+def test_a_mistake_is_named_and_the_nearest_name_given(tmp_path: Path, text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_settings(written(tmp_path, text))
+    assert hint in caught.value.hint
+
+
+def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_settings(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="section.key=value"):
+        load_settings(None, ("factors",))
+
+
+def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_PUBLISH__URL", "postgresql://me:hunter2@db/x")
+    settings = load_settings(SHIPPED)
+    assert settings.publish.url is not None
+    assert settings.publish.url.get_secret_value().endswith("hunter2@db/x")
+    assert "hunter2" not in repr(settings) + str(settings.model_dump(mode="json"))

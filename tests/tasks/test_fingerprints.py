@@ -1,0 +1,29 @@
+"""Fingerprints change when a result could, and only then."""
+
+from tasks.fingerprints import ROOT, _closure, fingerprint, source_hash
+from tasks.settings import Settings, SplitSettings
+
+
+def test_the_order_of_keys_does_not_matter_but_every_value_does() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint(SplitSettings()) != fingerprint(SplitSettings(min_users=501))
+    assert fingerprint([1, 2]) != fingerprint([2, 1])
+
+
+def test_a_secret_is_not_part_of_what_is_hashed_in_clear() -> None:
+    assert "hunter2" not in str(Settings(publish={"url": "postgresql://me:hunter2@db/x"}).model_dump(mode="json"))
+
+
+def test_a_stage_depends_on_the_source_and_sql_it_runs_and_not_on_its_neighbours() -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in _closure(("tasks.utility",))}
+    assert {"tasks/utility.py", "models/interactions.py", "tasks/warehouse.py"} <= files
+    assert any(name.startswith("sql/warehouse/4") for name in files)
+    assert not {"tasks/publish.py", "models/factors/als.py", "tasks/settings.py"} & files
+
+
+def test_a_model_does_not_depend_on_another_model() -> None:
+    assert source_hash("models.factors.als") != source_hash("models.neighbours.item_knn")
+    files = {path.name for path in _closure(("models.factors.als",))}
+    assert "als.py" in files
+    assert "base.py" in files
+    assert "item_knn.py" not in files

@@ -1,0 +1,38 @@
+"""The record of every night."""
+
+from pathlib import Path
+
+from tasks.runs import Run, Runs, StageTime
+
+
+def begin(runs: Runs, mark: str, live: int | None = None) -> Run:
+    return runs.begin(mark, dataset="demo", seed=1, expected_live=live)
+
+
+def test_an_unfinished_run_goes_on_under_its_own_id_and_keeps_what_was_live(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    first = begin(runs, "same", live=7)
+    first.stages.append(StageTime("land", None, 0.1, 1.0, False, ""))
+    runs.save(first)
+    again = begin(runs, "same", live=9)
+    assert (again.run_id, again.expected_live, again.stages) == (first.run_id, 7, [])
+
+
+def test_a_dead_run_with_other_inputs_is_marked_and_a_new_one_begins(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    dead = begin(runs, "yesterday")
+    new = begin(runs, "today")
+    assert new.run_id > dead.run_id
+    found = runs.find(dead.run_id)
+    assert found is not None
+    assert found.status == "failed"
+    assert "without a word" in found.reason
+
+
+def test_a_finished_run_is_never_resumed(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    done = begin(runs, "same")
+    runs.finish(done, "published", "fine")
+    assert begin(runs, "same").run_id != done.run_id
+    assert [run.status for run in runs.all()] == ["running", "published"]
+    assert runs.find(done.run_id) == done
