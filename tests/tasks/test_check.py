@@ -1,0 +1,199 @@
+"""Every check lets good lists through and catches the one fault that it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.check import CHECKS, check_lists, first_failure
+from tasks.settings import CheckSettings, RecommendSettings
+from tests.tasks.logs import AS_OF, Log, make_clean_tables
+from tests.tasks.published_lists import write_lists
+
+Rows = dict[str, list[tuple]]
+N = 4
+RECOMMEND = RecommendSettings(n=N)
+
+# Users 1 to 3 know items 1 to 3 in part; user 4 knows everything; user 5 comes only after as_of.
+LOG = Log(
+    ratings=[(1, 1, 4.0, 1), (2, 2, 4.0, 2), (2, 3, 1.0, 3), (3, 1, 5.0, 4), (5, 8, 4.0, 200)],
+    tags=[(3, 3, "noir", 5)],
+    events=[(4, item, "like", 1.0, 6) for item in range(1, 9)],
+    items=[(item, f"Film {item}", ["Drama"]) for item in range(1, 9)],
+)
+
+
+def good_rows() -> Rows:
+    """What a night should make of LOG with lists of N."""
+    seen = {1: {1}, 2: {2, 3}, 3: {1, 3}}
+    unseen = {user: [item for item in range(1, 9) if item not in known] for user, known in seen.items()}
+    return {
+        "recommendations": [
+            (user, rank, item, 1 / rank, "popularity", 1 / rank, None)
+            for user, items in unseen.items()
+            for rank, item in enumerate(items[:N], 1)
+        ],
+        "similar_items": [(1, 1, 2, 0.5), (1, 2, 3, 0.5), (2, 1, 1, 0.9)],
+        "fallback_recommendations": [("all", item, item, 1 / item) for item in range(1, 9)],
+        "items": [(item, None, None) for item in range(1, 9)],
+    }
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    make_clean_tables(connection, LOG)
+    return connection
+
+
+def failures(con: duckdb.DuckDBPyConnection, folder: Path, rows: Rows, **limits: float) -> set[str]:
+    lists = write_lists(folder, **rows)
+    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=RECOMMEND)
+    assert [result.check for result in results] == [check.name for check in CHECKS]
+    return {result.check for result in results if not result.passed}
+
+
+def test_good_lists_pass_every_check(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    assert failures(con, tmp_path, good_rows()) == set()
+
+
+def lose_a_user(rows: Rows) -> None:
+    rows["recommendations"] = [row for row in rows["recommendations"] if row[0] != 2]
+
+
+def lose_everything(rows: Rows) -> None:
+    rows["recommendations"] = []
+
+
+def lose_the_fallback(rows: Rows) -> None:
+    rows["fallback_recommendations"] = [("Drama", *row[1:]) for row in rows["fallback_recommendations"]]
+
+
+def shorten(rows: Rows) -> None:
+    rows["recommendations"].pop()
+
+
+def lengthen(rows: Rows) -> None:
+    rows["recommendations"].append((3, N + 1, 7, 0.01, "als", None, None))
+
+
+def recommend_a_seen_item(rows: Rows) -> None:
+    rows["recommendations"][0] = (1, 1, 1, 1.0, "als", None, None)
+
+
+def repeat_an_item(rows: Rows) -> None:
+    rows["recommendations"][1] = (1, 2, rows["recommendations"][0][2], 0.5, "als", None, None)
+
+
+def invent_an_item(rows: Rows) -> None:
+    rows["similar_items"][0] = (1, 1, 77, 0.5)
+
+
+def list_a_future_user(rows: Rows) -> None:
+    rows["recommendations"] += [(5, rank, rank, 1 / rank, "als", None, None) for rank in range(1, N + 1)]
+
+
+def skip_a_rank(rows: Rows) -> None:
+    rows["similar_items"][1] = (1, 3, 3, 0.5)
+
+
+def raise_a_score(rows: Rows) -> None:
+    rows["fallback_recommendations"][3] = ("all", 4, 4, 9.0)
+
+
+def spoil_a_score(rows: Rows) -> None:
+    rows["recommendations"][-1] = (*rows["recommendations"][-1][:3], float("-inf"), "als", None, None)
+
+
+def liken_an_item_to_itself(rows: Rows) -> None:
+    rows["similar_items"][2] = (2, 1, 2, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "caught"),
+    [
+        (lose_a_user, {"user_coverage"}),
+        (lose_everything, {"rows", "user_coverage"}),
+        (lose_the_fallback, {"fallback_rows"}),
+        (shorten, {"short_lists"}),
+        (lengthen, {"long_lists"}),
+        (recommend_a_seen_item, {"seen_items"}),
+        (repeat_an_item, {"duplicate_items"}),
+        (invent_an_item, {"unknown_items"}),
+        (list_a_future_user, {"unknown_users"}),
+        (skip_a_rank, {"rank_gaps"}),
+        (raise_a_score, {"rising_scores"}),
+        (spoil_a_score, {"bad_scores"}),
+        (liken_an_item_to_itself, {"similar_to_itself"}),
+    ],
+)
+def test_each_fault_is_caught_by_its_check(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, spoil: Callable[[Rows], None], caught: set[str]
+) -> None:
+    rows = good_rows()
+    spoil(rows)
+    assert failures(con, tmp_path, rows) == caught
+
+
+def test_coverage_may_be_asked_for_in_part(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    rows = good_rows()
+    lose_a_user(rows)
+    assert failures(con, tmp_path, rows, min_user_coverage=0.75) == set()
+    assert failures(con, tmp_path, rows, min_user_coverage=0.76) == {"user_coverage"}
+
+
+def test_seen_items_are_welcome_where_the_settings_say_so(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = good_rows()
+    full = [(4, rank, rank, 1 / rank, "popularity", None, None) for rank in range(1, N + 1)]
+    rows["recommendations"] += full
+    lists = write_lists(tmp_path, **rows)
+    with_seen = RecommendSettings(n=N, exclude_seen=False)
+    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen)
+    assert first_failure(results) is None
+
+
+def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = good_rows()
+    lose_a_user(rows)
+    lists = write_lists(tmp_path, **rows)
+    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND)
+    failure = first_failure(results)
+    assert failure is not None
+    assert failure.exit_code == 3
+    assert "user_coverage" in str(failure)
+    assert "0.75" in str(failure)
+    assert "at least 1" in str(failure)
+    assert "min_user_coverage" in failure.hint
+
+
+@settings(max_examples=25, deadline=None)
+@given(log=st.sets(st.tuples(st.integers(1, 5), st.integers(1, 6)), min_size=1), n=st.integers(1, 8))
+def test_lists_made_by_the_book_pass_whatever_the_data(
+    tmp_path_factory: pytest.TempPathFactory, log: set[tuple[int, int]], n: int
+) -> None:
+    con = duckdb.connect()
+    make_clean_tables(con, Log(ratings=[(user, item, 4.0, 1) for user, item in log]))
+    items = sorted({item for _, item in log})
+    rows = {
+        "recommendations": [
+            (user, rank, item, -float(rank), "als", None, None)
+            for user in sorted({user for user, _ in log})
+            for rank, item in enumerate([i for i in items if (user, i) not in log][:n], 1)
+        ],
+        "similar_items": [],
+        "fallback_recommendations": [("all", rank, item, -float(rank)) for rank, item in enumerate(items, 1)],
+        "items": [(item, None, None) for item in items],
+    }
+    lists = write_lists(tmp_path_factory.mktemp("lists"), **rows)
+    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RecommendSettings(n=n))
+    failed = [result.check for result in results if not result.passed]
+    assert failed == ([] if rows["recommendations"] else ["rows"])
