@@ -1,0 +1,1 @@
+"""Models that give users and items a vector each."""

@@ -27,8 +27,8 @@ class ALSConfig(Config):
         default=0.5,
         ge=0,
         le=1,
-        description="Confidences are divided by the item's number of users to this power: 0 leaves popular items "
-        "their weight, 1 takes all of it.",
+        description="Confidences are divided by the item's number of users to this power, their mean kept: "
+        "0 leaves popular items their weight, 1 takes all of it.",
     )
     iterations: int = Field(default=15, ge=1, le=1000, description="Rounds of users, then items.")
 
@@ -77,7 +77,11 @@ class ALS(FactorRecommender):
 
 
 def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
-    """The entries divided by (users of the item)^degree_exponent, as the csr_matrix that implicit wants."""
-    degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    weight = (degree[matrix.indices] ** -degree_exponent).astype(np.float32)
-    return sparse.csr_matrix((matrix.data * weight, matrix.indices, matrix.indptr), shape=matrix.shape)
+    """The entries over (users of the item)^degree_exponent, as the csr_matrix that implicit wants.
+
+    The mean divisor of an entry is 1, so that `alpha` means the same at every exponent.
+    """
+    degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    weight = degree[matrix.indices] ** -degree_exponent
+    entries = (matrix.data * (weight / weight.mean() if weight.size else weight)).astype(np.float32)
+    return sparse.csr_matrix((entries, matrix.indices, matrix.indptr), shape=matrix.shape)

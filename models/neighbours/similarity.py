@@ -16,8 +16,8 @@ def cosine_neighbours(
 ) -> sparse.csr_array:
     """Each item's k nearest other items by shrunk cosine, a·b / (|a|·|b| + shrink).
 
-    Shrinking distrusts what rests on little: it divides the similarity of rare items by much more than that of
-    common ones. Blocked: never holds items × items at once.
+    Shrinking distrusts what rests on little: it lowers the similarity of rare items much more than that of
+    common ones. Works in blocks and never holds items × items at once.
 
     Args:
         matrix: (n_users, n_items) float32.

@@ -1,4 +1,4 @@
-"""What all factor models share: a user is a vector, an item is a vector, a score is their product plus a bias."""
+"""What all factor models share: users and items are vectors, a score is their product plus a bias."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class ItemItemRecommender(Recommender):
 
     Attributes:
         profiles_: (n_users, n_items) float32, the users' rows as the model weighs them.
-        similarity_: (n_items, n_items) float32; row j holds the items to which a liking of j carries over. The
-            diagonal is empty.
+        similarity_: (n_items, n_items) float32; row j holds the items to which a liking of j carries over;
+            the diagonal is empty.
     """
 
     profiles_: sparse.csr_array

@@ -1,7 +1,7 @@
 """The one top-N scorer of all item-item models: profiles times similarity, then selection.
 
-score(u, i) = Σ_j profiles[u, j] · similarity[j, i]. A score of exactly zero means that nothing the user did speaks
-for or against the item: that is no score, so it is never listed.
+score(u, i) = Σ_j profiles[u, j] · similarity[j, i]. A score of exactly zero means that nothing the user did
+speaks for or against the item: that is no score, so it is never listed.
 """
 
 from __future__ import annotations
@@ -63,31 +63,25 @@ def product_blocks(
     """The product left[rows] · right, a block of rows at a time, with −inf for zero.
 
     Yields:
-        The position in `rows` of the block's first row, and the block, (b, right.shape[1]) float32. The block is
-        overwritten by the next one. Every row is summed by one thread, so results do not depend on their number.
+        The position in `rows` of the block's first row, and the block, (b, right.shape[1]) float32, which the
+        next one overwrites. Every row is summed by one thread, so results do not depend on their number.
     """
     buffer = np.empty((min(block_rows(right.shape[1]), len(rows)), right.shape[1]), np.float32)
     for start in range(0, len(rows), max(len(buffer), 1)):
         block = rows[start : start + len(buffer)]
-        product = buffer[: len(block)]
-        _multiply(
-            block, left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, product
-        )
-        yield start, product
+        _multiply(_parts(left), _parts(right), block, buffer[: len(block)])
+        yield start, buffer[: len(block)]
 
 
-@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
-def _multiply(
-    rows: Any,
-    left_indptr: Any,
-    left_indices: Any,
-    left_data: Any,
-    right_indptr: Any,
-    right_indices: Any,
-    right_data: Any,
-    product: Any,
-) -> None:
-    """Row-wise sparse · sparse into dense rows (Gustavson 1978)."""
+def _parts(matrix: sparse.csr_array) -> tuple[IntArray, IntArray, FloatArray]:
+    return matrix.indptr, matrix.indices, matrix.data
+
+
+@numba.njit(parallel=True, cache=True)
+def _multiply(left: Any, right: Any, rows: Any, product: Any) -> None:
+    """left[rows] · right, sparse times sparse into dense rows (Gustavson 1978)."""
+    left_indptr, left_indices, left_data = left
+    right_indptr, right_indices, right_data = right
     for row in numba.prange(len(rows)):
         product[row] = 0
         for at in range(left_indptr[rows[row]], left_indptr[rows[row] + 1]):

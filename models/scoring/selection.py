@@ -1,8 +1,8 @@
 """Pick the n best of every row of a score block: the half that both scorers share.
 
-No row is sorted. A row is dealt into groups; the n-th greatest group maximum is a lower bound of the n-th greatest
-score, because n different groups hold at least one such score each. Only the few groups that reach the bound are
-looked at again, and only the scores that reach it are sorted: a little over n of them, when ties are few.
+No row is sorted. A row is dealt into groups; the n-th greatest group maximum is a lower bound of the n-th
+greatest score, because n different groups hold at least one such score each. Only the few groups that reach
+the bound are looked at again, and only the scores that reach it are sorted: a little over n, if few are tied.
 
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
@@ -54,7 +54,7 @@ class Selector:
         self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
 
     def select(self, start: int, scores: FloatArray) -> None:
-        """Fill the lists from row `start` on. `scores` (block, n_items) float32 is overwritten with the masks."""
+        """Fill the lists from row `start` on; the masks overwrite `scores`, (block, n_items) float32."""
         rows = slice(start, start + len(scores))
         if len(self._hidden):
             scores[:, self._hidden] = -np.inf
@@ -68,7 +68,7 @@ def block_rows(n_items: int) -> int:
     return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
 
 
-@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(parallel=True, cache=True)
 def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
     """Set each user's stored items to −inf."""
     for row in numba.prange(len(users)):
@@ -76,17 +76,16 @@ def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
             scores[row, indices[at]] = -np.inf
 
 
-@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(parallel=True, cache=True)
 def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
     """Write every row's best items and their scores; what is not written stays padding."""
     n_rows, width = scores.shape
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         maxima = np.empty(min(width, max(8 * items.shape[1], 256)), np.float32)
-        found = np.empty(width, np.float32)
         keys = np.empty(width, np.uint64)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             bound = _lower_bound(scores[row], items.shape[1], maxima)
-            count = _collect(scores[row], bound, maxima, tie_rank, found, keys)
+            count = _collect(scores[row], bound, maxima, tie_rank, keys)
             keys[:count].sort()
             for rank in range(min(count, items.shape[1])):
                 item = tie_order[keys[rank] & np.uint64(0xFFFFFFFF)]
@@ -94,11 +93,11 @@ def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any)
                 values[row, rank] = scores[row, item]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _lower_bound(row: Any, n: int, maxima: Any) -> Any:
     """A score that at least n scores of the row reach; −inf if there may be fewer. Fills the group maxima.
 
-    Group g holds the entries g, g + n_groups, g + 2 n_groups, ..., so that the inner loop is a vector maximum.
+    Group g holds the entries g, g + n_groups, g + 2 n_groups, ..., so that the inner loop is a vector max.
     """
     maxima[:] = -np.inf
     for start in range(0, len(row), len(maxima)):
@@ -110,22 +109,20 @@ def _lower_bound(row: Any, n: int, maxima: Any) -> Any:
     return np.partition(maxima, len(maxima) - n)[len(maxima) - n]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, found: Any, keys: Any) -> int:
+@numba.njit(cache=True)
+def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, keys: Any) -> int:
     """Gather the scores that reach the bound as integers that sort best first; return how many.
 
     A key is the score's bit pattern, turned so that greater scores sort first, above the item's tie rank.
     """
-    bits = found.view(np.uint32)
     count = 0
     for group in range(len(maxima)):
         if maxima[group] >= bound and maxima[group] > -np.inf:
             for item in range(group, len(row), len(maxima)):
                 score = row[item]
                 if score >= bound and score > -np.inf:
-                    found[count] = score + np.float32(0)  # −0 becomes 0: equal scores have equal bits
-                    sign = bits[count] >> np.uint32(31)
-                    descending = bits[count] if sign else bits[count] ^ np.uint32(0x7FFFFFFF)
+                    bits = np.float32(score + np.float32(0)).view(np.uint32)  # −0 becomes 0: they are equal
+                    descending = bits if score < 0 else bits ^ np.uint32(0x7FFFFFFF)
                     keys[count] = (np.uint64(descending) << np.uint64(32)) | np.uint64(tie_rank[item])
                     count += 1
     return count

@@ -1,0 +1,31 @@
+import numpy as np
+
+from models.baselines.popularity import Popularity
+from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, RecommenderContract, interactions, small_world
+
+
+class TestPopularity(RecommenderContract):
+    model = Popularity
+
+    def test_an_empty_matrix_gives_no_personal_list(self) -> None:
+        model = self.fitted(interactions(np.zeros((3, 4))))
+        assert (model.recommend(np.arange(3), 2).items == -1).all()
+
+    def test_everybody_gets_the_items_that_most_users_liked(self) -> None:
+        world = small_world()
+        top = self.fitted(world).recommend(np.arange(N_USERS), N_ITEMS)
+        counts = world.positive.toarray().sum(axis=0)
+        assert np.array_equal(top.scores[0, : N_ITEMS - 1], -np.sort(-counts)[:-1])
+        assert (top.items == top.items[0]).all()
+
+    def test_a_user_without_history_is_known(self) -> None:
+        top = self.fitted(small_world()).recommend(np.array([EMPTY_USER]), 5)
+        assert (top.items >= 0).all()
+
+    def test_ties_are_not_listed_by_index(self) -> None:
+        model = self.fitted(interactions(np.eye(20)))
+        items = model.recommend(np.array([0]), 20).items[0]
+        assert items.tolist() == model.tie_order_.tolist() != sorted(items)
+
+    def test_it_claims_no_similarity(self) -> None:
+        assert (self.fitted(small_world()).similar_items(np.arange(N_ITEMS), 3).items == -1).all()

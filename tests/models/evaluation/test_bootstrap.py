@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models.evaluation import bootstrap
+from models.evaluation.bootstrap import interval, paired_difference
+
+SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 3}
+values = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
+
+
+@given(values)
+def test_the_interval_lies_within_the_values_and_mostly_around_the_mean(found):
+    mean, low, high = interval(found, **SETTINGS)
+    assert mean == pytest.approx(found.mean())
+    assert found.min() - 1e-12 <= low <= high <= found.max() + 1e-12
+
+
+def test_it_agrees_with_the_normal_interval_where_that_holds():
+    found = np.random.default_rng(0).random(4000)
+    mean, low, high = interval(found, samples=10_000, confidence=0.95, seed=3)
+    error = found.std(ddof=1) / 4000**0.5
+    assert low == pytest.approx(mean - 1.96 * error, abs=0.1 * error)
+    assert high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
+
+
+def test_it_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    held = [
+        low <= 0.3 <= high
+        for seed in range(200)
+        for _, low, high in [interval(rng.random(80) < 0.3, samples=400, confidence=0.9, seed=seed)]
+    ]
+    assert 0.83 <= np.mean(held) <= 0.96
+
+
+def test_many_small_draws_equal_one_big_one(monkeypatch):
+    found = np.random.default_rng(2).random(50)
+    whole = interval(found, **SETTINGS)
+    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 333)
+    assert interval(found, **SETTINGS) == pytest.approx(whole)
+
+
+def test_pairing_sees_what_two_intervals_cannot():
+    users = np.random.default_rng(4).random(300)
+    better = users + 0.01
+    difference = paired_difference(better, users, **SETTINGS)
+    assert 0 < difference.low <= difference.mean <= difference.high
+    assert difference.mean == pytest.approx(0.01)
+    assert interval(better, **SETTINGS).low < interval(users, **SETTINGS).high
+
+
+def test_the_detectable_difference_is_detected_four_times_in_five():
+    rng = np.random.default_rng(5)
+    spread, n = 0.2, 150
+    detectable = paired_difference(rng.normal(0, spread, 5000), np.zeros(5000), **SETTINGS).detectable
+    detectable *= (5000 / n) ** 0.5
+    shown = [
+        paired_difference(
+            rng.normal(detectable, spread, n), np.zeros(n), samples=300, confidence=0.95, seed=seed
+        ).low
+        > 0
+        for seed in range(200)
+    ]
+    assert 0.7 <= np.mean(shown) <= 0.9
+
+
+def test_one_user_can_show_nothing():
+    assert paired_difference(np.array([1.0]), np.array([0.0]), **SETTINGS).detectable == float("inf")
+
+
+def test_what_cannot_be_averaged_is_refused():
+    with pytest.raises(ValueError, match="at least one value"):
+        interval(np.array([]), **SETTINGS)
+    with pytest.raises(ValueError, match="finite"):
+        interval(np.array([0.1, np.nan]), **SETTINGS)
+    with pytest.raises(ValueError, match="cannot pair 2 users with 3"):
+        paired_difference(np.zeros(2), np.zeros(3), **SETTINGS)

@@ -1,0 +1,105 @@
+import ir_measures
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ir_measures import AP, RR, P, R, Success, nDCG
+from scipy import sparse
+
+from models.evaluation.metrics import METRICS, ranking_metrics
+from models.scoring.selection import Selector
+
+JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
+
+
+def relevance(rows: list[list[int]], n_items: int) -> sparse.csr_array:
+    dense = np.zeros((len(rows), n_items), np.float32)
+    for row, items in enumerate(rows):
+        dense[row, items] = 1
+    return sparse.csr_array(dense)
+
+
+def test_a_worked_example():
+    lists = np.array([[7, 3, 5, 1]], np.int32)
+    found = ranking_metrics(lists, relevance([[3, 1, 0]], 9), [2, 4])
+    ideal = 1 + 1 / np.log2(3)
+    assert found["ndcg@2"][0] == pytest.approx((1 / np.log2(3)) / ideal)
+    assert found["ndcg@4"][0] == pytest.approx((1 / np.log2(3) + 1 / np.log2(5)) / (ideal + 1 / 2))
+    assert found["recall@2"][0] == pytest.approx(1 / 3)
+    assert found["recall_min@2"][0] == pytest.approx(1 / 2)
+    assert found["precision@4"][0] == pytest.approx(2 / 4)
+    assert found["map@4"][0] == pytest.approx((1 / 2 + 2 / 4) / 3)
+    assert found["mrr@4"][0] == pytest.approx(1 / 2)
+    assert found["hit_rate@2"][0] == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 10_000),
+    n_rows=st.integers(1, 8),
+    n_items=st.integers(1, 40),
+    k=st.integers(1, 25),
+    tied=st.booleans(),
+)
+def test_an_outside_judge_agrees(seed, n_rows, n_items, k, tied):
+    """ir_measures would break ties by document name, so it is given ranks: one strict order, ours."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 3, (n_rows, n_items)) if tied else rng.standard_normal((n_rows, n_items))
+    scores = np.where(rng.random(scores.shape) < 0.1, np.nan, scores).astype(np.float32)
+    selector = Selector(np.arange(n_rows), 25, rng.permutation(n_items).astype(np.int32))
+    selector.select(0, scores)
+    items = selector.top.items
+    relevant = rng.random((n_rows, n_items)) < 0.2
+    relevant[:, rng.integers(n_items)] = True
+    found = ranking_metrics(items, sparse.csr_array(relevant), [k])
+
+    qrels = [ir_measures.Qrel(str(row), str(item), 1) for row, item in zip(*relevant.nonzero(), strict=True)]
+    run = [
+        ir_measures.ScoredDoc(str(row), str(item), -float(rank))
+        for row in range(n_rows)
+        for rank, item in enumerate(items[row])
+        if item >= 0
+    ]
+    measures = {measure @ k: f"{name}@{k}" for name, measure in JUDGES.items()}
+    said = {(m.query_id, measures[m.measure]): m.value for m in ir_measures.iter_calc(measures, qrels, run)}
+    for name in measures.values():
+        expected = [said.get((str(row), name), 0.0) for row in range(n_rows)]
+        np.testing.assert_allclose(found[name], expected, atol=1e-6, err_msg=name)
+    n_relevant = relevant.sum(axis=1)
+    np.testing.assert_allclose(
+        found[f"recall_min@{k}"], found[f"recall@{k}"] * n_relevant / np.minimum(n_relevant, k)
+    )
+
+
+def test_a_perfect_list_scores_one_and_a_bad_one_zero():
+    relevant = relevance([[0, 1, 2], [0, 1, 2]], 6)
+    found = ranking_metrics(np.array([[2, 0, 1], [3, 4, 5]]), relevant, [3])
+    for name in METRICS:
+        assert found[f"{name}@3"].tolist() == [1.0, 0.0], name
+
+
+def test_padding_is_never_a_hit():
+    found = ranking_metrics(np.array([[1, -1, -1], [-1, -1, -1]]), relevance([[1, 2], [0, 3]], 4), [3])
+    assert found["recall@3"].tolist() == [0.5, 0.0]
+    assert found["precision@3"] == pytest.approx([1 / 3, 0])
+
+
+def test_a_row_without_relevant_items_is_not_judged():
+    found = ranking_metrics(np.array([[0, 1], [0, 1]]), relevance([[], [1]], 2), [1, 2])
+    assert set(found) == {f"{name}@{k}" for name in METRICS for k in (1, 2)}
+    for values in found.values():
+        assert np.isnan(values).tolist() == [True, False]
+
+
+def test_lists_shorter_than_k_count_as_padded():
+    relevant = relevance([[0, 1]], 3)
+    short = ranking_metrics(np.array([[0]]), relevant, [10])
+    padded = ranking_metrics(np.array([[0] + [-1] * 9]), relevant, [10])
+    assert {k: v.tolist() for k, v in short.items()} == {k: v.tolist() for k, v in padded.items()}
+
+
+def test_mismatched_inputs_are_refused():
+    with pytest.raises(ValueError, match="2 lists cannot be judged by 1 rows"):
+        ranking_metrics(np.zeros((2, 3), np.int32), relevance([[0]], 4), [3])
+    with pytest.raises(ValueError, match="at least 1"):
+        ranking_metrics(np.zeros((1, 3), np.int32), relevance([[0]], 4), [0])

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+from threadpoolctl import threadpool_info
+
+from models.factors import als
+from models.factors.als import ALS, ALSConfig
+from tests.models.contract import (
+    EMPTY_USER,
+    N_ITEMS,
+    N_USERS,
+    UNTOUCHED_ITEM,
+    PersonalContract,
+    checkerboard,
+    small_world,
+)
+
+SMALL = ALSConfig(factors=16, regularization=1, alpha=5, iterations=8)
+
+
+class TestALS(PersonalContract):
+    model = ALS
+    config = SMALL
+
+    def test_it_scores_and_lists_what_implicit_does(self) -> None:
+        world = small_world()
+        ours = ALS(SMALL.model_copy(update={"degree_exponent": 0.0})).fit(world, seed=9)
+        theirs = AlternatingLeastSquares(factors=16, regularization=1, alpha=5, iterations=8, random_state=9)
+        theirs.fit(sparse.csr_matrix(world.composite), show_progress=False)
+        users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
+        items, scores = theirs.recommend(
+            users, sparse.csr_matrix(world.seen)[users], N=10, filter_items=[UNTOUCHED_ITEM]
+        )
+        listed = scores > -1e30  # implicit fills short lists with masked items at −3.4e38
+        assert listed.all(axis=1).sum() > N_USERS / 2
+        top = ours.recommend(users, 10, exclude=world.seen)
+        assert np.array_equal(top.items, np.where(listed, items, -1))
+        np.testing.assert_allclose(top.scores, np.where(listed, scores, np.nan), rtol=1e-4)
+
+    def test_confidences_are_divided_by_a_power_of_the_items_users(self) -> None:
+        matrix = sparse.csr_array(np.array([[1, 2], [3, 0], [4, 0], [5, 0]], np.float32))
+        even = als.confidences(matrix, 0.5).toarray()
+        assert even / even[0, 0] == pytest.approx(np.array([[1, 4], [3, 0], [4, 0], [5, 0]]))
+        assert (even[matrix.toarray() > 0] / matrix.data).mean() == pytest.approx(1)
+        assert als.confidences(matrix, 0).toarray() == pytest.approx(matrix.toarray())
+
+    def test_a_refit_on_more_users_has_them_all(self) -> None:
+        world = small_world()
+        model = self.fitted(checkerboard()).fit(world, seed=1)
+        assert model.user_factors_.shape == (N_USERS, 16)
+        assert model.item_factors_.shape == (N_ITEMS, 16)
+
+    def test_blas_has_one_thread_while_it_fits_and_progress_is_told(self) -> None:
+        told = []
+
+        def progress(done: int, total: int) -> None:
+            blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+            assert set(blas) == {1}
+            told.append((done, total))
+
+        ALS(SMALL).fit(small_world(), seed=1, progress=progress)
+        assert told == [(done, 8) for done in range(1, 9)]
