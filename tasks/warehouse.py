@@ -33,3 +33,15 @@ def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> du
     for statement in con.extract_statements((SQL / name).read_text(encoding="utf-8")):
         con.execute(statement, {key: parameters[key] for key in statement.named_parameters})
     return con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What happens inside is kept whole or, after an error, not at all."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()

@@ -8,3 +8,32 @@
 -- A rating is visible at a moment t when rated_at < t and (superseded_at is null or superseded_at >= t): the latest
 -- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
 -- Tags likewise, a pair's repeated tag counting once.
+
+-- One row per live input file: each content once per source. `columns` is the column mapping it was read with (JSON),
+-- `rows` counts its rows, the rejected lines too.
+create table if not exists landed_files (
+    file_id integer, source text, path text, kind text, sha256 text, size bigint,
+    columns text, rows bigint, landed_at timestamp
+);
+
+-- Rows as they came, as text. `line` counts the rows that could be read, from the first line of data on.
+create table if not exists raw_ratings (
+    file_id integer, line bigint, user_id text, item_id text, rating text, timestamp text
+);
+create table if not exists raw_tags (
+    file_id integer, line bigint, user_id text, item_id text, tag text, timestamp text
+);
+create table if not exists raw_events (
+    file_id integer, line bigint, user_id text, item_id text, event text, value text, timestamp text
+);
+create table if not exists raw_items (file_id integer, line bigint, item_id text, title text, genres text);
+
+-- Lines that are no rows: the wrong number of columns, broken quotes. `line` is their true line.
+create table if not exists raw_rejects (file_id integer, line bigint, raw text, reasons text[]);
+
+-- One row per rejected row of the live files, with all its reasons; `raw` is the line itself where it could not be
+-- read as columns, else the columns as JSON.
+create table if not exists quarantine (source text, path text, line bigint, raw text, reasons text[]);
+
+-- At most one row: which cleaning the clean tables hold, and what it handed on (JSON).
+create table if not exists clean_state (key text, reference text);

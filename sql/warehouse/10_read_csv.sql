@@ -1,0 +1,37 @@
+-- One CSV file, everything as text.
+-- In:  $path; $delimiter; $columns, a struct of column names in the file's order (ours, or any other name to ignore
+--      the column), all 'VARCHAR'.
+-- Out: temp incoming, one row per readable line, in the file's order, our columns only;
+--      temp rejected_lines (line, raw, reasons, torn), one row per unreadable line; torn: the quotes went wrong, so
+--      lines behind this one may have been swallowed by it.
+create or replace temp table incoming as
+select columns('^(user_id|item_id|rating|tag|event|value|title|genres|timestamp)$')
+from read_csv(
+    $path, delim = $delimiter, columns = $columns, header = true, auto_detect = false, quote = '"', escape = '"',
+    strict_mode = true, store_rejects = true
+);
+
+create or replace temp table rejected_lines as
+with faults as (
+    select
+        line,
+        trim(csv_line, e'\r\n') as raw,
+        case error_type
+            when 'MISSING COLUMNS' then 'too few columns'
+            when 'TOO MANY COLUMNS' then 'too many columns'
+            when 'UNQUOTED VALUE' then 'broken quotes'
+            when 'INVALID ENCODING' then 'not UTF-8'
+            else lower(error_type)
+        end as reason
+    from reject_errors
+)
+select
+    line,
+    any_value(raw) as raw,
+    list_sort(list_distinct(list(reason))) as reasons,
+    bool_or(reason not in ('too few columns', 'too many columns') or contains(raw, e'\n')) as torn
+from faults
+group by line;
+
+drop table reject_errors;
+drop table reject_scans;

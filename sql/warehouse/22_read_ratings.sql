@@ -1,0 +1,48 @@
+-- Raw ratings as typed values; a value with a fault is null.
+-- In:  raw_ratings; $rating_min, $rating_max; $user_example, $item_example (values of the ids' types).
+-- Out: temp read_ratings, one row per raw row; adds the faulty rows to temp faulty_rows.
+create or replace temp table read_ratings as
+with typed as (
+    select
+        file_id,
+        line,
+        id_of(user_id, $user_example) as user_id,
+        id_of(item_id, $item_example) as item_id,
+        try_cast(rating as double) as rating,
+        moment(timestamp) as rated_at,
+        timestamp
+    from raw_ratings
+)
+select
+    file_id,
+    line,
+    user_id,
+    item_id,
+    case when rating between $rating_min and $rating_max then rating end as rating,
+    case when time_fault(timestamp, rated_at) is null then rated_at end as rated_at
+from typed;
+
+insert into faulty_rows
+with faulty as (
+    select file_id, line
+    from read_ratings
+    where user_id is null or item_id is null or rating is null or rated_at is null
+)
+select
+    'ratings',
+    file_id,
+    line,
+    to_json({'user': user_id, 'item': item_id, 'rating': rating, 'timestamp': timestamp})::text,
+    faults([
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
+        case
+            when stripped(rating) is null then 'rating is missing'
+            when number_fault(rating, 'rating') is not null then number_fault(rating, 'rating')
+            when try_cast(rating as double) not between $rating_min and $rating_max
+                then 'rating is outside the scale'
+        end,
+        time_fault(stripped(timestamp), moment(timestamp))
+    ])
+from raw_ratings
+semi join faulty using (file_id, line);

@@ -1,0 +1,48 @@
+-- Raw tags as typed values; a value with a fault is null. A tag is lower-cased and stripped.
+-- In:  raw_tags; $user_example, $item_example (values of the ids' types).
+-- Out: temp read_tags, one row per raw row; adds the faulty rows to temp faulty_rows.
+create or replace temp macro tag_fault(x) as coalesce(
+    text_fault(x, 'tag'),
+    case when length(x) > 1000 then 'tag is longer than 1000 characters' end
+);
+
+create or replace temp table read_tags as
+with typed as (
+    select
+        file_id,
+        line,
+        id_of(user_id, $user_example) as user_id,
+        id_of(item_id, $item_example) as item_id,
+        lower(stripped(tag)) as tag,
+        moment(timestamp) as tagged_at,
+        timestamp
+    from raw_tags
+)
+select
+    file_id,
+    line,
+    user_id,
+    item_id,
+    case when tag_fault(tag) is null then tag end as tag,
+    case when time_fault(timestamp, tagged_at) is null then tagged_at end as tagged_at
+from typed;
+
+insert into faulty_rows
+with faulty as (
+    select file_id, line
+    from read_tags
+    where user_id is null or item_id is null or tag is null or tagged_at is null
+)
+select
+    'tags',
+    file_id,
+    line,
+    to_json({'user': user_id, 'item': item_id, 'tag': tag, 'timestamp': timestamp})::text,
+    faults([
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
+        tag_fault(lower(stripped(tag))),
+        time_fault(stripped(timestamp), moment(timestamp))
+    ])
+from raw_tags
+semi join faulty using (file_id, line);

@@ -1,0 +1,53 @@
+-- Raw events as typed values; a value with a fault is null. An event without a value counts 1.
+-- In:  raw_events; $user_example, $item_example (values of the ids' types).
+-- Out: temp read_events, one row per raw row; adds the faulty rows to temp faulty_rows.
+create or replace temp macro value_fault(x) as coalesce(
+    number_fault(x, 'value'),
+    case when try_cast(x as double) < 0 then 'value is negative' end
+);
+
+create or replace temp table read_events as
+with typed as (
+    select
+        file_id,
+        line,
+        id_of(user_id, $user_example) as user_id,
+        id_of(item_id, $item_example) as item_id,
+        stripped(event) as event,
+        coalesce(stripped(value), '1') as value,
+        moment(timestamp) as happened_at,
+        timestamp
+    from raw_events
+)
+select
+    file_id,
+    line,
+    user_id,
+    item_id,
+    case when text_fault(event, '') is null then event end as event,
+    case when value_fault(value) is null then try_cast(value as double) end as value,
+    case when time_fault(timestamp, happened_at) is null then happened_at end as happened_at
+from typed;
+
+insert into faulty_rows
+with faulty as (
+    select file_id, line
+    from read_events
+    where user_id is null or item_id is null or event is null or value is null or happened_at is null
+)
+select
+    'events',
+    file_id,
+    line,
+    to_json({
+        'user': user_id, 'item': item_id, 'event': event, 'value': value, 'timestamp': timestamp
+    })::text,
+    faults([
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
+        text_fault(stripped(event), 'event'),
+        value_fault(coalesce(stripped(value), '1')),
+        time_fault(stripped(timestamp), moment(timestamp))
+    ])
+from raw_events
+semi join faulty using (file_id, line);

@@ -1,0 +1,45 @@
+-- Where the rows of each source with live files went.
+-- In:  landed_files, quarantine, the clean tables, temp repeat_counts.
+-- Out: rows (source, rows_in, clean, duplicates, quarantined, reasons: a map, most frequent first), by source.
+with arrived as (
+    select source, sum(rows)::bigint as rows_in
+    from landed_files
+    group by source
+),
+kept as (
+    select 'ratings' as source, count(*) filter (superseded_at is null) as clean from ratings
+    union all
+    select 'tags', count(*) filter (superseded_at is null) from tags
+    union all
+    select 'events', count(*) from events
+    union all
+    select 'items', count(*) from items
+),
+rejected as (
+    select source, count(*) as quarantined
+    from quarantine
+    group by source
+),
+reasons as (
+    select source, reason, count(*) as n
+    from (select source, unnest(reasons) as reason from quarantine)
+    group by all
+),
+reason_counts as (
+    select source, map(list(reason order by n desc, reason), list(n order by n desc, reason)) as reasons
+    from reasons
+    group by source
+)
+select
+    source,
+    rows_in,
+    clean,
+    duplicates,
+    coalesce(quarantined, 0) as quarantined,
+    coalesce(reasons, map {}) as reasons
+from arrived
+inner join kept using (source)
+inner join repeat_counts using (source)
+left join rejected using (source)
+left join reason_counts using (source)
+order by source;

@@ -1,0 +1,126 @@
+"""From landed text to clean tables: typed, without repeats, rejected rows in quarantine with reasons."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import cast
+
+import duckdb
+from duckdb.value.constant import LongValue, StringValue, Value
+
+from tasks.errors import NightError
+from tasks.fingerprints import fingerprint, source_hash
+from tasks.references import CleanData, IdType, Intake, SourceCounts
+from tasks.settings import DataSettings, IdChoice
+from tasks.store import from_json, to_json
+from tasks.warehouse import run_file, transaction
+
+log = logging.getLogger(__name__)
+
+# `auto` ids are integers when at least this share of them looks like one.
+INTEGER_SHARE = 0.99
+
+_ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue("")}
+_CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
+
+
+def clean(
+    con: duckdb.DuckDBPyConnection,
+    intake: Intake,
+    settings: DataSettings,
+    *,
+    id_types: tuple[IdType, IdType] | None = None,
+) -> CleanData:
+    """Rebuild the clean tables and the quarantine from the raw tables, unless they hold just that already.
+
+    Args:
+        con: the warehouse, after `land`.
+        intake: what `land` returned.
+        settings: the rating scale, the id types, and how many rejected rows are too many.
+        id_types: the types of user and item ids that this home settled on; they go before `settings`.
+
+    Raises:
+        NightError: a source has too many rejected rows (the quarantine then shows them, and the clean tables
+            stay as they were), no interaction is left, or the rows do not add up.
+    """
+    key = fingerprint(
+        intake.data_hash, settings, id_types, source_hash("tasks.land", "tasks.clean"), duckdb.__version__
+    )
+    known = con.execute("select reference from clean_state where key = ?", [key]).fetchone()
+    if known is not None:
+        return cast(CleanData, from_json(CleanData, json.loads(known[0])))
+    run_file(con, "warehouse/20_staging.sql")
+    user_type, item_type = id_types or _decide_id_types(con, settings)
+    _quarantine(con, settings, user_type, item_type)
+    with transaction(con):
+        run_file(con, "warehouse/27_clean_tables.sql")
+        counts = _counts(con)
+        _check_balance(counts)
+        _check_reject_shares(counts, settings.max_reject_share)
+        newest, n_users, n_items = run_file(con, "warehouse/29_extent.sql").fetchall()[0]
+        if newest is None:
+            raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
+        data = CleanData(key, counts, user_type, item_type, newest, n_users, n_items)
+        con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
+    return data
+
+
+def _decide_id_types(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[IdType, IdType]:
+    shares = run_file(con, "warehouse/21_integer_shares.sql").fetchone() or (None, None)
+    return _id_type(settings.user_id, shares[0]), _id_type(settings.item_id, shares[1])
+
+
+def _id_type(choice: IdChoice, integer_share: float | None) -> IdType:
+    if choice != "auto":
+        return _CHOSEN_TYPE[choice]
+    return "BIGINT" if integer_share is not None and integer_share >= INTEGER_SHARE else "TEXT"
+
+
+def _quarantine(
+    con: duckdb.DuckDBPyConnection, settings: DataSettings, user_type: IdType, item_type: IdType
+) -> None:
+    """Type all rows into the staging tables and put the faulty ones into quarantine."""
+    users, items = _ID_EXAMPLE[user_type], _ID_EXAMPLE[item_type]
+    scale = {"rating_min": settings.rating_min, "rating_max": settings.rating_max}
+    with transaction(con):
+        # From here on the quarantine may speak of other rows than the clean tables do.
+        con.execute("delete from clean_state")
+        run_file(con, "warehouse/22_read_ratings.sql", user_example=users, item_example=items, **scale)
+        run_file(con, "warehouse/23_read_tags.sql", user_example=users, item_example=items)
+        run_file(con, "warehouse/24_read_events.sql", user_example=users, item_example=items)
+        run_file(con, "warehouse/25_read_items.sql", item_example=items)
+        run_file(con, "warehouse/26_quarantine.sql")
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
+    rows = run_file(con, "warehouse/28_source_counts.sql").fetchall()
+    return tuple(SourceCounts(*row) for row in rows)
+
+
+def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
+    """Nothing is dropped silently: every row that came in is clean, a duplicate, or in quarantine."""
+    for count in counts:
+        if count.clean + count.duplicates + count.quarantined != count.rows_in:
+            raise NightError(
+                f"The rows of {count.source} do not add up: {count.rows_in:,} came in, {count.clean:,} are "
+                f"clean, {count.duplicates:,} duplicates, {count.quarantined:,} in quarantine.",
+                "This is a bug: please report it with the files.",
+            )
+
+
+def _check_reject_shares(counts: tuple[SourceCounts, ...], limit: float) -> None:
+    for count in counts:
+        if count.quarantined > limit * count.rows_in:
+            top = ", ".join(f"{reason} ({n:,})" for reason, n in list(count.reasons.items())[:3])
+            raise NightError(
+                f"{count.quarantined:,} of {count.rows_in:,} rows of {count.source} were rejected, "
+                f"{count.quarantined / count.rows_in:.1%}, more than the {limit:.1%} that "
+                f"data.max_reject_share allows: {top}.",
+                "Look at them in the home's warehouse.duckdb: "
+                f"from quarantine where source = '{count.source}' limit 20;",
+            )
+        if count.quarantined:
+            log.warning(
+                "%s: %d of %d rows went to quarantine", count.source, count.quarantined, count.rows_in
+            )

@@ -1,0 +1,177 @@
+"""Land the input files in the warehouse: each content once, as text, all of a night's files or none.
+
+A `snapshot` file replaces what its path said before, and is gone when it leaves the folder.
+An `append` file stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from tasks.errors import NightError, UsageError
+from tasks.fingerprints import fingerprint
+from tasks.input_folder import SOURCES, InputFile, describe_expected_files, find_input_files
+from tasks.input_reader import column_mapping, read_input
+from tasks.references import Intake, Source, SourceFile
+from tasks.settings import DataSettings
+from tasks.warehouse import run_file, transaction
+
+_LAND = {
+    "ratings": "warehouse/13_land_ratings.sql",
+    "tags": "warehouse/14_land_tags.sql",
+    "events": "warehouse/15_land_events.sql",
+    "items": "warehouse/16_land_items.sql",
+}
+_Key = tuple[Source, str]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A live content: `file_id` once it is landed, `found` while it lies in the folder."""
+
+    file: SourceFile
+    columns: dict[str, str]
+    file_id: int | None
+    found: InputFile | None = None
+    mtime_ns: int = 0
+
+    @property
+    def order(self) -> tuple[int, str, float]:
+        """Later files win ties: by path, and at one path by landing."""
+        unborn = float("inf")
+        landed = unborn if self.file_id is None else self.file_id
+        return SOURCES.index(self.file.source), self.file.path, landed
+
+
+@dataclass(frozen=True)
+class _Plan:
+    live: list[_Content]
+    forget: list[int]
+
+    @property
+    def intake(self) -> Intake:
+        contents = [(c.file.source, c.file.sha256, c.file.kind, c.columns) for c in self.live]
+        new_files = sum(content.file_id is None for content in self.live)
+        return Intake(fingerprint(contents), tuple(content.file for content in self.live), new_files)
+
+
+def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> Intake:
+    """The live files as they would be after landing `folder`. Reads and hashes the files, writes nothing.
+
+    Raises:
+        UsageError: there is no such folder, a source is there twice, or there is no interaction at all.
+        NightError: a file cannot be read.
+    """
+    return _plan(con, folder, settings).intake
+
+
+def land(
+    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings, *, landed_at: datetime
+) -> Intake:
+    """Bring the raw tables in line with `folder`, in one transaction; an error leaves them as they were.
+
+    Args:
+        con: the warehouse.
+        folder: the input folder.
+        settings: where each source is, its columns, and whether files are snapshots.
+        landed_at: the time to record; without a zone it is UTC.
+
+    Raises:
+        UsageError: as `plan_intake`, or a wrong delimiter, or a required column is missing.
+        NightError: a file is damaged, empty, not UTF-8, or changed while it was read.
+    """
+    plan = _plan(con, folder, settings)
+    moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
+    with transaction(con):
+        for stale in plan.forget:
+            run_file(con, "warehouse/19_forget_file.sql", file_id=stale)
+        for content in plan.live:
+            file_id, file = content.file_id, content.file
+            if file_id is None and content.found is not None:
+                _land_content(con, content, content.found, moment.replace(tzinfo=None))
+            else:
+                run_file(con, "warehouse/18_move_file.sql", file_id=file_id, path=file.path, kind=file.kind)
+    return plan.intake
+
+
+def _plan(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> _Plan:
+    landed = _landed(con)
+    present = _present(find_input_files(folder, settings), landed, settings)
+    occupied = {(content.file.source, content.found.path) for content in present.values() if content.found}
+    live, forget = list(present.values()), []
+    for key, before in landed.items():
+        if key in present:
+            stays = present[key].file_id is not None
+        else:
+            replaced = before.file.kind == "snapshot" or (before.file.source, before.file.path) in occupied
+            stays = settings.kind == "append" or not replaced
+            if stays:
+                live.append(replace(before, file=replace(before.file, kind="append")))
+        if not stays and before.file_id is not None:
+            forget.append(before.file_id)
+    if all(content.file.source == "items" for content in live):
+        raise UsageError(
+            f"{folder} holds no ratings, tags or events.", f"Put in {describe_expected_files(settings)}."
+        )
+    return _Plan(sorted(live, key=lambda content: content.order), forget)
+
+
+def _present(
+    files: list[InputFile], landed: dict[_Key, _Content], settings: DataSettings
+) -> dict[_Key, _Content]:
+    """What lies in the folder, each content once; landed already if it was read with the same columns."""
+    present: dict[_Key, _Content] = {}
+    for found in files:
+        sha256, stat = _digest(found.location)
+        key = (found.source, sha256)
+        if key in present:
+            continue
+        columns = column_mapping(settings, found.source)
+        before = landed.get(key)
+        same = before if before is not None and before.columns == columns else None
+        path = same.file.path if same is not None and settings.kind == "append" else found.path
+        file = SourceFile(found.source, path, settings.kind, sha256, stat.st_size)
+        present[key] = _Content(file, columns, same.file_id if same else None, found, stat.st_mtime_ns)
+    return present
+
+
+def _landed(con: duckdb.DuckDBPyConnection) -> dict[_Key, _Content]:
+    records = con.execute(
+        "select file_id, columns, source, path, kind, sha256, size from landed_files order by file_id"
+    ).fetchall()
+    contents = [
+        _Content(SourceFile(*file), json.loads(columns), file_id) for file_id, columns, *file in records
+    ]
+    return {(content.file.source, content.file.sha256): content for content in contents}
+
+
+def _land_content(
+    con: duckdb.DuckDBPyConnection, content: _Content, found: InputFile, landed_at: datetime
+) -> None:
+    file = content.file
+    first_line = read_input(con, found, content.columns)
+    stat = found.location.stat()
+    if (stat.st_size, stat.st_mtime_ns) != (file.size, content.mtime_ns):
+        raise NightError(f"{found.location} changed while it was read.", "Run again when it is complete.")
+    newest = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchone()
+    file_id = newest[0] + 1 if newest else 1
+    run_file(con, _LAND[file.source], file_id=file_id, first_line=first_line)
+    run_file(
+        con, "warehouse/17_land_file.sql", file_id=file_id, columns=json.dumps(content.columns),
+        landed_at=landed_at, **asdict(file),
+    )  # fmt: skip
+
+
+def _digest(path: Path) -> tuple[str, os.stat_result]:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno())
+    except OSError as error:
+        raise NightError(f"{path} cannot be read: {error.strerror}.", "Mend its permissions.") from error
