@@ -125,7 +125,7 @@ class _Download:
             total = done + int(answer.headers.get("content-length", 0))
             self._note_validator(answer)
             with self.part.open("ab" if goes_on else "wb") as file:
-                for chunk in answer.iter_raw(_CHUNK):
+                for chunk in answer.iter_raw():  # as it comes: a chunk size would hold back what a cut loses
                     done += len(chunk)
                     if max(done, total) > self.max_bytes:
                         raise NightError(

@@ -15,6 +15,7 @@ from tasks.generate_world import (
     AXES,
     DAY,
     DAYS,
+    EARLY,
     START,
     TAGS_PER_ITEM,
     TASTES_PER_USER,
@@ -61,7 +62,7 @@ class Tags:
 
 @dataclass(frozen=True)
 class Events:
-    """Events of a block's users: user, item, index into EVENTS, value (a watch's hours, else 1), Unix seconds."""
+    """Events of a block's users: user, item, index into EVENTS, value (hours, or 1), Unix seconds."""
 
     user: Ints
     item: Ints
@@ -150,8 +151,7 @@ def _taste_weights(users: Users, user: Ints, time: Ints) -> list[Floats]:
     """The weight of each of the user's tastes at that time, drifting from early to late."""
     progress = (time - START) / (DAYS * DAY)
     return [
-        (1 - progress) * users.early[user, place] + progress * users.late[user, place]
-        for place in range(TASTES_PER_USER)
+        (1 - progress) * EARLY[place] + progress * users.late[user, place] for place in range(TASTES_PER_USER)
     ]
 
 

@@ -24,7 +24,8 @@ START = 1_577_836_800  # 2020-01-01 UTC
 DAYS = 1_826
 END = START + DAYS * DAY  # 2024-12-31 UTC
 
-TASTES_PER_USER = 4
+EARLY = np.array([0.50, 0.20, 0.10, 0.04])  # weights of a user's tastes at START
+TASTES_PER_USER = len(EARLY)
 AXES = 6
 MIN_RATINGS = 5
 TAGS_PER_ITEM = 8
@@ -68,8 +69,8 @@ class Users:
     """The audience in order of arrival; user u bears id u + 1.
 
     Attributes:
-        tastes: (n, TASTES_PER_USER) distinct tastes. early, late: their weights at START and at END;
-            what is missing to 1 goes to whatever everybody watches.
+        tastes: (n, TASTES_PER_USER) distinct tastes. late: (n, TASTES_PER_USER) their weights at END, in place of
+            EARLY at START. What is missing to 1 goes to whatever everybody watches.
         joined, left: (n,) Unix seconds.
         ratings, tags: (n,) how many each will give.
         mildness: (n,) added to every rating, in stars. whole_stars: (n,) who never gives half a star.
@@ -77,7 +78,6 @@ class Users:
     """
 
     tastes: Ints
-    early: Floats
     late: Floats
     joined: Ints
     left: Ints
@@ -111,9 +111,8 @@ def make_items(n: int, rng: np.random.Generator) -> Items:
     taste = rng.permutation(np.repeat(np.arange(len(TASTES)), prevalence))
     other = (taste + rng.integers(1, len(TASTES), n)) % len(TASTES)
     rank = rng.permutation(n) + 1
-    weight = 1.0 / (rank + 4 + n // 200)
-    weight *= np.sqrt(np.sqrt(weight))  # Zipf–Mandelbrot with exponent 1.25
-    old = rng.random(n) < 0.6
+    weight = 1.0 / (rank / n + 0.05) ** 2  # Zipf–Mandelbrot
+    old = np.arange(n) < 0.6 * n  # enough for the most eager user from the first day on
     age = on_grid(rng.exponential(12 * 365, n)) % (80 * 365) + 30
     released = np.sort(START + np.rint(np.where(old, -age, rng.random(n) * DAYS) * DAY).astype(np.int64))
     return Items(
@@ -123,7 +122,7 @@ def make_items(n: int, rng: np.random.Generator) -> Items:
         weight=weight,
         released=released,
         fading=30 + 120 * rng.random(n),
-        lasting=0.25 + 0.6 * rng.random(n),
+        lasting=0.15 + 0.6 * rng.random(n),
         quality=on_grid(0.3 * rng.standard_normal(n)) + 0.5 * (1 - rank / n) - 0.25,
         axes=on_grid(rng.standard_normal((n, AXES)) * 0.41),
         genres=_genres(taste, other, rng),
@@ -169,12 +168,10 @@ def make_users(n: int, ratings: int, tags: int, most: int, rng: np.random.Genera
     stays = rng.random(n) < 0.6
     until = 0.01 + 0.99 * rng.random(n) ** 2
     left = np.where(stays, END - DAY, joined + np.rint((END - DAY - joined) * until).astype(np.int64))
-    early = np.array([0.56, 0.22, 0.10, 0.04])
-    late = rng.permuted(np.tile(early, (n, 1)), axis=1)
+    late = rng.permuted(np.tile(EARLY, (n, 1)), axis=1)
     return Users(
         tastes=_distinct_tastes(n, rng),
-        early=np.tile(early, (n, 1)),
-        late=0.4 * early + 0.6 * late,
+        late=0.2 * EARLY + 0.8 * late,
         joined=joined,
         left=left,
         ratings=given,
@@ -192,13 +189,13 @@ def _distinct_tastes(n: int, rng: np.random.Generator) -> Ints:
 
 
 def make_drums(items: Items) -> Drums:
-    """One drum per taste, and one for everybody in which only the general drawing power counts."""
-    per_weight = TICKETS_PER_ITEM * len(items.weight) / float(np.cumsum(items.weight)[-1])
+    """One drum per taste; the one for everybody (also for a taste without items) favours blockbusters."""
     drums = []
     for k in range(len(TASTES) + 1):
         part = np.where(items.taste == k, items.share, np.where(items.other == k, 1 - items.share, 0.0))
-        part = part if k < len(TASTES) else np.ones(len(items.weight))
-        tickets = np.floor(items.weight * part * per_weight).astype(np.int64) + (part > 0)
+        pull = items.weight * (part if part.any() else items.weight)
+        per_pull = TICKETS_PER_ITEM * len(pull) / float(np.cumsum(pull)[-1])  # cumsum: one order of addition
+        tickets = np.floor(pull * per_pull).astype(np.int64) + (pull > 0)
         drums.append(np.repeat(np.arange(len(tickets), dtype=np.int32), tickets))
     size = np.array([len(drum) for drum in drums])
     return Drums(tickets=np.concatenate(drums), first=np.cumsum(size) - size, size=size)
