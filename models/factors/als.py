@@ -20,11 +20,11 @@ class ALSConfig(Config):
 
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
     regularization: float = Field(
-        default=30.0, ge=0, description="Weight of the squared vectors in the loss."
+        default=50.0, ge=0, description="Weight of the squared vectors in the loss."
     )
-    alpha: float = Field(default=40.0, gt=0, description="Confidence of an entry u is alpha · u.")
+    alpha: float = Field(default=20.0, gt=0, description="Confidence of an entry u is alpha · u.")
     degree_exponent: float = Field(
-        default=0.5,
+        default=0.3,
         ge=0,
         le=1,
         description="Confidences are divided by the item's number of users to this power, their mean kept: "

@@ -18,9 +18,9 @@ class ItemKNNConfig(Config):
 
     k: int = Field(default=200, ge=1, le=100_000, description="Neighbours kept per item.")
     shrink: float = Field(
-        default=0.0,
+        default=20.0,
         ge=0,
-        description="Added to the cosine's denominator: distrusts items that few users touched.",
+        description="Users added to the denominator: distrusts items that few touched; 0 is the plain cosine.",
     )
 
 

@@ -14,7 +14,7 @@ from models.scoring.selection import Selector
 def cosine_neighbours(
     matrix: sparse.csr_array, *, k: int, shrink: float, tie_order: NDArray[np.int32]
 ) -> sparse.csr_array:
-    """Each item's k nearest other items by shrunk cosine, a·b / (|a|·|b| + shrink).
+    """Each item's k nearest other items by shrunk cosine, a·b / (|a|·|b| + shrink · mean square of an entry).
 
     Shrinking distrusts what rests on little: it lowers the similarity of rare items much more than that of
     common ones. Works in blocks and never holds items × items at once.
@@ -22,7 +22,7 @@ def cosine_neighbours(
     Args:
         matrix: (n_users, n_items) float32.
         k: neighbours kept per item; fewer where fewer share a user with it.
-        shrink: in units of |a|·|b|; 0 is the plain cosine.
+        shrink: in users, whatever the scale of the entries; 0 is the plain cosine.
         tie_order: (n_items,) permutation that decides between equal similarities.
 
     Returns:
@@ -31,10 +31,11 @@ def cosine_neighbours(
     n_items = matrix.shape[1]
     items = np.arange(n_items)
     norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32))
+    damping = shrink * float(norms @ norms) / max(matrix.nnz, 1)
     itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
     selector = Selector(items, min(k, n_items), tie_order, exclude=itself)
     for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, items):
-        scale = norms[start : start + len(products), None] * norms + shrink
+        scale = norms[start : start + len(products), None] * norms + damping
         np.divide(products, scale, out=products, where=scale > 0)
         selector.select(start, products)
     return _as_matrix(selector.top, n_items)

@@ -80,40 +80,35 @@ def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
 def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
     """Write every row's best items and their scores; what is not written stays padding."""
     n_rows, width = scores.shape
+    n = items.shape[1]
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
-        maxima = np.empty(min(width, max(8 * items.shape[1], 256)), np.float32)
+        maxima = np.empty(min(width, max(8 * n, 256)), np.float32)
         keys = np.empty(width, np.uint64)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            bound = _lower_bound(scores[row], items.shape[1], maxima)
-            count = _collect(scores[row], bound, maxima, tie_rank, keys)
-            keys[:count].sort()
-            for rank in range(min(count, items.shape[1])):
-                item = tie_order[keys[rank] & np.uint64(0xFFFFFFFF)]
+            _group_maxima(scores[row], maxima)
+            count = _collect(scores[row], _nth_greatest(maxima.copy(), n), maxima, tie_rank, keys)
+            _sort_greatest(keys, count, n)
+            for rank in range(min(count, n)):
+                item = tie_order[np.uint64(0xFFFFFFFF) - (keys[rank] & np.uint64(0xFFFFFFFF))]
                 items[row, rank] = item
                 values[row, rank] = scores[row, item]
 
 
 @numba.njit(cache=True)
-def _lower_bound(row: Any, n: int, maxima: Any) -> Any:
-    """A score that at least n scores of the row reach; −inf if there may be fewer. Fills the group maxima.
-
-    Group g holds the entries g, g + n_groups, g + 2 n_groups, ..., so that the inner loop is a vector max.
-    """
+def _group_maxima(row: Any, maxima: Any) -> None:
+    """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loop is a vector maximum."""
     maxima[:] = -np.inf
     for start in range(0, len(row), len(maxima)):
         for group in range(min(len(maxima), len(row) - start)):
             score = row[start + group]
             maxima[group] = score if score > maxima[group] else maxima[group]
-    if n >= len(maxima):
-        return np.float32(-np.inf)
-    return np.partition(maxima, len(maxima) - n)[len(maxima) - n]
 
 
 @numba.njit(cache=True)
 def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, keys: Any) -> int:
-    """Gather the scores that reach the bound as integers that sort best first; return how many.
+    """Gather the scores that reach the bound as integers, the better the greater; return how many.
 
-    A key is the score's bit pattern, turned so that greater scores sort first, above the item's tie rank.
+    A key is the score's bit pattern, turned so that it orders like the score, above the inverted tie rank.
     """
     count = 0
     for group in range(len(maxima)):
@@ -122,7 +117,53 @@ def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, keys: Any) -> int
                 score = row[item]
                 if score >= bound and score > -np.inf:
                     bits = np.float32(score + np.float32(0)).view(np.uint32)  # −0 becomes 0: they are equal
-                    descending = bits if score < 0 else bits ^ np.uint32(0x7FFFFFFF)
-                    keys[count] = (np.uint64(descending) << np.uint64(32)) | np.uint64(tie_rank[item])
+                    ordered = bits ^ np.uint32(0xFFFFFFFF if score < 0 else 0x80000000)
+                    tie = np.uint64(0xFFFFFFFF) - np.uint64(tie_rank[item])
+                    keys[count] = (np.uint64(ordered) << np.uint64(32)) | tie
                     count += 1
     return count
+
+
+@numba.njit(cache=True)
+def _nth_greatest(values: Any, n: int) -> Any:
+    """The n-th greatest value, or −inf if there are fewer than n. Reorders `values`."""
+    if n > len(values):
+        return np.float32(-np.inf)
+    _heap_greatest(values, len(values), n)
+    return values[0]
+
+
+@numba.njit(cache=True)
+def _sort_greatest(values: Any, count: int, n: int) -> None:
+    """Bring the n greatest of the first `count` values to the front, greatest first."""
+    size = min(count, n)
+    _heap_greatest(values, count, size)
+    for end in range(size - 1, 0, -1):
+        values[0], values[end] = values[end], values[0]
+        _sift_down(values, 0, end)
+
+
+@numba.njit(cache=True)
+def _heap_greatest(values: Any, count: int, n: int) -> None:
+    """Make values[:n] a heap of the n greatest of values[:count], the least of them at its root."""
+    for at in range(n // 2 - 1, -1, -1):
+        _sift_down(values, at, n)
+    for at in range(n, count):
+        if values[at] > values[0]:
+            values[0] = values[at]
+            _sift_down(values, 0, n)
+
+
+@numba.njit(cache=True)
+def _sift_down(heap: Any, at: int, size: int) -> None:
+    """Restore the heap heap[:size] below a root that may be too great."""
+    value = heap[at]
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= value:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = value

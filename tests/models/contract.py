@@ -44,7 +44,7 @@ def small_world(seed: int = 0) -> Interactions:
 
 
 def checkerboard(n: int = 30) -> Interactions:
-    """Users like the items of their own parity but one: the diagonal, which should come back, as in implicit."""
+    """Users like the items of their parity but one: the diagonal, which should come back, as in implicit."""
     parity = np.arange(n) % 2
     return interactions((parity[:, None] == parity[None, :]) & ~np.eye(n, dtype=bool))
 

@@ -7,10 +7,6 @@ from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, RecommenderContr
 class TestPopularity(RecommenderContract):
     model = Popularity
 
-    def test_an_empty_matrix_gives_no_personal_list(self) -> None:
-        model = self.fitted(interactions(np.zeros((3, 4))))
-        assert (model.recommend(np.arange(3), 2).items == -1).all()
-
     def test_everybody_gets_the_items_that_most_users_liked(self) -> None:
         world = small_world()
         top = self.fitted(world).recommend(np.arange(N_USERS), N_ITEMS)

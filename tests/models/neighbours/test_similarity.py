@@ -10,7 +10,7 @@ from models.neighbours.similarity import cosine_neighbours
 
 def dense_cosine(matrix: np.ndarray, shrink: float) -> np.ndarray:
     norms = np.linalg.norm(matrix, axis=0)
-    scale = norms[:, None] * norms + shrink
+    scale = norms[:, None] * norms + shrink * (norms @ norms) / max(np.count_nonzero(matrix), 1)
     cosine = np.divide(matrix.T @ matrix, scale, out=np.zeros_like(scale), where=scale > 0)
     np.fill_diagonal(cosine, 0)
     return cosine
@@ -44,9 +44,16 @@ def test_a_worked_example():
     matrix = sparse.csr_array(np.array([[3, 4, 0], [4, 3, 0], [0, 0, 1]], np.float32))
     order = np.arange(3, dtype=np.int32)
     plain = cosine_neighbours(matrix, k=2, shrink=0, tie_order=order).toarray()
-    shrunk = cosine_neighbours(matrix, k=2, shrink=25, tie_order=order).toarray()
+    shrunk = cosine_neighbours(matrix, k=2, shrink=25 / 10.2, tie_order=order).toarray()
     assert plain == pytest.approx(np.array([[0, 0.96, 0], [0.96, 0, 0], [0, 0, 0]]))
-    assert shrunk == pytest.approx(plain / 2)
+    assert shrunk == pytest.approx(plain / 2), "the mean square of the five entries is 10.2"
+
+
+def test_the_scale_of_the_entries_does_not_matter():
+    matrix = sparse.csr_array(random_matrix(1, 30, 20), dtype=np.float32)
+    order = np.arange(20, dtype=np.int32)
+    once, sevenfold = (cosine_neighbours(m, k=20, shrink=5, tie_order=order) for m in (matrix, 7 * matrix))
+    np.testing.assert_allclose(sevenfold.toarray(), once.toarray(), rtol=1e-5)
 
 
 def test_the_number_of_threads_changes_no_bit():

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from models.base import Config
+from models.baselines.popularity import Popularity
+from models.factors.als import ALS, ALSConfig
+from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
+from models.registry import RECOMMENDERS
+from tests.models.contract import small_world
+
+
+def test_a_model_takes_only_its_own_config():
+    with pytest.raises(TypeError, match="als wants a ALSConfig, not ItemKNNConfig"):
+        ALS(ItemKNNConfig())
+
+
+def test_a_folder_that_holds_another_model_is_refused(tmp_path):
+    Popularity().fit(small_world(), seed=1).save(tmp_path)
+    with pytest.raises(ValueError, match="holds the model 'popularity', not 'als'"):
+        ALS.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"factors": 0}, {"alpha": 0}, {"regularization": float("nan")}, {"factor": 64}, {"iterations": 2.5}],
+)
+def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        ALSConfig(**wrong)
+
+
+@pytest.mark.parametrize("name", RECOMMENDERS)
+def test_every_hyperparameter_is_described(name):
+    fields = RECOMMENDERS[name].config_class.model_fields
+    assert all(field.description for field in fields.values())
+
+
+def test_the_config_chooses_the_training_matrix():
+    world = small_world()
+    likes = ItemKNN(ItemKNNConfig(matrix="positive")).fit(world, seed=1)
+    assert (likes.profiles_ != world.positive).nnz == 0
+    summed = Popularity(Config(matrix="composite")).fit(world, seed=1)
+    np.testing.assert_allclose(summed.item_scores_, world.composite.toarray().sum(axis=0), rtol=1e-5)
+
+
+def test_pairwise_prediction_is_for_models_of_the_rating():
+    model = Popularity().fit(small_world(), seed=1)
+    with pytest.raises(NotImplementedError, match="does not predict ratings"):
+        model.predict(np.array([0]), np.array([0]))

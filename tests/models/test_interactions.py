@@ -1,0 +1,43 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from models.interactions import Interactions
+from tests.models.contract import small_world
+
+
+def test_a_transposed_matrix_is_refused():
+    world = small_world()
+    with pytest.raises(ValueError, match=r"'composite' has shape \(40, 60\), but 'seen' has \(60, 40\)"):
+        replace(world, composite=sparse.csr_array(world.composite.T))
+
+
+def test_features_need_their_names():
+    features = sparse.csr_array((40, 2), dtype=np.float32)
+    with pytest.raises(ValueError, match="1 feature names"):
+        replace(small_world(), item_features=features, feature_names=("genre:Drama",))
+
+
+def test_saved_and_loaded_is_the_same(tmp_path):
+    features = sparse.csr_array(np.eye(40, 2, dtype=np.float32))
+    world = replace(small_world(), item_features=features, feature_names=("genre:Drama", "tag:déjà vu"))
+    world.save(tmp_path)
+    loaded = Interactions.load(tmp_path)
+    assert loaded.feature_names == world.feature_names
+    for name in ("seen", "rating", "positive", "composite", "timestamp", "item_features"):
+        ours, theirs = getattr(world, name), getattr(loaded, name)
+        assert isinstance(theirs, sparse.csr_array)
+        assert ours.dtype == theirs.dtype
+        assert (ours != theirs).nnz == 0
+
+
+def test_likes_alone_make_every_matrix():
+    twice = sparse.csr_array(
+        (np.array([1.0, 1, 5]), (np.array([0, 0, 1]), np.array([2, 2, 0]))), shape=(2, 3)
+    )
+    made = Interactions.from_positive(twice)
+    for name in ("rating", "positive", "composite"):
+        assert made.matrix(name).toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert twice.data.max() == 5, "the input is left alone"
