@@ -20,7 +20,7 @@ class ItemKNNConfig(Config):
     shrink: float = Field(
         default=20.0,
         ge=0,
-        description="Users added to the denominator: distrusts items that few touched; 0 is the plain cosine.",
+        description="Users added to the denominator: distrusts items of few users; 0 is the plain cosine.",
     )
 
 
