@@ -1,0 +1,17 @@
+-- A user's list with titles, and why: what the model said, and the item in the user's history behind it where known.
+-- Inputs:  recommendations, items; `user`, the user's id.
+-- Output:  rank, item_id, title, genres, score, model, because_of; best first. No rows for a user without a list.
+-- Grain:   one row per recommended item.
+select
+    recommendations.rank,
+    recommendations.item_id,
+    items.title,
+    items.genres,
+    recommendations.score,
+    recommendations.model,
+    reasons.title as because_of
+from recommendations
+left join items on items.item_id = recommendations.item_id
+left join items as reasons on reasons.item_id = recommendations.reason_item_id
+where recommendations.user_id = :user
+order by recommendations.rank;

@@ -1,0 +1,34 @@
+"""Addresses of serving databases: what is supported, and that passwords stay secret."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from tasks.errors import UsageError
+from tasks.targets.registry import open_target
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://joe:hunter2@db/lists",
+        "mssql+pyodbc://joe:hunter2@db/x",
+        "joe:hunter2@db",
+        "redis://:hunter2@db",
+        "",
+    ],
+)
+def test_an_unsupported_address_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(UsageError) as refused, open_target(address, owner="me"):
+        pass
+    assert "sqlite:///" in refused.value.hint
+    told = "".join(traceback.format_exception(refused.value))
+    assert "hunter2" not in told + refused.value.hint
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_serves_nobody(address: str) -> None:
+    with pytest.raises(UsageError, match="names no file"), open_target(address, owner="me"):
+        pass

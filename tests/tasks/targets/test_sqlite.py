@@ -1,0 +1,202 @@
+"""The SQLite target: whose it is, what it refuses, and how it says what went wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import NightError, UsageError
+from tasks.publish import publish
+from tasks.targets.registry import open_target, read_target
+from tasks.targets.sqlite import SQLiteTarget
+from tasks.targets.tables import run_table_name
+from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS, make_lists
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "lists.db"
+    with open_target(f"sqlite:///{path}", owner=OWNER) as target:
+        target.claim(BIGINTS)
+    return path
+
+
+def test_before_the_claim_nothing_is_there(tmp_path: Path) -> None:
+    with open_target(f"sqlite:///{tmp_path}/lists.db", owner=OWNER) as target:
+        assert not target.claimed
+        assert target.live_run() is None
+        assert target.held_back() == set()
+        assert target.published_runs() == ()
+
+
+def test_claiming_twice_is_claiming_once(database: Path) -> None:
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        target.claim(BIGINTS)
+        assert target.ids == BIGINTS
+
+
+def test_another_owner_is_refused_at_once(database: Path) -> None:
+    address = f"sqlite:///{database}"
+    with pytest.raises(UsageError, match="belongs to another home"), open_target(address, owner="other"):
+        pass
+
+
+def test_a_reader_need_not_be_the_owner(database: Path) -> None:
+    with read_target(f"sqlite:///{database}") as target:
+        assert target.live_run() is None
+
+
+def test_other_id_types_are_refused(database: Path) -> None:
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        with pytest.raises(UsageError, match="made for BIGINT user ids"):
+            target.claim(TEXTS)
+        assert target.ids == BIGINTS
+
+
+def test_a_newer_schema_is_refused(database: Path) -> None:
+    with sqlite3.connect(database) as con:
+        con.execute("update schema_version set version = 99")
+    con.close()
+    with pytest.raises(UsageError, match="newer"), open_target(f"sqlite:///{database}", owner=OWNER):
+        pass
+
+
+@pytest.mark.parametrize("table", ["items", "recommendations", "schema_version"])
+def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as con:
+        con.execute(f"create table {table} (price real)")
+    con.close()
+    with (
+        pytest.raises(UsageError, match=f"has a table '{table}' that nightly-recs did not make"),
+        open_target(f"sqlite:///{path}", owner=OWNER) as target,
+    ):
+        target.claim(BIGINTS)
+    con = sqlite3.connect(path)
+    assert con.execute("select name from sqlite_master").fetchall() == [(table,)]
+    con.close()
+
+
+def test_mirrors_are_upserted_and_replaced(database: Path) -> None:
+    began = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        target.record_run({"run_id": 5, "started_at": began, "status": "running"})
+        target.record_run(
+            {
+                "run_id": 5,
+                "started_at": "2026-11-02T04:00:00+01:00",
+                "status": "published",
+                "rows": 9,
+                "as_of": None,
+            }
+        )
+        for value in (0.1, 0.2):
+            row = {
+                "model": "als",
+                "half": "report",
+                "segment": "all",
+                "metric": "ndcg",
+                "k": 10,
+                "value": value,
+            }
+            target.record_metrics(5, [row, row | {"k": 20}])
+            target.record_checks(5, [{"check": "rows", "value": value, "limit": 1.0, "passed": True}])
+            target.record_stage_times(5, [{"stage": "fit", "model": "als", "seconds": value, "peak_mb": 1.0}])
+        target.record_checks(6, [])
+    con = sqlite3.connect(database)
+    assert con.execute("select run_id, started_at, status, rows from pipeline_runs").fetchall() == [
+        (5, "2026-11-02 03:00:00.000000", "published", 9)
+    ]
+    assert con.execute("select k, value, ci_low from model_metrics order by k").fetchall() == [
+        (10, 0.2, None), (20, 0.2, None),
+    ]  # fmt: skip
+    assert con.execute('select "check", value, "limit", passed from run_checks').fetchall() == [
+        ("rows", 0.2, 1.0, 1)
+    ]
+    assert con.execute("select stage, model, seconds, peak_mb from stage_times").fetchall() == [
+        ("fit", "als", 0.2, 1)
+    ]
+    con.close()
+
+
+# -- what goes wrong outside ------------------------------------------------------------------------------
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/none/lists.db"
+    with pytest.raises(NightError, match="none does not exist"), open_target(address, owner=OWNER):
+        pass
+
+
+def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NightError, match="cannot be opened"),
+        open_target(f"sqlite:///{tmp_path}", owner=OWNER),
+    ):
+        pass
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are notes, and quite a lot of them. " * 50)
+    with (
+        pytest.raises(NightError, match="not a SQLite database"),
+        open_target(f"sqlite:///{path}", owner=OWNER),
+    ):
+        pass
+    assert path.read_text().startswith("These are notes")
+
+
+def test_a_read_only_database(database: Path) -> None:
+    with read_target(f"sqlite:///{database}") as target, pytest.raises(NightError, match="is read-only"):
+        target.record_run({"run_id": 1, "status": "failed"})
+
+
+def test_somebody_holds_the_write_lock(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SQLiteTarget, "busy_seconds", 0.1)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("begin immediate")
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        assert target.live_run() is None, "reading needs no write lock"
+        with pytest.raises(NightError, match="held the write lock"):
+            target.record_run({"run_id": 1, "status": "failed"})
+        other.execute("rollback")
+        target.record_run({"run_id": 1, "status": "failed"})
+    other.close()
+
+
+def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(
+    database: Path, tmp_path: Path
+) -> None:
+    small, large = make_lists(tmp_path / "small", 1), make_lists(tmp_path / "large", 2, users=3000)
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        target.claim(BIGINTS)
+        publish(target, 1, small, expected_live=None, keep_runs=2)
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        with target.engine.connect() as con:  # the one connection of the pool
+            con.exec_driver_sql("pragma max_page_count = 60")
+        with pytest.raises(NightError, match="disk is full"):
+            publish(target, 2, large, expected_live=1, keep_runs=2)
+        assert target.live_run() == 1
+        assert target.count(1, "recommendations") == small.n_rows
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        assert publish(target, 2, large, expected_live=1, keep_runs=2).switched
+        assert target.loaded_runs() == {1, 2}
+
+
+def test_the_log_stays_small_beside_an_idle_reader(database: Path, tmp_path: Path) -> None:
+    lists = make_lists(tmp_path / "lists", 1, users=10_000)
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        target.claim(BIGINTS)
+        publish(target, 1, lists, expected_live=None, keep_runs=1)
+        assert Path(f"{database}-wal").stat().st_size < 2 * database.stat().st_size
+    assert not Path(f"{database}-wal").exists(), "emptied and removed by the last to leave"
+
+
+@pytest.mark.parametrize("run", [0, -1, True, 1.0, "1; drop table items"])
+def test_a_table_is_named_after_an_integer_or_not_at_all(run: object) -> None:
+    with pytest.raises(ValueError, match="no table"):
+        run_table_name("recommendations", run)  # type: ignore[arg-type]

@@ -1,0 +1,184 @@
+"""What a person at the command line sees of the serving database."""
+
+from __future__ import annotations
+
+import multiprocessing
+from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tasks import browse
+from tasks.errors import UsageError
+from tasks.publish import publish, rollback
+from tasks.settings import UtilitySettings
+from tasks.targets.registry import open_target, read_target
+from tests.tasks.logs import Log, make_clean_tables
+from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS, N, make_lists, write_lists
+
+UTILITY = UtilitySettings()
+LOG = Log(
+    ratings=[(7, 1, 4.0, 1), (7, 2, 5.0, 2), (7, 3, 2.0, 3), (7, 4, 5.0, 4), (7, 4, 1.0, 5), (8, 5, 5.0, 6)],
+    events=[(7, 6, "like", 1.0, 7), (7, 1, "like", 1.0, 8), (7, 5, "watch", 2.0, 9)],
+    items=[(1, "Alien", ["Horror", "Sci-Fi"]), (2, "Brazil", ["Sci-Fi"])],
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database with one run of recognisable lists."""
+    address = f"sqlite:///{tmp_path}/recommendations.db"
+    with open_target(address, owner=OWNER) as target:
+        target.claim(BIGINTS)
+        publish(target, 1, make_lists(tmp_path / "lists", 1), expected_live=None, keep_runs=3)
+    return address
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(path) as con:
+        make_clean_tables(con, LOG)
+    return path
+
+
+def test_a_known_user_sees_the_own_list_with_titles(url: str, warehouse: Path) -> None:
+    with read_target(url) as target:
+        shown = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
+    assert shown.personal
+    assert shown.run_id == 1
+    assert [row.rank for row in shown.rows] == [1, 2, 3]
+    first = shown.rows[0]
+    assert (first.item.item_id, first.item.title, first.model) == (10, "Film 10 (1960)", "als")
+    assert first.score == 999.0
+
+
+def test_what_the_user_liked_comes_best_and_latest_first_once_each(url: str, warehouse: Path) -> None:
+    with read_target(url) as target:
+        liked = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY).liked
+    assert [(like.item.item_id, like.item.title, like.what, like.value) for like in liked] == [
+        (2, "Brazil", "rated", 5.0),
+        (1, "Alien", "rated", 4.0),
+        (6, None, "like", 1.0),
+    ]
+    assert liked[1].item.genres == "Horror|Sci-Fi"
+
+
+def test_a_stranger_sees_the_fallback(url: str, warehouse: Path) -> None:
+    with read_target(url) as target:
+        shown = browse.show(target, "12345", N, warehouse=warehouse, utility=UTILITY)
+    assert not shown.personal
+    assert len(shown.rows) == N
+    assert shown.liked == ()
+    assert shown.liked_note == ""
+
+
+def own_the_warehouse(path: str, owned: Event, done: Event) -> None:
+    with duckdb.connect(path):
+        owned.set()
+        done.wait(20)
+
+
+def test_while_a_night_runs_the_list_is_shown_without_the_past(url: str, warehouse: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    owned, done = processes.Event(), processes.Event()
+    night = processes.Process(target=own_the_warehouse, args=(str(warehouse), owned, done), daemon=True)
+    night.start()
+    assert owned.wait(20)
+    try:
+        with read_target(url) as target:
+            shown = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
+    finally:
+        done.set()
+        night.join(20)
+    assert len(shown.rows) == 3
+    assert "A night is running" in shown.liked_note
+
+
+def test_without_a_warehouse_the_list_is_shown_all_the_same(url: str, tmp_path: Path) -> None:
+    with read_target(url) as target:
+        shown = browse.show(target, "7", 3, warehouse=tmp_path / "none.duckdb", utility=UTILITY)
+    assert len(shown.rows) == 3
+    assert "no warehouse" in shown.liked_note
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("42x", "mean 42"), ("user-7", "mean 7"), ("bob", "such as"), ("9" * 30, "mean"), ("", "such")],
+)
+def test_a_nonsense_id_is_refused_with_a_hint(url: str, warehouse: Path, typed: str, hint: str) -> None:
+    with read_target(url) as target, pytest.raises(UsageError, match="integers") as refused:
+        browse.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
+    assert hint in refused.value.hint
+
+
+def test_similar_items_by_id_title_and_part_of_a_title(url: str) -> None:
+    with read_target(url) as target:
+        for typed in ("12", "Film 12 (1962)", "film 12 (1962)", "1962"):
+            found = browse.similar(target, typed, 3)
+            assert found.item.title == "Film 12 (1962)"
+            assert [row.item.item_id for row in found.rows] == [14, 15, 16]
+
+
+def test_an_ambiguous_title_lists_the_candidates(url: str) -> None:
+    with read_target(url) as target:
+        with pytest.raises(UsageError, match="More than 10") as refused:
+            browse.similar(target, "film", 3)
+        assert "1: Film 1 (1951)" in refused.value.hint
+        with pytest.raises(UsageError, match="10 items match"):
+            browse.similar(target, "(196", 3)
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "no such film", "'; drop table items; --", "99999"])
+def test_an_unknown_title_is_refused(url: str, typed: str) -> None:
+    with read_target(url) as target, pytest.raises(UsageError, match="No item"):
+        browse.similar(target, typed, 3)
+
+
+def test_text_ids_are_taken_as_they_are(tmp_path: Path, warehouse: Path) -> None:
+    user = "007'; --"
+    lists = write_lists(
+        tmp_path,
+        recommendations=[(user, 1, "x y", 1.0, "als", 1.0, None)],
+        similar_items=[("x y", 1, "x y", 1.0)],
+        fallback_recommendations=[("all", 1, "x y", 1.0)],
+        items=[("x y", "A title", None)],
+    )
+    address = f"sqlite:///{tmp_path}/texts.db"
+    with open_target(address, owner=OWNER) as target:
+        target.claim(TEXTS)
+        publish(target, 1, lists, expected_live=None, keep_runs=1)
+        nowhere = tmp_path / "none"
+        assert browse.show(target, user, 5, warehouse=nowhere, utility=UTILITY).personal
+        assert not browse.show(target, "7", 5, warehouse=nowhere, utility=UTILITY).personal
+        assert browse.similar(target, "x y", 5).item.title == "A title"
+
+
+def test_runs_say_what_became_of_them(url: str, tmp_path: Path) -> None:
+    began = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+    with open_target(url, owner=OWNER) as target:
+        publish(target, 2, make_lists(tmp_path / "lists-2", 2), expected_live=1, keep_runs=3)
+        rollback(target)
+        for run, status in ((1, "published"), (2, "published"), (3, "failed")):
+            target.record_run({"run_id": run, "started_at": began, "status": status})
+    with read_target(url) as target:
+        found = browse.runs(target)
+    assert [(run.run_id, run.status, run.live, run.kept, run.held_back) for run in found] == [
+        (3, "failed", False, False, False),
+        (2, "published", False, True, True),
+        (1, "published", True, True, False),
+    ]
+    assert found[0].started_at == datetime(2026, 11, 2, 1, 0)
+
+
+def test_before_the_first_night_there_is_nothing_to_see(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/lists.db"
+    with pytest.raises(UsageError, match="no lists"), read_target(address):
+        pass
+    with open_target(address, owner=OWNER) as target:
+        assert browse.runs(target) == []
+        target.claim(BIGINTS)
+        with pytest.raises(UsageError, match="no lists"):
+            browse.similar(target, "1", 3)
