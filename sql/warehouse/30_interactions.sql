@@ -1,0 +1,10 @@
+-- Everything that anybody did to any item before a moment, of whatever kind.
+-- Inputs:  ratings, tags, events.
+-- Output:  temp macro interactions_before(moment): user_id, item_id, happened_at.
+-- Grain:   one row per rating (superseded ones too), tag and event.
+create or replace temp macro interactions_before(moment) as table
+    select user_id, item_id, rated_at as happened_at from ratings where rated_at < moment::timestamp
+    union all
+    select user_id, item_id, tagged_at as happened_at from tags where tagged_at < moment::timestamp
+    union all
+    select user_id, item_id, happened_at from events where happened_at < moment::timestamp;

@@ -1,0 +1,38 @@
+-- A window of time for each user: before the user's cutoff, or from there to the night's as_of. Whatever is computed
+-- later reads the windowed views, so that nothing outside the window can reach it.
+-- Inputs:  ratings, tags, events; temp cutoffs (user_id, cutoff); $side 'before' or 'after'; $as_of, exclusive.
+-- Outputs: temp windows (user_id, from_at inclusive, until_at exclusive), one row per user;
+--          temp views windowed_ratings, windowed_tags, windowed_events, with `happened_at` and the window's until_at;
+--          temp view windowed_interactions (user_id, item_id, happened_at), the three together.
+-- Grain:   ratings one row per pair and tags one per pair and tag: those visible when the window closes; events all.
+create or replace temp table windows as
+select
+    user_id,
+    case $side when 'before' then '-infinity'::timestamp else least(cutoff, $as_of::timestamp) end as from_at,
+    case $side when 'before' then least(cutoff, $as_of::timestamp) else $as_of::timestamp end as until_at
+from cutoffs;
+
+create or replace temp view windowed_ratings as
+select user_id, item_id, rating, rated_at as happened_at, until_at
+from ratings
+join windows using (user_id)
+where rated_at >= from_at and rated_at < until_at and (superseded_at is null or superseded_at >= until_at);
+
+create or replace temp view windowed_tags as
+select user_id, item_id, tag, tagged_at as happened_at, until_at
+from tags
+join windows using (user_id)
+where tagged_at >= from_at and tagged_at < until_at and (superseded_at is null or superseded_at >= until_at);
+
+create or replace temp view windowed_events as
+select user_id, item_id, event, value, happened_at, until_at
+from events
+join windows using (user_id)
+where happened_at >= from_at and happened_at < until_at;
+
+create or replace temp view windowed_interactions as
+select user_id, item_id, happened_at from windowed_ratings
+union all
+select user_id, item_id, happened_at from windowed_tags
+union all
+select user_id, item_id, happened_at from windowed_events;

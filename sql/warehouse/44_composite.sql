@@ -1,0 +1,119 @@
+-- The composite utility: u = sum over signals of weight * transform(v), where v is the aggregate of the pair's
+-- value * 2^(-age / half-life), age counted from the user's cutoff. docs/utility.md explains every word of it.
+-- Inputs:  the windowed views; temp user_map, item_map; $signals, a list of {signal, source, event, weight, aggregate,
+--          transform, half_life_days}, numbered from 0 by `signal`.
+-- Output:  row_idx, column_idx, value (u where u > 0), sorted by both indices.
+-- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names one: the
+--          same log gives the same bits at any number of threads.
+create or replace temp macro decay(happened_at, until_at, half_life_days) as
+    case half_life_days
+        when 0 then 1::double
+        else pow(2, -(epoch_us(until_at) - epoch_us(happened_at)) / 86400e6 / half_life_days)
+    end;
+
+with signals as materialized (
+    select unnest(
+        $signals::struct(
+            signal integer,
+            source text,
+            event text,
+            weight double,
+            aggregate text,
+            transform text,
+            half_life_days double
+        )[],
+        recursive := true
+    )
+),
+-- A pair has one visible rating, which is its own aggregate: the largest source needs no grouping.
+rating_values as (
+    select
+        signal,
+        user_idx,
+        item_idx,
+        case aggregate when 'count' then 1 else rating end
+            * decay(happened_at, until_at, half_life_days) as v
+    from windowed_ratings
+    join signals on source = 'ratings'
+    join user_map using (user_id)
+    join item_map using (item_id)
+),
+tags_and_events as (
+    select signal, aggregate, user_id, item_id, happened_at, 1 as value, decay(happened_at, until_at, half_life_days) as decay
+    from windowed_tags
+    join signals on source = 'tags'
+    union all
+    select signal, aggregate, user_id, item_id, happened_at, value, decay(happened_at, until_at, half_life_days)
+    from windowed_events
+    join signals using (event)
+),
+tag_and_event_values as (
+    select
+        signal,
+        user_idx,
+        item_idx,
+        case aggregate
+            when 'last' then last(value * decay order by happened_at, value)
+            when 'sum' then sum(value * decay order by happened_at, value)
+            when 'max' then max(value * decay)
+            when 'count' then sum(decay order by happened_at)
+        end as v
+    from tags_and_events
+    join user_map using (user_id)
+    join item_map using (item_id)
+    group by signal, aggregate, user_idx, item_idx
+),
+signal_values as materialized (
+    from rating_values union all from tag_and_event_values
+),
+user_statistics as (
+    select
+        signal,
+        user_idx,
+        avg(v order by item_idx) as mean,
+        stddev_pop(v order by item_idx) as deviation
+    from signal_values
+    join signals using (signal)
+    where transform in ('user_mean', 'user_ratio', 'user_zscore')
+    group by signal, user_idx
+),
+item_audiences as (
+    select signal, item_idx, count(*) as users
+    from signal_values
+    join signals using (signal)
+    where transform = 'item_idf'
+    group by signal, item_idx
+),
+-- What differs from the mean by rounding alone counts as the mean: it must not stay alive as a tiny positive utility.
+centred as (
+    select
+        signal_values.*,
+        mean,
+        deviation,
+        case when abs(v - mean) > 1e-9 * abs(mean) then v - mean else 0 end as above_mean
+    from signal_values
+    left join user_statistics using (signal, user_idx)
+),
+terms as (
+    select
+        signal,
+        user_idx,
+        item_idx,
+        weight * case transform
+            when 'none' then v
+            when 'binary' then (v > 0)::integer
+            when 'log1p' then ln(1 + greatest(v, 0))
+            when 'user_mean' then above_mean
+            when 'user_ratio' then coalesce(v / nullif(mean, 0), 0)
+            when 'user_zscore' then coalesce(above_mean / nullif(deviation, 0), 0)
+            when 'item_idf' then v * ln(1 + (select count(*) from user_map) / users)
+        end as term
+    from centred
+    join signals using (signal)
+    left join item_audiences using (signal, item_idx)
+)
+select user_idx as row_idx, item_idx as column_idx, sum(term order by signal)::float as value
+from terms
+group by user_idx, item_idx
+having value > 0
+order by user_idx, item_idx;

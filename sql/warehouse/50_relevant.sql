@@ -1,0 +1,27 @@
+-- What the models are judged on: what users came to like at or after their cutoffs and had not seen before.
+-- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of, exclusive;
+--          $relevant_rating, $positive_tags, $positive_events; $users_path and $items_path, the snapshot's id maps;
+--          $seed.
+-- Output:  temp relevant (user_id, user_idx null for users without history, item_idx null for items that the
+--          snapshot does not know, half 0 select or 1 report).
+-- Grain:   one row per pair. The half is a bit of md5('<seed>:<user_id>'): the same user stays in it every night.
+create or replace temp table relevant as
+with seen_before as (
+    select user_id, item_id
+    from interactions_before($as_of)
+    join cutoffs using (user_id)
+    where happened_at < cutoff
+),
+newly_liked as (
+    select user_id, item_id
+    from positives($relevant_rating, $positive_tags, $positive_events)
+    anti join seen_before using (user_id, item_id)
+)
+select
+    user_id,
+    user_idx,
+    item_idx,
+    (md5_number_lower($seed::text || ':' || user_id::text) % 2)::tinyint as half
+from newly_liked
+left join read_parquet($users_path) using (user_id)
+left join read_parquet($items_path) using (item_id);

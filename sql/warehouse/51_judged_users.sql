@@ -1,0 +1,9 @@
+-- The users that have something relevant: those with history, or those without.
+-- Inputs:  temp relevant; $with_history, true or false.
+-- Output:  user_idx (null without history), half; in the order of the ids.
+-- Grain:   one row per user.
+select any_value(user_idx) as user_idx, any_value(half) as half
+from relevant
+where (user_idx is not null) = $with_history and item_idx is not null
+group by user_id
+order by user_id;

@@ -1,0 +1,61 @@
+"""A small log of interactions, written by hand or drawn by hypothesis, and the clean tables it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import duckdb
+
+EPOCH = datetime(2026, 1, 1)
+AS_OF = EPOCH + timedelta(days=100)
+
+
+def day(number: float) -> datetime:
+    """A moment, in days from the start of the tests' calendar."""
+    return EPOCH + timedelta(days=number)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Rows: (user, item, rating, day), (user, item, tag, day), (user, item, event, value, day)."""
+
+    ratings: list[tuple] = field(default_factory=list)
+    tags: list[tuple] = field(default_factory=list)
+    events: list[tuple] = field(default_factory=list)
+    items: list[tuple] = field(default_factory=list)
+
+    @property
+    def interactions(self) -> list[tuple]:
+        """(user, item, day) of everything."""
+        return [(row[0], row[1], row[-1]) for rows in (self.ratings, self.tags, self.events) for row in rows]
+
+
+def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "bigint") -> None:
+    """The tables of sql/warehouse/00_schema.sql; a rating or tag is superseded by its pair's next one."""
+    columns = {
+        "ratings": "rating double, rated_at timestamp, superseded_at timestamp",
+        "tags": "tag text, tagged_at timestamp, superseded_at timestamp",
+        "events": "event text, value double, happened_at timestamp",
+    }
+    for table, rest in columns.items():
+        con.execute(f"create or replace table {table} (user_id {id_type}, item_id {id_type}, {rest})")
+    con.execute(f"create or replace table items (item_id {id_type}, title text, genres text[])")
+    rows = {
+        "ratings": _superseded(log.ratings, lambda row: row[:2]),
+        "tags": _superseded(log.tags, lambda row: row[:3]),
+        "events": [(*row[:-1], day(row[-1])) for row in log.events],
+        "items": log.items,
+    }
+    for table, values in rows.items():
+        if values:
+            marks = ", ".join("?" * len(values[0]))
+            con.executemany(f"insert into {table} values ({marks})", values)
+
+
+def _superseded(rows, pair):
+    following, done = {}, []
+    for row in sorted(rows, key=lambda row: row[-1], reverse=True):
+        done.append((*row[:-1], day(row[-1]), following.get(pair(row))))
+        following[pair(row)] = day(row[-1])
+    return done[::-1]
