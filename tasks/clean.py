@@ -41,9 +41,13 @@ def clean(
         id_types: the types of user and item ids that this home settled on; they go before `settings`.
 
     Raises:
+        ValueError: `intake` is not what the warehouse holds.
         NightError: a source has too many rejected rows (the quarantine then shows them, and the clean tables
             stay as they were), no interaction is left, or the rows do not add up.
     """
+    landed = set(con.execute("select source, sha256 from landed_files").fetchall())
+    if landed != {(file.source, file.sha256) for file in intake.files}:
+        raise ValueError("these files are not landed in this warehouse")
     key = fingerprint(
         intake.data_hash, settings, id_types, source_hash("tasks.land", "tasks.clean"), duckdb.__version__
     )

@@ -6,11 +6,12 @@ import csv
 import difflib
 import glob
 import gzip
+import io
 import tempfile
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 import duckdb
 
@@ -97,24 +98,19 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str
         raise NightError(f"{file.location} is empty.", "Deliver it again, or take it away.")
     _check_delimiter(file, header, columns, delimiter)
     _check_columns(file, header, columns)
-    if file.location.suffix == ".gz":
-        _check_gzip(file.location)
     ours = {theirs: name for name, theirs in columns.items()}
     names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(header)}
-    if not _scan(con, file, file.location, delimiter, names):
+    if _mixes_line_ends(file.location) or not _scan(con, file, file.location, delimiter, names):
         _scan_mended(con, file, delimiter, names)
 
 
 def _scan(
     con: duckdb.DuckDBPyConnection, file: InputFile, path: Path, delimiter: str, names: dict[str, str]
 ) -> bool:
-    """Let DuckDB read the CSV at `path`. False where it lost its way: torn lines, or mixed line ends."""
-    try:
-        run_file(
-            con, "warehouse/10_read_csv.sql", path=glob.escape(str(path)), delimiter=delimiter, columns=names
-        )
-    except duckdb.InvalidInputException:
-        return False
+    """Let DuckDB read the CSV at `path`. False where it lost its way at a torn line."""
+    run_file(
+        con, "warehouse/10_read_csv.sql", path=glob.escape(str(path)), delimiter=delimiter, columns=names
+    )
     faults = con.execute("select coalesce(bool_or(torn), false), list(reasons).flatten() from rejected_lines")
     torn, reasons = cast(tuple[bool, list[str] | None], faults.fetchone())
     if "not UTF-8" in (reasons or ()):
@@ -125,7 +121,7 @@ def _scan(
 def _scan_mended(
     con: duckdb.DuckDBPyConnection, file: InputFile, delimiter: str, names: dict[str, str]
 ) -> None:
-    """Read a copy without the torn lines: DuckDB's parallel reader lets them swallow their neighbours."""
+    """Read a copy without torn lines, which swallow their neighbours, and with line ends of one kind."""
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
         copy = Path(folder, "mended.csv")
         with _open_text(file.location) as text:
@@ -136,17 +132,27 @@ def _scan_mended(
     run_file(con, "warehouse/12_reject_torn_lines.sql", lines=lines, raws=raws)
 
 
-def _open_text(path: Path) -> TextIO:
+def _open_bytes(path: Path) -> BinaryIO:
     if path.suffix.lower() == ".gz":
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
-    return path.open(encoding="utf-8-sig", newline="")
+        return cast(BinaryIO, gzip.GzipFile(path))
+    return path.open("rb")
 
 
-def _check_gzip(path: Path) -> None:
-    """Read it to the end: DuckDB does not look at gzip's checksum, so a flipped bit would pass as data."""
-    with gzip.open(path) as data:
-        while data.read(1 << 20):
-            pass
+def _open_text(path: Path) -> TextIO:
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
+
+
+def _mixes_line_ends(path: Path) -> bool:
+    """Whether line feeds stand with and without a carriage return; DuckDB refuses such a file.
+
+    Reading to the end also proves a gzip's checksum, at which DuckDB does not look.
+    """
+    returns = feeds = 0
+    with _open_bytes(path) as data:
+        while block := data.read(1 << 20):
+            returns += block.count(b"\r")
+            feeds += block.count(b"\n")
+    return feeds > 0 and returns not in (0, feeds)
 
 
 def _check_delimiter(file: InputFile, header: list[str], columns: dict[str, str], delimiter: str) -> None:

@@ -33,7 +33,7 @@ end;
 
 create or replace temp macro moment(x) as coalesce(
     make_timestamp(round(epoch_micros(try_cast(x as double)))::bigint),
-    try_cast(stripped(x) as timestamptz) at time zone 'UTC'
+    try_cast(trim(x) as timestamptz) at time zone 'UTC'
 );
 
 create or replace temp macro time_fault(x, parsed) as case

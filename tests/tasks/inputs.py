@@ -1,0 +1,39 @@
+"""Headers of small input files, and the way from a folder to clean tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tasks.clean import clean
+from tasks.land import land
+from tasks.references import CleanData, Intake
+from tasks.settings import DataSettings
+
+RATINGS = "userId,movieId,rating,timestamp\n"
+TAGS = "userId,movieId,tag,timestamp\n"
+EVENTS = "userId,itemId,event,value,timestamp\n"
+MOVIES = "movieId,title,genres\n"
+LENIENT = DataSettings(max_reject_share=1)
+
+
+def land_now(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings = LENIENT) -> Intake:
+    return land(con, folder, settings, landed_at=datetime(2026, 1, 1, 2))
+
+
+def land_and_clean(
+    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings = LENIENT, **options: Any
+) -> CleanData:
+    return clean(con, land_now(con, folder, settings), settings, **options)
+
+
+def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return con.execute(query).fetchall()
+
+
+def counts(data: CleanData) -> dict[str, tuple[int, int, int, int]]:
+    """Source → (rows_in, clean, duplicates, quarantined)."""
+    return {c.source: (c.rows_in, c.clean, c.duplicates, c.quarantined) for c in data.counts}
