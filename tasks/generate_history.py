@@ -187,8 +187,8 @@ def _opinions(
         match += weight * np.where(
             items.taste[item] == taste, share, np.where(items.other[item] == taste, 1 - share, 0.0)
         )
-    stars = 3.08 + users.mildness[user] + items.quality[item] + 0.9 * match
-    stars += 0.4 * _agreement(users, items, user, item) + 0.75 * rng.standard_normal(len(user))
+    stars = 2.97 + users.mildness[user] + items.quality[item] + 1.2 * match
+    stars += 0.55 * _agreement(users, items, user, item) + 0.55 * rng.standard_normal(len(user))
     half_stars = np.rint(2 * stars).astype(np.int64)
     half_stars = np.where(users.whole_stars[user], 2 * np.rint(stars).astype(np.int64), half_stars)
     return np.clip(half_stars, np.where(users.whole_stars[user], 2, 1), 10)

@@ -69,8 +69,8 @@ class Users:
     """The audience in order of arrival; user u bears id u + 1.
 
     Attributes:
-        tastes: (n, TASTES_PER_USER) distinct tastes. late: (n, TASTES_PER_USER) their weights at END, in place of
-            EARLY at START. What is missing to 1 goes to whatever everybody watches.
+        tastes: (n, TASTES_PER_USER) distinct tastes. late: (n, TASTES_PER_USER) their weights at END; at START
+            they are EARLY. What is missing to 1 goes to whatever everybody watches.
         joined, left: (n,) Unix seconds.
         ratings, tags: (n,) how many each will give.
         mildness: (n,) added to every rating, in stars. whole_stars: (n,) who never gives half a star.
