@@ -36,7 +36,7 @@ EVENTS = ("watch", "like", "share", "comment")
 
 @dataclass(frozen=True)
 class Views:
-    """The views of a block of users, sorted by user and time; every array has one entry per view.
+    """The views of a block of users, in order of user and visit; every array has one entry per view.
 
     Attributes:
         user: index of the user. item: index of the item. time: Unix seconds.
