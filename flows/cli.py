@@ -8,20 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
-from flows import tables
+from flows import lists, tables
 from flows.console import Terminal, complain, out
 from flows.prefect_home import settle_in
+from flows.schedule import schedule_text
 from tasks import browse
 from tasks.configure import load_settings
 from tasks.errors import NightError, UsageError
 from tasks.fetch import fetch as fetch_dataset
 from tasks.generate import generate_demo
-from tasks.home import BUILT_IN, existing_home, locked, open_home
-from tasks.lifecycle import roll_back, run_night
-from tasks.report import read_report
+from tasks.home import BUILT_IN, existing_home, open_home
+from tasks.lifecycle import roll_back, run_night, serving_url
+from tasks.report import read_report, read_runs
+from tasks.targets.registry import read_target
 
 app = typer.Typer(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
 DEFAULT_HOME = Path("data/demo")
+_process = {"debug": False}
 
 
 @app.callback()
@@ -41,10 +43,7 @@ def everywhere(
 ) -> None:
     """What holds for all commands."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
-    settings_of_process["debug"] = debug
-
-
-settings_of_process = {"debug": False}
+    _process["debug"] = debug
 
 
 @app.command()
@@ -54,7 +53,8 @@ def run(
         typer.Option(help=f"{', '.join(BUILT_IN)}, or the path of a folder. Default: demo."),
     ] = None,
     home: Annotated[
-        Path | None, typer.Option(envvar="RECS_HOME", help="Where this data set's nights live. Default: data/NAME.")
+        Path | None,
+        typer.Option(envvar="RECS_HOME", help="Where this data set's nights live. Default: data/NAME."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call a data set given as a path.")] = None,
     models: Annotated[str | None, typer.Option(help="Which models to judge, such as: als,item_knn")] = None,
@@ -63,7 +63,8 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
 ) -> None:
@@ -76,7 +77,7 @@ def run(
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
     where = open_home(dataset, home, name)
-    settle_in(where.prefect, debug=settings_of_process["debug"])
+    settle_in(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
         outcome = run_night(where, settings, _flow, terminal, as_of=moment, force=force)
@@ -95,20 +96,59 @@ def _flow(night: object) -> None:
 
 
 @app.command()
+def show(
+    user: Annotated[str, typer.Argument(help="A user's id.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many items.")] = 10,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show what a user gets at login beside what that user liked before, to judge the list by eye."""
+    where, settings = existing_home(home), load_settings()
+    with read_target(serving_url(where, settings)) as target:
+        found = browse.show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
+    lists.show_list(out, found)
+
+
+@app.command()
+def similar(
+    item: Annotated[str, typer.Argument(help="An item's id, its title, or a part of the title.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many items.")] = 10,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show the items most like one."""
+    where = existing_home(home)
+    with read_target(serving_url(where, load_settings())) as target:
+        lists.show_similar(out, browse.similar(target, item, n))
+
+
+@app.command()
+def runs(home: HomeOption = DEFAULT_HOME) -> None:
+    """List the nights: how each ended, which one is live, which can be rolled back to."""
+    where = existing_home(home)
+    with read_target(serving_url(where, load_settings())) as target:
+        recorded = browse.runs(target)
+    lists.show_runs(out, read_runs(where), recorded)
+
+
+@app.command()
 def report(
-    run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the newest.")] = None,
+    run_id: Annotated[
+        int | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the newest.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show a night's figures again."""
     where = existing_home(home)
     found = read_report(where, run_id)
     tables.show_stages(out, found)
-    tables.show_report(out, found, place=browse.place(where))
+    with read_target(serving_url(where, load_settings())) as target:
+        tables.show_report(out, found, place=target.place)
 
 
 @app.command()
 def rollback(
-    run_id: Annotated[int | None, typer.Argument(metavar="[RUN]", help="Default: the one before the live one.")] = None,
+    run_id: Annotated[
+        int | None, typer.Argument(metavar="[RUN]", help="Default: the one before the live one.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
@@ -118,8 +158,22 @@ def rollback(
 
 
 @app.command()
+def schedule(
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
+    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
+) -> None:
+    """Print what to paste into cron or systemd, so that the night runs by itself."""
+    chosen = (("--dataset", dataset), ("--home", home))
+    arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
+    out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
+
+
+@app.command()
 def generate(
-    folder: Annotated[Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")
+    ],
     users: Annotated[int, typer.Option(min=1)] = 2000,
     items: Annotated[int, typer.Option(min=1)] = 3000,
     ratings: Annotated[int, typer.Option(min=1)] = 200_000,
@@ -130,18 +184,19 @@ def generate(
 
     Then: recs run --dataset FOLDER
     """
-    with Terminal(out) as terminal:
-        with terminal.bar("generate") as progress:
-            made = generate_demo(
-                folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
-            )
+    with Terminal(out) as terminal, terminal.bar("generate") as progress:
+        made = generate_demo(
+            folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
+        )
     out.print(f"{folder}: {made}", markup=False, soft_wrap=True)
 
 
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="ml-latest-small, ml-25m or ml-32m.")],
-    folder: Annotated[Path | None, typer.Option(help="Where to. Default: the raw/ folder of its home.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to. Default: the raw/ folder of its home.")
+    ] = None,
 ) -> None:
     """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
     if name == "demo" or name not in BUILT_IN:
@@ -158,22 +213,18 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--as-of {text!r} is no date.", "Write it as 2026-01-31 or 2026-01-31T04:00:00.") from None
+        raise UsageError(
+            f"--as-of {text!r} is no date.", "Write it as 2026-01-31 or 2026-01-31T04:00:00."
+        ) from None
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def main() -> None:
     """Run a command; errors are one clear sentence, and the exit code says of what kind."""
     try:
-        sys.exit(app(standalone_mode=False))
+        app()
     except NightError as error:
-        if settings_of_process["debug"]:
+        if _process["debug"]:
             raise
         complain(error)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        complain(NightError("Stopped.", "The published lists stay as they were; run again to go on."))
-        sys.exit(130)

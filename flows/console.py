@@ -77,7 +77,9 @@ class Terminal:
     def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
         """Replace the bar by a line."""
         self._end(stage, model)
-        self._console.print(f"[green]✓[/] {_name(stage, model):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True)
+        self._console.print(
+            f"[green]✓[/] {_name(stage, model):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True
+        )
 
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
         """Replace the bar by a line that says why."""

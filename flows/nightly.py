@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,8 @@ from tasks.night import Night
 from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.report import read_report
 
-tonight: ContextVar[Night] = ContextVar("tonight")
+_nights: dict[int, Night] = {}
+"""The night that a run of the flow is about: Prefect takes, and shows, only a flow's plain parameters."""
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -50,15 +50,18 @@ report = again(stages.report)
 
 def run_flow(night: Night) -> None:
     """Run the whole flow for a night that has begun, in this process."""
-    tonight.set(night)
+    _nights[night.run.run_id] = night
     runner = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
-    nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
+    try:
+        nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
+    finally:
+        del _nights[night.run.run_id]
 
 
 @flow(persist_result=False)
-def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001  (what Prefect's own pages show of this run)
+def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     """Land, clean, split, fit and judge the shelf, refit the champion, recommend, check, publish, report."""
-    night = tonight.get()
+    night = _nights[run_id]
     remember_server(night.home.prefect)
 
     intake = land(night)

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from tasks.report import Report
 
-_SHOWN = ("ndcg", "recall", "map", "mrr", "hit_rate")
+_SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
+_FIXED_WIDTH, _METRIC_WIDTH = 24, 20
 
 
 def show_report(console: Console, report: Report, *, place: str) -> None:
@@ -43,24 +44,26 @@ def show_metrics(console: Console, report: Report) -> None:
     table = Table(title=f"Models on the report half (at {k})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model")
     table.add_column("users", justify="right")
-    for metric in _SHOWN:
+    shown = _SHOWN[: max(1, (console.width - _FIXED_WIDTH) // _METRIC_WIDTH)]
+    for metric in shown:
         table.add_column(f"{metric}@{k}", justify="right")
     ranked = sorted(
         {row["model"]: row for row in mine if row["metric"] == _SHOWN[0]}.values(),
         key=lambda row: (row["segment"] == "cold", -row["value"]),
     )
     for first in ranked:
-        cells = [_cell(report, first["model"], metric, k) for metric in _SHOWN]
+        cells = [_cell(report, first["model"], metric, k) for metric in shown]
         crowned = first["model"] == report.run.champion
-        name = f"{first['model']} [dim](users without history)[/]" if first["segment"] == "cold" else first["model"]
+        name = f"{first['model']} [dim](cold)[/]" if first["segment"] == "cold" else first["model"]
         table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
     console.print()
     console.print(table)
     split = next((s.note for s in report.run.stages if s.stage == "split"), "")
     console.print(
-        f"[dim]Protocol: {escape(split)} All items that the training part knows are ranked, seen ones left out; "
-        f"short lists are completed by popularity, as published; intervals: bootstrap over users, "
-        f"{report.run.settings['judge']['confidence']:.0%}.[/]",
+        f"[dim]Protocol: {escape(split)}. All items that the training part knows are ranked, seen ones left out; "
+        "short lists are completed by popularity, as published. Intervals: bootstrap over users, "
+        f"{report.run.settings['judge']['confidence']:.0%}. "
+        "Cold: users without history, judged on the fallback list.[/]",
         soft_wrap=True,
     )
 
@@ -78,7 +81,7 @@ def show_differences(console: Console, report: Report) -> None:
     )
     table.add_column("model")
     table.add_column("difference", justify="right")
-    table.add_column("smallest that so many users could show", justify="right")
+    table.add_column("detectable", justify="right")
     for row in sorted(rows, key=lambda row: -row["mean"]):
         interval = f"{row['mean']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
         table.add_row(row["model"], interval, f"{row['detectable']:.4f}")
@@ -96,7 +99,10 @@ def show_verdict(console: Console, report: Report, *, place: str) -> None:
     if run.champion:
         console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
     colour = {"published": "green", "not_switched": "yellow"}.get(run.status, "red")
-    console.print(f"[bold {colour}]{run.status.replace('_', ' ').capitalize():<10}[/] {escape(run.reason)}", soft_wrap=True)
+    console.print(
+        f"[bold {colour}]{run.status.replace('_', ' ').capitalize():<10}[/] {escape(run.reason)}",
+        soft_wrap=True,
+    )
     if run.status == "published":
         console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(place)}", soft_wrap=True)
         console.print(f"[bold]Read them[/]  {escape(_query(place))}", soft_wrap=True)
@@ -120,12 +126,15 @@ def show_stages(console: Console, report: Report) -> None:
 
 
 def _query(place: str) -> str:
-    return (
-        f'sqlite3 {place} "select rank, title, score from recommendations join items using (item_id) '
-        'where user_id = 1 order by rank limit 10"'
+    query = (
+        "select rank, title, score from recommendations join items using (item_id) where user_id = 1 limit 10"
     )
+    return f'sqlite3 {place} "{query}"'
 
 
 def _cell(report: Report, model: str, metric: str, k: int) -> str:
     row = report.figure(model, metric, k)
-    return "" if row is None else f"{row['value']:.4f} [dim]\\[{row['ci_low']:.3f}, {row['ci_high']:.3f}][/]"
+    if row is None:
+        return ""
+    low, high = (f"{row[end]:.3f}".lstrip("0") for end in ("ci_low", "ci_high"))
+    return f"{row['value']:.4f} [dim]\\[{low}, {high}][/]"

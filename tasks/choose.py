@@ -6,7 +6,6 @@ The report half is only ever printed: nothing here decides by it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
 from pathlib import Path
 from typing import Any
 

@@ -79,4 +79,5 @@ def _scores_below(own: FloatArray, popular: FloatArray) -> FloatArray:
     best = np.nanmax(np.where(np.isnan(popular), -np.inf, popular), axis=1, keepdims=True)
     share = popular / np.maximum(best, 1)
     start = np.where(np.isfinite(worst), worst, 1.0).astype(np.float32)
-    return np.minimum(start, start - 1 + share).astype(np.float32)
+    below: FloatArray = np.minimum(start, start - 1 + share).astype(np.float32)
+    return below

@@ -39,8 +39,14 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
     class _Layered(Settings):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del init_settings, dotenv_settings, file_secret_settings  # nobody sets anything there
             layers = (asked, in_file, {"utility": defaults})
             first, *rest = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in layers)
             return first, env_settings, *rest

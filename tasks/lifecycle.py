@@ -66,7 +66,10 @@ def run_night(
     """
     with locked(home):
         prepare(home, watcher)
-        with open_warehouse(home.warehouse) as con, open_target(_url(home, settings), owner=home.owner) as target:
+        with (
+            open_warehouse(home.warehouse) as con,
+            open_target(serving_url(home, settings), owner=home.owner) as target,
+        ):
             runs = Runs(home.runs)
             intake = plan_intake(con, home.input, settings.data)
             mark = _fingerprint(intake.data_hash, settings, as_of)
@@ -74,7 +77,9 @@ def run_night(
                 needless = _nothing_new(mark, runs, target)
                 if needless is not None:
                     return needless
-            run = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, expected_live=target.live_run())
+            run = runs.begin(
+                mark, dataset=home.dataset, seed=settings.run.seed, expected_live=target.live_run()
+            )
             run.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
             night = Night(home, settings, run, con, target, watcher, as_of=as_of, force=force)
             _live_through(night, flow)
@@ -88,17 +93,20 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
     Raises:
         UsageError: there is no such run.
     """
-    with open_target(_url(home, settings), owner=home.owner) as target:
+    with open_target(serving_url(home, settings), owner=home.owner) as target:
         return rollback(target, run_id)
 
 
-def _url(home: Home, settings: Settings) -> str:
+def serving_url(home: Home, settings: Settings) -> str:
+    """Where the lists of a home go; may hold a password."""
     return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
 
 
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
     """Inputs + settings + source + as_of. How many fits run at once, and where lists go, change no result."""
-    resolved = settings.model_dump(mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True})
+    resolved = settings.model_dump(
+        mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
+    )
     names = sorted({*settings.models.shelf, "popularity", settings.recommend.similar_model})
     configs = {name: settings.models.config(name) for name in names}
     source = source_hash("tasks.stages", *(recommender_class(name).__module__ for name in names))
@@ -147,23 +155,29 @@ def _in_plain_words(error: BaseException) -> NightError | None:
     if isinstance(error, NightError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NightError("The disk is full; the published lists stay as they were.", "Free some space and run again.")
+        return NightError(
+            "The disk is full; the published lists stay as they were.", "Free some space and run again."
+        )
     if isinstance(error, Exception):
         return NightError(
-            f"{type(error).__name__}: {error}".strip(), "--debug shows where; the published lists stay as they were."
+            f"{type(error).__name__}: {error}".strip(),
+            "--debug shows where; the published lists stay as they were.",
         )
     return None
 
 
 def _mirror(night: Night) -> None:
-    """The run's record, for those who read SQL. The home's run.json is the truth: a mirror that fails breaks nothing."""
+    """The run's record, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
     if not night.target.claimed:
         return
     try:
         night.target.record_run(night.run.row())
         night.target.record_stage_times(
             night.run.run_id,
-            [{k: v for k, v in asdict(t).items() if k in ("stage", "model", "seconds", "peak_mb")} for t in night.run.stages],
+            [
+                {k: v for k, v in asdict(t).items() if k in ("stage", "model", "seconds", "peak_mb")}
+                for t in night.run.stages
+            ],
         )
     except NightError as error:
         log.warning("The serving database has no record of run %s: %s", night.run.run_id, error)

@@ -59,7 +59,13 @@ class Night:
         force: bool,
     ) -> None:
         self.home, self.settings, self.run, self.con, self.target, self.watcher = (
-            home, settings, run, con, target, watcher)
+            home,
+            settings,
+            run,
+            con,
+            target,
+            watcher,
+        )
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
         self.as_of, self.force = as_of, force
         self.verdict: Status = "failed"

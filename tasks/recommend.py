@@ -43,8 +43,12 @@ def recommend(
         folder / "recommendations.parquet",
         _user_lists(load_model(champion), strangers, data, users, items, settings, progress),
     )
-    n_similar = _write(folder / "similar_items.parquet", _similar(load_model(similar), items, settings.similar_n))
-    n_fallback = _write(folder / "fallback_recommendations.parquet", _fallback(strangers, data, items, settings))
+    n_similar = _write(
+        folder / "similar_items.parquet", _similar(load_model(similar), items, settings.similar_n)
+    )
+    n_fallback = _write(
+        folder / "fallback_recommendations.parquet", _fallback(strangers, data, items, settings)
+    )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
     return Lists(key, folder, data.n_users, rows, n_similar, n_fallback, n_items)
 
@@ -128,10 +132,11 @@ def _fallback(
 def _write_catalogue(con: duckdb.DuckDBPyConnection, items: pa.Array, path: Path) -> int:
     """Every item of the catalogue, and every item of the lists that the catalogue lacks (without a title)."""
     con.register("known_items", pa.table({"item_id": items}))
-    reader = run_file(con, "warehouse/70_catalogue.sql").to_arrow_reader(100_000)
-    count = _write(path, (pa.Table.from_batches([batch]) for batch in reader))
+    run_file(con, "warehouse/70_catalogue.sql")
     con.unregister("known_items")
-    return count
+    catalogue = con.sql("from catalogue order by item_id").to_arrow_table()
+    pq.write_table(catalogue, path)
+    return int(catalogue.num_rows)
 
 
 def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:

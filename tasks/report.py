@@ -42,7 +42,9 @@ class Report:
 def write_report(folder: Path, choice: Choice) -> list[dict[str, Any]]:
     """Put the night's `metrics.json` beside its `run.json`; returns the rows of `model_metrics`."""
     shutil.copyfile(choice.folder / "metrics.json", folder / "metrics.json")
-    metrics: list[dict[str, Any]] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["metrics"]
+    metrics: list[dict[str, Any]] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[
+        "metrics"
+    ]
     return metrics
 
 
@@ -62,3 +64,8 @@ def read_report(home: Home, run_id: int | None = None) -> Report:
     except FileNotFoundError:
         figures = {"metrics": [], "differences": []}
     return Report(run, figures["metrics"], figures["differences"])
+
+
+def read_runs(home: Home) -> list[Run]:
+    """Every night of a home, newest first."""
+    return Runs(home.runs).all()

@@ -22,8 +22,8 @@ from tasks import recommend as recommending
 from tasks import report as reporting
 from tasks import split as splitting
 from tasks import utility as building
-from tasks.errors import NightError
 from tasks.check import CheckResult
+from tasks.errors import NightError
 from tasks.night import Night
 from tasks.references import (
     Choice,
@@ -100,7 +100,9 @@ def utility(night: Night, cut: Split) -> Snapshot:
         ),
         made_from=[cut.key, night.settings.utility],
         source=("tasks.utility",),
-        note=lambda s: f"{s.n_users:,} users × {s.n_items:,} items, {s.n_seen:,} seen, {s.n_positive:,} positive",
+        note=lambda s: (
+            f"{s.n_users:,} users × {s.n_items:,} items, {s.n_seen:,} seen, {s.n_positive:,} positive"
+        ),
     )
 
 

@@ -38,7 +38,8 @@ class Store:
             return None
         if any(_digest(folder / name) != digest for name, digest in manifest["files"].items()):
             return None
-        return _at(from_json(kind, manifest["reference"]), folder)
+        reference: R = from_json(kind, manifest["reference"])
+        return _at(reference, folder)
 
     def make(self, stage: str, key: str, build: Callable[[Path], R]) -> R:
         """Run `build` in a fresh folder and keep what it wrote together with the reference it returned."""
@@ -48,7 +49,9 @@ class Store:
             shutil.rmtree(leftover, ignore_errors=True)
         folder.mkdir(parents=True)
         reference = build(folder)
-        files = {p.relative_to(folder).as_posix(): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+        files = {
+            p.relative_to(folder).as_posix(): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()
+        }
         write_json(folder / MANIFEST, {"stage": stage, "files": files, "reference": to_json(reference)})
         folder.rename(final)
         _sync(final.parent)
@@ -97,8 +100,8 @@ def from_json(kind: Any, value: Any) -> Any:
         return kind(**{field.name: from_json(hints[field.name], value[field.name]) for field in fields(kind)})
     if origin in (Union, UnionType):
         return None if value is None else from_json(next(a for a in arguments if a is not type(None)), value)
-    if origin is tuple:
-        return tuple(from_json(arguments[0], entry) for entry in value)
+    if origin in (tuple, list):
+        return origin(from_json(arguments[0], entry) for entry in value)
     if origin is Literal or origin is dict:
         return value
     if kind is datetime:

@@ -1,0 +1,105 @@
+"""Lists, similar items and nights as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tasks.browse import Item, Liked, Recommended, RecordedRun, ShownList, SimilarItems
+from tasks.runs import Run
+
+
+def show_list(console: Console, found: ShownList) -> None:
+    """What a user liked before, then what the user gets now."""
+    who = escape(str(found.user_id))
+    if found.liked:
+        table = _items_table(f"User {who} liked", "", "when")
+        for liked in found.liked:
+            table.add_row(_liking(liked), *_item(liked.item), f"{liked.at:%Y-%m-%d}")
+        console.print(table)
+        console.print()
+    elif found.personal or found.liked_note:
+        console.print(
+            f"[dim]{escape(found.liked_note or 'Nothing that this user did counts as liking.')}[/]\n"
+        )
+    if not found.personal:
+        console.print(f"There is no list for user {who}; at login this user gets what is popular:\n")
+    title = (
+        f"Recommended in run {found.run_id}" if found.personal else f"The fallback list of run {found.run_id}"
+    )
+    _show_rows(console, title, found.rows)
+
+
+def show_similar(console: Console, found: SimilarItems) -> None:
+    """The items most like one."""
+    title, genres = _item(found.item)
+    _show_rows(console, f"Most like {title} ({genres})" if genres else f"Most like {title}", found.rows)
+    if not found.rows:
+        console.print("[dim]Nothing is known to be like it: too few interactions.[/]")
+
+
+def show_runs(console: Console, runs: Sequence[Run], recorded: Sequence[RecordedRun]) -> None:
+    """The nights, newest first; `recorded` says what the serving database knows of them."""
+    known = {run.run_id: run for run in recorded}
+    table = Table(box=None, pad_edge=False)
+    for name in ("run", "as of", "status", "", "champion"):
+        table.add_column(name)
+    table.add_column("rows", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("why", overflow="fold")
+    for run in runs:
+        seconds = (
+            "" if run.finished_at is None else f"{(run.finished_at - run.started_at).total_seconds():.0f}"
+        )
+        table.add_row(
+            str(run.run_id),
+            "" if run.as_of is None else f"{run.as_of:%Y-%m-%d %H:%M}",
+            run.status.replace("_", " "),
+            _standing(known.get(run.run_id)),
+            run.champion or "",
+            "" if run.rows is None else f"{run.rows:,}",
+            seconds,
+            escape(run.reason) if run.status != "published" else "",
+        )
+    console.print(table)
+
+
+def _standing(run: RecordedRun | None) -> str:
+    if run is None:
+        return ""
+    if run.live:
+        return "[green]live[/]"
+    if run.held_back:
+        return "[yellow]rolled back[/]"
+    return "kept" if run.kept else ""
+
+
+def _show_rows(console: Console, title: str, rows: Sequence[Recommended]) -> None:
+    table = _items_table(title, "#", "score", "by" if any(row.model for row in rows) else "")
+    for row in rows:
+        table.add_row(str(row.rank), *_item(row.item), f"{row.score:.4g}", row.model or "")
+    console.print(table)
+
+
+def _items_table(title: str, first: str, *last: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(first, justify="right")
+    table.add_column("title", overflow="fold")
+    table.add_column("genres", style="dim", overflow="fold")
+    for name in last:
+        table.add_column(name)
+    return table
+
+
+def _item(item: Item) -> tuple[str, str]:
+    title = item.title if item.title is not None else f"item {item.item_id}"
+    return escape(title), escape((item.genres or "").replace("|", ", "))
+
+
+def _liking(liked: Liked) -> str:
+    if liked.what == "rated" and liked.value is not None:
+        return f"★ {liked.value:g}"
+    return escape(liked.what)
