@@ -7,6 +7,7 @@ import difflib
 import glob
 import gzip
 import io
+import logging
 import tempfile
 import zlib
 from collections import Counter
@@ -21,6 +22,8 @@ from tasks.input_folder import InputFile
 from tasks.references import Source
 from tasks.settings import DataSettings
 from tasks.warehouse import run_file
+
+log = logging.getLogger(__name__)
 
 _OPTIONAL = {"value", "title", "genres"}
 _DELIMITERS = (",", ";", "\t", "|")
@@ -183,6 +186,9 @@ def _check_columns(file: InputFile, present: list[str], columns: dict[str, str])
             f"Map the column's name in pipeline.toml under [data.{file.source}].",
         )
     for column in columns.values():
+        near = _nearest(column, present) if column not in present else None
+        if near and near not in columns.values():
+            log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
         if present.count(column) > 1:
             raise UsageError(f"{file.location} has the column {column!r} twice.", "Keep one of them.")
 

@@ -70,6 +70,13 @@ class TestFormats:
         assert raw(con) == [('é "x", y', "日本", "4", "100000000")]
         assert rows(con, "select title from raw_items order by line") == [('A\nB, the "C"',), ("D",)]
 
+    def test_a_column_that_may_be_absent_but_seems_misspelt_is_mentioned(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folder / "events.csv").write_text("userId,itemId,event,Value,timestamp\n1,2,watch,3,100000000\n")
+        land_now(con, folder)
+        assert "has no column 'value' and is read without; is it 'Value'?" in caplog.text
+
     def test_rows_keep_the_order_of_the_file(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         lines = [f"{n},{n % 7},3,{100_000_000 + n}\n" for n in range(300_000)]
         (folder / "ratings.csv").write_text(RATINGS + "".join(lines))
@@ -103,6 +110,13 @@ class TestLines:
             (2, '7,"2,3,100000000', ["broken quotes"]),
             (400_003, '8,2,"3', ["broken quotes"]),
         ]
+
+    def test_short_lines_are_noticed_in_columns_that_nobody_reads(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp,note\n1,2,3,4,a\n1,2,3,4\n")
+        land_now(con, folder)
+        assert rows(con, "select line, reasons from raw_rejects") == [(3, ["too few columns"])]
 
     def test_mixed_line_ends(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_bytes(
@@ -267,6 +281,19 @@ class TestIntake:
         (folder / "ratings/1.csv").write_text(RATINGS + "1,2,3,100000000\n")
         late = land_now(con, folder, APPEND)
         assert [file.path for file in late.files] == ["ratings/1.csv", "ratings/2.csv"]
+
+    def test_a_folder_of_snapshots_may_become_one_of_increments(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        day = folder / "ratings.csv"
+        day.write_text(RATINGS + "1,2,3,100000000\n")
+        land_now(con, folder)
+        day.write_text(RATINGS + "2,2,3,100000000\n")
+        land_now(con, folder, APPEND)
+        assert [row[0] for row in raw(con)] == ["1", "2"]
+        day.write_text(RATINGS + "3,2,3,100000000\n")
+        land_now(con, folder)
+        assert [row[0] for row in raw(con)] == ["3"]
 
     def test_another_mapping_reads_the_file_again(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_text(RATINGS + "1,2,3,100000000\n")
