@@ -71,7 +71,7 @@ class SQLiteTarget(Target):
                 tables.run_table(kind, run, self.ids).create(con)
 
     def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Append sorted blocks. Between blocks the log is emptied into the file, so that it stays small."""
+        """Append sorted blocks. SQLite empties its log into the file as they commit, so that it stays small."""
         table = tables.run_table(kind, run, self.ids)
         for _ in self._execute_many(table.insert(), table, blocks):
             at("block")
@@ -94,8 +94,6 @@ class SQLiteTarget(Target):
         for block in blocks:
             with self.write() as con:
                 con.exec_driver_sql(sql, list(zip(*map(_values, block.select(names).columns), strict=True)))
-            with self.engine.connect() as con:
-                con.connection.driver_connection.execute("pragma wal_checkpoint(passive)")
             yield
 
     def finish_load(self, run: int) -> None:
