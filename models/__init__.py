@@ -1,1 +1,1 @@
-"""The algorithms and their mathematics: numpy, scipy, torch and implicit; no Prefect, no SQL, no settings file."""
+"""The algorithms and their mathematics: numpy, scipy, torch and implicit, but no Prefect, SQL or settings."""

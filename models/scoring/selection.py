@@ -21,6 +21,7 @@ from models.base import BoolArray, FloatArray, IntArray, TopN
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
 _BLOCK_ENTRIES = 8_000_000  # scores held at a time: 32 MB
 _MAX_BLOCK_ROWS = 512  # the matrix product gains nothing from taller blocks
+_MINUS_INFINITY = -2_139_095_041  # −inf among the bit patterns that order like floats
 
 
 class Selector:
@@ -83,10 +84,11 @@ def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any)
     n = items.shape[1]
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         maxima = np.empty(min(width, max(8 * n, 256)), np.float32)
-        keys = np.empty(width, np.uint64)
+        ordered = np.empty(len(maxima), np.int32)
+        keys = np.empty(width + 1, np.uint64)  # one more, for a candidate that is not kept
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             _group_maxima(scores[row], maxima)
-            count = _collect(scores[row], _nth_greatest(maxima.copy(), n), maxima, tie_rank, keys)
+            count = _collect(scores[row], _lower_bound(maxima, n, ordered), maxima, tie_rank, keys)
             _sort_greatest(keys, count, n)
             for rank in range(min(count, n)):
                 item = tie_order[np.uint64(0xFFFFFFFF) - (keys[rank] & np.uint64(0xFFFFFFFF))]
@@ -99,9 +101,9 @@ def _group_maxima(row: Any, maxima: Any) -> None:
     """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loop is a vector maximum."""
     maxima[:] = -np.inf
     for start in range(0, len(row), len(maxima)):
-        for group in range(min(len(maxima), len(row) - start)):
-            score = row[start + group]
-            maxima[group] = score if score > maxima[group] else maxima[group]
+        part = row[start : start + len(maxima)]
+        for group in range(len(part)):
+            maxima[group] = part[group] if part[group] > maxima[group] else maxima[group]
 
 
 @numba.njit(cache=True)
@@ -114,23 +116,42 @@ def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, keys: Any) -> int
     for group in range(len(maxima)):
         if maxima[group] >= bound and maxima[group] > -np.inf:
             for item in range(group, len(row), len(maxima)):
-                score = row[item]
-                if score >= bound and score > -np.inf:
-                    bits = np.float32(score + np.float32(0)).view(np.uint32)  # −0 becomes 0: they are equal
-                    ordered = bits ^ np.uint32(0xFFFFFFFF if score < 0 else 0x80000000)
-                    tie = np.uint64(0xFFFFFFFF) - np.uint64(tie_rank[item])
-                    keys[count] = (np.uint64(ordered) << np.uint64(32)) | tie
-                    count += 1
+                keys[count] = item  # kept only if counted: a branch here would be guessed wrong too often
+                count += (row[item] >= bound) & (row[item] > -np.inf)
+    for at in range(count):
+        item = keys[at]
+        score = np.float32(row[item] + np.float32(0))  # −0 becomes 0: they are equal
+        ordered = score.view(np.uint32) ^ np.uint32(0xFFFFFFFF if score < 0 else 0x80000000)
+        tie = np.uint64(0xFFFFFFFF) - np.uint64(tie_rank[item])
+        keys[at] = (np.uint64(ordered) << np.uint64(32)) | tie
     return count
 
 
 @numba.njit(cache=True)
-def _nth_greatest(values: Any, n: int) -> Any:
-    """The n-th greatest value, or −inf if there are fewer than n. Reorders `values`."""
-    if n > len(values):
+def _lower_bound(maxima: Any, n: int, ordered: Any) -> Any:
+    """The n-th greatest group maximum or a little less; −inf if there are fewer than n.
+
+    Bisects the bit patterns, turned so that they order like the floats: at most 32 counts, without a branch.
+    """
+    bits = maxima.view(np.int32)
+    for group in range(len(bits)):
+        ordered[group] = bits[group] ^ ((bits[group] >> 31) & np.int32(0x7FFFFFFF))
+    low, high = _MINUS_INFINITY, 2**31  # at least n maxima reach low, fewer reach high
+    if len(ordered) < n:
         return np.float32(-np.inf)
-    _heap_greatest(values, len(values), n)
-    return values[0]
+    while high - low > 1:
+        middle = (low + high) >> 1
+        least = np.int32(middle)
+        count = np.int32(0)
+        for group in range(len(ordered)):
+            count += np.int32(ordered[group] >= least)
+        if count < n:
+            high = middle
+        else:
+            low = middle
+            if count <= n + n // 8:
+                break
+    return np.int32(low ^ ((low >> 31) & 0x7FFFFFFF)).view(np.float32)
 
 
 @numba.njit(cache=True)
