@@ -1,8 +1,10 @@
 -- A cutoff for each user, at or after which the newest interactions of that user lie.
--- Inputs:  interactions_before; $as_of, exclusive; $n newest interactions or, where $n is 0, the newest $share.
+-- Inputs:  interactions_before; $as_of, exclusive; $n newest interactions or, where $n is 0, the newest
+--          $share.
 -- Output:  temp cutoffs (user_id, cutoff timestamp); as_of where the user cannot keep one and give one.
--- Grain:   one row per user with any interaction before as_of. What shares the boundary's timestamp is held out
---          together; if nothing would be left before it, it stays together and the next timestamp is the cutoff.
+-- Grain:   one row per user with any interaction before as_of. What shares the boundary's timestamp is held
+--          out together; if nothing would be left before it, it stays together and the next timestamp is the
+--          cutoff.
 create or replace temp table cutoffs as
 with moments as (
     select user_id, happened_at, count(*) as interactions

@@ -1,10 +1,13 @@
 -- How many users a split can judge: those with history before their cutoff and positives after it.
--- Inputs:  temp cutoffs; interactions_before; positives over the windows after the cutoffs; $as_of, exclusive;
+-- Inputs:  temp cutoffs; interactions_before; positives over the windows after the cutoffs; $as_of;
 --          $relevant_rating, $positive_tags, $positive_events.
 -- Output:  users, with_history, with_future (anything at or after the cutoff), judgeable.
 -- Grain:   one row.
 with activity as (
-    select user_id, min(happened_at) < any_value(cutoff) as has_history, max(happened_at) >= any_value(cutoff) as has_future
+    select
+        user_id,
+        min(happened_at) < any_value(cutoff) as has_history,
+        max(happened_at) >= any_value(cutoff) as has_future
     from interactions_before($as_of)
     join cutoffs using (user_id)
     group by user_id

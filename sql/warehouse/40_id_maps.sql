@@ -1,6 +1,7 @@
 -- Dense indices for the users and items that did or met anything inside the windows.
 -- Inputs:  temp view windowed_interactions.
--- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id), integers from 0 in the order of the ids.
+-- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id), integers from 0 in the order
+--          of the ids.
 -- Grain:   one row per user; one row per item.
 create or replace temp table user_map as
 select (row_number() over (order by user_id) - 1)::integer as user_idx, user_id

@@ -1,10 +1,10 @@
--- The composite utility: u = sum over signals of weight * transform(v), where v is the aggregate of the pair's
--- value * 2^(-age / half-life), age counted from the user's cutoff. docs/utility.md explains every word of it.
--- Inputs:  the windowed views; temp user_map, item_map; $signals, a list of {signal, source, event, weight, aggregate,
---          transform, half_life_days}, numbered from 0 by `signal`.
+-- The composite utility: u = sum over signals of weight * transform(v), where v is the aggregate of the
+-- pair's value * 2^(-age / half-life), age counted from the user's cutoff. docs/utility.md explains it.
+-- Inputs:  the windowed views; temp user_map, item_map; $signals, a list of {signal, source, event, weight,
+--          aggregate, transform, half_life_days}, numbered from 0 by `signal`.
 -- Output:  row_idx, column_idx, value (u where u > 0), sorted by both indices.
--- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names one: the
---          same log gives the same bits at any number of threads.
+-- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names
+--          one: the same log gives the same bits at any number of threads.
 create or replace temp macro decay(happened_at, until_at, half_life_days) as
     case half_life_days
         when 0 then 1::double
@@ -39,13 +39,16 @@ rating_values as (
     join item_map using (item_id)
 ),
 tags_and_events as (
-    select signal, aggregate, user_id, item_id, happened_at, 1 as value, decay(happened_at, until_at, half_life_days) as decay
+    select signal, aggregate, user_id, item_id, happened_at, until_at, half_life_days, 1 as value
     from windowed_tags
     join signals on source = 'tags'
     union all
-    select signal, aggregate, user_id, item_id, happened_at, value, decay(happened_at, until_at, half_life_days)
+    select signal, aggregate, user_id, item_id, happened_at, until_at, half_life_days, value
     from windowed_events
     join signals using (event)
+),
+decayed_tags_and_events as (
+    select *, decay(happened_at, until_at, half_life_days) as decay from tags_and_events
 ),
 tag_and_event_values as (
     select
@@ -58,7 +61,7 @@ tag_and_event_values as (
             when 'max' then max(value * decay)
             when 'count' then sum(decay order by happened_at)
         end as v
-    from tags_and_events
+    from decayed_tags_and_events
     join user_map using (user_id)
     join item_map using (item_id)
     group by signal, aggregate, user_idx, item_idx
@@ -84,7 +87,7 @@ item_audiences as (
     where transform = 'item_idf'
     group by signal, item_idx
 ),
--- What differs from the mean by rounding alone counts as the mean: it must not stay alive as a tiny positive utility.
+-- What differs from the mean by rounding alone counts as the mean, lest it become a tiny positive utility.
 centred as (
     select
         signal_values.*,

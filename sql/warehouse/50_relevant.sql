@@ -1,10 +1,11 @@
 -- What the models are judged on: what users came to like at or after their cutoffs and had not seen before.
--- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of, exclusive;
---          $relevant_rating, $positive_tags, $positive_events; $users_path and $items_path, the snapshot's id maps;
---          $seed.
+-- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of;
+--          $relevant_rating, $positive_tags, $positive_events; $seed;
+--          $users_path and $items_path, the snapshot's id maps.
 -- Output:  temp relevant (user_id, user_idx null for users without history, item_idx null for items that the
 --          snapshot does not know, half 0 select or 1 report).
--- Grain:   one row per pair. The half is a bit of md5('<seed>:<user_id>'): the same user stays in it every night.
+-- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): the
+--          same user stays in it every night, whoever else is there.
 create or replace temp table relevant as
 with seen_before as (
     select user_id, item_id
