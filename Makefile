@@ -42,6 +42,18 @@ format: $(READY) ## Mend style and imports in place
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
+bench: $(READY) ## Judge the models on the demo and, where it is at hand, on ml-latest-small
+	@$(BIN)/python -m benchmarks.nights $(ARGS)
+
+report: $(READY) ## Show last night's figures again
+	@$(BIN)/recs report $(ARGS)
+
+rollback: $(READY) ## Show the previous run's lists again
+	@$(BIN)/recs rollback $(ARGS)
+
+schedule: $(READY) ## Print what to paste into cron or systemd
+	@$(BIN)/recs schedule $(ARGS)
+
 clean: ## Remove caches and build leftovers; data/ and the environment stay
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -104,8 +107,9 @@ def show_verdict(console: Console, report: Report, *, place: str) -> None:
         soft_wrap=True,
     )
     if run.status == "published":
-        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(place)}", soft_wrap=True)
-        console.print(f"[bold]Read them[/]  {escape(_query(place))}", soft_wrap=True)
+        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
+        query = _login_query(place, run.summary["example_user"])
+        console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
     total = sum(stage.seconds for stage in run.stages)
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     console.print(f"[dim]Run {run.run_id}, {total:.1f} s in its stages, at most {peak:,.0f} MB[/]")
@@ -125,11 +129,20 @@ def show_stages(console: Console, report: Report) -> None:
     console.print(table)
 
 
-def _query(place: str) -> str:
+def _near(place: str) -> str:
+    """A path as a person in this folder would write it."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
+
+
+def _login_query(place: str, user: int | str) -> str:
+    """A command to paste."""
+    literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
     query = (
-        "select rank, title, score from recommendations join items using (item_id) where user_id = 1 limit 10"
+        "select rank, title, score from recommendations join items using (item_id) "
+        f"where user_id = {literal} order by rank limit 10"  # noqa: S608  (a person pastes it; ids are quoted)
     )
-    return f'sqlite3 {place} "{query}"'
+    return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
 
 
 def _cell(report: Report, model: str, metric: str, k: int) -> str:

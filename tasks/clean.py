@@ -48,6 +48,9 @@ def clean(
     landed = set(con.execute("select source, sha256 from landed_files").fetchall())
     if landed != {(file.source, file.sha256) for file in intake.files}:
         raise ValueError("these files are not landed in this warehouse")
+    if id_types is None:
+        run_file(con, "warehouse/20_staging.sql")
+        id_types = _decide_id_types(con, settings)
     key = fingerprint(
         intake.data_hash, settings, id_types, source_hash("tasks.land", "tasks.clean"), duckdb.__version__
     )
@@ -55,7 +58,7 @@ def clean(
     if known is not None:
         return cast(CleanData, from_json(CleanData, json.loads(known[0])))
     run_file(con, "warehouse/20_staging.sql")
-    user_type, item_type = id_types or _decide_id_types(con, settings)
+    user_type, item_type = id_types
     _quarantine(con, settings, user_type, item_type)
     with transaction(con):
         run_file(con, "warehouse/27_clean_tables.sql")

@@ -81,6 +81,13 @@ def publish(
     return outcome(True, f"Run {run} is live.")
 
 
+def first_user(lists: Lists) -> int | str:
+    """The user whose list comes first: somebody to try a query with."""
+    first = next(_blocks(lists.folder / "recommendations.parquet"))
+    user: int | str = first["user_id"][0].as_py()
+    return user
+
+
 def rollback(target: Target, run: int | None = None) -> int:
     """Show an earlier run again, by default the newest kept one before the live run; returns its id.
 

@@ -270,6 +270,7 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
             )
             night.verdict = "published" if published.switched else "not_switched"
             night.reason, run.rows = published.why, published.rows
+            run.summary["example_user"] = publishing.first_user(lists)
         stage.note = night.reason
 
 

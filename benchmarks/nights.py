@@ -1,0 +1,55 @@
+"""How good the models are on whole data sets: one night each, figures with intervals on the report half.
+
+make bench, or: python -m benchmarks.nights [DATASET ...]     (a name that `recs run` knows, or a folder)
+Homes are temporary and nothing of yours is touched. Without arguments: the demo, and ml-latest-small where
+../shared/data has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from flows import tables
+from flows.console import Terminal, out
+from flows.prefect_home import settle_in
+from tasks.configure import load_settings
+from tasks.home import open_home
+from tasks.lifecycle import run_night
+from tasks.report import read_report
+
+SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-small"
+
+
+def judge(dataset: str, overrides: tuple[str, ...]) -> None:
+    """Run a night in a temporary home and print its tables."""
+    from flows.nightly import run_flow  # noqa: PLC0415  (after settle_in)
+
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
+        home = open_home(dataset, Path(folder) / "home")
+        with Terminal(out) as terminal:
+            terminal.headline(home.dataset, home.path)
+            outcome = run_night(home, load_settings(None, overrides), run_flow, terminal)
+        report = read_report(home, outcome.run.run_id)
+        tables.show_metrics(out, report)
+        tables.show_differences(out, report)
+        tables.show_stages(out, report)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", nargs="*", default=["demo", *([str(SMALL)] if SMALL.is_dir() else [])])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as for recs run")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-prefect-") as folder:
+        settle_in(Path(folder), debug=False)
+        for dataset in asked.dataset:
+            judge(dataset, tuple(asked.set))
+    if not SMALL.is_dir():
+        print(f"ml-latest-small was left out: there is no {SMALL}. Give its folder as an argument.")
+
+
+if __name__ == "__main__":
+    main()

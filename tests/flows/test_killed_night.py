@@ -1,0 +1,75 @@
+"""A night killed anywhere goes on where it stopped, repeats no finished work, and publishes the same lists."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from tasks.home import Home, open_home
+from tasks.runs import Runs
+from tests.flows.conftest import RunNight
+from tests.flows.killed_night import ONE_MODEL
+from tests.flows.test_night import published
+
+ROOT = Path(__file__).parents[2]
+EVERY_STAGE = [
+    ("land", 1), ("clean", 1), ("split", 1), ("utility", 1), ("held_out", 1), ("fit popularity", 1),
+    ("fit als", 1), ("evaluate als", 1), ("evaluate fallback", 1), ("choose", 1),
+    ("everything", 1), ("utility", 2), ("fit popularity", 2), ("fit als", 2), ("fit item_knn", 1), ("recommend als", 1), ("check", 1),
+    ("publish", 1), ("report", 1),
+]  # fmt: skip
+FEW_STAGES = [("fit als", 1), ("recommend als", 1), ("publish", 1)]
+
+
+def kill_after(home: Home, stage: str, nth: int) -> None:
+    """Run a night in a process of its own that dies right after a stage."""
+    command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), stage, str(nth)]
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
+
+
+def finished_work(home: Home) -> dict[str, int]:
+    """When each artifact was finished."""
+    return {
+        path.parent.relative_to(home.artifacts).as_posix(): path.stat().st_mtime_ns
+        for path in home.artifacts.glob("*/*/manifest.json")
+    }
+
+
+def goes_on_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], expected: dict) -> None:
+    done: dict[str, int] = {}
+    run_ids = set()
+    for stage, nth in kills:
+        kill_after(home, stage, nth)
+        now = finished_work(home)
+        assert done.items() <= now.items(), "a finished stage was repeated"
+        done = now
+        run_ids.add(Runs(home.runs).all()[0].run_id)
+    outcome = run(home, *ONE_MODEL)
+    assert outcome.run.status == "published"
+    assert {*run_ids, outcome.run.run_id} == {outcome.run.run_id}, "each night went on under the first one's id"
+    assert done.items() <= finished_work(home).items()
+    assert published(home) == expected
+    assert [folder for folder in home.artifacts.glob("*/.making-*")] == []
+
+
+@pytest.fixture
+def undisturbed(run: RunNight, dataset: Path, tmp_path: Path) -> dict:
+    """The lists of a night that nobody killed."""
+    home = open_home(str(dataset), tmp_path / "undisturbed")
+    run(home, *ONE_MODEL)
+    return published(home)
+
+
+def test_a_night_killed_at_its_dearest_moments(run: RunNight, home: Home, undisturbed: dict) -> None:
+    goes_on_after_each(run, home, FEW_STAGES, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_night_killed_after_every_stage(run: RunNight, home: Home, undisturbed: dict) -> None:
+    goes_on_after_each(run, home, EVERY_STAGE, undisturbed)

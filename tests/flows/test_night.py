@@ -1,0 +1,200 @@
+"""Whole nights, through Prefect: what is published, what is repeated, what is held back."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from models.factors.als import ALS
+from tasks.errors import NightError
+from tasks.home import Home, open_home
+from tasks.lifecycle import Outcome, roll_back
+from tasks.night import Night
+from tasks.report import read_report
+from tasks.runs import Runs
+from tests.flows.conftest import RunNight
+
+LISTS = {
+    "recommendations": "user_id, rank, item_id, score, model, model_score, reason_item_id",
+    "similar_items": "item_id, rank, similar_item_id, score",
+    "fallback_recommendations": "segment, rank, item_id, score",
+    "items": "item_id, title, genres",
+}
+
+
+def published(home: Home) -> dict[str, list[tuple]]:
+    """Everything a reader sees, but for run_id."""
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        return {name: con.execute(f"select {columns} from {name}").fetchall() for name, columns in LISTS.items()}
+
+
+def stages(outcome: Outcome) -> dict[str, bool]:
+    """Which stages ran, and whether their result came from the store."""
+    return {f"{s.stage} {s.model}" if s.model else s.stage: s.stored for s in outcome.run.stages}
+
+
+def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home: Home) -> None:
+    outcome = run(home)
+    assert (outcome.exit_code, outcome.run.status) == (0, "published")
+    lists = published(home)
+    users = {row[0] for row in lists["recommendations"]}
+    assert len(users) == 150
+    assert len(lists["recommendations"]) == 150 * 20 == outcome.run.rows
+    assert {row[0] for row in lists["fallback_recommendations"]} > {"all"}
+    report = read_report(home)
+    assert {row["model"] for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
+    assert report.run.champion in {"popularity", "item_knn", "als"}
+    assert [check for check in report.run.summary["checks"] if not check["passed"]] == []
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        assert con.execute("select run_id, status from pipeline_runs").fetchall() == [(outcome.run.run_id, "published")]
+        assert con.execute("select count(*) from model_metrics").fetchone()[0] == len(report.metrics)
+        assert {name for (name,) in con.execute("select stage from stage_times")} >= {"land", "fit", "publish", "report"}
+
+
+def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothing_new(
+    run: RunNight, home: Home, dataset: Path, tmp_path: Path
+) -> None:
+    other = open_home(str(dataset), tmp_path / "other")
+    first = run(home)
+    run(other)
+    assert published(home) == published(other)
+    again = run(home)
+    assert again.run.run_id == first.run.run_id
+    assert "Nothing is new" in again.nothing_new
+    forced = run(home, force=True)
+    assert forced.run.run_id > first.run.run_id
+    assert forced.run.status == "published"
+    assert {name for name, stored in stages(forced).items() if not stored} == {"land", "clean", "check", "publish", "report"}
+    assert published(home) == published(other)
+
+
+def test_new_settings_repeat_only_what_they_change(run: RunNight, home: Home) -> None:
+    run(home)
+    changed = stages(run(home, "models.als.factors=4"))
+    assert not changed["fit als"]
+    assert changed["fit item_knn"]
+    assert changed["utility"]
+    assert changed["evaluate popularity"]
+
+
+def test_a_model_that_fails_is_reported_and_the_others_go_on(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise FloatingPointError("diverged")
+
+    monkeypatch.setattr(ALS, "_fit", breaks)
+    outcome = run(home)
+    assert outcome.run.status == "published"
+    assert outcome.run.failed_models == {"als": "FloatingPointError: diverged"}
+    assert outcome.run.champion in {"popularity", "item_knn"}
+
+
+def test_without_a_model_left_nothing_is_published(run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise FloatingPointError("diverged")
+
+    monkeypatch.setattr(ALS, "_fit", breaks)
+    with pytest.raises(NightError, match="No model is left: als: FloatingPointError: diverged"):
+        run(home, "models.shelf=als")
+    run_record = Runs(home.runs).all()[0]
+    assert run_record.status == "failed"
+    assert run_record.reason.startswith("stage choose" if False else "stage")
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        assert con.execute("select name from sqlite_master where name like 'recommendations%'").fetchall() == []
+
+
+def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: Home, dataset: Path) -> None:
+    run(home)
+    before = published(home)
+    outcome = run(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
+    assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
+    assert "Check list_length failed" in outcome.run.reason or "failed" in outcome.run.reason
+    assert published(home) == before
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        rows = dict(con.execute('select "check", passed from run_checks where run_id = ?', (outcome.run.run_id,)))
+    assert 0 in rows.values()
+
+
+def _with_a_broken_list(night: Night) -> None:
+    """A night whose lists lose the first rank of every user between recommend and check."""
+    from flows.nightly import run_flow  # noqa: PLC0415
+    from tasks import recommend  # noqa: PLC0415
+
+    genuine = recommend._list_table
+    try:
+        recommend._list_table = lambda *arguments: genuine(*arguments).slice(1)
+        run_flow(night)
+    finally:
+        recommend._list_table = genuine
+
+
+def test_an_older_as_of_is_run_and_recorded_but_not_switched(run: RunNight, home: Home) -> None:
+    live = run(home).run
+    assert live.as_of is not None
+    older = run(home, as_of=live.as_of - timedelta(days=200))
+    assert (older.exit_code, older.run.status) == (0, "not_switched")
+    assert "newer" in older.run.reason
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        assert con.execute("select distinct run_id from recommendations").fetchall() == [(live.run_id,)]
+    forced = run(home, as_of=live.as_of - timedelta(days=200), force=True)
+    assert forced.run.status == "published"
+
+
+def test_a_run_rolled_back_by_hand_is_not_switched_on_again(run: RunNight, home: Home, tmp_path: Path) -> None:
+    from tasks.configure import load_settings  # noqa: PLC0415
+
+    first = run(home).run
+    second = run(home, "recommend.n=10").run
+    assert roll_back(home, load_settings(), None) == first.run_id
+    again = run(home, "recommend.n=10")
+    assert f"run {second.run_id}, which was rolled back by hand" in again.nothing_new
+    assert len(published(home)["recommendations"]) == 150 * 20
+    assert run(home, "recommend.n=10", force=True).run.status == "published"
+
+
+def test_a_rollback_while_a_night_runs_fences_it_off(run: RunNight, home: Home) -> None:
+    from flows.nightly import run_flow  # noqa: PLC0415
+    from tasks.configure import load_settings  # noqa: PLC0415
+
+    first = run(home).run
+    run(home, "recommend.n=10")
+
+    def meanwhile(night: Night) -> None:
+        roll_back(home, load_settings(), None)
+        run_flow(night)
+
+    outcome = run(home, "recommend.n=7", flow=meanwhile)
+    assert (outcome.exit_code, outcome.run.status) == (0, "not_switched")
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        assert con.execute("select distinct run_id from recommendations").fetchall() == [(first.run_id,)]
+
+
+def test_new_input_makes_a_new_run(run: RunNight, dataset: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "shop"
+    shutil.copytree(dataset, copy)
+    home = open_home(str(copy), tmp_path / "home")
+    first = run(home).run
+    with (copy / "ratings.csv").open("a") as file:
+        file.write("987654321,1,5.0,1767225600\n")
+    second = run(home).run
+    assert second.run_id > first.run_id
+    assert second.as_of > first.as_of
+    assert len({row[0] for row in published(home)["recommendations"]}) == 151
+
+
+def test_what_no_kept_run_holds_is_forgotten(run: RunNight, home: Home) -> None:
+    run(home, "publish.keep_runs=1")
+    run(home, "publish.keep_runs=1", "models.als.factors=4")
+    assert len(list((home.artifacts / "recommend").iterdir())) == 1
+    held = set(Runs(home.runs).all()[0].artifacts)
+    assert {p.relative_to(home.artifacts).as_posix() for p in home.artifacts.glob("*/*")} == held
+    record = json.loads((home.runs / str(Runs(home.runs).all()[1].run_id) / "run.json").read_text())
+    assert record["status"] == "published"
+
+
+Flow = Callable[[Night], None]
