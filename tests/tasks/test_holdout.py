@@ -72,7 +72,7 @@ def test_only_what_is_newly_liked_and_known_is_relevant(con):
             (3, 13, 5.0, 100),  # at as_of: not yet there
         ],
         tags=[(1, 14, "noir", 55)],
-        events=[(2, 10, "like", 1.0, 60), (2, 11, "mute", 1.0, 60)],
+        events=[(2, 10, "like", 1.0, 50), (2, 11, "mute", 1.0, 60)],
     )  # fmt: skip
     judged = Judged(con, log)
     assert judged.relevant == {1: [12, 14], 2: [10]}

@@ -143,6 +143,13 @@ def test_auto_leaves_the_last_out_when_too_few_users_can_be_judged(con, tmp_path
     )
 
 
+def test_auto_counts_only_users_with_history(con, tmp_path):
+    newcomers = [row for user in range(2000, 2003) for row in rated(user, 90)]
+    log = Log(ratings=[*crowd(2, 0).ratings, *newcomers])
+    split, _ = cut(con, tmp_path, log, temporal_share=0.5)
+    assert split.why.startswith("temporal: 2 of 5 users have history")
+
+
 def test_auto_counts_positives_and_not_mere_interactions(con, tmp_path):
     log = crowd(10, 0)
     disliked_later = [(*row[:2], DISLIKED if row[-1] == 90 else LIKED, row[-1]) for row in log.ratings]
