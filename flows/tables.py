@@ -138,9 +138,9 @@ def _near(place: str) -> str:
 def _login_query(place: str, user: int | str) -> str:
     """A command to paste."""
     literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
-    query = (
+    query = (  # noqa: S608  (a person pastes it; ids are quoted)
         "select rank, title, score from recommendations join items using (item_id) "
-        f"where user_id = {literal} order by rank limit 10"  # noqa: S608  (a person pastes it; ids are quoted)
+        f"where user_id = {literal} order by rank limit 10"
     )
     return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
 

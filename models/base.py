@@ -161,8 +161,10 @@ class Recommender(ABC):
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         users, known = self._split_known(users)
-        top = TopN(np.full((len(users), n), -1, np.int32), np.full((len(users), n), np.nan, np.float32))
         eligible = self.known_items_ if items is None else self.known_items_ & items
+        if known.all() and eligible.any():
+            return self._recommend(users, n, exclude, eligible)
+        top = TopN(np.full((len(users), n), -1, np.int32), np.full((len(users), n), np.nan, np.float32))
         if known.any() and eligible.any():
             found = self._recommend(users[known], n, exclude, eligible)
             top.items[known], top.scores[known] = found.items, found.scores

@@ -13,7 +13,10 @@ from models.scoring import factor_scorer
 
 
 class Popularity(Recommender):
-    """Scores an item by the sum of its column. Knows every user, also those without a training entry.
+    """Scores an item by the sum of its column; of equals, the one that more users touched comes first.
+
+    Knows every user, also those without a training entry, and every item that anybody touched, so that it can
+    complete any list.
 
     Attributes:
         item_scores_: (n_items,) float32.
@@ -27,14 +30,16 @@ class Popularity(Recommender):
     def _fit(
         self,
         matrix: sparse.csr_array,
-        data: Interactions,  # noqa: ARG002
+        data: Interactions,
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         self.known_users_ = np.ones(matrix.shape[0], bool)
-        self.item_scores_ = np.asarray(matrix.sum(axis=0), np.float32)
+        touched = np.bincount(data.seen.indices, minlength=data.n_items)
+        self.known_items_ = touched > 0
+        self.item_scores_ = np.asarray(matrix.sum(axis=0) + touched / (data.n_users + 1), np.float32)
 
     def _score(self, users: IntArray) -> FloatArray:
         return np.tile(self.item_scores_, (len(users), 1))

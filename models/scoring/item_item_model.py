@@ -16,8 +16,8 @@ class ItemItemRecommender(Recommender):
 
     Attributes:
         profiles_: (n_users, n_items) float32, the users' rows as the model weighs them.
-        similarity_: (n_items, n_items) float32; row j holds the items to which a liking of j carries over;
-            the diagonal is empty.
+        similarity_: (n_items, n_items) float32; row j holds what a liking of j says about every other item,
+            column i the neighbours that item i is judged by; the diagonal is empty.
     """
 
     profiles_: sparse.csr_array
@@ -35,10 +35,10 @@ class ItemItemRecommender(Recommender):
         )  # fmt: skip
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
-        """The greatest entries of the items' rows: the list of a user who did nothing but like that item."""
+        """The neighbours that the items are judged by: the greatest entries of their columns."""
         n_items = len(self.known_items_)
         alone = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
         return item_item_scorer.top_n(
-            alone, self.similarity_, items, n,
+            alone, sparse.csr_array(self.similarity_.T), items, n,
             tie_order=self.tie_order_, exclude=alone, eligible=self.known_items_,
         )  # fmt: skip

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+from scipy import sparse
 
 from models.baselines.popularity import Popularity
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, RecommenderContract, interactions, small_world
@@ -11,8 +14,20 @@ class TestPopularity(RecommenderContract):
         world = small_world()
         top = self.fitted(world).recommend(np.arange(N_USERS), N_ITEMS)
         counts = world.positive.toarray().sum(axis=0)
-        assert np.array_equal(top.scores[0, : N_ITEMS - 1], -np.sort(-counts)[:-1])
+        assert np.array_equal(np.floor(top.scores[0, : N_ITEMS - 1]), -np.sort(-counts)[:-1])
         assert (top.items == top.items[0]).all()
+
+    def test_of_items_liked_by_as_many_the_more_touched_comes_first_and_disliked_ones_come_last(self) -> None:
+        seen = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [1, 0, 1, 0, 0]], np.float32)
+        likes = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 0]], np.float32)
+        data = replace(interactions(seen), positive=sparse.csr_array(likes))
+        assert Popularity().fit(data, seed=1).recommend(np.array([0]), 5).items[0].tolist() == [
+            2,
+            0,
+            1,
+            3,
+            -1,
+        ]
 
     def test_a_user_without_history_is_known(self) -> None:
         top = self.fitted(small_world()).recommend(np.array([EMPTY_USER]), 5)

@@ -10,7 +10,7 @@ class TestItemKNN(PersonalContract):
     def test_scores_are_profile_times_similarity(self) -> None:
         world = small_world()
         model = self.fitted(world)
-        expected = world.composite.toarray() @ model.similarity_.toarray()
+        expected = world.positive.toarray() @ model.similarity_.toarray()
         scores = model.score(np.arange(N_USERS))
         np.testing.assert_allclose(np.nan_to_num(scores), expected, rtol=1e-5)
 
@@ -29,4 +29,12 @@ class TestItemKNN(PersonalContract):
 
     def test_k_bounds_the_neighbours(self) -> None:
         model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
-        assert np.diff(model.similarity_.indptr).max() == 4
+        assert np.bincount(model.similarity_.indices).max() == 4
+
+    def test_an_item_is_judged_by_its_own_neighbours_and_similar_to_them(self) -> None:
+        model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
+        similarity = model.similarity_.toarray()
+        for item in np.flatnonzero(model.known_items_):
+            similar = [i for i in model.similar_items(np.array([item]), 9).items[0].tolist() if i >= 0]
+            assert set(similar) == set(np.flatnonzero(similarity[:, item]))
+            assert (np.diff(similarity[similar, item]) <= 0).all()
