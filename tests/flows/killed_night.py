@@ -12,7 +12,6 @@ from tasks.lifecycle import run_night
 from tasks.progress import Nobody
 from tests.flows.conftest import SETTINGS
 
-
 ONE_MODEL = ("models.shelf=als",)
 
 

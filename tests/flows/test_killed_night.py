@@ -17,10 +17,10 @@ from tests.flows.test_night import published
 
 ROOT = Path(__file__).parents[2]
 EVERY_STAGE = [
-    ("land", 1), ("clean", 1), ("split", 1), ("utility", 1), ("held_out", 1), ("fit popularity", 1),
-    ("fit als", 1), ("evaluate als", 1), ("evaluate fallback", 1), ("choose", 1),
-    ("everything", 1), ("utility", 2), ("fit popularity", 2), ("fit als", 2), ("fit item_knn", 1), ("recommend als", 1), ("check", 1),
-    ("publish", 1), ("report", 1),
+    ("land", 1), ("clean", 1), ("split", 1), ("utility", 1), ("held_out", 1),
+    ("fit popularity", 1), ("fit als", 1), ("evaluate als", 1), ("evaluate fallback", 1), ("choose", 1),
+    ("everything", 1), ("utility", 2), ("fit popularity", 2), ("fit als", 2), ("fit item_knn", 1),
+    ("recommend als", 1), ("check", 1), ("publish", 1), ("report", 1),
 ]  # fmt: skip
 FEW_STAGES = [("fit als", 1), ("recommend als", 1), ("publish", 1)]
 
@@ -29,7 +29,9 @@ def kill_after(home: Home, stage: str, nth: int) -> None:
     """Run a night in a process of its own that dies right after a stage."""
     command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), stage, str(nth)]
     environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
@@ -52,10 +54,12 @@ def goes_on_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], 
         run_ids.add(Runs(home.runs).all()[0].run_id)
     outcome = run(home, *ONE_MODEL)
     assert outcome.run.status == "published"
-    assert {*run_ids, outcome.run.run_id} == {outcome.run.run_id}, "each night went on under the first one's id"
+    assert {*run_ids, outcome.run.run_id} == {outcome.run.run_id}, (
+        "each night went on under the first one's id"
+    )
     assert done.items() <= finished_work(home).items()
     assert published(home) == expected
-    assert [folder for folder in home.artifacts.glob("*/.making-*")] == []
+    assert list(home.artifacts.glob("*/.making-*")) == []
 
 
 @pytest.fixture

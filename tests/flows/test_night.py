@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +28,9 @@ LISTS = {
 def published(home: Home) -> dict[str, list[tuple]]:
     """Everything a reader sees, but for run_id."""
     with sqlite3.connect(home.path / "recommendations.db") as con:
-        return {name: con.execute(f"select {columns} from {name}").fetchall() for name, columns in LISTS.items()}
+        return {
+            name: con.execute(f"select {columns} from {name}").fetchall() for name, columns in LISTS.items()
+        }
 
 
 def stages(outcome: Outcome) -> dict[str, bool]:
@@ -50,9 +51,15 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
     assert report.run.champion in {"popularity", "item_knn", "als"}
     assert [check for check in report.run.summary["checks"] if not check["passed"]] == []
     with sqlite3.connect(home.path / "recommendations.db") as con:
-        assert con.execute("select run_id, status from pipeline_runs").fetchall() == [(outcome.run.run_id, "published")]
+        nights = con.execute("select run_id, status from pipeline_runs").fetchall()
+        assert nights == [(outcome.run.run_id, "published")]
         assert con.execute("select count(*) from model_metrics").fetchone()[0] == len(report.metrics)
-        assert {name for (name,) in con.execute("select stage from stage_times")} >= {"land", "fit", "publish", "report"}
+        assert {name for (name,) in con.execute("select stage from stage_times")} >= {
+            "land",
+            "fit",
+            "publish",
+            "report",
+        }
 
 
 def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothing_new(
@@ -68,7 +75,8 @@ def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothi
     forced = run(home, force=True)
     assert forced.run.run_id > first.run.run_id
     assert forced.run.status == "published"
-    assert {name for name, stored in stages(forced).items() if not stored} == {"land", "clean", "check", "publish", "report"}
+    ran = {name for name, stored in stages(forced).items() if not stored}
+    assert ran == {"land", "clean", "check", "publish", "report"}
     assert published(home) == published(other)
 
 
@@ -94,7 +102,9 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
-def test_without_a_model_left_nothing_is_published(run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_model_left_nothing_is_published(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise FloatingPointError("diverged")
 
@@ -103,9 +113,11 @@ def test_without_a_model_left_nothing_is_published(run: RunNight, home: Home, mo
         run(home, "models.shelf=als")
     run_record = Runs(home.runs).all()[0]
     assert run_record.status == "failed"
-    assert run_record.reason.startswith("stage choose" if False else "stage")
+    assert "No model is left" in run_record.reason
     with sqlite3.connect(home.path / "recommendations.db") as con:
-        assert con.execute("select name from sqlite_master where name like 'recommendations%'").fetchall() == []
+        assert (
+            con.execute("select name from sqlite_master where name like 'recommendations%'").fetchall() == []
+        )
 
 
 def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: Home, dataset: Path) -> None:
@@ -113,10 +125,12 @@ def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: 
     before = published(home)
     outcome = run(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
-    assert "Check list_length failed" in outcome.run.reason or "failed" in outcome.run.reason
+    assert outcome.run.reason.startswith("Check ")
     assert published(home) == before
     with sqlite3.connect(home.path / "recommendations.db") as con:
-        rows = dict(con.execute('select "check", passed from run_checks where run_id = ?', (outcome.run.run_id,)))
+        rows = dict(
+            con.execute('select "check", passed from run_checks where run_id = ?', (outcome.run.run_id,))
+        )
     assert 0 in rows.values()
 
 
@@ -145,7 +159,9 @@ def test_an_older_as_of_is_run_and_recorded_but_not_switched(run: RunNight, home
     assert forced.run.status == "published"
 
 
-def test_a_run_rolled_back_by_hand_is_not_switched_on_again(run: RunNight, home: Home, tmp_path: Path) -> None:
+def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
+    run: RunNight, home: Home, tmp_path: Path
+) -> None:
     from tasks.configure import load_settings  # noqa: PLC0415
 
     first = run(home).run
@@ -195,6 +211,3 @@ def test_what_no_kept_run_holds_is_forgotten(run: RunNight, home: Home) -> None:
     assert {p.relative_to(home.artifacts).as_posix() for p in home.artifacts.glob("*/*")} == held
     record = json.loads((home.runs / str(Runs(home.runs).all()[1].run_id) / "run.json").read_text())
     assert record["status"] == "published"
-
-
-Flow = Callable[[Night], None]
