@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -37,6 +36,8 @@ def top_n(
         exclude: (n_users, n_items); items stored in a user's row are left out.
         eligible: (n_items,) mask of items that may appear.
     """
+    import torch  # noqa: PLC0415  (takes a second: only who scores pays it, `recs show` does not)
+
     users = np.asarray(users)
     selector = Selector(users, n, tie_order, exclude, eligible)
     weights = torch.from_numpy(_with_bias(item_factors, item_bias)).T
@@ -53,6 +54,8 @@ def score(
     user_factors: FloatArray, item_factors: FloatArray, users: IntArray, item_bias: FloatArray | None = None
 ) -> FloatArray:
     """Scores of all items for `users`: (len(users), n_items) float32."""
+    import torch  # noqa: PLC0415  (as above)
+
     block = torch.from_numpy(_with_one(user_factors[users], item_bias))
     scores: FloatArray = torch.mm(block, torch.from_numpy(_with_bias(item_factors, item_bias)).T).numpy()
     return scores

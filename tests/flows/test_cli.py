@@ -1,0 +1,119 @@
+"""The command line: exit codes, help that teaches, errors of one sentence. Nights themselves: test_night.py."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows import cli
+from tasks.errors import NightError
+from tasks.home import Home
+from tests.flows.conftest import RunNight
+
+COMMANDS = ["run", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
+
+
+def recs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the real command in a process of its own."""
+    command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+def invoke(*arguments: str) -> str:
+    """The output of a command in this process; its error, if any, is raised."""
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "120"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    assert command in invoke("--help")
+    text = invoke(command, "--help")
+    assert f"recs {command}" in text or f"{command} [OPTIONS]" in text
+    assert len(text) > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--dataset", "no/such/folder"), "There is no data set 'no/such/folder'"),
+        (("run", "--set", "split.metod=auto"), "Did you mean split.method?"),
+        (("run", "--models", "popularty"), "Did you mean 'popularity'?"),
+        (("run", "--as-of", "yesterday"), "--as-of 'yesterday' is no date"),
+        (("show", "1", "--home", "nowhere"), "no night has run there yet"),
+        (("fetch", "netflix"), "nothing to fetch called 'netflix'"),
+        (("schedule", "--cron", "daily"), "has 1 fields, not five"),
+        (("shw",), "No such command 'shw'"),
+    ],
+)
+def test_a_mistake_exits_2_with_one_sentence_and_starts_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = recs(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lists_nights_and_figures_are_shown_with_titles(run: RunNight, home: Home) -> None:
+    outcome = run(home)
+    where = ("--home", home.path)
+    shown = invoke("show", "1", "-n", "5", *where)
+    assert "User 1 liked" in shown
+    assert f"Recommended in run {outcome.run.run_id}" in shown
+    assert "There is no list for user 999999" in invoke("show", "999999", *where)
+    assert "Most like" in invoke("similar", "1", *where)
+    assert "live" in invoke("runs", *where)
+    figures = invoke("report", *where)
+    for expected in (
+        "Input, row by row",
+        "Models on the report half",
+        "Protocol:",
+        "Champion",
+        "sqlite3",
+        "recommend",
+    ):
+        assert expected in figures
+
+
+def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
+    text = invoke(
+        "generate", tmp_path / "small", "--users", 30, "--items", 100, "--ratings", 700, "--tags", 20
+    )
+    assert {p.name for p in (tmp_path / "small").iterdir()} == {
+        "ratings.csv",
+        "tags.csv",
+        "movies.csv",
+        "events.csv",
+    }
+    assert "700" in text
+
+
+def test_schedule_prints_a_cron_line_and_a_timer() -> None:
+    text = invoke("schedule", "--cron", "30 2 * * *", "--dataset", "ml-25m")
+    assert "30 2 * * * cd " in text
+    assert "recs run --dataset ml-25m >> recs.log" in text
+    assert "OnCalendar=*-*-* 02:30:00" in text
+
+
+@pytest.mark.parametrize("code", [1, 3, 4])
+def test_an_error_ends_with_its_own_exit_code(
+    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = NightError("It broke.", "Mend it.")
+    error.exit_code = code
+
+    def breaks() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", breaks)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == "Error: It broke.\nMend it.\n"

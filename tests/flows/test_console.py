@@ -1,0 +1,36 @@
+"""What a person sees while a night runs."""
+
+import io
+
+from rich.console import Console
+
+from flows.console import Terminal
+from tasks.errors import NightError
+
+
+def lines_of(console: Console) -> list[str]:
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_log_gets_one_line_per_stage_and_no_bars() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with Terminal(console) as terminal:
+        terminal.started("fit", "als")
+        terminal.advanced("fit", "als", 3, 15)
+        terminal.finished("fit", "als", 1.26, "[128 factors]")
+        terminal.started("publish", None)
+        terminal.failed("publish", None, NightError("The disk is full.", "Free some."))
+    assert lines_of(console) == [
+        "✓ fit als                     1.3 s  [128 factors]",
+        "✗ publish                 The disk is full.",
+    ]
+
+
+def test_a_terminal_sees_how_far_a_long_stage_is() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with Terminal(console) as terminal:
+        terminal.started("fit", "als")
+        terminal.advanced("fit", "als", 3, 15)
+        terminal._bars.refresh()
+        assert "3/15" in console.file.getvalue()  # type: ignore[attr-defined]
+        terminal.advanced("fit", "late", 1, 2)  # a report from a stage that has ended is no error
