@@ -16,9 +16,9 @@ from flows.prefect_home import settle_in
 from flows.schedule import schedule_text
 from tasks import browse
 from tasks.configure import load_settings
+from tasks.datasets.fetch import fetch as fetch_dataset
+from tasks.datasets.generate import generate_demo
 from tasks.errors import NightError, UsageError
-from tasks.fetch import fetch as fetch_dataset
-from tasks.generate import generate_demo
 from tasks.home import BUILT_IN, existing_home, open_home
 from tasks.lifecycle import roll_back, run_night, serving_url
 from tasks.report import read_report, read_runs

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from models.registry import recommender_class
-from tasks.datasets import prepare
+from tasks.datasets.prepare import prepare
 from tasks.errors import NightError
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home, locked

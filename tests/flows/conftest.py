@@ -8,7 +8,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
 from tasks.configure import load_settings
-from tasks.generate import generate_demo
+from tasks.datasets.generate import generate_demo
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
 from tasks.progress import Nobody

@@ -10,7 +10,6 @@ import pytest
 
 from flows import prefect_home
 
-
 MARK = "a-server-of-this-test"  # the session's real Prefect server is a child of ours, too
 
 

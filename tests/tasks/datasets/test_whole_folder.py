@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.datasets.whole_folder import whole_folder
 from tasks.errors import NightError, UsageError
-from tasks.whole_folder import whole_folder
 
 
 def test_appears_when_complete(tmp_path: Path) -> None:

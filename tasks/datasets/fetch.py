@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 import httpx
 
 from models.base import Progress
+from tasks.datasets.whole_folder import whole_folder
 from tasks.errors import NightError, UsageError
-from tasks.whole_folder import whole_folder
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 FILES = ("ratings.csv", "tags.csv", "movies.csv", "links.csv", "README.txt")

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from tasks import generate
+from tasks.datasets import generate
+from tasks.datasets.generate import FILES, GeneratedCounts, generate_demo
+from tasks.datasets.words import GENRES, NO_GENRES, TASTES, make_titles
+from tasks.datasets.world import END, START, TAGS, apportion
 from tasks.errors import NightError, UsageError
-from tasks.generate import FILES, GeneratedCounts, generate_demo
-from tasks.generate_words import GENRES, NO_GENRES, TASTES, make_titles
-from tasks.generate_world import END, START, TAGS, apportion
 
 SMALL = {"users": 60, "items": 200, "ratings": 1500, "tags": 90}
 

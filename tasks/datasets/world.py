@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.generate_words import GENERAL_TAGS, GENRES, TASTES
+from tasks.datasets.words import GENERAL_TAGS, GENRES, TASTES
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.generate_world import (
+from tasks.datasets.world import (
     AXES,
     DAY,
     DAYS,

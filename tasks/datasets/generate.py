@@ -19,11 +19,11 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from models.base import Progress
+from tasks.datasets.history import EVENTS, Events, Tags, Views, make_events, make_tags, make_views
+from tasks.datasets.whole_folder import whole_folder
+from tasks.datasets.words import GENRES, NO_GENRES, make_titles
+from tasks.datasets.world import MIN_RATINGS, TAGS, Items, Users, make_drums, make_items, make_users
 from tasks.errors import UsageError
-from tasks.generate_history import EVENTS, Events, Tags, Views, make_events, make_tags, make_views
-from tasks.generate_words import GENRES, NO_GENRES, make_titles
-from tasks.generate_world import MIN_RATINGS, TAGS, Items, Users, make_drums, make_items, make_users
-from tasks.whole_folder import whole_folder
 
 FILES = ("ratings.csv", "tags.csv", "movies.csv", "events.csv")
 BLOCK_PAIRS = 24_000_000

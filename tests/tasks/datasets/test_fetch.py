@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import fetch as fetching
+from tasks.datasets import fetch as fetching
+from tasks.datasets.fetch import FILES, Dataset, fetch
 from tasks.errors import NightError, UsageError
-from tasks.fetch import FILES, Dataset, fetch
 
 NAME = "ml-latest-small"
 CONTENTS = {name: f"{name}\n".encode() * 20_000 for name in FILES}

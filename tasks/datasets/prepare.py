@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tasks.fetch import fetch
-from tasks.generate import generate_demo
+from tasks.datasets.fetch import fetch
+from tasks.datasets.generate import generate_demo
 from tasks.home import BUILT_IN, Home
 from tasks.progress import Watcher
 
