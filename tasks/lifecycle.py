@@ -161,7 +161,7 @@ def _in_plain_words(error: BaseException) -> NightError | None:
     if isinstance(error, Exception):
         return NightError(
             f"{type(error).__name__}: {error}".strip(),
-            "--debug shows where; the published lists stay as they were.",
+            "`recs --debug run` shows where; the published lists stay as they were.",
         )
     return None
 
