@@ -17,8 +17,8 @@ import duckdb
 
 from tasks.errors import NightError, UsageError
 from tasks.fingerprints import fingerprint
-from tasks.input_folder import SOURCES, InputFile, describe_expected_files, find_input_files
-from tasks.input_reader import column_mapping, read_input
+from tasks.intake.folder import SOURCES, InputFile, describe_expected_files, find_input_files
+from tasks.intake.reader import column_mapping, read_input
 from tasks.references import Intake, Source, SourceFile
 from tasks.settings import DataSettings
 from tasks.warehouse import run_file, transaction

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.broken_quotes import MAX_LINES, TornLine, mend
+from tasks.intake.broken_quotes import MAX_LINES, TornLine, mend
 
 HEADER = "a,b\n"
 cells = st.text(st.sampled_from('x"\n, é'), min_size=1, max_size=6)

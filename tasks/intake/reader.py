@@ -16,9 +16,9 @@ from typing import BinaryIO, TextIO, cast
 
 import duckdb
 
-from tasks.broken_quotes import mend
 from tasks.errors import NightError, UsageError
-from tasks.input_folder import InputFile
+from tasks.intake.broken_quotes import mend
+from tasks.intake.folder import InputFile
 from tasks.references import Source
 from tasks.settings import DataSettings
 from tasks.warehouse import run_file
