@@ -70,7 +70,7 @@ CHECKS = (
     ),
     _some_of("fallback_rows", "items in the fallback list for everybody", "Is any interaction positive?"),
     _none_of("short_lists", "lists shorter than they could be", _MODEL_AT_FAULT),
-    _none_of("long_lists", "lists longer than recommend.n", _OUR_BUG),
+    _none_of("long_lists", "lists longer than recommend.n, or than all there is for their user", _OUR_BUG),
     _none_of("seen_items", "recommended items that their user knows already", _OUR_BUG),
     _none_of("duplicate_items", "items listed twice in one list", _OUR_BUG),
     _none_of("unknown_items", "listed items that are not in the data", _OUR_BUG),

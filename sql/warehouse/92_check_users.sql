@@ -1,24 +1,16 @@
 -- Does every user get what is owed: a list of n, or of all there is, of items not seen before.
--- Inputs:  temp views and table of 90_published_lists.sql; $n, the length of a full list; $exclude_seen.
+-- Inputs:  temp view published_recommendations, temp table seen_pairs (90_published_lists.sql); $n, the length of a full
+--          list; $exclude_seen.
 -- Output:  one row, one column per check. user_coverage is a share of the users with an interaction; the others count.
--- An item is available when popularity ranks it: it completes every list, so a list may be short only for want of
--- available items. A user for whom none is left is covered without a list.
-with available as (
-    select item_id from published_fallback
-    union
-    select item_id from published_recommendations where model = 'popularity'
-),
-already_seen as (
-    select user_id, count(*) as items
-    from seen_pairs
-    semi join available using (item_id)
-    where $exclude_seen
-    group by user_id
+-- What is owed comes from the log alone, never from what is published: every item that anybody touched can complete a
+-- list, so each list holds n of those that its user has not seen, or all of them. A user who is owed nothing is covered.
+with touched as (
+    select count(distinct item_id) as items from seen_pairs
 ),
 owed as (
-    select user_id, least($n, (select count(*) from available) - coalesce(any_value(already_seen.items), 0)) as items
+    select user_id, least($n, any_value(touched.items) - count(*) filter ($exclude_seen)) as items
     from seen_pairs
-    left join already_seen using (user_id)
+    cross join touched
     group by user_id
 ),
 given as (
@@ -36,7 +28,7 @@ select
     (select count(*) from published_recommendations) as rows,
     coalesce(avg((given > 0 or owed = 0)::double) filter (not is_unknown), 1) as user_coverage,
     count(*) filter (given between 1 and owed - 1) as short_lists,
-    count(*) filter (given > $n) as long_lists,
+    count(*) filter (given > owed and not is_unknown) as long_lists,
     (select count(*) from published_recommendations semi join seen_pairs using (user_id, item_id) where $exclude_seen)
         as seen_items,
     count(*) filter (is_unknown) as unknown_users

@@ -24,7 +24,7 @@ LOG = Log(
     ratings=[(1, 1, 4.0, 1), (2, 2, 4.0, 2), (2, 3, 1.0, 3), (3, 1, 5.0, 4), (5, 8, 4.0, 200)],
     tags=[(3, 3, "noir", 5)],
     events=[(4, item, "like", 1.0, 6) for item in range(1, 9)],
-    items=[(item, f"Film {item}", ["Drama"]) for item in range(1, 9)],
+    items=[(item, f"Film {item}", ["Drama"]) for item in range(1, 10)],
 )
 
 
@@ -51,9 +51,12 @@ def con() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def failures(con: duckdb.DuckDBPyConnection, folder: Path, rows: Rows, **limits: float) -> set[str]:
+def failures(
+    con: duckdb.DuckDBPyConnection, folder: Path, rows: Rows, *, n: int = N, **limits: float
+) -> set[str]:
     lists = write_lists(folder, **rows)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=RECOMMEND)
+    recommend = RecommendSettings(n=n)
+    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend)
     assert [result.check for result in results] == [check.name for check in CHECKS]
     return {result.check for result in results if not result.passed}
 
@@ -98,6 +101,11 @@ def list_a_future_user(rows: Rows) -> None:
     rows["recommendations"] += [(5, rank, rank, 1 / rank, "als", None, None) for rank in range(1, N + 1)]
 
 
+def list_an_item_nobody_touched(rows: Rows) -> None:
+    rows["items"].append((9, None, None))
+    rows["recommendations"].append((4, 1, 9, 1.0, "als", None, None))
+
+
 def skip_a_rank(rows: Rows) -> None:
     rows["similar_items"][1] = (1, 3, 3, 0.5)
 
@@ -126,6 +134,7 @@ def liken_an_item_to_itself(rows: Rows) -> None:
         (repeat_an_item, {"duplicate_items"}),
         (invent_an_item, {"unknown_items"}),
         (list_a_future_user, {"unknown_users"}),
+        (list_an_item_nobody_touched, {"long_lists"}),
         (skip_a_rank, {"rank_gaps"}),
         (raise_a_score, {"rising_scores"}),
         (spoil_a_score, {"bad_scores"}),
@@ -145,6 +154,40 @@ def test_coverage_may_be_asked_for_in_part(con: duckdb.DuckDBPyConnection, tmp_p
     lose_a_user(rows)
     assert failures(con, tmp_path, rows, min_user_coverage=0.75) == set()
     assert failures(con, tmp_path, rows, min_user_coverage=0.76) == {"user_coverage"}
+
+
+@pytest.mark.parametrize("fallback_n", [1, 10])
+@pytest.mark.parametrize(
+    ("listed", "length", "caught"),
+    [
+        (10, 9, set()),
+        (5, 9, {"user_coverage"}),
+        (10, 8, {"short_lists"}),
+        (5, 1, {"user_coverage", "short_lists"}),
+    ],
+)
+def test_what_is_owed_depends_on_the_log_alone(
+    con: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    fallback_n: int,
+    listed: int,
+    length: int,
+    caught: set[str],
+) -> None:
+    """Ten users know an item each, so that nine are left to each; what comes after as_of counts for nothing."""
+    views = [(user, user, "view", 1.0, 1) for user in range(1, 11)]
+    make_clean_tables(con, Log(events=[*views, (1, 11, "view", 1.0, 200)]))
+    rows: Rows = {
+        "recommendations": [
+            (user, rank, (user + rank - 1) % 10 + 1, -float(rank), "als", None, None)
+            for user in range(1, listed + 1)
+            for rank in range(1, length + 1)
+        ],
+        "similar_items": [],
+        "fallback_recommendations": [("all", rank, rank, -float(rank)) for rank in range(1, fallback_n + 1)],
+        "items": [],
+    }
+    assert failures(con, tmp_path, rows, n=10) == caught
 
 
 def test_seen_items_are_welcome_where_the_settings_say_so(
