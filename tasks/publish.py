@@ -6,6 +6,7 @@ new ones, and the next publication removes what was left behind. Tests kill it a
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from tasks.errors import NightError, UsageError
 from tasks.references import Lists
 from tasks.targets.base import At, PublishedRun, Target, pass_by
 from tasks.targets.tables import KINDS
+
+log = logging.getLogger(__name__)
 
 BLOCK_ROWS = 50_000  # about 10 MB as Python values, 5 MB in the log
 
@@ -56,7 +59,8 @@ def publish(
             `in_switch`, `switched`, `retained`.
 
     Raises:
-        NightError: the database refused, or does not hold what the lists say. The live lists are untouched.
+        NightError: the database refused, or does not hold what the lists say. The live lists are untouched:
+            once it has switched it raises none.
     """
     started = time.monotonic()
 
@@ -150,7 +154,17 @@ def _verify(target: Target, run: int, lists: Lists) -> None:
 
 
 def _retain(target: Target, keep_runs: int) -> None:
-    """Keep the live run and the newest others; those rolled back go first."""
+    """Keep the live run and the newest others; those rolled back go first.
+
+    The lists are live by now, whatever happens here: what cannot be dropped tonight is left to the next night.
+    """
+    try:
+        _drop_all_but(target, keep_runs)
+    except NightError as error:
+        log.warning("The lists are live, but older ones could not be removed: %s %s", error, error.hint)
+
+
+def _drop_all_but(target: Target, keep_runs: int) -> None:
     live, held = target.live_run(), target.held_back()
 
     def worth(run: PublishedRun) -> tuple[bool, bool, int]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import DropView
 
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, TransientError, UsageError
 from tasks.targets import tables
 from tasks.targets.base import At, Row, Target
 from tasks.targets.tables import KINDS, PREVIOUS, Kind
@@ -56,11 +56,11 @@ class SQLiteTarget(Target):
         return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)
 
     def explain(self, error: BaseException) -> NightError | None:
-        """The clear sentence behind a SQLite error."""
+        """The clear sentence behind a SQLite error; transient where only a lock was in the way."""
         name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
-        for start, sentence, hint in _EXPLANATIONS:
-            if name.startswith(start):
-                return NightError(sentence.format(place=self.place, seconds=self.busy_seconds), hint)
+        for starts, kind, sentence, hint in _EXPLANATIONS:
+            if name.startswith(starts):
+                return kind(sentence.format(place=self.place, seconds=self.busy_seconds), hint)
         return None
 
     def create_run(self, run: int) -> None:
@@ -170,39 +170,69 @@ def _values(column: pa.Array) -> list[Any]:
     return list(column.to_pylist())
 
 
-_EXPLANATIONS = (
+_LOCK_FAULTS = (
+    "SQLITE_IOERR_BLOCKED",
+    "SQLITE_IOERR_CHECKRESERVEDLOCK",
+    "SQLITE_IOERR_LOCK",
+    "SQLITE_IOERR_RDLOCK",
+    "SQLITE_IOERR_SHMLOCK",
+    "SQLITE_IOERR_UNLOCK",
+    "SQLITE_PROTOCOL",
+)
+"""Failures of locking, not of the disk: they pass. https://sqlite.org/rescode.html"""
+
+_EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], ...] = (
     (
         "SQLITE_FULL",
+        NightError,
         "The disk is full: {place} cannot grow.",
         "Free some space, or lower publish.keep_runs, then run again. The live lists are untouched.",
     ),
     (
         "SQLITE_BUSY",
+        TransientError,
         "Another program has held the write lock of {place} for more than {seconds:g} s.",
         "End that program's transaction, then run again.",
     ),
     (
+        "SQLITE_LOCKED",
+        TransientError,
+        "Another query is using a table of {place}.",
+        "End that query, then run again.",
+    ),
+    (
+        _LOCK_FAULTS,
+        TransientError,
+        "The file system under {place} could not give a lock.",
+        "Run again; if it stays, move the database to a local disk.",
+    ),
+    (
         "SQLITE_READONLY",
+        NightError,
         "{place} is read-only.",
         "Give this user the right to write the file and its folder, or mend RECS_PUBLISH__URL.",
     ),
     (
         "SQLITE_CANTOPEN",
+        NightError,
         "{place} cannot be opened.",
         "Check that it is a file and that this user may read and write it and its folder.",
     ),
     (
         "SQLITE_NOTADB",
+        NightError,
         "{place} is not a SQLite database.",
         "Mend RECS_PUBLISH__URL, or move that file away.",
     ),
     (
         "SQLITE_CORRUPT",
+        NightError,
         "{place} is damaged.",
         "Move it away and run again with --force: it is made anew from the home's artifacts.",
     ),
     (
         "SQLITE_IOERR",
+        NightError,
         "The disk under {place} reported an error.",
         "Check the disk and the file system, then run again.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,3 +55,11 @@ def write_lists(folder: Path, *, key: str = "lists", **rows: list[tuple[object, 
     users = {row[0] for row in rows["recommendations"]}
     sizes = [len(rows[name]) for name in COLUMNS]
     return Lists(key, folder, len(users), *sizes)
+
+
+def read(database: Path, query: str) -> list[tuple]:
+    """What a query returns to an application, which may only read."""
+    con = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    rows = con.execute(query).fetchall()
+    con.close()
+    return rows

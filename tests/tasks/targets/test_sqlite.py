@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, TransientError, UsageError
 from tasks.publish import publish
 from tasks.targets.registry import open_target, read_target
 from tasks.targets.sqlite import SQLiteTarget
@@ -155,17 +160,88 @@ def test_a_read_only_database(database: Path) -> None:
         target.record_run({"run_id": 1, "status": "failed"})
 
 
+HOLD_THE_LOCK = """
+import sqlite3, sys
+con = sqlite3.connect(sys.argv[1], isolation_level=None)
+con.execute("begin immediate")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked_by_another_process(database: Path) -> Iterator[None]:
+    command = [sys.executable, "-c", HOLD_THE_LOCK, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        yield
+        other.communicate()
+
+
 def test_somebody_holds_the_write_lock(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SQLiteTarget, "busy_seconds", 0.1)
-    other = sqlite3.connect(database, isolation_level=None)
-    other.execute("begin immediate")
     with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        assert target.live_run() is None, "reading needs no write lock"
-        with pytest.raises(NightError, match="held the write lock"):
-            target.record_run({"run_id": 1, "status": "failed"})
-        other.execute("rollback")
+        with locked_by_another_process(database):
+            assert target.live_run() is None, "reading needs no write lock"
+            with pytest.raises(TransientError, match="held the write lock"):
+                target.record_run({"run_id": 1, "status": "failed"})
         target.record_run({"run_id": 1, "status": "failed"})
-    other.close()
+
+
+def test_what_cannot_be_dropped_after_the_switch_waits_for_the_next_night(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SQLiteTarget, "busy_seconds", 0.1)
+    lists = {run: make_lists(tmp_path / str(run), run) for run in (1, 2, 3)}
+    with ExitStack() as until_retained, open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        target.claim(BIGINTS)
+        publish(target, 1, lists[1], expected_live=None, keep_runs=1)
+
+        def lock_after_the_switch(point: str) -> None:
+            if point == "switched":
+                until_retained.enter_context(locked_by_another_process(database))
+
+        published = publish(target, 2, lists[2], expected_live=1, keep_runs=1, at=lock_after_the_switch)
+        assert published.switched
+        assert published.rows == lists[2].n_rows
+        assert "older ones could not be removed" in caplog.text
+        assert target.live_run() == 2
+        assert target.loaded_runs() == {1, 2}
+        until_retained.close()
+        publish(target, 3, lists[3], expected_live=2, keep_runs=1)
+        assert target.loaded_runs() == {3}
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("SQLITE_BUSY", True),
+        ("SQLITE_BUSY_SNAPSHOT", True),
+        ("SQLITE_LOCKED_SHAREDCACHE", True),
+        ("SQLITE_IOERR_LOCK", True),
+        ("SQLITE_IOERR_SHMLOCK", True),
+        ("SQLITE_IOERR_WRITE", False),
+        ("SQLITE_IOERR_CORRUPTFS", False),
+        ("SQLITE_FULL", False),
+        ("SQLITE_READONLY", False),
+        ("SQLITE_CANTOPEN", False),
+        ("SQLITE_CORRUPT", False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(database: Path, name: str, passes: bool) -> None:
+    error = sqlite3.OperationalError()
+    error.sqlite_errorname = name
+    with read_target(f"sqlite:///{database}") as target:
+        explained = target.explain(error)
+    assert type(explained) is (TransientError if passes else NightError)
+
+
+def test_a_fault_of_ours_is_not_explained_away(database: Path) -> None:
+    with read_target(f"sqlite:///{database}") as target:
+        with pytest.raises(sa.exc.OperationalError, match="no such column"), target.read() as con:
+            con.execute(sa.text("select mistake from items"))
+        assert target.explain(ValueError("a mistake")) is None
 
 
 def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(
