@@ -1,6 +1,7 @@
--- 'Because you last rated …': items like the one that the user just rated, best first, which are not seen yet as far as
--- the user's own list tells: what is on it is unseen, and comes first.
--- Inputs:  similar_items, recommendations, items; `user`; `item`, which the application knows: it took the rating; `n`.
+-- 'Because you last rated …': items like the one that the user just rated. Those on the user's own list come first: they
+-- are unseen. The database does not know what users did, so of the others only those in `seen` are left out.
+-- Inputs:  similar_items, recommendations, items; `user`; `item`, the one just rated; `n`, how many rows at most; `seen`,
+--          the ids of items not to offer as a JSON list, null for none.
 -- Output:  item_id, title, similarity, rank_in_list (null for what is not on the user's list).
 -- Grain:   one row per similar item, at most `n`.
 select
@@ -12,6 +13,8 @@ from similar_items
 left join items on items.item_id = similar_items.similar_item_id
 left join recommendations
     on recommendations.user_id = :user and recommendations.item_id = similar_items.similar_item_id
-where similar_items.item_id = :item
+where
+    similar_items.item_id = :item
+    and not exists (select 1 from json_each(:seen) as seen where seen.value = similar_items.similar_item_id)
 order by case when recommendations.rank is null then 1 else 0 end, similar_items.rank
 limit :n;

@@ -1,4 +1,5 @@
--- A user's list with titles, and why: what the model said, and the item in the user's history behind it where known.
+-- A user's list with titles, and which model placed each item. because_of, the title of the item in the user's history
+-- that is behind it, is null until a release fills reason_item_id.
 -- Inputs:  recommendations, items; `user`, the user's id.
 -- Output:  rank, item_id, title, genres, score, model, because_of; best first. No rows for a user without a list.
 -- Grain:   one row per recommended item.

@@ -95,9 +95,13 @@ def test_new_users(con: sqlite3.Connection) -> None:
 
 def test_because_you_rated(con: sqlite3.Connection) -> None:
     """User 2 has item 4 on the list: it comes first although it is the least similar."""
-    assert run(con, "cookbook/because_you_rated.sql", user=2, item=1, n=2) == [
+    assert run(con, "cookbook/because_you_rated.sql", user=2, item=1, n=2, seen=None) == [
         (4, None, 0.7, 2),
         (2, "Brazil", 0.9, None),
+    ]
+    assert run(con, "cookbook/because_you_rated.sql", user=2, item=1, n=2, seen="[2, 99, null]") == [
+        (4, None, 0.7, 2),
+        (3, "Clue", 0.8, None),
     ]
 
 
