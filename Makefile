@@ -1,5 +1,4 @@
 # Everything a person types. `make` alone lists it. Each command does its own set-up, once.
-.DEFAULT_GOAL := help
 .PHONY: help setup pipeline test test-all lint format bench report rollback schedule clean
 
 PYTHON ?= python3
@@ -12,7 +11,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Make the virtual environment and install everything (other commands do it too)
 
@@ -20,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing packages into $(VENV) (a few minutes, once) ..."
-	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --index-url $(TORCH_INDEX) torch
+	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
@@ -56,4 +55,4 @@ schedule: $(READY) ## Print what to paste into cron or systemd
 
 clean: ## Remove caches and build leftovers; data/ and the environment stay
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ ! -path './$(VENV)/*' -prune -exec rm -rf {} +
