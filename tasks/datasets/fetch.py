@@ -74,7 +74,7 @@ def fetch(
         progress: called as progress(bytes done, bytes in all).
 
     Raises:
-        UsageError: unknown name, or `folder` holds something else.
+        UsageError: unknown name, or `folder` holds anything but the whole data set.
         NightError: no network, wrong checksum, an archive that is not what it should be, or no space.
     """
     if name not in DATASETS:
@@ -82,7 +82,7 @@ def fetch(
     if all((folder / file).is_file() for file in FILES):
         return folder
     dataset, url = DATASETS[name], f"{base_url}/{name}.zip"
-    with whole_folder(folder, FILES) as fresh:
+    with whole_folder(folder) as fresh:
         part = folder.parent / f".{name}.zip.part"
         download = _Download(url, part, dataset.max_zip, progress)
         with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60, connect=15)) as client:

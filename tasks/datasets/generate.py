@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ class GeneratedCounts:
     tags: int
     events: int
 
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} {name}" for name, count in asdict(self).items())
+
 
 def generate_demo(
     folder: Path,
@@ -55,7 +58,7 @@ def generate_demo(
     """Write `FILES` into `folder`, byte for byte the same for the same arguments.
 
     Users, items, ratings and tags come out exactly as many as asked; the number of events follows from them.
-    The folder appears complete or not at all; an older data set in it is replaced.
+    The folder appears complete or not at all; one that holds anything is refused.
 
     Args:
         folder: where the four files go.
@@ -64,14 +67,14 @@ def generate_demo(
         progress: called as progress(ratings done, ratings in all) after every block of users.
 
     Raises:
-        UsageError: the numbers do not fit together, or `folder` holds something else.
+        UsageError: the numbers do not fit together, or `folder` holds something.
         NightError: the files cannot be written.
     """
     most = 2 * items // 5
     _refuse_impossible(users, items, ratings, tags, most)
     catalogue = make_items(items, np.random.default_rng([seed, 1]))
     audience = make_users(users, ratings, tags, most, np.random.default_rng([seed, 2]))
-    with whole_folder(folder, FILES) as fresh:
+    with whole_folder(folder) as fresh:
         _write_movies(fresh / "movies.csv", catalogue, np.random.default_rng([seed, 3]))
         events = _write_history(fresh, audience, catalogue, seed, progress)
     return GeneratedCounts(users, items, ratings, tags, events)

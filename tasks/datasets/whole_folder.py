@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from tasks.errors import NightError, UsageError
 
 
 @contextmanager
-def whole_folder(folder: Path, files: Collection[str]) -> Iterator[Path]:
-    """Yield an empty folder to write `files` into; it becomes `folder` when the block ends without an error.
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; it becomes `folder` when the block ends without an error.
 
-    An older version that holds nothing but `files` is replaced; a folder with anything else is left alone.
+    Nothing is ever replaced: `folder` must be absent or empty.
 
     Raises:
-        UsageError: `folder` is a file, or holds something that is not ours to replace.
+        UsageError: `folder` is a file, or holds something.
         NightError: the disk is full or the place cannot be written.
     """
-    _refuse_foreign(folder, files)
+    _refuse_occupied(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
@@ -31,25 +31,21 @@ def whole_folder(folder: Path, files: Collection[str]) -> Iterator[Path]:
         fresh = workplace / "new"
         fresh.mkdir()
         yield fresh
-        if folder.exists():
-            folder.rename(workplace / "old")
-        fresh.rename(folder)
+        fresh.rename(folder)  # onto an empty folder at most: the system refuses any other
     except OSError as error:
         raise _cannot_write(folder, error) from error
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _refuse_foreign(folder: Path, files: Collection[str]) -> None:
+def _refuse_occupied(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, not a folder", "Choose another folder.")
-    foreign = (
-        sorted(path.name for path in folder.iterdir() if path.name not in files) if folder.exists() else []
-    )
-    if foreign:
+        raise UsageError(f"{folder} is a file, not a folder.", "Choose another folder.")
+    held = min((path.name for path in folder.iterdir()), default=None) if folder.exists() else None
+    if held is not None:
         raise UsageError(
-            f"{folder} holds {foreign[0]}, which is not part of the data set",
-            "Choose an empty or new folder.",
+            f"{folder} is not empty: it holds {held}.",
+            "Nothing there was touched. Choose a new or empty folder, or empty this one yourself.",
         )
 
 

@@ -63,26 +63,28 @@ def test_the_bytes_are_the_same_on_every_machine(tmp_path: Path) -> None:
     assert together.hexdigest() == "7e1a1169282ef8a73adb71ca24240a101a0e6bdf5b9b664722713840b09532bc"
 
 
-def test_replaces_an_older_data_set(tmp_path: Path) -> None:
-    generate_demo(tmp_path / "demo", seed=1, **SMALL)
-    generate_demo(tmp_path / "demo", seed=2, **SMALL)
-    generate_demo(tmp_path / "fresh", seed=2, **SMALL)
-    assert digests(tmp_path / "demo") == digests(tmp_path / "fresh")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "fresh"]
-
-
-def test_cut_in_the_middle_leaves_the_older_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_data_set_is_left_alone(tmp_path: Path) -> None:
     generate_demo(tmp_path / "demo", seed=1, **SMALL)
     before = digests(tmp_path / "demo")
+    with pytest.raises(UsageError, match="is not empty"):
+        generate_demo(tmp_path / "demo", seed=2, **SMALL)
+    assert digests(tmp_path / "demo") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
+
+def test_cut_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(generate, "make_tags", disk_full)
     with pytest.raises(NightError, match="No space left"):
-        generate_demo(tmp_path / "demo", seed=2, **SMALL)
-    assert digests(tmp_path / "demo") == before
-    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+        generate_demo(tmp_path / "demo", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_read_as_a_person_writes_them() -> None:
+    counts = GeneratedCounts(users=300, items=500, ratings=9000, tags=500, events=2000)
+    assert str(counts) == "300 users, 500 items, 9,000 ratings, 500 tags, 2,000 events"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_memory_does_not_grow_with_the_ratings(tmp_path: Path, monkeypatch: pyte
 
     def peak(ratings: int) -> int:
         tracemalloc.start()
-        generate_demo(tmp_path / "demo", users=300, items=800, ratings=ratings, tags=300)
+        generate_demo(tmp_path / f"demo-{ratings}", users=300, items=800, ratings=ratings, tags=300)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
