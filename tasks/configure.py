@@ -25,16 +25,13 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
         overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
 
     Raises:
-        UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range.
+        UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
+            the serving database's address anywhere but in the environment.
     """
-    in_file = _read_toml(path)
-    if "url" in in_file.get("publish", {}):
-        raise UsageError(
-            "publish.url does not belong into a file, because it may hold a password.",
-            "Set the environment variable RECS_PUBLISH__URL instead.",
-        )
+    in_file, asked = _read_toml(path), _nested(overrides)
+    _refuse_address(in_file)
+    _refuse_address(asked)
     defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
-    asked = _nested(overrides)
 
     class _Layered(Settings):
         @classmethod
@@ -77,6 +74,16 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 
+def _refuse_address(layer: dict[str, Any]) -> None:
+    """Files are shared, and a command line shows in the list of processes."""
+    publish = layer.get("publish")
+    if isinstance(publish, dict) and "url" in publish:
+        raise UsageError(
+            "publish.url belongs neither into a file nor on the command line, because it may hold a password.",
+            "Set the environment variable RECS_PUBLISH__URL instead.",
+        )
+
+
 def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
     """`('a.b=1',)` → `{'a': {'b': 1}}`."""
     tree: dict[str, Any] = {}
@@ -91,6 +98,8 @@ def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
         branch = tree
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise UsageError(f"--set {override!r} contradicts another --set.", f"{key} already has a value.")
         branch[keys[-1]] = _toml_value(text.strip())
     return tree
 
@@ -112,7 +121,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, 
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
         hint = f"Did you mean {'.'.join((*prefix, *keys[:-1], near[0]))}? " if near else ""
         return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
     given = fault["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
     return (

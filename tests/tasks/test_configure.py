@@ -70,7 +70,7 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[data]\nrating_min = 9", "data is wrong: rating_min 9.0 must lie below", ""),
         ("[utility.signals.x]\nsource = 'events'", "utility.signals.x is wrong: `event` is needed", ""),
         ("[utility.signals.tag]\nhalf_life = 3", "no setting utility.signals.tag.half_life", "half_life_days"),
-        ("[publish]\nurl = 'sqlite:///x'", "publish.url does not belong into a file", "RECS_PUBLISH__URL"),
+        ("[publish]\nurl = 'sqlite:///x'", "publish.url belongs neither into a file", "RECS_PUBLISH__URL"),
         ("[publish", "not valid TOML", ""),
     ],
 )
@@ -85,6 +85,22 @@ def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> No
         load_settings(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="of the form section"):
         load_settings(None, ("factors",))
+    with pytest.raises(UsageError, match="contradicts another --set"):
+        load_settings(None, ("split.method=auto", "split.method.name=auto"))
+
+
+def test_the_address_of_the_serving_database_is_not_taken_from_the_command_line() -> None:
+    with pytest.raises(UsageError, match="nor on the command line") as caught:
+        load_settings(None, ("publish.url=postgresql://me:hunter2@db/x",))
+    assert "RECS_PUBLISH__URL" in caught.value.hint
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("override", ["models.shelf=popularty", "split.method=random", "run.seed=x"])
+def test_a_sentence_ends_with_one_dot(override: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, (override,))
+    assert ".." not in f"{caught.value} {caught.value.hint}"
 
 
 def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
