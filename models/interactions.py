@@ -89,6 +89,15 @@ class Interactions:
     @classmethod
     def load(cls, folder: Path) -> Interactions:
         """Read what `save` wrote."""
-        matrices = {name: sparse.csr_array(sparse.load_npz(folder / f"{name}.npz")) for name in _MATRICES}
-        names = json.loads((folder / "feature_names.json").read_text(encoding="utf-8"))
-        return cls(**matrices, feature_names=tuple(names))
+        matrices = {name: load_matrix(folder, name) for name in _MATRICES}
+        return cls(**matrices, feature_names=load_feature_names(folder))
+
+
+def load_matrix(folder: Path, name: str) -> sparse.csr_array:
+    """The matrix in `name`.npz of `folder`, such as one of those that `Interactions.save` wrote."""
+    return sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))
+
+
+def load_feature_names(folder: Path) -> tuple[str, ...]:
+    """What the columns of `item_features` are called."""
+    return tuple(json.loads((folder / "feature_names.json").read_text(encoding="utf-8")))

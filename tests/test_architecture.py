@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("models", "tasks", "flows")  # each may import itself and what stands before it
-NOT_FOR_MODELS = {"prefect", "duckdb", "sqlalchemy"}
+NOT_FOR_MODELS = {"prefect", "duckdb", "sqlalchemy", "psycopg", "pandas", "pyarrow"}
 SOURCES = sorted(
     path for folder in (*PACKAGES, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -35,7 +35,7 @@ def test_imports_run_one_way(package):
         assert not imported(path) & later, path
 
 
-def test_models_know_neither_orchestrator_nor_database():
+def test_models_know_neither_orchestrator_nor_database_nor_tables():
     for path in (ROOT / "models").rglob("*.py"):
         assert not imported(path) & NOT_FOR_MODELS, path
 
@@ -47,7 +47,7 @@ def test_no_module_bears_a_standard_librarys_name():
 
 def test_modules_stay_readable():
     for path in SOURCES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) < 450, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 400, path
 
 
 def test_sql_is_data_and_no_package():

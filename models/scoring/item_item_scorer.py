@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.scoring.launch import one_launch
 from models.scoring.selection import Selector, block_rows
 
 
@@ -69,7 +70,8 @@ def product_blocks(
     buffer = np.empty((min(block_rows(right.shape[1]), len(rows)), right.shape[1]), np.float32)
     for start in range(0, len(rows), max(len(buffer), 1)):
         block = rows[start : start + len(buffer)]
-        _multiply(_parts(left), _parts(right), block, buffer[: len(block)])
+        with one_launch:
+            _multiply(_parts(left), _parts(right), block, buffer[: len(block)])
         yield start, buffer[: len(block)]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.scoring.launch import one_launch
 
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
 _BLOCK_ENTRIES = 8_000_000  # scores held at a time: 32 MB
@@ -59,9 +60,10 @@ class Selector:
         rows = slice(start, start + len(scores))
         if len(self._hidden):
             scores[:, self._hidden] = -np.inf
-        if self._exclude is not None:
-            _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
-        _select(scores, self._tie_rank, self._tie_order, self.top.items[rows], self.top.scores[rows])
+        with one_launch:
+            if self._exclude is not None:
+                _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
+            _select(scores, self._tie_rank, self._tie_order, self.top.items[rows], self.top.scores[rows])
 
 
 def block_rows(n_items: int) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.interactions import Interactions
+from models.interactions import Interactions, load_feature_names, load_matrix
 from tests.models.contract import small_world
 
 
@@ -31,6 +31,8 @@ def test_saved_and_loaded_is_the_same(tmp_path):
         assert isinstance(theirs, sparse.csr_array)
         assert ours.dtype == theirs.dtype
         assert (ours != theirs).nnz == 0
+        assert (load_matrix(tmp_path, name) != ours).nnz == 0
+    assert load_feature_names(tmp_path) == world.feature_names
 
 
 def test_likes_alone_make_every_matrix():

@@ -1,14 +1,40 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.evaluation import bootstrap
-from models.evaluation.bootstrap import interval, paired_difference
+from models.evaluation.bootstrap import interval, intervals, paired_difference
 
 SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 3}
 values = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
+figures = arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 5)), elements=st.floats(-1, 1))
+
+
+def plain(found: np.ndarray, samples: int, confidence: float, seed: int) -> list[float]:
+    """The textbook: draw users with replacement, average what they have, sort, cut off the tails."""
+    rng = np.random.default_rng(seed)
+    means = [found[rng.integers(len(found), size=len(found))].mean() for _ in range(samples)]
+    tail = (1 - confidence) / 2
+    return [found.mean(), np.quantile(means, tail), np.quantile(means, 1 - tail)]
+
+
+@settings(deadline=None)
+@given(found=figures, at_once=st.integers(1, 400), seed=st.integers(0, 99))
+def test_all_figures_share_the_samples_that_each_alone_would_draw(found, at_once, seed):
+    draw = {"samples": 37, "confidence": 0.9, "seed": seed}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "_COUNTS_AT_ONCE", at_once)
+        together = intervals(found, **draw)
+    assert len(together) == found.shape[1]
+    for column, mean in zip(found.T, together, strict=True):
+        assert list(mean) == pytest.approx(plain(column, **draw), abs=1e-12)
+
+
+def test_two_that_do_the_same_differ_by_nothing_at_all():
+    same = np.random.default_rng(6).random(500)
+    assert paired_difference(same, same, **SETTINGS) == (0, 0, 0, 0)
 
 
 @given(values)
@@ -39,7 +65,7 @@ def test_it_holds_the_truth_as_often_as_it_says():
 def test_many_small_draws_equal_one_big_one(monkeypatch):
     found = np.random.default_rng(2).random(50)
     whole = interval(found, **SETTINGS)
-    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 333)
+    monkeypatch.setattr(bootstrap, "_COUNTS_AT_ONCE", 333)
     assert interval(found, **SETTINGS) == pytest.approx(whole)
 
 

@@ -1,0 +1,37 @@
+"""Kernels launched from several threads at once, under the layer of numba that does not bear it by itself."""
+
+import os
+import subprocess
+import sys
+
+THREE_AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+import numba
+import numpy as np
+from scipy import sparse
+from models.scoring import factor_scorer, item_item_scorer
+
+rng = np.random.default_rng(0)
+users, order = np.arange(400), rng.permutation(300).astype(np.int32)
+factors, seen = rng.random((400, 4), np.float32), sparse.csr_array(rng.random((400, 300)) < 0.1, dtype=np.float32)
+similarity = sparse.csr_array(rng.random((300, 300)) < 0.1, dtype=np.float32)
+
+def lists(_):
+    for _ in range(20):
+        factor_scorer.top_n(factors, factors[:300], users, 9, tie_order=order, exclude=seen)
+        found = item_item_scorer.top_n(seen, similarity, users, 9, tie_order=order, exclude=seen)
+    return found.items
+
+with ThreadPoolExecutor(3) as pool:
+    first, *others = pool.map(lists, range(3))
+assert all(np.array_equal(first, other) for other in others)
+print(numba.threading_layer())
+"""
+
+
+def test_threads_that_rank_at_once_wait_for_each_other():
+    workqueue = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", THREE_AT_ONCE], env=workqueue, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "workqueue\n"), done.stderr[-500:]
