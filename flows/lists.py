@@ -11,6 +11,10 @@ from rich.table import Table
 from tasks.browse import Item, Liked, Recommended, RecordedRun, ShownList, SimilarItems
 from tasks.runs import Run
 
+_WIDE = 110
+_ID_WIDTH = len("yyyymmddhhmmss")
+_STATUS_WIDTH = len("not switched")
+
 
 def show_list(console: Console, found: ShownList) -> None:
     """What a user liked before, then what the user gets now."""
@@ -42,29 +46,42 @@ def show_similar(console: Console, found: SimilarItems) -> None:
 
 
 def show_runs(console: Console, runs: Sequence[Run], recorded: Sequence[RecordedRun]) -> None:
-    """The nights, newest first; `recorded` says what the serving database knows of them."""
+    """The nights, newest first; `recorded` says what the serving database knows of them.
+
+    A rollback needs the whole id: where the window is narrow, rows and seconds go first.
+    """
     known = {run.run_id: run for run in recorded}
+    wide = console.width >= _WIDE
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "as of", "status", "", "champion"):
-        table.add_column(name)
-    table.add_column("rows", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("why", overflow="fold")
+    table.add_column("run", min_width=_ID_WIDTH, no_wrap=True)
+    table.add_column("as of")
+    table.add_column("status", min_width=_STATUS_WIDTH, no_wrap=True)
+    for name in ("", "champion"):
+        table.add_column(name, overflow="fold")
+    for name in ("rows", "seconds") if wide else ():
+        table.add_column(name, justify="right")
     for run in runs:
-        seconds = (
-            "" if run.finished_at is None else f"{(run.finished_at - run.started_at).total_seconds():.0f}"
-        )
-        table.add_row(
-            str(run.run_id),
-            "" if run.as_of is None else f"{run.as_of:%Y-%m-%d %H:%M}",
-            run.status.replace("_", " "),
-            _standing(known.get(run.run_id)),
-            run.champion or "",
-            "" if run.rows is None else f"{run.rows:,}",
-            seconds,
-            escape(run.reason) if run.status != "published" else "",
-        )
+        as_of = "" if run.as_of is None else f"{run.as_of:%Y-%m-%d %H:%M}"
+        row = (str(run.run_id), as_of, _status(run), _standing(known.get(run.run_id)), run.champion or "")
+        table.add_row(*row, *(_size(run) if wide else ()))
     console.print(table)
+    unpublished = [run for run in runs if run.status != "published" and run.reason]
+    if unpublished:
+        console.print()
+    for run in unpublished:
+        console.print(f"{run.run_id} [dim]{_status(run)}:[/] {escape(run.reason)}", soft_wrap=True)
+
+
+def _status(run: Run) -> str:
+    return run.status.replace("_", " ")
+
+
+def _size(run: Run) -> tuple[str, str]:
+    """Rows and seconds, as far as they are known."""
+    rows = "" if run.rows is None else f"{run.rows:,}"
+    if run.finished_at is None:
+        return rows, ""
+    return rows, f"{(run.finished_at - run.started_at).total_seconds():,.0f}"
 
 
 def _standing(run: RecordedRun | None) -> str:

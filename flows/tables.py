@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tasks.report import Report
+from tasks.runs import Run
 
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
@@ -44,6 +45,9 @@ def show_metrics(console: Console, report: Report) -> None:
     """Models × metrics with their intervals, on the report half, under the protocol they were measured by."""
     k = min(row["k"] for row in report.metrics)
     mine = [row for row in report.metrics if row["half"] == "report" and row["k"] == k]
+    if not mine:
+        console.print("\nNo user fell into the report half, so there are no figures of the models to show.")
+        return
     table = Table(title=f"Models on the report half (at {k})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model")
     table.add_column("users", justify="right")
@@ -112,7 +116,14 @@ def show_verdict(console: Console, report: Report, *, place: str) -> None:
         console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
     total = sum(stage.seconds for stage in run.stages)
     peak = max((stage.peak_mb for stage in run.stages), default=0)
-    console.print(f"[dim]Run {run.run_id}, {total:.1f} s in its stages, at most {peak:,.0f} MB[/]")
+    console.print(
+        f"[dim]Run {run.run_id}: {_wall(run)}{total:.1f} s in its stages, at most {peak:,.0f} MB[/]"
+    )
+
+
+def _wall(run: Run) -> str:
+    """From start to end by the clock; a night that was killed and went on counts the pause."""
+    return "" if run.finished_at is None else f"{(run.finished_at - run.started_at).total_seconds():,.0f} s, "
 
 
 def show_stages(console: Console, report: Report) -> None:

@@ -1,0 +1,71 @@
+"""A night's figures: what is not there is said, not shown as an empty table."""
+
+import io
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from flows.tables import show_report
+from tasks.report import Report
+from tasks.runs import Run, StageTime
+
+
+def night(finished: datetime | None = datetime(2026, 11, 21, 5, 0, 18)) -> Run:
+    return Run(
+        20261121050000,
+        "fingerprint",
+        "demo",
+        datetime(2026, 11, 21, 5, 0, 0),
+        seed=1,
+        expected_live=None,
+        status="published",
+        finished_at=finished,
+        champion="popularity",
+        rows=20,
+        stages=[
+            StageTime("land", None, 4.0, 310.0, False, ""),
+            StageTime("clean", None, 2.1, 820.0, False, ""),
+        ],
+        settings={"judge": {"confidence": 0.95}},
+        summary={"example_user": 1},
+    )
+
+
+def metric(half: str) -> dict[str, Any]:
+    row = {"model": "popularity", "half": half, "segment": "all", "metric": "ndcg", "k": 10}
+    return {**row, "value": 0.25, "ci_low": 0.2, "ci_high": 0.3, "n_users": 1}
+
+
+def shown(report: Report) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    show_report(console, report, place="/srv/recs.db")
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_report_half_is_shown_with_its_protocol() -> None:
+    text = shown(Report(night(), [metric("select"), metric("report")], []))
+    assert "Models on the report half (at 10)" in text
+    assert "0.2500 [.200, .300]" in text
+    assert "Protocol:" in text
+
+
+def test_an_empty_report_half_is_said_to_be_empty() -> None:
+    text = shown(Report(night(), [metric("select")], []))
+    assert "No user fell into the report half" in text
+    assert "Models on the report half" not in text
+    assert "Protocol:" not in text
+
+
+@pytest.mark.parametrize(
+    ("finished", "expected"),
+    [
+        (datetime(2026, 11, 21, 5, 0, 18), "Run 20261121050000: 18 s, 6.1 s in its stages, at most 820 MB"),
+        (None, "Run 20261121050000: 6.1 s in its stages, at most 820 MB"),
+    ],
+)
+def test_the_time_by_the_clock_stands_beside_that_of_the_stages(
+    finished: datetime | None, expected: str
+) -> None:
+    assert expected in shown(Report(night(finished), [], [])).splitlines()[-1]
