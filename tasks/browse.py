@@ -143,14 +143,22 @@ def _to_id(text: str, id_type: IdType, what: str) -> Id:
         return int(text)
     digits = re.search(r"[0-9]{1,18}", text)
     near = f"Did you mean {int(digits[0])}?" if digits else "Give a number, such as 42."
-    raise UsageError(f"Ids of {what}s are integers here; {text!r} is none.", near)
+    raise UsageError(
+        f"{what.capitalize()} ids are whole numbers here, and {text!r} is not one of them.", near
+    )
 
 
 def _find_item(target: Target, text: str) -> Item:
-    """The one item with this id, this title, or this in its title; the first of the three that finds any."""
+    """The one item with this id, title, title before its year, or this in its title: the first that finds any."""
     items = items_table(target.ids)
-    contains = items.c.title.icontains(text, autoescape=True)
-    conditions = [sa.func.lower(items.c.title) == text.lower(), contains]
+    title, typed = sa.func.lower(items.c.title), sa.func.lower(text)
+    conditions = [
+        title == typed,
+        title.like(
+            sa.func.lower(_literally(text) + " (____)"), escape="/"
+        ),  # 'Toy Story' for 'Toy Story (1995)'
+        title.like(sa.func.lower(f"%{_literally(text)}%"), escape="/"),
+    ]
     if target.ids.item == "TEXT" or re.fullmatch(r"[0-9]{1,18}", text):
         conditions.insert(0, items.c.item_id == _to_id(text, target.ids.item, "item"))
     with target.read() as con:
@@ -164,10 +172,15 @@ def _find_item(target: Target, text: str) -> Item:
     raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
 
 
+def _literally(text: str) -> str:
+    """A pattern for `like` with escape '/' that means the text itself."""
+    return re.sub(r"[/%_]", r"/\g<0>", text)
+
+
 def _ambiguous(text: str, found: list[Item]) -> UsageError:
     several = f"More than {_CANDIDATES}" if len(found) > _CANDIDATES else str(len(found))
-    names = "; ".join(f"{item.item_id}: {item.title}" for item in found[:_CANDIDATES])
-    return UsageError(f"{several} items match {text!r}.", f"Give the id of one: {names}")
+    names = "\n".join(f"  {item.item_id}: {item.title}" for item in found[:_CANDIDATES])
+    return UsageError(f"{several} items match {text!r}.", f"Give the id of one:\n{names}")
 
 
 def _liked_before(

@@ -109,7 +109,7 @@ def test_without_a_warehouse_the_list_is_shown_all_the_same(url: str, tmp_path: 
     [("42x", "mean 42"), ("user-7", "mean 7"), ("bob", "such as"), ("9" * 30, "mean"), ("", "such")],
 )
 def test_a_nonsense_id_is_refused_with_a_hint(url: str, warehouse: Path, typed: str, hint: str) -> None:
-    with read_target(url) as target, pytest.raises(UsageError, match="integers") as refused:
+    with read_target(url) as target, pytest.raises(UsageError, match="User ids are whole numbers") as refused:
         browse.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
     assert hint in refused.value.hint
 
@@ -120,6 +120,59 @@ def test_similar_items_by_id_title_and_part_of_a_title(url: str) -> None:
             found = browse.similar(target, typed, 3)
             assert found.item.title == "Film 12 (1962)"
             assert [row.item.item_id for row in found.rows] == [14, 15, 16]
+
+
+def publish_items(folder: Path, *titles: str) -> str:
+    """The address of a database whose items 1, 2, … have these titles."""
+    items = [(number, title, None) for number, title in enumerate(titles, 1)]
+    lists = write_lists(
+        folder,
+        recommendations=[(7, 1, 1, 1.0, "als", 1.0, None)],
+        similar_items=[(number, 1, 1, 1.0) for number in range(1, len(titles) + 1)],
+        fallback_recommendations=[("all", 1, 1, 1.0)],
+        items=items,
+    )
+    address = f"sqlite:///{folder}/titles.db"
+    with open_target(address, owner=OWNER) as target:
+        target.claim(BIGINTS)
+        publish(target, 1, lists, expected_live=None, keep_runs=1)
+    return address
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("matrix, the", "Matrix, The (1999)"),
+        ("Toy Story", "Toy Story (1995)"),
+        ("TOY STORY 2", "Toy Story 2 (1999)"),
+        ("Solo", "Solo"),  # the title as it is wins over the title before a year
+        ("100%", "100% (2001)"),
+        ("Élan", "Élan (1980)"),
+    ],
+)
+def test_a_title_is_found_without_its_year(tmp_path: Path, typed: str, title: str) -> None:
+    titles = ["Matrix, The (1999)", "Animatrix, The (2003)", "Toy Story (1995)", "Toy Story 2 (1999)"]
+    titles += [
+        "Making of Toy Story (1995)",
+        "Solo",
+        "Solo (2018)",
+        "100% (2001)",
+        "100 Men (2001)",
+        "Élan (1980)",
+    ]
+    with read_target(publish_items(tmp_path, *titles)) as target:
+        assert browse.similar(target, typed, 3).item.title == title
+
+
+def test_of_one_title_in_two_years_the_id_is_asked(tmp_path: Path) -> None:
+    address = publish_items(tmp_path, "Sabrina (1954)", "Sabrina (1995)", "Sabrina Goes West (1960)")
+    with read_target(address) as target, pytest.raises(UsageError, match="2 items match") as refused:
+        browse.similar(target, "sabrina", 3)
+    assert refused.value.hint.splitlines() == [
+        "Give the id of one:",
+        "  1: Sabrina (1954)",
+        "  2: Sabrina (1995)",
+    ]
 
 
 def test_an_ambiguous_title_lists_the_candidates(url: str) -> None:
