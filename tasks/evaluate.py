@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
 from models.base import Progress
 from models.evaluation.metrics import ranking_metrics
-from models.interactions import Interactions
+from models.interactions import load_matrix
 from tasks.complete import completed_lists
 from tasks.fit import load_model
 from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
@@ -32,12 +31,12 @@ def evaluate(
 ) -> Evaluation:
     """Rank all items that the training part knows, seen ones masked, and keep each held-out user's metrics.
 
-    Lists are judged as they would be published: completed by popularity where the model can score fewer than k.
+    As in published lists, popularity completes what the model can score fewer than k items for. Unlike there, seen
+    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out.
     """
     started = time.perf_counter()
     model, fallback = load_model(fitted), load_model(popularity)
-    seen = Interactions.load(snapshot.folder).seen
-    relevant = sparse.csr_array(sparse.load_npz(held_out.folder / "relevant.npz"))
+    seen, relevant = load_matrix(snapshot.folder, "seen"), load_matrix(held_out.folder, "relevant")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
     lists = np.full((len(users), max(settings.k)), -1, np.int32)
     for start in range(0, len(users), _BLOCK):
@@ -55,10 +54,8 @@ def evaluate_strangers(
 ) -> Evaluation:
     """Judge the fallback list on users without history (the cold segment): they all get the same one."""
     started = time.perf_counter()
-    relevant = sparse.csr_array(sparse.load_npz(held_out.folder / "cold_relevant.npz"))
-    model = load_model(popularity)
-    anybody = np.flatnonzero(model.known_users_)[:1]
-    one = model.recommend(anybody, max(settings.k)).items
+    relevant = load_matrix(held_out.folder, "cold_relevant")
+    one = load_model(popularity).recommend(np.array([0]), max(settings.k)).items
     lists = np.repeat(one, relevant.shape[0], axis=0)
     np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, settings.k))
     return Evaluation(key, folder, "fallback", round(time.perf_counter() - started, 3))

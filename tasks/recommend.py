@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.base import Progress, Recommender, TopN
-from models.interactions import Interactions
+from models.interactions import load_feature_names, load_matrix
 from tasks.complete import CompletedLists, completed_lists
 from tasks.fit import load_model
 from tasks.references import FittedModel, Lists, Snapshot
@@ -20,6 +22,10 @@ from tasks.settings import RecommendSettings
 from tasks.warehouse import run_file
 
 _BLOCK = 4096
+
+Segments = dict[str, NDArray[np.bool_] | None]
+
+log = logging.getLogger(__name__)
 
 
 def recommend(
@@ -35,41 +41,45 @@ def recommend(
     folder: Path,
 ) -> Lists:
     """Write the four Parquet files of `Lists` with external ids, block by block, sorted by primary key."""
-    data = Interactions.load(snapshot.folder)
     users = pq.read_table(snapshot.folder / "users.parquet")["user_id"].combine_chunks()
     items = pq.read_table(snapshot.folder / "items.parquet")["item_id"].combine_chunks()
+    seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
     strangers = load_model(popularity)
     rows = _write(
         folder / "recommendations.parquet",
-        _user_lists(load_model(champion), strangers, data, users, items, settings, progress),
+        _list_schema(users.type, items.type),
+        _user_lists(load_model(champion), strangers, seen, users, items, settings.n, progress),
     )
     n_similar = _write(
-        folder / "similar_items.parquet", _similar(load_model(similar), items, settings.similar_n)
+        folder / "similar_items.parquet",
+        _similar_schema(items.type),
+        _similar(load_model(similar), items, settings.similar_n),
     )
     n_fallback = _write(
-        folder / "fallback_recommendations.parquet", _fallback(strangers, data, items, settings)
+        folder / "fallback_recommendations.parquet",
+        _fallback_schema(items.type),
+        _fallback(strangers, _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
-    return Lists(key, folder, data.n_users, rows, n_similar, n_fallback, n_items)
+    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items)
 
 
 def _user_lists(
     model: Recommender,
     popularity: Recommender,
-    data: Interactions,
+    exclude: sparse.csr_array | None,
     users: pa.Array,
     items: pa.Array,
-    settings: RecommendSettings,
+    n: int,
     progress: Progress | None,
 ) -> Iterator[pa.Table]:
-    exclude = data.seen if settings.exclude_seen else None
     names = pa.array([model.name, popularity.name])
-    for start in range(0, data.n_users, _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, data.n_users))
-        lists = completed_lists(model, popularity, block, settings.n, exclude)
+    for start in range(0, len(users), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(users)))
+        lists = completed_lists(model, popularity, block, n, exclude)
         yield _list_table(lists, users.take(pa.array(block)), items, names)
         if progress is not None:
-            progress(int(block[-1]) + 1, data.n_users)
+            progress(int(block[-1]) + 1, len(users))
 
 
 def _list_table(lists: CompletedLists, users: pa.Array, items: pa.Array, names: pa.Array) -> pa.Table:
@@ -103,21 +113,27 @@ def _similar(model: Recommender, items: pa.Array, n: int) -> Iterator[pa.Table]:
         )
 
 
-def _fallback(
-    popularity: Recommender, data: Interactions, items: pa.Array, settings: RecommendSettings
-) -> Iterator[pa.Table]:
-    """One list for everybody, then one per genre, in the order of their names."""
-    segments: dict[str, NDArray[np.bool_] | None] = {"all": None}
-    if settings.fallback_genres:
-        by_feature = data.item_features.tocsc()
-        for column, feature in enumerate(data.feature_names):
-            kind, _, genre = feature.partition(":")
-            if kind == "genre" and genre != "all":
-                mask = np.zeros(data.n_items, dtype=np.bool_)
-                mask[by_feature.indices[by_feature.indptr[column] : by_feature.indptr[column + 1]]] = True
-                segments[genre] = mask
+def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
+    """The items that each segment's fallback list may hold: any for `all`, those of the genre for a genre."""
+    segments: Segments = {"all": None}
+    if not settings.fallback_genres:
+        return segments
+    by_feature = load_matrix(snapshot.folder, "item_features").tocsc()
+    for column, feature in enumerate(load_feature_names(snapshot.folder)):
+        kind, _, genre = feature.partition(":")
+        if kind == "genre" and genre == "all":
+            log.warning("The genre 'all' gets no fallback list: the list of that name is everybody's.")
+        elif kind == "genre":
+            mask = np.zeros(snapshot.n_items, dtype=np.bool_)
+            mask[by_feature.indices[by_feature.indptr[column] : by_feature.indptr[column + 1]]] = True
+            segments[genre] = mask
+    return segments
+
+
+def _fallback(popularity: Recommender, segments: Segments, items: pa.Array, n: int) -> Iterator[pa.Table]:
+    """A list per segment, in the order of their names."""
     for segment in sorted(segments):
-        top: TopN = popularity.recommend(np.array([0]), settings.fallback_n, items=segments[segment])
+        top: TopN = popularity.recommend(np.array([0]), n, items=segments[segment])
         _, rank, item = _flat(top.items)
         yield pa.table(
             {
@@ -145,16 +161,34 @@ def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return row, position, items[row, position]
 
 
-def _write(path: Path, tables: Iterator[pa.Table]) -> int:
-    """Write tables of one schema into one Parquet file; returns the number of rows."""
-    writer: pq.ParquetWriter | None = None
+def _list_schema(user_id: pa.DataType, item_id: pa.DataType) -> pa.Schema:
+    return pa.schema(
+        {
+            "user_id": user_id,
+            "rank": pa.int32(),
+            "item_id": item_id,
+            "score": pa.float32(),
+            "model": pa.string(),
+            "model_score": pa.float32(),
+            "reason_item_id": item_id,
+        }
+    )
+
+
+def _similar_schema(item_id: pa.DataType) -> pa.Schema:
+    columns = {"item_id": item_id, "rank": pa.int32(), "similar_item_id": item_id, "score": pa.float32()}
+    return pa.schema(columns)
+
+
+def _fallback_schema(item_id: pa.DataType) -> pa.Schema:
+    return pa.schema({"segment": pa.string(), "rank": pa.int32(), "item_id": item_id, "score": pa.float32()})
+
+
+def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
+    """Write tables into one Parquet file, an empty one where there are none; returns the number of rows."""
     rows = 0
-    for table in tables:
-        if writer is None:
-            writer = pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-        rows += table.num_rows
-    if writer is None:
-        raise ValueError(f"nothing at all to write into {path.name}")
-    writer.close()
+    with pq.ParquetWriter(path, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
     return rows

@@ -52,12 +52,12 @@ def intervals(values: Values, *, samples: int, confidence: float, seed: int) -> 
     Raises:
         ValueError: there are no users, or not all values are finite.
     """
-    values = np.asarray(values, np.float64)
-    if not len(values) or not np.isfinite(values).all():
+    figures: NDArray[np.float64] = np.asarray(values, np.float64)
+    if not len(figures) or not np.isfinite(figures).all():
         raise ValueError("an interval needs at least one value, all of them finite")
     tail = (1 - confidence) / 2
-    low, high = np.quantile(_resampled_means(values, samples, seed), [tail, 1 - tail], axis=0)
-    return [Interval(*map(float, column)) for column in zip(values.mean(axis=0), low, high, strict=True)]
+    low, high = np.quantile(_resampled_means(figures, samples, seed), [tail, 1 - tail], axis=0)
+    return [Interval(*map(float, column)) for column in zip(figures.mean(axis=0), low, high, strict=True)]
 
 
 def interval(values: Values, *, samples: int, confidence: float, seed: int) -> Interval:
@@ -95,7 +95,8 @@ def detectable_difference(difference: Values, confidence: float) -> float:
         return float("inf")
     error = float(difference.std(ddof=1)) / len(difference) ** 0.5
     normal = NormalDist()
-    return (normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(_POWER)) * error
+    detectable: float = (normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(_POWER)) * error
+    return detectable
 
 
 def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
