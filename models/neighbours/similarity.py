@@ -18,7 +18,7 @@ def cosine_neighbours(
 
     Shrinking distrusts what rests on little: it lowers the similarity of rare items much more than that of
     common ones. Works in blocks and never holds items × items at once: beyond `matrix`, its transpose and the result
-    it needs about 200 MB. Time grows with the sum of the users' squared numbers of items.
+    it needs about 100 MB. Time grows with the sum of the users' squared numbers of items.
 
     Args:
         matrix: (n_users, n_items) float32.
