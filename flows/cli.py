@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ from tasks.datasets.fetch import fetch as fetch_dataset
 from tasks.datasets.generate import generate_demo
 from tasks.errors import NightError, UsageError
 from tasks.home import BUILT_IN, existing_home, open_home
-from tasks.lifecycle import roll_back, run_night, serving_url
+from tasks.lifecycle import plain, roll_back, run_night, serving_url
 from tasks.report import read_report, read_runs
 from tasks.targets.registry import read_target
 
@@ -221,10 +222,14 @@ def _moment(text: str | None) -> datetime | None:
 
 def main() -> None:
     """Run a command; errors are one clear sentence, and the exit code says of what kind."""
+    code = 0
     try:
         app()
-    except NightError as error:
+    except Exception as error:
         if _process["debug"]:
             raise
-        complain(error)
-        sys.exit(error.exit_code)
+        clear = plain(error) or NightError(str(error))
+        complain(clear)
+        code = clear.exit_code
+        traceback.clear_frames(error.__traceback__)  # else DuckDB complains at exit of what they hold
+    sys.exit(code)

@@ -82,11 +82,10 @@ class Terminal:
         )
 
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
-        """Replace the bar by a line that says why."""
+        """Replace the bar by a line. What ends the night is said at its end; what does not, here."""
         self._end(stage, model)
-        what = str(error) if isinstance(error, NightError) else f"{type(error).__name__}: {error}"
-        self._console.print(f"[red]✗ {_name(stage, model):<24}[/]", end="")
-        self._console.print(what, markup=False, soft_wrap=True)
+        what = "" if isinstance(error, NightError) else f"{type(error).__name__}: {error}"
+        self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
 
     def _end(self, stage: str, model: str | None) -> None:
         task = self._running.pop((stage, model), None)

@@ -12,11 +12,11 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.prefect_home import remember_server
+from flows.prefect_home import end_orphan, remember_server
 from tasks import stages
-from tasks.errors import TransientError
+from tasks.errors import NightError, TransientError
 from tasks.night import Night
-from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.references import Choice, Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.report import read_report
 
 _nights: dict[int, Night] = {}
@@ -50,6 +50,7 @@ report = again(stages.report)
 
 def run_flow(night: Night) -> None:
     """Run the whole flow for a night that has begun, in this process."""
+    end_orphan(night.home.prefect)
     _nights[night.run.run_id] = night
     runner = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
     try:
@@ -76,17 +77,10 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     choice = choose(night, judged, strangers, held_out)
 
     snapshot = utility(night, everything(night, data))
-    refitted = {
-        name: fit(night, snapshot, name)
-        for name in dict.fromkeys(("popularity", choice.champion, night.settings.recommend.similar_model))
-    }
-    lists = recommend(
-        night,
-        snapshot,
-        refitted[choice.champion],
-        refitted["popularity"],
-        refitted[night.settings.recommend.similar_model],
-    )
+    popularity = fit(night, snapshot, "popularity")
+    champion = refit_best(night, snapshot, popularity, choice)
+    similar = refit_similar(night, snapshot, popularity, champion)
+    lists = recommend(night, snapshot, champion, popularity, similar)
     checks = check(night, lists)
     publish(night, data, lists, checks)
     report(night, choice)
@@ -109,6 +103,34 @@ def judge_shelf(
         else:
             night.go_on_without(name)
     return tuple(judged)
+
+
+def refit_best(night: Night, snapshot: Snapshot, popularity: FittedModel, choice: Choice) -> FittedModel:
+    """The champion fitted on everything; if that fails, the next best."""
+    for name in choice.ranking:
+        fitted = popularity if name == "popularity" else fit_if_it_can(night, snapshot, name)
+        if fitted is not None:
+            return fitted
+    raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
+
+
+def refit_similar(
+    night: Night, snapshot: Snapshot, popularity: FittedModel, champion: FittedModel
+) -> FittedModel:
+    """The model behind similar items, fitted on everything; if that fails, the champion stands in."""
+    name = night.settings.recommend.similar_model
+    at_hand = {"popularity": popularity, champion.model: champion}
+    return at_hand.get(name) or fit_if_it_can(night, snapshot, name) or champion
+
+
+def fit_if_it_can(night: Night, snapshot: Snapshot, name: str) -> FittedModel | None:
+    """A model that fails is reported, and does not stop the night."""
+    future = fit.submit(night, snapshot, name)
+    future.wait()
+    if future.state.is_completed():
+        return future.result()
+    night.go_on_without(name)
+    return None
 
 
 def show_in_prefect(night: Night) -> None:

@@ -14,7 +14,7 @@ _SERVER = b"prefect.server"
 
 
 def settle_in(folder: Path, *, debug: bool) -> None:
-    """Point Prefect at `folder`, unless the user has configured a server of their own; end our own orphan there."""
+    """Point Prefect at `folder`, unless the user has configured a server of their own."""
     os.environ.setdefault("PREFECT_HOME", str(folder.resolve()))
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -22,7 +22,6 @@ def settle_in(folder: Path, *, debug: bool) -> None:
     # A flow's and a task's failures are told by our own watcher, in one sentence.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "DEBUG" if debug else "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,models")
-    _end_orphan(folder / "server.pid")
 
 
 def remember_server(folder: Path) -> None:
@@ -32,12 +31,18 @@ def remember_server(folder: Path) -> None:
             (folder / "server.pid").write_text(f"{pid}\n", encoding="ascii")
 
 
-def _end_orphan(note: Path) -> None:
-    """End the server of a night that was killed: it survives its parent, and holds 200 MB."""
+def end_orphan(folder: Path) -> None:
+    """End the server of a night that was killed: it survives its parent, and holds 200 MB.
+
+    Only for the holder of the home's lock: the server of a night that is running is no orphan.
+    """
+    note = folder / "server.pid"
     try:
         pid = int(note.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         return
+    if pid in _children(os.getpid()):
+        return  # the server of an earlier night in this process serves the next one, too
     if _is_server(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import platform
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -52,8 +53,8 @@ def source_hash(*modules: str) -> str:
 
 @cache
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries whose change may change a figure."""
-    return {name: version(name) for name in _LIBRARIES}
+    """The versions of Python and of the libraries whose change may change a figure."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def _closure(modules: tuple[str, ...]) -> set[Path]:

@@ -7,9 +7,10 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.errors import LockedError, UsageError
 from tasks.references import IdType
@@ -66,14 +67,13 @@ class Home:
 
     def id_types(self) -> tuple[IdType, IdType] | None:
         """The types of user and item ids, once the first night has fixed them."""
-        about = json.loads((self.path / "home.json").read_text(encoding="utf-8"))
+        about = json.loads(_read(self.path))
         types: list[IdType] | None = about["id_types"]
         return None if types is None else (types[0], types[1])
 
     def fix_id_types(self, user: IdType, item: IdType) -> None:
         """Fix the id types for good; later nights must follow ("007" must not flip between nights)."""
-        about = json.loads((self.path / "home.json").read_text(encoding="utf-8"))
-        write_json(self.path / "home.json", about | {"id_types": [user, item]})
+        _write(self.path, json.loads(_read(self.path)) | {"id_types": [user, item]})
 
 
 def open_home(dataset: str | None, home: Path | None, name: str | None = None) -> Home:
@@ -98,15 +98,22 @@ def open_home(dataset: str | None, home: Path | None, name: str | None = None) -
         )
     called = name or (dataset if folder is None else folder.resolve().name)
     home = home or Path("data") / called
-    if (home / "home.json").exists():
-        about = existing_home(home)
-        if about.dataset != called:
+    if not (home / "home.json").exists():
+        _make(home, called, folder)
+    about = existing_home(home)
+    if about.dataset != called:
+        raise UsageError(
+            f"The home {home} belongs to the data set {about.dataset!r}, not to {called!r}.",
+            "Give this data set a home of its own with --home, or none for the default.",
+        )
+    asked = home / "raw" if folder is None else folder.resolve()
+    if about.input != asked:
+        if name is None:
             raise UsageError(
-                f"The home {home} belongs to the data set {about.dataset!r}, not to {called!r}.",
-                "Give this data set a home of its own with --home, or none for the default.",
+                f"The home {home} reads its data from {about.input}, not from {asked}.",
+                f"If the data set has moved, say so with --name {called}; else give this one a --home of its own.",
             )
-        return Home(home, called, about.home_id, home / "raw" if folder is None else folder)
-    _make(home, called, folder)
+        _write(home, json.loads(_read(home)) | {"input": str(asked)})
     return existing_home(home)
 
 
@@ -117,7 +124,7 @@ def existing_home(home: Path) -> Home:
         UsageError: there is none.
     """
     try:
-        about = json.loads((home / "home.json").read_text(encoding="utf-8"))
+        about = json.loads(_read(home))
         return Home(home, about["dataset"], about["home_id"], Path(about["input"] or home / "raw"))
     except FileNotFoundError:
         raise UsageError(
@@ -133,43 +140,55 @@ def _make(home: Path, dataset: str, folder: Path | None) -> None:
     try:
         for part in ("raw", "artifacts", "runs", "prefect"):
             (home / part).mkdir(parents=True, exist_ok=True)
-        write_json(
-            home / "home.json",
-            {
-                "dataset": dataset,
-                "home_id": uuid.uuid4().hex,
-                "input": None if folder is None else str(folder.resolve()),
-                "id_types": None,
-            },
-        )
     except OSError as error:
-        raise UsageError(
-            f"The home {home} cannot be written: {error.strerror}.", "Choose another folder with --home."
-        ) from None
+        raise _unwritable(home, error) from None
+    with _lock(home):
+        if not (home / "home.json").exists():  # else somebody made it meanwhile
+            about = {"dataset": dataset, "home_id": uuid.uuid4().hex, "id_types": None}
+            _write(home, about | {"input": None if folder is None else str(folder.resolve())})
 
 
-@contextmanager
-def locked(home: Home) -> Iterator[None]:
+def _read(home: Path) -> str:
+    return (home / "home.json").read_text(encoding="utf-8")
+
+
+def _write(home: Path, about: dict[str, Any]) -> None:
+    try:
+        write_json(home / "home.json", about)
+    except OSError as error:
+        raise _unwritable(home, error) from None
+
+
+def _unwritable(home: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The home {home} cannot be written: {error.strerror}.",
+        "Choose another folder with --home, or mend its permissions.",
+    )
+
+
+def locked(home: Home) -> AbstractContextManager[None]:
     """Hold the home's lock. The kernel drops it when this process ends, however it ends.
 
     Raises:
         LockedError: another night holds it.
         UsageError: the home cannot be written.
     """
+    return _lock(home.path)
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
     try:
-        descriptor = os.open(home.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise UsageError(
-            f"The home {home.path} cannot be written: {error.strerror}.",
-            "Choose another folder with --home, or mend its permissions.",
-        ) from None
+        raise _unwritable(home, error) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             raise LockedError(
-                f"Another night is running in {home.path} (process {holder or 'unknown'}).",
+                f"Another night is running in {home} (process {holder or 'unknown'}).",
                 "Wait for it to end; the lock goes with its process.",
             ) from None
         os.ftruncate(descriptor, 0)

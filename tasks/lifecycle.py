@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -50,6 +51,7 @@ def run_night(
     *,
     as_of: datetime | None = None,
     force: bool = False,
+    dag: str = "flows.nightly",
 ) -> Outcome:
     """Run one night from lock to record.
 
@@ -60,6 +62,7 @@ def run_night(
         watcher: who is told how it goes.
         as_of: exclusive, UTC; None for just after the newest interaction.
         force: run even if nothing is new, and switch whatever is live.
+        dag: the module of `flow`; when its source changes there is something new.
 
     Raises:
         NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
@@ -70,20 +73,23 @@ def run_night(
             open_warehouse(home.warehouse) as con,
             open_target(serving_url(home, settings), owner=home.owner) as target,
         ):
-            runs = Runs(home.runs)
+            runs, store = Runs(home.runs), Store(home.artifacts)
             intake = plan_intake(con, home.input, settings.data)
-            mark = _fingerprint(intake.data_hash, settings, as_of)
-            if not force:
+            mark = _fingerprint(intake.data_hash, settings, as_of, dag)
+            if not force and not intake.new_files:
                 needless = _nothing_new(mark, runs, target)
                 if needless is not None:
                     return needless
-            run = runs.begin(
-                mark, dataset=home.dataset, seed=settings.run.seed, expected_live=target.live_run()
-            )
+            store.sweep()
+            run = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
             run.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
             night = Night(home, settings, run, con, target, watcher, as_of=as_of, force=force)
-            _live_through(night, flow)
-            _forget_old(runs, Store(home.artifacts), settings.publish.keep_runs)
+            _mirror(night)
+            try:
+                _live_through(night, flow)
+            finally:
+                night.end()
+                _forget_old(runs, store, target, settings.publish.keep_runs)
             return Outcome(run, target.place)
 
 
@@ -102,14 +108,14 @@ def serving_url(home: Home, settings: Settings) -> str:
     return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
 
 
-def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
+def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag: str) -> str:
     """Inputs + settings + source + as_of. How many fits run at once, and where lists go, change no result."""
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
     )
     names = sorted({*settings.models.shelf, "popularity", settings.recommend.similar_model})
     configs = {name: settings.models.config(name) for name in names}
-    source = source_hash("tasks.stages", *(recommender_class(name).__module__ for name in names))
+    source = source_hash(dag, "tasks.stages", *(recommender_class(name).__module__ for name in names))
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
 
 
@@ -140,24 +146,33 @@ def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
     try:
         flow(night)
     except BaseException as error:
-        stage = night.failed_stage or "start"
-        clear = _in_plain_words(error)
-        night.runs.finish(run, "failed", f"stage {stage}: {clear or type(error).__name__}")
+        clear = plain(error)
+        cause = (
+            f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear or type(error).__name__}"
+        )
+        if run.switched:  # too late to fail: readers have the lists
+            night.runs.finish(run, "published", f"{night.reason} Afterwards, {cause}")
+        else:
+            night.runs.finish(run, "failed", cause)
         _mirror(night)
-        if clear is not None and clear is not error:
-            raise clear from error
-        raise
+        traceback.clear_frames(error.__traceback__)
+        if run.switched and clear is not None:
+            log.warning("The lists are live, but afterwards this failed: %s", cause)
+            return
+        if clear is None:
+            raise
+        raise clear from error
     night.runs.finish(run, night.verdict, night.reason)
     _mirror(night)
 
 
-def _in_plain_words(error: BaseException) -> NightError | None:
+def plain(error: BaseException) -> NightError | None:
+    """An error in plain words; None for an interruption, which is no error."""
     if isinstance(error, NightError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NightError(
-            "The disk is full; the published lists stay as they were.", "Free some space and run again."
-        )
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "no space left" in str(error).lower():
+        return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
     if isinstance(error, Exception):
         return NightError(
             f"{type(error).__name__}: {error}".strip(),
@@ -167,22 +182,23 @@ def _in_plain_words(error: BaseException) -> NightError | None:
 
 
 def _mirror(night: Night) -> None:
-    """The run's record, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
+    """The runs' records, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
     if not night.target.claimed:
         return
+    run_id, kept = night.run.run_id, ("stage", "model", "seconds", "peak_mb")
+    times = [
+        {name: value for name, value in asdict(time).items() if name in kept} for time in night.run.stages
+    ]
     try:
-        night.target.record_run(night.run.row())
-        night.target.record_stage_times(
-            night.run.run_id,
-            [
-                {k: v for k, v in asdict(t).items() if k in ("stage", "model", "seconds", "peak_mb")}
-                for t in night.run.stages
-            ],
-        )
+        for run in night.runs.all():  # also those that died before they could tell
+            night.target.record_run(run.row())
+        night.target.record_stage_times(run_id, times)
     except NightError as error:
-        log.warning("The serving database has no record of run %s: %s", night.run.run_id, error)
+        log.warning("The serving database has no record of run %s: %s", run_id, error)
 
 
-def _forget_old(runs: Runs, store: Store, keep: int) -> None:
-    """Artifacts that no kept run holds go."""
-    store.keep_only({artifact for run in runs.all()[:keep] for artifact in run.artifacts})
+def _forget_old(runs: Runs, store: Store, target: Target, keep: int) -> None:
+    """Artifacts go that neither a published run nor one of the newest holds."""
+    published = {run.run_id for run in target.published_runs()}
+    held = [run for place, run in enumerate(runs.all()) if place < keep or run.run_id in published]
+    store.keep_only({artifact for run in held for artifact in run.artifacts})

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from models.base import Progress
+from tasks.errors import NightError
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home
 from tasks.memory import peak_mb, reset_peak
@@ -39,7 +40,6 @@ class Night:
 
     Attributes:
         home, settings, run, runs, store, watcher: see their classes.
-        con: the warehouse connection; each stage takes a cursor of it.
         target: the serving database.
         as_of: what was asked for, or None for just after the newest interaction.
         verdict, reason: how the night ends if nothing goes wrong from here on; the publish stage decides.
@@ -58,14 +58,9 @@ class Night:
         as_of: datetime | None,
         force: bool,
     ) -> None:
-        self.home, self.settings, self.run, self.con, self.target, self.watcher = (
-            home,
-            settings,
-            run,
-            con,
-            target,
-            watcher,
-        )
+        self.home, self.settings, self.run = home, settings, run
+        self.target, self.watcher = target, watcher
+        self._con: duckdb.DuckDBPyConnection | None = con
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
         self.as_of, self.force = as_of, force
         self.verdict: Status = "failed"
@@ -73,6 +68,17 @@ class Night:
         self.failed_stage = ""
         self._model_errors: dict[str, BaseException] = {}
         self._writing = threading.Lock()
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The warehouse connection; each stage takes a cursor of it."""
+        if self._con is None:
+            raise NightError("This night is over.")
+        return self._con
+
+    def end(self) -> None:
+        """Let go of the warehouse. Prefect's threads keep a night in mind until the process ends; DuckDB complains."""
+        self._con = None
 
     @contextmanager
     def stage(self, name: str, model: str | None = None) -> Iterator[Timing]:
@@ -121,7 +127,8 @@ class Night:
         key = fingerprint(stage, made_from, source_hash(*source), library_versions())
         with self.stage(stage, model) as timing:
             with self._writing:
-                self.run.artifacts.append(f"{stage}/{key}")
+                if f"{stage}/{key}" not in self.run.artifacts:
+                    self.run.artifacts.append(f"{stage}/{key}")
                 self.runs.save(self.run)
             found = self.store.find(stage, key, kind)
             timing.stored = found is not None

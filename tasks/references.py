@@ -141,12 +141,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Choice:
-    """The champion and the figures behind it. Folder: `metrics.json`, rows of the `model_metrics` table."""
+    """The champion and the figures behind it. Folder: `metrics.json`, rows of the `model_metrics` table.
+
+    `ranking`: every judged model, best first; the next one stands in if the champion cannot be refitted.
+    """
 
     key: str
     folder: Path
-    champion: str
+    ranking: tuple[str, ...]
     why: str
+
+    @property
+    def champion(self) -> str:
+        """The best model by the select half."""
+        return self.ranking[0]
 
 
 @dataclass(frozen=True)

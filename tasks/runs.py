@@ -29,7 +29,8 @@ class StageTime:
 class Run:
     """One night. Times are UTC; `run_id` is the start as yyyymmddhhmmss.
 
-    `expected_live` is the run whose lists were live when this night began; `artifacts` are the 'stage/key' it holds.
+    `expected_live` is the run whose lists were live when this night began; `switched` says that its own went live;
+    `artifacts` are the 'stage/key' it holds.
     """
 
     run_id: int
@@ -43,6 +44,7 @@ class Run:
     finished_at: datetime | None = None
     champion: str | None = None
     rows: int | None = None
+    switched: bool = False
     reason: str = ""
     stages: list[StageTime] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
@@ -85,11 +87,11 @@ class Runs:
         ids = sorted((int(p.parent.name) for p in self.root.glob("[0-9]*/run.json")), reverse=True)
         return [run for run in map(self.find, ids) if run is not None]
 
-    def begin(self, fingerprint: str, *, dataset: str, seed: int, expected_live: int | None) -> Run:
+    def begin(self, fingerprint: str, *, dataset: str, seed: int, live: int | None) -> Run:
         """A new run, or the unfinished one with the same fingerprint, which then goes on under its own id.
 
         Unfinished runs with another fingerprint belong to dead processes (the caller holds the lock): they are
-        marked as failed.
+        closed, as published if `live`, the run that readers see, is theirs.
         """
         mine: Run | None = None
         for run in self.all():
@@ -97,14 +99,14 @@ class Runs:
                 continue
             if mine is None and run.fingerprint == fingerprint:
                 mine = run
-                continue
-            run.status, run.finished_at = "failed", _now()
-            run.reason = "ended without a word: killed, or the machine went down"
-            self.save(run)
-        if mine is not None:
-            mine.stages.clear()  # expected_live stays: a rollback since then must not be undone
+            elif run.run_id == live:
+                self.finish(run, "published", "Its lists went live; it ended before its report was written.")
+            else:
+                self.finish(run, "failed", "It ended without a word: killed, or the machine went down.")
+        if mine is not None:  # expected_live stays: a rollback since then must not be undone
+            mine.stages, mine.failed_models, mine.summary = [], {}, {}
         else:
-            mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live)
+            mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
         self.save(mine)
         return mine
 

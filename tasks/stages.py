@@ -23,7 +23,7 @@ from tasks import report as reporting
 from tasks import split as splitting
 from tasks import utility as building
 from tasks.check import CheckResult
-from tasks.errors import NightError
+from tasks.errors import NightError, UsageError
 from tasks.night import Night
 from tasks.references import (
     Choice,
@@ -92,7 +92,7 @@ def everything(night: Night, data: CleanData) -> Split:
 
 def utility(night: Night, cut: Split) -> Snapshot:
     """The utility matrices of what lies before a cut."""
-    return night.stored(
+    snapshot = night.stored(
         "utility",
         Snapshot,
         lambda key, folder: building.build_snapshot(
@@ -104,6 +104,9 @@ def utility(night: Night, cut: Split) -> Snapshot:
             f"{s.n_users:,} users × {s.n_items:,} items, {s.n_seen:,} seen, {s.n_positive:,} positive"
         ),
     )
+    if snapshot.n_users == 0:
+        raise UsageError(f"There is no interaction before {cut.as_of}.", "Give a later --as-of.")
+    return snapshot
 
 
 def hold_out(night: Night, cut: Split, snapshot: Snapshot) -> HeldOut:
@@ -204,6 +207,7 @@ def recommend(
     night: Night, snapshot: Snapshot, champion: FittedModel, popularity: FittedModel, similar: FittedModel
 ) -> Lists:
     """Write the lists of everybody."""
+    night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
     settings = night.settings.recommend
     return night.stored(
         "recommend",
@@ -270,6 +274,7 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
             )
             night.verdict = "published" if published.switched else "not_switched"
             night.reason, run.rows = published.why, published.rows
+            run.switched = published.switched
             run.summary["example_user"] = publishing.first_user(lists)
         stage.note = night.reason
 

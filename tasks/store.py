@@ -38,7 +38,10 @@ class Store:
             return None
         if any(_digest(folder / name) != digest for name, digest in manifest["files"].items()):
             return None
-        reference: R = from_json(kind, manifest["reference"])
+        try:
+            reference: R = from_json(kind, manifest["reference"])
+        except (KeyError, TypeError, ValueError):
+            return None  # written by a version whose references had other fields
         return _at(reference, folder)
 
     def make(self, stage: str, key: str, build: Callable[[Path], R]) -> R:
@@ -56,6 +59,11 @@ class Store:
         folder.rename(final)
         _sync(final.parent)
         return _at(reference, final)
+
+    def sweep(self) -> None:
+        """Remove what killed stages left half made."""
+        for folder in self.root.glob(f"*/{_HALF_MADE}*"):
+            shutil.rmtree(folder)
 
     def keep_only(self, kept: set[str]) -> list[str]:
         """Remove every artifact, finished or not, whose 'stage/key' is not in `kept`; returns those removed."""
@@ -97,7 +105,10 @@ def from_json(kind: Any, value: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{field.name: from_json(hints[field.name], value[field.name]) for field in fields(kind)})
+        known = [
+            field.name for field in fields(kind) if field.name in value
+        ]  # the others keep their defaults
+        return kind(**{name: from_json(hints[name], value[name]) for name in known})
     if origin in (Union, UnionType):
         return None if value is None else from_json(next(a for a in arguments if a is not type(None)), value)
     if origin in (tuple, list):

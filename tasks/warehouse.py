@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,20 +10,43 @@ from typing import Any
 
 import duckdb
 
+from tasks.errors import NightError, TransientError
+
 SQL = Path(__file__).resolve().parents[1] / "sql"
 
 
 @contextmanager
 def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse at `path`, made if absent. One process at a time owns the file, even for reading."""
-    con = duckdb.connect(path)
+    """The warehouse at `path`, made if absent. One process at a time owns the file, even for reading.
+
+    Raises:
+        TransientError: another program has it open.
+        NightError: it is damaged, or its folder cannot be written.
+    """
     try:
-        con.execute("set timezone = 'UTC'")
-        con.execute("set preserve_insertion_order = true")
+        con = duckdb.connect(path)
+    except duckdb.Error as error:
+        raise _cannot_open(path, str(error)) from error
+    try:
+        con.execute("set global timezone = 'UTC'")  # global: cursors have settings of their own
+        con.execute("set global preserve_insertion_order = true")
         run_file(con, "warehouse/00_schema.sql")
         yield con
     finally:
         con.close()
+
+
+def _cannot_open(path: Path, why: str) -> NightError:
+    if "lock" in why.lower():
+        holder = re.search(r"PID (\d+)", why)
+        return TransientError(
+            f"{path} is open in another program{f' (process {holder[1]})' if holder else ''}.",
+            "Close it, or wait for `recs show` to end, and run again.",
+        )
+    return NightError(
+        f"{path} cannot be opened: {why.strip().splitlines()[0]}",
+        "If it is damaged, move it away: the next night builds it anew from the input files.",
+    )
 
 
 def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:

@@ -19,10 +19,12 @@ def test_a_log_gets_one_line_per_stage_and_no_bars() -> None:
         terminal.advanced("fit", "als", 3, 15)
         terminal.finished("fit", "als", 1.26, "[128 factors]")
         terminal.started("publish", None)
+        terminal.failed("fit", "mf", FloatingPointError("diverged"))
         terminal.failed("publish", None, NightError("The disk is full.", "Free some."))
     assert lines_of(console) == [
         "✓ fit als                     1.3 s  [128 factors]",
-        "✗ publish                 The disk is full.",
+        "✗ fit mf                  FloatingPointError: diverged",
+        "✗ publish                 ",
     ]
 
 

@@ -3,13 +3,16 @@
 import json
 import shutil
 import sqlite3
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from flows import nightly
 from models.factors.als import ALS
-from tasks.errors import NightError
+from models.registry import recommender_class
+from tasks.errors import NightError, UsageError
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, roll_back
 from tasks.night import Night
@@ -118,6 +121,71 @@ def test_without_a_model_left_nothing_is_published(
         assert (
             con.execute("select name from sqlite_master where name like 'recommendations%'").fetchall() == []
         )
+
+
+def test_a_model_that_fails_only_at_the_refit_gives_way_to_the_next_best(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = run(home).run.champion
+    assert best is not None
+    genuine = recommender_class(best)._fit
+
+    def breaks_on_everything(self, matrix, data, **options) -> None:
+        if data.n_users == 150:  # before the cut there are fewer
+            raise MemoryError("too large")
+        genuine(self, matrix, data, **options)
+
+    monkeypatch.setattr(recommender_class(best), "_fit", breaks_on_everything)
+    outcome = run(home, "run.seed=43")
+    assert outcome.run.status == "published"
+    if best != "popularity":
+        assert outcome.run.failed_models == {best: "MemoryError: too large"}
+        assert outcome.run.champion != best
+    assert len(published(home)["recommendations"]) == 150 * 20
+
+
+def test_what_fails_after_the_switch_does_not_call_the_night_failed(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise ConnectionError("no server")
+
+    monkeypatch.setattr(nightly, "show_in_prefect", breaks)
+    outcome = run(home)
+    assert (outcome.exit_code, outcome.run.status) == (0, "published")
+    assert "Afterwards, ConnectionError: no server" in outcome.run.reason
+    monkeypatch.undo()
+    assert "Nothing is new" in run(home).nothing_new
+
+
+def test_times_are_utc_wherever_the_night_runs(
+    run: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "shop"
+    shutil.copytree(dataset, copy)
+    with (copy / "ratings.csv").open("a") as file:
+        file.write("1,1,5.0,2025-06-01T12:00:00\n")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        outcome = run(open_home(str(copy), tmp_path / "home"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert outcome.run.as_of == datetime(2025, 6, 1, 12, 0, 1)
+
+
+def test_a_night_before_all_data_says_so(run: RunNight, home: Home) -> None:
+    with pytest.raises(UsageError, match="There is no interaction before 1999"):
+        run(home, as_of=datetime(1999, 1, 1))
+
+
+def test_a_lost_warehouse_is_built_anew(run: RunNight, home: Home) -> None:
+    first = run(home).run
+    home.warehouse.unlink()
+    again = run(home)
+    assert again.run.run_id > first.run_id
+    assert stages(again)["fit als"]
 
 
 def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: Home, dataset: Path) -> None:

@@ -39,6 +39,11 @@ def test_the_server_of_a_killed_night_is_ended(
             monkeypatch.delenv(name)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     prefect_home.settle_in(tmp_path, debug=False)
+    assert server.poll() is None, "a second night that finds the lock taken must not harm the first"
+    prefect_home.end_orphan(tmp_path)
+    assert server.poll() is None, "the server of an earlier night in this process serves the next one, too"
+    monkeypatch.setattr(prefect_home, "_children", lambda _: [])
+    prefect_home.end_orphan(tmp_path)
     assert server.wait(timeout=10) != 0
     assert not (tmp_path / "server.pid").exists()
     assert os.environ["PREFECT_HOME"] == str(tmp_path)
@@ -47,7 +52,7 @@ def test_the_server_of_a_killed_night_is_ended(
 def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
         (tmp_path / "server.pid").write_text(f"{bystander.pid}\n")
-        prefect_home._end_orphan(tmp_path / "server.pid")
+        prefect_home.end_orphan(tmp_path)
         assert bystander.poll() is None
         bystander.kill()
     assert not (tmp_path / "server.pid").exists()

@@ -36,6 +36,19 @@ def test_two_homes_of_one_moved_folder_are_one_data_set(tmp_path: Path) -> None:
     assert open_home(str(tmp_path / "shop"), tmp_path / "h2", name="bookshop").dataset == "bookshop"
 
 
+def test_another_folder_of_the_same_name_is_another_data_set_unless_it_is_said_to_have_moved(
+    tmp_path: Path,
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "shop").mkdir(parents=True)
+    first = open_home(str(tmp_path / "a" / "shop"), tmp_path / "h")
+    with pytest.raises(UsageError, match="reads its data from"):
+        open_home(str(tmp_path / "b" / "shop"), tmp_path / "h")
+    moved = open_home(str(tmp_path / "b" / "shop"), tmp_path / "h", name="shop")
+    assert moved.home_id == first.home_id
+    assert existing_home(tmp_path / "h").input == tmp_path / "b" / "shop"
+
+
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no data set"):
         open_home(str(tmp_path / "nowhere"), tmp_path / "home")

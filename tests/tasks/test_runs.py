@@ -1,12 +1,13 @@
 """The record of every night."""
 
+import json
 from pathlib import Path
 
 from tasks.runs import Run, Runs, StageTime
 
 
 def begin(runs: Runs, mark: str, live: int | None = None) -> Run:
-    return runs.begin(mark, dataset="demo", seed=1, expected_live=live)
+    return runs.begin(mark, dataset="demo", seed=1, live=live)
 
 
 def test_an_unfinished_run_goes_on_under_its_own_id_and_keeps_what_was_live(tmp_path: Path) -> None:
@@ -27,6 +28,25 @@ def test_a_dead_run_with_other_inputs_is_marked_and_a_new_one_begins(tmp_path: P
     assert found is not None
     assert found.status == "failed"
     assert "without a word" in found.reason
+
+
+def test_a_dead_run_whose_lists_are_live_was_published(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    dead = begin(runs, "yesterday")
+    begin(runs, "today", live=dead.run_id)
+    found = runs.find(dead.run_id)
+    assert found is not None
+    assert found.status == "published"
+
+
+def test_a_record_of_an_older_version_can_still_be_read(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    run = begin(runs, "same")
+    file = tmp_path / str(run.run_id) / "run.json"
+    record = json.loads(file.read_text())
+    del record["switched"], record["failed_models"]
+    file.write_text(json.dumps(record))
+    assert runs.find(run.run_id) == run
 
 
 def test_a_finished_run_is_never_resumed(tmp_path: Path) -> None:
