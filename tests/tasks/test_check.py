@@ -174,8 +174,8 @@ def test_what_is_owed_depends_on_the_log_alone(
     length: int,
     caught: set[str],
 ) -> None:
-    """Ten users know an item each, so that nine are left to each; what comes after as_of counts for nothing."""
-    views = [(user, user, "view", 1.0, 1) for user in range(1, 11)]
+    """Ten users know item 0 and one of ten more: nine are left to each. What comes after as_of counts for nothing."""
+    views = [(user, item, "view", 1.0, 1) for user in range(1, 11) for item in (0, user)]
     make_clean_tables(con, Log(events=[*views, (1, 11, "view", 1.0, 200)]))
     rows: Rows = {
         "recommendations": [
@@ -184,7 +184,9 @@ def test_what_is_owed_depends_on_the_log_alone(
             for rank in range(1, length + 1)
         ],
         "similar_items": [],
-        "fallback_recommendations": [("all", rank, rank, -float(rank)) for rank in range(1, fallback_n + 1)],
+        "fallback_recommendations": [
+            ("all", rank, rank - 1, -float(rank)) for rank in range(1, fallback_n + 1)
+        ],
         "items": [],
     }
     assert failures(con, tmp_path, rows, n=10) == caught
