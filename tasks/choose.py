@@ -5,20 +5,21 @@ The report half is only ever printed: nothing here decides by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.bootstrap import interval, paired_difference
+from models.evaluation.bootstrap import Interval, detectable_difference, intervals
 from tasks.references import Choice, Evaluation, HeldOut
 from tasks.settings import JudgeSettings
 from tasks.store import write_json
 
 HALVES = ("select", "report")
 PerUser = Mapping[str, NDArray[np.float64]]
+Row = dict[str, Any]
 
 
 def choose(
@@ -39,15 +40,12 @@ def choose(
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
     per_user = {evaluation.model: _load(evaluation) for evaluation in evaluations}
-    champion, why = _champion(per_user, half, settings.champion_metric)
-    draw = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
-    rows = [
-        *(row for name in per_user for row in _rows(name, "all", per_user[name], half, draw)),
-        *_rows(strangers.model, "cold", _load(strangers), cold_half, draw),
-    ]
-    differences = list(_differences(per_user, champion, half, settings.champion_metric, draw))
-    write_json(folder / "metrics.json", {"metrics": rows, "differences": differences})
-    return Choice(key, folder, champion, why)
+    ranking, why = _ranked(per_user, half, settings.champion_metric)
+    baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
+    rows, differences = _figures(per_user, "all", half, baselines, settings, seed)
+    cold_rows, _ = _figures({strangers.model: _load(strangers)}, "cold", cold_half, [], settings, seed)
+    write_json(folder / "metrics.json", {"metrics": rows + cold_rows, "differences": differences})
+    return Choice(key, folder, ranking, why)
 
 
 def _load(evaluation: Evaluation) -> PerUser:
@@ -55,66 +53,62 @@ def _load(evaluation: Evaluation) -> PerUser:
         return dict(arrays)
 
 
-def _champion(per_user: Mapping[str, PerUser], half: NDArray[np.int8], metric: str) -> tuple[str, str]:
+def _ranked(
+    per_user: Mapping[str, PerUser], half: NDArray[np.int8], metric: str
+) -> tuple[tuple[str, ...], str]:
+    """The models, best first by the select half, and why the first one is."""
     selecting = half == 0
     if not selecting.any():
-        first = next(iter(per_user))
-        safe = "popularity" if "popularity" in per_user else first
-        return safe, f"{safe}, because no user could be held out to judge the models on"
+        safe = tuple(sorted(per_user, key=lambda name: name != "popularity"))
+        return safe, f"{safe[0]}, because no user could be held out to judge the models on"
     means = {name: float(values[metric][selecting].mean()) for name, values in per_user.items()}
-    champion = max(means, key=lambda name: means[name])
-    others = {name: mean for name, mean in means.items() if name != champion}
-    if not others:
-        return champion, f"{champion}, the only model"
-    runner_up = max(others, key=lambda name: others[name])
-    return champion, (
-        f"{champion} has the best {metric} on the {int(selecting.sum()):,} users of the select half: "
-        f"{means[champion]:.4f}, before {runner_up} with {means[runner_up]:.4f}"
+    ranking = tuple(sorted(means, key=lambda name: -means[name]))
+    if len(ranking) == 1:
+        return ranking, f"{ranking[0]}, the only model"
+    return ranking, (
+        f"{ranking[0]} has the best {metric} on the {int(selecting.sum()):,} users of the select half: "
+        f"{means[ranking[0]]:.4f}, before {ranking[1]} with {means[ranking[1]]:.4f}"
     )
 
 
-def _rows(
-    model: str, segment: str, values: PerUser, half: NDArray[np.int8], draw: Mapping[str, Any]
-) -> Iterable[dict[str, Any]]:
-    for number, name in enumerate(HALVES):
-        members = half == number
-        for metric, per_user in values.items():
-            if members.any():
-                found = interval(per_user[members], **draw)
-                label, _, k = metric.partition("@")
-                yield {
-                    "model": model,
-                    "half": name,
-                    "segment": segment,
-                    "metric": label,
-                    "k": int(k),
-                    "value": found.mean,
-                    "ci_low": found.low,
-                    "ci_high": found.high,
-                    "n_users": int(members.sum()),
-                }
-
-
-def _differences(
+def _figures(
     per_user: Mapping[str, PerUser],
-    champion: str,
+    segment: str,
     half: NDArray[np.int8],
-    metric: str,
-    draw: Mapping[str, Any],
-) -> Iterable[dict[str, Any]]:
-    baselines = [name for name in dict.fromkeys(("popularity", champion)) if name in per_user]
+    baselines: Sequence[str],
+    settings: JudgeSettings,
+    seed: int,
+) -> tuple[list[Row], list[Row]]:
+    """Rows of `metrics` and of `differences`; all figures of one half share the bootstrap's samples of users."""
+    metrics: list[Row] = []
+    differences: list[Row] = []
+    decisive = settings.champion_metric
     for number, name in enumerate(HALVES):
         members = half == number
-        for baseline in baselines:
-            for model in per_user:
-                if model != baseline and members.any():
-                    mine, theirs = per_user[model][metric][members], per_user[baseline][metric][members]
-                    found = paired_difference(mine, theirs, **draw)
-                    yield {
-                        "model": model,
-                        "baseline": baseline,
-                        "half": name,
-                        "metric": metric,
-                        **{k: float(v) for k, v in found._asdict().items()},
-                        "n_users": int(members.sum()),
-                    }
+        if not members.any():
+            continue
+        figures = [(model, metric) for model, values in per_user.items() for metric in values]
+        pairs = [(model, baseline) for baseline in baselines for model in per_user if model != baseline]
+        gains = [(per_user[a][decisive] - per_user[b][decisive])[members] for a, b in pairs]
+        found = intervals(
+            np.column_stack([*(per_user[model][metric][members] for model, metric in figures), *gains]),
+            samples=settings.bootstrap_samples,
+            confidence=settings.confidence,
+            seed=seed,
+        )
+        of_half = {"half": name, "n_users": int(members.sum())}
+        metrics += [
+            {"model": model, "segment": segment, **of_half, **_figure(metric, mean)}
+            for (model, metric), mean in zip(figures, found[: len(figures)], strict=True)
+        ]
+        differences += [
+            {"model": model, "baseline": baseline, "metric": decisive, **of_half, **mean._asdict(),
+             "detectable": detectable_difference(gain, settings.confidence)}
+            for (model, baseline), mean, gain in zip(pairs, found[len(figures) :], gains, strict=True)
+        ]  # fmt: skip
+    return metrics, differences
+
+
+def _figure(metric: str, found: Interval) -> Row:
+    label, _, k = metric.partition("@")
+    return {"metric": label, "k": int(k), "value": found.mean, "ci_low": found.low, "ci_high": found.high}
