@@ -99,7 +99,9 @@ def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})
             if not isinstance(branch, dict):
-                raise UsageError(f"--set {override!r} contradicts another --set.", f"{key} already has a value.")
+                raise UsageError(
+                    f"--set {override!r} contradicts another --set.", f"{key} already has a value."
+                )
         branch[keys[-1]] = _toml_value(text.strip())
     return tree
 

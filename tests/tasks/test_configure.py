@@ -34,7 +34,9 @@ def test_the_shipped_file_shows_every_setting() -> None:
     assert shown == known
 
 
-def test_set_beats_environment_beats_file_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_beats_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = written(tmp_path, "[split]\nmin_users = 1\nleave_last_n = 1\n[judge]\nk = [10, 5]\n")
     monkeypatch.setenv("RECS_SPLIT__MIN_USERS", "2")
     monkeypatch.setenv("RECS_SPLIT__LEAVE_LAST_N", "2")
@@ -61,7 +63,11 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[utility]\nrelevent_rating = 4", "no setting utility.relevent_rating", "relevant_rating"),
         ("[utilty]\nrelevant_rating = 4", "no setting utilty", "Did you mean utility"),
         ("[models.als]\nfactor = 4", "no setting models.als.factor", "models.als.factors"),
-        ("[models.als]\nfactors = 0", r"models.als.factors is wrong: .*greater than or equal to 1.*given: 0", ""),
+        (
+            "[models.als]\nfactors = 0",
+            r"models.als.factors is wrong: .*greater than or equal to 1.*given: 0",
+            "",
+        ),
         ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
         ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
         ("[split]\nmethod = 'random'", "split.method is wrong: .*'temporal', 'leave_last' or 'auto'", ""),
@@ -69,12 +75,18 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[judge]\nchampion_metric = 'ndcg@7'", "judge is wrong: champion_metric must be one of ndcg@10", ""),
         ("[data]\nrating_min = 9", "data is wrong: rating_min 9.0 must lie below", ""),
         ("[utility.signals.x]\nsource = 'events'", "utility.signals.x is wrong: `event` is needed", ""),
-        ("[utility.signals.tag]\nhalf_life = 3", "no setting utility.signals.tag.half_life", "half_life_days"),
+        (
+            "[utility.signals.tag]\nhalf_life = 3",
+            "no setting utility.signals.tag.half_life",
+            "half_life_days",
+        ),
         ("[publish]\nurl = 'sqlite:///x'", "publish.url belongs neither into a file", "RECS_PUBLISH__URL"),
         ("[publish", "not valid TOML", ""),
     ],
 )
-def test_a_mistake_is_named_and_the_nearest_name_given(tmp_path: Path, text: str, message: str, hint: str) -> None:
+def test_a_mistake_is_named_and_the_nearest_name_given(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         load_settings(written(tmp_path, text))
     assert hint in caught.value.hint

@@ -28,9 +28,13 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), whole_folder(tmp_path / "data") as fresh:
-        (fresh / "a.csv").write_text("1")
-        raise error
+    def breaks() -> None:
+        with whole_folder(tmp_path / "data") as fresh:
+            (fresh / "a.csv").write_text("1")
+            raise error
+
+    with pytest.raises(error):
+        breaks()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -46,9 +50,14 @@ def test_never_touches_what_a_person_may_own(tmp_path: Path, name: str) -> None:
 
 def test_what_arrives_meanwhile_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "data"
-    with pytest.raises(NightError, match="cannot write"), whole_folder(target):
-        target.mkdir()
-        (target / "a.csv").write_text("mine")
+
+    def is_overtaken() -> None:
+        with whole_folder(target):
+            target.mkdir()
+            (target / "a.csv").write_text("mine")
+
+    with pytest.raises(NightError, match="cannot write"):
+        is_overtaken()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     assert (target / "a.csv").read_text() == "mine"
 
