@@ -9,9 +9,9 @@ from typing import cast
 import duckdb
 from duckdb.value.constant import LongValue, StringValue, Value
 
-from tasks.errors import NightError
+from tasks.errors import NightError, UsageError
 from tasks.fingerprints import fingerprint, source_hash
-from tasks.references import CleanData, IdType, Intake, SourceCounts
+from tasks.references import CleanData, IdType, Intake, Source, SourceCounts
 from tasks.settings import DataSettings, IdChoice
 from tasks.store import from_json, to_json
 from tasks.warehouse import run_file, transaction
@@ -37,18 +37,21 @@ def clean(
     Args:
         con: the warehouse, after `land`.
         intake: what `land` returned.
-        settings: the rating scale, the id types, and how many rejected rows are too many.
-        id_types: the types of user and item ids that this home settled on; they go before `settings`.
+        settings: the rating scale, the id types, how late a time may be, and how many rejected rows are too many.
+        id_types: the types of user and item ids that this home settled on; they go before `auto`.
 
     Raises:
         ValueError: `intake` is not what the warehouse holds.
+        UsageError: `settings` ask for other id types than the home's.
         NightError: a source has too many rejected rows (the quarantine then shows them, and the clean tables
             stay as they were), no interaction is left, or the rows do not add up.
     """
     landed = set(con.execute("select source, sha256 from landed_files").fetchall())
     if landed != {(file.source, file.sha256) for file in intake.files}:
         raise ValueError("these files are not landed in this warehouse")
-    if id_types is None:
+    if id_types is not None:
+        _check_id_types(settings, id_types)
+    else:
         run_file(con, "warehouse/20_staging.sql")
         id_types = _decide_id_types(con, settings)
     key = fingerprint(
@@ -64,13 +67,26 @@ def clean(
         run_file(con, "warehouse/27_clean_tables.sql")
         counts = _counts(con)
         _check_balance(counts)
-        _check_reject_shares(counts, settings.max_reject_share)
+        _check_reject_shares(con, counts, settings.max_reject_share)
         newest, n_users, n_items = run_file(con, "warehouse/29_extent.sql").fetchall()[0]
         if newest is None:
             raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
-        data = CleanData(key, counts, user_type, item_type, newest, n_users, n_items)
+        # Which times lie in the future is also a matter of when the files were landed: the counts tell.
+        data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
         con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
     return data
+
+
+def _check_id_types(settings: DataSettings, fixed: tuple[IdType, IdType]) -> None:
+    for name, choice, kind in zip(
+        ("user_id", "item_id"), (settings.user_id, settings.item_id), fixed, strict=True
+    ):
+        if choice != "auto" and _CHOSEN_TYPE[choice] != kind:
+            raise UsageError(
+                f"data.{name} asks for {choice} ids, but the first night fixed this home's to "
+                f"{'integer' if kind == 'BIGINT' else 'text'}.",
+                f"Set data.{name} to auto, or start a new home.",
+            )
 
 
 def _decide_id_types(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[IdType, IdType]:
@@ -90,12 +106,14 @@ def _quarantine(
     """Type all rows into the staging tables and put the faulty ones into quarantine."""
     users, items = _ID_EXAMPLE[user_type], _ID_EXAMPLE[item_type]
     scale = {"rating_min": settings.rating_min, "rating_max": settings.rating_max}
+    future = {"max_future_days": settings.max_future_days}
     with transaction(con):
         # From here on the quarantine may speak of other rows than the clean tables do.
         con.execute("delete from clean_state")
-        run_file(con, "warehouse/22_read_ratings.sql", user_example=users, item_example=items, **scale)
-        run_file(con, "warehouse/23_read_tags.sql", user_example=users, item_example=items)
-        run_file(con, "warehouse/24_read_events.sql", user_example=users, item_example=items)
+        ids = {"user_example": users, "item_example": items}
+        run_file(con, "warehouse/22_read_ratings.sql", **ids, **scale, **future)
+        run_file(con, "warehouse/23_read_tags.sql", **ids, **future)
+        run_file(con, "warehouse/24_read_events.sql", **ids, **future)
         run_file(con, "warehouse/25_read_items.sql", item_example=items)
         run_file(con, "warehouse/26_quarantine.sql")
 
@@ -116,7 +134,9 @@ def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
             )
 
 
-def _check_reject_shares(counts: tuple[SourceCounts, ...], limit: float) -> None:
+def _check_reject_shares(
+    con: duckdb.DuckDBPyConnection, counts: tuple[SourceCounts, ...], limit: float
+) -> None:
     for count in counts:
         if count.quarantined > limit * count.rows_in:
             top = ", ".join(f"{reason} ({n:,})" for reason, n in list(count.reasons.items())[:3])
@@ -124,10 +144,19 @@ def _check_reject_shares(counts: tuple[SourceCounts, ...], limit: float) -> None
                 f"{count.quarantined:,} of {count.rows_in:,} rows of {count.source} were rejected, "
                 f"{count.quarantined / count.rows_in:.1%}, more than the {limit:.1%} that "
                 f"data.max_reject_share allows: {top}.",
-                "Look at them in the home's warehouse.duckdb: "
-                f"from quarantine where source = '{count.source}' limit 20;",
+                f"Look at them: {_look_at_quarantine(con, count.source)}",
             )
         if count.quarantined:
             log.warning(
-                "%s: %d of %d rows went to quarantine", count.source, count.quarantined, count.rows_in
-            )
+                "%s: %s of %s rows went to quarantine",
+                count.source, f"{count.quarantined:,}", f"{count.rows_in:,}",
+            )  # fmt: skip
+
+
+def _look_at_quarantine(con: duckdb.DuckDBPyConnection, source: Source) -> str:
+    """A command for the shell that shows some rejected rows: no command line of DuckDB's is installed."""
+    place = con.execute("select path from duckdb_databases() where database_name = current_database()")
+    [(path,)] = place.fetchall()
+    query = f"from quarantine where source = '{source}' limit 20"
+    program = f"import duckdb; duckdb.connect('{path}', read_only=True).sql('''{query}''').show()"
+    return f'.venv/bin/python -c "{program}"'

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import duckdb
 
-from tasks.errors import NightError, UsageError
-from tasks.fingerprints import fingerprint
-from tasks.intake.folder import SOURCES, InputFile, describe_expected_files, find_input_files
+from tasks.fingerprints import fingerprint, source_hash
+from tasks.intake.faults import changed, reading_fault
+from tasks.intake.folder import SOURCES, InputFile, find_input_files, require_sources
 from tasks.intake.reader import column_mapping, read_input
 from tasks.references import Intake, Source, SourceFile
 from tasks.settings import DataSettings
@@ -29,16 +29,23 @@ _LAND = {
     "events": "warehouse/15_land_events.sql",
     "items": "warehouse/16_land_items.sql",
 }
+# What raw rows depend on beside the files: when it changes, the files in the folder are read again.
+_READER = ("tasks.land",)
 _Key = tuple[Source, str]
 
 
 @dataclass(frozen=True)
 class _Content:
-    """A live content: `file_id` once it is landed, `found` while it lies in the folder."""
+    """A live content: `file_id` once it is landed, `found` while it lies in the folder.
+
+    `landed_at`: when it first landed; reading it again does not change that.
+    """
 
     file: SourceFile
     columns: dict[str, str]
     file_id: int | None
+    reader: str | None
+    landed_at: datetime | None
     found: InputFile | None = None
     mtime_ns: int = 0
 
@@ -66,8 +73,9 @@ def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSett
     """The live files as they would be after landing `folder`. Reads and hashes the files, writes nothing.
 
     Raises:
-        UsageError: there is no such folder, a source is there twice, or there is no interaction at all.
-        NightError: a file cannot be read.
+        UsageError: there is no such folder, a source is there twice, a file that settings name is absent, or
+            there is no interaction at all.
+        NightError: a file cannot be read; a TransientError where it may be another time.
     """
     return _plan(con, folder, settings).intake
 
@@ -85,7 +93,8 @@ def land(
 
     Raises:
         UsageError: as `plan_intake`, or a wrong delimiter, or a required column is missing.
-        NightError: a file is damaged, empty, not UTF-8, or changed while it was read.
+        NightError: a file is damaged, empty or not UTF-8.
+        TransientError: a file is out of reach, or changed while it was read.
     """
     plan = _plan(con, folder, settings)
     moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
@@ -95,7 +104,7 @@ def land(
         for content in plan.live:
             file_id, file = content.file_id, content.file
             if file_id is None and content.found is not None:
-                _land_content(con, content, content.found, moment.replace(tzinfo=None))
+                _land_content(con, content, content.found, content.landed_at or moment.replace(tzinfo=None))
             else:
                 run_file(con, "warehouse/18_move_file.sql", file_id=file_id, path=file.path, kind=file.kind)
     return plan.intake
@@ -116,18 +125,16 @@ def _plan(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) 
                 live.append(replace(before, file=replace(before.file, kind="append")))
         if not stays and before.file_id is not None:
             forget.append(before.file_id)
-    if all(content.file.source == "items" for content in live):
-        raise UsageError(
-            f"{folder} holds no ratings, tags or events.", f"Put in {describe_expected_files(settings)}."
-        )
+    require_sources(folder, settings, {content.file.source for content in live})
     return _Plan(sorted(live, key=lambda content: content.order), forget)
 
 
 def _present(
     files: list[InputFile], landed: dict[_Key, _Content], settings: DataSettings
 ) -> dict[_Key, _Content]:
-    """What lies in the folder, each content once; landed already if it was read with the same columns."""
+    """What lies in the folder, each content once; landed already if the same reader read the same columns."""
     present: dict[_Key, _Content] = {}
+    reader = source_hash(*_READER)
     for found in files:
         sha256, stat = _digest(found.location)
         key = (found.source, sha256)
@@ -135,19 +142,29 @@ def _present(
             continue
         columns = column_mapping(settings, found.source)
         before = landed.get(key)
-        same = before if before is not None and before.columns == columns else None
+        same = before if before and (before.columns, before.reader) == (columns, reader) else None
         path = same.file.path if same is not None and settings.kind == "append" else found.path
         file = SourceFile(found.source, path, settings.kind, sha256, stat.st_size)
-        present[key] = _Content(file, columns, same.file_id if same else None, found, stat.st_mtime_ns)
+        present[key] = _Content(
+            file,
+            columns,
+            file_id=same.file_id if same else None,
+            reader=reader,
+            landed_at=before.landed_at if before else None,
+            found=found,
+            mtime_ns=stat.st_mtime_ns,
+        )
     return present
 
 
 def _landed(con: duckdb.DuckDBPyConnection) -> dict[_Key, _Content]:
     records = con.execute(
-        "select file_id, columns, source, path, kind, sha256, size from landed_files order by file_id"
+        "select columns, file_id, reader, landed_at, source, path, kind, sha256, size "
+        "from landed_files order by file_id"
     ).fetchall()
     contents = [
-        _Content(SourceFile(*file), json.loads(columns), file_id) for file_id, columns, *file in records
+        _Content(SourceFile(*file), json.loads(columns), file_id, reader, landed_at)
+        for columns, file_id, reader, landed_at, *file in records
     ]
     return {(content.file.source, content.file.sha256): content for content in contents}
 
@@ -157,15 +174,18 @@ def _land_content(
 ) -> None:
     file = content.file
     first_line = read_input(con, found, content.columns)
-    stat = found.location.stat()
+    try:
+        stat = found.location.stat()
+    except OSError as error:
+        raise reading_fault(found.location, error) from error
     if (stat.st_size, stat.st_mtime_ns) != (file.size, content.mtime_ns):
-        raise NightError(f"{found.location} changed while it was read.", "Run again when it is complete.")
+        raise changed(found.location)
     newest = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchone()
     file_id = newest[0] + 1 if newest else 1
     run_file(con, _LAND[file.source], file_id=file_id, first_line=first_line)
     run_file(
         con, "warehouse/17_land_file.sql", file_id=file_id, columns=json.dumps(content.columns),
-        landed_at=landed_at, **asdict(file),
+        reader=content.reader, landed_at=landed_at, **asdict(file),
     )  # fmt: skip
 
 
@@ -174,4 +194,4 @@ def _digest(path: Path) -> tuple[str, os.stat_result]:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno())
     except OSError as error:
-        raise NightError(f"{path} cannot be read: {error.strerror}.", "Mend its permissions.") from error
+        raise reading_fault(path, error) from error

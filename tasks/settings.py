@@ -82,6 +82,9 @@ class DataSettings(Section):
     rating_min: float = 0.5
     rating_max: float = 5.0
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    max_future_days: int = Field(
+        default=1, ge=0, le=100_000, description="A time later than its file's landing by more is rejected."
+    )
     user_id: IdChoice = "auto"
     item_id: IdChoice = "auto"
     ratings: RatingsColumns = RatingsColumns()

@@ -10,11 +10,13 @@
 -- Tags likewise, a pair's repeated tag counting once.
 
 -- One row per live input file: each content once per source. `columns` is the column mapping it was read with (JSON),
--- `rows` counts its rows, the rejected lines too.
+-- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source that read it.
 create table if not exists landed_files (
     file_id integer, source text, path text, kind text, sha256 text, size bigint,
-    columns text, rows bigint, landed_at timestamp
+    columns text, rows bigint, landed_at timestamp, reader text
 );
+-- Warehouses of earlier versions know no reader: null, so that their files are read again.
+alter table landed_files add column if not exists reader text;
 
 -- Rows as they came, as text. `line` counts the rows that could be read, from the first line of data on.
 create table if not exists raw_ratings (

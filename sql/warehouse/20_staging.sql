@@ -1,6 +1,7 @@
 -- How one value of text becomes an id, a time or a number, or says what is wrong with it.
 -- Out: temporary macros; temp faulty_rows, empty, to which the reading files add.
 -- A *_fault is null for a good value. `example` is any value of the type that the ids shall have.
+-- `latest`: a file cannot know of later times than it was landed, give or take $max_future_days.
 -- Numbers are times by size: seconds up to 1e11, milliseconds up to 1e14, microseconds up to 1e17, since 1970.
 -- White space: blank, tab to carriage return, no-break space, byte order mark. Most values have none: the quick way.
 create or replace temp macro stripped(x) as case
@@ -39,11 +40,12 @@ create or replace temp macro moment(x) as coalesce(
     try_cast(trim(x) as timestamptz) at time zone 'UTC'
 );
 
-create or replace temp macro time_fault(x, parsed) as case
+create or replace temp macro time_fault(x, parsed, latest) as case
     when x is null then 'timestamp is missing'
     when parsed is null then 'timestamp is not a time'
     when parsed < timestamp '1970-01-02' then 'timestamp is before 1970-01-02'
     when parsed >= timestamp '2200-01-01' then 'timestamp is after 2199'
+    when parsed > latest then 'timestamp lies in the future'
 end;
 
 create or replace temp macro number_fault(x, name) as case

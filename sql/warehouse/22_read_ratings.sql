@@ -1,5 +1,6 @@
 -- Raw ratings as typed values; a value with a fault is null.
--- In:  raw_ratings; $rating_min, $rating_max; $user_example, $item_example (values of the ids' types).
+-- In:  raw_ratings, landed_files; $rating_min, $rating_max; $max_future_days; $user_example, $item_example (values of
+--      the ids' types).
 -- Out: temp read_ratings, one row per raw row; adds the faulty rows to temp faulty_rows.
 create or replace temp table read_ratings as
 with typed as (
@@ -10,8 +11,10 @@ with typed as (
         id_of(item_id, $item_example) as item_id,
         try_cast(rating as double) as rating,
         moment(timestamp) as rated_at,
-        timestamp
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
     from raw_ratings
+    inner join landed_files using (file_id)
 )
 select
     file_id,
@@ -19,7 +22,7 @@ select
     user_id,
     item_id,
     case when rating between $rating_min and $rating_max then rating end as rating,
-    case when time_fault(timestamp, rated_at) is null then rated_at end as rated_at
+    case when time_fault(timestamp, rated_at, latest) is null then rated_at end as rated_at
 from typed;
 
 insert into faulty_rows
@@ -42,7 +45,8 @@ select
             when try_cast(rating as double) not between $rating_min and $rating_max
                 then 'rating is outside the scale'
         end,
-        time_fault(stripped(timestamp), moment(timestamp))
+        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
     ])
 from raw_ratings
-semi join faulty using (file_id, line);
+semi join faulty using (file_id, line)
+inner join landed_files using (file_id);

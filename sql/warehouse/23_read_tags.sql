@@ -1,5 +1,5 @@
 -- Raw tags as typed values; a value with a fault is null. A tag is lower-cased and stripped.
--- In:  raw_tags; $user_example, $item_example (values of the ids' types).
+-- In:  raw_tags, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Out: temp read_tags, one row per raw row; adds the faulty rows to temp faulty_rows.
 create or replace temp macro tag_fault(x) as coalesce(
     text_fault(x, 'tag'),
@@ -15,8 +15,10 @@ with typed as (
         id_of(item_id, $item_example) as item_id,
         lower(stripped(tag)) as tag,
         moment(timestamp) as tagged_at,
-        timestamp
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
     from raw_tags
+    inner join landed_files using (file_id)
 )
 select
     file_id,
@@ -24,7 +26,7 @@ select
     user_id,
     item_id,
     case when tag_fault(tag) is null then tag end as tag,
-    case when time_fault(timestamp, tagged_at) is null then tagged_at end as tagged_at
+    case when time_fault(timestamp, tagged_at, latest) is null then tagged_at end as tagged_at
 from typed;
 
 insert into faulty_rows
@@ -42,7 +44,8 @@ select
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
         tag_fault(lower(stripped(tag))),
-        time_fault(stripped(timestamp), moment(timestamp))
+        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
     ])
 from raw_tags
-semi join faulty using (file_id, line);
+semi join faulty using (file_id, line)
+inner join landed_files using (file_id);

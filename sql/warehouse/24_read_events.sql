@@ -1,9 +1,10 @@
 -- Raw events as typed values; a value with a fault is null. An event without a value counts 1.
--- In:  raw_events; $user_example, $item_example (values of the ids' types).
+-- In:  raw_events, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Out: temp read_events, one row per raw row; adds the faulty rows to temp faulty_rows.
 create or replace temp macro value_fault(x) as coalesce(
     number_fault(x, 'value'),
-    case when try_cast(x as double) < 0 then 'value is negative' end
+    case when try_cast(x as double) < 0 then 'value is negative' end,
+    case when try_cast(x as double) > 1e15 then 'value is too large' end
 );
 
 create or replace temp table read_events as
@@ -16,8 +17,10 @@ with typed as (
         stripped(event) as event,
         coalesce(stripped(value), '1') as value,
         moment(timestamp) as happened_at,
-        timestamp
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
     from raw_events
+    inner join landed_files using (file_id)
 )
 select
     file_id,
@@ -26,7 +29,7 @@ select
     item_id,
     case when text_fault(event, '') is null then event end as event,
     case when value_fault(value) is null then try_cast(value as double) end as value,
-    case when time_fault(timestamp, happened_at) is null then happened_at end as happened_at
+    case when time_fault(timestamp, happened_at, latest) is null then happened_at end as happened_at
 from typed;
 
 insert into faulty_rows
@@ -47,7 +50,8 @@ select
         id_fault(stripped(item_id), 'item id', $item_example),
         text_fault(stripped(event), 'event'),
         value_fault(coalesce(stripped(value), '1')),
-        time_fault(stripped(timestamp), moment(timestamp))
+        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
     ])
 from raw_events
-semi join faulty using (file_id, line);
+semi join faulty using (file_id, line)
+inner join landed_files using (file_id);

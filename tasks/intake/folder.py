@@ -41,8 +41,47 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     return found
 
 
-def describe_expected_files(settings: DataSettings) -> str:
-    """What a folder may hold, in words: for the error that finds nothing."""
+def check_input_folder(folder: Path, settings: DataSettings) -> None:
+    """Look whether a first night could start from this folder; opens no file.
+
+    Raises:
+        UsageError: as `find_input_files`, or it holds no interactions, or lacks a file that settings name.
+    """
+    require_sources(folder, settings, {file.source for file in find_input_files(folder, settings)})
+
+
+def require_sources(folder: Path, settings: DataSettings, present: set[Source]) -> None:
+    """Refuse to go on without any interactions, or without a source whose file the settings name.
+
+    Args:
+        folder: the input folder.
+        settings: where each source is.
+        present: the sources that there are, in the folder or from earlier nights.
+
+    Raises:
+        UsageError: one of these is missing.
+    """
+    for source in SOURCES:
+        section = getattr(settings, source)
+        usual = type(section).model_fields["file"].default
+        if source in present or section.file == usual:
+            continue
+        stray = next(
+            (path.name for path in sorted(folder.glob("*")) if usual in (path.name, _stem(path))), ""
+        )
+        raise UsageError(
+            f"{folder} has no {source} under the name that the settings give: {section.file}.csv or the like.",
+            f"{stray} is there, but data.{source}.file says {section.file}."
+            if stray
+            else f"Deliver it, or mend data.{source}.file.",
+        )
+    if present <= {"items"}:
+        raise UsageError(
+            f"{folder} holds no ratings, tags or events.", f"Put in {_expected_files(settings)}."
+        )
+
+
+def _expected_files(settings: DataSettings) -> str:
     stems = [getattr(settings, source).file for source in ("ratings", "tags", "events")]
     return f"{', '.join(f'{stem}.csv' for stem in stems)} (or {', '.join(SUFFIXES[1:])}, or a folder of them)"
 

@@ -18,6 +18,7 @@ import duckdb
 
 from tasks.errors import NightError, UsageError
 from tasks.intake.broken_quotes import mend
+from tasks.intake.faults import reading_fault
 from tasks.intake.folder import InputFile
 from tasks.references import Source
 from tasks.settings import DataSettings
@@ -47,6 +48,7 @@ def read_input(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[st
     Raises:
         UsageError: a required column is missing, or the delimiter is another.
         NightError: the file is damaged, not UTF-8, or holds no row.
+        TransientError: it is out of reach for now.
     """
     parquet = file.path.lower().endswith(".parquet")
     try:
@@ -58,10 +60,7 @@ def read_input(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[st
     except UnicodeDecodeError as error:
         raise _not_utf8(file) from error
     except (duckdb.Error, OSError, EOFError, zlib.error, csv.Error) as error:
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise NightError(
-            f"{file.location} cannot be read, it may be damaged or incomplete: {cause}", "Deliver it again."
-        ) from error
+        raise reading_fault(file.location, error) from error
     if n_rows.fetchone() == (0,):
         raise NightError(f"{file.location} holds no row.", "Deliver it again, or take it away.")
     return 1 if parquet else 2

@@ -21,7 +21,7 @@ LENIENT = DataSettings(max_reject_share=1)
 
 
 def land_now(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings = LENIENT) -> Intake:
-    return land(con, folder, settings, landed_at=datetime(2026, 1, 1, 2))
+    return land(con, folder, settings, landed_at=datetime(2027, 1, 1, 2))
 
 
 def land_and_clean(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, TransientError, UsageError
+from tasks.intake.folder import check_input_folder
+from tasks.intake.reader import read_input
 from tasks.land import plan_intake
 from tasks.settings import DataSettings, RatingsColumns
+from tasks.warehouse import run_file
 from tests.tasks.inputs import LENIENT, MOVIES, RATINGS, TAGS, land_now, rows
 
 APPEND = DataSettings(kind="append", max_reject_share=1)
@@ -212,6 +216,51 @@ class TestBadInput:
         with pytest.raises(UsageError, match="holds no ratings file"):
             land_now(con, folder)
 
+    def test_a_file_that_settings_name_must_be_there(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        (folder / "tags.csv").write_text(TAGS + "1,2,noir,100000000\n")
+        mapped = DataSettings(kind="append", ratings=RatingsColumns(file="stars"))
+        with pytest.raises(UsageError, match=r"has no ratings .* stars\.csv") as caught:
+            land_now(con, folder, mapped)
+        assert caught.value.hint == "Deliver it, or mend data.ratings.file."
+        (folder / "ratings.csv").write_text(GOOD)
+        with pytest.raises(UsageError) as caught:
+            check_input_folder(folder, mapped)
+        assert caught.value.hint == "ratings.csv is there, but data.ratings.file says stars."
+        (folder / "ratings.csv").rename(folder / "stars.csv")
+        check_input_folder(folder, mapped)
+        land_now(con, folder, mapped)
+        (folder / "stars.csv").unlink()
+        assert "stars.csv" in {file.path for file in land_now(con, folder, mapped).files}
+
+    def test_a_first_look_refuses_what_landing_would(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="There is no folder"):
+            check_input_folder(folder / "nowhere", LENIENT)
+        with pytest.raises(UsageError, match="holds no ratings, tags or events"):
+            check_input_folder(folder, LENIENT)
+        (folder / "movies.csv").write_text(MOVIES + "1,A,Drama\n")
+        with pytest.raises(UsageError, match="holds no ratings, tags or events"):
+            check_input_folder(folder, LENIENT)
+        (folder / "ratings.csv").write_text("not looked into")
+        check_input_folder(folder, LENIENT)
+
+    def test_a_file_that_is_still_being_written_may_be_read_another_time(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        day = folder / "ratings.csv"
+        day.write_text(GOOD)
+
+        def read_while_it_grows(*given: Any) -> int:
+            first_line = read_input(*given)
+            day.write_text(GOOD + "9,9,3,100000000\n")
+            return first_line
+
+        monkeypatch.setattr("tasks.land.read_input", read_while_it_grows)
+        with pytest.raises(TransientError, match="changed while it was read"):
+            land_now(con, folder)
+        assert rows(con, "from landed_files") == []
+
     def test_one_source_twice(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_text(GOOD)
         (folder / "ratings.csv.gz").write_bytes(gzip.compress(GOOD.encode()))
@@ -301,6 +350,29 @@ class TestIntake:
         swapped = DataSettings(ratings=RatingsColumns(item="userId", user="movieId"))
         assert land_now(con, folder, swapped).new_files == 1
         assert raw(con) == [("2", "1", "3", "100000000")]
+
+    def test_another_reader_reads_again_what_is_still_in_the_folder(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        for user in ("1", "2"):
+            (folder / "ratings.csv").write_text(RATINGS + f"{user},2,3,100000000\n")
+            land_now(con, folder, APPEND)
+        con.execute("update raw_ratings set rating = 'misread'")
+        assert land_now(con, folder, APPEND).new_files == 0
+        con.execute("update landed_files set reader = 'of yesterday'")
+        assert land_now(con, folder, APPEND).new_files == 1
+        assert sorted(row[2] for row in raw(con)) == ["3", "misread"]
+
+    def test_a_warehouse_from_before_readers_were_recorded(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        (folder / "ratings.csv").write_text(GOOD)
+        land_now(con, folder)
+        con.execute("alter table landed_files drop column reader")
+        run_file(con, "warehouse/00_schema.sql")
+        assert land_now(con, folder).new_files == 1
+        assert land_now(con, folder).new_files == 0
+        assert len(raw(con)) == 2000
 
     def test_one_bad_file_among_good_ones_leaves_everything_as_it_was(
         self, con: duckdb.DuckDBPyConnection, folder: Path
