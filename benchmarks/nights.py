@@ -39,9 +39,13 @@ def judge(dataset: str, overrides: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset", nargs="*", default=["demo", *([str(SMALL)] if SMALL.is_dir() else [])])
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as for recs run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as for recs run"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nightly-recs-prefect-") as folder:
         settle_in(Path(folder), debug=False)

@@ -27,14 +27,19 @@ class Ranker:
 
 
 own_lists = st.lists(
-    st.lists(st.tuples(st.integers(0, N_ITEMS - 1), st.floats(-1e6, 1e6, width=32)), unique_by=lambda e: e[0]),
+    st.lists(
+        st.tuples(st.integers(0, N_ITEMS - 1), st.floats(-1e6, 1e6, width=32)), unique_by=lambda e: e[0]
+    ),
     min_size=1,
     max_size=4,
 )
 
 
 @given(
-    own=own_lists, n=st.integers(1, N_ITEMS + 2), popular=st.permutations(range(N_ITEMS)), seen_seed=st.integers(0, 99)
+    own=own_lists,
+    n=st.integers(1, N_ITEMS + 2),
+    popular=st.permutations(range(N_ITEMS)),
+    seen_seed=st.integers(0, 99),
 )
 def test_lists_are_full_ordered_and_without_repeats(own, n, popular, seen_seed) -> None:
     own = [sorted(entries, key=lambda e: -e[1]) for entries in own]

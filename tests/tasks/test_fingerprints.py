@@ -11,7 +11,9 @@ def test_the_order_of_keys_does_not_matter_but_every_value_does() -> None:
 
 
 def test_a_secret_is_not_part_of_what_is_hashed_in_clear() -> None:
-    assert "hunter2" not in str(Settings(publish={"url": "postgresql://me:hunter2@db/x"}).model_dump(mode="json"))
+    assert "hunter2" not in str(
+        Settings(publish={"url": "postgresql://me:hunter2@db/x"}).model_dump(mode="json")
+    )
 
 
 def test_a_stage_depends_on_the_source_and_sql_it_runs_and_not_on_its_neighbours() -> None:
