@@ -77,7 +77,7 @@ def run(
     overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models else ()))
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
-    where = open_home(dataset, home, name)
+    where = open_home(dataset, home, name, data=settings.data)
     settle_in(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)

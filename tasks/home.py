@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import LockedError, UsageError
+from tasks.intake.folder import check_input_folder
 from tasks.references import IdType
+from tasks.settings import DataSettings
 from tasks.store import write_json
 
 BUILT_IN = ("demo", "ml-latest-small", "ml-25m", "ml-32m")
@@ -76,13 +78,16 @@ class Home:
         _write(self.path, json.loads(_read(self.path)) | {"id_types": [user, item]})
 
 
-def open_home(dataset: str | None, home: Path | None, name: str | None = None) -> Home:
+def open_home(
+    dataset: str | None, home: Path | None, name: str | None = None, *, data: DataSettings | None = None
+) -> Home:
     """The home of a dataset, made if absent.
 
     Args:
         dataset: a built-in name, or the path of a folder; None: what `home` holds already, else the demo.
         home: its folder; by default `data/<dataset name>`.
         name: what to call a dataset given as a path; by default the folder's own name.
+        data: where to find its files; a new home is made only if some are there.
 
     Raises:
         UsageError: the home belongs to another dataset, cannot be written, or the dataset is no folder.
@@ -99,6 +104,8 @@ def open_home(dataset: str | None, home: Path | None, name: str | None = None) -
     called = name or (dataset if folder is None else folder.resolve().name)
     home = home or Path("data") / called
     if not (home / "home.json").exists():
+        if folder is not None and data is not None:
+            check_input_folder(folder, data)
         _make(home, called, folder)
     about = existing_home(home)
     if about.dataset != called:

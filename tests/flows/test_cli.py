@@ -42,6 +42,7 @@ def test_every_command_explains_itself(command: str) -> None:
     ("arguments", "message"),
     [
         (("run", "--dataset", "no/such/folder"), "There is no data set 'no/such/folder'"),
+        (("run", "--dataset", "."), "holds no ratings, tags or events"),
         (("run", "--set", "split.metod=auto"), "Did you mean split.method?"),
         (("run", "--models", "popularty"), "Did you mean 'popularity'?"),
         (("run", "--as-of", "yesterday"), "--as-of 'yesterday' is no date"),

@@ -49,7 +49,10 @@ def test_the_server_of_a_killed_night_is_ended(
     assert os.environ["PREFECT_HOME"] == str(tmp_path)
 
 
-def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(tmp_path: Path) -> None:
+def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefect_home, "_children", lambda _: [])
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
         (tmp_path / "server.pid").write_text(f"{bystander.pid}\n")
         prefect_home.end_orphan(tmp_path)
