@@ -225,11 +225,24 @@ def main() -> None:
     code = 0
     try:
         app()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
-            raise
+            traceback.print_exc()
         clear = plain(error) or NightError(str(error))
         complain(clear)
         code = clear.exit_code
-        traceback.clear_frames(error.__traceback__)  # else DuckDB complains at exit of what they hold
+        _forget_where(error)
     sys.exit(code)
+
+
+def _forget_where(error: BaseException) -> None:
+    """Drop the tracebacks of an error and of those it came from.
+
+    Prefect keeps errors until the process ends, their frames keep what DuckDB made, and it complains of that at exit.
+    """
+    known, found = set[int](), [error]
+    while found:
+        one = found.pop()
+        known.add(id(one))
+        one.__traceback__ = None
+        found += [e for e in (one.__cause__, one.__context__) if e is not None and id(e) not in known]

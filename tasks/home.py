@@ -137,7 +137,7 @@ def existing_home(home: Path) -> Home:
         raise UsageError(
             f"There is no home at {home}: no night has run there yet.", f"Start one: recs run --home {home}"
         ) from None
-    except (json.JSONDecodeError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise UsageError(
             f"{home / 'home.json'} cannot be read ({error}).", "Is this folder really a home of nightly-recs?"
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ from tasks.targets.registry import open_target
 from tasks.warehouse import open_warehouse
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
+_ROOM = 32 * 2**20  # bytes; with much less, Prefect's server does not start, and takes minutes to say so
+_ROOM_TO_START = 32 * 2**20  # bytes: Prefect's database and the warehouse of the smallest data set
 log = logging.getLogger(__name__)
 
 
@@ -68,6 +71,7 @@ def run_night(
         NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
     """
     with locked(home):
+        _check_room(home)
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
@@ -80,6 +84,7 @@ def run_night(
                 needless = _nothing_new(mark, runs, target)
                 if needless is not None:
                     return needless
+            _check_room(home)
             store.sweep()
             run = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
             run.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
@@ -101,6 +106,17 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
     """
     with open_target(serving_url(home, settings), owner=home.owner) as target:
         return rollback(target, run_id)
+
+
+def _check_room(home: Home) -> None:
+    """Prefect's server takes two minutes to say that it found no room to start."""
+    free = shutil.disk_usage(home.path).free
+    if free < _ROOM_TO_START:
+        raise NightError(
+            f"The disk is full: {free / 2**20:,.0f} MB are free at {home.path}, and no night starts with less than "
+            f"{_ROOM_TO_START / 2**20:,.0f}.",
+            "Free some space and run again; the published lists stay.",
+        )
 
 
 def serving_url(home: Home, settings: Settings) -> str:
@@ -140,6 +156,15 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
     return None
 
 
+def _check_room(home: Home) -> None:
+    free = shutil.disk_usage(home.path).free
+    if free < _ROOM:
+        raise NightError(
+            f"The disk is full: {free / 2**20:.0f} MB are left for {home.path}.",
+            "Free some space and run again; the published lists stay.",
+        )
+
+
 def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
     """Run the stages; whatever happens, the record says how it ended."""
     run = night.run
@@ -159,7 +184,7 @@ def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
         if run.switched and clear is not None:
             log.warning("The lists are live, but afterwards this failed: %s", cause)
             return
-        if clear is None:
+        if clear is None or clear is error:
             raise
         raise clear from error
     night.runs.finish(run, night.verdict, night.reason)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.errors import NightError
 from tasks.store import from_json, to_json, write_json
 
 Status = Literal["running", "published", "not_switched", "check_failed", "failed"]
@@ -74,12 +75,21 @@ class Runs:
         write_json(self.folder(run.run_id) / "run.json", to_json(run))
 
     def find(self, run_id: int) -> Run | None:
-        """The record of a run, or None."""
+        """The record of a run, or None.
+
+        Raises:
+            NightError: it is damaged.
+        """
+        path = self.folder(run_id) / "run.json"
         try:
-            text = (self.folder(run_id) / "run.json").read_text(encoding="utf-8")
+            run: Run = from_json(Run, json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        run: Run = from_json(Run, json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise NightError(
+                f"{path} is damaged ({error}).",
+                f"Move the folder {path.parent} away; the published lists do not need it.",
+            ) from error
         return run
 
     def all(self) -> list[Run]:

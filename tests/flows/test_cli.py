@@ -118,3 +118,23 @@ def test_an_error_ends_with_its_own_exit_code(
         cli.main()
     assert ended.value.code == code
     assert capsys.readouterr().err == "Error: It broke.\nMend it.\n"
+
+
+def test_an_error_that_was_told_holds_on_to_nothing() -> None:
+    def fail() -> None:
+        try:
+            raise OSError("the cause")
+        except OSError as cause:
+            try:
+                raise ValueError("on the way")
+            except ValueError:
+                raise NightError("the sentence") from cause
+
+    with pytest.raises(NightError) as caught:
+        fail()
+    error = caught.value
+    assert error.__cause__ is not None
+    assert error.__context__ is not None
+    error.__context__.__cause__ = error  # a ring, as an error that was raised from itself makes one
+    cli._forget_where(error)
+    assert [e.__traceback__ for e in (error, error.__cause__, error.__context__)] == [None, None, None]

@@ -63,6 +63,14 @@ def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
         open_home("demo", tmp_path / "file" / "home")
 
 
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"dataset": 1}', "\x00"])
+def test_a_damaged_home_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    home = open_home("demo", tmp_path / "home").path
+    (home / "home.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"home.json cannot be read"):
+        open_home(None, home)
+
+
 def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: Path) -> None:
     home = open_home("demo", tmp_path / "home")
     code = (

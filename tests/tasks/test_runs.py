@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from tasks.errors import NightError
 from tasks.runs import Run, Runs, StageTime
 
 
@@ -56,3 +59,15 @@ def test_a_finished_run_is_never_resumed(tmp_path: Path) -> None:
     assert begin(runs, "same").run_id != done.run_id
     assert [run.status for run in runs.all()] == ["running", "published"]
     assert runs.find(done.run_id) == done
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "\x00"])
+def test_a_damaged_record_is_named_and_can_be_moved_away(tmp_path: Path, text: str) -> None:
+    runs = Runs(tmp_path)
+    damaged = tmp_path / str(begin(runs, "yesterday").run_id)
+    (damaged / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(NightError, match=r"run.json is damaged") as caught:
+        begin(runs, "today")
+    assert str(damaged) in caught.value.hint
+    damaged.rename(tmp_path / "aside")
+    assert begin(runs, "today").status == "running"
