@@ -28,7 +28,6 @@ from tasks.warehouse import open_warehouse
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
 _ROOM = 32 * 2**20  # bytes; with much less, Prefect's server does not start, and takes minutes to say so
-_ROOM_TO_START = 32 * 2**20  # bytes: Prefect's database and the warehouse of the smallest data set
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +70,6 @@ def run_night(
         NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
     """
     with locked(home):
-        _check_room(home)
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
@@ -106,17 +104,6 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
     """
     with open_target(serving_url(home, settings), owner=home.owner) as target:
         return rollback(target, run_id)
-
-
-def _check_room(home: Home) -> None:
-    """Prefect's server takes two minutes to say that it found no room to start."""
-    free = shutil.disk_usage(home.path).free
-    if free < _ROOM_TO_START:
-        raise NightError(
-            f"The disk is full: {free / 2**20:,.0f} MB are free at {home.path}, and no night starts with less than "
-            f"{_ROOM_TO_START / 2**20:,.0f}.",
-            "Free some space and run again; the published lists stay.",
-        )
 
 
 def serving_url(home: Home, settings: Settings) -> str:
