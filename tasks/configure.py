@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tasks.errors import UsageError
 from tasks.settings import Settings, Signal, UtilitySettings
 
 DEFAULT_FILE = Path("pipeline.toml")
+OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
 
 
 def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
@@ -31,6 +33,7 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
     in_file, asked = _read_toml(path), _nested(overrides)
     _refuse_address(in_file)
     _refuse_address(asked)
+    _refuse_unknown_variables()
     defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
 
     class _Layered(Settings):
@@ -82,6 +85,20 @@ def _refuse_address(layer: dict[str, Any]) -> None:
             "publish.url belongs neither into a file nor on the command line, because it may hold a password.",
             "Set the environment variable RECS_PUBLISH__URL instead.",
         )
+
+
+def _refuse_unknown_variables() -> None:
+    """A section's misspelt name would else go unnoticed: the settings read only the variables of those they know."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    known = [f"{prefix}{section}".upper() for section in Settings.model_fields]
+    for variable in sorted(os.environ):
+        section = variable.upper().partition("__")[0]
+        if section.startswith(prefix) and section not in {*known, *OTHER_VARIABLES}:
+            near = difflib.get_close_matches(section, known, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}__…? " if near else ""
+            raise UsageError(
+                f"The environment variable {variable} sets nothing.", f"{hint}Known here: {', '.join(known)}."
+            )
 
 
 def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:

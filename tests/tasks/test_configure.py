@@ -121,3 +121,22 @@ def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest
     assert settings.publish.url is not None
     assert settings.publish.url.get_secret_value().endswith("hunter2@db/x")
     assert "hunter2" not in repr(settings) + str(settings.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("RECS_RECOMEND__N", "RECS_RECOMMEND__…"), ("RECS_PUBLISH_URL", "RECS_PUBLISH__…")],
+)
+def test_a_misspelt_variable_of_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "5")
+    with pytest.raises(UsageError, match=f"environment variable {variable} sets nothing") as caught:
+        load_settings()
+    assert f"Did you mean {meant}?" in caught.value.hint
+
+
+def test_the_command_line_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_HOME", "data/shop")
+    monkeypatch.setenv("RECS_SPLIT__METHOD", "leave_last")
+    assert load_settings().split.method == "leave_last"
