@@ -137,7 +137,13 @@ class Recommender(ABC):
         """Scores of all items for known users: a fresh (len(users), n_items) float32 array."""
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
-        """Predicted ratings of (user, item) pairs, (n,) float32; only models of the rating have them."""
+        """Predicted ratings of (user, item) pairs, (n,) float32; only models of the rating have them.
+
+        A pair with an unknown side is answered with what is known of the other one.
+
+        Raises:
+            NotImplementedError: the model ranks, it does not predict ratings.
+        """
         raise NotImplementedError(f"{self.name} ranks items; it does not predict ratings")
 
     def recommend(

@@ -1,15 +1,29 @@
-"""Name → recommender. A new model is one file in a family's folder and one line here."""
+"""Name → recommender. A new model is one file in a family's folder and one line here.
+
+Classes are imported when they are asked for, so that nobody waits for libraries of models they do not use.
+"""
 
 from __future__ import annotations
 
 import difflib
+from importlib import import_module
 
 from models.base import Config, Recommender
-from models.baselines.popularity import Popularity
-from models.factors.als import ALS
-from models.neighbours.item_knn import ItemKNN
 
-RECOMMENDERS: dict[str, type[Recommender]] = {model.name: model for model in (Popularity, ItemKNN, ALS)}
+RECOMMENDERS: dict[str, str] = {
+    "popularity": "models.baselines.popularity:Popularity",
+    "item_knn": "models.neighbours.item_knn:ItemKNN",
+    "user_knn": "models.neighbours.user_knn:UserKNN",
+    "als": "models.factors.als:ALS",
+    "bpr": "models.factors.bpr:BPR",
+    "logistic_mf": "models.factors.logistic_mf:LogisticMF",
+    "mf": "models.factors.mf:MF",
+    "lightgcn": "models.graph.lightgcn:LightGCN",
+    "ngcf": "models.graph.ngcf:NGCF",
+    "ease": "models.linear.ease:EASE",
+    "graph_filter": "models.linear.graph_filter:GraphFilter",
+    "content": "models.content.profiles:Content",
+}
 
 
 def recommender_class(name: str) -> type[Recommender]:
@@ -19,7 +33,9 @@ def recommender_class(name: str) -> type[Recommender]:
         ValueError: there is none; the message names the nearest and lists all.
     """
     if name in RECOMMENDERS:
-        return RECOMMENDERS[name]
+        module, _, attribute = RECOMMENDERS[name].partition(":")
+        found: type[Recommender] = getattr(import_module(module), attribute)
+        return found
     near = difflib.get_close_matches(name, RECOMMENDERS, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"There is no model {name!r}.{hint} Models: {', '.join(RECOMMENDERS)}.")

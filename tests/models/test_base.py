@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
-from models.registry import RECOMMENDERS
+from models.registry import RECOMMENDERS, config_class
 from tests.models.contract import small_world
 
 
@@ -31,7 +31,7 @@ def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_every_hyperparameter_is_described(name):
-    fields = RECOMMENDERS[name].config_class.model_fields
+    fields = config_class(name).model_fields
     assert all(field.description for field in fields.values())
 
 

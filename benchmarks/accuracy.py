@@ -1,0 +1,78 @@
+"""How well one model ranks, on data in LightGCN's text format: a line is `user item item ...`, dense integers.
+
+python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--set factors=64] [--seed 42]
+
+All items are ranked, each user's training items are left out, nothing is sampled and popularity completes nothing.
+recall@20 = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable;
+fit_s holds numba's compilation if its cache is cold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from models.evaluation.metrics import ranking_metrics
+from models.interactions import Interactions
+from models.registry import recommender_class
+from tasks.errors import UsageError
+from tasks.memory import peak_mb
+
+
+def read_lists(path: Path) -> sparse.csr_array:
+    """A file in LightGCN's format as a (users, items) matrix of ones.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something other than integers from 0 on.
+    """
+    try:
+        rows = [np.array(line.split(), np.int64) for line in path.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable file of lines `user item item ...`: {error}.") from None
+    rows = [row for row in rows if len(row)]
+    if not rows or min(row.min() for row in rows) < 0:
+        raise UsageError(f"{path} is empty or holds a negative number.")
+    users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
+    items = np.fromiter(chain.from_iterable(row[1:] for row in rows), np.int64)
+    matrix = sparse.csr_array((np.ones(len(items), np.float32), (users, items)))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def main() -> None:
+    """Fit, rank, judge, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--test", type=Path, required=True, metavar="FILE")
+    name, config, seed, asked = model_arguments(parser)
+
+    train, test = read_lists(asked.train), read_lists(asked.test)
+    shape = tuple(np.maximum(train.shape, test.shape))
+    train.resize(shape)
+    test.resize(shape)
+    data = Interactions.from_positive(train)
+
+    started = time.perf_counter()
+    model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
+    fitted = time.perf_counter()
+    users = np.flatnonzero(np.diff(test.indptr))
+    lists = model.recommend(users, 20, exclude=data.seen).items
+    scored = time.perf_counter()
+    per_user = ranking_metrics(lists, test[users], [20])
+    print(
+        f"recall@20={per_user['recall@20'].mean():.5f} ndcg@20={per_user['ndcg@20'].mean():.5f} "
+        f"fit_s={fitted - started:.1f} score_s={scored - fitted:.1f} peak_mb={peak_mb():.0f}"
+    )
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)

@@ -1,0 +1,101 @@
+"""How well one model predicts ratings, on tab-separated lines `user item rating timestamp`.
+
+python -m benchmarks.ratings --base u1.base --test u1.test --model mf [--set implicit_term=true] [--seed 42]
+
+Every line of the test file is predicted. The last line is machine-readable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from models.interactions import Interactions
+from models.registry import recommender_class
+from tasks.errors import UsageError
+
+LIKED = 3.5  # from here on a rating counts as positive, as in pipeline.toml
+
+
+def read_ratings(path: Path) -> NDArray[np.float64]:
+    """The columns user, item, rating, timestamp of every line: (n, 4).
+
+    Raises:
+        UsageError: the file cannot be read or is not of that form.
+    """
+    try:
+        rows = np.loadtxt(path, delimiter="\t", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable file of tab-separated numbers: {error}.") from None
+    if rows.size == 0 or rows.shape[1] != 4:
+        raise UsageError(f"{path} does not hold lines of `user item rating timestamp`.")
+    return rows
+
+
+def interactions(
+    rows: NDArray[np.float64], users: NDArray[np.int64], items: NDArray[np.int64]
+) -> Interactions:
+    """The rows as what every model is fitted on; `users` and `items` are their dense indices."""
+    shape = (int(users.max()) + 1, int(items.max()) + 1)
+
+    def matrix(
+        values: NDArray[np.generic], keep: NDArray[np.bool_] | slice = slice(None)
+    ) -> sparse.csr_array:
+        made = sparse.csr_array((values[keep], (users[keep], items[keep])), shape=shape)
+        made.sort_indices()
+        return made
+
+    ones, liked = np.ones(len(rows), np.float32), rows[:, 2] >= LIKED
+    return Interactions(
+        seen=matrix(ones),
+        rating=matrix(rows[:, 2].astype(np.float32)),
+        positive=matrix(ones, liked),
+        composite=matrix(ones, liked),
+        timestamp=matrix(rows[:, 3].astype(np.int64)),
+        item_features=sparse.csr_array((shape[1], 0), dtype=np.float32),
+    )
+
+
+def main() -> None:
+    """Fit, predict, judge, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--test", type=Path, required=True, metavar="FILE")
+    name, config, seed, asked = model_arguments(parser)
+
+    base, test = read_ratings(asked.base), read_ratings(asked.test)
+    user_ids, users = np.unique(base[:, 0], return_inverse=True)
+    item_ids, items = np.unique(base[:, 1], return_inverse=True)
+    data = interactions(base, users, items)
+    if data.seen.nnz < len(base):
+        raise UsageError(
+            f"{asked.base} holds {len(base) - data.seen.nnz} ratings of a pair that it rates twice."
+        )
+
+    started = time.perf_counter()
+    model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
+    seconds = time.perf_counter() - started
+    try:
+        predicted = model.predict(dense(test[:, 0], user_ids), dense(test[:, 1], item_ids))
+    except NotImplementedError as reason:
+        raise UsageError(str(reason)) from None
+    error = predicted - test[:, 2]
+    print(f"rmse={np.sqrt(np.mean(error**2)):.5f} mae={np.abs(error).mean():.5f} fit_s={seconds:.1f}")
+
+
+def dense(ids: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The position of each id among the sorted `known` ones; −1 for strangers."""
+    at = np.searchsorted(known, ids).clip(max=len(known) - 1)
+    return np.where(known[at] == ids, at, -1)
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)
