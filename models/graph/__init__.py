@@ -1,0 +1,1 @@
+"""Models that pass messages along the graph of users, items and their features."""

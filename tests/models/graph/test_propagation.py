@@ -1,0 +1,149 @@
+import numba
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import sparse
+
+from models.graph.propagation import (
+    Propagation,
+    adjacency_tensor,
+    normalized_adjacency,
+    propagate_tensor,
+    torch_device,
+)
+
+WEIGHTS = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=5)
+
+
+def plain_adjacency(matrix: np.ndarray, links: np.ndarray | None = None) -> np.ndarray:
+    n_users, n_items = matrix.shape
+    links = np.zeros((n_items, 0)) if links is None else links
+    n = n_users + n_items + links.shape[1]
+    a = np.zeros((n, n))
+    a[:n_users, n_users : n_users + n_items] = matrix
+    a[n_users : n_users + n_items, n_users + n_items :] = links
+    a += a.T
+    degree = a.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        scale = np.where(degree > 0, degree**-0.5, 0)
+    return scale[:, None] * a * scale
+
+
+def plain_propagate(a: np.ndarray, base: np.ndarray, weights: list[float]) -> np.ndarray:
+    return sum(w * np.linalg.matrix_power(a, layer) @ base for layer, w in enumerate(weights))
+
+
+def edges(shape: tuple[int, int]) -> st.SearchStrategy[np.ndarray]:
+    return arrays.arrays(np.float32, shape, elements=st.sampled_from([0, 0, 1, 1, 2.5]))
+
+
+SHAPES = st.tuples(st.integers(0, 9), st.integers(0, 9))
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_the_adjacency_is_the_normalised_one(data: st.DataObject) -> None:
+    matrix = data.draw(SHAPES.flatmap(edges))
+    a = normalized_adjacency(sparse.csr_array(matrix))
+    assert a.dtype == np.float32
+    assert a.has_canonical_format
+    np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix), atol=1e-6)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_feature_edges_weigh_their_share_of_the_items_edges(data: st.DataObject) -> None:
+    matrix = data.draw(edges((5, 4)))
+    features = data.draw(edges((4, 3)))
+    share = 0.5 * matrix.sum(axis=0) / np.maximum(features.sum(axis=1), 1e-9)
+    a = normalized_adjacency(sparse.csr_array(matrix), sparse.csr_array(features), 0.5)
+    np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix, features * share[:, None]), atol=1e-6)
+
+
+def test_without_weight_features_are_no_nodes() -> None:
+    matrix, features = sparse.csr_array(np.ones((3, 2))), sparse.csr_array(np.ones((2, 4)))
+    assert normalized_adjacency(matrix, features, 0.0).shape == (5, 5)
+    assert normalized_adjacency(matrix, features, 0.1).shape == (9, 9)
+
+
+def test_entries_that_are_not_positive_are_no_edges() -> None:
+    matrix = sparse.csr_array((np.array([0, -1, 2.0]), ([0, 0, 1], [0, 1, 1])), shape=(2, 2))
+    assert normalized_adjacency(matrix).toarray() == pytest.approx(
+        plain_adjacency(np.array([[0, 0], [0, 2.0]]))
+    )
+
+
+@settings(deadline=None)
+@given(st.data(), WEIGHTS)
+def test_propagation_is_the_weighted_sum_of_powers_on_the_cpu_and_in_torch(
+    data: st.DataObject, weights: list[float]
+) -> None:
+    matrix = data.draw(SHAPES.flatmap(edges))
+    base = data.draw(arrays.arrays(np.float32, (sum(matrix.shape), 3), elements=st.floats(-4, 4, width=32)))
+    before = base.copy()
+    a = normalized_adjacency(sparse.csr_array(matrix))
+    ours = Propagation(a).propagate(base, weights)
+    in_torch = propagate_tensor(adjacency_tensor(a, torch.device("cpu")), torch.from_numpy(base), weights)
+    np.testing.assert_allclose(ours, plain_propagate(plain_adjacency(matrix), base, weights), atol=1e-5)
+    np.testing.assert_allclose(ours, in_torch.numpy(), atol=1e-5)
+    assert np.array_equal(base, before)
+
+
+@settings(deadline=None)
+@given(edges((6, 5)))
+def test_one_layer_is_a_product(matrix: np.ndarray) -> None:
+    propagation = Propagation(normalized_adjacency(sparse.csr_array(matrix)))
+    x = np.random.default_rng(0).standard_normal((11, 4)).astype(np.float32)
+    out = np.full_like(x, np.nan)
+    assert propagation.multiply(x, out) is out
+    np.testing.assert_allclose(out, plain_adjacency(matrix) @ x, atol=1e-6)
+
+
+def large() -> tuple[sparse.csr_array, np.ndarray]:
+    rng = np.random.default_rng(5)
+    popularity = rng.pareto(1, 700) + 0.1
+    matrix = sparse.csr_array(rng.random((400, 700)) < popularity / popularity.max())
+    return normalized_adjacency(matrix), rng.standard_normal((1100, 37)).astype(np.float32)
+
+
+def test_propagation_agrees_with_torch_on_a_skewed_graph_and_its_gradient_is_propagation_too() -> None:
+    adjacency, base = large()
+    weights = [0.25, 0.25, 0.25, 0.25]
+    x = torch.from_numpy(base).requires_grad_()
+    final = propagate_tensor(adjacency_tensor(adjacency, torch.device("cpu")), x, weights)
+    propagation = Propagation(adjacency)
+    np.testing.assert_allclose(propagation.propagate(base, weights), final.detach().numpy(), atol=1e-5)
+    gradient = np.cos(base)
+    final.backward(torch.from_numpy(gradient))
+    assert x.grad is not None
+    np.testing.assert_allclose(propagation.propagate(gradient, weights), x.grad.numpy(), atol=1e-5)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    adjacency, base = large()
+    propagation = Propagation(adjacency)
+    threads = numba.get_num_threads()
+    several = propagation.propagate(base, [1, 0.5, 0.25])
+    try:
+        numba.set_num_threads(1)
+        assert np.array_equal(propagation.propagate(base, [1, 0.5, 0.25]), several)
+    finally:
+        numba.set_num_threads(threads)
+
+
+def test_one_propagation_serves_embeddings_of_any_width() -> None:
+    adjacency, base = large()
+    propagation = Propagation(adjacency)
+    whole = propagation.propagate(base, [1, 1, 1])
+    narrow = propagation.propagate(np.ascontiguousarray(base[:, :5]), [1, 1, 1])
+    np.testing.assert_allclose(narrow, whole[:, :5], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_an_error() -> None:
+    assert torch_device("auto") == torch_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="finds no GPU"):
+        torch_device("cuda")
