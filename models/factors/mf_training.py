@@ -1,0 +1,247 @@
+"""How `mf` learns: Adam on blocks of whole users, its step falling to 0. Imports torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch.nn import functional
+
+from models.base import FloatArray, Progress
+from models.graph.propagation import torch_device
+
+if TYPE_CHECKING:
+    from models.factors.mf import MFConfig
+
+_INITIAL_SPREAD = 0.1  # of the factors, while the ratings' is 1
+_MOST_STEPS = 256  # in an epoch
+
+
+class Learned(NamedTuple):
+    """What `train` found, for standardised ratings.
+
+    Attributes:
+        user_factors: (n_users, f) float32, the implicit term included.
+        item_factors: (n_items, f) float32.
+        user_bias: (n_users,) float32.
+        item_bias: (n_items,) float32.
+        error: root of the mean squared error over the last epoch; 1 where there was nothing to learn.
+    """
+
+    user_factors: FloatArray
+    item_factors: FloatArray
+    user_bias: FloatArray
+    item_bias: FloatArray
+    error: float
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The tables to learn; rows of users and items without a rating are 0 and stay so.
+
+    Attributes:
+        user_factors: (n_users, f).
+        item_factors: (n_items, f).
+        user_bias: (n_users,).
+        item_bias: (n_items,).
+        implicit: (n_items, f), what having met an item says about a user, or None.
+    """
+
+    user_factors: torch.Tensor
+    item_factors: torch.Tensor
+    user_bias: torch.Tensor
+    item_bias: torch.Tensor
+    implicit: torch.Tensor | None
+
+    def tables(self) -> list[torch.Tensor]:
+        """Those that are there."""
+        return [table for table in vars(self).values() if table is not None]
+
+
+class Penalties(NamedTuple):
+    """What the squared entries of each row cost in the loss: one number for each user or item."""
+
+    user_factors: torch.Tensor
+    item_factors: torch.Tensor
+    user_bias: torch.Tensor
+    item_bias: torch.Tensor
+    implicit: torch.Tensor
+
+
+class Rows(NamedTuple):
+    """Rows of a sparse matrix on the device: where each begins and ends, the columns and values of all."""
+
+    indptr: torch.Tensor
+    columns: torch.Tensor
+    values: torch.Tensor
+
+
+class Block(NamedTuple):
+    """Some users, their ratings and, for the implicit term, all items that they met."""
+
+    users: torch.Tensor
+    ratings: Rows
+    seen: Rows | None
+
+
+def train(
+    ratings: sparse.csr_array,
+    seen: sparse.csr_array | None,
+    config: MFConfig,
+    seed: int,
+    progress: Progress,
+) -> Learned:
+    """Minimise the squared errors of all ratings plus the penalties.
+
+    Args:
+        ratings: (n_users, n_items) float32, of mean 0 and spread 1.
+        seen: (n_users, n_items), what the implicit term sums over, or None for no such term.
+        config: everything else.
+        seed: of the first factors and of the order of the users.
+        progress: told after every epoch.
+    """
+    device, rng = torch_device(config.device), np.random.default_rng(seed)
+    parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
+    penalties = penalties_of(ratings, ratings if seen is None else seen, config, device)
+    steps = min(max(round(ratings.nnz / config.batch), 1), _MOST_STEPS)
+    optimizer = torch.optim.Adam(parameters.tables(), lr=config.learning_rate, fused=True)
+    error = 1.0
+    for epoch in range(config.epochs if ratings.nnz else 0):
+        squared, visited = torch.zeros((), device=device), 0
+        for block in blocks(ratings, seen, steps, rng, device):
+            share = len(block.ratings.values) / ratings.nnz
+            done = (epoch + visited / ratings.nnz) / config.epochs
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            errors, penalty = loss(parameters, penalties, block, share)
+            optimizer.zero_grad()
+            torch.autograd.backward(errors + penalty)
+            optimizer.step()
+            squared += errors.detach()
+            visited += len(block.ratings.values)
+        error = math.sqrt(squared.item() / ratings.nnz)
+        progress(epoch + 1, config.epochs)
+    with torch.no_grad():
+        return learned(parameters, seen, error, device)
+
+
+def initial_parameters(
+    ratings: sparse.csr_array, implicit: bool, factors: int, rng: np.random.Generator, device: torch.device
+) -> Parameters:
+    """Small random factors, everything else 0."""
+    users, items = (degree > 0 for degree in degrees(ratings))
+
+    def drawn(known: NDArray[np.bool_]) -> torch.Tensor:
+        table = rng.standard_normal((len(known), factors), np.float32) * np.float32(_INITIAL_SPREAD)
+        return torch.from_numpy(table * known[:, None]).to(device).requires_grad_()
+
+    def zeros(*shape: int) -> torch.Tensor:
+        return torch.zeros(shape, device=device, requires_grad=True)
+
+    return Parameters(
+        drawn(users), drawn(items), zeros(len(users)), zeros(len(items)),
+        zeros(len(items), factors) if implicit else None,
+    )  # fmt: skip
+
+
+def penalties_of(
+    ratings: sparse.csr_array, met: sparse.csr_array, config: MFConfig, device: torch.device
+) -> Penalties:
+    """Each strength times degree^degree_exponent; `met` has the degrees of the implicit term's items."""
+
+    def penalty(strength: float, degree: NDArray[np.int64]) -> torch.Tensor:
+        return torch.from_numpy((strength * degree**config.degree_exponent).astype(np.float32)).to(device)
+
+    users, items = degrees(ratings)
+    return Penalties(
+        penalty(config.regularization, users),
+        penalty(config.regularization, items),
+        penalty(config.bias_regularization, users),
+        penalty(config.bias_regularization, items),
+        penalty(config.implicit_regularization, degrees(met)[1]),
+    )
+
+
+def degrees(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many entries each row and each column has."""
+    return np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.shape[1])
+
+
+def blocks(
+    ratings: sparse.csr_array,
+    seen: sparse.csr_array | None,
+    count: int,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> Iterator[Block]:
+    """All users with a rating, in random order and at most `count` blocks of about equally many ratings."""
+    users = rng.permutation(np.flatnonzero(np.diff(ratings.indptr)))
+    ends = np.cumsum(np.diff(ratings.indptr)[users])
+    cuts = np.searchsorted(ends, ratings.nnz * np.arange(1, count) / count)
+    for some in np.split(users, cuts):
+        if len(some):
+            yield Block(
+                torch.from_numpy(some).to(device),
+                rows(ratings, some, device),
+                None if seen is None else rows(seen, some, device),
+            )
+
+
+def rows(matrix: sparse.csr_array, users: NDArray[np.int64], device: torch.device) -> Rows:
+    """The rows of `users`."""
+    part = sparse.csr_array(matrix[users])
+    indptr, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (part.indptr, part.indices))
+    return Rows(indptr.to(device), columns.to(device), torch.from_numpy(part.data).to(device))
+
+
+def loss(
+    parameters: Parameters, penalties: Penalties, block: Block, share: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The squared errors of a block, and its penalties: those of its users and this `share` of the items'.
+
+    Over the blocks of an epoch they add up to the whole objective.
+    """
+    users, (indptr, columns, values) = block.users, block.ratings
+    own, bias = parameters.user_factors[users], parameters.user_bias[users]
+    penalty = penalties.user_factors[users] @ own.square().sum(1) + penalties.user_bias[users] @ bias.square()
+    of_items = penalties.item_factors @ parameters.item_factors.square().sum(1)
+    of_items = of_items + penalties.item_bias @ parameters.item_bias.square()
+    vectors = own
+    if parameters.implicit is not None and block.seen is not None:
+        vectors = own + implicit_sums(parameters.implicit, block.seen)
+        of_items = of_items + penalties.implicit @ parameters.implicit.square().sum(1)
+
+    row = torch.repeat_interleave(indptr.diff())
+    products = vectors[row] * functional.embedding(columns, parameters.item_factors)
+    predicted = products.sum(1) + bias[row] + parameters.item_bias[columns]
+    return (predicted - values).square().sum(), penalty + share * of_items
+
+
+def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:
+    """|N(u)|^-1/2 · Σ of the vectors of N(u), the items that user u met: (n_rows, f)."""
+    sums = functional.embedding_bag(seen.columns, vectors, seen.indptr[:-1], mode="sum")
+    return sums * seen.indptr.diff().clamp(min=1).rsqrt()[:, None]
+
+
+def learned(
+    parameters: Parameters, seen: sparse.csr_array | None, error: float, device: torch.device
+) -> Learned:
+    """The tables as arrays, the implicit term of every user added to their factors."""
+    vectors = parameters.user_factors
+    if parameters.implicit is not None and seen is not None:
+        parts = np.array_split(np.arange(seen.shape[0]), seen.nnz // 2**20 + 1)
+        sums = [implicit_sums(parameters.implicit, rows(seen, users, device)) for users in parts]
+        vectors = vectors + torch.cat(sums)
+    return Learned(
+        user_factors=vectors.detach().cpu().numpy(),
+        item_factors=parameters.item_factors.detach().cpu().numpy(),
+        user_bias=parameters.user_bias.detach().cpu().numpy(),
+        item_bias=parameters.item_bias.detach().cpu().numpy(),
+        error=error,
+    )
