@@ -1,0 +1,178 @@
+"""Content-based filtering: items described by their genres and tags (Lops, de Gemmis & Semeraro 2011)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import sparse
+
+from models.base import Config, IntArray, Progress, Recommender, TopN
+from models.interactions import Interactions, MatrixName
+from models.scoring import item_item_scorer
+from models.scoring.item_item_model import ItemItemRecommender
+from models.scoring.item_item_scorer import product_blocks
+from models.scoring.selection import Selector
+
+
+class ContentConfig(Config):
+    """Hyperparameters of `content`."""
+
+    genre_weight: float = Field(
+        default=0.4, ge=0, le=1, description="Share of the genres in a likeness; the tags have the rest."
+    )
+    like_weight: float = Field(
+        default=0.3, ge=0, description="What a liked item adds to a profile, in mean entries of the matrix."
+    )
+    touch_weight: float = Field(
+        default=0.1, ge=0, description="What any item that the user met adds: people choose what they watch."
+    )
+    user_features: int = Field(
+        default=64, ge=1, le=100_000, description="Strongest genres and strongest tags kept per user."
+    )
+    popularity_exponent: float = Field(
+        default=1.0,
+        ge=0,
+        le=2,
+        description="Scores are multiplied by (1 + users who liked the item) to this power; 0 is the plain cosine.",
+    )
+    caution: float = Field(
+        default=3.0,
+        ge=0,
+        description="A profile of this many items counts as much as popularity alone; more items, more.",
+    )
+
+
+class Content(ItemItemRecommender):
+    """Recommends what is described like the things that the user liked, also what nobody has touched yet.
+
+    An item's profile is TF-IDF over its genres, and over its tags; a user's is the sum of their items' profiles,
+    weighted by utility (Rocchio 1971). The likeness of two profiles is a weighted mean of two cosines, of the genres
+    and of the tags. So an item without tags gets nothing for them; one cosine of everything would take its few genres
+    for a full description (NDCG@10 on ml-latest-small .06 instead of .10).
+
+    Likeness alone ranks badly, for it does not know what is good (.04). With n items in the user's profile,
+
+        score(u, i) = (likeness(u, i) + caution / n) · ((1 + likes of i) / (1 + most likes of any))^popularity_exponent
+
+    which is nearly popularity for a user of one item, and bends towards the user's taste with every further one.
+
+    Knows every item with a genre or tag that it shares with some but not all others, touched or not, and every user who
+    met such an item.
+
+    Attributes:
+        profiles_: (n_users, n_features + 1) float32, the users' profiles, and caution / n.
+        similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity.
+        item_profiles_: (n_items, n_features) float32; the product of two rows is the likeness of two items.
+    """
+
+    name: ClassVar[str] = "content"
+    matrix: ClassVar[MatrixName] = "composite"
+    config_class: ClassVar[type[Config]] = ContentConfig
+    config: ContentConfig
+
+    item_profiles_: sparse.csr_array
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,
+        *,
+        seed: int,  # noqa: ARG002
+        progress: Progress,  # noqa: ARG002
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        config = self.config
+        weights = self._profile_weights(matrix, data)
+        is_genre = np.array([name.startswith("genre:") for name in data.feature_names], bool)
+        users, items = [], []
+        for columns, share in ((is_genre, config.genre_weight), (~is_genre, 1 - config.genre_weight)):
+            described = tf_idf(sparse.csr_array(data.item_features[:, columns]))
+            liking = _unit_rows(_strongest(weights, described, config.user_features))
+            items.append(described * np.float32(np.sqrt(share)))
+            users.append(liking * np.float32(np.sqrt(share)))
+        self.item_profiles_, of_users = _side_by_side(items), _side_by_side(users)
+
+        self.known_items_ = np.diff(self.item_profiles_.indptr) > 0
+        self.known_users_ = np.diff(of_users.indptr) > 0
+        caution = self.known_users_ * config.caution / np.maximum(np.diff(weights.indptr), 1)
+        self.profiles_ = _with_column(of_users, caution)
+        popularity = _popularity(data.positive, config.popularity_exponent)
+        of_items = _with_column(self.item_profiles_, self.known_items_)
+        self.similarity_ = sparse.csr_array((sparse.diags_array(popularity) @ of_items).T)
+
+    def _profile_weights(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
+        """What each item counts in each user's profile: the pattern of `seen` and of `matrix`, float32."""
+        mean = float(matrix.data.mean()) if matrix.nnz else 0.0
+        liked, touched = self.config.like_weight * data.positive, self.config.touch_weight * data.seen
+        weights: sparse.csr_array = matrix / (mean or 1.0) + liked + touched
+        return weights.astype(np.float32)
+
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """By likeness alone: popularity plays no part."""
+        n_items = len(self.known_items_)
+        itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+        return item_item_scorer.top_n(
+            self.item_profiles_, sparse.csr_array(self.item_profiles_.T), items, n,
+            tie_order=self.tie_order_, exclude=itself, eligible=self.known_items_,
+        )  # fmt: skip
+
+
+def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
+    """Rows of length 1, entries ∝ ln(1 + times) · ln((n + 1) / (items of the feature + 1)) (Salton & Buckley 1988).
+
+    What stands at a single item likens it to no other one, what stands at every item says nothing: both are left out.
+    """
+    n_items = counts.shape[0]
+    spread = np.bincount(counts.indices, minlength=counts.shape[1])
+    idf = np.where(spread > 1, np.log((n_items + 1) / (spread + 1)), 0).astype(np.float32)
+    weighted = sparse.csr_array(
+        (np.log1p(counts.data) * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape
+    )
+    weighted.eliminate_zeros()
+    return _unit_rows(weighted)
+
+
+def _strongest(weights: sparse.csr_array, features: sparse.csr_array, k: int) -> sparse.csr_array:
+    """The k greatest entries of every row of weights · features, a block of rows at a time."""
+    n_rows, n_features = weights.shape[0], features.shape[1]
+    if features.nnz == 0:
+        return sparse.csr_array((n_rows, n_features), dtype=np.float32)
+    rows = np.arange(n_rows)
+    selector = Selector(rows, min(k, n_features), np.arange(n_features, dtype=np.int32))
+    for start, block in product_blocks(weights, features, rows):
+        selector.select(start, block)
+    kept = selector.top.items >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    found = (selector.top.scores[kept], selector.top.items[kept], indptr)
+    strongest = sparse.csr_array(found, shape=(n_rows, n_features))
+    strongest.sort_indices()
+    return strongest
+
+
+def _unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Every row divided by its length; empty rows stay empty."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32))
+    per_entry = np.repeat(lengths, np.diff(matrix.indptr))
+    return sparse.csr_array((matrix.data / per_entry, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _with_column(matrix: sparse.csr_array, column: NDArray[np.generic]) -> sparse.csr_array:
+    """`matrix` with one more column behind the others."""
+    return _side_by_side([matrix, sparse.csr_array(np.asarray(column, np.float32)[:, None])])
+
+
+def _side_by_side(matrices: list[sparse.csr_array]) -> sparse.csr_array:
+    """All columns in one matrix, without zeros: a weight of 0 leaves nothing to know an item or a user by."""
+    together = sparse.csr_array(sparse.hstack(matrices, format="csr"))
+    together.eliminate_zeros()
+    return together
+
+
+def _popularity(positive: sparse.csr_array, exponent: float) -> NDArray[np.float32]:
+    """(1 + users who liked the item) to a power, 1 for the item that most users liked: (n_items,) float32."""
+    liked = 1 + np.bincount(positive.indices, minlength=positive.shape[1])
+    popularity: NDArray[np.float32] = ((liked / liked.max(initial=1)) ** exponent).astype(np.float32)
+    return popularity
