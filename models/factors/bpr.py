@@ -1,0 +1,122 @@
+"""Bayesian personalised ranking: what a user liked should score above what they did not (Rendle et al. 2009)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from models.base import Config, FloatArray, Progress, Recommender
+from models.factors.bpr_kernels import Factors, Trainer
+from models.interactions import Interactions, MatrixName
+from models.scoring.factor_model import FactorRecommender
+
+
+class BPRConfig(Config):
+    """Hyperparameters of `bpr`."""
+
+    sampler: Literal["uniform", "implicit"] = Field(
+        default="uniform",
+        description="uniform: our own trainer, whose negatives are drawn evenly from all items. implicit: that "
+        "library's, which draws them by popularity; the bias is corrected for it.",
+    )
+    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
+    iterations: int = Field(default=100, ge=1, le=10_000, description="Visits of every entry.")
+    learning_rate: float = Field(
+        default=0.2, gt=0, le=10, description="Length of the first step; uniform: falls to zero linearly."
+    )
+    regularization: float = Field(
+        default=0.01, ge=0, le=10, description="Weight of the squared vectors and biases in the loss."
+    )
+    candidates: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="uniform: how many items to draw for one comparison, of which the highest scored one is taken "
+        "(dynamic negative sampling: Zhang et al. 2013); 1 is plain BPR.",
+    )
+    deterministic: bool = Field(
+        default=True,
+        description="implicit: train on one thread, because its lock-free threads make every fit another one. "
+        "uniform is deterministic on all threads anyway.",
+    )
+
+
+class BPR(FactorRecommender):
+    """Matrix factorization by pairwise comparisons: for each liked item one that the user did not like.
+
+    With `sampler=implicit` negatives come in proportion to their number of users q, which teaches
+    log(p(item | user) / q(item)) instead of log p(item | user): unpopular items score too high. Adding log q to
+    the bias takes that back; it is why the same library without it ranks so much worse.
+    """
+
+    name: ClassVar[str] = "bpr"
+    matrix: ClassVar[MatrixName] = "positive"
+    config_class: ClassVar[type[Config]] = BPRConfig
+    config: BPRConfig
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,  # noqa: ARG002
+        *,
+        seed: int,
+        progress: Progress,
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        train = self._train_uniform if self.config.sampler == "uniform" else self._train_implicit
+        self.user_factors_, self.item_factors_, self.item_bias_ = train(matrix, seed, progress)
+
+    def _train_uniform(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
+        config = self.config
+        rng = np.random.default_rng(seed)
+        n_users, n_items = matrix.shape
+        factors = Factors(
+            users=_small_vectors(n_users, config.factors, rng),
+            items=_small_vectors(n_items, config.factors, rng),
+            bias=np.zeros(n_items, np.float32),
+        )
+        trainer = Trainer(matrix, factors, rng)
+        for done in range(config.iterations):
+            trainer.epoch(
+                step=config.learning_rate * (1 - done / config.iterations),
+                regularization=config.regularization,
+                candidates=config.candidates,
+            )
+            progress(done + 1, config.iterations)
+        return factors
+
+    def _train_implicit(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415
+
+        config = self.config
+        with threadpool_limits(1, "blas"):
+            model = BayesianPersonalizedRanking(
+                factors=config.factors,
+                learning_rate=config.learning_rate,
+                regularization=config.regularization,
+                iterations=config.iterations,
+                num_threads=1 if config.deterministic else 0,
+                random_state=seed,  # an int: a RandomState crashes
+            )
+            model.fit(
+                sparse.csr_matrix(matrix),  # it refuses a csr_array
+                show_progress=False,
+                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
+            )
+        degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        return Factors(
+            users=np.ascontiguousarray(
+                model.user_factors[:, :-1]
+            ),  # the last one is 1, and the item's is its bias
+            items=np.ascontiguousarray(model.item_factors[:, :-1]),
+            bias=(model.item_factors[:, -1] + np.log(np.maximum(degree, 1))).astype(np.float32),
+        )
+
+
+def _small_vectors(n: int, factors: int, rng: np.random.Generator) -> FloatArray:
+    """Random vectors of length about 0.1, (n, factors) float32."""
+    return rng.standard_normal((n, factors), np.float32) * np.float32(0.1 / factors**0.5)

@@ -1,0 +1,77 @@
+"""Logistic matrix factorization: the probability that a user likes an item (Johnson 2014)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from models.base import Config, Progress, Recommender
+from models.interactions import Interactions, MatrixName
+from models.scoring.factor_model import FactorRecommender
+
+
+class LogisticMFConfig(Config):
+    """Hyperparameters of `logistic_mf`."""
+
+    factors: int = Field(default=32, ge=1, le=2048, description="Length of the user and item vectors.")
+    iterations: int = Field(default=30, ge=1, le=10_000, description="Rounds of users, then items.")
+    learning_rate: float = Field(default=1.0, gt=0, le=10, description="Scale of the AdaGrad steps.")
+    regularization: float = Field(default=2.0, ge=0, description="Weight of the squared vectors in the loss.")
+    negatives: int = Field(
+        default=30,
+        ge=1,
+        le=1000,
+        description="Random items without an entry, for each entry, in every round.",
+    )
+    deterministic: bool = Field(
+        default=True,
+        description="Train on one thread: on several the random items depend on their number.",
+    )
+
+
+class LogisticMF(FactorRecommender):
+    """implicit's logistic matrix factorization behind our contract.
+
+    Scores are log-odds short of the user's own bias, which does not change anybody's list.
+    """
+
+    name: ClassVar[str] = "logistic_mf"
+    matrix: ClassVar[MatrixName] = "positive"
+    config_class: ClassVar[type[Config]] = LogisticMFConfig
+    config: LogisticMFConfig
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,  # noqa: ARG002
+        *,
+        seed: int,
+        progress: Progress,
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415
+
+        config = self.config
+        with threadpool_limits(1, "blas"):
+            model = LogisticMatrixFactorization(
+                factors=config.factors,
+                learning_rate=config.learning_rate,
+                regularization=config.regularization,
+                iterations=config.iterations,
+                neg_prop=config.negatives,
+                num_threads=1 if config.deterministic else 0,
+                random_state=seed,  # an int: a RandomState crashes
+            )
+            model.fit(
+                sparse.csr_matrix(matrix),  # it refuses a csr_array
+                show_progress=False,
+                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
+            )
+        # implicit appends two columns to either side: (1, user bias) and (item bias, 1).
+        self.user_factors_ = np.ascontiguousarray(model.user_factors[:, :-2])
+        self.item_factors_ = np.ascontiguousarray(model.item_factors[:, :-2])
+        self.item_bias_ = np.ascontiguousarray(model.item_factors[:, -2])
