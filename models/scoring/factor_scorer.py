@@ -23,7 +23,7 @@ def top_n(
 ) -> TopN:
     """The n items of greatest user_factors · item_factors + item_bias for each user.
 
-    Beyond the result it holds one block of at most 512 rows and 8 million scores, used again and again: fresh
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, used again and again: fresh
     allocations of that size cost several times the product itself.
 
     Args:

@@ -31,7 +31,7 @@ def top_n(
 ) -> TopN:
     """The n items of greatest score for each user; items without evidence are left out.
 
-    Beyond the result it holds one block of at most 512 rows and 8 million scores.
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores.
 
     Args:
         profiles: (n_users, n_items) float32, what each user did.

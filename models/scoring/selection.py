@@ -4,6 +4,9 @@ No row is sorted. A row is dealt into groups; the n-th greatest group maximum is
 greatest score, because n different groups hold at least one such score each. Only the few groups that reach
 the bound are looked at again, and only the scores that reach it are sorted: a little over n, if few are tied.
 
+Scores are compared as the integers that their bits spell: among positive floats that is the same order, and maxima of
+integers fill the machine's vectors. Where negative scores count, the row is first rewritten so that it holds for all.
+
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
 
@@ -20,9 +23,11 @@ from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.scoring.launch import one_launch
 
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
-_BLOCK_ENTRIES = 8_000_000  # scores held at a time: 32 MB
-_MAX_BLOCK_ROWS = 512  # the matrix product gains nothing from taller blocks
-_MINUS_INFINITY = -2_139_095_041  # −inf among the bit patterns that order like floats
+_BLOCK_ENTRIES = 30_000_000  # scores held at a time: 120 MB
+_MAX_BLOCK_ROWS = 1024  # the matrix product gains nothing from taller blocks
+_GROUP = 32  # scores per group, if that makes enough groups
+_NO_SCORE = -(2**31)  # what −inf and NaN become
+_INFINITY = 0x7F800000  # the bits of +inf; NaN lies above
 
 
 class Selector:
@@ -63,7 +68,13 @@ class Selector:
         with one_launch:
             if self._exclude is not None:
                 _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
-            _select(scores, self._tie_rank, self._tie_order, self.top.items[rows], self.top.scores[rows])
+            _select(
+                scores.view(np.int32),
+                self._tie_rank,
+                self._tie_order,
+                self.top.items[rows],
+                self.top.scores[rows],
+            )
 
 
 def block_rows(n_items: int) -> int:
@@ -80,113 +91,128 @@ def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
 
 
 @numba.njit(parallel=True, cache=True)
-def _select(scores: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
+def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
     """Write every row's best items and their scores; what is not written stays padding."""
-    n_rows, width = scores.shape
+    n_rows, width = bits.shape
     n = items.shape[1]
+    n_groups = max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
-        maxima = np.empty(min(width, max(8 * n, 256)), np.float32)
-        ordered = np.empty(len(maxima), np.int32)
-        keys = np.empty(width + 1, np.uint64)  # one more, for a candidate that is not kept
+        maxima = np.empty(n_groups, np.int32)
+        found = np.empty(width + 1, np.int32)  # one more, for a candidate that is not kept
+        rewritten = np.empty(width, np.int32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            _group_maxima(scores[row], maxima)
-            count = _collect(scores[row], _lower_bound(maxima, n, ordered), maxima, tie_rank, keys)
-            _sort_greatest(keys, count, n)
-            for rank in range(min(count, n)):
-                item = tie_order[np.uint64(0xFFFFFFFF) - (keys[rank] & np.uint64(0xFFFFFFFF))]
+            scores = bits[row]
+            _group_maxima(scores, maxima)
+            bound = _lower_bound(maxima, n)
+            if bound <= 0 or maxima.max() > _INFINITY:
+                _rewrite(scores, rewritten)
+                scores = rewritten
+                _group_maxima(scores, maxima)
+                bound = _lower_bound(maxima, n)
+            best = _greatest(_keys(scores, found[: _collect(scores, bound, maxima, found)], tie_rank), n)
+            for rank in range(len(best)):
+                item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
                 items[row, rank] = item
-                values[row, rank] = scores[row, item]
+                values[row, rank] = _as_float(scores[item])
+
+
+@numba.njit(cache=True)
+def _rewrite(bits: Any, ordered: Any) -> None:
+    """Integers that order like the floats, negative ones too: −0 as 0, and −inf and NaN below everything."""
+    for item in range(len(bits)):
+        b = bits[item]
+        magnitude = b & np.int32(0x7FFFFFFF)
+        none = (magnitude > _INFINITY) | ((magnitude == _INFINITY) & (b < 0))
+        ordered[item] = _NO_SCORE if none else (b if b >= 0 else -magnitude)
+
+
+@numba.njit(cache=True)
+def _as_float(ordered: Any) -> Any:
+    """The float behind a rewritten integer; a positive one was never rewritten."""
+    bits = ordered if ordered >= 0 else -ordered | np.int32(_NO_SCORE)
+    return np.int32(bits).view(np.float32)
 
 
 @numba.njit(cache=True)
 def _group_maxima(row: Any, maxima: Any) -> None:
-    """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loop is a vector maximum."""
-    maxima[:] = -np.inf
-    for start in range(0, len(row), len(maxima)):
-        part = row[start : start + len(maxima)]
-        for group in range(len(part)):
-            maxima[group] = part[group] if part[group] > maxima[group] else maxima[group]
+    """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loops are vector maxima.
+
+    Four passes in one: a maximum is written once for four scores that are read.
+    """
+    n_groups, width = len(maxima), len(row)
+    maxima[:] = row[:n_groups]
+    start = n_groups
+    while start + 4 * n_groups <= width:
+        second, third, fourth = start + n_groups, start + 2 * n_groups, start + 3 * n_groups
+        for group in range(n_groups):
+            left = max(row[start + group], row[second + group])
+            right = max(row[third + group], row[fourth + group])
+            maxima[group] = max(maxima[group], left, right)
+        start += 4 * n_groups
+    while start < width:
+        for group in range(min(n_groups, width - start)):
+            maxima[group] = max(maxima[group], row[start + group])
+        start += n_groups
 
 
 @numba.njit(cache=True)
-def _collect(row: Any, bound: Any, maxima: Any, tie_rank: Any, keys: Any) -> int:
-    """Gather the scores that reach the bound as integers, the better the greater; return how many.
+def _lower_bound(maxima: Any, n: int) -> Any:
+    """The n-th greatest group maximum or a little less; the least score there is if fewer than n groups have one.
 
-    A key is the score's bit pattern, turned so that it orders like the score, above the inverted tie rank.
+    Bisects the integers: at most 32 counts, without a branch.
     """
-    count = 0
-    for group in range(len(maxima)):
-        if maxima[group] >= bound and maxima[group] > -np.inf:
-            for item in range(group, len(row), len(maxima)):
-                keys[count] = item  # kept only if counted: a branch here would be guessed wrong too often
-                count += (row[item] >= bound) & (row[item] > -np.inf)
-    for at in range(count):
-        item = keys[at]
-        score = np.float32(row[item] + np.float32(0))  # −0 becomes 0: they are equal
-        ordered = score.view(np.uint32) ^ np.uint32(0xFFFFFFFF if score < 0 else 0x80000000)
-        tie = np.uint64(0xFFFFFFFF) - np.uint64(tie_rank[item])
-        keys[at] = (np.uint64(ordered) << np.uint64(32)) | tie
-    return count
-
-
-@numba.njit(cache=True)
-def _lower_bound(maxima: Any, n: int, ordered: Any) -> Any:
-    """The n-th greatest group maximum or a little less; −inf if there are fewer than n.
-
-    Bisects the bit patterns, turned so that they order like the floats: at most 32 counts, without a branch.
-    """
-    bits = maxima.view(np.int32)
-    for group in range(len(bits)):
-        ordered[group] = bits[group] ^ ((bits[group] >> 31) & np.int32(0x7FFFFFFF))
-    low, high = _MINUS_INFINITY, 2**31  # at least n maxima reach low, fewer reach high
-    if len(ordered) < n:
-        return np.float32(-np.inf)
+    low, high = (
+        _NO_SCORE + 1,
+        2**31,
+    )  # at least n maxima reach low, or all candidates are wanted; fewer reach high
     while high - low > 1:
         middle = (low + high) >> 1
         least = np.int32(middle)
         count = np.int32(0)
-        for group in range(len(ordered)):
-            count += np.int32(ordered[group] >= least)
+        for group in range(len(maxima)):
+            count += np.int32(maxima[group] >= least)
         if count < n:
             high = middle
         else:
             low = middle
             if count <= n + n // 8:
                 break
-    return np.int32(low ^ ((low >> 31) & 0x7FFFFFFF)).view(np.float32)
+    return np.int32(low)
 
 
 @numba.njit(cache=True)
-def _sort_greatest(values: Any, count: int, n: int) -> None:
-    """Bring the n greatest of the first `count` values to the front, greatest first."""
-    size = min(count, n)
-    _heap_greatest(values, count, size)
-    for end in range(size - 1, 0, -1):
-        values[0], values[end] = values[end], values[0]
-        _sift_down(values, 0, end)
+def _collect(row: Any, bound: Any, maxima: Any, found: Any) -> Any:
+    """Write the items whose scores reach the bound to the front of `found`; return how many.
+
+    Each is written and then counted only if it does: a branch would be guessed wrong too often.
+    """
+    n_groups = len(maxima)
+    count = np.uint64(0)
+    for group in range(n_groups):
+        found[count] = group
+        count += np.uint64(maxima[group] >= bound)
+    groups = found[:count].copy()
+    count = np.uint64(0)
+    for group in groups:
+        for item in range(group, len(row), n_groups):
+            found[count] = item
+            count += np.uint64(row[item] >= bound)
+    return count
 
 
 @numba.njit(cache=True)
-def _heap_greatest(values: Any, count: int, n: int) -> None:
-    """Make values[:n] a heap of the n greatest of values[:count], the least of them at its root."""
-    for at in range(n // 2 - 1, -1, -1):
-        _sift_down(values, at, n)
-    for at in range(n, count):
-        if values[at] > values[0]:
-            values[0] = values[at]
-            _sift_down(values, 0, n)
+def _keys(row: Any, items: Any, tie_rank: Any) -> Any:
+    """One integer an item, the better the greater: the score above the inverted tie rank."""
+    keys = np.empty(len(items), np.int64)
+    for at in range(len(items)):
+        tie = np.int64(0xFFFFFFFF) - np.int64(tie_rank[items[at]])
+        keys[at] = (np.int64(row[items[at]]) << np.int64(32)) | tie
+    return keys
 
 
 @numba.njit(cache=True)
-def _sift_down(heap: Any, at: int, size: int) -> None:
-    """Restore the heap heap[:size] below a root that may be too great."""
-    value = heap[at]
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= value:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = value
+def _greatest(keys: Any, n: int) -> Any:
+    """The n greatest keys, greatest first."""
+    if len(keys) > 4 * n:
+        keys = np.partition(keys, len(keys) - n)[len(keys) - n :]
+    return np.sort(keys)[::-1][:n]
