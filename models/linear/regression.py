@@ -1,0 +1,200 @@
+"""Every item regressed on the other items, with a penalty on squared weights: all at once, or each on a few.
+
+Row i of the result holds the weights b that make Σ_j b_j · column j come nearest to column i, with b_i = 0:
+argmin |x_i − X b|² + penalty · |b|².
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg.lapack import spotrf, spotri
+
+from models.base import FloatArray, TopN
+from models.scoring.item_item_scorer import product_blocks
+from models.scoring.launch import one_launch
+from models.scoring.selection import Selector, block_rows
+
+_ITEMS_PER_CHUNK = 32  # items that share one scratch space
+_TOLERANCE = 1e-4  # at which the remaining gradient ends the iteration, relative to the first
+_MAX_STEPS = 200  # of conjugate gradients; a dozen are usual
+
+
+def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
+    """The weights on all other items: Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8.
+
+    Holds one (n_items, n_items) float32 array, in which everything happens in place.
+
+    Raises:
+        ValueError: the penalty is too small for float32: Cholesky's method meets a negative pivot.
+    """
+    n_items = matrix.shape[1]
+    weights = np.empty((n_items, n_items), np.float32)
+    for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, np.arange(n_items)):
+        weights[start : start + len(products)] = np.where(np.isneginf(products), 0, products)
+    weights[np.diag_indices(n_items)] += penalty
+    triangle = weights.T  # LAPACK wants columns, and the matrix is symmetric: this copies nothing
+    _, failed = spotrf(triangle, lower=1, overwrite_a=1)
+    if failed:
+        raise ValueError(f"a penalty of {penalty:g} is too small to regress {n_items} items in float32")
+    spotri(triangle, lower=1, overwrite_c=1)
+    for start in range(0, n_items, block_rows(n_items)):  # it left one half of the inverse: mirror it
+        rows = slice(start, start + block_rows(n_items))
+        weights[rows, :start] = weights[:start, rows].T
+        weights[rows, rows] = np.triu(weights[rows, rows]) + np.triu(weights[rows, rows], 1).T
+    weights /= -np.diag(weights)[:, None].copy()
+    weights[np.diag_indices(n_items)] = 0
+    return weights
+
+
+def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> sparse.csr_array:
+    """The k entries of greatest magnitude of each row of a square array, as a sparse matrix."""
+    n_items = len(weights)
+    selector = Selector(np.arange(n_items), min(k, n_items), tie_order)
+    for start in range(0, n_items, block_rows(n_items)):
+        magnitudes = np.abs(weights[start : start + block_rows(n_items)])
+        magnitudes[magnitudes == 0] = -np.inf
+        selector.select(start, magnitudes)
+    kept = _as_matrix(selector.top, n_items)
+    kept.data[:] = weights[np.repeat(np.arange(n_items), np.diff(kept.indptr)), kept.indices]
+    return kept
+
+
+def candidates(
+    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32]
+) -> sparse.csr_array:
+    """Each item's k best single regressors: those j that lower the loss most when they are alone.
+
+    That is by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
+    """
+    n_items = matrix.shape[1]
+    items = np.arange(n_items)
+    scale = 1 / np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32) + np.float32(penalty))
+    itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+    selector = Selector(items, min(k, n_items), tie_order, exclude=itself)
+    for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, items):
+        selector.select(start, np.multiply(products, scale, out=products))
+    return _as_matrix(selector.top, n_items)
+
+
+def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float) -> sparse.csr_array:
+    """The weights on the items that are stored in each row of `chosen`, by conjugate gradients.
+
+    Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve such small problems
+    for the same end. No product of items × items is held: each problem is solved on its own few columns, by one
+    thread, so that results do not depend on the number of threads.
+    """
+    columns = sparse.csr_array(matrix.T)
+    weights = np.empty(chosen.nnz, np.float32)
+    with one_launch:
+        _regress(
+            (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
+            matrix.shape[0], float(penalty), weights,
+        )  # fmt: skip
+    return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
+
+
+def _as_matrix(top: TopN, n_columns: int) -> sparse.csr_array:
+    """Lists as a sparse matrix, a row per list."""
+    kept = top.items >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    rows = sparse.csr_array((top.scores[kept], top.items[kept], indptr), shape=(len(top.items), n_columns))
+    rows.sort_indices()
+    return rows
+
+
+@numba.njit(parallel=True, cache=True)
+def _regress(columns: Any, chosen: Any, n_users: int, penalty: float, weights: Any) -> None:
+    """Fill `weights`, which lie as the entries of `chosen` do."""
+    indptr, regressors = chosen
+    n_items = len(indptr) - 1
+    for chunk in numba.prange((n_items + _ITEMS_PER_CHUNK - 1) // _ITEMS_PER_CHUNK):
+        local = np.full(n_users, -1, np.int32)
+        for item in range(chunk * _ITEMS_PER_CHUNK, min(n_items, (chunk + 1) * _ITEMS_PER_CHUNK)):
+            part = slice(indptr[item], indptr[item + 1])
+            starts, users, values, n_local = _gather(columns, regressors[part], local)
+            gradient = _against_target(columns, item, regressors[part], local, starts, users, values)
+            weights[part] = _conjugate_gradients(starts, users, values, n_local, gradient, penalty)
+            for column in regressors[part]:
+                for at in range(columns[0][column], columns[0][column + 1]):
+                    local[columns[1][at]] = -1
+
+
+@numba.njit(cache=True)
+def _gather(columns: Any, regressors: Any, local: Any) -> Any:
+    """The regressors' columns side by side, with users numbered as they come: small enough for the cache."""
+    indptr, indices, data = columns
+    starts = np.zeros(len(regressors) + 1, np.int64)
+    for number, column in enumerate(regressors):
+        starts[number + 1] = starts[number] + indptr[column + 1] - indptr[column]
+    users = np.empty(starts[-1], np.int32)
+    values = np.empty(starts[-1], np.float32)
+    n_local = 0
+    to = 0
+    for column in regressors:
+        for at in range(indptr[column], indptr[column + 1]):
+            if local[indices[at]] < 0:
+                local[indices[at]] = n_local
+                n_local += 1
+            users[to] = local[indices[at]]
+            values[to] = data[at]
+            to += 1
+    return starts, users, values, n_local
+
+
+@numba.njit(cache=True)
+def _against_target(
+    columns: Any, item: int, regressors: Any, local: Any, starts: Any, users: Any, values: Any
+) -> Any:
+    """Each regressor's product with the item's own column."""
+    indptr, indices, data = columns
+    target = np.zeros(users.max() + 1 if len(users) else 1, np.float64)
+    for at in range(indptr[item], indptr[item + 1]):
+        if local[indices[at]] >= 0:
+            target[local[indices[at]]] = data[at]
+    products = np.zeros(len(regressors), np.float64)
+    for number in range(len(regressors)):
+        for at in range(starts[number], starts[number + 1]):
+            products[number] += values[at] * target[users[at]]
+    return products
+
+
+@numba.njit(cache=True)
+def _conjugate_gradients(
+    starts: Any, users: Any, values: Any, n_local: int, gradient: Any, penalty: float
+) -> Any:
+    """Solve (AᵀA + penalty) b = gradient, preconditioned by the diagonal (Hestenes & Stiefel 1952)."""
+    size = len(gradient)
+    diagonal = np.full(size, penalty)
+    for number in range(size):
+        for at in range(starts[number], starts[number + 1]):
+            diagonal[number] += values[at] * values[at]
+    solution = np.zeros(size)
+    residual = gradient.copy()
+    direction = residual / diagonal
+    image = np.empty(n_local)
+    curved = np.empty(size)
+    energy = first = (residual * direction).sum()
+    for _ in range(_MAX_STEPS):
+        if energy <= first * _TOLERANCE**2:
+            break
+        image[:] = 0
+        for number in range(size):
+            for at in range(starts[number], starts[number + 1]):
+                image[users[at]] += values[at] * direction[number]
+        for number in range(size):
+            total = penalty * direction[number]
+            for at in range(starts[number], starts[number + 1]):
+                total += values[at] * image[users[at]]
+            curved[number] = total
+        step = energy / (direction * curved).sum()
+        solution += step * direction
+        residual -= step * curved
+        scaled = residual / diagonal
+        before, energy = energy, (residual * scaled).sum()
+        direction = scaled + (energy / before) * direction
+    return solution

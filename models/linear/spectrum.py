@@ -1,0 +1,99 @@
+"""The greatest singular values of a sparse matrix and their right vectors: block Lanczos with few, wide products.
+
+Musco & Musco 2015, "Randomized block Krylov methods for stronger and faster approximate singular value decomposition".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import eigh, qr
+
+from models.base import FloatArray
+from models.scoring.launch import one_launch
+
+_BLOCK = 64  # vectors multiplied at once
+_OVERSAMPLING = 2.5  # basis vectors per wanted one: trailing values come out within about a percent
+_DENSE = 1024  # up to this size of its shorter side the whole decomposition costs less than an iteration
+
+
+def right_singular(matrix: sparse.csr_array, rank: int, *, seed: int) -> tuple[FloatArray, FloatArray]:
+    """The leading right singular vectors; the sign of each is arbitrary, but the same in every run.
+
+    Holds about 2.5 · rank vectors of the length of a row of `matrix`. Results do not depend on the number of
+    threads, up to rounding in BLAS.
+
+    Args:
+        matrix: (m, n) float32.
+        rank: how many to find; fewer come back where the matrix has fewer.
+        seed: of the random vectors that the search starts from.
+
+    Returns:
+        (r,) float32 singular values, greatest first, none zero, and (n, r) float32 orthonormal vectors.
+    """
+    size = min(matrix.shape)
+    if size <= max(_DENSE, _OVERSAMPLING * rank + _BLOCK):
+        values, vectors = _by_gram_matrix(matrix, min(rank, size))
+    else:
+        values, vectors = _by_block_lanczos(matrix, rank, seed)
+    nonzero = values > 1e-6 * max(values.max(initial=0), 1e-30)
+    return values[nonzero], np.ascontiguousarray(vectors[:, nonzero])
+
+
+def _by_gram_matrix(matrix: sparse.csr_array, rank: int) -> tuple[FloatArray, FloatArray]:
+    """From the eigenvectors of the smaller of the two Gram matrices, in float64: squaring halves the digits."""
+    if rank == 0:
+        return np.empty(0, np.float32), np.empty((matrix.shape[1], 0), np.float32)
+    wide = matrix.shape[0] < matrix.shape[1]
+    exact = matrix.astype(np.float64)
+    gram = (exact @ exact.T if wide else exact.T @ exact).toarray()
+    squares, vectors = eigh(gram, subset_by_index=[len(gram) - rank, len(gram) - 1], driver="evr")
+    values, vectors = np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
+    if wide:
+        vectors = (exact.T @ vectors) / np.maximum(values, 1e-30)
+    return values.astype(np.float32), vectors.astype(np.float32)
+
+
+def _by_block_lanczos(matrix: sparse.csr_array, rank: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Rayleigh and Ritz in the space of G·S, G²·S, ..., where G = matrixᵀ · matrix and S is random."""
+    transposed = sparse.csr_array(matrix.T)
+    n_blocks = int(np.ceil(_OVERSAMPLING * rank / _BLOCK))
+    basis = np.empty((matrix.shape[1], n_blocks * _BLOCK), np.float32, order="F")
+    images = np.empty((matrix.shape[0], n_blocks * _BLOCK), np.float32, order="F")
+    block = np.random.default_rng(seed).standard_normal((matrix.shape[1], _BLOCK), np.float32)
+    for number in range(n_blocks):
+        now = slice(number * _BLOCK, (number + 1) * _BLOCK)
+        basis[:, now] = _orthonormal(block, basis[:, : now.start])
+        images[:, now] = multiply(matrix, np.ascontiguousarray(basis[:, now]))
+        block = multiply(transposed, np.ascontiguousarray(images[:, now]))
+    squares, mixture = eigh(images.T @ images, subset_by_index=[basis.shape[1] - rank, basis.shape[1] - 1])
+    return np.sqrt(np.maximum(squares[::-1], 0)), basis @ mixture[:, ::-1]
+
+
+def _orthonormal(block: FloatArray, basis: FloatArray) -> FloatArray:
+    """An orthonormal basis of what of `block` is outside of `basis`; twice, because once leaves rounding errors."""
+    for _ in range(2):
+        block = qr(block - basis @ (basis.T @ block), mode="economic")[0]
+    return block
+
+
+def multiply(matrix: sparse.csr_array, dense: NDArray[Any]) -> FloatArray:
+    """matrix · dense by all threads: (m, b) float32, for a C-ordered (n, b) float32 `dense`."""
+    product = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
+    with one_launch:
+        _multiply(matrix.indptr, matrix.indices, matrix.data, dense, product)
+    return product
+
+
+@numba.njit(parallel=True, cache=True)
+def _multiply(indptr: Any, indices: Any, data: Any, dense: Any, product: Any) -> None:
+    for row in numba.prange(len(product)):
+        product[row] = 0
+        for at in range(indptr[row], indptr[row + 1]):
+            weight, line = data[at], dense[indices[at]]
+            for column in range(len(line)):
+                product[row, column] += weight * line[column]

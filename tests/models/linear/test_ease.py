@@ -1,0 +1,84 @@
+import logging
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from models.linear.ease import EASE, EASEConfig, weigh_users
+from tests.models.contract import PersonalContract, interactions, small_world
+
+PLAIN = EASEConfig(regularization=2.0, user_exponent=0.0, neighbours=100)
+
+
+class TestEASE(PersonalContract):
+    model = EASE
+    config = PLAIN
+
+
+class TestSparseEASE(PersonalContract):
+    model = EASE
+    config = PLAIN.model_copy(update={"solver": "sparse"})
+
+
+class TestEASEByDefault(PersonalContract):
+    model = EASE
+
+
+def test_scores_are_those_of_the_published_formula() -> None:
+    world = small_world()
+    x = world.positive.toarray().astype(np.float64)
+    inverse = np.linalg.inv(x.T @ x + 2 * np.eye(x.shape[1]))
+    weights = np.eye(x.shape[1]) - inverse / np.diag(inverse)
+    scores = EASE(PLAIN).fit(world, seed=1).score(np.arange(len(x)))
+    known = np.isfinite(scores)
+    assert known.any(axis=1).sum() == (x.sum(axis=1) > 0).sum()
+    np.testing.assert_allclose(scores[known], (x @ weights)[known], atol=1e-5)
+
+
+def test_the_sparse_solver_agrees_where_every_pair_of_items_shares_a_user() -> None:
+    data = interactions(np.random.default_rng(0).random((200, 30)) < 0.4)
+    dense = EASE(PLAIN).fit(data, seed=1).score(np.arange(200))
+    sparse = EASE(PLAIN.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
+    np.testing.assert_allclose(sparse, dense, atol=2e-3)
+
+
+def test_every_item_has_at_most_so_many_neighbours() -> None:
+    for solver in ("dense", "sparse"):
+        config = PLAIN.model_copy(update={"neighbours": 3, "solver": solver})
+        similarity = EASE(config).fit(small_world(), seed=1).similarity_
+        assert np.bincount(similarity.indices).max() == 3
+
+
+def test_above_the_memory_limit_the_sparse_solver_takes_over_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = interactions(np.random.default_rng(0).random((40, 600)) < 0.1)
+    tight = PLAIN.model_copy(update={"memory_mb": 1})
+    with caplog.at_level(logging.WARNING):
+        model = EASE(tight).fit(data, seed=1)
+    assert "memory_mb is 1" in caplog.text
+    assert "600 items" in caplog.text
+    assert "raise memory_mb" in caplog.text
+    sparsely = EASE(tight.model_copy(update={"solver": "sparse"})).fit(data, seed=1)
+    assert np.array_equal(model.similarity_.toarray(), sparsely.similarity_.toarray())
+    with pytest.raises(ValueError, match="memory_mb is 1: raise it"):
+        EASE(tight.model_copy(update={"solver": "dense"})).fit(data, seed=1)
+
+
+def test_within_the_memory_limit_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    EASE(PLAIN).fit(small_world(), seed=1)
+    assert not caplog.records
+
+
+def test_users_of_many_items_count_for_less() -> None:
+    matrix = interactions(np.array([[1, 0, 0, 0], [1, 1, 1, 1]])).positive
+    weighed = weigh_users(matrix, 0.5)
+    assert weighed[[0]].data[0] / weighed[[1]].data[0] == pytest.approx(2)
+    assert (weighed.data**2).mean() == pytest.approx(1)
+    assert weigh_users(matrix, 0.0).data == pytest.approx(matrix.data)
+
+
+@pytest.mark.parametrize("field", ["regularization", "neighbours", "memory_mb"])
+def test_bad_values_are_refused_by_name(field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        EASEConfig.model_validate({field: 0})
