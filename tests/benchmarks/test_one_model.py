@@ -1,0 +1,87 @@
+"""The benchmarks of one model on given files: what they read, print and refuse."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import accuracy, ratings
+from benchmarks.command import refuse_bad_input
+from tasks.errors import UsageError
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path, capsys):
+    """Run a benchmark on files of these texts and return its last line."""
+
+    def ask(main, *arguments, **texts):
+        words = [main.__module__]
+        for name, text in texts.items():
+            path = tmp_path / name
+            path.write_text(text)
+            words += [f"--{name}", str(path)]
+        monkeypatch.setattr(sys, "argv", [*words, *arguments])
+        refuse_bad_input(main)
+        return capsys.readouterr().out.splitlines()[-1]
+
+    return ask
+
+
+def test_accuracy_prints_what_popularity_finds_on_files_that_one_can_rank_by_hand(asked):
+    # Items 1 and 2 have two users each, item 0 one: user 0 has seen 0 and 1 and is shown 2, then nothing else.
+    line = asked(
+        accuracy.main, "--model", "popularity",
+        train="0 0 1\n1 1 2\n2 2\n", test="0 2\n1\n2 1 0\n",
+    )  # fmt: skip
+    assert re.fullmatch(
+        r"recall@20=1\.00000 ndcg@20=1\.00000 fit_s=\d+\.\d score_s=\d+\.\d peak_mb=\d+", line
+    )
+
+
+def test_an_item_that_only_the_test_file_has_counts_as_missed(asked):
+    line = asked(accuracy.main, "--model", "popularity", train="0 0\n1 1\n", test="0 1 7\n")
+    assert line.startswith("recall@20=0.50000 ")
+
+
+def test_options_of_the_model_are_taken_and_checked(asked, capsys):
+    files = {"train": "0 0 1\n1 1 2\n", "test": "0 2\n"}
+    assert asked(accuracy.main, "--model", "item_knn", "--set", "k=3", **files).startswith("recall@20=1.0")
+    for option, said in {
+        "k=0": "models.item_knn.k is wrong",
+        "kk=3": "no setting models.item_knn.kk",
+    }.items():
+        with pytest.raises(SystemExit) as ended:
+            asked(accuracy.main, "--model", "item_knn", "--set", option, **files)
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "0 one\n", "0 -1\n"])
+def test_a_file_of_another_form_is_refused(tmp_path, text):
+    path = tmp_path / "lists.txt"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"lists\.txt"):
+        accuracy.read_lists(path)
+
+
+def test_ratings_prints_the_error_of_constant_ratings(asked):
+    base = "".join(f"{user}\t{item}\t3\t0\n" for user in range(1, 6) for item in range(10, 15))
+    line = asked(ratings.main, "--model", "mf", base=base, test="1\t10\t3\t0\n2\t99\t4\t0\n")
+    assert re.fullmatch(r"rmse=0\.70711 mae=0\.50000 fit_s=\d+\.\d", line)
+
+
+def test_a_model_that_only_ranks_is_refused(asked, capsys):
+    with pytest.raises(SystemExit):
+        asked(ratings.main, "--model", "popularity", base="1\t1\t3\t0\n", test="1\t1\t3\t0\n")
+    assert "does not predict ratings" in capsys.readouterr().err
+
+
+def test_a_pair_that_is_rated_twice_is_refused(asked):
+    with pytest.raises(SystemExit):
+        asked(ratings.main, "--model", "mf", base="1\t1\t3\t0\n1\t1\t4\t0\n", test="1\t1\t3\t0\n")
+
+
+def test_ids_become_positions_and_strangers_minus_one():
+    found = ratings.dense(np.array([7.0, 3.0, 5.0]), np.array([3.0, 7.0]))
+    assert found.tolist() == [1, 0, -1]
