@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
-from models.neighbours.similarity import cosine_neighbours
+from models.neighbours.config import NeighbourConfig
+from models.neighbours.neighbourhoods import neighbours
 from models.scoring.item_item_model import ItemItemRecommender
 
 
-class ItemKNNConfig(Config):
+class ItemKNNConfig(NeighbourConfig):
     """Hyperparameters of `item_knn`."""
-
-    k: int = Field(default=200, ge=1, le=100_000, description="Neighbours kept per item.")
-    shrink: float = Field(
-        default=20.0,
-        ge=0,
-        description="Users added to the denominator: distrusts items of few users; 0 is the plain cosine.",
-    )
 
 
 class ItemKNN(ItemItemRecommender):
-    """Recommends what is similar to what the user liked, by the cosine of the items' columns.
+    """Recommends what is similar to what the user liked: score(u, i) = Σ_j entry(u, j) · similarity(i, j).
 
     An item is judged by its own k nearest neighbours: those of them that are in the user's profile speak for it
     (Sarwar et al. 2001, section 3.2). Spreading each liked item over its k nearest instead lists popular items
@@ -40,14 +33,25 @@ class ItemKNN(ItemItemRecommender):
     def _fit(
         self,
         matrix: sparse.csr_array,
-        data: Interactions,  # noqa: ARG002
+        data: Interactions,
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         self.profiles_ = matrix
-        neighbours = cosine_neighbours(
-            matrix, k=self.config.k, shrink=self.config.shrink, tie_order=self.tie_order_
+        k = self.config.k
+        judges = neighbours(
+            sparse.csr_array(matrix.T),
+            self.config,
+            k=default_k(data.n_items) if k is None else k,
+            rows_are_users=False,
+            memory_mb=self.config.memory_mb / 2,  # for a moment there are two: these and the transposed
+            tie_order=self.tie_order_,
         )
-        self.similarity_ = sparse.csr_array(neighbours.T)
+        self.similarity_ = sparse.csr_array(judges.T)
+
+
+def default_k(n_items: int) -> int:
+    """Neighbours per item: a twentieth of the items, at least 50."""
+    return max(50, n_items // 20)

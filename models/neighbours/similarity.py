@@ -1,51 +1,315 @@
-"""Similarities between the columns of a user × item matrix, of which each item keeps its k best."""
+"""How alike two users or two items are: every similarity by one rule, a block of vectors against all at a time.
+
+The vectors are the rows of a sparse matrix: items described by their users, or users by their items; a *place* is a
+column. With sums over places, n of them, and x and y the entries of the two vectors:
+
+| `similarity`        | of two vectors                                                               | shrinking |
+|---------------------|------------------------------------------------------------------------------|-----------|
+| `dot`               | Σxy                                                                          | counted   |
+| `cosine`            | Σxy / √(Σx² Σy²)                                                             | added     |
+| `adjusted_cosine`   | the cosine after every user's mean entry is taken off (Sarwar et al. 2001)   | added     |
+| `asymmetric_cosine` | Σxy / ((Σx²)^α (Σy²)^(1−α)), x being judged by its neighbour y (Aiolli 2013) | added     |
+| `jaccard`           | common places / places that either has, whatever the entries                 | added     |
+| `pearson`           | (Σxy − ΣxΣy/n) / √((Σx² − (Σx)²/n) (Σy² − (Σy)²/n))                          | counted   |
+| `euclidean`         | 1 / (1 + √Σ(x − y)²)                                                         | counted   |
+
+Shrinking distrusts what rests on little. *Added*: the denominator grows by `shrink` times the mean square of an entry
+(`jaccard`: by `shrink`), so that the scale of the entries does not matter. *Counted*: with c common places the
+similarity is multiplied by c / (c + shrink) (Bell & Koren 2007).
+
+What an entry that is missing means:
+
+| `missing` | the places summed over                   | a missing entry            |
+|-----------|------------------------------------------|----------------------------|
+| `ignored` | those that both vectors have (co-rated)  | is not looked at           |
+| `zero`    | all                                      | is 0                       |
+| `mean`    | all                                      | is the mean of its user    |
+| `auto`    | `ignored` for `pearson`, `euclidean` and `adjusted_cosine`, which compare ratings; else `zero`  ||
+
+`dot` and `jaccard` are the same for `ignored` and `zero`; `jaccard` sees no means. What `adjusted_cosine` takes off is
+what `mean` puts in, so that `mean` is `zero` there. A user without entries has the mean 0.
+
+Vectors without a common place are never neighbours, nor are pairs whose similarity is not above 0. In a matrix of ones
+nothing has a spread: `pearson` and `adjusted_cosine` find no neighbours there, and `cosine` with `ignored` finds
+everything alike. They want the matrix `rating`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import TopN
+from models.base import FloatArray
 from models.scoring.item_item_scorer import product_blocks
-from models.scoring.selection import Selector
+from models.scoring.launch import one_launch
+from models.scoring.selection import block_rows
+
+Similarity = Literal[
+    "dot", "cosine", "adjusted_cosine", "asymmetric_cosine", "jaccard", "pearson", "euclidean"
+]
+Missing = Literal["auto", "ignored", "zero", "mean"]
+Doubles = NDArray[np.float64]
+
+_COUNTED = ("dot", "pearson", "euclidean")  # shrunk by the number of common places
+_DOT, _COSINE, _PEARSON, _EUCLIDEAN = range(4)
+_FORMULAS = {"dot": _DOT, "pearson": _PEARSON, "euclidean": _EUCLIDEAN}
+_ROWS_PER_CHUNK = 8  # rows that share one scratch space
 
 
-def cosine_neighbours(
-    matrix: sparse.csr_array, *, k: int, shrink: float, tie_order: NDArray[np.int32]
-) -> sparse.csr_array:
-    """Each item's k nearest other items by shrunk cosine, a·b / (|a|·|b| + shrink · mean square of an entry).
+@dataclass(frozen=True)
+class Measure:
+    """Which similarity, and how: the fields of `NeighbourConfig` of the same names, described there."""
 
-    Shrinking distrusts what rests on little: it lowers the similarity of rare items much more than that of
-    common ones. Works in blocks and never holds items × items at once: beyond `matrix`, its transpose and the result
-    it needs about 100 MB. Time grows with the sum of the users' squared numbers of items.
+    similarity: Similarity = "cosine"
+    missing: Missing = "auto"
+    asymmetry: float = 0.5
+    shrink: float = 0.0
+    exponent: float = 1.0
+
+    @property
+    def absent(self) -> Missing:
+        """What a missing entry means here: never `auto`, and of two that are the same the quicker one."""
+        if self.similarity == "jaccard":
+            return "zero"
+        if self.similarity == "dot" and self.missing in ("auto", "ignored"):
+            return "zero"
+        if self.similarity == "adjusted_cosine" and self.missing == "mean":
+            return "zero"
+        if self.missing != "auto":
+            return self.missing
+        return "ignored" if self.similarity in ("adjusted_cosine", "pearson", "euclidean") else "zero"
+
+    @property
+    def alpha(self) -> float:
+        """The power of the judged vector's Σx² in the denominator."""
+        return self.asymmetry if self.similarity == "asymmetric_cosine" else 0.5
+
+
+def similarity_blocks(
+    vectors: sparse.csr_array, measure: Measure, *, rows_are_users: bool
+) -> Iterator[tuple[int, FloatArray]]:
+    """Every vector's similarity to all, a block of vectors at a time, to the power of `measure.exponent`.
+
+    Holds one block of scores and, for what is more than a product over a scale, six double sums for each vector and
+    thread. Time grows with the sum of the squares of the numbers of entries in a column.
 
     Args:
-        matrix: (n_users, n_items) float32.
-        k: neighbours kept per item; fewer where fewer share a user with it.
-        shrink: in users, whatever the scale of the entries; 0 is the plain cosine.
-        tie_order: (n_items,) permutation that decides between equal similarities.
+        vectors: (n, n_places) float32.
+        measure: which similarity.
+        rows_are_users: whether the vectors are users, for what has to do with the means of users.
 
-    Returns:
-        (n_items, n_items) float32, at most k entries a row, none on the diagonal.
+    Yields:
+        The index of the block's first vector, and the block, (b, n) float32, which the next one overwrites: −inf for
+        pairs that are no neighbours and for a vector and itself. No bit depends on the number of threads.
     """
-    n_items = matrix.shape[1]
-    items = np.arange(n_items)
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32))
-    damping = shrink * float(norms @ norms) / max(matrix.nnz, 1)
-    itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
-    selector = Selector(items, min(k, n_items), tie_order, exclude=itself)
-    for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, items):
-        scale = norms[start : start + len(products), None] * norms + damping
-        np.divide(products, scale, out=products, where=scale > 0)
-        selector.select(start, products)
-    return _as_matrix(selector.top, n_items)
+    if measure.similarity == "jaccard":
+        vectors = _replaced(vectors, np.ones(vectors.nnz))
+    if measure.similarity == "adjusted_cosine":
+        vectors = _replaced(vectors, deviations(vectors, rows_are_users)[0])
+    if measure.absent == "zero" and (measure.similarity not in _COUNTED or _is_plain_dot(measure)):
+        return _scaled_products(vectors, measure)
+    return _sums_of_pairs(vectors, measure, rows_are_users)
 
 
-def _as_matrix(top: TopN, n_columns: int) -> sparse.csr_array:
-    """Lists as a sparse matrix, a row per list."""
-    kept = top.items >= 0
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    rows = sparse.csr_array((top.scores[kept], top.items[kept], indptr), shape=(len(top.items), n_columns))
-    rows.sort_indices()
-    return rows
+def deviations(vectors: sparse.csr_array, rows_are_users: bool) -> tuple[Doubles, Doubles]:
+    """The stored entries less the mean entry of their user, and the means: (nnz,) and (n_users,) float64."""
+    n_rows, n_places = vectors.shape
+    users = np.repeat(np.arange(n_rows), np.diff(vectors.indptr)) if rows_are_users else vectors.indices
+    n_users = n_rows if rows_are_users else n_places
+    counts = np.bincount(users, minlength=n_users)
+    means = np.bincount(users, vectors.data, minlength=n_users) / np.maximum(counts, 1)
+    entries = vectors.data.astype(np.float64)
+    apart = entries - means[users]
+    apart[np.abs(apart) <= 1e-6 * np.abs(entries)] = 0  # what rounding left is no deviation
+    return apart, means
+
+
+def _is_plain_dot(measure: Measure) -> bool:
+    return measure.similarity == "dot" and measure.shrink == 0
+
+
+def _replaced(vectors: sparse.csr_array, data: NDArray[Any]) -> sparse.csr_array:
+    return sparse.csr_array((data.astype(np.float32), vectors.indices, vectors.indptr), shape=vectors.shape)
+
+
+def _row_sums(vectors: sparse.csr_array, data: NDArray[Any]) -> Doubles:
+    rows = np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))
+    return np.bincount(rows, data, minlength=vectors.shape[0]).astype(np.float64, copy=False)
+
+
+def _mean_square(vectors: sparse.csr_array) -> float:
+    return float(np.vdot(vectors.data, vectors.data)) / max(vectors.nnz, 1)
+
+
+# -- a product over a scale ---------------------------------------------------------------------------------
+
+
+def _scaled_products(vectors: sparse.csr_array, measure: Measure) -> Iterator[tuple[int, FloatArray]]:
+    """Σxy over a scale that is known for each vector: one sparse product and one look at every score."""
+    n = vectors.shape[0]
+    squares = _row_sums(vectors, vectors.data.astype(np.float64) ** 2)
+    added = measure.shrink * _mean_square(vectors)
+    if measure.similarity == "jaccard":
+        scale = squares, squares, added, True
+    elif measure.similarity == "dot":
+        scale = np.ones(n), np.ones(n), 0.0, False
+    else:
+        scale = squares**measure.alpha, squares ** (1 - measure.alpha), added, False
+    for start, products in product_blocks(vectors, sparse.csr_array(vectors.T), np.arange(n)):
+        with one_launch:
+            _scale(products, start, scale, measure.exponent)
+        yield start, products
+
+
+@numba.njit(parallel=True, cache=True)
+def _scale(products: Any, start: int, scale: Any, exponent: float) -> None:
+    """Products to similarities, in place."""
+    left, right, added, is_union = scale
+    for row in numba.prange(len(products)):
+        products[row, start + row] = -np.inf
+        own = left[start + row]
+        for column in range(products.shape[1]):
+            product = products[row, column]
+            if product > 0:
+                whole = own + right[column] - product if is_union else own * right[column]
+                value = product / (whole + added)
+                products[row, column] = value if exponent == 1 else value**exponent
+            else:
+                products[row, column] = -np.inf
+
+
+# -- everything else ----------------------------------------------------------------------------------------
+
+
+class _Everywhere(NamedTuple):
+    """What the sums over all places take beside the sums over common ones.
+
+    With t a vector's `tilt` and l its `level`, Σxy over all places is Σ(x − m)(y − m) over the common ones, m being
+    what stands for missing entries, plus t[x] + t[y] + ground · l[x] · l[y].
+
+    Attributes:
+        n_places: how many there are; 0 if sums are to stay within the common places, and the rest is not used.
+        totals, squares: (n,) Σx and Σx² over all places.
+    """
+
+    n_places: int
+    totals: Doubles
+    squares: Doubles
+    tilt: Doubles
+    level: Doubles
+    ground: float
+
+
+def _sums_of_pairs(
+    vectors: sparse.csr_array, measure: Measure, rows_are_users: bool
+) -> Iterator[tuple[int, FloatArray]]:
+    """From the sums n, Σx, Σy, Σx², Σy², Σxy of every pair."""
+    n = vectors.shape[0]
+    counted = measure.similarity in _COUNTED
+    added = 0.0 if counted else measure.shrink * _mean_square(vectors)
+    formula = (
+        _FORMULAS.get(measure.similarity, _COSINE), measure.alpha, added,
+        measure.shrink if counted else 0.0, measure.exponent,
+    )  # fmt: skip
+    entries, everywhere = _filled(vectors, measure.absent, rows_are_users)
+    places = sparse.csr_array(sparse.csr_array((entries, vectors.indices, vectors.indptr), vectors.shape).T)
+    left = vectors.indptr, vectors.indices, entries
+    right = places.indptr, places.indices, places.data
+    buffer = np.empty((min(block_rows(n), n), n), np.float32)
+    for start in range(0, n, max(len(buffer), 1)):
+        block = buffer[: n - start]
+        with one_launch:
+            _compare(start, left, right, everywhere, formula, block)
+        yield start, block
+
+
+def _filled(vectors: sparse.csr_array, absent: Missing, rows_are_users: bool) -> tuple[Doubles, _Everywhere]:
+    """The stored entries less what stands for missing ones, and what that leaves to be added."""
+    n, n_places = vectors.shape
+    entries, none = vectors.data.astype(np.float64), np.zeros(n)
+    if absent == "ignored":
+        return entries, _Everywhere(0, none, none, none, none, 0.0)
+    if absent == "zero":
+        totals, squares = _row_sums(vectors, entries), _row_sums(vectors, entries**2)
+        return entries, _Everywhere(n_places, totals, squares, none, none, 0.0)
+    entries, means = deviations(vectors, rows_are_users)
+    totals, squares = _row_sums(vectors, entries), _row_sums(vectors, entries**2)
+    if rows_are_users:
+        return entries, _Everywhere(
+            n_places, totals + n_places * means, squares + n_places * means**2, none, means, float(n_places)
+        )
+    tilt, ground = _row_sums(vectors, entries * means[vectors.indices]), float(means @ means)
+    return entries, _Everywhere(
+        n_places, totals + means.sum(), squares + 2 * tilt + ground, tilt, np.ones(n), ground
+    )
+
+
+@numba.njit(parallel=True, cache=True)
+def _compare(start: int, left: Any, right: Any, everywhere: Any, formula: Any, block: Any) -> None:
+    """The sums of each row with all vectors, then the formula; each row by one thread."""
+    left_indptr, left_indices, left_entries = left
+    right_indptr, right_indices, right_entries = right
+    n_places, totals, squares, tilt, level, ground = everywhere
+    n_rows, width = block.shape
+    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
+        sums = np.empty((width, 6))
+        for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
+            own = start + row
+            sums[:] = 0
+            for at in range(left_indptr[own], left_indptr[own + 1]):
+                place, x = left_indices[at], left_entries[at]
+                for to in range(right_indptr[place], right_indptr[place + 1]):
+                    y = right_entries[to]
+                    pair = sums[right_indices[to]]
+                    pair[0] += 1
+                    pair[1] += x
+                    pair[2] += y
+                    pair[3] += x * x
+                    pair[4] += y * y
+                    pair[5] += x * y
+            for other in range(width):
+                block[row, other] = -np.inf
+                common, x, y, xx, yy, xy = sums[other]
+                if common == 0 or other == own:
+                    continue
+                n = common
+                if n_places > 0:
+                    n, x, y, xx, yy = n_places, totals[own], totals[other], squares[own], squares[other]
+                    xy += tilt[own] + tilt[other] + ground * level[own] * level[other]
+                value = _similarity(formula, common, n, x, y, xx, yy, xy)
+                if value > 0:
+                    block[row, other] = value
+
+
+@numba.njit(cache=True)
+def _similarity(
+    formula: Any, common: float, n: float, x: float, y: float, xx: float, yy: float, xy: float
+) -> float:
+    """One similarity from the sums of a pair; 0 where it is not defined."""
+    kind, alpha, added, counted, exponent = formula
+    if kind == _DOT:
+        value = xy
+    elif kind == _EUCLIDEAN:
+        value = 1 / (1 + np.sqrt(max(xx + yy - 2 * xy, 0.0)))
+    else:
+        if kind == _PEARSON:
+            xy -= x * y / n
+            xx = _spread(xx, x, n)
+            yy = _spread(yy, y, n)
+        scale = xx**alpha * yy ** (1 - alpha)
+        value = xy / (scale + added) if scale > 0 else 0.0
+    value *= common / (common + counted)
+    return value**exponent if value > 0 else 0.0
+
+
+@numba.njit(cache=True)
+def _spread(square: float, total: float, n: float) -> float:
+    """Σx² − (Σx)²/n; 0 where nothing but rounding is left."""
+    spread = square - total * total / n
+    return spread if spread > 1e-12 * square else 0.0

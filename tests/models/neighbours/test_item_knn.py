@@ -1,7 +1,12 @@
+import logging
+
 import numpy as np
+import pytest
 
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
-from tests.models.contract import N_USERS, PersonalContract, interactions, small_world
+from models.neighbours.similarity import Measure
+from tests.models.contract import N_USERS, UNTOUCHED_ITEM, PersonalContract, interactions, small_world
+from tests.models.neighbours.oracle import similarities
 
 
 class TestItemKNN(PersonalContract):
@@ -27,9 +32,25 @@ class TestItemKNN(PersonalContract):
         items = model.recommend(np.array([1]), 29, exclude=data.seen).items[0]
         assert items.tolist() == [i for i in model.tie_order_ if i != 0] != sorted(items)
 
+    def test_by_default_the_similarity_is_the_shrunk_cosine_of_weighted_entries(self) -> None:
+        world = small_world()
+        dense = world.positive.toarray()
+        per_user = np.maximum(dense.sum(axis=1, keepdims=True), 1)
+        per_item = np.maximum(dense.sum(axis=0), 1)
+        weighted = (dense / np.sqrt(per_user * per_item)).T
+        vectors = np.where(weighted > 0, weighted, np.nan)
+        expected = similarities(vectors, Measure("cosine", shrink=10, exponent=0.8), rows_are_users=False)
+        found = self.fitted(world).similarity_.toarray()
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
     def test_k_bounds_the_neighbours(self) -> None:
         model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
         assert np.bincount(model.similarity_.indices).max() == 4
+
+    def test_by_default_k_grows_with_the_items(self) -> None:
+        for n_items, k in ((400, 50), (2000, 100)):
+            model = self.fitted(interactions(np.ones((2, n_items))))
+            assert np.bincount(model.similarity_.indices).tolist() == [k] * n_items
 
     def test_an_item_is_judged_by_its_own_neighbours_and_similar_to_them(self) -> None:
         model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
@@ -38,3 +59,26 @@ class TestItemKNN(PersonalContract):
             similar = [i for i in model.similar_items(np.array([item]), 9).items[0].tolist() if i >= 0]
             assert set(similar) == set(np.flatnonzero(similarity[:, item]))
             assert (np.diff(similarity[similar, item]) <= 0).all()
+
+    def test_the_asymmetry_is_that_of_the_judged_item(self) -> None:
+        """Item 0 has 4 users, item 1 one of them: with asymmetry 1 item 0 is judged by its own length alone."""
+        data = interactions(np.array([[1, 1], [1, 0], [1, 0], [1, 0]]))
+        config = ItemKNNConfig(
+            similarity="asymmetric_cosine", asymmetry=1, weighting="none", shrink=0, exponent=1
+        )
+        model = ItemKNN(config).fit(data, seed=1)
+        assert model.similarity_.toarray().tolist() == [[0, 1], [0.25, 0]]
+
+    def test_memory_bounds_the_neighbours_and_their_transposed_together(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        data = interactions(np.ones((3, 100)))
+        with caplog.at_level(logging.WARNING):
+            model = ItemKNN(ItemKNNConfig(k=0, memory_mb=2 * 100 * 30 * 8 / 1e6)).fit(data, seed=1)
+        assert "30 strongest" in caplog.text
+        assert np.bincount(model.similarity_.indices).tolist() == [30] * 100
+
+    def test_unknown_items_have_no_neighbours(self) -> None:
+        model = self.fitted(small_world())
+        assert UNTOUCHED_ITEM not in model.similarity_.indices
+        assert model.similarity_.indptr[UNTOUCHED_ITEM] == model.similarity_.indptr[UNTOUCHED_ITEM + 1]

@@ -1,69 +1,111 @@
+import typing
+
 import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
-from models.neighbours.similarity import cosine_neighbours
+from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
+from models.scoring.selection import block_rows
+from tests.models.neighbours.oracle import random_vectors, similarities, stored
 
-
-def dense_cosine(matrix: np.ndarray, shrink: float) -> np.ndarray:
-    norms = np.linalg.norm(matrix, axis=0)
-    scale = norms[:, None] * norms + shrink * (norms @ norms) / max(np.count_nonzero(matrix), 1)
-    cosine = np.divide(matrix.T @ matrix, scale, out=np.zeros_like(scale), where=scale > 0)
-    np.fill_diagonal(cosine, 0)
-    return cosine
+SIMILARITIES = typing.get_args(Similarity)
 
 
-def random_matrix(seed: int, n_users: int, n_items: int, density: float = 0.3) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (rng.random((n_users, n_items)) < density) * rng.uniform(0.5, 3, (n_users, n_items))
+def fast(vectors: np.ndarray, measure: Measure, rows_are_users: bool) -> np.ndarray:
+    blocks = [
+        block.copy()
+        for _, block in similarity_blocks(stored(vectors), measure, rows_are_users=rows_are_users)
+    ]
+    found = np.vstack(blocks)
+    return np.where(np.isneginf(found), 0, found)
 
 
-@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
-    n_users=st.integers(1, 15),
-    n_items=st.integers(1, 12),
-    k=st.integers(1, 14),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    missing=st.sampled_from(typing.get_args(Missing)),
+    asymmetry=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
     shrink=st.sampled_from([0.0, 2.5]),
+    exponent=st.sampled_from([0.7, 1.0, 2.0]),
+    rows_are_users=st.booleans(),
 )
-def test_each_item_keeps_its_k_greatest_cosines(seed, n_users, n_items, k, shrink):
-    matrix = random_matrix(seed, n_users, n_items)
-    order = np.random.default_rng(seed).permutation(n_items).astype(np.int32)
-    found = cosine_neighbours(sparse.csr_array(matrix, dtype=np.float32), k=k, shrink=shrink, tie_order=order)
-    expected = dense_cosine(matrix, shrink)
-    for row, kept in zip(expected, found.toarray(), strict=True):
-        np.testing.assert_allclose(kept[kept > 0], row[kept > 0], rtol=1e-5)
-        best = np.sort(row[row > 0])[::-1][:k]
-        np.testing.assert_allclose(np.sort(kept[kept > 0])[::-1], best, rtol=1e-5)
+def test_every_similarity_is_what_its_definition_says(
+    similarity, seed, shape, missing, asymmetry, shrink, exponent, rows_are_users
+):
+    measure = Measure(similarity, missing, asymmetry, shrink, exponent)
+    vectors = random_vectors(seed, shape)
+    expected = similarities(vectors, measure, rows_are_users)
+    np.testing.assert_allclose(fast(vectors, measure, rows_are_users), expected, rtol=1e-4, atol=2e-4)
 
 
-def test_a_worked_example():
-    matrix = sparse.csr_array(np.array([[3, 4, 0], [4, 3, 0], [0, 0, 1]], np.float32))
-    order = np.arange(3, dtype=np.int32)
-    plain = cosine_neighbours(matrix, k=2, shrink=0, tie_order=order).toarray()
-    shrunk = cosine_neighbours(matrix, k=2, shrink=25 / 10.2, tie_order=order).toarray()
-    assert plain == pytest.approx(np.array([[0, 0.96, 0], [0.96, 0, 0], [0, 0, 0]]))
-    assert shrunk == pytest.approx(plain / 2), "the mean square of the five entries is 10.2"
+def between(x: list[float], y: list[float], **measure: object) -> float:
+    return float(fast(np.array([x, y]), Measure(**measure), rows_are_users=True)[0, 1])
 
 
-def test_the_scale_of_the_entries_does_not_matter():
-    matrix = sparse.csr_array(random_matrix(1, 30, 20), dtype=np.float32)
-    order = np.arange(20, dtype=np.int32)
-    once, sevenfold = (cosine_neighbours(m, k=20, shrink=5, tie_order=order) for m in (matrix, 7 * matrix))
-    np.testing.assert_allclose(sevenfold.toarray(), once.toarray(), rtol=1e-5)
+NAN = np.nan
 
 
-def test_the_number_of_threads_changes_no_bit():
-    matrix = sparse.csr_array(random_matrix(1, 200, 150), dtype=np.float32)
-    order = np.arange(150, dtype=np.int32)
+def test_worked_examples():
+    x, y = [4, 2, NAN, 3], [5, 3, 1, NAN]
+    assert between(x, y, similarity="dot") == pytest.approx(26)
+    assert between(x, y, similarity="cosine") == pytest.approx(26 / np.sqrt(29 * 35))
+    assert between(x, y, similarity="cosine", missing="ignored") == pytest.approx(26 / np.sqrt(20 * 34))
+    assert between(x, y, similarity="cosine", missing="mean") == pytest.approx(38 / np.sqrt(38 * 44))
+    assert between(x, y, similarity="cosine", shrink=3) == pytest.approx(26 / (np.sqrt(29 * 35) + 3 * 64 / 6))
+    assert between(x, y, similarity="asymmetric_cosine", asymmetry=1) == pytest.approx(26 / 29)
+    assert between(x, y, similarity="jaccard") == pytest.approx(2 / 4)
+    assert between(x, y, similarity="jaccard", shrink=4) == pytest.approx(2 / 8)
+    assert between(x, y, similarity="euclidean") == pytest.approx(1 / (1 + np.sqrt(2)))
+    assert between(x, y, similarity="euclidean", missing="zero") == pytest.approx(1 / (1 + np.sqrt(12)))
+    assert between(x, y, similarity="pearson") == pytest.approx(1)
+    assert between(x, y, similarity="pearson", shrink=6) == pytest.approx(2 / 8)
+    assert between(x, y, similarity="adjusted_cosine") == pytest.approx(2 / np.sqrt(2 * 4))
+    assert between(x, y, similarity="adjusted_cosine", exponent=2) == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("missing", ["ignored", "mean"])
+def test_the_number_of_threads_changes_no_bit(similarity, missing):
+    vectors = stored(random_vectors(1, (200, 150), 0.2))
     found = []
     for threads in (1, numba.config.NUMBA_NUM_THREADS):
         before = numba.get_num_threads()
         numba.set_num_threads(threads)
-        found.append(cosine_neighbours(matrix, k=20, shrink=1, tie_order=order))
+        blocks = similarity_blocks(vectors, Measure(similarity, missing), rows_are_users=False)
+        found.append(np.vstack([block.copy() for _, block in blocks]))
         numba.set_num_threads(before)
-    assert np.array_equal(found[0].indices, found[1].indices)
-    assert np.array_equal(found[0].data, found[1].data)
+    assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize("similarity", sorted(set(SIMILARITIES) - {"dot", "euclidean"}))
+def test_the_scale_of_the_entries_does_not_matter(similarity):
+    vectors = random_vectors(1, (30, 20))
+    measure = Measure(similarity, "auto", 0.3, 5.0)
+    np.testing.assert_allclose(
+        fast(7 * vectors, measure, False), fast(vectors, measure, False), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_vectors_come_in_blocks_of_bounded_size():
+    vectors = stored(random_vectors(2, (1300, 5)))
+    for measure in (Measure("cosine"), Measure("pearson")):
+        starts, heights = zip(
+            *(
+                (start, len(block))
+                for start, block in similarity_blocks(vectors, measure, rows_are_users=True)
+            ),
+            strict=True,
+        )
+        assert sum(heights) == 1300
+        assert max(heights) <= block_rows(1300) < 1300
+        assert list(starts) == [0, *np.cumsum(heights)[:-1]]
+
+
+@pytest.mark.parametrize("similarity", ["pearson", "adjusted_cosine"])
+def test_what_has_no_spread_is_like_nothing(similarity):
+    ones = np.where(np.random.default_rng(3).random((30, 20)) < 0.3, 0.1, np.nan)
+    assert not fast(ones, Measure(similarity), rows_are_users=False).any()

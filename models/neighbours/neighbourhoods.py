@@ -1,0 +1,168 @@
+"""Of blocks of similarities, the k greatest of every row, as one sparse matrix of bounded size."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import FloatArray
+from models.neighbours import weighting
+from models.neighbours.config import NeighbourConfig
+from models.neighbours.similarity import similarity_blocks
+from models.scoring.launch import one_launch
+from models.scoring.selection import Selector
+
+logger = logging.getLogger(__name__)
+
+_Rows = tuple[
+    NDArray[np.int64], NDArray[np.int32], FloatArray
+]  # how many in each row, their columns, their values
+
+_BYTES = 8  # of a neighbour: an index of 4 and a similarity of 4
+
+
+def neighbours(
+    vectors: sparse.csr_array,
+    config: NeighbourConfig,
+    *,
+    k: int,
+    rows_are_users: bool,
+    memory_mb: float,
+    tie_order: NDArray[np.int32],
+) -> sparse.csr_array:
+    """Each row's nearest other rows by what `config` says: `nearest` of the similarities of the weighted rows."""
+    blocks = similarity_blocks(
+        _weighted(vectors, config, rows_are_users), config.measure, rows_are_users=rows_are_users
+    )
+    possible = reach(vectors)
+    found = nearest(blocks, possible, k=k, memory_mb=memory_mb, tie_order=tie_order)
+    if found.nnz == 0 and possible.any():
+        logger.warning(
+            "By %s nothing has neighbours here: where all entries are the same it wants matrix = 'rating'.",
+            config.similarity,
+        )
+    return found
+
+
+def _weighted(vectors: sparse.csr_array, config: NeighbourConfig, rows_are_users: bool) -> sparse.csr_array:
+    match config.weights:
+        case "tfidf":
+            return weighting.tfidf(vectors)
+        case "bm25":
+            return weighting.bm25(vectors, k1=config.bm25_k1, b=config.bm25_b)
+        case "degree":
+            exponents = config.user_exponent, config.item_exponent
+            row, column = exponents if rows_are_users else exponents[::-1]
+            return weighting.degree(vectors, row_exponent=row, column_exponent=column)
+        case _:
+            return vectors
+
+
+def nearest(
+    blocks: Iterator[tuple[int, FloatArray]],
+    reach: NDArray[np.int64],
+    *,
+    k: int,
+    memory_mb: float,
+    tie_order: NDArray[np.int32],
+) -> sparse.csr_array:
+    """Each vector's k greatest similarities, or as many as fit.
+
+    Args:
+        blocks: similarities as `similarity_blocks` yields them, (b, n) float32, −inf for what is no neighbour.
+        reach: (n,) at most so many neighbours each vector can have; see `reach`.
+        k: neighbours kept per vector, fewer where there are fewer; 0 keeps all.
+        memory_mb: the result's size in MB at most; where k neighbours could exceed it, k is lowered to the
+            greatest that cannot, and a warning says so. One neighbour each is always kept.
+        tie_order: (n,) permutation that decides between equal similarities.
+
+    Returns:
+        (n, n) float32, row i holding the neighbours of vector i; column indices sorted.
+    """
+    n = len(reach)
+    wanted = min(k or n, n)
+    k = _k_that_fits(reach, wanted, memory_mb)
+    if k < wanted:
+        logger.warning(
+            "Only the %d strongest neighbours are kept: %s could take %.0f MB, there is room for %.0f (memory_mb).",
+            k, "all" if wanted == n else wanted, _size_mb(reach, wanted), memory_mb,
+        )  # fmt: skip
+    capacity = int(np.minimum(reach, k).sum())
+    # Memory that is reserved but never written to costs nothing; what is left over is given back at the end.
+    indices, data = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    ends = np.zeros(n + 1, np.int64)
+    for start, block in blocks:
+        rows = slice(start, start + len(block))
+        fits = reach[rows].max(initial=0) <= k
+        counts, columns, values = _all(block) if fits else _greatest(block, k, tie_order)
+        ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
+        filled = slice(ends[start], ends[start + len(block)])
+        indices[filled], data[filled] = columns, values
+    indices.resize(ends[-1], refcheck=False)
+    data.resize(ends[-1], refcheck=False)
+    return sparse.csr_array((data, indices, ends), shape=(n, n))
+
+
+def reach(vectors: sparse.csr_array) -> NDArray[np.int64]:
+    """How many others each row can have a place in common with, at most: (n_rows,); quick, not exact."""
+    others = np.bincount(vectors.indices, minlength=vectors.shape[1]) - 1
+    rows = np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))
+    met = np.bincount(rows, others[vectors.indices], minlength=vectors.shape[0])
+    return np.minimum(met, max(vectors.shape[0] - 1, 0)).astype(np.int64)
+
+
+def _size_mb(reach: NDArray[np.int64], k: int) -> float:
+    return float(np.minimum(reach, k).sum()) * _BYTES / 1e6
+
+
+def _k_that_fits(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
+    """The greatest number up to k, but at least 1, with which the result cannot be too large."""
+    return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: _size_mb(reach, tried)))
+
+
+def _greatest(block: FloatArray, k: int, tie_order: NDArray[np.int32]) -> _Rows:
+    """The k greatest of every row, in the order of columns."""
+    selector = Selector(np.arange(len(block)), k, tie_order)
+    selector.select(0, block)
+    order = np.argsort(selector.top.items, axis=1)  # padding, −1, comes first
+    items = np.take_along_axis(selector.top.items, order, axis=1)
+    values = np.take_along_axis(selector.top.scores, order, axis=1)
+    kept = items >= 0
+    return kept.sum(axis=1), items[kept], values[kept]
+
+
+def _all(block: FloatArray) -> _Rows:
+    """Everything but −inf."""
+    counts = np.empty(len(block), np.int64)
+    with one_launch:
+        _count(block, counts)
+        ends = np.cumsum(counts)
+        columns, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.float32)
+        _gather(block, ends - counts, columns, values)
+    return counts, columns, values
+
+
+@numba.njit(parallel=True, cache=True)
+def _count(block: Any, counts: Any) -> None:
+    for row in numba.prange(len(block)):
+        count = 0
+        for column in range(block.shape[1]):
+            count += block[row, column] > -np.inf
+        counts[row] = count
+
+
+@numba.njit(parallel=True, cache=True)
+def _gather(block: Any, starts: Any, columns: Any, values: Any) -> None:
+    for row in numba.prange(len(block)):
+        at = starts[row]
+        for column in range(block.shape[1]):
+            if block[row, column] > -np.inf:
+                columns[at], values[at] = column, block[row, column]
+                at += 1

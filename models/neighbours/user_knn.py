@@ -1,0 +1,114 @@
+"""User-based nearest neighbours (Resnick et al. 1994; Herlocker et al. 1999)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.interactions import Interactions, MatrixName
+from models.neighbours.config import NeighbourConfig
+from models.neighbours.neighbourhoods import neighbours
+from models.neighbours.weighting import degree
+from models.scoring import item_item_scorer
+
+
+class UserKNNConfig(NeighbourConfig):
+    """Hyperparameters of `user_knn`."""
+
+    item_exponent: float = Field(
+        default=0.3,
+        ge=0,
+        le=2,
+        description="Weighting degree: entries are divided by their item's number of entries to this power.",
+    )
+    shrink: float = Field(
+        default=3.0,
+        ge=0,
+        le=1_000_000,
+        description="Distrust of what rests on little, in numbers of common entries; 0 is the plain similarity.",
+    )
+    exponent: float = Field(
+        default=1.0, gt=0, le=10, description="Similarities are raised to this power: below 1 evens them out."
+    )
+    popularity_exponent: float = Field(
+        default=0.3,
+        ge=0,
+        le=2,
+        description="Scores are divided by the item's number of users to this power: 0 lists what is popular among "
+        "the neighbours, 1 what is rare elsewhere.",
+    )
+
+
+class UserKNN(Recommender):
+    """Recommends what similar users liked: score(u, i) = Σ_v similarity(u, v) · entry(v, i) / users(i)^p.
+
+    v are the k nearest neighbours of u, users(i) the number of i's users, p the `popularity_exponent`: what
+    neighbours have counts for less where everybody has it. The model lists only items that a neighbour has, so
+    its lists may be short.
+
+    Attributes:
+        neighbours_: (n_users, n_users) float32; row u holds the similarities of u's k nearest, u not among them.
+        entries_: (n_users, n_items) float32, the training matrix over a power of the items' numbers of users.
+    """
+
+    name: ClassVar[str] = "user_knn"
+    matrix: ClassVar[MatrixName] = "positive"
+    config_class: ClassVar[type[Config]] = UserKNNConfig
+    config: UserKNNConfig
+
+    neighbours_: sparse.csr_array
+    entries_: sparse.csr_array
+
+    def _fit(
+        self,
+        matrix: sparse.csr_array,
+        data: Interactions,
+        *,
+        seed: int,
+        progress: Progress,  # noqa: ARG002
+        warm_start: Recommender | None,  # noqa: ARG002
+    ) -> None:
+        self.entries_ = degree(matrix, row_exponent=0, column_exponent=self.config.popularity_exponent)
+        k = self.config.k
+        self.neighbours_ = neighbours(
+            matrix,
+            self.config,
+            k=default_k(data.n_users) if k is None else k,
+            rows_are_users=True,
+            memory_mb=self.config.memory_mb,
+            tie_order=np.random.default_rng(seed).permutation(data.n_users).astype(np.int32),
+        )
+
+    def _score(self, users: IntArray) -> FloatArray:
+        return item_item_scorer.score(self.neighbours_, self.entries_, users)
+
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        return item_item_scorer.top_n(
+            self.neighbours_, self.entries_, users, n,
+            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
+        )  # fmt: skip
+
+    def _similar_items(self, items: IntArray, n: int) -> TopN:
+        """By the cosine of the items' columns."""
+        squares = np.bincount(
+            self.entries_.indices, self.entries_.data.astype(np.float64) ** 2, len(self.known_items_)
+        )
+        norms = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
+        unit = self.entries_.copy()
+        unit.data /= norms[unit.indices].astype(np.float32)
+        itself = sparse.csr_array(sparse.eye_array(len(norms), dtype=np.float32, format="csr"))
+        return item_item_scorer.top_n(
+            sparse.csr_array(unit.T), unit, items, n,
+            tie_order=self.tie_order_, exclude=itself, eligible=self.known_items_,
+        )  # fmt: skip
+
+
+def default_k(n_users: int) -> int:
+    """Neighbours per user: 4 √n_users, from 50 to 500."""
+    return max(50, min(500, int(4 * n_users**0.5)))

@@ -1,0 +1,112 @@
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from models.neighbours import neighbourhoods
+from models.neighbours.config import NeighbourConfig
+from models.neighbours.similarity import Measure
+from tests.models.neighbours.oracle import random_vectors, similarities, stored
+
+
+def plain(**options: object) -> NeighbourConfig:
+    return NeighbourConfig(**{"weighting": "none", "shrink": 0, "exponent": 1, "k": 0} | options)
+
+
+def found(dense: np.ndarray, config: NeighbourConfig, memory_mb: float = 100.0) -> sparse.csr_array:
+    order = np.random.default_rng(5).permutation(len(dense)).astype(np.int32)
+    return neighbourhoods.neighbours(
+        stored(dense), config, k=config.k, rows_are_users=True, memory_mb=memory_mb, tie_order=order
+    )
+
+
+def megabytes(entries: int) -> float:
+    """Room for so many neighbours and not one more."""
+    return (entries + 0.5) * 8 / 1e6
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 10_000),
+    shape=st.tuples(st.integers(0, 15), st.integers(1, 9)),
+    k=st.integers(0, 16),
+    density=st.sampled_from([0.1, 0.5]),
+)
+def test_each_keeps_its_k_most_similar(seed, shape, k, density):
+    dense = random_vectors(seed, shape, density)
+    rows = found(dense, plain(k=k))
+    assert rows.has_canonical_format
+    expected = similarities(dense, Measure("cosine"), rows_are_users=True)
+    for row, kept in zip(expected, rows.toarray(), strict=True):
+        np.testing.assert_allclose(kept[kept > 0], row[kept > 0], rtol=1e-5)
+        best = np.sort(row[row > 0])[::-1][: k or None]
+        np.testing.assert_allclose(np.sort(kept[kept > 0])[::-1], best, rtol=1e-5)
+
+
+def test_of_equals_the_first_in_the_tie_order_are_kept():
+    rows = found(np.ones((30, 2)), plain(k=4))
+    order = np.random.default_rng(5).permutation(30)
+    for row in range(30):
+        assert set(rows.indices[rows.indptr[row] : rows.indptr[row + 1]]) == set(order[order != row][:4])
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10_000), shape=st.tuples(st.integers(1, 15), st.integers(1, 9)))
+def test_reach_is_a_bound_and_exact_for_one_column(seed, shape):
+    dense = random_vectors(seed, shape, 0.2)
+    here = ~np.isnan(dense)
+    common = here.astype(int) @ here.T > 0
+    others = common.sum(axis=1) - common.diagonal()
+    bound = neighbourhoods.reach(stored(dense))
+    assert (bound >= others).all()
+    assert bound.max(initial=0) < shape[0]
+    if shape[1] == 1:
+        assert np.array_equal(bound, others)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10_000), entries=st.integers(1, 400), k=st.sampled_from([0, 5, 40]))
+def test_memory_bounds_what_is_kept_and_the_strongest_stay(seed, entries, k):
+    dense = random_vectors(seed, (25, 6), 0.3)
+    everything = found(dense, plain(k=k)).toarray()
+    bounded = found(dense, plain(k=k), megabytes(entries)).toarray()
+    assert bounded.astype(bool).sum() <= max(entries, len(dense))
+    widest = bounded.astype(bool).sum(axis=1).max()
+    for all_, kept in zip(everything, bounded, strict=True):
+        assert np.array_equal(np.sort(kept)[::-1][:widest], np.sort(all_)[::-1][:widest])
+
+
+def test_it_says_what_memory_took_away(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
+        found(np.ones((30, 2)), plain(), memory_mb=megabytes(30 * 7))
+        found(np.ones((30, 2)), plain(k=9), memory_mb=megabytes(30 * 7))
+        found(np.ones((30, 2)), plain(k=7), memory_mb=megabytes(30 * 7))
+    everything, nine = caplog.messages
+    assert "7 strongest" in everything
+    assert ": all could" in everything
+    assert "7 strongest" in nine
+    assert ": 9 could" in nine
+
+
+def test_a_similarity_that_finds_nothing_is_reported(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
+        found(np.ones((5, 4)), plain(similarity="pearson"))
+        found(np.where(np.eye(4) > 0, 1, np.nan), plain(similarity="pearson"))
+    (message,) = caplog.messages
+    assert "pearson" in message
+    assert "rating" in message
+
+
+@pytest.mark.parametrize("rows_are_users", [True, False])
+def test_degree_weights_know_who_is_a_user(rows_are_users):
+    config = plain(similarity="dot", weighting="degree", user_exponent=1, item_exponent=0.5)
+    dense = np.array([[1, 1, 1, 1], [1, np.nan, np.nan, np.nan]])
+    order = np.arange(2, dtype=np.int32)
+    rows = neighbourhoods.neighbours(
+        stored(dense), config, k=0, rows_are_users=rows_are_users, memory_mb=1, tie_order=order
+    )
+    expected = (1 / 4) * 1 / 2 if rows_are_users else (1 / 2) ** 2 / np.sqrt(4)
+    assert rows.toarray()[0, 1] == pytest.approx(expected)

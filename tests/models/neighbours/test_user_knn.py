@@ -1,0 +1,85 @@
+import logging
+
+import numba
+import numpy as np
+import pytest
+
+from models.neighbours.similarity import Measure
+from models.neighbours.user_knn import UserKNN, UserKNNConfig, default_k
+from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, interactions, small_world
+from tests.models.neighbours.oracle import similarities
+
+
+class TestUserKNN(PersonalContract):
+    model = UserKNN
+
+    def test_scores_are_what_neighbours_did_by_their_similarity(self) -> None:
+        world = small_world()
+        dense = world.positive.toarray()
+        per_item = np.maximum(dense.sum(axis=0), 1)
+        vectors = np.where(dense > 0, dense / per_item**0.3, np.nan)
+        vectors /= np.maximum(dense.sum(axis=1, keepdims=True), 1) ** 0.5
+        alike = similarities(vectors, Measure("cosine", shrink=3), rows_are_users=True)
+        for row in alike:  # 50 of 60 users
+            row[np.argsort(-row)[50:]] = 0
+        model = self.fitted(world)
+        np.testing.assert_allclose(np.sort(model.neighbours_.toarray()), np.sort(alike), rtol=1e-4, atol=1e-6)
+        expected = model.neighbours_.toarray() @ (dense / per_item**0.3)
+        np.testing.assert_allclose(np.nan_to_num(model.score(np.arange(N_USERS))), expected, rtol=1e-4)
+
+    def test_only_what_neighbours_have_is_listed(self) -> None:
+        apart = np.kron(np.eye(2), np.ones((3, 3)))
+        apart[0, 1] = 0
+        model = self.fitted(interactions(apart))
+        assert model.recommend(np.array([0]), 6, exclude=None).items[0].tolist().count(-1) == 3
+        assert np.isnan(model.score(np.array([0]))[0, 3:]).all()
+
+    def test_k_bounds_the_neighbours_and_nobody_is_their_own(self) -> None:
+        model = UserKNN(UserKNNConfig(k=4)).fit(small_world(), seed=1)
+        counts = np.diff(model.neighbours_.indptr)
+        assert counts.max() == 4
+        assert counts[EMPTY_USER] == 0
+        assert not model.neighbours_.diagonal().any()
+
+    def test_by_default_k_grows_with_the_users(self) -> None:
+        assert [default_k(n) for n in (1, 400, 1_000_000)] == [50, 80, 500]
+        model = self.fitted(interactions(np.ones((400, 2))))
+        assert np.diff(model.neighbours_.indptr).tolist() == [80] * 400
+
+    def test_memory_bounds_the_neighbours(self, caplog: pytest.LogCaptureFixture) -> None:
+        data = interactions(np.ones((100, 3)))
+        with caplog.at_level(logging.WARNING):
+            model = UserKNN(UserKNNConfig(k=0, memory_mb=100 * 30 * 8 / 1e6)).fit(data, seed=1)
+        assert "30 strongest" in caplog.text
+        assert np.diff(model.neighbours_.indptr).tolist() == [30] * 100
+
+    def test_equally_similar_users_are_not_preferred_by_index(self) -> None:
+        data = interactions(np.ones((100, 3)))
+        chosen = [
+            UserKNN(UserKNNConfig(k=5)).fit(data, seed=seed).neighbours_.indices[-5:] for seed in (1, 2)
+        ]
+        assert set(chosen[0]) != set(chosen[1]) != {0, 1, 2, 3, 4}
+
+    def test_similar_items_are_by_the_cosine_of_their_users(self) -> None:
+        world = small_world()
+        dense = world.positive.toarray().T
+        norms = np.maximum(np.linalg.norm(dense, axis=1), 1e-9)
+        cosine = dense @ dense.T / np.outer(norms, norms)
+        np.fill_diagonal(cosine, 0)
+        items = np.flatnonzero(dense.any(axis=1))
+        top = self.fitted(world).similar_items(items, 6)
+        best = -np.sort(-cosine[items], axis=1)[:, :6]
+        np.testing.assert_allclose(np.nan_to_num(top.scores), best, rtol=1e-5)
+        for row, item in enumerate(items):
+            np.testing.assert_allclose(cosine[item, top.items[row]], best[row], rtol=1e-5)
+
+    def test_the_number_of_threads_changes_no_bit(self) -> None:
+        world = small_world()
+        scores = []
+        for threads in (1, numba.config.NUMBA_NUM_THREADS):
+            before = numba.get_num_threads()
+            numba.set_num_threads(threads)
+            scores.append(self.fitted(world).score(np.arange(N_USERS)))
+            numba.set_num_threads(before)
+        assert scores[0].shape == (N_USERS, N_ITEMS)
+        assert np.array_equal(*scores, equal_nan=True)
