@@ -18,19 +18,25 @@ from models.scoring.factor_model import FactorRecommender
 class ALSConfig(Config):
     """Hyperparameters of `als`."""
 
-    factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
-    regularization: float = Field(
-        default=50.0, ge=0, description="Weight of the squared vectors in the loss."
+    factors: int = Field(default=256, ge=1, le=2048, description="Length of the user and item vectors.")
+    alpha: float = Field(
+        default=20.0, gt=0, le=10_000, description="Mean confidence of an entry; that of no entry is 1."
     )
-    alpha: float = Field(default=20.0, gt=0, description="Confidence of an entry u is alpha · u.")
+    regularization: float = Field(
+        default=35.0,
+        ge=0,
+        le=10_000,
+        description="Weight of the squared vectors in the loss, as a multiple of alpha · √density, where density is "
+        "the share of user-item pairs with an entry: one value then suits data of all sizes.",
+    )
     degree_exponent: float = Field(
-        default=0.3,
+        default=0.4,
         ge=0,
         le=1,
-        description="Confidences are divided by the item's number of users to this power, their mean kept: "
-        "0 leaves popular items their weight, 1 takes all of it.",
+        description="Confidences are divided by the item's number of users to this power: 0 leaves popular items "
+        "their weight, 1 takes all of it.",
     )
-    iterations: int = Field(default=15, ge=1, le=1000, description="Rounds of users, then items.")
+    iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
 
 
 class ALS(FactorRecommender):
@@ -56,7 +62,7 @@ class ALS(FactorRecommender):
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=config.factors,
-                regularization=config.regularization,
+                regularization=config.regularization * config.alpha * density(matrix) ** 0.5,
                 alpha=config.alpha,
                 iterations=config.iterations,
                 random_state=seed,  # an int: a RandomState crashes
@@ -77,11 +83,19 @@ class ALS(FactorRecommender):
 
 
 def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
-    """The entries over (users of the item)^degree_exponent, as the csr_matrix that implicit wants.
+    """The entries over (users of the item)^degree_exponent, scaled to a mean of 1, as the csr_matrix implicit wants.
 
-    The mean divisor of an entry is 1, so that `alpha` means the same at every exponent.
+    So `alpha` means the same for every matrix and every exponent.
     """
     degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    weight = degree[matrix.indices] ** -degree_exponent
-    entries = (matrix.data * (weight / weight.mean() if weight.size else weight)).astype(np.float32)
-    return sparse.csr_matrix((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+    entries = matrix.data * degree[matrix.indices] ** -degree_exponent
+    total = float(np.abs(entries).sum())
+    scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
+    return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def density(matrix: sparse.csr_array) -> float:
+    """The share of entries among all pairs of a user and an item that have any; 0 without entries."""
+    users = int(np.count_nonzero(np.diff(matrix.indptr)))
+    items = len(np.unique(matrix.indices))
+    return float(matrix.nnz) / max(users * items, 1)

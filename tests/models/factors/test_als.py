@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.factors import als
 from models.factors.als import ALS, ALSConfig
@@ -16,7 +16,7 @@ from tests.models.contract import (
     small_world,
 )
 
-SMALL = ALSConfig(factors=16, regularization=1, alpha=5, iterations=8)
+SMALL = ALSConfig(factors=16, regularization=0.5, alpha=5, iterations=8)
 
 
 class TestALS(PersonalContract):
@@ -25,9 +25,15 @@ class TestALS(PersonalContract):
 
     def test_it_scores_and_lists_what_implicit_does(self) -> None:
         world = small_world()
-        ours = ALS(SMALL.model_copy(update={"degree_exponent": 0.0})).fit(world, seed=9)
-        theirs = AlternatingLeastSquares(factors=16, regularization=1, alpha=5, iterations=8, random_state=9)
-        theirs.fit(sparse.csr_matrix(world.composite), show_progress=False)
+        ours = ALS(SMALL).fit(world, seed=9)
+        theirs = AlternatingLeastSquares(
+            factors=16,
+            regularization=0.5 * 5 * als.density(world.composite) ** 0.5,
+            alpha=5,
+            iterations=8,
+            random_state=9,
+        )
+        theirs.fit(als.confidences(world.composite, SMALL.degree_exponent), show_progress=False)
         users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
         items, scores = theirs.recommend(
             users, sparse.csr_matrix(world.seen)[users], N=10, filter_items=[UNTOUCHED_ITEM]
@@ -42,8 +48,25 @@ class TestALS(PersonalContract):
         matrix = sparse.csr_array(np.array([[1, 2], [3, 0], [4, 0], [5, 0]], np.float32))
         even = als.confidences(matrix, 0.5).toarray()
         assert even / even[0, 0] == pytest.approx(np.array([[1, 4], [3, 0], [4, 0], [5, 0]]))
-        assert (even[matrix.toarray() > 0] / matrix.data).mean() == pytest.approx(1)
-        assert als.confidences(matrix, 0).toarray() == pytest.approx(matrix.toarray())
+
+    @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
+    def test_the_mean_confidence_is_one_whatever_the_scale_of_the_matrix(self, exponent: float) -> None:
+        matrix = small_world().composite
+        found = als.confidences(matrix, exponent)
+        assert found.data.mean() == pytest.approx(1)
+        assert als.confidences(7 * matrix, exponent).data == pytest.approx(found.data)
+        assert not als.confidences(0 * matrix, exponent).data.any()
+
+    def test_density_counts_only_users_and_items_that_have_entries(self) -> None:
+        matrix = sparse.csr_array(np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]], np.float32))
+        assert als.density(matrix) == pytest.approx(3 / 4)
+        assert als.density(sparse.csr_array((3, 4), dtype=np.float32)) == 0
+
+    def test_the_same_bits_on_one_thread_and_on_two(self) -> None:
+        world = small_world()
+        here = ALS(SMALL).fit(world, seed=3).user_factors_
+        with threadpool_limits(1, "openmp"):
+            assert np.array_equal(ALS(SMALL).fit(world, seed=3).user_factors_, here)
 
     def test_a_refit_on_more_users_has_them_all(self) -> None:
         world = small_world()
