@@ -8,12 +8,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from models.registry import config_class
 from tasks.errors import UsageError
-from tasks.settings import Settings, Signal, UtilitySettings
+from tasks.setting_faults import explain
+from tasks.settings import Settings, UtilitySettings
 
 DEFAULT_FILE = Path("pipeline.toml")
 OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
@@ -57,9 +58,9 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
             try:
                 layered.models.config(name)
             except ValidationError as error:
-                raise UsageError(*_explain(error, config_class(name), ("models", name))) from None
+                raise UsageError(*explain(error, config_class(name), ("models", name))) from None
     except ValidationError as error:
-        raise UsageError(*_explain(error, Settings, ())) from None
+        raise UsageError(*explain(error, Settings, ())) from None
     except SettingsError as error:
         raise UsageError(f"A RECS_ variable of the environment cannot be read: {error}.") from None
     return layered
@@ -128,33 +129,3 @@ def _toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> tuple[str, str]:
-    """A sentence for the first fault, and a hint."""
-    fault = error.errors()[0]
-    keys = tuple(str(part) for part in fault["loc"])
-    name = ".".join((*prefix, *keys))
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(model, keys[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
-        hint = f"Did you mean {'.'.join((*prefix, *keys[:-1], near[0]))}? " if near else ""
-        return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
-    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
-    given = fault["input"]
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return (
-        f"The setting {name} is wrong: {message}{shown}.",
-        "The comments in pipeline.toml say what each setting takes.",
-    )
-
-
-def _known_keys(model: type[BaseModel], keys: tuple[str, ...]) -> list[str]:
-    for key in keys:
-        field = model.model_fields.get(key)
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        ):
-            return sorted(Signal.model_fields) if "signals" in keys else []
-        model = field.annotation
-    return sorted(model.model_fields)

@@ -65,9 +65,16 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[models.als]\nfactor = 4", "no setting models.als.factor", "models.als.factors"),
         (
             "[models.als]\nfactors = 0",
-            r"models.als.factors is wrong: .*greater than or equal to 1.*given: 0",
+            r"models\.als\.factors is wrong: it takes a whole number of at least 1 and at most 2048 \(given: 0\)",
+            "Length of the user and item vectors.",
+        ),
+        (
+            "[models.als]\nfactors = 'x'",
+            r"takes a whole number of at least 1 and at most 2048 \(given: 'x'\)",
             "",
         ),
+        ("[models.als]\nalpha = nan", r"takes a number above 0 and at most \d+ \(given: nan\)", ""),
+        ("[models.als]\nmatrix = 'x'", "models.als.matrix is wrong: .*'positive' or 'composite'", "matrix"),
         ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
         ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
         ("[split]\nmethod = 'random'", "split.method is wrong: .*'temporal', 'leave_last' or 'auto'", ""),
