@@ -19,6 +19,9 @@ from tasks.night import Night
 from tasks.references import Choice, Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.report import read_report
 
+Fillers = tuple[FittedModel, ...]
+"""The models that complete the lists of others; popularity is the last."""
+
 _nights: dict[int, Night] = {}
 """The night that a run of the flow is about: Prefect takes, and shows, only a flow's plain parameters."""
 
@@ -71,30 +74,38 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     before = utility(night, cut)
     held_out = hold_out(night, cut, before)
 
-    popularity = fit(night, before, "popularity")
-    judged = judge_shelf(night, before, popularity, held_out)
-    strangers = evaluate_strangers(night, popularity, held_out)
+    fillers = fit_fillers(night, before)
+    judged = judge_shelf(night, before, fillers, held_out)
+    strangers = evaluate_strangers(night, fillers[-1], held_out)
     choice = choose(night, judged, strangers, held_out)
 
     snapshot = utility(night, everything(night, data))
-    popularity = fit(night, snapshot, "popularity")
-    champion = refit_best(night, snapshot, popularity, choice)
-    similar = refit_similar(night, snapshot, popularity, champion)
-    lists = recommend(night, snapshot, champion, popularity, similar)
+    fillers = fit_fillers(night, snapshot)
+    champion = refit_best(night, snapshot, fillers, choice)
+    similar = refit_similar(night, snapshot, fillers, champion)
+    lists = recommend(night, snapshot, champion, fillers, similar)
     checks = check(night, lists)
     publish(night, data, lists, checks)
     report(night, choice)
     show_in_prefect(night)
 
 
+def fit_fillers(night: Night, snapshot: Snapshot) -> Fillers:
+    """What completes short lists, in this order: content, which knows tastes, and popularity, which knows everybody."""
+    popularity = fit(night, snapshot, "popularity")
+    content = fit_if_it_can(night, snapshot, "content")
+    return (content, popularity) if content is not None else (popularity,)
+
+
 def judge_shelf(
-    night: Night, before: Snapshot, popularity: FittedModel, held_out: HeldOut
+    night: Night, before: Snapshot, fillers: Fillers, held_out: HeldOut
 ) -> tuple[Evaluation, ...]:
     """Fit and evaluate every model of the shelf; those that fail are reported, and the others go on."""
+    at_hand = {filler.model: filler for filler in fillers}
     futures: dict[str, PrefectFuture[Evaluation]] = {}
     for name in night.settings.models.shelf:
-        fitted = popularity if name == "popularity" else fit.submit(night, before, name)
-        futures[name] = evaluate.submit(night, fitted, popularity, before, held_out)
+        fitted = at_hand.get(name) or fit.submit(night, before, name)
+        futures[name] = evaluate.submit(night, fitted, fillers, before, held_out)
     judged = []
     for name, future in futures.items():
         future.wait()
@@ -105,22 +116,26 @@ def judge_shelf(
     return tuple(judged)
 
 
-def refit_best(night: Night, snapshot: Snapshot, popularity: FittedModel, choice: Choice) -> FittedModel:
+def refit_best(night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice) -> FittedModel:
     """The champion fitted on everything; if that fails, the next best."""
+    at_hand = {filler.model: filler for filler in fillers}
     for name in choice.ranking:
-        fitted = popularity if name == "popularity" else fit_if_it_can(night, snapshot, name)
+        fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
 
 
 def refit_similar(
-    night: Night, snapshot: Snapshot, popularity: FittedModel, champion: FittedModel
-) -> FittedModel:
-    """The model behind similar items, fitted on everything; if that fails, the champion stands in."""
+    night: Night, snapshot: Snapshot, fillers: Fillers, champion: FittedModel
+) -> tuple[FittedModel, ...]:
+    """The model behind similar items, fitted on everything, and those that know items which it does not.
+
+    If it fails, the champion stands in.
+    """
     name = night.settings.recommend.similar_model
-    at_hand = {"popularity": popularity, champion.model: champion}
-    return at_hand.get(name) or fit_if_it_can(night, snapshot, name) or champion
+    at_hand = {fitted.model: fitted for fitted in (*fillers, champion)}
+    return at_hand.get(name) or fit_if_it_can(night, snapshot, name) or champion, *fillers
 
 
 def fit_if_it_can(night: Night, snapshot: Snapshot, name: str) -> FittedModel | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ _BLOCK = 8192
 
 def evaluate(
     fitted: FittedModel,
-    popularity: FittedModel,
+    fillers: Sequence[FittedModel],
     snapshot: Snapshot,
     held_out: HeldOut,
     settings: JudgeSettings,
@@ -31,17 +32,17 @@ def evaluate(
 ) -> Evaluation:
     """Rank all items that the training part knows, seen ones masked, and keep each held-out user's metrics.
 
-    As in published lists, popularity completes what the model can score fewer than k items for. Unlike there, seen
+    As in published lists, the fillers complete what the model can rank fewer than k items for. Unlike there, seen
     items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out.
     """
     started = time.perf_counter()
-    model, fallback = load_model(fitted), load_model(popularity)
+    models = [load_model(each) for each in (fitted, *fillers)]
     seen, relevant = load_matrix(snapshot.folder, "seen"), load_matrix(held_out.folder, "relevant")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
     lists = np.full((len(users), max(settings.k)), -1, np.int32)
     for start in range(0, len(users), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(users)))
-        lists[block] = completed_lists(model, fallback, users[block], max(settings.k), seen).items
+        lists[block] = completed_lists(models, users[block], max(settings.k), seen).items
         if progress is not None:
             progress(block.stop, len(users))
     per_user = ranking_metrics(lists, relevant, settings.k)

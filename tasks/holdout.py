@@ -29,8 +29,9 @@ def hold_out(
 ) -> HeldOut:
     """Write what the record `HeldOut` describes into the existing `folder`.
 
-    Relevant is what was positive at or after the user's cutoff, was not seen before it in any way, and is
-    known to the snapshot. The user's id and `seed` decide, and nothing else, who is in which half.
+    Relevant is what was positive at or after the user's cutoff, was not seen before it in any way, and was
+    touched by anybody before the cutoffs: what nobody touched only a content model could find, and figures of
+    models would not compare. The user's id and `seed` decide, and nothing else, who is in which half.
     """
     open_split(con, split, "after")
     run_file(

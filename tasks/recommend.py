@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -32,51 +32,62 @@ def recommend(
     con: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
     champion: FittedModel,
-    popularity: FittedModel,
-    similar: FittedModel,
+    fillers: Sequence[FittedModel],
+    similar: Sequence[FittedModel],
     settings: RecommendSettings,
     *,
     progress: Progress | None = None,
     key: str,
     folder: Path,
 ) -> Lists:
-    """Write the four Parquet files of `Lists` with external ids, block by block, sorted by primary key."""
+    """Write the four Parquet files of `Lists` with external ids, block by block, sorted by primary key.
+
+    Args:
+        con: the warehouse, for the catalogue.
+        snapshot: what the models were fitted on.
+        champion: whose lists the users get.
+        fillers: complete the champion's short lists, in this order; the last one, popularity, makes the fallback lists.
+        similar: the models of similar items; each is asked about the items that those before it do not know.
+        settings: lengths and exclusions.
+        progress: called as progress(done users, all users).
+        key: of the artifact.
+        folder: where to write, existing.
+    """
     users = pq.read_table(snapshot.folder / "users.parquet")["user_id"].combine_chunks()
     items = pq.read_table(snapshot.folder / "items.parquet")["item_id"].combine_chunks()
     seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
-    strangers = load_model(popularity)
+    completing = [load_model(filler) for filler in fillers]
     rows = _write(
         folder / "recommendations.parquet",
         _list_schema(users.type, items.type),
-        _user_lists(load_model(champion), strangers, seen, users, items, settings.n, progress),
+        _user_lists([load_model(champion), *completing], seen, users, items, settings.n, progress),
     )
     n_similar = _write(
         folder / "similar_items.parquet",
         _similar_schema(items.type),
-        _similar(load_model(similar), items, settings.similar_n),
+        _similar([load_model(model) for model in similar], items, settings.similar_n),
     )
     n_fallback = _write(
         folder / "fallback_recommendations.parquet",
         _fallback_schema(items.type),
-        _fallback(strangers, _segments(snapshot, settings), items, settings.fallback_n),
+        _fallback(completing[-1], _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
     return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items)
 
 
 def _user_lists(
-    model: Recommender,
-    popularity: Recommender,
+    models: Sequence[Recommender],
     exclude: sparse.csr_array | None,
     users: pa.Array,
     items: pa.Array,
     n: int,
     progress: Progress | None,
 ) -> Iterator[pa.Table]:
-    names = pa.array([model.name, popularity.name])
+    names = pa.array([model.name for model in models])
     for start in range(0, len(users), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(users)))
-        lists = completed_lists(model, popularity, block, n, exclude)
+        lists = completed_lists(models, block, n, exclude)
         yield _list_table(lists, users.take(pa.array(block)), items, names)
         if progress is not None:
             progress(int(block[-1]) + 1, len(users))
@@ -91,17 +102,21 @@ def _list_table(lists: CompletedLists, users: pa.Array, items: pa.Array, names: 
             "rank": pa.array(rank + 1, pa.int32()),
             "item_id": items.take(pa.array(item)),
             "score": pa.array(lists.scores[there], pa.float32()),
-            "model": names.take(pa.array(lists.filled[there].astype(np.int8))),
+            "model": names.take(pa.array(lists.placed_by[there])),
             "model_score": pa.array(lists.model_scores[there], pa.float32()),
             "reason_item_id": pa.nulls(len(row), items.type),
         }
     )
 
 
-def _similar(model: Recommender, items: pa.Array, n: int) -> Iterator[pa.Table]:
+def _similar(models: Sequence[Recommender], items: pa.Array, n: int) -> Iterator[pa.Table]:
     for start in range(0, len(items), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(items)))
-        top = model.similar_items(block, n)
+        top = models[0].similar_items(block, n)
+        for model in models[1:]:
+            without = np.flatnonzero(top.items[:, 0] < 0)
+            found = model.similar_items(block[without], n)
+            top.items[without], top.scores[without] = found.items, found.scores
         row, rank, item = _flat(top.items)
         yield pa.table(
             {

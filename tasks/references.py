@@ -84,7 +84,8 @@ class Snapshot:
     """The utility matrices before a split's cutoffs.
 
     Folder: what `models.interactions.Interactions.save` writes, and the id maps `users.parquet` (user_idx, user_id)
-    and `items.parquet` (item_idx, item_id), ordered by index.
+    and `items.parquet` (item_idx, item_id, is_touched), ordered by index. `n_untouched` of the items are in the
+    catalogue only: nobody met them before the cutoffs.
     """
 
     key: str
@@ -95,6 +96,7 @@ class Snapshot:
     n_rating: int
     n_positive: int
     n_composite: int
+    n_untouched: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class HeldOut:
     Folder: `users.npz` with `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) for users with history and
     at least one relevant item; `relevant.npz`, csr (n, n_items) of their relevant items in the same order;
     `cold_relevant.npz`, csr (n_cold, n_items) and `cold_half.npz` (`half`) for users without history.
-    `unknown_item_share`: the share of held-out positives whose item the training part does not know (not counted).
+    `unknown_item_share`: the share of held-out positives whose item nobody touched before the cutoffs (not counted).
     """
 
     key: str

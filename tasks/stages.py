@@ -101,7 +101,8 @@ def utility(night: Night, cut: Split) -> Snapshot:
         made_from=[cut.key, night.settings.utility],
         source=("tasks.utility",),
         note=lambda s: (
-            f"{s.n_users:,} users × {s.n_items:,} items, {s.n_seen:,} seen, {s.n_positive:,} positive"
+            f"{s.n_users:,} users × {s.n_items - s.n_untouched:,} items, {s.n_seen:,} seen, "
+            f"{s.n_positive:,} positive; {s.n_untouched:,} items that nobody touched"
         ),
     )
     if snapshot.n_users == 0:
@@ -143,7 +144,7 @@ def fit(night: Night, snapshot: Snapshot, name: str) -> FittedModel:
 
 
 def evaluate(
-    night: Night, fitted: FittedModel, popularity: FittedModel, snapshot: Snapshot, held_out: HeldOut
+    night: Night, fitted: FittedModel, fillers: tuple[FittedModel, ...], snapshot: Snapshot, held_out: HeldOut
 ) -> Evaluation:
     """Judge one model, per user."""
     judge = night.settings.judge
@@ -152,7 +153,7 @@ def evaluate(
         Evaluation,
         lambda key, folder: judging.evaluate(
             fitted,
-            popularity,
+            fillers,
             snapshot,
             held_out,
             judge,
@@ -160,7 +161,7 @@ def evaluate(
             key=key,
             folder=folder,
         ),
-        made_from=[fitted.key, popularity.key, held_out.key, judge.k],
+        made_from=[fitted.key, [filler.key for filler in fillers], held_out.key, judge.k],
         source=("tasks.evaluate",),
         model=fitted.model,
     )
@@ -204,7 +205,11 @@ def choose(
 
 
 def recommend(
-    night: Night, snapshot: Snapshot, champion: FittedModel, popularity: FittedModel, similar: FittedModel
+    night: Night,
+    snapshot: Snapshot,
+    champion: FittedModel,
+    fillers: tuple[FittedModel, ...],
+    similar: tuple[FittedModel, ...],
 ) -> Lists:
     """Write the lists of everybody."""
     night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
@@ -216,14 +221,14 @@ def recommend(
             night.con.cursor(),
             snapshot,
             champion,
-            popularity,
+            fillers,
             similar,
             settings,
             progress=night.progress("recommend", champion.model),
             key=key,
             folder=folder,
         ),
-        made_from=[snapshot.key, champion.key, popularity.key, similar.key, settings],
+        made_from=[snapshot.key, champion.key, [f.key for f in fillers], [s.key for s in similar], settings],
         source=("tasks.recommend",),
         model=champion.model,
         note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",

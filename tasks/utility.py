@@ -25,9 +25,9 @@ def build_snapshot(
 ) -> Snapshot:
     """Write the matrices and id maps of what lies before the cutoffs of `split` into the existing `folder`.
 
-    The judged and the published models learn from the same statements: only the cutoffs differ. Users and
-    items are those with any interaction before the cutoffs, in the order of their ids. The same clean tables
-    give the same bytes, at any number of threads.
+    The judged and the published models learn from the same statements: only the cutoffs differ. Users are those
+    with any interaction before the cutoffs; items are those too, and those of the catalogue that have genres.
+    Both stand in the order of their ids. The same clean tables give the same bytes, at any number of threads.
     """
     open_split(con, split, "before")
     run_file(con, "warehouse/40_id_maps.sql")
@@ -61,6 +61,7 @@ def build_snapshot(
         n_rating=data.rating.nnz,
         n_positive=data.positive.nnz,
         n_composite=data.composite.nnz,
+        n_untouched=int(np.count_nonzero(~item_map["is_touched"].to_numpy())),
     )
 
 

@@ -38,6 +38,12 @@ class ContentConfig(Config):
         le=2,
         description="Scores are multiplied by (1 + users who liked the item) to this power; 0 is the plain cosine.",
     )
+    similar_popularity_exponent: float = Field(
+        default=0.05,
+        ge=0,
+        le=2,
+        description="The same for similar items: of those as alike, the liked ones first.",
+    )
     caution: float = Field(
         default=3.0,
         ge=0,
@@ -66,6 +72,7 @@ class Content(ItemItemRecommender):
         profiles_: (n_users, n_features + 1) float32, the users' profiles, and caution / n.
         similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity.
         item_profiles_: (n_items, n_features) float32; the product of two rows is the likeness of two items.
+        popularity_: (n_items,) float32, (1 + likes) / (1 + most likes of any).
     """
 
     name: ClassVar[str] = "content"
@@ -74,6 +81,7 @@ class Content(ItemItemRecommender):
     config: ContentConfig
 
     item_profiles_: sparse.csr_array
+    popularity_: NDArray[np.float32]
 
     def _fit(
         self,
@@ -99,25 +107,34 @@ class Content(ItemItemRecommender):
         self.known_users_ = np.diff(of_users.indptr) > 0
         caution = self.known_users_ * config.caution / np.maximum(np.diff(weights.indptr), 1)
         self.profiles_ = _with_column(of_users, caution)
-        popularity = _popularity(data.positive, config.popularity_exponent)
+        likes = 1 + np.bincount(data.positive.indices, minlength=data.n_items)
+        self.popularity_ = (likes / likes.max(initial=1)).astype(np.float32)
         of_items = _with_column(self.item_profiles_, self.known_items_)
-        self.similarity_ = sparse.csr_array((sparse.diags_array(popularity) @ of_items).T)
+        self.similarity_ = self._columns(of_items, config.popularity_exponent)
 
     def _profile_weights(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
         """What each item counts in each user's profile: the pattern of `seen` and of `matrix`, float32."""
         mean = float(matrix.data.mean()) if matrix.nnz else 0.0
         liked, touched = self.config.like_weight * data.positive, self.config.touch_weight * data.seen
-        weights: sparse.csr_array = matrix / (mean or 1.0) + liked + touched
+        weights: sparse.csr_array = matrix * (1 / (mean or 1.0)) + liked + touched
         return weights.astype(np.float32)
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
-        """By likeness alone: popularity plays no part."""
+        """By likeness, and hardly by popularity: it decides between the many that share the same few genres."""
         n_items = len(self.known_items_)
         itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
         return item_item_scorer.top_n(
-            self.item_profiles_, sparse.csr_array(self.item_profiles_.T), items, n,
+            self.item_profiles_, self._columns(self.item_profiles_, self.config.similar_popularity_exponent), items, n,
             tie_order=self.tie_order_, exclude=itself, eligible=self.known_items_,
         )  # fmt: skip
+
+    def _columns(self, of_items: sparse.csr_array, exponent: float) -> sparse.csr_array:
+        """The rows of `of_items` as columns, each times the item's popularity to a power."""
+        factor = np.repeat(self.popularity_**exponent, np.diff(of_items.indptr)).astype(np.float32)
+        scaled = sparse.csr_array(
+            (of_items.data * factor, of_items.indices, of_items.indptr), shape=of_items.shape
+        )
+        return sparse.csr_array(scaled.T)
 
 
 def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
@@ -128,9 +145,8 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
     n_items = counts.shape[0]
     spread = np.bincount(counts.indices, minlength=counts.shape[1])
     idf = np.where(spread > 1, np.log((n_items + 1) / (spread + 1)), 0).astype(np.float32)
-    weighted = sparse.csr_array(
-        (np.log1p(counts.data) * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape
-    )
+    weighted = counts.copy()
+    weighted.data = np.log1p(counts.data) * idf[counts.indices]
     weighted.eliminate_zeros()
     return _unit_rows(weighted)
 
@@ -139,7 +155,7 @@ def _strongest(weights: sparse.csr_array, features: sparse.csr_array, k: int) ->
     """The k greatest entries of every row of weights · features, a block of rows at a time."""
     n_rows, n_features = weights.shape[0], features.shape[1]
     if features.nnz == 0:
-        return sparse.csr_array((n_rows, n_features), dtype=np.float32)
+        return sparse.csr_array(weights @ features)  # empty
     rows = np.arange(n_rows)
     selector = Selector(rows, min(k, n_features), np.arange(n_features, dtype=np.int32))
     for start, block in product_blocks(weights, features, rows):
@@ -169,10 +185,3 @@ def _side_by_side(matrices: list[sparse.csr_array]) -> sparse.csr_array:
     together = sparse.csr_array(sparse.hstack(matrices, format="csr"))
     together.eliminate_zeros()
     return together
-
-
-def _popularity(positive: sparse.csr_array, exponent: float) -> NDArray[np.float32]:
-    """(1 + users who liked the item) to a power, 1 for the item that most users liked: (n_items,) float32."""
-    liked = 1 + np.bincount(positive.indices, minlength=positive.shape[1])
-    popularity: NDArray[np.float32] = ((liked / liked.max(initial=1)) ** exponent).astype(np.float32)
-    return popularity

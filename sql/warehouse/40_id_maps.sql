@@ -1,7 +1,8 @@
--- Dense indices for the users and items that did or met anything inside the windows.
--- Inputs:  temp view windowed_interactions.
--- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id), integers from 0 in the order
---          of the ids.
+-- Dense indices for the users that did anything inside the windows, and for the items that can be recommended: those
+-- that anybody met inside the windows, and those that nobody has met yet but whose genres say what they are like.
+-- Inputs:  temp view windowed_interactions; items.
+-- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id, is_touched), integers from 0 in the
+--          order of the ids.
 -- Grain:   one row per user; one row per item.
 create or replace temp table user_map as
 select (row_number() over (order by user_id) - 1)::integer as user_idx, user_id
@@ -9,6 +10,16 @@ from (select distinct user_id from windowed_interactions)
 order by user_idx;
 
 create or replace temp table item_map as
-select (row_number() over (order by item_id) - 1)::integer as item_idx, item_id
-from (select distinct item_id from windowed_interactions)
+with touched as (
+    select distinct item_id, true as is_touched from windowed_interactions
+),
+described as (
+    select item_id from items where len(genres) > 0
+)
+select
+    (row_number() over (order by item_id) - 1)::integer as item_idx,
+    item_id,
+    coalesce(is_touched, false) as is_touched
+from touched
+full join described using (item_id)
 order by item_idx;

@@ -2,8 +2,8 @@
 -- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of;
 --          $relevant_rating, $positive_tags, $positive_events; $seed;
 --          $users_path and $items_path, the snapshot's id maps.
--- Output:  temp relevant (user_id, user_idx null for users without history, item_idx null for items that the
---          snapshot does not know, half 0 select or 1 report).
+-- Output:  temp relevant (user_id, user_idx null for users without history, item_idx null for items that nobody
+--          touched before the cutoffs, half 0 select or 1 report).
 -- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): the
 --          same user stays in it every night, whoever else is there.
 create or replace temp table relevant as
@@ -25,4 +25,4 @@ select
     (md5_number_lower($seed::text || ':' || user_id::text) % 2)::tinyint as half
 from newly_liked
 left join read_parquet($users_path) using (user_id)
-left join read_parquet($items_path) using (item_id);
+left join (select item_id, item_idx from read_parquet($items_path) where is_touched) using (item_id);

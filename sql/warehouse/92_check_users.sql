@@ -2,15 +2,28 @@
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (90_published_lists.sql); $n, the length of a full
 --          list; $exclude_seen.
 -- Output:  one row, one column per check. user_coverage is a share of the users with an interaction; the others count.
--- What is owed comes from the log alone, never from what is published: every item that anybody touched can complete a
--- list, so each list holds n of those that its user has not seen, or all of them. A user who is owed nothing is covered.
-with touched as (
-    select count(distinct item_id) as items from seen_pairs
+-- What is owed comes from the clean tables alone, never from what is published: every item that anybody touched can
+-- complete a list, so each list holds n of those that its user has not seen, or all of them. A user who is owed nothing
+-- is covered. A list may be longer than what is owed by items that nobody touched, if they have genres.
+with listable as (
+    select item_id, true as is_touched from seen_pairs
+    union
+    select item_id, false as is_touched from items where len(genres) > 0
+),
+there_is as (
+    select
+        count(distinct item_id) filter (is_touched) as touched,
+        count(distinct item_id) as listable
+    from listable
 ),
 owed as (
-    select user_id, least($n, any_value(touched.items) - count(*) filter ($exclude_seen)) as items
+    select
+        user_id,
+        count(*) filter ($exclude_seen) as seen,
+        least($n, any_value(touched) - seen) as items,
+        least($n, any_value(listable) - seen) as at_most
     from seen_pairs
-    cross join touched
+    cross join there_is
     group by user_id
 ),
 given as (
@@ -20,6 +33,7 @@ users as (
     select
         owed.user_id is null as is_unknown,
         coalesce(owed.items, 0) as owed,
+        owed.at_most,
         coalesce(given.items, 0) as given
     from owed
     full join given using (user_id)
@@ -28,7 +42,7 @@ select
     (select count(*) from published_recommendations) as rows,
     coalesce(avg((given > 0 or owed = 0)::double) filter (not is_unknown), 1) as user_coverage,
     count(*) filter (given between 1 and owed - 1) as short_lists,
-    count(*) filter (given > owed and not is_unknown) as long_lists,
+    count(*) filter (given > at_most) as long_lists,
     (select count(*) from published_recommendations semi join seen_pairs using (user_id, item_id) where $exclude_seen)
         as seen_items,
     count(*) filter (is_unknown) as unknown_users

@@ -24,7 +24,7 @@ LOG = Log(
     ratings=[(1, 1, 4.0, 1), (2, 2, 4.0, 2), (2, 3, 1.0, 3), (3, 1, 5.0, 4), (5, 8, 4.0, 200)],
     tags=[(3, 3, "noir", 5)],
     events=[(4, item, "like", 1.0, 6) for item in range(1, 9)],
-    items=[(item, f"Film {item}", ["Drama"]) for item in range(1, 10)],
+    items=[(item, f"Film {item}", ["Drama"] if item < 10 else []) for item in range(1, 11)],
 )
 
 
@@ -101,9 +101,8 @@ def list_a_future_user(rows: Rows) -> None:
     rows["recommendations"] += [(5, rank, rank, 1 / rank, "als", None, None) for rank in range(1, N + 1)]
 
 
-def list_an_item_nobody_touched(rows: Rows) -> None:
-    rows["items"].append((9, None, None))
-    rows["recommendations"].append((4, 1, 9, 1.0, "als", None, None))
+def list_an_item_nobody_knows_anything_of(rows: Rows) -> None:
+    rows["recommendations"] += [(4, 1, 9, 1.0, "content", None, None), (4, 2, 10, 0.5, "content", None, None)]
 
 
 def skip_a_rank(rows: Rows) -> None:
@@ -134,7 +133,7 @@ def liken_an_item_to_itself(rows: Rows) -> None:
         (repeat_an_item, {"duplicate_items"}),
         (invent_an_item, {"unknown_items"}),
         (list_a_future_user, {"unknown_users"}),
-        (list_an_item_nobody_touched, {"long_lists"}),
+        (list_an_item_nobody_knows_anything_of, {"long_lists"}),
         (skip_a_rank, {"rank_gaps"}),
         (raise_a_score, {"rising_scores"}),
         (spoil_a_score, {"bad_scores"}),
@@ -147,6 +146,15 @@ def test_each_fault_is_caught_by_its_check(
     rows = good_rows()
     spoil(rows)
     assert failures(con, tmp_path, rows) == caught
+
+
+def test_an_item_that_nobody_touched_may_be_listed_for_its_genres(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = good_rows()
+    rows["recommendations"].append((4, 1, 9, 1.0, "content", None, None))
+    rows["similar_items"] += [(9, 1, 2, 0.4), (3, 1, 9, 0.4)]
+    assert failures(con, tmp_path, rows) == set()
 
 
 def test_coverage_may_be_asked_for_in_part(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
     for matrix in ("rating", "positive", "composite", "timestamp"):
         assert not (tmp_path / f"{matrix}.npz").exists(), "judging needs none of them"
     sparse.save_npz(tmp_path / "seen.npz", data.seen)
-    snapshot = Snapshot("s", tmp_path, *LIKES.shape, 0, 0, 0, 0)
+    snapshot = Snapshot("s", tmp_path, *LIKES.shape, 0, 0, 0, 0, 0)
     held = held_out(tmp_path, {0: [2], 2: [0], 3: [1, 4]}, [])
-    found = evaluate(knn, popular, snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(knn, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["recall@10"].tolist() == [1, 1, 1], "user 2 has no neighbours, user 3 none for item 4"
         assert per_user["recall@1"].tolist() == [1, 1, 0.5]
-    found = evaluate(popular, popular, snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
 

@@ -67,12 +67,13 @@ def test_only_what_is_newly_liked_and_known_is_relevant(con):
             (1, 10, 5.0, 60),  # seen before, though disliked
             (1, 12, 4.0, 50),  # relevant: the cutoff itself is held out
             (1, 13, 3.0, 60),  # not liked
-            (1, 99, 5.0, 60),  # unknown item
+            (1, 99, 5.0, 60),  # nobody had touched it
             (2, 14, 5.0, 60), (2, 14, 1.0, 70),  # liked, then disliked: the latest counts
             (3, 13, 5.0, 100),  # at as_of: not yet there
         ],
         tags=[(1, 14, "noir", 55)],
         events=[(2, 10, "like", 1.0, 50), (2, 11, "mute", 1.0, 60)],
+        items=[(item, None, ["Drama"]) for item in (5, 10, 99)],
     )  # fmt: skip
     judged = Judged(con, log)
     assert judged.relevant == {1: [12, 14], 2: [10]}

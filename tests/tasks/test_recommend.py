@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from models.baselines.popularity import Popularity
+from models.content.profiles import Content
 from models.interactions import Interactions
 from tasks.recommend import recommend
 from tasks.references import FittedModel, Lists, Snapshot
@@ -25,9 +26,9 @@ COLUMNS = {
 
 
 def lists_of(con, folder: Path, likes: np.ndarray, settings: RecommendSettings, **genres: list[int]) -> Lists:
-    """The lists of popularity alone: user u is called 100 + u, item i 200 + i; `genres` name their items."""
+    """Popularity, completed by content: user u is called 100 + u, item i 200 + i; `genres` name their items."""
     n_users, n_items = likes.shape
-    makes = {name: folder / name for name in ("snapshot", "model", "lists")}
+    makes = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
     for made in makes.values():
         made.mkdir()
     positive = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
@@ -42,11 +43,22 @@ def lists_of(con, folder: Path, likes: np.ndarray, settings: RecommendSettings, 
     for name, first, count in (("user", 100, n_users), ("item", 200, n_items)):
         ids = pa.table({f"{name}_id": pa.array(range(first, first + count), pa.int64())})
         pq.write_table(ids, makes["snapshot"] / f"{name}s.parquet")
-    Popularity().fit(data, seed=1).save(makes["model"])
+    Popularity().fit(data, seed=1).save(makes["popularity"])
+    Content().fit(data, seed=1).save(makes["content"])
+    n_untouched = int((likes.sum(axis=0) == 0).sum())
     make_clean_tables(con, Log())
-    snapshot = Snapshot("s", makes["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4)
-    popular = FittedModel("p", makes["model"], "popularity", 0.0, 0.0)
-    return recommend(con, snapshot, popular, popular, popular, settings, key="k", folder=makes["lists"])
+    snapshot = Snapshot("s", makes["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4, n_untouched)
+    popular, content = (FittedModel(name, makes[name], name, 0.0, 0.0) for name in ("popularity", "content"))
+    return recommend(
+        con,
+        snapshot,
+        popular,
+        (content, popular),
+        (popular, content),
+        settings,
+        key="k",
+        folder=makes["lists"],
+    )
 
 
 def rows(lists: Lists, name: str) -> list[dict]:
@@ -61,6 +73,17 @@ def test_everybody_gets_the_unseen_by_popularity(con, tmp_path: Path) -> None:
     given = [(row["user_id"], row["rank"], row["item_id"]) for row in rows(lists, "recommendations")]
     assert given == [(101, 1, 201)], "nobody touched item 202, and user 100 has seen the others"
     assert (lists.n_users, lists.n_rows, lists.n_similar, lists.n_items) == (2, 1, 0, 3)
+
+
+def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tmp_path: Path) -> None:
+    likes = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
+    lists = lists_of(con, tmp_path, likes, RecommendSettings(n=3), Crime=[1, 3], Drama=[2, 4], Noir=[1, 3, 2])
+    given = [(row["user_id"], row["item_id"], row["model"]) for row in rows(lists, "recommendations")]
+    assert [row for row in given if row[0] == 101] == [(101, 201, "popularity"), (101, 202, "popularity")]
+    assert [row for row in given if row[0] == 100] == [(100, 203, "content"), (100, 204, "content")]
+    similar = {(row["item_id"], row["rank"]): row["similar_item_id"] for row in rows(lists, "similar_items")}
+    assert (similar[203, 1], similar[204, 1]) == (201, 202)
+    assert {row["item_id"] for row in rows(lists, "fallback_recommendations")} == {200, 201, 202}
 
 
 def test_the_seen_may_come_again_where_settings_say_so(con, tmp_path: Path) -> None:

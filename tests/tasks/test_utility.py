@@ -181,7 +181,8 @@ def test_counts_in_the_reference_are_those_of_the_matrices(con, tmp_path):
     make_clean_tables(con, HAND_MADE)
     snapshot = refit_snapshot(con, tmp_path, UtilitySettings())
     data = Interactions.load(snapshot.folder)
-    assert (snapshot.n_users, snapshot.n_items) == data.seen.shape == (3, 3)
+    assert (snapshot.n_users, snapshot.n_items) == data.seen.shape == (3, 4)
+    assert snapshot.n_untouched == 1
     assert snapshot.n_seen == data.seen.nnz == data.timestamp.nnz
     assert snapshot.n_rating == data.rating.nnz
     assert snapshot.n_positive == data.positive.nnz
@@ -199,8 +200,27 @@ def test_a_disliked_item_is_seen_and_not_positive(con, tmp_path):
 def test_item_features_are_genres_and_the_tags_before_the_cutoff(con, tmp_path):
     make_clean_tables(con, HAND_MADE)
     data = Interactions.load(snapshot_at(con, tmp_path / "cut", 50, UtilitySettings()).folder)
-    assert data.feature_names == ("genre:Crime", "genre:Drama", "tag:noir")
-    np.testing.assert_array_equal(data.item_features.toarray(), [[1, 1, 2], [0, 1, 0], [0, 0, 0]])
+    assert data.feature_names == ("genre:Crime", "genre:Drama", "genre:Western", "tag:noir")
+    np.testing.assert_array_equal(
+        data.item_features.toarray(), [[1, 1, 0, 2], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]]
+    )
+
+
+def test_items_of_the_catalogue_that_nobody_touched_are_there_for_their_genres(con, tmp_path):
+    new = [(5, "Tagged only later", ["Drama"]), (98, "Nothing known", [])]
+    make_clean_tables(
+        con, replace(HAND_MADE, items=[*HAND_MADE.items, *new], tags=[*HAND_MADE.tags, (3, 5, "noir", 60)])
+    )
+    cut = snapshot_at(con, tmp_path / "cut", 50, UtilitySettings())
+    table = pq.read_table(cut.folder / "items.parquet").to_pydict()
+    assert table["item_id"] == [5, 10, 11, 12, 99]
+    assert table["item_idx"] == [0, 1, 2, 3, 4]
+    assert table["is_touched"] == [False, True, True, True, False]
+    data = Interactions.load(cut.folder)
+    assert [data.feature_names[column] for column in data.item_features[[0]].indices] == ["genre:Drama"]
+    assert data.seen[:, [0, 4]].nnz == 0
+    refit = refit_snapshot(con, tmp_path, UtilitySettings())
+    assert pq.read_table(refit.folder / "items.parquet")["is_touched"].to_pylist() == [True] * 4 + [False]
 
 
 def test_the_documented_example_of_weighted_events(con, tmp_path):
@@ -317,5 +337,5 @@ def test_the_smallest_data_there_are(con, tmp_path, log, n_composite):
 def test_no_interactions_at_all_give_an_empty_snapshot(con, tmp_path):
     make_clean_tables(con, Log(items=[(10, "Ten", ["Drama"])]))
     snapshot = refit_snapshot(con, tmp_path, UtilitySettings())
-    assert (snapshot.n_users, snapshot.n_items, snapshot.n_seen) == (0, 0, 0)
-    assert Interactions.load(snapshot.folder).seen.shape == (0, 0)
+    assert (snapshot.n_users, snapshot.n_items, snapshot.n_untouched, snapshot.n_seen) == (0, 1, 1, 0)
+    assert Interactions.load(snapshot.folder).seen.shape == (0, 1)

@@ -102,6 +102,13 @@ class TestContent(PersonalContract):
         top = Content().fit(data, seed=1).recommend(np.array([0]), 1, exclude=data.seen)
         assert top.items.tolist() == [[1]]
 
+    def test_of_items_as_alike_the_better_liked_comes_first(self) -> None:
+        likes = np.triu(np.ones((6, 6)))  # item i is liked by i + 1 users
+        counts = np.zeros((6, 2))
+        counts[:5, 0] = counts[5, 1] = 1
+        model = Content().fit(describe(interactions(likes), counts, ("genre:A", "genre:B")), seed=1)
+        assert model.similar_items(np.array([0]), 6).items.tolist() == [[4, 3, 2, 1, -1, -1]]
+
     def test_without_features_it_knows_nothing(self) -> None:
         world = small_world()
         model = Content().fit(world, seed=1)
@@ -150,7 +157,9 @@ def test_likeness_of_items_agrees_with_whole_arrays(counts, share) -> None:
 
 def test_rare_features_weigh_more_and_useless_ones_nothing() -> None:
     counts = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], float)
-    profiles = tf_idf(sparse.csr_array(counts)).toarray()
+    given_counts = sparse.csr_array(counts, dtype=np.float32)
+    profiles = tf_idf(given_counts).toarray()
+    assert np.array_equal(given_counts.toarray(), counts), "left as it was"
     assert (profiles[:, 0] == 0).all(), "every item has it"
     assert (profiles[:, 3] == 0).all(), "only one item has it"
     assert profiles[0, 2] > profiles[0, 1] > 0
