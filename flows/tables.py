@@ -68,7 +68,7 @@ def show_metrics(console: Console, report: Report) -> None:
     split = next((s.note for s in report.run.stages if s.stage == "split"), "")
     console.print(
         f"[dim]Protocol: {escape(split)}. All items that the training part knows are ranked, seen ones left out; "
-        "short lists are completed by popularity, as published. Intervals: bootstrap over users, "
+        "short lists are completed by content and popularity, as published. Intervals: bootstrap over users, "
         f"{report.run.settings['judge']['confidence']:.0%}. "
         "Cold: users without history, judged on the fallback list.[/]",
         soft_wrap=True,

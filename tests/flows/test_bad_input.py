@@ -15,6 +15,7 @@ from tasks.progress import Nobody
 
 USERS, ITEMS = range(1, 11), range(1, 9)
 SHELF = ("popularity", "item_knn", "als")
+FILLERS = ("content", "popularity")
 NOBODY_HELD_OUT = "popularity, because no user could be held out to judge the models on"
 SETTINGS = ("recommend.n=5", "judge.bootstrap_samples=100", "models.als.factors=2", "models.als.iterations=2")
 
@@ -66,13 +67,15 @@ def whole_night(night: Night) -> None:
     cut = stages.split(night, data)
     before = stages.utility(night, cut)
     held_out = stages.hold_out(night, cut, before)
-    fitted = {name: stages.fit(night, before, name) for name in SHELF}
-    judged = tuple(stages.evaluate(night, fitted[m], fitted["popularity"], before, held_out) for m in SHELF)
+    fitted = {name: stages.fit(night, before, name) for name in {*SHELF, *FILLERS}}
+    fillers = tuple(fitted[name] for name in FILLERS)
+    judged = tuple(stages.evaluate(night, fitted[name], fillers, before, held_out) for name in SHELF)
     strangers = stages.evaluate_strangers(night, fitted["popularity"], held_out)
     champion = stages.choose(night, judged, strangers, held_out).champion
     snapshot = stages.utility(night, stages.everything(night, data))
-    again = {name: stages.fit(night, snapshot, name) for name in {"popularity", "item_knn", champion}}
-    lists = stages.recommend(night, snapshot, again[champion], again["popularity"], again["item_knn"])
+    again = {name: stages.fit(night, snapshot, name) for name in {*FILLERS, "item_knn", champion}}
+    fillers = tuple(again[name] for name in FILLERS)
+    lists = stages.recommend(night, snapshot, again[champion], fillers, (again["item_knn"], *fillers))
     stages.publish(night, data, lists, stages.check(night, lists))
 
 

@@ -18,9 +18,9 @@ from tests.flows.test_night import published
 ROOT = Path(__file__).parents[2]
 EVERY_STAGE = [
     ("land", 1), ("clean", 1), ("split", 1), ("utility", 1), ("held_out", 1),
-    ("fit popularity", 1), ("fit als", 1), ("evaluate als", 1), ("evaluate fallback", 1), ("choose", 1),
-    ("everything", 1), ("utility", 2), ("fit popularity", 2), ("fit als", 2), ("fit item_knn", 1),
-    ("recommend als", 1), ("check", 1), ("publish", 1), ("report", 1),
+    ("fit popularity", 1), ("fit content", 1), ("fit als", 1), ("evaluate als", 1), ("evaluate fallback", 1),
+    ("choose", 1), ("everything", 1), ("utility", 2), ("fit popularity", 2), ("fit content", 2), ("fit als", 2),
+    ("fit item_knn", 1), ("recommend als", 1), ("check", 1), ("publish", 1), ("report", 1),
 ]  # fmt: skip
 FEW_STAGES = [("fit als", 1), ("recommend als", 1), ("publish", 1)]
 
