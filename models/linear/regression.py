@@ -6,6 +6,7 @@ argmin |x_i − X b|² + penalty · |b|².
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numba
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg.lapack import spotrf, spotri
 
-from models.base import FloatArray, TopN
+from models.base import FloatArray
+from models.neighbours.neighbourhoods import nearest, reach
 from models.scoring.item_item_scorer import product_blocks
 from models.scoring.launch import one_launch
-from models.scoring.selection import Selector, block_rows
+from models.scoring.selection import block_rows
 
 _ITEMS_PER_CHUNK = 32  # items that share one scratch space
 _TOLERANCE = 1e-4  # at which the remaining gradient ends the iteration, relative to the first
@@ -54,14 +56,19 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
 def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> sparse.csr_array:
     """The k entries of greatest magnitude of each row of a square array, as a sparse matrix."""
     n_items = len(weights)
-    selector = Selector(np.arange(n_items), min(k, n_items), tie_order)
-    for start in range(0, n_items, block_rows(n_items)):
-        magnitudes = np.abs(weights[start : start + block_rows(n_items)])
-        magnitudes[magnitudes == 0] = -np.inf
-        selector.select(start, magnitudes)
-    kept = _as_matrix(selector.top, n_items)
+    kept = nearest(
+        _magnitudes(weights), np.full(n_items, n_items), k=k, memory_mb=np.inf, tie_order=tie_order
+    )
     kept.data[:] = weights[np.repeat(np.arange(n_items), np.diff(kept.indptr)), kept.indices]
     return kept
+
+
+def _magnitudes(weights: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+    """Blocks of absolute values, −inf for zero."""
+    for start in range(0, len(weights), block_rows(len(weights))):
+        block = np.abs(weights[start : start + block_rows(len(weights))])
+        block[block == 0] = -np.inf
+        yield start, block
 
 
 def candidates(
@@ -71,14 +78,20 @@ def candidates(
 
     That is by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
     """
-    n_items = matrix.shape[1]
-    items = np.arange(n_items)
+    columns = sparse.csr_array(matrix.T)
+    gains = _gains(columns, matrix, penalty)
+    return nearest(gains, reach(columns), k=k, memory_mb=np.inf, tie_order=tie_order)
+
+
+def _gains(
+    columns: sparse.csr_array, matrix: sparse.csr_array, penalty: float
+) -> Iterator[tuple[int, FloatArray]]:
+    """The roots of what every item would gain from every other, −inf for what shares no user and for itself."""
+    items = np.arange(len(columns.indptr) - 1)
     scale = 1 / np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32) + np.float32(penalty))
-    itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
-    selector = Selector(items, min(k, n_items), tie_order, exclude=itself)
-    for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, items):
-        selector.select(start, np.multiply(products, scale, out=products))
-    return _as_matrix(selector.top, n_items)
+    for start, products in product_blocks(columns, matrix, items):
+        products[np.arange(len(products)), np.arange(start, start + len(products))] = -np.inf
+        yield start, np.multiply(products, scale, out=products)
 
 
 def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float) -> sparse.csr_array:
@@ -96,15 +109,6 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
             matrix.shape[0], float(penalty), weights,
         )  # fmt: skip
     return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
-
-
-def _as_matrix(top: TopN, n_columns: int) -> sparse.csr_array:
-    """Lists as a sparse matrix, a row per list."""
-    kept = top.items >= 0
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    rows = sparse.csr_array((top.scores[kept], top.items[kept], indptr), shape=(len(top.items), n_columns))
-    rows.sort_indices()
-    return rows
 
 
 @numba.njit(parallel=True, cache=True)

@@ -16,9 +16,11 @@ from scipy.linalg import eigh, qr
 from models.base import FloatArray
 from models.scoring.launch import one_launch
 
-_BLOCK = 64  # vectors multiplied at once
-_OVERSAMPLING = 2.5  # basis vectors per wanted one: trailing values come out within about a percent
+_BLOCK = 32  # vectors multiplied at once
+_LEAST_BLOCKS = 8  # multiplications, so that few vectors come out exact too
+_OVERSAMPLING = 2.5  # basis vectors per wanted one
 _DENSE = 1024  # up to this size of its shorter side the whole decomposition costs less than an iteration
+_NOISE = 1e-3  # of the greatest value: what is smaller may be rounding, for float32 squares keep three digits
 
 
 def right_singular(matrix: sparse.csr_array, rank: int, *, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -33,15 +35,17 @@ def right_singular(matrix: sparse.csr_array, rank: int, *, seed: int) -> tuple[F
         seed: of the random vectors that the search starts from.
 
     Returns:
-        (r,) float32 singular values, greatest first, none zero, and (n, r) float32 orthonormal vectors.
+        (r,) float32 singular values, greatest first, without those under a thousandth of it, and (n, r) float32
+        orthonormal vectors.
     """
     size = min(matrix.shape)
-    if size <= max(_DENSE, _OVERSAMPLING * rank + _BLOCK):
+    n_blocks = max(_LEAST_BLOCKS, int(np.ceil(_OVERSAMPLING * rank / _BLOCK)))
+    if size <= max(_DENSE, n_blocks * _BLOCK):
         values, vectors = _by_gram_matrix(matrix, min(rank, size))
     else:
-        values, vectors = _by_block_lanczos(matrix, rank, seed)
-    nonzero = values > 1e-6 * max(values.max(initial=0), 1e-30)
-    return values[nonzero], np.ascontiguousarray(vectors[:, nonzero])
+        values, vectors = _by_block_lanczos(matrix, rank, n_blocks, seed)
+    real = values > _NOISE * values.max(initial=0)
+    return values[real], np.ascontiguousarray(vectors[:, real])
 
 
 def _by_gram_matrix(matrix: sparse.csr_array, rank: int) -> tuple[FloatArray, FloatArray]:
@@ -58,27 +62,35 @@ def _by_gram_matrix(matrix: sparse.csr_array, rank: int) -> tuple[FloatArray, Fl
     return values.astype(np.float32), vectors.astype(np.float32)
 
 
-def _by_block_lanczos(matrix: sparse.csr_array, rank: int, seed: int) -> tuple[FloatArray, FloatArray]:
+def _by_block_lanczos(
+    matrix: sparse.csr_array, rank: int, n_blocks: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
     """Rayleigh and Ritz in the space of G·S, G²·S, ..., where G = matrixᵀ · matrix and S is random."""
     transposed = sparse.csr_array(matrix.T)
-    n_blocks = int(np.ceil(_OVERSAMPLING * rank / _BLOCK))
     basis = np.empty((matrix.shape[1], n_blocks * _BLOCK), np.float32, order="F")
     images = np.empty((matrix.shape[0], n_blocks * _BLOCK), np.float32, order="F")
     block = np.random.default_rng(seed).standard_normal((matrix.shape[1], _BLOCK), np.float32)
-    for number in range(n_blocks):
-        now = slice(number * _BLOCK, (number + 1) * _BLOCK)
-        basis[:, now] = _orthonormal(block, basis[:, : now.start])
-        images[:, now] = multiply(matrix, np.ascontiguousarray(basis[:, now]))
+    size = 0
+    for _ in range(n_blocks):
+        new = _orthonormal(block, basis[:, :size])
+        if new.shape[1] == 0:
+            break  # the space holds all there is
+        now = slice(size, size + new.shape[1])
+        basis[:, now] = new
+        images[:, now] = multiply(matrix, np.ascontiguousarray(new))
         block = multiply(transposed, np.ascontiguousarray(images[:, now]))
-    squares, mixture = eigh(images.T @ images, subset_by_index=[basis.shape[1] - rank, basis.shape[1] - 1])
-    return np.sqrt(np.maximum(squares[::-1], 0)), basis @ mixture[:, ::-1]
+        size = now.stop
+    squares, mixture = eigh(
+        images[:, :size].T @ images[:, :size], subset_by_index=[max(size - rank, 0), size - 1]
+    )
+    return np.sqrt(np.maximum(squares[::-1], 0)), basis[:, :size] @ mixture[:, ::-1]
 
 
 def _orthonormal(block: FloatArray, basis: FloatArray) -> FloatArray:
-    """An orthonormal basis of what of `block` is outside of `basis`; twice, because once leaves rounding errors."""
-    for _ in range(2):
-        block = qr(block - basis @ (basis.T @ block), mode="economic")[0]
-    return block
+    """An orthonormal basis of what of `block` is outside of `basis`, without what may be rounding."""
+    outside, triangle, _ = qr(block - basis @ (basis.T @ block), mode="economic", pivoting=True)
+    outside = outside[:, np.abs(np.diag(triangle)) > 1e-5 * np.linalg.norm(block)]
+    return qr(outside - basis @ (basis.T @ outside), mode="economic")[0]  # once more: once leaves errors
 
 
 def multiply(matrix: sparse.csr_array, dense: NDArray[Any]) -> FloatArray:
