@@ -23,20 +23,25 @@ class BPRConfig(Config):
         description="uniform: our own trainer, whose negatives are drawn evenly from all items. implicit: that "
         "library's, which draws them by popularity; the bias is corrected for it.",
     )
-    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
-    iterations: int = Field(default=100, ge=1, le=10_000, description="Visits of every entry.")
-    learning_rate: float = Field(
-        default=0.2, gt=0, le=10, description="Length of the first step; uniform: falls to zero linearly."
+    factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
+    iterations: int = Field(default=80, ge=1, le=10_000, description="Visits of every entry.")
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="uniform: length of the first step, by default 0.2; it falls to zero in a line. implicit: length "
+        "of every step, by default 0.1.",
     )
     regularization: float = Field(
-        default=0.01, ge=0, le=10, description="Weight of the squared vectors and biases in the loss."
+        default=0.02, ge=0, le=10, description="Weight of the squared vectors and biases in the loss."
     )
-    candidates: int = Field(
-        default=1,
+    candidates: int | None = Field(
+        default=None,
         ge=1,
         le=1000,
         description="uniform: how many items to draw for one comparison, of which the highest scored one is taken "
-        "(dynamic negative sampling: Zhang et al. 2013); 1 is plain BPR.",
+        "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 4,000 items, "
+        "at least 2.",
     )
     deterministic: bool = Field(
         default=True,
@@ -80,11 +85,13 @@ class BPR(FactorRecommender):
             bias=np.zeros(n_items, np.float32),
         )
         trainer = Trainer(matrix, factors, rng)
+        first_step = config.learning_rate or 0.2
+        candidates = config.candidates or max(2, len(np.unique(matrix.indices)) // 4000)
         for done in range(config.iterations):
             trainer.epoch(
-                step=config.learning_rate * (1 - done / config.iterations),
+                step=first_step * (1 - done / config.iterations),
                 regularization=config.regularization,
-                candidates=config.candidates,
+                candidates=candidates,
             )
             progress(done + 1, config.iterations)
         return factors
@@ -96,7 +103,7 @@ class BPR(FactorRecommender):
         with threadpool_limits(1, "blas"):
             model = BayesianPersonalizedRanking(
                 factors=config.factors,
-                learning_rate=config.learning_rate,
+                learning_rate=config.learning_rate or 0.1,
                 regularization=config.regularization,
                 iterations=config.iterations,
                 num_threads=1 if config.deterministic else 0,

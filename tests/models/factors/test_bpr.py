@@ -1,0 +1,90 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from scipy import sparse
+
+from models.factors.bpr import BPR, BPRConfig
+from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
+
+SMALL = BPRConfig(factors=8, iterations=40)
+LIBRARY = SMALL.model_copy(update={"sampler": "implicit", "iterations": 80})
+
+
+class TestBPR(PersonalContract):
+    model = BPR
+    config = SMALL
+
+    def test_progress_is_told_after_every_visit(self) -> None:
+        told = []
+        BPR(SMALL).fit(small_world(), seed=1, progress=lambda done, total: told.append((done, total)))
+        assert told == [(done, 40) for done in range(1, 41)]
+
+    def test_another_seed_is_another_fit(self) -> None:
+        world = small_world()
+        assert not np.array_equal(self.fitted(world, 1).user_factors_, self.fitted(world, 2).user_factors_)
+
+    def test_a_user_who_likes_everything_teaches_nothing(self) -> None:
+        full = sparse.csr_array(np.ones((3, 4), np.float32))
+        data = small_world().from_positive(full)
+        model = self.fitted(data)
+        assert not model.item_bias_.any()
+
+    def test_by_default_more_candidates_are_drawn_where_there_are_more_items(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawn = []
+        monkeypatch.setattr(
+            "models.factors.bpr.Trainer.epoch", lambda self, candidates, **_: drawn.append(candidates)
+        )
+        once = SMALL.model_copy(update={"iterations": 1})
+        for n_items in (10, 12_000, 41_000):
+            BPR(once).fit(small_world().from_positive(sparse.csr_array(np.ones((1, n_items)))), seed=1)
+        BPR(once.model_copy(update={"candidates": 1})).fit(small_world(), seed=1)
+        assert drawn == [2, 3, 10, 1]
+
+
+class TestBPRByImplicit(PersonalContract):
+    model = BPR
+    config = LIBRARY
+
+    def test_scores_are_implicits_and_the_log_of_the_items_users(self) -> None:
+        world = small_world()
+        ours = self.fitted(world, 9)
+        theirs = BayesianPersonalizedRanking(
+            factors=8, iterations=80, learning_rate=0.1, regularization=0.02, num_threads=1, random_state=9
+        )
+        theirs.fit(sparse.csr_matrix(world.positive), show_progress=False)
+        touched = np.flatnonzero(ours.known_items_)
+        users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
+        popularity = np.log(world.positive.sum(axis=0)[touched])
+        expected = (theirs.user_factors @ theirs.item_factors.T)[np.ix_(users, touched)] + popularity
+        np.testing.assert_allclose(ours.score(users)[:, touched], expected, rtol=1e-4, atol=1e-5)
+
+    def test_one_thread_makes_it_deterministic_and_all_are_used_only_on_request(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads = []
+
+        original = BayesianPersonalizedRanking.__init__
+
+        def spy(self: BayesianPersonalizedRanking, **options: Any) -> None:
+            threads.append(options["num_threads"])
+            original(self, **options)
+
+        monkeypatch.setattr(BayesianPersonalizedRanking, "__init__", spy)
+        self.fitted(small_world())
+        BPR(LIBRARY.model_copy(update={"deterministic": False})).fit(small_world(), seed=1)
+        assert threads == [1, 0]
+
+    def test_a_refit_on_more_users_has_them_all(self) -> None:
+        model = self.fitted(checkerboard()).fit(small_world(), seed=1)
+        assert model.user_factors_.shape == (N_USERS, 8)
+        assert model.item_factors_.shape == (N_ITEMS, 8)
+        assert model.item_bias_.shape == (N_ITEMS,)
+
+    def test_progress_is_told_after_every_iteration(self) -> None:
+        told = []
+        self.model(LIBRARY).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
+        assert told == [(done, 80) for done in range(1, 81)]
