@@ -40,7 +40,7 @@ class MFConfig(Config):
         default=8192,
         ge=1,
         le=10_000_000,
-        description="Ratings in a step of Adam, about: whole users. More where an epoch would exceed 256 steps.",
+        description="Ratings in a step of Adam, about: whole users. An epoch has 10 to 256 steps, whatever this says.",
     )
     learning_rate: float = Field(
         default=0.02, gt=0, le=1, description="Length of Adam's first step; it falls to 0 as a cosine does."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.factors.mf import MFConfig
 
 _INITIAL_SPREAD = 0.1  # of the factors, while the ratings' is 1
-_MOST_STEPS = 256  # in an epoch
+_STEPS = 10, 256  # in an epoch, at least and at most
 
 
 class Learned(NamedTuple):
@@ -109,7 +109,7 @@ def train(
     device, rng = torch_device(config.device), np.random.default_rng(seed)
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
     penalties = penalties_of(ratings, ratings if seen is None else seen, config, device)
-    steps = min(max(round(ratings.nnz / config.batch), 1), _MOST_STEPS)
+    steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
     optimizer = torch.optim.Adam(parameters.tables(), lr=config.learning_rate, fused=True)
     error = 1.0
     for epoch in range(config.epochs if ratings.nnz else 0):
@@ -153,10 +153,11 @@ def initial_parameters(
 def penalties_of(
     ratings: sparse.csr_array, met: sparse.csr_array, config: MFConfig, device: torch.device
 ) -> Penalties:
-    """Each strength times degree^degree_exponent; `met` has the degrees of the implicit term's items."""
+    """Each strength times degree^degree_exponent, 0 for degree 0; `met` has the implicit term's degrees."""
 
     def penalty(strength: float, degree: NDArray[np.int64]) -> torch.Tensor:
-        return torch.from_numpy((strength * degree**config.degree_exponent).astype(np.float32)).to(device)
+        weight = strength * (degree > 0) * degree**config.degree_exponent
+        return torch.from_numpy(weight.astype(np.float32)).to(device)
 
     users, items = degrees(ratings)
     return Penalties(
@@ -208,7 +209,7 @@ def loss(
     Over the blocks of an epoch they add up to the whole objective.
     """
     users, (indptr, columns, values) = block.users, block.ratings
-    own, bias = parameters.user_factors[users], parameters.user_bias[users]
+    own, bias = gather(parameters.user_factors, users), gather(parameters.user_bias, users)
     penalty = penalties.user_factors[users] @ own.square().sum(1) + penalties.user_bias[users] @ bias.square()
     of_items = penalties.item_factors @ parameters.item_factors.square().sum(1)
     of_items = of_items + penalties.item_bias @ parameters.item_bias.square()
@@ -218,9 +219,16 @@ def loss(
         of_items = of_items + penalties.implicit @ parameters.implicit.square().sum(1)
 
     row = torch.repeat_interleave(indptr.diff())
-    products = vectors[row] * functional.embedding(columns, parameters.item_factors)
-    predicted = products.sum(1) + bias[row] + parameters.item_bias[columns]
+    products = gather(vectors, row) * gather(parameters.item_factors, columns)
+    predicted = products.sum(1) + gather(bias, row) + gather(parameters.item_bias, columns)
     return (predicted - values).square().sum(), penalty + share * of_items
+
+
+def gather(table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Some rows of a table or entries of a vector; plain indexing adds gradients up in an order left to chance."""
+    if table.ndim == 1:
+        return functional.embedding(ids, table[:, None])[:, 0]
+    return functional.embedding(ids, table)
 
 
 def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:

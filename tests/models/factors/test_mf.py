@@ -1,0 +1,304 @@
+"""Matrix factorisation of ratings.
+
+It inherits the contract of models that need not be personal on likes alone: on the checkerboard all ratings are equal,
+and equal ratings say nothing about taste to a model of ratings.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from models.factors import mf_training
+from models.factors.mf import MF, MFConfig
+from models.interactions import Interactions
+from tests.models.contract import (
+    EMPTY_USER,
+    N_ITEMS,
+    N_USERS,
+    UNTOUCHED_ITEM,
+    RecommenderContract,
+    small_world,
+)
+
+ML_SMALL = Path(__file__).resolve().parents[4] / "shared/data/ml-latest-small"
+CPU = torch.device("cpu")
+SMALL = MFConfig(factors=8, epochs=10)
+MEAN_ONLY = MFConfig(regularization=1e4, bias_regularization=1e4)
+
+
+def rated(ratings: np.ndarray, seen: np.ndarray | None = None) -> Interactions:
+    """Interactions of a dense matrix of ratings, NaN where there is none; by default no more was seen."""
+    there = np.isfinite(ratings)
+    entries = (ratings[there].astype(np.float32), np.nonzero(there))
+    likes = Interactions.from_positive(sparse.csr_array((there if seen is None else seen).astype(np.float32)))
+    return Interactions(
+        seen=likes.seen,
+        rating=sparse.csr_array(entries, shape=ratings.shape),
+        positive=likes.positive,
+        composite=likes.composite,
+        timestamp=likes.timestamp,
+        item_features=likes.item_features,
+    )
+
+
+def planted(seed: int = 0, users: int = 120, items: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings of two hidden tastes with biases and noise, half of them withheld: (shown, all)."""
+    rng = np.random.default_rng(seed)
+    truth = 3.5 + rng.normal(0, 0.4, (users, 1)) + rng.normal(0, 0.4, (1, items))
+    truth += 0.7 * rng.normal(size=(users, 2)) @ rng.normal(size=(2, items))
+    ratings = (truth + rng.normal(0, 0.2, truth.shape)).clip(1, 5)
+    return np.where(rng.random(truth.shape) < 0.5, ratings, np.nan), ratings
+
+
+def rmse(model: MF, shown: np.ndarray, ratings: np.ndarray) -> float:
+    users, items = np.nonzero(np.isnan(shown))
+    return float(np.sqrt(np.mean((model.predict(users, items) - ratings[users, items]) ** 2)))
+
+
+@st.composite
+def objectives(draw: st.DrawFn) -> tuple[sparse.csr_array, sparse.csr_array, MFConfig, int]:
+    """Ratings, what was met (more than that), strengths, and a seed."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = draw(st.integers(1, 8)), draw(st.integers(1, 8))
+    ratings = rng.normal(size=shape) * (rng.random(shape) < 0.6)
+    met = (ratings != 0) | (rng.random(shape) < 0.3)
+    strength = st.floats(0, 10)
+    config = MFConfig(
+        factors=draw(st.integers(1, 5)), regularization=draw(strength), bias_regularization=draw(strength),
+        implicit_regularization=draw(strength), degree_exponent=draw(st.floats(0, 1)),
+    )  # fmt: skip
+    matrices = (sparse.csr_array(matrix.astype(np.float32)) for matrix in (ratings, met))
+    return *matrices, config, draw(st.integers(1, 6))
+
+
+def oracle(
+    ratings: np.ndarray, met: np.ndarray, tables: list[np.ndarray], config: MFConfig
+) -> tuple[float, list[np.ndarray]]:
+    """The objective of SVD++ and its gradients, written down with dense float64 matrices."""
+    p, q, b, c, y = tables
+    there = ratings != 0
+    neighbours = met / np.sqrt(met.sum(1, keepdims=True).clip(1))
+    vectors = p + neighbours @ y
+    error = there * (vectors @ q.T + b[:, None] + c - ratings)
+    weights = [
+        strength * (degree > 0) * degree**config.degree_exponent
+        for strength, degree in (
+            (config.regularization, there.sum(1)[:, None]),
+            (config.regularization, there.sum(0)[:, None]),
+            (config.bias_regularization, there.sum(1)),
+            (config.bias_regularization, there.sum(0)),
+            (config.implicit_regularization, met.sum(0)[:, None]),
+        )
+    ]
+    objective = (error**2).sum() + sum((w * t**2).sum() for w, t in zip(weights, tables, strict=True))
+    slopes = (error @ q, error.T @ vectors, error.sum(1), error.sum(0), neighbours.T @ error @ q)
+    return objective, [2 * (s + w * t) for s, w, t in zip(slopes, weights, tables, strict=True)]
+
+
+class TestMF(RecommenderContract):
+    model = MF
+    config = SMALL
+
+    def test_an_empty_row_is_an_unknown_user(self) -> None:
+        model = self.fitted(small_world())
+        assert np.isnan(model.score(np.array([EMPTY_USER]))).all()
+        assert (model.recommend(np.array([EMPTY_USER]), 5).items == -1).all()
+
+
+class TestSVDPlusPlus(TestMF):
+    config = SMALL.model_copy(update={"implicit_term": True})
+
+
+@given(objectives())
+@settings(deadline=None, max_examples=60)
+def test_the_blocks_of_an_epoch_add_up_to_the_objective_and_its_gradient(drawn) -> None:
+    ratings, met, config, count = drawn
+    rng = np.random.default_rng(0)
+    parameters = mf_training.initial_parameters(ratings, True, config.factors, rng, CPU)
+    for table in parameters.tables():
+        table.data.copy_(torch.from_numpy(rng.normal(size=table.shape)))
+    penalties = mf_training.penalties_of(ratings, met, config, CPU)
+    total = torch.zeros(())
+    for block in mf_training.blocks(ratings, met, count, rng, CPU):
+        errors, penalty = mf_training.loss(
+            parameters, penalties, block, len(block.ratings.values) / ratings.nnz
+        )
+        total = total + errors + penalty
+    tables = [table.detach().numpy().astype(np.float64) for table in parameters.tables()]
+    objective, gradients = oracle(ratings.toarray(), met.toarray(), tables, config)
+    if ratings.nnz:
+        assert total.item() == pytest.approx(objective, rel=1e-4)
+        for ours, theirs in zip(torch.autograd.grad(total, parameters.tables()), gradients, strict=True):
+            np.testing.assert_allclose(
+                ours.numpy(), theirs, rtol=1e-3, atol=1e-3 * (1 + abs(objective)) ** 0.5
+            )
+
+
+@given(objectives())
+@settings(deadline=None, max_examples=30)
+def test_every_user_with_ratings_is_in_one_block(drawn) -> None:
+    ratings, met, _, count = drawn
+    blocks = list(mf_training.blocks(ratings, met, count, np.random.default_rng(1), CPU))
+    assert len(blocks) <= count
+    users = np.concatenate([block.users for block in blocks]) if blocks else np.empty(0)
+    assert np.array_equal(np.sort(users), np.flatnonzero(np.diff(ratings.indptr)))
+    for block in blocks:
+        for rows, matrix in ((block.ratings, ratings), (block.seen, met)):
+            again = sparse.csr_array(
+                (rows.values, rows.columns, rows.indptr), shape=(len(block.users), matrix.shape[1])
+            )
+            assert np.array_equal(again.toarray(), matrix.toarray()[block.users.numpy()])
+
+
+@pytest.mark.parametrize("implicit_term", [False, True])
+def test_withheld_ratings_are_predicted_better_than_by_biases(implicit_term) -> None:
+    shown, ratings = planted()
+    biases = MF(MFConfig(regularization=1e4)).fit(rated(shown), seed=1)
+    model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(shown), seed=1)
+    assert rmse(model, shown, ratings) < 0.6 * rmse(biases, shown, ratings)
+    assert rmse(biases, shown, ratings) < 0.95 * rmse(MF(MEAN_ONLY).fit(rated(shown), seed=1), shown, ratings)
+
+
+def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
+    """Everybody meets the items of their taste; half of the users never rate anything that would tell it."""
+    rng = np.random.default_rng(0)
+    taste, kind = np.arange(80) % 2, np.arange(41) % 2
+    alike = taste[:, None] == kind
+    met = alike & (rng.random(alike.shape) < 0.5)
+    ratings = np.where(rng.random(alike.shape) < 0.3, np.where(alike, 5.0, 2.0), np.nan)
+    silent = np.arange(80) >= 40
+    ratings[silent] = np.nan
+    model = MF(MFConfig(implicit_term=True)).fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
+    plain = MF().fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
+
+    users, items = np.nonzero(silent[:, None] & (kind >= 0))
+    predicted = model.predict(users, items).reshape(40, 41)
+    assert predicted[alike[silent]].mean() > predicted[~alike[silent]].mean() + 1
+    listed = model.recommend(np.flatnonzero(silent), 5).items
+    assert alike[silent][np.arange(40)[:, None], listed].mean() > 0.95
+    assert (plain.recommend(np.flatnonzero(silent), 5).items == -1).all()
+
+
+def test_a_prediction_is_mean_biases_and_product_within_the_scale() -> None:
+    shown, _ = planted()
+    model = MF().fit(rated(shown), seed=1)
+    least, mean, greatest = np.nanmin(shown), np.nanmean(shown), np.nanmax(shown)
+    assert model.rating_scale_ == pytest.approx([least, mean, greatest])
+    users, items = (grid.ravel() for grid in np.indices(shown.shape))
+    plain = (
+        mean
+        + model.user_rating_bias_[:, None]
+        + model.item_rating_bias_
+        + model.user_factors_ @ model.item_factors_.T
+    )
+    predicted = model.predict(users, items)
+    assert (plain > greatest).any(), "else clipping is not tested"
+    assert predicted.dtype == np.float32
+    np.testing.assert_allclose(predicted.reshape(shown.shape), plain.clip(least, greatest), rtol=1e-5)
+
+
+def test_strangers_are_average_ones() -> None:
+    world = small_world()
+    model = MF().fit(world, seed=1)
+    mean = world.rating.data.mean()
+    users = np.array([0, 0, 0, -1, N_USERS, EMPTY_USER, -1])
+    items = np.array([-1, N_ITEMS, UNTOUCHED_ITEM, 1, 1, 1, N_ITEMS])
+    of_user, of_item = mean + model.user_rating_bias_[0], mean + model.item_rating_bias_[1]
+    assert of_user != pytest.approx(mean)
+    assert of_item != pytest.approx(mean)
+    expected = [of_user] * 3 + [of_item] * 3 + [mean]
+    np.testing.assert_allclose(model.predict(users, items), expected, rtol=1e-5)
+    assert model.predict(np.empty(0, int), np.empty(0, int)).shape == (0,)
+
+
+def test_one_rating_and_equal_ratings_are_predicted_as_they_are() -> None:
+    assert MF().fit(rated(np.array([[4.0]])), seed=1).predict(
+        np.array([0, -1]), np.array([0, 0])
+    ).tolist() == [4, 4]
+    equal = np.where(np.random.default_rng(0).random((9, 7)) < 0.5, 3.5, np.nan)
+    users, items = (grid.ravel() for grid in np.indices(equal.shape))
+    for implicit_term in (False, True):
+        model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(equal), seed=1)
+        assert (model.predict(users, items) == 3.5).all()
+
+
+def test_without_ratings_the_prediction_is_nothing() -> None:
+    model = MF().fit(rated(np.full((2, 3), np.nan)), seed=1)
+    assert model.predict(np.array([0, -1]), np.array([2, 2])).tolist() == [0, 0]
+
+
+def test_a_rating_of_zero_is_a_rating() -> None:
+    ratings = np.array([[0.0, 5.0], [0.0, 5.0], [0.0, np.nan]] * 10)
+    model = MF().fit(rated(ratings), seed=1)
+    assert model.rating_scale_.tolist() == [0, 2, 5]
+    assert model.predict(np.array([0, 0]), np.array([0, 1])) == pytest.approx([0, 5], abs=1)
+
+
+def test_the_scale_of_the_ratings_does_not_matter() -> None:
+    shown, _ = planted()
+    five, hundred = MF().fit(rated(shown), seed=1), MF().fit(rated(20 * shown - 10), seed=1)
+    users, items = (grid.ravel() for grid in np.indices(shown.shape))
+    np.testing.assert_allclose(hundred.predict(users, items), 20 * five.predict(users, items) - 10, atol=0.1)
+    np.testing.assert_allclose(hundred.score(np.arange(9)), 20 * five.score(np.arange(9)), atol=0.1)
+
+
+def test_rankings_weigh_the_number_of_ratings_and_predictions_do_not() -> None:
+    shown, _ = planted()
+    shown[:90, ::2] = np.nan  # every other item has few ratings
+    data = rated(shown)
+    by_rating, by_both = (MF(MFConfig(popularity_weight=weight)).fit(data, seed=1) for weight in (0, 1))
+    users, items = np.arange(120), np.arange(60)
+    best = by_rating.recommend(users, 1).items[:, 0]
+    predicted = by_rating.predict(np.repeat(users, 60), np.tile(items, 120)).reshape(120, 60)
+    assert predicted[users, best] == pytest.approx(predicted.max(axis=1))
+    assert np.array_equal(by_both.predict(users, best), by_rating.predict(users, best))
+    bonus = by_both.item_bias_ - by_both.item_rating_bias_
+    slope = np.diff(bonus) / np.diff(np.log(np.isfinite(shown).sum(axis=0)))
+    assert slope == pytest.approx(slope[0], rel=1e-3)
+    assert 0.1 < slope[0] < 0.5, "the standard error of a prediction; the noise is 0.2"
+
+
+@pytest.mark.parametrize("implicit_term", [False, True])
+def test_saved_and_loaded_predictions_are_the_same_to_the_bit(implicit_term, tmp_path) -> None:
+    shown, _ = planted()
+    model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(shown), seed=1)
+    model.save(tmp_path)
+    users, items = np.repeat(np.arange(-1, 121), 62), np.tile(np.arange(-1, 61), 122)
+    assert np.array_equal(MF.load(tmp_path).predict(users, items), model.predict(users, items))
+
+
+def test_the_seed_is_the_only_source_of_randomness() -> None:
+    shown, _ = planted()
+    users, items = np.nonzero(np.isnan(shown))
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    first, again, other = (MF().fit(rated(shown), seed=seed).predict(users, items) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), torch_before)
+
+
+def test_progress_is_told_after_every_epoch() -> None:
+    told = []
+    MF(MFConfig(epochs=3)).fit(small_world(), seed=1, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ML_SMALL.is_dir(), reason="needs ../shared/data/ml-latest-small")
+@pytest.mark.parametrize(("implicit_term", "least"), [(False, 0.858), (True, 0.850)])
+def test_the_error_on_real_ratings(implicit_term, least) -> None:
+    """Surprise's SVD has .874 and its SVD++ .862 here; the bounds are as far below as ML-100K's are asked to be."""
+    rows = np.loadtxt(ML_SMALL / "ratings.csv", delimiter=",", skiprows=1)
+    (_, users), (_, items) = (np.unique(rows[:, column], return_inverse=True) for column in (0, 1))
+    ratings = np.full((users.max() + 1, items.max() + 1), np.nan)
+    test = np.random.default_rng(0).random(len(rows)) < 0.2
+    ratings[users[~test], items[~test]] = rows[~test, 2]
+    model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(ratings), seed=1)
+    error = model.predict(users[test], items[test]) - rows[test, 2]
+    assert np.sqrt(np.mean(error**2)) < least
