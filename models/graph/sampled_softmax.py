@@ -1,0 +1,200 @@
+"""Stochastic gradient descent on embeddings as if they were free parameters, by a sampled ranking loss.
+
+Positives are dealt into a fixed number of shards by their user, and every shard works on the users that it owns and
+on its own copy of the items; at the end of a pass the changes of all copies are added. So shards run at the same time
+without locks and without races, and the result depends on the seed alone, not on the number of threads.
+
+The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import FloatArray
+from models.scoring.launch import one_launch
+
+Loss = Literal["softmax", "bpr"]
+
+N_SHARDS = 4
+
+
+class ShardedDescent:
+    """Passes over parts of the positives of one matrix.
+
+    Args:
+        matrix: (n_users, n_items); every stored entry is a positive, all alike.
+        loss: `softmax`, −log of the positive's share in the softmax over itself and the negatives; or `bpr`,
+            −log σ(positive − negative), the mean over the negatives (Rendle et al. 2009).
+        negatives: items drawn for each positive, evenly from those that anybody has.
+        negative_weight: as how many items each negative counts in the softmax.
+        seed: of the deal and of every draw.
+    """
+
+    def __init__(
+        self, matrix: sparse.csr_array, *, loss: Loss, negatives: int, negative_weight: float, seed: int
+    ) -> None:
+        self._bpr = loss == "bpr"
+        self._negatives = negatives
+        self._log_weight = np.float32(np.log(negative_weight))
+        self._rng = np.random.default_rng(seed)
+        self._known = np.unique(matrix.indices).astype(np.int64)
+        self._users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        self._items = matrix.indices.astype(np.int64)
+        self._shards = self._deal(np.diff(matrix.indptr))
+        self._copies = np.empty((N_SHARDS, 0, 0), np.float32)
+
+    def _deal(self, degree: NDArray[np.integer[Any]]) -> list[NDArray[np.int64]]:
+        """The positives of each shard: all those of some users, so many that the shards are about equal."""
+        users = self._rng.permutation(len(degree))
+        shard = np.empty(len(degree), np.int64)
+        shard[users] = np.cumsum(degree[users]) * N_SHARDS // (degree.sum() + 1)
+        return [np.flatnonzero(shard[self._users] == s) for s in range(N_SHARDS)]
+
+    def shuffled(self, parts: int) -> list[list[NDArray[np.int64]]]:
+        """All positives in a new order, cut into parts of as many positives of every shard: [part][shard]."""
+        cut = [np.array_split(self._rng.permutation(shard), parts) for shard in self._shards]
+        return [list(part) for part in zip(*cut, strict=True)]
+
+    def descend(
+        self, users: FloatArray, items: FloatArray, positives: list[NDArray[np.int64]], step: float
+    ) -> None:
+        """Go once over `positives`, one part of `shuffled`, and change the embeddings in place.
+
+        Args:
+            users: (n_users, f) float32.
+            items: (n_items, f) float32.
+            positives: which positives each shard goes through, in their order.
+            step: by how much of the gradient of one positive's loss the embeddings change.
+        """
+        if self._copies.shape[1:] != items.shape:
+            self._copies = np.empty((N_SHARDS, *items.shape), np.float32)
+        at = np.concatenate(positives)
+        bounds = np.cumsum([0, *(len(shard) for shard in positives)])
+        seeds = self._rng.integers(1, 2**63, size=N_SHARDS, dtype=np.uint64)
+        with one_launch:
+            _descend(
+                users, items, self._copies, self._users[at], self._items[at], bounds, self._known, seeds,
+                self._negatives, self._log_weight, np.float32(step), self._bpr,
+            )  # fmt: skip
+            _merge(items, self._copies)
+
+
+@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")
+def _descend(
+    users: Any,
+    items: Any,
+    copies: Any,
+    positive_users: Any,
+    positive_items: Any,
+    bounds: Any,
+    known: Any,
+    seeds: Any,
+    negatives: int,
+    log_weight: Any,
+    step: Any,
+    bpr: bool,
+) -> None:
+    """One shard a task: for every positive draw negatives, score, and step down the gradient."""
+    width = users.shape[1]
+    for shard in numba.prange(len(bounds) - 1):
+        mine = copies[shard]
+        mine[:] = items
+        state = seeds[shard]
+        drawn = np.empty(negatives + 1, np.int64)  # the positive first
+        pull = np.empty(negatives + 1, np.float32)
+        change = np.empty(width, np.float32)
+        for at in range(bounds[shard], bounds[shard + 1]):
+            user = users[positive_users[at]]
+            drawn[0] = positive_items[at]
+            for n in range(1, negatives + 1):
+                state ^= state << np.uint64(13)  # xorshift64 (Marsaglia 2003)
+                state ^= state >> np.uint64(7)
+                state ^= state << np.uint64(17)
+                drawn[n] = known[
+                    np.int64(((state >> np.uint64(32)) * np.uint64(len(known))) >> np.uint64(32))
+                ]
+            for n in range(negatives + 1):
+                pull[n] = _dot(user, mine[drawn[n]])
+            if bpr:
+                _bpr_gradient(pull)
+            else:
+                _softmax_gradient(pull, log_weight)
+            change[:] = 0
+            for n in range(negatives + 1):
+                item, weight = mine[drawn[n]], step * pull[n]
+                for f in range(width):
+                    change[f] += weight * item[f]
+                    item[f] -= weight * user[f]
+            for f in range(width):
+                user[f] -= change[f]
+
+
+@numba.njit(parallel=True, cache=True)
+def _merge(items: Any, copies: Any) -> None:
+    """Add what every shard changed to the items, shard by shard."""
+    for row in numba.prange(len(items)):
+        for f in range(items.shape[1]):
+            old = items[row, f]
+            total = old
+            for shard in range(len(copies)):
+                total += copies[shard, row, f] - old
+            items[row, f] = total
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _dot(a: Any, b: Any) -> Any:
+    total = np.float32(0)
+    for f in range(len(a)):
+        total += a[f] * b[f]
+    return total
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _softmax_gradient(scores: Any, log_weight: Any) -> None:
+    """Turn scores, the positive's first, into the loss's gradient: shares of the softmax, less 1 for the first."""
+    greatest = scores[0]
+    for n in range(1, len(scores)):
+        scores[n] += log_weight
+        greatest = max(greatest, scores[n])
+    total = np.float32(0)
+    for n in range(len(scores)):
+        scores[n] = _exp(scores[n] - greatest)
+        total += scores[n]
+    for n in range(len(scores)):
+        scores[n] /= total
+    scores[0] -= np.float32(1)
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _bpr_gradient(scores: Any) -> None:
+    """Turn scores, the positive's first, into the loss's gradient: σ(s_n − s_0) over the number of negatives."""
+    positive, total = scores[0], np.float32(0)
+    for n in range(1, len(scores)):
+        scores[n] = np.float32(1) / (np.float32(1) + _exp(positive - scores[n])) / np.float32(len(scores) - 1)
+        total += scores[n]
+    scores[0] = -total
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _exp(x: Any) -> Any:
+    """e^x, off by 3e-7 of it at most and without a branch, so that loops over it are vectorised.
+
+    2^k times a polynomial, as in the Cephes library; x is clipped to [−87, 88].
+    """
+    x = min(max(x, np.float32(-87)), np.float32(88))
+    k = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    r = x - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)
+    y = np.float32(1.9875691500e-4)
+    y = y * r + np.float32(1.3981999507e-3)
+    y = y * r + np.float32(8.3334519073e-3)
+    y = y * r + np.float32(4.1665795894e-2)
+    y = y * r + np.float32(1.6666665459e-1)
+    y = y * r + np.float32(5.0000001201e-1)
+    y = y * r * r + r + np.float32(1)
+    return y * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)

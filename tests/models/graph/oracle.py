@@ -1,0 +1,44 @@
+"""The plain way to descend on embeddings: one positive after the other, its gradient from autograd."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from models.graph.autograd import ranking_loss
+from models.graph.lightgcn import LightGCNConfig
+
+
+def draw(known: np.ndarray, state: int, n: int) -> tuple[np.ndarray, int]:
+    """n items by xorshift64, and the state after them."""
+    items = []
+    for _ in range(n):
+        state ^= (state << 13) % 2**64
+        state ^= state >> 7
+        state ^= (state << 17) % 2**64
+        items.append(known[((state >> 32) * len(known)) >> 32])
+    return np.array(items), state
+
+
+def descend(
+    users: np.ndarray,
+    items: np.ndarray,
+    shards: list[list[tuple[int, int]]],
+    known: np.ndarray,
+    seeds: list[int],
+    step: float,
+    config: LightGCNConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Users and items after one pass: every shard on its own items, the changes of all added."""
+    users, copies = torch.tensor(users), [torch.tensor(items) for _ in shards]
+    for shard, mine, seed in zip(shards, copies, seeds, strict=True):
+        state = seed
+        for user, item in shard:
+            drawn, state = draw(known, state, config.negatives)
+            nodes = torch.tensor([item, *drawn])
+            u, v = users[user].clone().requires_grad_(), mine[nodes].clone().requires_grad_()
+            loss = ranking_loss((v @ u)[None], config)
+            loss.backward()
+            users[user] -= step * u.grad
+            mine.index_add_(0, nodes, v.grad, alpha=-step)
+    return users.numpy(), items + sum(mine.numpy() - items for mine in copies)
