@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows import nightly
+from models.content.profiles import Content
 from models.factors.als import ALS
 from models.registry import recommender_class
 from tasks.errors import NightError, UsageError
@@ -49,6 +50,8 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
     assert len(users) == 150
     assert len(lists["recommendations"]) == 150 * 20 == outcome.run.rows
     assert {row[0] for row in lists["fallback_recommendations"]} > {"all"}
+    described = {item for item, _, genres in lists["items"] if genres}
+    assert described <= {row[0] for row in lists["similar_items"]}, "also what nobody liked or touched"
     report = read_report(home)
     assert {row["model"] for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
     assert report.run.champion in {"popularity", "item_knn", "als"}
@@ -98,10 +101,11 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(
     def breaks(*_: object, **__: object) -> None:
         raise FloatingPointError("diverged")
 
-    monkeypatch.setattr(ALS, "_fit", breaks)
+    for model in (ALS, Content):  # the second is not on the shelf: it completes lists
+        monkeypatch.setattr(model, "_fit", breaks)
     outcome = run(home)
     assert outcome.run.status == "published"
-    assert outcome.run.failed_models == {"als": "FloatingPointError: diverged"}
+    assert outcome.run.failed_models == dict.fromkeys(("als", "content"), "FloatingPointError: diverged")
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
