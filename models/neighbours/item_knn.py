@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
@@ -15,6 +16,13 @@ from models.scoring.item_item_model import ItemItemRecommender
 
 class ItemKNNConfig(NeighbourConfig):
     """Hyperparameters of `item_knn`."""
+
+    item_exponent: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="Weighting degree: entries are divided by their item's number of entries to this power.",
+    )
 
 
 class ItemKNN(ItemItemRecommender):

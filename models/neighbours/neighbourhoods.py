@@ -21,10 +21,6 @@ from models.scoring.selection import Selector
 
 logger = logging.getLogger(__name__)
 
-_Rows = tuple[
-    NDArray[np.int64], NDArray[np.int32], FloatArray
-]  # how many in each row, their columns, their values
-
 _BYTES = 8  # of a neighbour: an index of 4 and a similarity of 4
 
 
@@ -99,9 +95,7 @@ def nearest(
     indices, data = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
     ends = np.zeros(n + 1, np.int64)
     for start, block in blocks:
-        rows = slice(start, start + len(block))
-        fits = reach[rows].max(initial=0) <= k
-        counts, columns, values = _all(block) if fits else _greatest(block, k, tie_order)
+        counts, columns, values = _greatest(block, k, tie_order)
         ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
         filled = slice(ends[start], ends[start + len(block)])
         indices[filled], data[filled] = columns, values
@@ -127,30 +121,33 @@ def _k_that_fits(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
     return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: _size_mb(reach, tried)))
 
 
-def _greatest(block: FloatArray, k: int, tie_order: NDArray[np.int32]) -> _Rows:
-    """The k greatest of every row, in the order of columns."""
-    selector = Selector(np.arange(len(block)), k, tie_order)
-    selector.select(0, block)
-    order = np.argsort(selector.top.items, axis=1)  # padding, −1, comes first
-    items = np.take_along_axis(selector.top.items, order, axis=1)
-    values = np.take_along_axis(selector.top.scores, order, axis=1)
-    kept = items >= 0
-    return kept.sum(axis=1), items[kept], values[kept]
-
-
-def _all(block: FloatArray) -> _Rows:
-    """Everything but −inf."""
+def _greatest(
+    block: FloatArray, k: int, tie_order: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray]:
+    """The k greatest of every row: how many each has, and all their columns, ascending in each row, and values."""
     counts = np.empty(len(block), np.int64)
     with one_launch:
         _count(block, counts)
-        ends = np.cumsum(counts)
-        columns, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.float32)
-        _gather(block, ends - counts, columns, values)
+    many = np.flatnonzero(counts > k)  # only these need a choice, which takes longer than copying
+    few = np.flatnonzero(counts <= k)
+    counts[many] = k
+    starts = np.cumsum(counts) - counts
+    columns, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.float32)
+    with one_launch:
+        _gather(block, few, starts, columns, values)
+    if len(many):
+        selector = Selector(many, k, tie_order)
+        selector.select(0, block[many] if len(few) else block)
+        order = np.argsort(selector.top.items, axis=1)
+        to = starts[many, None] + np.arange(k)
+        columns[to] = np.take_along_axis(selector.top.items, order, axis=1)
+        values[to] = np.take_along_axis(selector.top.scores, order, axis=1)
     return counts, columns, values
 
 
 @numba.njit(parallel=True, cache=True)
 def _count(block: Any, counts: Any) -> None:
+    """How many in each row are more than −inf."""
     for row in numba.prange(len(block)):
         count = 0
         for column in range(block.shape[1]):
@@ -159,8 +156,10 @@ def _count(block: Any, counts: Any) -> None:
 
 
 @numba.njit(parallel=True, cache=True)
-def _gather(block: Any, starts: Any, columns: Any, values: Any) -> None:
-    for row in numba.prange(len(block)):
+def _gather(block: Any, rows: Any, starts: Any, columns: Any, values: Any) -> None:
+    """All of the given rows that is more than −inf."""
+    for nth in numba.prange(len(rows)):
+        row = rows[nth]
         at = starts[row]
         for column in range(block.shape[1]):
             if block[row, column] > -np.inf:

@@ -35,9 +35,7 @@ class TestItemKNN(PersonalContract):
     def test_by_default_the_similarity_is_the_shrunk_cosine_of_weighted_entries(self) -> None:
         world = small_world()
         dense = world.positive.toarray()
-        per_user = np.maximum(dense.sum(axis=1, keepdims=True), 1)
-        per_item = np.maximum(dense.sum(axis=0), 1)
-        weighted = (dense / np.sqrt(per_user * per_item)).T
+        weighted = (dense / np.sqrt(np.maximum(dense.sum(axis=1, keepdims=True), 1))).T
         vectors = np.where(weighted > 0, weighted, np.nan)
         expected = similarities(vectors, Measure("cosine", shrink=10, exponent=0.8), rows_are_users=False)
         found = self.fitted(world).similarity_.toarray()
