@@ -87,8 +87,8 @@ def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_
 
     So `alpha` means the same for every matrix and every exponent.
     """
-    degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    entries = matrix.data * degree[matrix.indices] ** -degree_exponent
+    degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
+    entries = matrix.data * (degree**-degree_exponent).astype(np.float32)[matrix.indices]
     total = float(np.abs(entries).sum())
     scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
     return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
@@ -97,5 +97,5 @@ def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_
 def density(matrix: sparse.csr_array) -> float:
     """The share of entries among all pairs of a user and an item that have any; 0 without entries."""
     users = int(np.count_nonzero(np.diff(matrix.indptr)))
-    items = len(np.unique(matrix.indices))
+    items = int(np.count_nonzero(np.bincount(matrix.indices)))
     return float(matrix.nnz) / max(users * items, 1)

@@ -86,7 +86,7 @@ class BPR(FactorRecommender):
         )
         trainer = Trainer(matrix, factors, rng)
         first_step = config.learning_rate or 0.2
-        candidates = config.candidates or max(2, len(np.unique(matrix.indices)) // 4000)
+        candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
         for done in range(config.iterations):
             trainer.epoch(
                 step=first_step * (1 - done / config.iterations),
@@ -115,12 +115,11 @@ class BPR(FactorRecommender):
                 callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
             )
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        bias = model.item_factors[:, -1] + np.log(np.maximum(degree, 1))  # there a user's last factor is 1
         return Factors(
-            users=np.ascontiguousarray(
-                model.user_factors[:, :-1]
-            ),  # the last one is 1, and the item's is its bias
+            users=np.ascontiguousarray(model.user_factors[:, :-1]),
             items=np.ascontiguousarray(model.item_factors[:, :-1]),
-            bias=(model.item_factors[:, -1] + np.log(np.maximum(degree, 1))).astype(np.float32),
+            bias=bias.astype(np.float32),
         )
 
 
