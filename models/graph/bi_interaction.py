@@ -80,7 +80,9 @@ class _Layer(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, product: GraphProduct, kept: Tensor | None, share: float
     ) -> tuple[Tensor, Tensor]:
         received = product(x)
-        pair = torch.cat([received + x, received * x], dim=1)
+        pair = x.new_empty(len(x), 2 * x.shape[1])
+        torch.add(received, x, out=pair[:, : x.shape[1]])
+        torch.mul(received, x, out=pair[:, x.shape[1] :])
         layer = functional.leaky_relu_(pair @ weight, _SLOPE)
         if kept is not None:
             layer.mul_(kept).div_(share)

@@ -31,8 +31,12 @@ class NGCFConfig(Config):
         default="softmax",
         description="What a like is compared with: all of a step's negatives at once, or one of them.",
     )
+    start: Literal["svd", "xavier"] = Field(
+        default="svd",
+        description="What the embeddings start from: the singular vectors of the likes, or noise.",
+    )
     steps: int = Field(
-        default=300, ge=1, le=100_000, description="Steps of Adam, a pass over the graph each."
+        default=100, ge=1, le=100_000, description="Steps of Adam, a pass over the graph each."
     )
     batch: int = Field(
         default=131_072, ge=1, le=10_000_000, description="Likes in a step, about; whole users."
@@ -50,13 +54,13 @@ class NGCFConfig(Config):
         description="Scores are divided by it in the loss; lower looks at harder negatives.",
     )
     regularization: float = Field(
-        default=1e-4,
+        default=2.0,
         ge=0,
-        le=10,
+        le=1000,
         description="Weight of the mean squared length of the embeddings in the loss.",
     )
     message_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of a layer's entries that a step silences."
+        default=0.5, ge=0, lt=1, description="Share of a layer's entries that a step silences."
     )
     device: Device = Field(
         default="auto", description="Where to train: `cpu`, `cuda`, or `auto` for a GPU if there is one."

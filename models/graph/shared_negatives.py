@@ -5,7 +5,6 @@ Imports torch, which takes a second.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,31 +14,62 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
+from models.base import FloatArray
+
 Loss = Literal["softmax", "bpr"]
 
 _NEVER = -1e9  # the score of a negative that the user likes; with −inf gradients would be NaN
 _ROWS = 1024  # pairs gathered at a time: they stay in the cache
 
 
+class Negatives(NamedTuple):
+    """Items that stand for all, as many as each of them stands for.
+
+    Attributes:
+        items: (k,) int64, distinct, ascending.
+        weights: (k,) float32; a sum over all items is estimated by the sum over these with these weights.
+    """
+
+    items: NDArray[np.int64]
+    weights: FloatArray
+
+
 class Block(NamedTuple):
     """Some users, all that they like, and items that they are compared with.
 
     Attributes:
-        users: (b,) users.
+        users: (b,) int64.
         likes: (b, n_items), their rows, sorted indices.
-        negatives: (k,) distinct items; one that a user likes is none of that user's negatives.
+        negatives: what all of them share; one that a user likes is none of that user's negatives.
     """
 
     users: NDArray[np.int64]
     likes: sparse.csr_array
-    negatives: NDArray[np.int64]
+    negatives: Negatives
 
 
-def draw_negatives(n_items: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` distinct items, each as likely as any other; all of them if there are no more."""
-    if count >= n_items:
-        return np.arange(n_items)
-    return np.sort(rng.choice(n_items, count, replace=False, shuffle=False))
+class NegativeSampler:
+    """Draws items, half evenly and half by popularity, each weighed by how rarely it is drawn.
+
+    Weights make the sample stand for all items alike (Bengio & Senécal 2008); popular ones, whose gradients are great,
+    come often with a small weight instead of seldom with a great one.
+    """
+
+    def __init__(self, likes: sparse.csr_array, count: int) -> None:
+        degree = np.bincount(likes.indices, minlength=likes.shape[1])
+        self._count = count
+        self._probabilities = (1 / max(len(degree), 1) + degree / max(degree.sum(), 1)) / 2
+        self._cumulative = np.cumsum(self._probabilities)
+
+    def draw(self, rng: np.random.Generator) -> Negatives:
+        """At most `count` items; all of them, once each, if there are no more."""
+        n_items = len(self._probabilities)
+        if self._count >= n_items:
+            return Negatives(np.arange(n_items), np.ones(n_items, np.float32))
+        at = rng.random(self._count) * self._cumulative[-1]
+        drawn = np.searchsorted(self._cumulative, at, side="right").clip(max=n_items - 1)
+        items, times = np.unique(drawn, return_counts=True)
+        return Negatives(items, (times / (self._count * self._probabilities[items])).astype(np.float32))
 
 
 def block_loss(
@@ -47,8 +77,8 @@ def block_loss(
 ) -> Tensor:
     """The mean loss of the block's likes; scores are products over `temperature`.
 
-    softmax: −log of the like's share in the softmax over it and all items that its user does not like, their sum
-    estimated by that over the negatives. bpr: −log σ(score of the like − score of one of the negatives).
+    softmax: −log of the like's share in the softmax over it and all items that its user does not like, as the
+    negatives estimate it. bpr: −log σ(score of the like − score of one of the negatives), drawn by their weights.
 
     Args:
         users: (b, f), the embeddings of the block's users.
@@ -58,23 +88,23 @@ def block_loss(
         temperature: above 0; the smaller, the more the hardest negatives count.
         rng: draws the negative of each like, for `bpr`.
     """
-    device, likes = users.device, block.likes
+    device, likes, (negatives, weights) = users.device, block.likes, block.negatives
     users = users / temperature
     rows = torch.from_numpy(_rows(likes)).to(device)
     liked = pair_scores(users, items, likes)
-    scores = users @ items[torch.from_numpy(block.negatives).to(device)].T
+    scores = users @ items.index_select(0, torch.from_numpy(negatives).to(device)).T
     _mask_likes(scores, block)
     if loss == "bpr":
-        drawn = torch.from_numpy(rng.integers(0, len(block.negatives), likes.nnz)).to(device)
-        return functional.softplus(scores[rows, drawn] - liked).mean()
-    unseen = math.log(likes.shape[1] / len(block.negatives))
-    return functional.softplus(torch.logsumexp(scores, dim=1)[rows] + unseen - liked).mean()
+        drawn = rng.choice(len(negatives), likes.nnz, p=weights / weights.sum(dtype=np.float64))
+        return functional.softplus(scores[rows, torch.from_numpy(drawn).to(device)] - liked).mean()
+    others = torch.logsumexp(scores + torch.from_numpy(np.log(weights)).to(device), dim=1)
+    return functional.softplus(others[rows] - liked).mean()
 
 
 def _mask_likes(scores: Tensor, block: Block) -> None:
     """Take the items that the user likes out of the negatives' scores, (b, k)."""
     at = np.full(block.likes.shape[1], -1)
-    at[block.negatives] = np.arange(len(block.negatives))
+    at[block.negatives.items] = np.arange(len(block.negatives.items))
     columns = at[block.likes.indices]
     liked = np.stack([_rows(block.likes), columns])[:, columns >= 0]
     scores.index_put_(tuple(torch.from_numpy(liked).to(scores.device)), scores.new_tensor(_NEVER))

@@ -28,9 +28,21 @@ class TestNGCF(PersonalContract):
         assert told == [(step + 1, 40) for step in range(40)]
 
 
-class TestNGCFWithBPR(PersonalContract):
+class TestNGCFAsInThePaper(PersonalContract):
     model = NGCF
-    config: ClassVar[NGCFConfig] = SMALL.model_copy(update={"loss": "bpr", "temperature": 1.0, "steps": 80})
+    config: ClassVar[NGCFConfig] = SMALL.model_copy(
+        update={"loss": "bpr", "start": "xavier", "temperature": 1.0, "steps": 80}
+    )
+
+
+def test_the_start_is_the_singular_vectors_smoothed_by_the_graph():
+    still = SMALL.model_copy(update={"steps": 1, "learning_rate": 1e-9})
+    own_parity = {}
+    for start in ("svd", "xavier"):
+        model = NGCF(still.model_copy(update={"start": start})).fit(checkerboard(), seed=1)
+        own_parity[start] = (model.recommend(np.arange(30), 5).items % 2 == np.arange(30)[:, None] % 2).mean()
+    assert own_parity["svd"] == 1
+    assert own_parity["xavier"] < 0.8
 
 
 def test_without_layers_it_is_matrix_factorisation():

@@ -4,7 +4,7 @@ import torch
 from scipy import sparse
 
 from models.graph import shared_negatives
-from models.graph.shared_negatives import Block, block_loss, draw_negatives, pair_scores
+from models.graph.shared_negatives import Block, Negatives, NegativeSampler, block_loss, pair_scores
 from tests.models.graph import ngcf_oracle
 
 
@@ -19,7 +19,11 @@ def embeddings(*sizes: int) -> list[torch.Tensor]:
 
 
 def block(liked: np.ndarray, negatives: np.ndarray) -> Block:
-    return Block(np.arange(len(liked)), sparse.csr_array(liked), negatives)
+    return Block(
+        np.arange(len(liked)),
+        sparse.csr_array(liked),
+        Negatives(negatives, np.ones(len(negatives), np.float32)),
+    )
 
 
 def test_with_all_items_as_negatives_the_softmax_is_exact(liked):
@@ -34,14 +38,14 @@ def test_with_all_items_as_negatives_the_softmax_is_exact(liked):
         torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_a_sample_stands_for_all_items():
-    """With equal scores every sample has the same sum, that of all items."""
+def test_negatives_count_as_often_as_they_weigh():
     users, items = torch.ones(1, 3), torch.ones(40, 3)
     likes = sparse.csr_array(np.arange(40)[None, :] == 39, dtype=np.float32)
+    negatives = Negatives(np.array([0, 5]), np.array([9.0, 30.0], np.float32))
     found = block_loss(
-        users, items, Block(np.array([0]), likes, np.arange(10)), "softmax", 1, np.random.default_rng(0)
+        users, items, Block(np.array([0]), likes, negatives), "softmax", 1, np.random.default_rng(0)
     )
-    assert found.item() == pytest.approx(np.log(41))
+    assert found.item() == pytest.approx(np.log(1 + 9 + 30))
 
 
 def test_bpr_compares_each_like_with_one_negative(liked):
@@ -83,12 +87,23 @@ def test_pair_scores_and_gradients_are_those_of_the_general_path(liked, monkeypa
     torch.testing.assert_close(items.grad, twins[1].grad)
 
 
-def test_negatives_are_distinct_and_fair():
+def test_a_sample_stands_for_all_items_although_half_of_it_is_drawn_by_popularity():
     rng = np.random.default_rng(3)
-    counts = np.zeros(50)
-    for _ in range(2000):
-        drawn = draw_negatives(50, 10, rng)
-        assert len(np.unique(drawn)) == 10
-        counts[drawn] += 1
-    assert abs(counts - 400).max() < 100
-    assert draw_negatives(6, 10, rng).tolist() == list(range(6))
+    likes = sparse.csr_array((rng.random((30, 50)) < np.linspace(0, 0.9, 50)), dtype=np.float32)
+    sampler = NegativeSampler(likes, 20)
+    estimates, drawn = np.zeros(50), np.zeros(50)
+    for _ in range(3000):
+        items, weights = sampler.draw(rng)
+        assert (np.diff(items) > 0).all(), "distinct and ascending"
+        estimates[items] += weights / 3000
+        drawn[items] += 1
+    assert abs(estimates - 1).max() < 0.15
+    assert drawn[-5:].mean() > 2 * drawn[:5].mean()
+
+
+def test_no_more_items_than_wanted_are_all_taken():
+    items, weights = NegativeSampler(sparse.csr_array((3, 6), dtype=np.float32), 10).draw(
+        np.random.default_rng(0)
+    )
+    assert items.tolist() == list(range(6))
+    assert (weights == 1).all()
