@@ -25,17 +25,20 @@ class MFConfig(Config):
     )
     regularization: float = Field(default=1.2, ge=0, le=1e4, description="Weight of the squared factors.")
     bias_regularization: float = Field(default=0.6, ge=0, le=1e4, description="Weight of the squared biases.")
-    implicit_regularization: float = Field(
-        default=4.0, ge=0, le=1e4, description="Weight of the squared vectors of the implicit term."
-    )
     degree_exponent: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="These weights are times the user's or item's number of ratings to this power: 0 is one "
+        description="Those two weights are times the user's or item's number of ratings to this power: 0 is one "
         "prior for all, 1 is weighted-λ regularisation (Zhou et al. 2008).",
     )
-    epochs: int = Field(default=40, ge=1, le=10_000, description="Visits of every rating.")
+    implicit_regularization: float = Field(
+        default=80.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the squared vectors of the implicit term, the same for all items.",
+    )
+    epochs: int = Field(default=50, ge=1, le=10_000, description="Visits of every rating.")
     batch: int = Field(
         default=8192,
         ge=1,
@@ -46,7 +49,7 @@ class MFConfig(Config):
         default=0.02, gt=0, le=1, description="Length of Adam's first step; it falls to 0 as a cosine does."
     )
     popularity_weight: float = Field(
-        default=1.0,
+        default=1.5,
         ge=0,
         le=100,
         description="In rankings, not in predictions, an item also has this times the logarithm of its number "

@@ -108,7 +108,7 @@ def train(
     """
     device, rng = torch_device(config.device), np.random.default_rng(seed)
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
-    penalties = penalties_of(ratings, ratings if seen is None else seen, config, device)
+    penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
     optimizer = torch.optim.Adam(parameters.tables(), lr=config.learning_rate, fused=True)
     error = 1.0
@@ -150,10 +150,12 @@ def initial_parameters(
     )  # fmt: skip
 
 
-def penalties_of(
-    ratings: sparse.csr_array, met: sparse.csr_array, config: MFConfig, device: torch.device
-) -> Penalties:
-    """Each strength times degree^degree_exponent, 0 for degree 0; `met` has the implicit term's degrees."""
+def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.device) -> Penalties:
+    """Strengths times degree^degree_exponent, 0 for degree 0; the implicit term's is the same for all items.
+
+    An item's vector there is learned from the ratings of everything else that its users rated: how many rated the
+    item itself says little about how well it is known.
+    """
 
     def penalty(strength: float, degree: NDArray[np.int64]) -> torch.Tensor:
         weight = strength * (degree > 0) * degree**config.degree_exponent
@@ -165,7 +167,7 @@ def penalties_of(
         penalty(config.regularization, items),
         penalty(config.bias_regularization, users),
         penalty(config.bias_regularization, items),
-        penalty(config.implicit_regularization, degrees(met)[1]),
+        torch.full((len(items),), config.implicit_regularization, device=device),
     )
 
 

@@ -27,8 +27,7 @@ from tests.models.contract import (
 
 ML_SMALL = Path(__file__).resolve().parents[4] / "shared/data/ml-latest-small"
 CPU = torch.device("cpu")
-SMALL = MFConfig(factors=8, epochs=10)
-MEAN_ONLY = MFConfig(regularization=1e4, bias_regularization=1e4)
+SMALL = {"factors": 8, "epochs": 12, "learning_rate": 0.05}  # enough for hundreds of ratings
 
 
 def rated(ratings: np.ndarray, seen: np.ndarray | None = None) -> Interactions:
@@ -92,9 +91,8 @@ def oracle(
             (config.regularization, there.sum(0)[:, None]),
             (config.bias_regularization, there.sum(1)),
             (config.bias_regularization, there.sum(0)),
-            (config.implicit_regularization, met.sum(0)[:, None]),
         )
-    ]
+    ] + [np.full((len(y), 1), config.implicit_regularization)]
     objective = (error**2).sum() + sum((w * t**2).sum() for w, t in zip(weights, tables, strict=True))
     slopes = (error @ q, error.T @ vectors, error.sum(1), error.sum(0), neighbours.T @ error @ q)
     return objective, [2 * (s + w * t) for s, w, t in zip(slopes, weights, tables, strict=True)]
@@ -102,7 +100,7 @@ def oracle(
 
 class TestMF(RecommenderContract):
     model = MF
-    config = SMALL
+    config = MFConfig(**SMALL)
 
     def test_an_empty_row_is_an_unknown_user(self) -> None:
         model = self.fitted(small_world())
@@ -111,7 +109,7 @@ class TestMF(RecommenderContract):
 
 
 class TestSVDPlusPlus(TestMF):
-    config = SMALL.model_copy(update={"implicit_term": True})
+    config = MFConfig(**SMALL, implicit_term=True)
 
 
 @given(objectives())
@@ -122,7 +120,7 @@ def test_the_blocks_of_an_epoch_add_up_to_the_objective_and_its_gradient(drawn) 
     parameters = mf_training.initial_parameters(ratings, True, config.factors, rng, CPU)
     for table in parameters.tables():
         table.data.copy_(torch.from_numpy(rng.normal(size=table.shape)))
-    penalties = mf_training.penalties_of(ratings, met, config, CPU)
+    penalties = mf_training.penalties_of(ratings, config, CPU)
     total = torch.zeros(())
     for block in mf_training.blocks(ratings, met, count, rng, CPU):
         errors, penalty = mf_training.loss(
@@ -158,10 +156,14 @@ def test_every_user_with_ratings_is_in_one_block(drawn) -> None:
 @pytest.mark.parametrize("implicit_term", [False, True])
 def test_withheld_ratings_are_predicted_better_than_by_biases(implicit_term) -> None:
     shown, ratings = planted()
-    biases = MF(MFConfig(regularization=1e4)).fit(rated(shown), seed=1)
-    model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(shown), seed=1)
+    biases = MF(MFConfig(**SMALL, regularization=1e4)).fit(rated(shown), seed=1)
+    model = MF(MFConfig(**SMALL, implicit_term=implicit_term)).fit(rated(shown), seed=1)
     assert rmse(model, shown, ratings) < 0.6 * rmse(biases, shown, ratings)
-    assert rmse(biases, shown, ratings) < 0.95 * rmse(MF(MEAN_ONLY).fit(rated(shown), seed=1), shown, ratings)
+    assert rmse(biases, shown, ratings) < 0.95 * rmse(
+        MF(MFConfig(**SMALL, regularization=1e4, bias_regularization=1e4)).fit(rated(shown), seed=1),
+        shown,
+        ratings,
+    )
 
 
 def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
@@ -173,8 +175,8 @@ def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
     ratings = np.where(rng.random(alike.shape) < 0.3, np.where(alike, 5.0, 2.0), np.nan)
     silent = np.arange(80) >= 40
     ratings[silent] = np.nan
-    model = MF(MFConfig(implicit_term=True)).fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
-    plain = MF().fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
+    model = MF(MFConfig(**SMALL, implicit_term=True)).fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
+    plain = MF(MFConfig(**SMALL)).fit(rated(ratings, met | np.isfinite(ratings)), seed=1)
 
     users, items = np.nonzero(silent[:, None] & (kind >= 0))
     predicted = model.predict(users, items).reshape(40, 41)
@@ -186,7 +188,7 @@ def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
 
 def test_a_prediction_is_mean_biases_and_product_within_the_scale() -> None:
     shown, _ = planted()
-    model = MF().fit(rated(shown), seed=1)
+    model = MF(MFConfig(**SMALL)).fit(rated(shown), seed=1)
     least, mean, greatest = np.nanmin(shown), np.nanmean(shown), np.nanmax(shown)
     assert model.rating_scale_ == pytest.approx([least, mean, greatest])
     users, items = (grid.ravel() for grid in np.indices(shown.shape))
@@ -204,7 +206,7 @@ def test_a_prediction_is_mean_biases_and_product_within_the_scale() -> None:
 
 def test_strangers_are_average_ones() -> None:
     world = small_world()
-    model = MF().fit(world, seed=1)
+    model = MF(MFConfig(**SMALL)).fit(world, seed=1)
     mean = world.rating.data.mean()
     users = np.array([0, 0, 0, -1, N_USERS, EMPTY_USER, -1])
     items = np.array([-1, N_ITEMS, UNTOUCHED_ITEM, 1, 1, 1, N_ITEMS])
@@ -217,31 +219,34 @@ def test_strangers_are_average_ones() -> None:
 
 
 def test_one_rating_and_equal_ratings_are_predicted_as_they_are() -> None:
-    assert MF().fit(rated(np.array([[4.0]])), seed=1).predict(
+    assert MF(MFConfig(**SMALL)).fit(rated(np.array([[4.0]])), seed=1).predict(
         np.array([0, -1]), np.array([0, 0])
     ).tolist() == [4, 4]
     equal = np.where(np.random.default_rng(0).random((9, 7)) < 0.5, 3.5, np.nan)
     users, items = (grid.ravel() for grid in np.indices(equal.shape))
     for implicit_term in (False, True):
-        model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(equal), seed=1)
+        model = MF(MFConfig(**SMALL, implicit_term=implicit_term)).fit(rated(equal), seed=1)
         assert (model.predict(users, items) == 3.5).all()
 
 
 def test_without_ratings_the_prediction_is_nothing() -> None:
-    model = MF().fit(rated(np.full((2, 3), np.nan)), seed=1)
+    model = MF(MFConfig(**SMALL)).fit(rated(np.full((2, 3), np.nan)), seed=1)
     assert model.predict(np.array([0, -1]), np.array([2, 2])).tolist() == [0, 0]
 
 
 def test_a_rating_of_zero_is_a_rating() -> None:
     ratings = np.array([[0.0, 5.0], [0.0, 5.0], [0.0, np.nan]] * 10)
-    model = MF().fit(rated(ratings), seed=1)
+    model = MF(MFConfig(**SMALL)).fit(rated(ratings), seed=1)
     assert model.rating_scale_.tolist() == [0, 2, 5]
     assert model.predict(np.array([0, 0]), np.array([0, 1])) == pytest.approx([0, 5], abs=1)
 
 
 def test_the_scale_of_the_ratings_does_not_matter() -> None:
     shown, _ = planted()
-    five, hundred = MF().fit(rated(shown), seed=1), MF().fit(rated(20 * shown - 10), seed=1)
+    five, hundred = (
+        MF(MFConfig(**SMALL)).fit(rated(shown), seed=1),
+        MF(MFConfig(**SMALL)).fit(rated(20 * shown - 10), seed=1),
+    )
     users, items = (grid.ravel() for grid in np.indices(shown.shape))
     np.testing.assert_allclose(hundred.predict(users, items), 20 * five.predict(users, items) - 10, atol=0.1)
     np.testing.assert_allclose(hundred.score(np.arange(9)), 20 * five.score(np.arange(9)), atol=0.1)
@@ -251,7 +256,9 @@ def test_rankings_weigh_the_number_of_ratings_and_predictions_do_not() -> None:
     shown, _ = planted()
     shown[:90, ::2] = np.nan  # every other item has few ratings
     data = rated(shown)
-    by_rating, by_both = (MF(MFConfig(popularity_weight=weight)).fit(data, seed=1) for weight in (0, 1))
+    by_rating, by_both = (
+        MF(MFConfig(**SMALL, popularity_weight=weight)).fit(data, seed=1) for weight in (0, 1)
+    )
     users, items = np.arange(120), np.arange(60)
     best = by_rating.recommend(users, 1).items[:, 0]
     predicted = by_rating.predict(np.repeat(users, 60), np.tile(items, 120)).reshape(120, 60)
@@ -266,7 +273,7 @@ def test_rankings_weigh_the_number_of_ratings_and_predictions_do_not() -> None:
 @pytest.mark.parametrize("implicit_term", [False, True])
 def test_saved_and_loaded_predictions_are_the_same_to_the_bit(implicit_term, tmp_path) -> None:
     shown, _ = planted()
-    model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(shown), seed=1)
+    model = MF(MFConfig(**SMALL, implicit_term=implicit_term)).fit(rated(shown), seed=1)
     model.save(tmp_path)
     users, items = np.repeat(np.arange(-1, 121), 62), np.tile(np.arange(-1, 61), 122)
     assert np.array_equal(MF.load(tmp_path).predict(users, items), model.predict(users, items))
@@ -276,7 +283,9 @@ def test_the_seed_is_the_only_source_of_randomness() -> None:
     shown, _ = planted()
     users, items = np.nonzero(np.isnan(shown))
     before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
-    first, again, other = (MF().fit(rated(shown), seed=seed).predict(users, items) for seed in (1, 1, 2))
+    first, again, other = (
+        MF(MFConfig(**SMALL)).fit(rated(shown), seed=seed).predict(users, items) for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
