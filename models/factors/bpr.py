@@ -32,8 +32,11 @@ class BPRConfig(Config):
         description="uniform: length of the first step, by default 0.2; it falls to zero in a line. implicit: length "
         "of every step, by default 0.1.",
     )
-    regularization: float = Field(
-        default=0.02, ge=0, le=10, description="Weight of the squared vectors and biases in the loss."
+    regularization: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="Weight of the squared vectors and biases in the loss; by default 0.02, with implicit 0.01.",
     )
     candidates: int | None = Field(
         default=None,
@@ -85,12 +88,13 @@ class BPR(FactorRecommender):
             bias=np.zeros(n_items, np.float32),
         )
         trainer = Trainer(matrix, factors, rng)
-        first_step = config.learning_rate or 0.2
+        first_step = _or_default(config.learning_rate, 0.2)
+        regularization = _or_default(config.regularization, 0.02)
         candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
         for done in range(config.iterations):
             trainer.epoch(
                 step=first_step * (1 - done / config.iterations),
-                regularization=config.regularization,
+                regularization=regularization,
                 candidates=candidates,
             )
             progress(done + 1, config.iterations)
@@ -103,8 +107,8 @@ class BPR(FactorRecommender):
         with threadpool_limits(1, "blas"):
             model = BayesianPersonalizedRanking(
                 factors=config.factors,
-                learning_rate=config.learning_rate or 0.1,
-                regularization=config.regularization,
+                learning_rate=_or_default(config.learning_rate, 0.1),
+                regularization=_or_default(config.regularization, 0.01),
                 iterations=config.iterations,
                 num_threads=1 if config.deterministic else 0,
                 random_state=seed,  # an int: a RandomState crashes
@@ -126,3 +130,8 @@ class BPR(FactorRecommender):
 def _small_vectors(n: int, factors: int, rng: np.random.Generator) -> FloatArray:
     """Random vectors of length about 0.1, (n, factors) float32."""
     return rng.standard_normal((n, factors), np.float32) * np.float32(0.1 / factors**0.5)
+
+
+def _or_default(value: float | None, default: float) -> float:
+    """A setting that each sampler has a default of its own for; zero is a value."""
+    return default if value is None else value
