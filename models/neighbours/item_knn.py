@@ -30,7 +30,11 @@ class ItemKNN(ItemItemRecommender):
 
     An item is judged by its own k nearest neighbours: those of them that are in the user's profile speak for it
     (Sarwar et al. 2001, section 3.2). Spreading each liked item over its k nearest instead lists popular items
-    too often: NDCG@10 on the demo .155 instead of .208, on ml-latest-small .121 instead of .132.
+    too often: with the plain cosine NDCG@10 on the demo is .155 instead of .208, on ml-latest-small .121 for .132.
+
+    By default the cosine is of entries over the root of their user's number of entries, so that those who like
+    everything say less of each, shrunk towards 0 and raised to the power .8. On Gowalla's validation part that
+    gives Recall@20 .208, the plain shrunk cosine .192.
     """
 
     name: ClassVar[str] = "item_knn"
