@@ -136,7 +136,7 @@ def test_ratings_of_zero_alone_do_no_harm() -> None:
     assert np.isfinite(Content().fit(data, seed=1).score(np.array([0]))[0, :2]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     counts=st.lists(st.lists(st.sampled_from([0, 0, 1, 3]), min_size=5, max_size=5), min_size=2, max_size=8),
     share=st.sampled_from([0.0, 0.4, 1.0]),
