@@ -116,7 +116,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
     )
-    names = sorted({*settings.models.shelf, "popularity", settings.recommend.similar_model})
+    names = sorted({*settings.models.shelf, "content", "popularity", settings.recommend.similar_model})
     configs = {name: settings.models.config(name) for name in names}
     source = source_hash(dag, "tasks.stages", *(recommender_class(name).__module__ for name in names))
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
