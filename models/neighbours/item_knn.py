@@ -45,7 +45,7 @@ class ItemKNN(ItemItemRecommender):
     def _fit(
         self,
         matrix: sparse.csr_array,
-        data: Interactions,
+        data: Interactions,  # noqa: ARG002
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
@@ -56,7 +56,7 @@ class ItemKNN(ItemItemRecommender):
         judges = neighbours(
             sparse.csr_array(matrix.T),
             self.config,
-            k=default_k(data.n_items) if k is None else k,
+            k=default_k(int(self.known_items_.sum())) if k is None else k,
             rows_are_users=False,
             memory_mb=self.config.memory_mb / 2,  # for a moment there are two: these and the transposed
             tie_order=self.tie_order_,
