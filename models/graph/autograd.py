@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from models.graph.lightgcn import LightGCNConfig
 
-_BATCH = 2048
+BATCH = 2048  # positives
 _LEARNING_RATE = 1e-3
 _DECAY = 1e-4
 
@@ -55,10 +55,11 @@ def train(
     items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device) + n_users
     known = torch.unique(items)
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
-    for epoch in range(config.epochs):
+    epochs = config.passes(matrix.nnz)
+    for epoch in range(epochs):
         order = torch.randperm(len(users), generator=generator, device=device)
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
             drawn = torch.randint(
                 len(known), (len(batch), config.negatives), generator=generator, device=device
             )
@@ -69,7 +70,7 @@ def train(
             optimizer.zero_grad()
             torch.autograd.backward(ranking_loss(scores, config) + decay)
             optimizer.step()
-        progress(epoch + 1, config.epochs)
+        progress(epoch + 1, epochs)
     trained: FloatArray = embeddings.detach().cpu().numpy()
     return trained
 

@@ -25,19 +25,27 @@ from models.graph.sampled_softmax import Loss, ShardedDescent
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
+_EPOCHS = 16
+_MILLION = 1_000_000
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 
 
 class LightGCNConfig(Config):
     """Hyperparameters of `lightgcn`."""
 
-    factors: int = Field(default=128, ge=1, le=2048, description="Length of the embeddings.")
+    factors: int = Field(default=256, ge=1, le=2048, description="Length of the embeddings.")
     layers: int = Field(default=3, ge=0, le=4, description="How far embeddings travel along the graph.")
     layer_weights: tuple[float, ...] = Field(
         default=(), description="Weight of each of the layers 0 to `layers`; by default all weigh the same."
     )
     loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
-    epochs: int = Field(default=60, ge=1, le=10_000, description="How often each positive is used.")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="How often each positive is used; by default 16 times, and less often the more there are "
+        "beyond a million.",
+    )
     negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
     negative_weight: float = Field(
         default=8.0, gt=0, le=1e6, description="As how many items each negative counts in the softmax."
@@ -81,6 +89,12 @@ class LightGCNConfig(Config):
     def weights(self) -> tuple[float, ...]:
         """A weight for each of the layers 0, 1, …, `layers`."""
         return self.layer_weights or (1 / (self.layers + 1),) * (self.layers + 1)
+
+    def passes(self, n_positives: int) -> int:
+        """Epochs to train for. Nodes of large data have more positives each, and so need fewer of them."""
+        if self.epochs is not None:
+            return self.epochs
+        return max(4, round(_EPOCHS * min(1.0, (_MILLION / max(n_positives, 1)) ** 0.5)))
 
 
 class LightGCN(FactorRecommender):
@@ -192,17 +206,19 @@ def _descend_lazily(
         seed=int(rng.integers(2**31)),
     )
     final, change, back = (np.empty_like(base) for _ in range(3))
-    for epoch in range(config.epochs):
+    epochs = config.passes(matrix.nnz)
+    gain = np.float32(config.gain if config.layers else 1)  # without layers the change comes back whole
+    for epoch in range(epochs):
         for part, positives in enumerate(descent.shuffled(config.refreshes)):
-            done = (epoch + part / config.refreshes) / config.epochs
+            done = (epoch + part / config.refreshes) / epochs
             step = config.step * ((1 + cos(pi * done)) / 2 + _LAST_STEP)
             propagation.propagate(base, weights, final)
             np.copyto(change, final)
             descent.descend(final[users], final[items], positives, step)
             np.subtract(final, change, out=change)
             propagation.propagate(change, weights, back)
-            back *= np.float32(config.gain)
+            back *= gain
             base *= np.float32(1 - config.shrink * step)
             base += back
-        progress(epoch + 1, config.epochs)
+        progress(epoch + 1, epochs)
     return base

@@ -100,7 +100,10 @@ def _descend(
     step: Any,
     bpr: bool,
 ) -> None:
-    """One shard a task: for every positive draw negatives, score, and step down the gradient."""
+    """One shard a task: for every positive draw negatives, score, and step down the gradient.
+
+    An item that is drawn twice for one positive is changed twice, the second time as the first one left it.
+    """
     width = users.shape[1]
     for shard in numba.prange(len(bounds) - 1):
         mine = copies[shard]

@@ -1,4 +1,4 @@
-"""The plain way to descend on embeddings: one positive after the other, its gradient from autograd."""
+"""The plain way to descend on embeddings: one positive after the other, the slope of its loss from autograd."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def descend(
         state = seed
         for user, item in shard:
             drawn, state = draw(known, state, config.negatives)
-            nodes = torch.tensor([item, *drawn])
-            u, v = users[user].clone().requires_grad_(), mine[nodes].clone().requires_grad_()
-            loss = ranking_loss((v @ u)[None], config)
-            loss.backward()
-            users[user] -= step * u.grad
-            mine.index_add_(0, nodes, v.grad, alpha=-step)
+            nodes, u = [item, *drawn], users[user].clone()
+            scores = (mine[nodes] @ u).requires_grad_()
+            torch.autograd.backward(ranking_loss(scores[None], config))
+            for node, slope in zip(nodes, scores.grad, strict=True):  # drawn twice, changed twice
+                users[user] -= step * slope * mine[node]
+                mine[node] -= step * slope * u
     return users.numpy(), items + sum(mine.numpy() - items for mine in copies)

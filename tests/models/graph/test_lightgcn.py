@@ -14,7 +14,7 @@ from models.graph.propagation import Propagation, adjacency_tensor, normalized_a
 from models.interactions import Interactions
 from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
 
-SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16)
+SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16, refreshes=2)
 
 
 class TestLightGCN(PersonalContract):
@@ -24,7 +24,7 @@ class TestLightGCN(PersonalContract):
 
 class TestLightGCNByBPR(PersonalContract):
     model = LightGCN
-    config = SMALL.model_copy(update={"loss": "bpr", "start": "random", "epochs": 60})
+    config = SMALL.model_copy(update={"loss": "bpr", "start": "random", "epochs": 40})
 
 
 class TestLightGCNWithoutLayers(PersonalContract):
@@ -66,6 +66,12 @@ def test_layer_weights_are_as_many_as_layers_and_one() -> None:
         changed(layers=2, layer_weights=(0.5, 0.5))
     with pytest.raises(ValidationError, match="layers"):
         changed(layers=5)
+
+
+def test_large_data_gets_fewer_epochs_by_default() -> None:
+    epochs = [LightGCNConfig().passes(n) for n in (0, 1_000_000, 4_000_000, 20_000_000, 10**9)]
+    assert epochs == [16, 16, 8, 4, 4]
+    assert changed(epochs=3).passes(10**9) == 3
 
 
 def test_only_the_outermost_layer_leaves_nothing_of_the_node_itself() -> None:
