@@ -54,7 +54,7 @@ class NGCFConfig(Config):
         description="Scores are divided by it in the loss; lower looks at harder negatives.",
     )
     regularization: float = Field(
-        default=2.0,
+        default=3.0,
         ge=0,
         le=1000,
         description="Weight of the mean squared length of the embeddings in the loss.",
@@ -71,7 +71,8 @@ class NGCF(FactorRecommender):
     """Layers of learned messages along the graph of likes; a user or an item is all of its layers side by side.
 
     Differs from the paper in how it is trained: few large steps instead of many small ones, and by default on a
-    softmax. The same seed and number of threads give the same model to the bit on a CPU.
+    softmax over shared negatives. On a CPU the same seed and number of threads give the same model to the bit;
+    another number of threads changes rounding in BLAS, and with it the last digits.
     """
 
     name: ClassVar[str] = "ngcf"
