@@ -36,7 +36,7 @@ class BPRConfig(Config):
         default=None,
         ge=0,
         le=10,
-        description="Weight of the squared vectors and biases in the loss; by default 0.02, with implicit 0.01.",
+        description="Weight of the squared vectors and biases in the loss; by default 0.02, with implicit 0.005.",
     )
     candidates: int | None = Field(
         default=None,
@@ -108,7 +108,7 @@ class BPR(FactorRecommender):
             model = BayesianPersonalizedRanking(
                 factors=config.factors,
                 learning_rate=_or_default(config.learning_rate, 0.1),
-                regularization=_or_default(config.regularization, 0.01),
+                regularization=_or_default(config.regularization, 0.005),
                 iterations=config.iterations,
                 num_threads=1 if config.deterministic else 0,
                 random_state=seed,  # an int: a RandomState crashes

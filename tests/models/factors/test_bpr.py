@@ -53,7 +53,7 @@ class TestBPRByImplicit(PersonalContract):
         world = small_world()
         ours = self.fitted(world, 9)
         theirs = BayesianPersonalizedRanking(
-            factors=8, iterations=80, learning_rate=0.1, regularization=0.01, num_threads=1, random_state=9
+            factors=8, iterations=80, learning_rate=0.1, regularization=0.005, num_threads=1, random_state=9
         )
         theirs.fit(sparse.csr_matrix(world.positive), show_progress=False)
         touched = np.flatnonzero(ours.known_items_)
