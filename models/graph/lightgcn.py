@@ -10,7 +10,7 @@ propagations, and no other approximation than that E is a little old. On a GPU t
 
 from __future__ import annotations
 
-from math import cos, pi
+from math import cos, pi, sqrt
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -25,7 +25,7 @@ from models.graph.sampled_softmax import Loss, ShardedDescent
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
-_EPOCHS = 16
+_LEAST_EPOCHS, _MOST_EPOCHS = 10, 40
 _MILLION = 1_000_000
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 
@@ -43,8 +43,8 @@ class LightGCNConfig(Config):
         default=None,
         ge=1,
         le=10_000,
-        description="How often each positive is used; by default 16 times, and less often the more there are "
-        "beyond a million.",
+        description="How often each positive is used; by default 40 times for a million positives, and less "
+        "often for fewer or more, but at least 10 times.",
     )
     negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
     negative_weight: float = Field(
@@ -91,10 +91,11 @@ class LightGCNConfig(Config):
         return self.layer_weights or (1 / (self.layers + 1),) * (self.layers + 1)
 
     def passes(self, n_positives: int) -> int:
-        """Epochs to train for. Nodes of large data have more positives each, and so need fewer of them."""
+        """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
         if self.epochs is not None:
             return self.epochs
-        return max(4, round(_EPOCHS * min(1.0, (_MILLION / max(n_positives, 1)) ** 0.5)))
+        share = max(n_positives, 1) / _MILLION
+        return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
 
 
 class LightGCN(FactorRecommender):

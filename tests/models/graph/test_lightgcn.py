@@ -68,9 +68,9 @@ def test_layer_weights_are_as_many_as_layers_and_one() -> None:
         changed(layers=5)
 
 
-def test_large_data_gets_fewer_epochs_by_default() -> None:
-    epochs = [LightGCNConfig().passes(n) for n in (0, 1_000_000, 4_000_000, 20_000_000, 10**9)]
-    assert epochs == [16, 16, 8, 4, 4]
+def test_a_million_positives_get_the_most_epochs_by_default() -> None:
+    epochs = [LightGCNConfig().passes(n) for n in (0, 250_000, 1_000_000, 4_000_000, 10**9)]
+    assert epochs == [10, 20, 40, 20, 10]
     assert changed(epochs=3).passes(10**9) == 3
 
 
