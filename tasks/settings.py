@@ -193,7 +193,11 @@ class ModelsSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    shelf: tuple[str, ...] = Field(default=("popularity", "item_knn", "als"), min_length=1)
+    shelf: tuple[str, ...] = Field(
+        default=("popularity", "item_knn", "user_knn", "als", "bpr", "mf", "lightgcn", "graph_filter"),
+        min_length=1,
+        description="The models that are fitted and judged every night.",
+    )
 
     @field_validator("shelf", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ SETTINGS = (
     "recommend.similar_n=5",
     "recommend.fallback_n=10",
     "judge.bootstrap_samples=200",
+    "models.shelf=popularity,item_knn,als",
     "models.als.factors=8",
     "models.als.iterations=3",
 )

@@ -12,9 +12,10 @@ from tasks.home import open_home
 from tasks.lifecycle import Outcome, run_night
 from tasks.night import Night
 from tasks.progress import Nobody
+from tasks.settings import ModelsSettings
 
 USERS, ITEMS = range(1, 11), range(1, 9)
-SHELF = ("popularity", "item_knn", "als")
+SHELF = ModelsSettings().shelf
 FILLERS = ("content", "popularity")
 NOBODY_HELD_OUT = "popularity, because no user could be held out to judge the models on"
 SETTINGS = ("recommend.n=5", "judge.bootstrap_samples=100", "models.als.factors=2", "models.als.iterations=2")

@@ -19,6 +19,7 @@ from tasks.lifecycle import Outcome, roll_back
 from tasks.night import Night
 from tasks.report import read_report
 from tasks.runs import Runs
+from tasks.settings import ModelsSettings
 from tests.flows.conftest import RunNight
 
 LISTS = {
@@ -93,6 +94,14 @@ def test_new_settings_repeat_only_what_they_change(run: RunNight, home: Home) ->
     assert changed["fit item_knn"]
     assert changed["utility"]
     assert changed["evaluate popularity"]
+
+
+def test_the_whole_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> None:
+    shelf = ModelsSettings().shelf
+    outcome = run(home, f"models.shelf={','.join(shelf)}")
+    assert outcome.run.failed_models == {}
+    assert {row["model"] for row in read_report(home).metrics} == {*shelf, "fallback"}
+    assert outcome.run.champion != "popularity"
 
 
 def test_a_model_that_fails_is_reported_and_the_others_go_on(
