@@ -21,7 +21,6 @@ from models.graph.propagation import Propagation, adjacency_tensor
 GraphProduct = Callable[[Tensor], Tensor]
 
 _SLOPE = 0.2  # of LeakyReLU below zero: the paper names none, its code takes TensorFlow's default
-_SHORT = 1e-12  # no row is divided by less
 _CHANCES = 2**16  # dropout compares 16 random bits
 
 
@@ -41,11 +40,12 @@ def final_embeddings(
     dropout: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
-    """The base, then each layer with rows of length 1, side by side; differentiable in `base` and `weights`.
+    """The base, then every layer, side by side; differentiable in `base` and `weights`.
 
     A layer is LeakyReLU((A + I) E W1 + (A E ⊙ E) W2), equation 7 of the paper: embeddings flow along the graph, and
     each node mixes its own with what it receives. With an `rng`, entries of a layer are silenced with probability
-    `dropout` before it is passed on, and the others raised to keep the mean.
+    `dropout`, and the others raised to keep the mean. As in the paper, layers keep their lengths; its authors' code
+    divides each row by its own.
 
     Args:
         base: (n, f) float32, the embeddings of layer 0.
@@ -57,11 +57,10 @@ def final_embeddings(
     Returns:
         (n, (len(weights) + 1) · f) float32.
     """
-    layer, layers = base, [base]
+    layers = [base]
     for weight in weights:
-        kept = None if rng is None or not dropout else _kept(layer, dropout, rng)
-        layer, directions = _Layer.apply(layer, weight, product, kept, 1 - dropout)  # type: ignore[no-untyped-call]
-        layers.append(directions)
+        kept = None if rng is None or not dropout else _kept(layers[-1], dropout, rng)
+        layers.append(_Layer.apply(layers[-1], weight, product, kept, 1 - dropout))  # type: ignore[no-untyped-call]
     return torch.cat(layers, dim=1)
 
 
@@ -73,12 +72,10 @@ def _kept(layer: Tensor, dropout: float, rng: np.random.Generator) -> Tensor:
 
 
 class _Layer(torch.autograd.Function):
-    """One layer, and the same with rows of length 1."""
-
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, product: GraphProduct, kept: Tensor | None, share: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         received = product(x)
         pair = x.new_empty(len(x), 2 * x.shape[1])
         torch.add(received, x, out=pair[:, : x.shape[1]])
@@ -86,20 +83,16 @@ class _Layer(torch.autograd.Function):
         layer = functional.leaky_relu_(pair @ weight, _SLOPE)
         if kept is not None:
             layer.mul_(kept).div_(share)
-        lengths = torch.linalg.vector_norm(layer, dim=1, keepdim=True).clamp_(min=_SHORT)
-        ctx.save_for_backward(x, weight, received, pair, layer, lengths)
-        ctx.product, ctx.share = product, share if kept is not None else 1.0
-        return layer, layer / lengths
+        ctx.save_for_backward(x, weight, received, pair, layer)
+        ctx.kept, ctx.product, ctx.share = kept, product, share
+        return layer
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, received, pair, layer, lengths = ctx.saved_tensors
-        passed_on, turned = gradients
-        # Only what is perpendicular to a row turns its direction.
-        along = (turned * layer).sum(dim=1, keepdim=True).div_(lengths**2)
-        gradient = torch.addcmul(turned, layer, along, value=-1).div_(lengths).add_(passed_on)
-        # What was silenced is zero, what LeakyReLU flattened negative: that is all their gradients need.
-        gradient.mul_(functional.leaky_relu_(layer.sign(), -_SLOPE)).div_(ctx.share)
+        x, weight, received, pair, layer = ctx.saved_tensors
+        gradient = torch.where(layer < 0, gradients[0] * _SLOPE, gradients[0])
+        if ctx.kept is not None:
+            gradient.mul_(ctx.kept).div_(ctx.share)
         of_sum, of_product = (gradient @ weight.T).chunk(2, dim=1)
         of_received = torch.addcmul(of_sum, of_product, x)
         of_x = torch.addcmul(of_sum, of_product, received).add_(ctx.product(of_received))

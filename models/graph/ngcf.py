@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from math import sqrt
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,69 +11,72 @@ from scipy import sparse
 
 from models.base import Config, Progress, Recommender
 from models.graph.propagation import Device
+from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
-if TYPE_CHECKING:
-    pass
+_LEAST_EPOCHS, _MOST_EPOCHS = 10, 20
+_MILLION = 1_000_000
 
 
 class NGCFConfig(Config):
     """Hyperparameters of `ngcf`."""
 
     factors: int = Field(default=64, ge=1, le=1024, description="Length of the vectors of one layer.")
-    layers: int = Field(
-        default=3,
-        ge=0,
-        le=6,
-        description="How far embeddings flow along the graph; 0 is matrix factorisation.",
-    )
-    loss: Literal["softmax", "bpr"] = Field(
-        default="softmax",
-        description="What a like is compared with: all of a step's negatives at once, or one of them.",
-    )
+    layers: int = Field(default=3, ge=1, le=6, description="How far embeddings flow along the graph.")
+    loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
     start: Literal["svd", "xavier"] = Field(
         default="svd",
-        description="What the embeddings start from: the singular vectors of the likes, or noise.",
+        description="What the embeddings start from: the singular vectors of the normalised likes, or noise.",
     )
-    steps: int = Field(
-        default=100, ge=1, le=100_000, description="Steps of Adam, a pass over the graph each."
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="How often each positive is used; by default 20 times for a million positives, and less "
+        "often for fewer or more, but at least 10 times.",
     )
-    batch: int = Field(
-        default=131_072, ge=1, le=10_000_000, description="Likes in a step, about; whole users."
+    negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
+    negative_weight: float = Field(
+        default=8.0, gt=0, le=1e6, description="As how many items each negative counts in the softmax."
     )
-    negatives: int = Field(
-        default=1024, ge=1, le=1_000_000, description="Items drawn for a step, negatives of all its users."
+    step: float = Field(
+        default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
     )
-    learning_rate: float = Field(
-        default=0.01, gt=0, le=1, description="Step size of Adam at first; it falls to 0."
-    )
-    temperature: float = Field(
-        default=0.2,
+    refreshes: int = Field(default=4, ge=1, le=1000, description="Passes through the network in an epoch.")
+    gain: float = Field(
+        default=1.0,
         gt=0,
         le=100,
-        description="Scores are divided by it in the loss; lower looks at harder negatives.",
+        description="How many times over a change goes back to the base embeddings.",
     )
-    regularization: float = Field(
-        default=3.0,
-        ge=0,
-        le=1000,
-        description="Weight of the mean squared length of the embeddings in the loss.",
+    shrink: float = Field(
+        default=0.3, ge=0, le=1, description="What the base loses at each pass, times the step: the decay."
+    )
+    learning_rate: float = Field(
+        default=0.0001, gt=0, le=1, description="Of Adam, for the matrices of the layers; it falls alike."
     )
     message_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="Share of a layer's entries that a step silences."
+        default=0.1, ge=0, lt=1, description="Share of a layer's entries that a pass silences."
     )
     device: Device = Field(
         default="auto", description="Where to train: `cpu`, `cuda`, or `auto` for a GPU if there is one."
     )
 
+    def passes(self, n_positives: int) -> int:
+        """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
+        if self.epochs is not None:
+            return self.epochs
+        share = max(n_positives, 1) / _MILLION
+        return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
+
 
 class NGCF(FactorRecommender):
     """Layers of learned messages along the graph of likes; a user or an item is all of its layers side by side.
 
-    Differs from the paper in how it is trained: few large steps instead of many small ones, and by default on a
-    softmax over shared negatives. On a CPU the same seed and number of threads give the same model to the bit;
-    another number of threads changes rounding in BLAS, and with it the last digits.
+    The network is the paper's; how it is trained is ours (`models.graph.ngcf_training`). On a CPU the same seed and
+    number of threads give the same model to the bit; another number of threads changes rounding in BLAS, and with
+    it the last digits.
     """
 
     name: ClassVar[str] = "ngcf"

@@ -1,124 +1,110 @@
-"""How NGCF is trained: Adam, each step one pass over the graph and one block of users. Imports torch."""
+"""How NGCF is trained: lazily, as LightGCN is, a propagation for a part of an epoch. Imports torch.
+
+The final embeddings, all layers side by side, are held for a part of an epoch and descend as if they were free. Then
+what changed goes back through the network as a gradient: J the Jacobian of the final embeddings, the base moves by
+gain · Jᵀ change, and the matrices of the layers by a step of Adam in that direction.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from math import cos, pi, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray, Progress
 from models.graph.bi_interaction import final_embeddings, graph_product
+from models.graph.lightgcn import singular_vectors
 from models.graph.propagation import normalized_adjacency, torch_device
-from models.graph.shared_negatives import Block, NegativeSampler, block_loss
-from models.linear.spectrum import right_singular
+from models.graph.sampled_softmax import ShardedDescent
 
 if TYPE_CHECKING:
     from models.graph.ngcf import NGCFConfig
 
-_START_LENGTH = 0.5  # root mean square of the rows that start from singular vectors
-_WARM_UP = 10  # steps until the learning rate is full
+_START_LENGTH = 0.1  # root mean square of the base embeddings at first
+_PASSED_ON = 0.5  # W1 at first, times the identity: A + I can double what it is applied to
+_LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 
 
 def train(
     matrix: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator, progress: Progress
 ) -> FloatArray:
-    """The final embeddings of the users, then the items: (n_users + n_items, (layers + 1) · factors) float32."""
-    device = torch_device(config.device)
+    """The final embeddings of the users, then the items: (n_users + n_items, (layers + 1) · factors) float32.
+
+    Raises:
+        RuntimeError: training diverged.
+    """
+    device, n_users = torch_device(config.device), matrix.shape[0]
     adjacency = normalized_adjacency(matrix)
-    likes = sparse.csr_array(adjacency[: matrix.shape[0], matrix.shape[0] :])
     product = graph_product(adjacency, device)
-    base, weights = initial_parameters(likes, config, rng, device)
-    # The gradient of regularization × the mean squared length of the rows.
-    decay = 2 * config.regularization / max(len(base), 1)
-    groups: list[dict[str, Any]] = [{"params": [base], "weight_decay": decay}, {"params": weights}]
-    optimizer = torch.optim.Adam(groups)
-    sampler = NegativeSampler(likes, config.negatives)
-    blocks = user_blocks(likes, config.batch, rng)
-    upstream = torch.zeros(len(base), (config.layers + 1) * config.factors, device=device)
-    for step in range(config.steps if likes.nnz else 0):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step, config.steps)
-        users = next(blocks)
-        block = Block(users, sparse.csr_array(likes[users]), sampler.draw(rng))
-        final = final_embeddings(base, weights, product, config.message_dropout, rng)
-        _differentiate(final.detach(), block, config, rng, upstream)
-        optimizer.zero_grad()
-        final.backward(upstream)  # type: ignore[no-untyped-call]
-        optimizer.step()
-        progress(step + 1, config.steps)
+    likes = sparse.csr_array(adjacency[:n_users, n_users:])
+    base, *weights = (
+        torch.from_numpy(array).to(device).requires_grad_()
+        for array in initial_parameters(likes, config, rng)
+    )
+    optimizer = torch.optim.Adam(weights)
+    descent = ShardedDescent(
+        matrix,
+        loss=config.loss,
+        negatives=config.negatives,
+        negative_weight=config.negative_weight,
+        seed=int(rng.integers(2**31)),
+    )
+    epochs = config.passes(matrix.nnz) if matrix.nnz else 0
+    for epoch in range(epochs):
+        for part, positives in enumerate(descent.shuffled(config.refreshes)):
+            done = (epoch + part / config.refreshes) / epochs
+            share = (1 + cos(pi * done)) / 2 + _LAST_STEP
+            step = config.step * share
+            final = final_embeddings(base, weights, product, config.message_dropout, rng)
+            before = final.detach().cpu().numpy()
+            after = before.copy()
+            descent.descend(after[:n_users], after[n_users:], positives, step)
+            upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
+            final.backward(upstream)  # type: ignore[no-untyped-call]
+            with torch.no_grad():
+                base.mul_(1 - config.shrink * step).sub_(base.grad, alpha=config.gain)
+            base.grad = None
+            optimizer.param_groups[0]["lr"] = config.learning_rate * share
+            optimizer.step()
+            optimizer.zero_grad()
+        progress(epoch + 1, epochs)
     with torch.no_grad():
         final = final_embeddings(base, weights, product)
+    if not torch.isfinite(final).all():
+        raise RuntimeError("ngcf: training diverged; a smaller `step` or `gain` is safer")
     return np.ascontiguousarray(final.cpu().numpy())
 
 
-def _differentiate(
-    final: torch.Tensor, block: Block, config: NGCFConfig, rng: np.random.Generator, gradient: torch.Tensor
-) -> None:
-    """Write the gradient of the block's loss with respect to `final`, where torch would make four of its size."""
-    n_users = len(final) - block.likes.shape[1]
-    chosen = torch.from_numpy(block.users).to(final.device)
-    users = final.index_select(0, chosen).requires_grad_()
-    items = final[n_users:].requires_grad_()
-    loss = block_loss(users, items, block, config.loss, config.temperature, rng)
-    gradient[:n_users] = 0
-    gradient[chosen], gradient[n_users:] = torch.autograd.grad(loss, [users, items])
-
-
 def initial_parameters(
-    likes: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator, device: torch.device
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Embeddings of the users, then the items, and the matrices W1 above W2 of each layer.
+    likes: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator
+) -> tuple[FloatArray, ...]:
+    """Embeddings of the users, then the items, and for each layer its matrices W1 above W2.
 
     Args:
         likes: (n_users, n_items), normalised by the roots of both degrees.
         config: says how long, how many, and where to start.
         rng: draws what is random.
-        device: where they shall be.
+
+    Returns:
+        (n_users + n_items, factors), then `layers` times (2 · factors, factors), all float32.
     """
     factors = config.factors
-    base = np.concatenate([_xavier(size, factors, rng) for size in likes.shape])
-    weights = [
-        np.concatenate([_xavier(factors, factors, rng) for _ in range(2)]) for _ in range(config.layers)
-    ]
-    if config.start == "svd":
-        spectral = _spectral(likes, factors, rng)
-        base[:, : spectral.shape[1]] = spectral
-        for (
-            weight
-        ) in weights:  # the graph smooths singular vectors as they are; a random W1 would scramble them
-            weight[:factors] = np.eye(factors)
-    first, *others = (torch.from_numpy(array).to(device).requires_grad_() for array in (base, *weights))
-    return first, others
-
-
-def _spectral(likes: sparse.csr_array, factors: int, rng: np.random.Generator) -> FloatArray:
-    """The leading singular vectors of both sides times the roots of their values, (n, at most `factors`)."""
-    values, of_items = right_singular(likes, factors, seed=int(rng.integers(2**31)))
-    both = np.concatenate([likes @ of_items / values, of_items]) * np.sqrt(values)
-    length = np.sqrt(np.square(both).sum(axis=1).mean())
-    scaled: FloatArray = (both * (_START_LENGTH / max(length, 1e-30))).astype(np.float32)
-    return scaled
+    base = _START_LENGTH * rng.standard_normal((sum(likes.shape), factors), np.float32)
+    if config.start == "xavier":
+        return base, *(_xavier(2 * factors, factors, rng) for _ in range(config.layers))
+    vectors = singular_vectors(likes, factors, rng)
+    scale = np.sqrt(np.square(vectors).mean()) if vectors.size else 0
+    if scale > 0:
+        base[:, : vectors.shape[1]] = vectors * np.float32(_START_LENGTH / scale)
+    # The graph smooths singular vectors as they are: a random W1 would scramble them.
+    smooths = np.vstack([_PASSED_ON * np.eye(factors), np.zeros((factors, factors))]).astype(np.float32)
+    return base, *(smooths.copy() for _ in range(config.layers))
 
 
 def _xavier(rows: int, columns: int, rng: np.random.Generator) -> FloatArray:
     """Uniform of variance 2 / (rows + columns) (Glorot & Bengio 2010)."""
-    bound = math.sqrt(6 / (rows + columns))
+    bound = sqrt(6 / (rows + columns))
     return rng.uniform(-bound, bound, (rows, columns)).astype(np.float32)
-
-
-def user_blocks(likes: sparse.csr_array, batch: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Users with likes in random order, round after round, so many at a time that they have about `batch` likes."""
-    users = np.flatnonzero(np.diff(likes.indptr))
-    blocks = max(1, round(likes.nnz / batch))
-    while True:
-        yield from np.array_split(rng.permutation(users), blocks)
-
-
-def schedule(step: int, steps: int) -> float:
-    """Share of the learning rate: a short rise, then half a cosine down."""
-    return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))

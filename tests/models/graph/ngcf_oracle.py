@@ -28,7 +28,7 @@ def laplacian(likes: np.ndarray) -> Tensor:
 
 
 def final_embeddings(graph: Tensor, parameters: Parameters, masks: list[Tensor] | None = None) -> Tensor:
-    """Equations 7 and 8 of the paper and the concatenation of 9, layers normalised as in the authors' code.
+    """Equations 7 and 8 of the paper and the concatenation of 9.
 
     Args:
         graph: (n, n) of `laplacian`.
@@ -42,15 +42,5 @@ def final_embeddings(graph: Tensor, parameters: Parameters, masks: list[Tensor] 
         layer = torch.where(layer > 0, layer, 0.2 * layer)
         if masks is not None:
             layer = layer * masks[depth]
-        length = (layer**2).sum(dim=1, keepdim=True).sqrt()
-        layers.append(layer / torch.clamp(length, min=1e-12))
+        layers.append(layer)
     return torch.cat(layers, dim=1)
-
-
-def softmax_loss(scores: Tensor, likes: Tensor) -> Tensor:
-    """−log of each like's share in the softmax over it and what its user does not like, averaged over likes."""
-    total = torch.zeros((), dtype=scores.dtype)
-    for user, item in likes.nonzero():
-        others = scores[user][likes[user] == 0]
-        total = total - torch.log_softmax(torch.cat([scores[user, item][None], others]), dim=0)[0]
-    return total / likes.sum()

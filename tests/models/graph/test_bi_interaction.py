@@ -45,7 +45,8 @@ def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users,
     base, weights = ours(plain)
     product = graph_product(normalized_adjacency(sparse.csr_array(liked)), CPU)
     found = final_embeddings(base, weights, product)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    largest = max(1.0, expected.abs().max().item())  # layer by layer products of what went before
+    torch.testing.assert_close(found.double() / largest, expected / largest, rtol=1e-4, atol=1e-6)
 
     upstream = torch.from_numpy(rng.standard_normal(expected.shape))
     expected.backward(upstream)
@@ -54,7 +55,7 @@ def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users,
         (base, plain.base.grad),
         *((w, torch.cat([a.grad, b.grad])) for w, a, b in zip(weights, plain.own, plain.mixed, strict=True)),
     ]:
-        scale = max(1.0, theirs.abs().max().item())  # short rows have steep directions
+        scale = max(1.0, theirs.abs().max().item())
         torch.testing.assert_close(mine.grad.double() / scale, theirs / scale, rtol=1e-4, atol=1e-5)
 
 

@@ -2,61 +2,88 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
+from scipy import sparse
 
+from models.graph.bi_interaction import final_embeddings, graph_product
 from models.graph.ngcf import NGCF, NGCFConfig
-from models.graph.ngcf_training import schedule, user_blocks
+from models.graph.ngcf_training import initial_parameters
+from models.graph.propagation import normalized_adjacency
 from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, same, small_world
 
-SMALL = NGCFConfig(factors=8, layers=2, steps=40, learning_rate=0.05)
+SMALL = NGCFConfig(factors=8, layers=2, epochs=10, negatives=16, refreshes=2)
+
+
+def changed(**options: object) -> NGCFConfig:
+    return NGCFConfig.model_validate(SMALL.model_dump() | options)
 
 
 class TestNGCF(PersonalContract):
     model = NGCF
     config: ClassVar[NGCFConfig] = SMALL
 
-    def test_a_vector_holds_all_layers_and_those_of_the_graph_have_length_1(self) -> None:
-        model = self.fitted(small_world())
-        assert model.user_factors_.shape == (N_USERS, 3 * 8)
-        assert model.item_factors_.shape == (N_ITEMS, 3 * 8)
-        known = model.user_factors_[model.known_users_].reshape(-1, 3, 8)
-        np.testing.assert_allclose(np.linalg.norm(known, axis=2)[:, 1:], 1, rtol=1e-5)
-
-    def test_progress_is_told_after_every_step(self) -> None:
-        told: list[tuple[int, int]] = []
-        NGCF(SMALL).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
-        assert told == [(step + 1, 40) for step in range(40)]
-
 
 class TestNGCFAsInThePaper(PersonalContract):
     model = NGCF
-    config: ClassVar[NGCFConfig] = SMALL.model_copy(
-        update={"loss": "bpr", "start": "xavier", "temperature": 1.0, "steps": 80}
+    config: ClassVar[NGCFConfig] = changed(loss="bpr", start="xavier", epochs=60, gain=0.3)
+
+
+def likes_of_the_checkerboard() -> sparse.csr_array:
+    return sparse.csr_array(normalized_adjacency(checkerboard().positive)[:30, 30:])
+
+
+def test_a_vector_holds_all_layers():
+    model = NGCF(SMALL).fit(small_world(), seed=1)
+    assert model.user_factors_.shape == (N_USERS, 3 * 8)
+    assert model.item_factors_.shape == (N_ITEMS, 3 * 8)
+
+
+def test_progress_is_told_after_every_epoch():
+    told: list[tuple[int, int]] = []
+    NGCF(SMALL).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
+    assert told == [(epoch, 10) for epoch in range(1, 11)]
+
+
+def test_a_million_positives_get_the_most_epochs_by_default():
+    epochs = [NGCFConfig().passes(n) for n in (0, 250_000, 1_000_000, 4_000_000, 10**9)]
+    assert epochs == [10, 10, 20, 10, 10]
+    assert changed(epochs=3).passes(10**9) == 3
+
+
+def test_an_untrained_model_is_the_network_on_its_first_parameters():
+    data, still = checkerboard(), changed(epochs=1, step=1e-9, shrink=0, learning_rate=1e-9)
+    model = NGCF(still).fit(data, seed=1)
+    arrays = initial_parameters(likes_of_the_checkerboard(), still, np.random.default_rng(1))
+    base, *weights = (torch.from_numpy(array) for array in arrays)
+    product = graph_product(normalized_adjacency(data.positive), torch.device("cpu"))
+    expected = final_embeddings(base, weights, product).numpy()
+    np.testing.assert_allclose(np.vstack([model.user_factors_, model.item_factors_]), expected, atol=1e-5)
+
+
+def test_the_start_is_the_singular_vectors_which_the_first_layers_only_smooth():
+    base, *weights = initial_parameters(likes_of_the_checkerboard(), SMALL, np.random.default_rng(1))
+    assert np.sqrt(np.square(base).mean()) == pytest.approx(0.1, rel=1e-5)
+    lists = (-(base[:30] @ base[30:].T)).argsort(axis=1)[:, :15]
+    assert (lists % 2 == np.arange(30)[:, None] % 2).all()
+    for weight in weights:
+        assert np.array_equal(weight, np.vstack([0.5 * np.eye(8), np.zeros((8, 8))]))
+
+
+def test_training_moves_both_matrices_of_every_layer_and_uses_what_they_learn():
+    data = small_world()
+    frozen, free = (
+        NGCF(changed(learning_rate=rate)).fit(data, seed=1).recommend(np.arange(N_USERS), 9)
+        for rate in (1e-12, 0.05)
     )
+    assert not np.allclose(np.nan_to_num(frozen.scores), np.nan_to_num(free.scores), atol=1e-2)
 
 
-def test_the_start_is_the_singular_vectors_smoothed_by_the_graph():
-    still = SMALL.model_copy(update={"steps": 1, "learning_rate": 1e-9})
-    own_parity = {}
-    for start in ("svd", "xavier"):
-        model = NGCF(still.model_copy(update={"start": start})).fit(checkerboard(), seed=1)
-        own_parity[start] = (model.recommend(np.arange(30), 5).items % 2 == np.arange(30)[:, None] % 2).mean()
-    assert own_parity["svd"] == 1
-    assert own_parity["xavier"] < 0.8
-
-
-def test_without_layers_it_is_matrix_factorisation():
-    data = checkerboard()
-    model = NGCF(SMALL.model_copy(update={"layers": 0})).fit(data, seed=1)
-    assert model.user_factors_.shape == (30, 8)
-    assert (model.recommend(np.arange(30), 5).items[::2] % 2 == 0).all()
-
-
-def test_negatives_may_be_fewer_than_items_and_blocks_smaller_than_the_data():
-    config = SMALL.model_copy(update={"negatives": 5, "batch": 60, "steps": 80})
-    data = checkerboard()
-    items = NGCF(config).fit(data, seed=1).recommend(np.arange(30), 10).items
-    assert (items % 2 == np.arange(30)[:, None] % 2).mean() > 0.9
+def test_message_dropout_is_for_training_only():
+    data = small_world()
+    models = [NGCF(changed(message_dropout=share)).fit(data, seed=1) for share in (0.0, 0.5)]
+    assert not np.array_equal(models[0].item_factors_, models[1].item_factors_)
+    assert (models[1].item_factors_[models[1].known_items_] != 0).all()
 
 
 def test_other_seeds_give_other_models():
@@ -65,24 +92,14 @@ def test_other_seeds_give_other_models():
     assert not same(one, other)
 
 
-def test_blocks_hold_every_user_with_likes_once_a_round():
-    likes = small_world().positive
-    blocks = user_blocks(likes, likes.nnz // 4, np.random.default_rng(0))
-    for _ in range(2):
-        drawn = np.concatenate([next(blocks) for _ in range(4)])
-        assert sorted(drawn) == np.flatnonzero(np.diff(likes.indptr)).tolist()
-
-
-def test_the_learning_rate_rises_then_falls():
-    rates = [schedule(step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert np.argmax(rates) == 9
-    assert rates[-1] < 0.01
+def test_a_training_that_runs_away_is_an_error():
+    with pytest.raises(RuntimeError, match="ngcf: training diverged"):
+        NGCF(changed(step=10, gain=100, epochs=50)).fit(small_world(), seed=1)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("factors", 0), ("message_dropout", 1.0), ("temperature", 0), ("loss", "hinge"), ("device", "tpu")],
+    [("factors", 0), ("layers", 0), ("message_dropout", 1.0), ("loss", "hinge"), ("device", "tpu")],
 )
 def test_a_value_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(ValidationError, match=field):
