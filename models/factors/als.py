@@ -8,11 +8,11 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.scoring.launch import one_blas_thread
 
 
 class ALSConfig(Config):
@@ -59,7 +59,7 @@ class ALS(FactorRecommender):
         config = self.config
         # A fresh model for every fit: implicit's own keeps its old number of rows when it is fitted again.
         # Its threads and those of BLAS get in each other's way: left alone, a fit takes three times as long.
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             model = AlternatingLeastSquares(
                 factors=config.factors,
                 regularization=config.regularization * config.alpha * density(matrix) ** 0.5,

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.bpr_kernels import Factors, Trainer
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.scoring.launch import one_blas_thread
 
 
 class BPRConfig(Config):
@@ -104,7 +104,7 @@ class BPR(FactorRecommender):
         from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415
 
         config = self.config
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             model = BayesianPersonalizedRanking(
                 factors=config.factors,
                 learning_rate=_or_default(config.learning_rate, 0.1),

@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.scoring.launch import one_blas_thread
 
 
 class LogisticMFConfig(Config):
@@ -56,7 +56,7 @@ class LogisticMF(FactorRecommender):
         from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415
 
         config = self.config
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             model = LogisticMatrixFactorization(
                 factors=config.factors,
                 learning_rate=config.learning_rate,

@@ -1,3 +1,14 @@
+"""Threads that get in each other's way: kernels launched at once, and BLAS beneath threads of somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from threadpoolctl import threadpool_limits
+
+one_launch = Lock()
 """One parallel kernel at a time: what every launch of a kernel with `parallel=True` is wrapped in.
 
 Where neither OpenMP nor TBB is installed, numba falls back on a layer of threads of its own (`workqueue`) that ends
@@ -5,8 +16,39 @@ the whole process when two threads launch kernels at once, as models fitted side
 cores anyway, so that waiting for the other costs nothing.
 """
 
-from __future__ import annotations
 
-from threading import Lock
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Inside, BLAS computes on one thread: for code with threads of its own, or whose bits must not depend on theirs.
 
-one_launch = Lock()
+    The limit is of the whole process. Blocks that overlap, as of models fitted side by side, share it: the first to
+    be entered sets it, and the last to be left puts back what was before.
+    """
+    _blas_limit.enter()
+    try:
+        yield
+    finally:
+        _blas_limit.leave()
+
+
+class _BlasLimit:
+    """The limit of one thread, and how many blocks it holds for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._blocks = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._blocks == 0:
+                self._limits = threadpool_limits(1, "blas")
+            self._blocks += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if self._blocks == 0:
+                self._limits.restore_original_limits()
+
+
+_blas_limit = _BlasLimit()

@@ -1,8 +1,14 @@
-"""Kernels launched from several threads at once, under the layer of numba that does not bear it by itself."""
+"""Kernels launched from several threads at once, under the layer of numba that does not bear it by itself; BLAS."""
 
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from models.scoring.launch import one_blas_thread
 
 THREE_AT_ONCE = """
 from concurrent.futures import ThreadPoolExecutor
@@ -34,3 +40,32 @@ def test_threads_that_rank_at_once_wait_for_each_other():
     command = [sys.executable, "-c", THREE_AT_ONCE]
     done = subprocess.run(command, check=False, env=workqueue, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "workqueue\n"), done.stderr[-500:]
+
+
+@pytest.fixture
+def two_blas_threads():
+    with threadpool_limits(2, "blas"):
+        if blas_threads() != {2}:
+            pytest.skip("this BLAS has no second thread")
+        yield
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_until_the_last_of_overlapping_blocks_is_left(two_blas_threads):
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(one_blas_thread())
+    second.enter_context(one_blas_thread())
+    assert blas_threads() == {1}
+    first.close()
+    assert blas_threads() == {1}
+    second.close()
+    assert blas_threads() == {2}
+
+
+def test_an_error_gives_blas_its_threads_back(two_blas_threads):
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        raise ZeroDivisionError
+    assert blas_threads() == {2}
