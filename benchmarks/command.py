@@ -22,11 +22,18 @@ def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, 
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="an option of the model, as factors=64"
     )
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seed", type=_seed, default=42)
     asked = parser.parse_args()
     overrides = tuple(f"models.{asked.model}.{option}" for option in asked.set)
     settings = load_settings(None, (f'models.shelf=["{asked.model}"]', *overrides))
     return asked.model, settings.models.config(asked.model), asked.seed, asked
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError("a seed is 0 or more")
+    return seed
 
 
 def told_on_stderr(what: str) -> Progress:

@@ -1,4 +1,4 @@
-"""How good the models are on whole data sets: one night each, figures with intervals on the report half.
+"""How good all models are on whole data sets: one night each, figures with intervals on the report half.
 
 make bench, or: python -m benchmarks.nights [DATASET ...]     (a name that `recs run` knows, or a folder)
 Homes are temporary and nothing of yours is touched. Without arguments: the demo, and ml-latest-small where
@@ -14,6 +14,7 @@ from pathlib import Path
 from flows import tables
 from flows.console import Terminal, out
 from flows.prefect_home import settle_in
+from models.registry import RECOMMENDERS
 from tasks.configure import load_settings
 from tasks.home import open_home
 from tasks.lifecycle import run_night
@@ -50,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nightly-recs-prefect-") as folder:
         settle_in(Path(folder), debug=False)
         for dataset in asked.dataset:
-            judge(dataset, tuple(asked.set))
+            judge(dataset, (f"models.shelf={','.join(RECOMMENDERS)}", *asked.set))
     if not SMALL.is_dir():
         print(f"ml-latest-small was left out: there is no {SMALL}. Give its folder as an argument.")
 

@@ -26,19 +26,28 @@ RECOMMENDERS: dict[str, str] = {
 }
 
 
-def recommender_class(name: str) -> type[Recommender]:
-    """The class called `name`.
+def require_known(name: str) -> str:
+    """The name itself, if a model bears it; nothing is imported.
 
     Raises:
         ValueError: there is none; the message names the nearest and lists all.
     """
     if name in RECOMMENDERS:
-        module, _, attribute = RECOMMENDERS[name].partition(":")
-        found: type[Recommender] = getattr(import_module(module), attribute)
-        return found
+        return name
     near = difflib.get_close_matches(name, RECOMMENDERS, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"There is no model {name!r}.{hint} Models: {', '.join(RECOMMENDERS)}.")
+
+
+def recommender_class(name: str) -> type[Recommender]:
+    """The class called `name`.
+
+    Raises:
+        ValueError: as `require_known`.
+    """
+    module, _, attribute = RECOMMENDERS[require_known(name)].partition(":")
+    found: type[Recommender] = getattr(import_module(module), attribute)
+    return found
 
 
 def config_class(name: str) -> type[Config]:

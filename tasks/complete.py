@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import FloatArray, IntArray, Recommender, TopN
+from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
 
 
 class CompletedLists(NamedTuple):
@@ -29,21 +29,27 @@ class CompletedLists(NamedTuple):
 
 
 def completed_lists(
-    models: Sequence[Recommender], users: IntArray, n: int, exclude: sparse.csr_array | None
+    models: Sequence[Recommender],
+    users: IntArray,
+    n: int,
+    exclude: sparse.csr_array | None,
+    items: BoolArray | None = None,
 ) -> CompletedLists:
     """The n best items of the first model for each user; each of the others completes what is still short then.
 
-    The items of each model come after those of the models before it. Their `scores` go on below the last one, so
-    that a list stays in order although the scores of two models cannot be compared.
+    `exclude` and `items` are those of `Recommender.recommend`. The items of each model come after those of the models
+    before it. Their `scores` go on below the last one, so that a list stays in order although the scores of two
+    models cannot be compared.
     """
-    own = models[0].recommend(users, n, exclude=exclude)
+    own = models[0].recommend(users, n, exclude=exclude, items=items)
     lists = CompletedLists(
         own.items, own.scores.copy(), own.scores.copy(), np.zeros(own.items.shape, np.int8)
     )
     for number, model in enumerate(models[1:], 1):
         short = np.flatnonzero((lists.items < 0).any(axis=1))
         if len(short):
-            _fill(lists, short, model.recommend(users[short], n, exclude=exclude), number)
+            more = model.recommend(users[short], n, exclude=exclude, items=items)
+            _fill(lists, short, more, number)
     return lists
 
 

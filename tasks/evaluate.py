@@ -33,16 +33,18 @@ def evaluate(
     """Rank all items that the training part knows, seen ones masked, and keep each held-out user's metrics.
 
     As in published lists, the fillers complete what the model can rank fewer than k items for. Unlike there, seen
-    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out.
+    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out. So are
+    items that nobody touched before the cutoff: they are never relevant, but `content` could list them.
     """
     started = time.perf_counter()
     models = [load_model(each) for each in (fitted, *fillers)]
     seen, relevant = load_matrix(snapshot.folder, "seen"), load_matrix(held_out.folder, "relevant")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
+    touched = np.bincount(seen.indices, minlength=seen.shape[1]) > 0
     lists = np.full((len(users), max(settings.k)), -1, np.int32)
     for start in range(0, len(users), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(users)))
-        lists[block] = completed_lists(models, users[block], max(settings.k), seen).items
+        lists[block] = completed_lists(models, users[block], max(settings.k), seen, touched).items
         if progress is not None:
             progress(block.stop, len(users))
     per_user = ranking_metrics(lists, relevant, settings.k)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -45,8 +45,13 @@ def _fault(fault: Any, field: FieldInfo | None) -> str:
     """What pydantic says, or for numbers the whole range instead of the end that was missed."""
     asked = _range(field) if field else ""
     if asked and (fault["type"] in _NUMBERS or fault["type"].startswith(("int_", "float_"))):
-        return f"it takes a {'whole ' if field and field.annotation is int else ''}number {asked}"
+        return f"it takes a {'whole ' if _is_whole(field) else ''}number {asked}"
     return str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
+
+
+def _is_whole(field: FieldInfo | None) -> bool:
+    """Whether it takes int, or int and None."""
+    return field is not None and int in (field.annotation, *get_args(field.annotation))
 
 
 def _range(field: FieldInfo) -> str:

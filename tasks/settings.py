@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import Config
-from models.registry import config_class, recommender_class
+from models.registry import config_class, require_known
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
@@ -207,7 +207,7 @@ class ModelsSettings(BaseModel):
     @model_validator(mode="after")
     def _names_are_models(self) -> ModelsSettings:
         for name in (*self.shelf, *(self.model_extra or {})):
-            recommender_class(name)
+            require_known(name)
         return self
 
     def config(self, name: str) -> Config:
@@ -228,8 +228,7 @@ class RecommendSettings(Section):
     @field_validator("similar_model")
     @classmethod
     def _similar_model_exists(cls, value: str) -> str:
-        recommender_class(value)
-        return value
+        return require_known(value)
 
 
 class CheckSettings(Section):

@@ -24,10 +24,16 @@ class ContentConfig(Config):
         default=0.4, ge=0, le=1, description="Share of the genres in a likeness; the tags have the rest."
     )
     like_weight: float = Field(
-        default=0.3, ge=0, description="What a liked item adds to a profile, in mean entries of the matrix."
+        default=0.3,
+        ge=0,
+        le=1000,
+        description="What a liked item adds to a profile, in mean entries of the matrix.",
     )
     touch_weight: float = Field(
-        default=0.1, ge=0, description="What any item that the user met adds: people choose what they watch."
+        default=0.1,
+        ge=0,
+        le=1000,
+        description="What any item that the user met adds: people choose what they watch.",
     )
     user_features: int = Field(
         default=64, ge=1, le=100_000, description="Strongest genres and strongest tags kept per user."
@@ -47,6 +53,7 @@ class ContentConfig(Config):
     caution: float = Field(
         default=3.0,
         ge=0,
+        le=1e6,
         description="A profile of this many items counts as much as popularity alone; more items, more.",
     )
 

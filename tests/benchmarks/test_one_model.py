@@ -48,7 +48,7 @@ def test_options_of_the_model_are_taken_and_checked(asked, capsys):
     files = {"train": "0 0 1\n1 1 2\n", "test": "0 2\n"}
     assert asked(accuracy.main, "--model", "item_knn", "--set", "k=3", **files).startswith("recall@20=1.0")
     for option, said in {
-        "k=0": "models.item_knn.k is wrong",
+        "k=-1": "models.item_knn.k is wrong",
         "kk=3": "no setting models.item_knn.kk",
     }.items():
         with pytest.raises(SystemExit) as ended:

@@ -1,5 +1,8 @@
+from typing import get_args
+
 import numpy as np
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
 from models.baselines.popularity import Popularity
@@ -33,6 +36,15 @@ def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
 def test_every_hyperparameter_is_described(name):
     fields = config_class(name).model_fields
     assert all(field.description for field in fields.values())
+
+
+@pytest.mark.parametrize("name", RECOMMENDERS)
+def test_every_number_has_a_least_and_a_greatest_value(name):
+    for field, about in config_class(name).model_fields.items():
+        if {int, float} & {about.annotation, *get_args(about.annotation)}:
+            ends = {type(end) for end in about.metadata}
+            assert ends & {Ge, Gt}, field
+            assert ends & {Le, Lt}, field
 
 
 def test_the_config_chooses_the_training_matrix():

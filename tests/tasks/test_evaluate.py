@@ -1,5 +1,6 @@
 """Judging ranks what is new to the user, and completes lists as published ones are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy import sparse
 
 from models.base import Recommender
 from models.baselines.popularity import Popularity
+from models.content.profiles import Content, ContentConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.evaluate import evaluate, evaluate_strangers
@@ -48,6 +50,25 @@ def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
     found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
+
+
+def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
+    drama = np.array([[1], [1], [1], [0], [1]])  # item 4 is like what user 0 liked, and new
+    likes = LIKES * (np.arange(5) != 4)
+    data = replace(
+        Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32)),
+        item_features=sparse.csr_array(drama, dtype=np.float32),
+        feature_names=("genre:Drama",),
+    )
+    plain = Content(ContentConfig(popularity_exponent=0, caution=0))
+    content, popular = kept(tmp_path, plain, data), kept(tmp_path, Popularity(), data)
+    assert {2, 4} == set(plain.recommend(np.array([0]), 2, exclude=data.seen).items[0])
+    sparse.save_npz(tmp_path / "seen.npz", data.seen)
+    snapshot = Snapshot("s", tmp_path, *LIKES.shape, 0, 0, 0, 0, 0)
+    held = held_out(tmp_path, {0: [3]}, [])
+    found = evaluate(content, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "per_user.npz") as per_user:
+        assert per_user["mrr@10"].tolist() == [1 / 2], "after item 2, as item 4 is left out"
 
 
 def test_strangers_are_judged_by_the_list_for_everybody(tmp_path: Path) -> None:
