@@ -16,7 +16,7 @@ from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 20
-_MILLION = 1_000_000
+_HALF_MILLION, _MILLION = 500_000, 1_000_000
 
 
 class NGCFConfig(Config):
@@ -44,11 +44,12 @@ class NGCFConfig(Config):
         default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
     )
     refreshes: int = Field(default=4, ge=1, le=1000, description="Passes through the network in an epoch.")
-    gain: float = Field(
-        default=1.0,
+    gain: float | None = Field(
+        default=None,
         gt=0,
         le=100,
-        description="How many times over a change goes back to the base embeddings.",
+        description="How many times over a change goes back to the base embeddings; by default once for half a "
+        "million positives or more, and less for fewer, down to 0.3.",
     )
     shrink: float = Field(
         default=0.3, ge=0, le=1, description="What the base loses at each pass, times the step: the decay."
@@ -69,6 +70,10 @@ class NGCFConfig(Config):
             return self.epochs
         share = max(n_positives, 1) / _MILLION
         return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
+
+    def feedback(self, n_positives: int) -> float:
+        """The gain: small data is learned by heart where as much comes back as from much data."""
+        return self.gain if self.gain is not None else min(1.0, max(0.3, sqrt(n_positives / _HALF_MILLION)))
 
 
 class NGCF(FactorRecommender):

@@ -52,7 +52,7 @@ def train(
         negative_weight=config.negative_weight,
         seed=int(rng.integers(2**31)),
     )
-    epochs = config.passes(matrix.nnz) if matrix.nnz else 0
+    epochs, gain = config.passes(matrix.nnz) if matrix.nnz else 0, config.feedback(matrix.nnz)
     for epoch in range(epochs):
         for part, positives in enumerate(descent.shuffled(config.refreshes)):
             done = (epoch + part / config.refreshes) / epochs
@@ -65,7 +65,7 @@ def train(
             upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
             final.backward(upstream)  # type: ignore[no-untyped-call]
             with torch.no_grad():
-                base.mul_(1 - config.shrink * step).sub_(base.grad, alpha=config.gain)
+                base.mul_(1 - config.shrink * step).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
             base.grad = None
             optimizer.param_groups[0]["lr"] = config.learning_rate * share
             optimizer.step()

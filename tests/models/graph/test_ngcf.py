@@ -12,7 +12,7 @@ from models.graph.ngcf_training import initial_parameters
 from models.graph.propagation import normalized_adjacency
 from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, same, small_world
 
-SMALL = NGCFConfig(factors=8, layers=2, epochs=10, negatives=16, refreshes=2)
+SMALL = NGCFConfig(factors=8, layers=2, epochs=10, negatives=16, refreshes=2, gain=1.0)
 
 
 def changed(**options: object) -> NGCFConfig:
@@ -49,6 +49,12 @@ def test_a_million_positives_get_the_most_epochs_by_default():
     epochs = [NGCFConfig().passes(n) for n in (0, 250_000, 1_000_000, 4_000_000, 10**9)]
     assert epochs == [10, 10, 20, 10, 10]
     assert changed(epochs=3).passes(10**9) == 3
+
+
+def test_less_comes_back_from_small_data_by_default():
+    gains = [NGCFConfig().feedback(n) for n in (0, 125_000, 500_000, 10**9)]
+    assert gains == [0.3, 0.5, 1, 1]
+    assert SMALL.feedback(0) == 1
 
 
 def test_an_untrained_model_is_the_network_on_its_first_parameters():
