@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
@@ -12,6 +14,8 @@ from models.base import Config, FloatArray, IntArray, Progress, Recommender
 from models.graph.propagation import Device
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+
+logger = logging.getLogger(__name__)
 
 
 class MFConfig(Config):
@@ -67,7 +71,7 @@ class MF(FactorRecommender):
     be liked: `score` is the predicted rating, without what is the same for all items of a user, plus a multiple of
     the logarithm of the item's number of ratings. Without that, lists are of obscure items that a few users loved.
 
-    The same seed and number of threads give the same model to the bit on a CPU.
+    On a CPU the same seed gives the same model to the bit; from a million ratings on, at the same number of threads.
 
     Attributes:
         user_factors_: (n_users, f) float32, with `implicit_term` the sum over the user's items added.
@@ -98,7 +102,7 @@ class MF(FactorRecommender):
         from models.factors.mf_training import train  # noqa: PLC0415  (torch takes a second: only who fits pays)
 
         ratings = matrix.data.astype(np.float64)
-        mean, spread = (ratings.mean(), ratings.std() or 1.0) if ratings.size else (0.0, 1.0)
+        mean, spread = mean_and_spread(ratings)
         standard = sparse.csr_array(
             (((ratings - mean) / spread).astype(np.float32), matrix.indices, matrix.indptr),
             shape=matrix.shape,
@@ -139,6 +143,19 @@ class MF(FactorRecommender):
                 "nf,nf->n", self.user_factors_[users[pairs]], self.item_factors_[items[pairs]]
             )
         return predicted.clip(least, greatest)
+
+
+def mean_and_spread(ratings: NDArray[np.float64]) -> tuple[float, float]:
+    """Of no rating 0 and 1; of equal ratings their value and 1, and a warning that there is nothing to learn."""
+    least, greatest = (ratings.min(), ratings.max()) if ratings.size else (0.0, 0.0)
+    if least < greatest:
+        return float(ratings.mean()), float(ratings.std())
+    if ratings.size > 1:
+        logger.warning(
+            "All %d ratings are %g: mf can learn nobody's taste from them, it wants matrix = 'rating'.",
+            ratings.size, least,
+        )  # fmt: skip
+    return float(least), 1.0
 
 
 _PAIRS = 65_536  # whose vectors `predict` gathers at once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,12 +16,14 @@ from torch.nn import functional
 
 from models.base import FloatArray, Progress
 from models.graph.propagation import torch_device
+from models.scoring.launch import one_torch_thread
 
 if TYPE_CHECKING:
     from models.factors.mf import MFConfig
 
 _INITIAL_SPREAD = 0.1  # of the factors, while the ratings' is 1
 _STEPS = 10, 256  # in an epoch, at least and at most
+_MANY = 1_000_000  # ratings: with fewer, a step is too small to be shared out among threads
 
 
 class Learned(NamedTuple):
@@ -97,7 +100,7 @@ def train(
     seed: int,
     progress: Progress,
 ) -> Learned:
-    """Minimise the squared errors of all ratings plus the penalties.
+    """Minimise the squared errors of all ratings plus the penalties; on one thread unless there are many ratings.
 
     Args:
         ratings: (n_users, n_items) float32, of mean 0 and spread 1.
@@ -106,6 +109,17 @@ def train(
         seed: of the first factors and of the order of the users.
         progress: told after every epoch.
     """
+    with one_torch_thread() if ratings.nnz < _MANY else nullcontext():
+        return _minimise(ratings, seen, config, seed, progress)
+
+
+def _minimise(
+    ratings: sparse.csr_array,
+    seen: sparse.csr_array | None,
+    config: MFConfig,
+    seed: int,
+    progress: Progress,
+) -> Learned:
     device, rng = torch_device(config.device), np.random.default_rng(seed)
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
     penalties = penalties_of(ratings, config, device)

@@ -1,4 +1,4 @@
-"""Threads that get in each other's way: kernels launched at once, and BLAS beneath threads of somebody else's."""
+"""Threads that get in each other's way: kernels launched at once, BLAS beneath other threads, torch on little data."""
 
 from __future__ import annotations
 
@@ -31,6 +31,43 @@ def one_blas_thread() -> Iterator[None]:
         _blas_limit.leave()
 
 
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Inside, this thread's torch computes on one thread: for operations so small that sharing them out costs more.
+
+    On a machine with other work to do it costs hundredfold: torch's threads wait for each other by spinning, and the
+    one that is waited for does not get a core. Threads that start while a block is open would inherit its limit
+    for good; therefore overlapping blocks put back what was before the first of them.
+    """
+    import torch  # noqa: PLC0415  (takes a second: only who uses it pays)
+
+    _torch_limit.enter(torch.get_num_threads())
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(_torch_limit.leave())
+
+
+class _TorchLimit:
+    """How many blocks are open, and what was before the first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._blocks = self._before = 0
+
+    def enter(self, threads: int) -> None:
+        with self._lock:
+            if self._blocks == 0:
+                self._before = threads
+            self._blocks += 1
+
+    def leave(self) -> int:
+        with self._lock:
+            self._blocks -= 1
+            return self._before
+
+
 class _BlasLimit:
     """The limit of one thread, and how many blocks it holds for."""
 
@@ -51,4 +88,5 @@ class _BlasLimit:
                 self._limits.restore_original_limits()
 
 
+_torch_limit = _TorchLimit()
 _blas_limit = _BlasLimit()

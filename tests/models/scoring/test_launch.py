@@ -1,14 +1,16 @@
-"""Kernels launched from several threads at once, under the layer of numba that does not bear it by itself; BLAS."""
+"""Kernels launched at once, under the layer of numba that does not bear it by itself; the limits of BLAS and torch."""
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from models.scoring.launch import one_blas_thread
+from models.scoring.launch import one_blas_thread, one_torch_thread
 
 THREE_AT_ONCE = """
 from concurrent.futures import ThreadPoolExecutor
@@ -69,3 +71,32 @@ def test_an_error_gives_blas_its_threads_back(two_blas_threads):
     with pytest.raises(ZeroDivisionError), one_blas_thread():
         raise ZeroDivisionError
     assert blas_threads() == {2}
+
+
+@pytest.fixture
+def three_torch_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_torch_has_one_thread_in_a_block_and_its_own_again_after_an_error(three_torch_threads):
+    with one_torch_thread():
+        assert torch.get_num_threads() == 1
+    with pytest.raises(ZeroDivisionError), one_torch_thread():
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == 3
+
+
+def test_a_thread_that_starts_within_a_block_of_another_does_not_keep_its_limit(three_torch_threads):
+    second = ExitStack()
+    with ThreadPoolExecutor(1) as later:
+        with one_torch_thread():
+            later.submit(second.enter_context, one_torch_thread()).result()
+        assert torch.get_num_threads() == 3
+        assert later.submit(torch.get_num_threads).result() == 1
+        later.submit(second.close).result()
+        assert later.submit(torch.get_num_threads).result() == 3
+    with ThreadPoolExecutor(1) as new:
+        assert new.submit(torch.get_num_threads).result() == 3
