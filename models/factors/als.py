@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,9 @@ from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 from models.scoring.launch import one_blas_thread
+
+_MOST = 0.2  # of the greatest singular value of the confidences: what the penalty may weigh
+_POWER_ITERATIONS = 10
 
 
 class ALSConfig(Config):
@@ -27,7 +31,8 @@ class ALSConfig(Config):
         ge=0,
         le=10_000,
         description="Weight of the squared vectors in the loss, as a multiple of alpha · √density, where density is "
-        "the share of user-item pairs with an entry: one value then suits data of all sizes.",
+        "the share of user-item pairs with an entry: one value then suits data of all sizes. On little data it is "
+        "held down, lest every vector come out as zero.",
     )
     degree_exponent: float = Field(
         default=0.4,
@@ -59,16 +64,17 @@ class ALS(FactorRecommender):
         config = self.config
         # A fresh model for every fit: implicit's own keeps its old number of rows when it is fitted again.
         # Its threads and those of BLAS get in each other's way: left alone, a fit takes three times as long.
+        weights = confidences(matrix, config.degree_exponent)
         with one_blas_thread():
             model = AlternatingLeastSquares(
                 factors=config.factors,
-                regularization=config.regularization * config.alpha * density(matrix) ** 0.5,
+                regularization=config.alpha * penalty(weights, config.regularization),
                 alpha=config.alpha,
                 iterations=config.iterations,
                 random_state=seed,  # an int: a RandomState crashes
             )
             model.fit(
-                confidences(matrix, config.degree_exponent),
+                weights,
                 show_progress=False,
                 callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
             )
@@ -94,7 +100,28 @@ def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_
     return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def density(matrix: sparse.csr_array) -> float:
+def penalty(weights: sparse.csr_matrix, regularization: float) -> float:
+    """`regularization` · √density, but at most a share of the greatest singular value of the confidences.
+
+    A penalty of that whole value outweighs whatever vectors could explain: the best are zero, and rounding errors
+    are ranked. On hundreds of entries √density alone gets there; on fifty thousand it is a twentieth of it.
+    """
+    return min(regularization * sqrt(density(weights)), _MOST * greatest_singular_value(abs(weights)))
+
+
+def greatest_singular_value(matrix: sparse.csr_matrix) -> float:
+    """By power iteration from a vector of ones, (m, n): never above it, and near it where no entry is negative."""
+    value, vector = 0.0, np.ones(matrix.shape[1])
+    for _ in range(_POWER_ITERATIONS):
+        vector = matrix.T @ (matrix @ vector)
+        length = float(np.linalg.norm(vector))
+        if length == 0:
+            break
+        value, vector = sqrt(length), vector / length
+    return value
+
+
+def density(matrix: sparse.csr_array | sparse.csr_matrix) -> float:
     """The share of entries among all pairs of a user and an item that have any; 0 without entries."""
     users = int(np.count_nonzero(np.diff(matrix.indptr)))
     items = int(np.count_nonzero(np.bincount(matrix.indices)))

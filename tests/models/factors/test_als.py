@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -13,6 +16,7 @@ from tests.models.contract import (
     UNTOUCHED_ITEM,
     PersonalContract,
     checkerboard,
+    interactions,
     small_world,
 )
 
@@ -28,7 +32,7 @@ class TestALS(PersonalContract):
         ours = ALS(SMALL).fit(world, seed=9)
         theirs = AlternatingLeastSquares(
             factors=16,
-            regularization=0.5 * 5 * als.density(world.composite) ** 0.5,
+            regularization=0.5 * 5 * als.density(world.composite) ** 0.5,  # too little to be held down
             alpha=5,
             iterations=8,
             random_state=9,
@@ -61,6 +65,27 @@ class TestALS(PersonalContract):
         matrix = sparse.csr_array(np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]], np.float32))
         assert als.density(matrix) == pytest.approx(3 / 4)
         assert als.density(sparse.csr_array((3, 4), dtype=np.float32)) == 0
+
+    def test_the_defaults_find_tastes_in_a_thousand_entries(self) -> None:
+        own = np.arange(100)[:, None] % 4 == np.arange(80) % 4
+        data = interactions(np.random.default_rng(0).random(own.shape) < np.where(own, 0.4, 0.04))
+        assert 900 < data.seen.nnz < 1100
+        top = ALS().fit(data, seed=1).recommend(np.arange(100), 10, exclude=data.seen)
+        assert np.take_along_axis(own, top.items, axis=1).mean() > 0.9
+
+    def test_the_penalty_grows_with_the_density_and_is_held_down_where_it_would_kill_everything(self) -> None:
+        weights = als.confidences(small_world().composite, 0)
+        greatest = np.linalg.norm(weights.toarray(), 2)
+        assert als.penalty(weights, 0.5) == 0.5 * als.density(weights) ** 0.5
+        assert als.penalty(weights, 1e4) == pytest.approx(0.2 * greatest, rel=0.02)
+        assert als.penalty(0 * weights, 1e4) == 0
+
+    @given(arrays(np.float64, (5, 4), elements=st.integers(0, 9)))
+    @settings(max_examples=50, deadline=None)
+    def test_the_greatest_singular_value_is_found(self, dense: np.ndarray) -> None:
+        found = als.greatest_singular_value(sparse.csr_matrix(dense))
+        exact = np.linalg.norm(dense, 2)
+        assert 0.9 * exact <= found <= exact * (1 + 1e-9)
 
     def test_the_same_bits_on_one_thread_and_on_two(self) -> None:
         world = small_world()
