@@ -18,7 +18,7 @@ _MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_featu
 class Interactions:
     """Sparse user × item matrices of one shape; rows and columns are dense indices, never external ids.
 
-    All are canonical `csr_array` (sorted indices, no duplicates).
+    All are canonical `csr_array` (sorted indices, no duplicates); what is not, or has another shape, is a ValueError.
 
     Attributes:
         seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking, not training.
@@ -39,6 +39,11 @@ class Interactions:
     feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in _MATRICES:
+            if not getattr(self, name).has_canonical_format:
+                raise ValueError(
+                    f"matrix {name!r} has unsorted or repeated indices: call its sum_duplicates()"
+                )
         for name in ("rating", "positive", "composite", "timestamp"):
             shape = getattr(self, name).shape
             if shape != self.seen.shape:

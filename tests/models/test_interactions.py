@@ -14,6 +14,16 @@ def test_a_transposed_matrix_is_refused():
         replace(world, composite=sparse.csr_array(world.composite.T))
 
 
+@pytest.mark.parametrize("indices", [[2, 0], [1, 1]], ids=["unsorted", "repeated"])
+@pytest.mark.parametrize("name", ["seen", "rating", "positive", "composite", "timestamp", "item_features"])
+def test_a_matrix_that_is_not_canonical_is_refused(name: str, indices: list[int]) -> None:
+    features = sparse.csr_array((40, 3), dtype=np.float32)
+    world = replace(small_world(), item_features=features, feature_names=("a", "b", "c"))
+    parts = np.ones(2, np.float32), np.array(indices), np.r_[0, np.full(getattr(world, name).shape[0], 2)]
+    with pytest.raises(ValueError, match=f"'{name}' has unsorted or repeated indices"):
+        replace(world, **{name: sparse.csr_array(parts, shape=getattr(world, name).shape)})
+
+
 def test_features_need_their_names():
     features = sparse.csr_array((40, 2), dtype=np.float32)
     with pytest.raises(ValueError, match="1 feature names"):
