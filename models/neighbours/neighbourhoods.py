@@ -21,6 +21,7 @@ from models.scoring.selection import Selector
 
 logger = logging.getLogger(__name__)
 
+_ROWS = 128  # whose greatest are chosen at once
 _BYTES = 8  # of a neighbour: an index of 4 and a similarity of 4
 
 
@@ -88,13 +89,14 @@ def nearest(
     if k < wanted:
         logger.warning(
             "Only the %d strongest neighbours are kept: %s could take %.0f MB, there is room for %.0f (memory_mb).",
-            k, "all" if wanted == n else wanted, _size_mb(reach, wanted), memory_mb,
+            k, "all" if wanted == n else wanted, size_mb(reach, wanted), memory_mb,
         )  # fmt: skip
     capacity = int(np.minimum(reach, k).sum())
     # Memory that is reserved but never written to costs nothing; what is left over is given back at the end.
     indices, data = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
-    ends = np.zeros(n + 1, np.int64)
-    for start, block in blocks:
+    # scipy gives the indices the type of the ends: 8 bytes each where 4 are enough.
+    ends = np.zeros(n + 1, np.int32 if capacity < 2**31 else np.int64)
+    for start, block in _few_rows(blocks):
         counts, columns, values = _greatest(block, k, tie_order)
         ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
         filled = slice(ends[start], ends[start + len(block)])
@@ -102,6 +104,13 @@ def nearest(
     indices.resize(ends[-1], refcheck=False)
     data.resize(ends[-1], refcheck=False)
     return sparse.csr_array((data, indices, ends), shape=(n, n))
+
+
+def _few_rows(blocks: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, FloatArray]]:
+    """The same rows in smaller blocks, because choosing takes several times the memory of what is chosen."""
+    for start, block in blocks:
+        for first in range(0, len(block), _ROWS):
+            yield start + first, block[first : first + _ROWS]
 
 
 def reach(vectors: sparse.csr_array) -> NDArray[np.int64]:
@@ -112,13 +121,14 @@ def reach(vectors: sparse.csr_array) -> NDArray[np.int64]:
     return np.minimum(met, max(vectors.shape[0] - 1, 0)).astype(np.int64)
 
 
-def _size_mb(reach: NDArray[np.int64], k: int) -> float:
+def size_mb(reach: NDArray[np.int64], k: int) -> float:
+    """MB that k neighbours each take at most, or as many as a vector can have."""
     return float(np.minimum(reach, k).sum()) * _BYTES / 1e6
 
 
 def _k_that_fits(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
     """The greatest number up to k, but at least 1, with which the result cannot be too large."""
-    return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: _size_mb(reach, tried)))
+    return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: size_mb(reach, tried)))
 
 
 def _greatest(

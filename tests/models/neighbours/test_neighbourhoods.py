@@ -39,6 +39,7 @@ def test_each_keeps_its_k_most_similar(seed, shape, k, density):
     dense = random_vectors(seed, shape, density)
     rows = found(dense, plain(k=k))
     assert rows.has_canonical_format
+    assert rows.indices.dtype == np.int32
     expected = similarities(dense, Measure("cosine"), rows_are_users=True)
     for row, kept in zip(expected, rows.toarray(), strict=True):
         np.testing.assert_allclose(kept[kept > 0], row[kept > 0], rtol=1e-5)
