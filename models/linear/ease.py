@@ -41,11 +41,15 @@ class EASEConfig(Config):
     )
     solver: Literal["auto", "dense", "sparse"] = Field(
         default="auto",
-        description="dense: exact, 4 bytes × items² of memory, time ~ items³. sparse: each item regressed only on "
-        "the `neighbours` that predict it best. auto: dense where memory_mb allows it.",
+        description="dense: exact, at least 4 bytes × items² of memory, time ~ items³. sparse: each item regressed "
+        "only on the `neighbours` that predict it best. auto: dense where memory_mb allows it.",
     )
     memory_mb: int = Field(
-        default=4000, ge=1, le=1_000_000, description="The most that the dense solver may take."
+        default=4000,
+        ge=1,
+        le=1_000_000,
+        description="What the weights may take in MB while they are solved: where the dense solver would take "
+        "more, the sparse one takes over.",
     )
 
 
@@ -53,6 +57,9 @@ class EASE(ItemItemRecommender):
     """Weights between items that explain every user's row by the rest of it.
 
     Plain EASE is `user_exponent=0, neighbours=100000, solver=dense`.
+
+    The dense solver's Cholesky decomposition is left to all threads of BLAS: its last digits may depend on their
+    number. No bit of the sparse solver's result does.
     """
 
     name: ClassVar[str] = "ease"
@@ -70,17 +77,21 @@ class EASE(ItemItemRecommender):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         config = self.config
-        weighted = weigh_users(matrix, config.user_exponent)
-        if self._fits_in_memory(matrix.shape[1]):
-            all_weights = regression.on_all(weighted, config.regularization)
-            weights = regression.strongest(all_weights, config.neighbours, self.tie_order_)
-        else:
-            chosen = regression.candidates(
-                weighted, config.regularization, config.neighbours, self.tie_order_
-            )
-            weights = regression.on_candidates(weighted, chosen, config.regularization)
+        weights = self._weights(weigh_users(matrix, config.user_exponent))
         self.profiles_ = matrix
         self.similarity_ = sparse.csr_array(weights.T)
+
+    def _weights(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """Row i holds what item i is predicted from."""
+        config = self.config
+        if self._fits_in_memory(matrix.shape[1]):
+            everything = regression.on_all(matrix, config.regularization)
+            return regression.strongest(everything, config.neighbours, self.tie_order_)
+        chosen = regression.candidates(
+            matrix, config.regularization, config.neighbours, self.tie_order_,
+            memory_mb=config.memory_mb / 2,  # for a moment there are two: the weights and the transposed
+        )  # fmt: skip
+        return regression.on_candidates(matrix, chosen, config.regularization)
 
     def _fits_in_memory(self, n_items: int) -> bool:
         """Whether to solve densely; decided, and said, before anything is computed.
@@ -89,12 +100,12 @@ class EASE(ItemItemRecommender):
             ValueError: only the dense solver was allowed, and it needs too much.
         """
         config = self.config
-        needed = 4e-6 * n_items**2
+        needed = dense_mb(n_items, config.neighbours)
         if config.solver == "sparse" or needed <= config.memory_mb:
             return config.solver != "sparse"
         about = (
-            f"ease: the dense solver needs {needed:,.0f} MB for {n_items:,} items "
-            f"and memory_mb is {config.memory_mb:,}"
+            f"ease: the dense solver needs {needed:,.0f} MB for {n_items:,} items of {config.neighbours:,} "
+            f"neighbours and memory_mb is {config.memory_mb:,}"
         )
         if config.solver == "dense":
             raise ValueError(f"{about}: raise it, or let solver be auto or sparse")
@@ -105,11 +116,21 @@ class EASE(ItemItemRecommender):
         return False
 
 
+def dense_mb(n_items: int, neighbours: int) -> float:
+    """MB that the dense solver takes at its worst: all weights beside those kept, or those kept and their transpose."""
+    everything, kept = 4 * n_items**2, 8 * n_items * min(neighbours, n_items)
+    return (max(everything + kept, 2 * kept) + regression.SCRATCH_BYTES * n_items) / 1e6
+
+
 def weigh_users(matrix: sparse.csr_array, exponent: float) -> sparse.csr_array:
-    """Rows over (their squared length)^exponent, scaled so that the mean square of an entry stays as it was."""
-    squares = matrix.data.astype(np.float64) ** 2
-    lengths = np.repeat(np.asarray(matrix.multiply(matrix).sum(axis=1)), np.diff(matrix.indptr))
-    weights = lengths**-exponent
+    """Rows over (their squared length)^exponent, scaled so that the mean square of an entry stays as it was.
+
+    A row of explicit zeros says nothing and stays one.
+    """
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=1, dtype=np.float64))
+    weights = np.zeros_like(squares)
+    np.power(squares, -exponent, out=weights, where=squares > 0)
     kept = squares.sum() / max((squares * weights**2).sum(), 1e-300)
-    entries = (matrix.data * weights * np.sqrt(kept)).astype(np.float32)
+    factors = (weights * np.sqrt(kept)).astype(np.float32)
+    entries = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
     return sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -19,8 +19,10 @@ from models.base import FloatArray
 from models.neighbours.neighbourhoods import nearest, reach
 from models.scoring.item_item_scorer import product_blocks
 from models.scoring.launch import one_launch
-from models.scoring.selection import block_rows
 
+_ROWS = 64  # of a large array that are looked at at once
+SCRATCH_BYTES = 50 * _ROWS  # per item, at most what `on_all` and `strongest` need beside their results
+_ROUNDING = 1e-6  # of the trace: what float32 may lose of the least eigenvalue
 _ITEMS_PER_CHUNK = 32  # items that share one scratch space
 _TOLERANCE = 1e-4  # at which the remaining gradient ends the iteration, relative to the first
 _MAX_STEPS = 200  # of conjugate gradients; a dozen are usual
@@ -32,22 +34,33 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
     Holds one (n_items, n_items) float32 array, in which everything happens in place.
 
     Raises:
-        ValueError: the penalty is too small for float32: Cholesky's method meets a negative pivot.
+        ValueError: the penalty is too small for float32, so that Cholesky's method meets a pivot that is not
+            positive, or the entries are too large for it.
     """
     n_items = matrix.shape[1]
     weights = np.empty((n_items, n_items), np.float32)
-    for start, products in product_blocks(sparse.csr_array(matrix.T), matrix, np.arange(n_items)):
-        weights[start : start + len(products)] = np.where(np.isneginf(products), 0, products)
+    if n_items == 0:
+        return weights
+    columns = sparse.csr_array(matrix.T)
+    for rows in _row_blocks(n_items):
+        for start, products in product_blocks(columns, matrix, rows):
+            products[np.isneginf(products)] = 0
+            weights[rows[start : start + len(products)]] = products
+    trace = _checked(np.diag(weights)).sum(dtype=np.float64)  # no product is greater than the squares
     weights[np.diag_indices(n_items)] += penalty
     triangle = weights.T  # LAPACK wants columns, and the matrix is symmetric: this copies nothing
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
     if failed:
-        raise ValueError(f"a penalty of {penalty:g} is too small to regress {n_items} items in float32")
+        raise ValueError(
+            f"ease: a regularization of {penalty:g} is too small to solve for {n_items:,} items in float32: "
+            f"raise models.ease.regularization to about {_ROUNDING * trace:.2g} or more"
+        )
     spotri(triangle, lower=1, overwrite_c=1)
-    for start in range(0, n_items, block_rows(n_items)):  # it left one half of the inverse: mirror it
-        rows = slice(start, start + block_rows(n_items))
-        weights[rows, :start] = weights[:start, rows].T
-        weights[rows, rows] = np.triu(weights[rows, rows]) + np.triu(weights[rows, rows], 1).T
+    for rows in _row_blocks(n_items):  # it left one half of the inverse: mirror it
+        start, block = rows[0], weights[rows[0] : rows[-1] + 1]
+        block[:, :start] = weights[:start, rows].T
+        square = block[:, rows]
+        block[:, rows] = np.triu(square) + np.triu(square, 1).T
     weights /= -np.diag(weights)[:, None].copy()
     weights[np.diag_indices(n_items)] = 0
     return weights
@@ -59,28 +72,50 @@ def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> spar
     kept = nearest(
         _magnitudes(weights), np.full(n_items, n_items), k=k, memory_mb=np.inf, tie_order=tie_order
     )
-    kept.data[:] = weights[np.repeat(np.arange(n_items), np.diff(kept.indptr)), kept.indices]
+    for rows in _row_blocks(n_items):
+        counts = np.diff(kept.indptr[rows[0] : rows[-1] + 2])
+        part = slice(kept.indptr[rows[0]], kept.indptr[rows[-1] + 1])
+        kept.data[part] = weights[np.repeat(rows, counts), kept.indices[part]]
     return kept
 
 
 def _magnitudes(weights: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     """Blocks of absolute values, −inf for zero."""
-    for start in range(0, len(weights), block_rows(len(weights))):
-        block = np.abs(weights[start : start + block_rows(len(weights))])
+    for rows in _row_blocks(len(weights)):
+        block = np.abs(weights[rows[0] : rows[-1] + 1])
         block[block == 0] = -np.inf
-        yield start, block
+        yield rows[0], block
+
+
+def _row_blocks(n_rows: int) -> Iterator[NDArray[np.int64]]:
+    """All rows, a few at a time, so that what is computed beside a large array stays small."""
+    for start in range(0, n_rows, _ROWS):
+        yield np.arange(start, min(start + _ROWS, n_rows))
+
+
+def _checked(values: FloatArray) -> FloatArray:
+    if not np.isfinite(values).all():
+        raise ValueError("ease: the entries of the matrix are too large for float32: their products overflow")
+    return values
 
 
 def candidates(
-    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32]
+    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32], *, memory_mb: float
 ) -> sparse.csr_array:
     """Each item's k best single regressors: those j that lower the loss most when they are alone.
 
     That is by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
+
+    Args:
+        matrix: (n_users, n_items) float32.
+        penalty: on squared weights.
+        k: how many; fewer where memory is short, with a warning, or where fewer share a user with the item.
+        tie_order: (n_items,) permutation that decides between equal ones.
+        memory_mb: the result's size in MB at most.
     """
     columns = sparse.csr_array(matrix.T)
     gains = _gains(columns, matrix, penalty)
-    return nearest(gains, reach(columns), k=k, memory_mb=np.inf, tie_order=tie_order)
+    return nearest(gains, reach(columns), k=k, memory_mb=memory_mb, tie_order=tie_order)
 
 
 def _gains(
@@ -90,8 +125,20 @@ def _gains(
     items = np.arange(len(columns.indptr) - 1)
     scale = 1 / np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32) + np.float32(penalty))
     for start, products in product_blocks(columns, matrix, items):
-        products[np.arange(len(products)), np.arange(start, start + len(products))] = -np.inf
-        yield start, np.multiply(products, scale, out=products)
+        with one_launch:
+            _to_gains(products, start, scale)
+        yield start, products
+
+
+@numba.njit(parallel=True, cache=True)
+def _to_gains(products: Any, start: int, scale: Any) -> None:
+    """Products to the roots of gains, in place."""
+    for row in numba.prange(len(products)):
+        products[row, start + row] = -np.inf
+        for column in range(products.shape[1]):
+            product = products[row, column]
+            if product > -np.inf:
+                products[row, column] = abs(product) * scale[column]
 
 
 def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float) -> sparse.csr_array:
@@ -100,6 +147,9 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
     Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve such small problems
     for the same end. No product of items × items is held: each problem is solved on its own few columns, by one
     thread, so that results do not depend on the number of threads.
+
+    Raises:
+        ValueError: the entries are too large for float32.
     """
     columns = sparse.csr_array(matrix.T)
     weights = np.empty(chosen.nnz, np.float32)
@@ -108,7 +158,7 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
             (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
             matrix.shape[0], float(penalty), weights,
         )  # fmt: skip
-    return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
+    return sparse.csr_array((_checked(weights), chosen.indices, chosen.indptr), shape=chosen.shape)
 
 
 @numba.njit(parallel=True, cache=True)

@@ -1,11 +1,15 @@
 import logging
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy import sparse
 
-from models.linear.ease import EASE, EASEConfig, weigh_users
-from tests.models.contract import PersonalContract, interactions, small_world
+from models.linear.ease import EASE, EASEConfig, dense_mb, weigh_users
+from tests.models.contract import N_USERS, ONE_ITEM_USER, PersonalContract, interactions, small_world
+from tests.models.linear.memory import peak_mb
 
 PLAIN = EASEConfig(regularization=2.0, user_exponent=0.0, neighbours=100)
 
@@ -38,8 +42,8 @@ def test_scores_are_those_of_the_published_formula() -> None:
 def test_the_sparse_solver_agrees_where_every_pair_of_items_shares_a_user() -> None:
     data = interactions(np.random.default_rng(0).random((200, 30)) < 0.4)
     dense = EASE(PLAIN).fit(data, seed=1).score(np.arange(200))
-    sparse = EASE(PLAIN.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
-    np.testing.assert_allclose(sparse, dense, atol=2e-3)
+    sparsely = EASE(PLAIN.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
+    np.testing.assert_allclose(sparsely, dense, atol=2e-3)
 
 
 def test_every_item_has_at_most_so_many_neighbours() -> None:
@@ -76,6 +80,37 @@ def test_users_of_many_items_count_for_less() -> None:
     assert weighed[[0]].data[0] / weighed[[1]].data[0] == pytest.approx(2)
     assert (weighed.data**2).mean() == pytest.approx(1)
     assert weigh_users(matrix, 0.0).data == pytest.approx(matrix.data)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.25, 1.0])
+def test_a_user_of_zeros_weighs_nothing(exponent: float) -> None:
+    zeros = sparse.csr_array((np.array([2, 0, 0, 3], np.float32), ([0, 1, 1, 2], [0, 0, 1, 1])), shape=(4, 2))
+    weighed = weigh_users(zeros, exponent).toarray()
+    assert np.isfinite(weighed).all()
+    assert (weighed != 0).tolist() == [[True, False], [False, False], [False, True], [False, False]]
+    assert not weigh_users(zeros * np.float32(0), exponent).data.any()
+
+
+@pytest.mark.parametrize("solver", ["dense", "sparse"])
+def test_a_rating_of_zero_alone_spoils_nobodys_scores(solver: str) -> None:
+    world = small_world()
+    rating = world.rating.copy()
+    rating.data[slice(*rating.indptr[ONE_ITEM_USER : ONE_ITEM_USER + 2])] = 0
+    config = EASEConfig.model_validate({"matrix": "rating", "solver": solver})
+    model = EASE(config).fit(replace(world, rating=rating), seed=1)
+    assert np.isfinite(model.similarity_.data).all()
+    assert (model.recommend(np.arange(N_USERS), 5).items >= 0).sum() == 5 * (N_USERS - 2)
+
+
+@pytest.mark.parametrize("neighbours", [50, 100_000])
+@pytest.mark.parametrize("solver", ["dense", "sparse"])
+def test_the_memory_limit_holds(solver: Literal["dense", "sparse"], neighbours: int) -> None:
+    data = interactions(np.random.default_rng(0).random((200, 1000)) < 0.05)
+    limit = int(np.ceil(dense_mb(1000, neighbours))) if solver == "dense" else 10
+    block_of_scores = 1000 * 1000 * 4e-6 if solver == "sparse" else 0
+    model = EASE(EASEConfig(memory_mb=limit, solver=solver, neighbours=neighbours))
+    assert peak_mb(lambda: model.fit(data, seed=1)) < limit + block_of_scores
+    assert model.similarity_.nnz > 0
 
 
 @pytest.mark.parametrize("field", ["regularization", "neighbours", "memory_mb"])

@@ -10,7 +10,7 @@ from models.linear import regression
 small_matrices = hnp.arrays(
     np.float32,
     st.tuples(st.integers(1, 12), st.integers(1, 9)),
-    elements=st.sampled_from([0, 0, 0.5, 1, 2]).map(np.float32),
+    elements=st.sampled_from([0, 0, 0.5, 1, -2]).map(np.float32),
 )
 penalties = st.sampled_from([0.5, 3.0, 40.0])
 
@@ -63,13 +63,13 @@ def test_on_candidates_uses_them_alone(matrix: np.ndarray, penalty: float, rando
 
 def test_more_items_than_fit_into_one_chunk_or_block() -> None:
     rng = np.random.default_rng(3)
-    matrix = sparse.csr_array((rng.random((100, 530)) < 0.1).astype(np.float32))
+    matrix = sparse.csr_array((rng.random((100, 200)) < 0.1).astype(np.float32))
     weights = regression.on_all(matrix, 20.0)
-    inverse = np.linalg.inv((matrix.T @ matrix).toarray().astype(np.float64) + 20 * np.eye(530))
+    inverse = np.linalg.inv((matrix.T @ matrix).toarray().astype(np.float64) + 20 * np.eye(200))
     expected = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(weights, expected, atol=1e-5)
-    sparsely = regression.on_candidates(matrix, everything(530), 20.0)
+    sparsely = regression.on_candidates(matrix, everything(200), 20.0)
     np.testing.assert_allclose(sparsely.toarray(), expected, atol=1e-3)
 
 
@@ -77,7 +77,8 @@ def test_more_items_than_fit_into_one_chunk_or_block() -> None:
 @given(small_matrices, penalties, st.integers(1, 10))
 def test_candidates_are_those_that_lower_the_loss_most(matrix: np.ndarray, penalty: float, k: int) -> None:
     n_items = matrix.shape[1]
-    found = regression.candidates(sparse.csr_array(matrix), penalty, k, np.arange(n_items, dtype=np.int32))
+    order = np.arange(n_items, dtype=np.int32)
+    found = regression.candidates(sparse.csr_array(matrix), penalty, k, order, memory_mb=np.inf)
     exact = matrix.astype(np.float64)
     for item in range(n_items):
         products = exact.T @ exact[:, item]
@@ -104,7 +105,30 @@ def test_strongest_keeps_the_greatest_magnitudes_with_their_signs(weights: np.nd
         )
 
 
-def test_a_penalty_too_small_for_float32_is_an_error() -> None:
+def test_candidates_stay_within_their_memory() -> None:
+    matrix = sparse.csr_array(np.random.default_rng(0).random((50, 80)) < 0.3, dtype=np.float32)
+    found = regression.candidates(matrix, 1.0, 60, np.arange(80, dtype=np.int32), memory_mb=0.01)
+    assert 0 < found.nnz * 8 <= 10_000
+
+
+def test_a_penalty_too_small_for_float32_is_an_error_that_says_what_is_enough() -> None:
     twins = sparse.csr_array(np.ones((1000, 3), np.float32))
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(ValueError, match=r"raise models\.ease\.regularization to about 0\.003") as refused:
         regression.on_all(twins, 1e-7)
+    assert "too small to solve for 3 items" in str(refused.value)
+    assert np.isfinite(regression.on_all(twins, 0.003)).all()
+
+
+def test_entries_too_large_for_float32_are_an_error() -> None:
+    huge = sparse.csr_array(np.full((30, 4), 1e30, np.float32))
+    with pytest.raises(ValueError, match="too large for float32"):
+        regression.on_all(huge, 1.0)
+    chosen = everything(4)
+    huge.data[0] = np.nan
+    with pytest.raises(ValueError, match="too large for float32"):
+        regression.on_candidates(huge, chosen, 1.0)
+
+
+def test_no_items_no_weights(capfd: pytest.CaptureFixture[str]) -> None:
+    assert regression.on_all(sparse.csr_array((0, 0), dtype=np.float32), 1.0).shape == (0, 0)
+    assert not any(capfd.readouterr()), "LAPACK would complain on its own"
