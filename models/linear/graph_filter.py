@@ -12,14 +12,16 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import Config, FloatArray, Progress, Recommender
 from models.interactions import Interactions, MatrixName
-from models.linear import filter_scorer
 from models.linear.spectrum import multiply, right_singular
 from models.neighbours import weighting
-from models.neighbours.neighbourhoods import nearest, reach
+from models.neighbours.neighbourhoods import nearest, reach, size_mb
 from models.neighbours.similarity import Measure, similarity_blocks
 from models.scoring.item_item_model import ItemItemRecommender
+from models.scoring.item_item_scorer import Factors
+
+_ROUNDING = 1e-6  # of a singular vector, whose length is 1: what is less is a zero with rounding
 
 
 class GraphFilterConfig(Config):
@@ -45,8 +47,8 @@ class GraphFilterConfig(Config):
         default=2000.0,
         gt=0,
         le=1_000_000,
-        description="What the item-item products may take in MB; where all would take more, only the strongest "
-        "of each item are kept.",
+        description="What the item-item products may take in MB, beside one block of scores; where all would take "
+        "more, only the strongest of each item are kept.",
     )
 
 
@@ -83,30 +85,27 @@ class GraphFilter(ItemItemRecommender):
     ) -> None:
         config = self.config
         normalised = weighting.degree(matrix, row_exponent=config.user_exponent, column_exponent=0.5)
-        columns = sparse.csr_array(normalised.T)
         self.profiles_ = matrix
-        products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
-        self.similarity_ = sparse.csr_array(
-            nearest(products, reach(columns), k=0, memory_mb=config.memory_mb, tie_order=self.tie_order_).T
-        )
+        self.similarity_ = self._linear_filter(sparse.csr_array(normalised.T))
         rank = config.rank or default_rank(matrix.shape)
         _, frequencies = right_singular(normalised, rank, seed=seed)
+        frequencies[np.abs(frequencies) < _ROUNDING] = 0  # so that where nothing passes, scores are exactly 0
         root = np.sqrt(np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1))[:, None]
         self.user_factors_ = multiply(matrix, (config.low_pass * frequencies / root).astype(np.float32))
         self.item_factors_ = (frequencies * root).astype(np.float32)
 
-    def _score(self, users: IntArray) -> FloatArray:
-        return filter_scorer.score(
-            self.profiles_, self.similarity_, self.user_factors_, self.item_factors_, users
-        )
+    def _linear_filter(self, columns: sparse.csr_array) -> sparse.csr_array:
+        """All products of two items where there is room for them, else each item's strongest in its column."""
+        limit, possible = self.config.memory_mb, reach(columns)
+        products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
+        if size_mb(possible, len(possible)) <= limit:  # P is symmetric: rows are columns
+            return nearest(products, possible, k=0, memory_mb=limit, tie_order=self.tie_order_)
+        # For a moment there are two: each item's strongest in rows, and the transposed.
+        kept = nearest(products, possible, k=0, memory_mb=limit / 2, tie_order=self.tie_order_)
+        return sparse.csr_array(kept.T)
 
-    def _recommend(
-        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
-    ) -> TopN:
-        return filter_scorer.top_n(
-            self.profiles_, self.similarity_, self.user_factors_, self.item_factors_, users, n,
-            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
-        )  # fmt: skip
+    def _factors(self) -> Factors:
+        return self.user_factors_, self.item_factors_
 
 
 def default_rank(shape: tuple[int, ...]) -> int:

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.linalg import eigh, qr
 
 from models.base import FloatArray
-from models.scoring.launch import one_launch
+from models.scoring.launch import one_blas_thread, one_launch
 
 _BLOCK = 32  # vectors multiplied at once
 _LEAST_BLOCKS = 8  # multiplications, so that few vectors come out exact too
@@ -26,8 +26,8 @@ _NOISE = 1e-3  # of the greatest value: what is smaller may be rounding, for flo
 def right_singular(matrix: sparse.csr_array, rank: int, *, seed: int) -> tuple[FloatArray, FloatArray]:
     """The leading right singular vectors; the sign of each is arbitrary, but the same in every run.
 
-    Holds about 2.5 · rank vectors of the length of a row of `matrix`. Results do not depend on the number of
-    threads, up to rounding in BLAS.
+    Holds about 2.5 · rank vectors of the length of a row of `matrix`, and of a column. BLAS computes on one thread,
+    for on several it rounds otherwise: no bit of the result depends on their number.
 
     Args:
         matrix: (m, n) float32.
@@ -40,10 +40,11 @@ def right_singular(matrix: sparse.csr_array, rank: int, *, seed: int) -> tuple[F
     """
     size = min(matrix.shape)
     n_blocks = max(_LEAST_BLOCKS, int(np.ceil(_OVERSAMPLING * rank / _BLOCK)))
-    if size <= max(_DENSE, n_blocks * _BLOCK):
-        values, vectors = _by_gram_matrix(matrix, min(rank, size))
-    else:
-        values, vectors = _by_block_lanczos(matrix, rank, n_blocks, seed)
+    with one_blas_thread():
+        if size <= max(_DENSE, n_blocks * _BLOCK):
+            values, vectors = _by_gram_matrix(matrix, min(rank, size))
+        else:
+            values, vectors = _by_block_lanczos(matrix, rank, n_blocks, seed)
     real = values > _NOISE * values.max(initial=0)
     return values[real], np.ascontiguousarray(vectors[:, real])
 

@@ -99,13 +99,18 @@ class UserKNN(Recommender):
         squares = np.bincount(
             self.entries_.indices, self.entries_.data.astype(np.float64) ** 2, len(self.known_items_)
         )
-        norms = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
-        unit = self.entries_.copy()
-        unit.data /= norms[unit.indices].astype(np.float32)
-        itself = sparse.csr_array(sparse.eye_array(len(norms), dtype=np.float32, format="csr"))
+        norms = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny)).astype(np.float32)
+        unit = sparse.csr_array(
+            (self.entries_.data / norms[self.entries_.indices], self.entries_.indices, self.entries_.indptr),
+            shape=self.entries_.shape,
+        )
+        themselves = sparse.csr_array(
+            (np.ones(len(items), np.float32), items, np.arange(len(items) + 1)),
+            shape=(len(items), len(norms)),
+        )
         return item_item_scorer.top_n(
-            sparse.csr_array(unit.T), unit, items, n,
-            tie_order=self.tie_order_, exclude=itself, eligible=self.known_items_,
+            sparse.csr_array(unit[:, items].T), unit, np.arange(len(items)), n,
+            tie_order=self.tie_order_, exclude=themselves, eligible=self.known_items_,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
 from models.scoring import item_item_scorer
+from models.scoring.item_item_scorer import Factors
 
 
 class ItemItemRecommender(Recommender):
@@ -24,21 +25,26 @@ class ItemItemRecommender(Recommender):
     similarity_: sparse.csr_array
 
     def _score(self, users: IntArray) -> FloatArray:
-        return item_item_scorer.score(self.profiles_, self.similarity_, users)
+        return item_item_scorer.score(self.profiles_, self.similarity_, users, self._factors())
 
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
         return item_item_scorer.top_n(
             self.profiles_, self.similarity_, users, n,
-            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
+            tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def _factors(self) -> Factors | None:
+        """Of users and items, for models whose scores have a part of low rank beside the similarities."""
+        return None
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """The neighbours that the items are judged by: the greatest entries of their columns."""
-        n_items = len(self.known_items_)
-        alone = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+        judges = sparse.csr_array(
+            self.similarity_[:, items].T
+        )  # all columns would take the model's size again
+        one_each = sparse.csr_array(sparse.eye_array(len(items), dtype=np.float32, format="csr"))
         return item_item_scorer.top_n(
-            alone, sparse.csr_array(self.similarity_.T), items, n,
-            tie_order=self.tie_order_, exclude=alone, eligible=self.known_items_,
-        )  # fmt: skip
+            one_each, judges, np.arange(len(items)), n, tie_order=self.tie_order_, eligible=self.known_items_
+        )

@@ -1,7 +1,8 @@
 """The one top-N scorer of all item-item models: profiles times similarity, then selection.
 
-score(u, i) = Σ_j profiles[u, j] · similarity[j, i]. A score of exactly zero means that nothing the user did
-speaks for or against the item: that is no score, so it is never listed.
+score(u, i) = Σ_j profiles[u, j] · similarity[j, i], and the product of the factors of u and i where a model has those
+too. A sum of exactly zero means that nothing the user did speaks for or against the item: that is no score, so it is
+never listed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.scoring.launch import one_launch
 from models.scoring.selection import Selector, block_rows
 
+Factors = tuple[FloatArray, FloatArray]
+"""(n_users, f) and (n_items, f) float32: similarities of low rank, which need not be held item by item."""
+
+_ROUNDING = 1e-6  # of a user's greatest product of factors: what is no more is a zero with rounding
+
 
 def top_n(
     profiles: sparse.csr_array,
@@ -26,12 +32,13 @@ def top_n(
     n: int,
     *,
     tie_order: NDArray[np.int32],
+    factors: Factors | None = None,
     exclude: sparse.csr_array | None = None,
     eligible: BoolArray | None = None,
 ) -> TopN:
     """The n items of greatest score for each user; items without evidence are left out.
 
-    Beyond the result it holds one block of at most 1,024 rows and 30 million scores.
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, with `factors` two.
 
     Args:
         profiles: (n_users, n_items) float32, what each user did.
@@ -39,23 +46,46 @@ def top_n(
         users: (n_rows,) rows of `profiles` and of `exclude`.
         n: length of the lists.
         tie_order: (n_items,) permutation; of equal scores the item that comes first in it wins.
+        factors: whose products are added to the scores.
         exclude: (n_users, n_items); items stored in a user's row are left out.
         eligible: (n_items,) mask of items that may appear.
     """
     users = np.asarray(users)
     selector = Selector(users, n, tie_order, exclude, eligible)
-    for start, scores in product_blocks(profiles, similarity, users):
+    for start, scores in _score_blocks(profiles, similarity, factors, users):
         selector.select(start, scores)
     return selector.top
 
 
-def score(profiles: sparse.csr_array, similarity: sparse.csr_array, users: IntArray) -> FloatArray:
+def score(
+    profiles: sparse.csr_array, similarity: sparse.csr_array, users: IntArray, factors: Factors | None = None
+) -> FloatArray:
     """Scores of all items for `users`: (len(users), n_items) float32, NaN where there is no evidence."""
     scores = np.empty((len(users), similarity.shape[1]), np.float32)
-    for start, block in product_blocks(profiles, similarity, np.asarray(users)):
+    for start, block in _score_blocks(profiles, similarity, factors, np.asarray(users)):
         scores[start : start + len(block)] = block
     scores[np.isneginf(scores)] = np.nan
     return scores
+
+
+def _score_blocks(
+    profiles: sparse.csr_array, similarity: sparse.csr_array, factors: Factors | None, users: IntArray
+) -> Iterator[tuple[int, FloatArray]]:
+    """The blocks of `product_blocks`, with the products of the factors added: −inf where both say nothing."""
+    if factors is None:
+        yield from product_blocks(profiles, similarity, users)
+        return
+    import torch  # noqa: PLC0415  (takes a second: only who scores pays it, `recs show` does not)
+
+    user_factors, weights = factors[0], torch.from_numpy(factors[1]).T
+    buffer = torch.empty(0)
+    for start, scores in product_blocks(profiles, similarity, users):
+        buffer = buffer if len(buffer) else torch.empty(scores.shape)
+        block = torch.from_numpy(user_factors[users[start : start + len(scores)]])
+        torch.mm(block, weights, out=buffer[: len(scores)])
+        with one_launch:
+            _add(scores, buffer.numpy())
+        yield start, scores
 
 
 def product_blocks(
@@ -93,3 +123,19 @@ def _multiply(left: Any, right: Any, rows: Any, product: Any) -> None:
         for column in range(product.shape[1]):
             if product[row, column] == 0:
                 product[row, column] = -np.inf
+
+
+@numba.njit(parallel=True, cache=True)
+def _add(scores: Any, products: Any) -> None:
+    """Add the products to the scores; −inf, which is no score, stays where the product is but rounding."""
+    for row in numba.prange(len(scores)):
+        greatest = np.float32(0)
+        for column in range(scores.shape[1]):
+            greatest = max(greatest, abs(products[row, column]))
+        least = np.float32(_ROUNDING) * greatest
+        for column in range(scores.shape[1]):
+            product = products[row, column]
+            if scores[row, column] > -np.inf:
+                scores[row, column] += product
+            elif abs(product) > least:
+                scores[row, column] = product

@@ -1,10 +1,14 @@
 import logging
 
+import numba
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from models.linear import spectrum
 from models.linear.graph_filter import GraphFilter, GraphFilterConfig, default_rank
 from tests.models.contract import EMPTY_USER, N_USERS, PersonalContract, interactions, small_world
+from tests.models.linear.memory import peak_mb
 
 
 class TestGraphFilter(PersonalContract):
@@ -38,6 +42,42 @@ def test_scores_of_unseen_items_are_those_of_the_published_formula(rank: int, lo
     unseen[EMPTY_USER] = False
     assert unseen.sum() > 1000
     np.testing.assert_allclose(scores[unseen], expected[unseen], atol=1e-5)
+
+
+@pytest.mark.parametrize("low_pass", [0.3, 0.0])
+def test_items_that_nothing_speaks_for_are_not_listed(low_pass: float) -> None:
+    apart = np.random.default_rng(0).random((200, 120)) < 0.1
+    apart[0], apart[:, 0], apart[0, 0] = False, False, True  # one user's only item, which nobody else has
+    data = interactions(apart)
+    model = GraphFilter(GraphFilterConfig(low_pass=low_pass)).fit(data, seed=1)
+    assert (model.recommend(np.array([0]), 10, exclude=data.seen).items == -1).all()
+    assert np.isnan(model.score(np.array([0]))[0, 1:]).all()
+    assert (model.recommend(np.array([1]), 10, exclude=data.seen).items > 0).all()
+
+
+@pytest.mark.parametrize("memory_mb", [8.0, 30.0], ids=["the strongest", "everything"])
+def test_the_memory_limit_holds(memory_mb: float) -> None:
+    data = interactions(np.random.default_rng(0).random((300, 1500)) < 0.1)
+    model = GraphFilter(GraphFilterConfig(memory_mb=memory_mb))
+    block_of_scores = 1024 * 1500 * 4e-6
+    assert peak_mb(lambda: model.fit(data, seed=1)) < memory_mb + block_of_scores
+    assert (model.similarity_.nnz * 8e-6 < memory_mb / 2) == (memory_mb == 8)
+
+
+def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "_DENSE", 0)
+    data = interactions(np.random.default_rng(0).random((350, 300)) < 0.1)
+    fitted = []
+    for threads in (1, numba.config.NUMBA_NUM_THREADS):
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        with threadpool_limits(threads, "blas"):
+            fitted.append(GraphFilter(GraphFilterConfig(rank=5)).fit(data, seed=1))
+        numba.set_num_threads(before)
+    one, several = fitted
+    assert np.array_equal(one.similarity_.data, several.similarity_.data)
+    assert np.array_equal(one.user_factors_, several.user_factors_)
+    assert np.array_equal(one.item_factors_, several.item_factors_)
 
 
 def test_where_memory_is_short_the_strongest_are_kept_and_it_says_so(
