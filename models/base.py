@@ -31,6 +31,10 @@ class NotFittedError(RuntimeError):
     """A recommender was asked for scores before `fit`."""
 
 
+class DivergedError(RuntimeError):
+    """Training ran away from what it should approach: the message says which hyperparameters to change."""
+
+
 class TopN(NamedTuple):
     """Ranked lists, best first. Short lists are padded with item −1 and score NaN.
 
@@ -95,6 +99,7 @@ class Recommender(ABC):
 
         Raises:
             ValueError: the training matrix holds NaN or infinity.
+            DivergedError: what was learned is too great to compute with.
         """
         matrix = data.matrix(self.config.matrix or self.matrix)
         if not np.isfinite(matrix.data).all():
@@ -103,6 +108,7 @@ class Recommender(ABC):
         self.known_items_ = np.bincount(matrix.indices, minlength=data.n_items) > 0
         self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
         self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
+        self._check_learned()
         return self
 
     @abstractmethod
@@ -116,6 +122,9 @@ class Recommender(ABC):
         warm_start: Recommender | None,
     ) -> None:
         """Set every learned attribute. May widen or narrow `known_users_` and `known_items_`."""
+
+    def _check_learned(self) -> None:  # noqa: B027  (most models have nothing that can go wrong)
+        """Called after `_fit`; raise if nothing can be ranked by what it learned."""
 
     # -- score ----------------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
+from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
-from models.scoring.launch import one_blas_thread
 
 _MOST = 0.2  # of the greatest singular value of the confidences: what the penalty may weigh
 _POWER_ITERATIONS = 10
@@ -50,6 +50,7 @@ class ALS(FactorRecommender):
     name: ClassVar[str] = "als"
     matrix: ClassVar[MatrixName] = "composite"
     config_class: ClassVar[type[Config]] = ALSConfig
+    remedy: ClassVar[str] = "a lower `alpha` or a higher `regularization` is safer"
     config: ALSConfig
 
     def _fit(
@@ -62,29 +63,17 @@ class ALS(FactorRecommender):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         config = self.config
-        # A fresh model for every fit: implicit's own keeps its old number of rows when it is fitted again.
-        # Its threads and those of BLAS get in each other's way: left alone, a fit takes three times as long.
         weights = confidences(matrix, config.degree_exponent)
-        with one_blas_thread():
-            model = AlternatingLeastSquares(
-                factors=config.factors,
-                regularization=config.alpha * penalty(weights, config.regularization),
-                alpha=config.alpha,
-                iterations=config.iterations,
-                random_state=seed,  # an int: a RandomState crashes
-            )
-            model.fit(
-                weights,
-                show_progress=False,
-                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
-            )
-        if (len(model.user_factors), len(model.item_factors)) != matrix.shape:
-            raise RuntimeError(
-                f"als: implicit learned {len(model.user_factors)} users and {len(model.item_factors)} items, "
-                f"but the matrix has {matrix.shape[0]} and {matrix.shape[1]}"
-            )
-        self.user_factors_ = model.user_factors
-        self.item_factors_ = model.item_factors
+        self.user_factors_, self.item_factors_ = fitted_factors(
+            AlternatingLeastSquares,
+            weights,
+            progress,
+            factors=config.factors,
+            regularization=config.alpha * penalty(weights, config.regularization),
+            alpha=config.alpha,
+            iterations=config.iterations,
+            random_state=seed,  # an int: a RandomState crashes
+        )
         self.item_bias_ = np.empty(0, np.float32)
 
 
@@ -114,7 +103,7 @@ def greatest_singular_value(matrix: sparse.csr_matrix) -> float:
     value, vector = 0.0, np.ones(matrix.shape[1])
     for _ in range(_POWER_ITERATIONS):
         vector = matrix.T @ (matrix @ vector)
-        length = float(np.linalg.norm(vector))
+        length = sqrt(np.square(vector).sum())  # not by BLAS, whose bits depend on its threads
         if length == 0:
             break
         value, vector = sqrt(length), vector / length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,9 +11,11 @@ from scipy import sparse
 
 from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.bpr_kernels import Factors, Trainer
+from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
-from models.scoring.launch import one_blas_thread
+
+logger = logging.getLogger(__name__)
 
 
 class BPRConfig(Config):
@@ -64,6 +67,7 @@ class BPR(FactorRecommender):
     name: ClassVar[str] = "bpr"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = BPRConfig
+    remedy: ClassVar[str] = "a lower `learning_rate` is safer"
     config: BPRConfig
 
     def _fit(
@@ -75,8 +79,26 @@ class BPR(FactorRecommender):
         progress: Progress,
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
+        positives = self._positives(matrix)
         train = self._train_uniform if self.config.sampler == "uniform" else self._train_implicit
-        self.user_factors_, self.item_factors_, self.item_bias_ = train(matrix, seed, progress)
+        self.user_factors_, self.item_factors_, self.item_bias_ = train(positives, seed, progress)
+
+    def _positives(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """The entries above zero; users and items that have no other ones are unknown then."""
+        liked = matrix.data > 0
+        if liked.all():
+            return matrix
+        logger.warning(
+            "bpr leaves %d of %d entries out: what is not above zero is not liked.",
+            (~liked).sum(),
+            liked.size,
+        )
+        positives = matrix.copy()
+        positives.data *= liked
+        positives.eliminate_zeros()
+        self.known_users_ = np.diff(positives.indptr) > 0
+        self.known_items_ = np.bincount(positives.indices, minlength=matrix.shape[1]) > 0
+        return positives
 
     def _train_uniform(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
         config = self.config
@@ -104,25 +126,22 @@ class BPR(FactorRecommender):
         from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415
 
         config = self.config
-        with one_blas_thread():
-            model = BayesianPersonalizedRanking(
-                factors=config.factors,
-                learning_rate=_or_default(config.learning_rate, 0.1),
-                regularization=_or_default(config.regularization, 0.005),
-                iterations=config.iterations,
-                num_threads=1 if config.deterministic else 0,
-                random_state=seed,  # an int: a RandomState crashes
-            )
-            model.fit(
-                sparse.csr_matrix(matrix),  # it refuses a csr_array
-                show_progress=False,
-                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
-            )
+        users, items = fitted_factors(
+            BayesianPersonalizedRanking,
+            matrix,
+            progress,
+            factors=config.factors,
+            learning_rate=_or_default(config.learning_rate, 0.1),
+            regularization=_or_default(config.regularization, 0.005),
+            iterations=config.iterations,
+            num_threads=1 if config.deterministic else 0,
+            random_state=seed,  # an int: a RandomState crashes
+        )
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-        bias = model.item_factors[:, -1] + np.log(np.maximum(degree, 1))  # there a user's last factor is 1
+        bias = items[:, -1] + np.log(np.maximum(degree, 1))  # there a user's last factor is 1
         return Factors(
-            users=np.ascontiguousarray(model.user_factors[:, :-1]),
-            items=np.ascontiguousarray(model.item_factors[:, :-1]),
+            users=np.ascontiguousarray(users[:, :-1]),
+            items=np.ascontiguousarray(items[:, :-1]),
             bias=bias.astype(np.float32),
         )
 

@@ -101,7 +101,7 @@ def _deal(users: Any, items: Any, bounds: Any, group_of: Any, dealt: Any) -> Any
     return starts
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True)
+@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")  # a division by zero is no error
 def _round(
     turn: int, starts: Any, dealt: Any, pool: Any, pool_bounds: Any, indptr: Any, indices: Any,
     users: Any, items: Any, bias: Any, step: Any, regularization: Any, candidates: int, seed: int,
@@ -119,20 +119,20 @@ def _round(
             dealt[0, at + drawn], dealt[1, at + drawn] = dealt[0, at], dealt[1, at]
             row = indices[indptr[user] : indptr[user + 1]]
             vector = users[user]
-            best, best_score = -1, np.float32(-np.inf)
+            best, best_score = -1, np.float32(0)
             for _ in range(candidates):
                 state, drawn = _draw(state, size)
                 item = pool[low + drawn]
                 score = bias[item]
                 for f in range(len(vector)):
                     score += vector[f] * items[item, f]
-                if score > best_score and not _contains(row, item):
+                if (best < 0 or score > best_score) and not _contains(row, item):
                     best, best_score = item, score
             if best >= 0:
                 _step(vector, items[liked], items[best], bias, liked, best, best_score, step, regularization)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _step(
     user: Any, liked: Any, other: Any, bias: Any, i: int, j: int, other_score: Any, step: Any, decay: Any
 ) -> None:

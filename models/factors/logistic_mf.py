@@ -9,9 +9,9 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
+from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
-from models.scoring.launch import one_blas_thread
 
 
 class LogisticMFConfig(Config):
@@ -20,7 +20,9 @@ class LogisticMFConfig(Config):
     factors: int = Field(default=32, ge=1, le=2048, description="Length of the user and item vectors.")
     iterations: int = Field(default=30, ge=1, le=10_000, description="Rounds of users, then items.")
     learning_rate: float = Field(default=1.0, gt=0, le=10, description="Scale of the AdaGrad steps.")
-    regularization: float = Field(default=2.0, ge=0, description="Weight of the squared vectors in the loss.")
+    regularization: float = Field(
+        default=2.0, ge=0, le=10_000, description="Weight of the squared vectors in the loss."
+    )
     negatives: int = Field(
         default=30,
         ge=1,
@@ -42,6 +44,7 @@ class LogisticMF(FactorRecommender):
     name: ClassVar[str] = "logistic_mf"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = LogisticMFConfig
+    remedy: ClassVar[str] = "a lower `learning_rate` is safer"
     config: LogisticMFConfig
 
     def _fit(
@@ -56,22 +59,19 @@ class LogisticMF(FactorRecommender):
         from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415
 
         config = self.config
-        with one_blas_thread():
-            model = LogisticMatrixFactorization(
-                factors=config.factors,
-                learning_rate=config.learning_rate,
-                regularization=config.regularization,
-                iterations=config.iterations,
-                neg_prop=config.negatives,
-                num_threads=1 if config.deterministic else 0,
-                random_state=seed,  # an int: a RandomState crashes
-            )
-            model.fit(
-                sparse.csr_matrix(matrix),  # it refuses a csr_array
-                show_progress=False,
-                callback=lambda iteration, *_: progress(iteration + 1, config.iterations),
-            )
+        users, items = fitted_factors(
+            LogisticMatrixFactorization,
+            matrix,
+            progress,
+            factors=config.factors,
+            learning_rate=config.learning_rate,
+            regularization=config.regularization,
+            iterations=config.iterations,
+            neg_prop=config.negatives,
+            num_threads=1 if config.deterministic else 0,
+            random_state=seed,  # an int: a RandomState crashes
+        )
         # implicit appends two columns to either side: (1, user bias) and (item bias, 1).
-        self.user_factors_ = np.ascontiguousarray(model.user_factors[:, :-2])
-        self.item_factors_ = np.ascontiguousarray(model.item_factors[:, :-2])
-        self.item_bias_ = np.ascontiguousarray(model.item_factors[:, -2])
+        self.user_factors_ = np.ascontiguousarray(users[:, :-2])
+        self.item_factors_ = np.ascontiguousarray(items[:, :-2])
+        self.item_bias_ = np.ascontiguousarray(items[:, -2])

@@ -84,6 +84,7 @@ class MF(FactorRecommender):
     name: ClassVar[str] = "mf"
     matrix: ClassVar[MatrixName] = "rating"
     config_class: ClassVar[type[Config]] = MFConfig
+    remedy: ClassVar[str] = "a lower `learning_rate` is safer"
     config: MFConfig
 
     user_rating_bias_: FloatArray

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
 
-from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
 from models.scoring import factor_scorer
 
 
 class FactorRecommender(Recommender):
     """A recommender whose `_fit` sets the three arrays below; everything else is inherited.
+
+    Class attributes of a subclass:
+        remedy: what to do if training diverges, for the error that `fit` then raises.
 
     Attributes:
         user_factors_: (n_users, f) float32.
@@ -18,9 +23,18 @@ class FactorRecommender(Recommender):
         item_bias_: (n_items,) float32, or an empty array for models without a bias.
     """
 
+    remedy: ClassVar[str] = "smaller steps are safer"
+
     user_factors_: FloatArray
     item_factors_: FloatArray
     item_bias_: FloatArray
+
+    def _check_learned(self) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            bias = np.abs(self.item_bias_).max(initial=0)
+            greatest = _greatest_norm(self.user_factors_) * _greatest_norm(self.item_factors_) + bias
+        if not np.isfinite(greatest):
+            raise DivergedError(f"{self.name}: training diverged; {self.remedy}")
 
     def _score(self, users: IntArray) -> FloatArray:
         return factor_scorer.score(self.user_factors_, self.item_factors_, users, self._bias())
@@ -46,6 +60,12 @@ class FactorRecommender(Recommender):
 
     def _bias(self) -> FloatArray | None:
         return self.item_bias_ if self.item_bias_.size else None
+
+
+def _greatest_norm(vectors: FloatArray) -> np.float32:
+    """The length of the longest row; NaN or infinite if any entry is, or if its square is too great for float32."""
+    squared: FloatArray = np.einsum("nf,nf->n", vectors, vectors)
+    return np.float32(np.sqrt(squared.max(initial=0)))
 
 
 def _itself(n_items: int) -> sparse.csr_array:

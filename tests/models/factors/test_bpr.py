@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -5,8 +6,18 @@ import pytest
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from scipy import sparse
 
+from models.base import DivergedError
 from models.factors.bpr import BPR, BPRConfig
-from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
+from tests.models.contract import (
+    EMPTY_USER,
+    N_ITEMS,
+    N_USERS,
+    ONE_ITEM_USER,
+    PersonalContract,
+    checkerboard,
+    interactions,
+    small_world,
+)
 
 SMALL = BPRConfig(factors=8, iterations=40)
 LIBRARY = SMALL.model_copy(update={"sampler": "implicit", "iterations": 80})
@@ -43,6 +54,32 @@ class TestBPR(PersonalContract):
             BPR(once).fit(small_world().from_positive(sparse.csr_array(np.ones((1, n_items)))), seed=1)
         BPR(once.model_copy(update={"candidates": 1})).fit(small_world(), seed=1)
         assert drawn == [2, 3, 10, 1]
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "implicit"])
+def test_what_is_not_above_zero_is_no_positive(sampler: str, caplog: pytest.LogCaptureFixture) -> None:
+    world = small_world()
+    ratings = world.rating.copy()
+    ratings.data[::3] = 0
+    ratings.data[1::3] = -1
+    left = sparse.csr_array(np.maximum(ratings.toarray(), 0))
+    config = BPRConfig(factors=8, iterations=5, sampler=sampler)
+    clean = BPR(config).fit(interactions(left), seed=1)
+    assert not caplog.records
+    rated = replace(world, rating=ratings)
+    model = BPR(config.model_copy(update={"matrix": "rating"})).fit(rated, seed=1)
+    assert f"leaves {ratings.nnz - left.nnz} of {ratings.nnz} entries out" in caplog.text
+    users = np.arange(N_USERS)
+    assert not model.known_users_[ONE_ITEM_USER], "else no user is lost"
+    assert np.array_equal(model.score(users), clean.score(users), equal_nan=True)
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "implicit"])
+@pytest.mark.filterwarnings("error")
+def test_steps_that_are_too_long_are_an_error_that_says_so(sampler: str) -> None:
+    wild = BPRConfig(sampler=sampler, factors=8, learning_rate=10, regularization=10)
+    with pytest.raises(DivergedError, match=r"^bpr: training diverged; a lower `learning_rate` is safer$"):
+        BPR(wild).fit(small_world(), seed=1)
 
 
 class TestBPRByImplicit(PersonalContract):
