@@ -1,6 +1,6 @@
 """LightGCN trained as its authors do: propagate for every batch, let autograd find the gradient, step with Adam.
 
-On a GPU that is quick; on a CPU it is what `lightgcn`'s lazy propagation is measured against.
+It is what `lightgcn`'s lazy propagation is measured against; no fit of the model comes here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
 
     from models.graph.lightgcn import LightGCNConfig
+    from models.graph.sampled_softmax import Loss
 
 BATCH = 2048  # positives
-_LEARNING_RATE = 1e-3
 _DECAY = 1e-4
 
 
@@ -30,6 +30,7 @@ def train(
     config: LightGCNConfig,
     rng: np.random.Generator,
     progress: Progress,
+    learning_rate: float = 1e-3,
 ) -> FloatArray:
     """Train on the device that `config` names.
 
@@ -40,6 +41,7 @@ def train(
         config: layers, loss, epochs and negatives.
         rng: the source of randomness.
         progress: called after every epoch.
+        learning_rate: of Adam; by default the paper's.
 
     Returns:
         The trained base embeddings, (n_nodes, f) float32.
@@ -49,13 +51,13 @@ def train(
     device = torch_device(config.device)
     graph = adjacency_tensor(adjacency, device)
     embeddings = torch.from_numpy(base).to(device).requires_grad_()
-    optimizer = torch.optim.Adam([embeddings], lr=_LEARNING_RATE)
+    optimizer = torch.optim.Adam([embeddings], lr=learning_rate)
     n_users = matrix.shape[0]
     users = torch.from_numpy(np.repeat(np.arange(n_users), np.diff(matrix.indptr))).to(device)
     items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device) + n_users
     known = torch.unique(items)
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
-    epochs = config.passes(matrix.nnz)
+    epochs, weight = config.passes(matrix.nnz), config.weight_of_a_negative(len(known))
     for epoch in range(epochs):
         order = torch.randperm(len(users), generator=generator, device=device)
         for start in range(0, len(order), BATCH):
@@ -68,24 +70,25 @@ def train(
             scores = (final[:, 1:] * final[:, :1]).sum(dim=2)
             decay = _DECAY * embeddings[nodes].square().sum(dim=2).mean()
             optimizer.zero_grad()
-            torch.autograd.backward(ranking_loss(scores, config) + decay)
+            torch.autograd.backward(ranking_loss(scores, config.loss, weight) + decay)
             optimizer.step()
         progress(epoch + 1, epochs)
     trained: FloatArray = embeddings.detach().cpu().numpy()
     return trained
 
 
-def ranking_loss(scores: torch.Tensor, config: LightGCNConfig) -> torch.Tensor:
+def ranking_loss(scores: torch.Tensor, loss: Loss, negative_weight: float) -> torch.Tensor:
     """The mean loss of positives against their negatives.
 
     Args:
         scores: (n, 1 + negatives), the positive's first.
-        config: which loss, and the weight of a negative in the softmax.
+        loss: which one.
+        negative_weight: as how many items each negative counts in the softmax.
     """
     import torch  # noqa: PLC0415  (as above)
 
-    if config.loss == "bpr":
+    if loss == "bpr":
         return torch.nn.functional.softplus(scores[:, 1:] - scores[:, :1]).mean()
-    weights = torch.full_like(scores[0], float(np.log(config.negative_weight)))
+    weights = torch.full_like(scores[0], float(np.log(negative_weight)))
     weights[0] = 0
     return (torch.logsumexp(scores + weights, dim=1) - scores[:, 0]).mean()

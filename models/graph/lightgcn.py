@@ -4,30 +4,40 @@ Trained by *lazy propagation*. The final embeddings are E = P X with P the weigh
 adjacency, linear and symmetric, so that the gradient with respect to the base X is P times the one with respect to E.
 Instead of propagating for every batch, E is held for a part of an epoch and descends as if it were free; then what
 changed goes back at once, X += gain · P · change, and E = P X is computed anew. Several hundred times fewer
-propagations, and no other approximation than that E is a little old. On a GPU there is nothing to save: there
-`models.graph.autograd` trains by Adam, batch by batch.
+propagations, and no other approximation than that E is a little old. `models.graph.batched_descent` does the same on
+a GPU, and `models.graph.autograd` is the plain way that it is measured against.
 """
 
 from __future__ import annotations
 
-from math import cos, pi, sqrt
-from typing import ClassVar, Literal, Self
+from math import cos, exp, pi, sqrt
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from models.base import Config, FloatArray, Progress, Recommender
-from models.graph import autograd
-from models.graph.propagation import Device, Propagation, normalized_adjacency, torch_device
+from models.graph import batched_descent
+from models.graph.propagation import (
+    Device,
+    Propagation,
+    normalized_adjacency,
+    positive_entries,
+    torch_device,
+)
 from models.graph.sampled_softmax import Loss, ShardedDescent
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.scoring.launch import one_blas_thread
 
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 40
 _MILLION = 1_000_000
+_RIVAL_SHARE = (
+    0.1  # of the known items that a positive is compared with: all make the loss too hard to learn from
+)
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
+_VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
 
 
 class LightGCNConfig(Config):
@@ -35,8 +45,9 @@ class LightGCNConfig(Config):
 
     factors: int = Field(default=256, ge=1, le=2048, description="Length of the embeddings.")
     layers: int = Field(default=3, ge=0, le=4, description="How far embeddings travel along the graph.")
-    layer_weights: tuple[float, ...] = Field(
-        default=(), description="Weight of each of the layers 0 to `layers`; by default all weigh the same."
+    layer_weights: tuple[Annotated[float, Field(ge=0, le=1000)], ...] = Field(
+        default=(),
+        description="Weight of each of the layers 0 to `layers`, not all of them 0; by default all weigh the same.",
     )
     loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
     epochs: int | None = Field(
@@ -47,8 +58,19 @@ class LightGCNConfig(Config):
         "often for fewer or more, but at least 10 times.",
     )
     negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
-    negative_weight: float = Field(
-        default=8.0, gt=0, le=1e6, description="As how many items each negative counts in the softmax."
+    negative_weight: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="As how many items each negative counts in the softmax; by default all negatives of a positive "
+        "count together as a tenth of the known items.",
+    )
+    degree_exponent: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The step of a positive is divided by its user's number of items to this power; above 0, users "
+        "of many items count for less.",
     )
     step: float = Field(
         default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
@@ -61,11 +83,15 @@ class LightGCNConfig(Config):
         description="How many times over a change goes back to the base embeddings.",
     )
     shrink: float = Field(
-        default=0.3, ge=0, le=1, description="What the base loses at each refresh, times the step: the decay."
+        default=2.4,
+        ge=0,
+        le=100,
+        description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step).",
     )
-    start: Literal["random", "svd"] = Field(
+    start: Literal["random", "svd", "als"] = Field(
         default="svd",
-        description="Base embeddings at first: noise, or the singular vectors of the normalised matrix.",
+        description="Base embeddings at first: noise, the singular vectors of the normalised matrix, or the "
+        "factors of an `als` that is fitted for it.",
     )
     feature_weight: float = Field(
         default=0.0,
@@ -77,14 +103,17 @@ class LightGCNConfig(Config):
         default="auto", description="Where to train: `auto` takes a GPU if there is one, else the CPU."
     )
 
-    @model_validator(mode="after")
-    def _one_weight_a_layer(self) -> Self:
-        if self.layer_weights and len(self.layer_weights) != self.layers + 1:
+    @field_validator("layer_weights")
+    @classmethod
+    def _one_weight_a_layer(cls, weights: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        layers = info.data.get("layers", len(weights) - 1)  # a wrong number of layers has its own error
+        if weights and len(weights) != layers + 1:
             raise ValueError(
-                f"layer_weights wants {self.layers + 1} numbers, for the layers 0 to {self.layers}, "
-                f"not {len(self.layer_weights)}"
+                f"it takes {layers + 1} numbers, for the layers 0 to {layers}, not {len(weights)}"
             )
-        return self
+        if weights and not any(weights):
+            raise ValueError("at least one weight must be above 0")
+        return weights
 
     def weights(self) -> tuple[float, ...]:
         """A weight for each of the layers 0, 1, …, `layers`."""
@@ -96,6 +125,20 @@ class LightGCNConfig(Config):
             return self.epochs
         share = max(n_positives, 1) / _MILLION
         return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
+
+    def weight_of_a_negative(self, n_known: int) -> float:
+        """As how many of `n_known` items, those that anybody has, each negative counts."""
+        if self.negative_weight is not None:
+            return self.negative_weight
+        return _RIVAL_SHARE * n_known / self.negatives
+
+    def step_at(self, done: float) -> float:
+        """The step when `done`, between 0 and 1, of the training is over."""
+        return self.step * ((1 + cos(pi * done)) / 2 + _LAST_STEP)
+
+    def effective_gain(self) -> float:
+        """`gain`; but without layers a change comes back whole, there is nothing to make up for."""
+        return self.gain if self.layers else 1.0
 
 
 class LightGCN(FactorRecommender):
@@ -116,20 +159,45 @@ class LightGCN(FactorRecommender):
         warm_start: Recommender | None,
     ) -> None:
         config = self.config
+        matrix = positive_entries(matrix)
         adjacency = normalized_adjacency(matrix, data.item_features, config.feature_weight)
         rng = np.random.default_rng(seed)
+        if config.start == "als" and warm_start is None:
+            warm_start = self._alternating_least_squares(data, seed)
         base = _base(adjacency, matrix.shape, config, rng, warm_start)
         if matrix.nnz:
             device = torch_device(config.device)
-            train = _descend_lazily if device.type == "cpu" else autograd.train
-            base = train(base, matrix, adjacency, config, rng, progress)
+            if device.type == "cpu":
+                base = _descend_lazily(base, matrix, adjacency, config, rng, progress)
+            else:
+                base = batched_descent.train(base, matrix, adjacency, config, rng, progress, device)
         final = Propagation(adjacency).propagate(base, config.weights())
-        if not np.isfinite(final).all():
-            raise RuntimeError("lightgcn: training diverged; a smaller `step` or `gain` is safer")
         n_users, n_items = matrix.shape
+        self.known_users_ = np.diff(matrix.indptr) > 0
+        self.known_items_ = np.bincount(matrix.indices, minlength=n_items) > 0
+        _refuse_nonsense(final[: n_users + n_items], matrix.nnz)
         self.user_factors_ = final[:n_users].copy()
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
+
+    def _alternating_least_squares(self, data: Interactions, seed: int) -> Recommender:
+        from models.factors.als import ALS, ALSConfig  # noqa: PLC0415  (implicit takes long: only who asks pays)
+
+        config = ALSConfig(factors=self.config.factors, matrix=self.config.matrix or self.matrix)
+        return ALS(config).fit(data, seed=seed)
+
+
+def _refuse_nonsense(final: FloatArray, n_positives: int) -> None:
+    """Final embeddings that are not finite, or that have all but gone, are a failed fit.
+
+    Raises:
+        RuntimeError: they are.
+    """
+    square = np.square(final, dtype=np.float64).sum(axis=1)
+    if not np.isfinite(square).all():
+        raise RuntimeError("lightgcn: training diverged; a smaller `step` or `gain` is safer")
+    if n_positives and square.mean() < _VANISHED:
+        raise RuntimeError("lightgcn: the embeddings vanished; a smaller `shrink` or `step` is safer")
 
 
 def _base(
@@ -178,7 +246,7 @@ def singular_vectors(matrix: sparse.csr_array, rank: int, rng: np.random.Generat
     Returns:
         (m + n, min(rank, m, n)) float32.
     """
-    with threadpool_limits(1, "blas"):  # so that the bits do not depend on the number of threads
+    with one_blas_thread():  # so that the bits do not depend on the number of threads
         basis = rng.standard_normal((matrix.shape[1], min(rank + 16, *matrix.shape)), np.float32)
         for _ in range(4):
             basis = np.linalg.qr(matrix.T @ (matrix @ basis))[0]
@@ -203,23 +271,22 @@ def _descend_lazily(
         matrix,
         loss=config.loss,
         negatives=config.negatives,
-        negative_weight=config.negative_weight,
+        negative_weight=config.weight_of_a_negative(len(np.unique(matrix.indices))),
         seed=int(rng.integers(2**31)),
+        degree_exponent=config.degree_exponent,
     )
     final, change, back = (np.empty_like(base) for _ in range(3))
     epochs = config.passes(matrix.nnz)
-    gain = np.float32(config.gain if config.layers else 1)  # without layers the change comes back whole
     for epoch in range(epochs):
         for part, positives in enumerate(descent.shuffled(config.refreshes)):
-            done = (epoch + part / config.refreshes) / epochs
-            step = config.step * ((1 + cos(pi * done)) / 2 + _LAST_STEP)
+            step = config.step_at((epoch + part / config.refreshes) / epochs)
             propagation.propagate(base, weights, final)
             np.copyto(change, final)
             descent.descend(final[users], final[items], positives, step)
             np.subtract(final, change, out=change)
             propagation.propagate(change, weights, back)
-            back *= gain
-            base *= np.float32(1 - config.shrink * step)
+            back *= np.float32(config.effective_gain())
+            base *= np.float32(exp(-config.shrink * step / config.refreshes))
             base += back
         progress(epoch + 1, epochs)
     return base

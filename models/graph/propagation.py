@@ -43,13 +43,13 @@ def normalized_adjacency(
         (n, n) symmetric float32 with sorted indices, n = n_users + n_items (+ n_features). Rows of nodes
         without an edge are empty.
     """
-    likes = _positive(matrix)
+    likes = positive_entries(matrix)
     blocks: list[list[Any]] = [[None, likes], [likes.T, None]]
     if item_features is not None and feature_weight > 0:
-        links = _positive(item_features)
+        links = positive_entries(item_features)
         users, features = likes.sum(axis=0), links.sum(axis=1)
         share = np.divide(feature_weight * users, features, out=np.zeros(len(users)), where=features > 0)
-        links = _positive(sparse.diags_array(share) @ links)
+        links = positive_entries(sparse.diags_array(share) @ links)
         blocks = [[None, likes, None], [likes.T, None, links], [None, links.T, None]]
     graph = sparse.csr_array(sparse.block_array(blocks, format="csr"))
     degree = graph.sum(axis=1)
@@ -60,8 +60,8 @@ def normalized_adjacency(
     return adjacency
 
 
-def _positive(matrix: Any) -> sparse.csr_array:
-    """The positive entries, as float64: the degrees of millions of edges want more digits than float32 has."""
+def positive_entries(matrix: Any) -> sparse.csr_array:
+    """A copy without entries ≤ 0, in float64: the degrees of millions of edges want more digits than float32 has."""
     kept = sparse.csr_array(matrix, dtype=np.float64, copy=True)
     kept.data[kept.data <= 0] = 0
     kept.eliminate_zeros()

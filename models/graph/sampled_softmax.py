@@ -34,10 +34,18 @@ class ShardedDescent:
         negatives: items drawn for each positive, evenly from those that anybody has.
         negative_weight: as how many items each negative counts in the softmax.
         seed: of the deal and of every draw.
+        degree_exponent: of `user_shares`, by which the step of a positive is multiplied.
     """
 
     def __init__(
-        self, matrix: sparse.csr_array, *, loss: Loss, negatives: int, negative_weight: float, seed: int
+        self,
+        matrix: sparse.csr_array,
+        *,
+        loss: Loss,
+        negatives: int,
+        negative_weight: float,
+        seed: int,
+        degree_exponent: float = 0.0,
     ) -> None:
         self._bpr = loss == "bpr"
         self._negatives = negatives
@@ -46,6 +54,7 @@ class ShardedDescent:
         self._known = np.unique(matrix.indices).astype(np.int64)
         self._users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
         self._items = matrix.indices.astype(np.int64)
+        self._shares = user_shares(matrix, degree_exponent)
         self._shards = self._deal(np.diff(matrix.indptr))
         self._copies = np.empty((N_SHARDS, 0, 0), np.float32)
 
@@ -70,7 +79,7 @@ class ShardedDescent:
             users: (n_users, f) float32.
             items: (n_items, f) float32.
             positives: which positives each shard goes through, in their order.
-            step: by how much of the gradient of one positive's loss the embeddings change.
+            step: by how much of the gradient of one positive's loss the embeddings change, on average.
         """
         if self._copies.shape[1:] != items.shape:
             self._copies = np.empty((N_SHARDS, *items.shape), np.float32)
@@ -80,9 +89,27 @@ class ShardedDescent:
         with one_launch:
             _descend(
                 users, items, self._copies, self._users[at], self._items[at], bounds, self._known, seeds,
-                self._negatives, self._log_weight, np.float32(step), self._bpr,
+                self._negatives, self._log_weight, np.float32(step) * self._shares, self._bpr,
             )  # fmt: skip
             _merge(items, self._copies)
+
+
+def user_shares(matrix: sparse.csr_array, degree_exponent: float) -> FloatArray:
+    """For each user (number of items)^-degree_exponent, so scaled that the mean over all positives is 1.
+
+    Above 0, users of many items count for less.
+
+    Args:
+        matrix: (n_users, n_items), the positives.
+        degree_exponent: 0 treats all positives alike, 1 all users.
+
+    Returns:
+        (n_users,) float32.
+    """
+    degree = np.diff(matrix.indptr)
+    shares = np.maximum(degree, 1.0) ** -degree_exponent
+    mean = float(shares @ degree) / matrix.nnz if matrix.nnz else 1.0
+    return (shares / mean).astype(np.float32)
 
 
 @numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")
@@ -97,7 +124,7 @@ def _descend(
     seeds: Any,
     negatives: int,
     log_weight: Any,
-    step: Any,
+    steps: Any,
     bpr: bool,
 ) -> None:
     """One shard a task: for every positive draw negatives, score, and step down the gradient.
@@ -113,7 +140,7 @@ def _descend(
         pull = np.empty(negatives + 1, np.float32)
         change = np.empty(width, np.float32)
         for at in range(bounds[shard], bounds[shard + 1]):
-            user = users[positive_users[at]]
+            user, step = users[positive_users[at]], steps[positive_users[at]]
             drawn[0] = positive_items[at]
             for n in range(1, negatives + 1):
                 state ^= state << np.uint64(13)  # xorshift64 (Marsaglia 2003)

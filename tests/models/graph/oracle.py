@@ -26,7 +26,7 @@ def descend(
     shards: list[list[tuple[int, int]]],
     known: np.ndarray,
     seeds: list[int],
-    step: float,
+    steps: np.ndarray,
     config: LightGCNConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Users and items after one pass: every shard on its own items, the changes of all added."""
@@ -37,8 +37,8 @@ def descend(
             drawn, state = draw(known, state, config.negatives)
             nodes, u = [item, *drawn], users[user].clone()
             scores = (mine[nodes] @ u).requires_grad_()
-            torch.autograd.backward(ranking_loss(scores[None], config))
+            torch.autograd.backward(ranking_loss(scores[None], config.loss, config.negative_weight))
             for node, slope in zip(nodes, scores.grad, strict=True):  # drawn twice, changed twice
-                users[user] -= step * slope * mine[node]
-                mine[node] -= step * slope * u
+                users[user] -= steps[user].item() * slope * mine[node]
+                mine[node] -= steps[user].item() * slope * u
     return users.numpy(), items + sum(mine.numpy() - items for mine in copies)

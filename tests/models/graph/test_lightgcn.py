@@ -8,13 +8,14 @@ from scipy import sparse
 from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
-from models.graph import autograd
+from models.graph import autograd, batched_descent
 from models.graph.lightgcn import LightGCN, LightGCNConfig, singular_vectors
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
+from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions
 from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
 
-SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16, refreshes=2)
+SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16, refreshes=2, device="cpu")
 
 
 class TestLightGCN(PersonalContract):
@@ -48,6 +49,17 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert np.array_equal(one.item_factors_, several.item_factors_)
 
 
+def test_entries_that_are_not_positive_are_no_likes() -> None:
+    world = small_world()
+    noted = world.positive.tolil()
+    noted[0, np.flatnonzero(world.positive[[0]].toarray()[0] == 0)] = -1
+    likes, rated = (Interactions.from_positive(m) for m in (world.positive, world.positive))
+    rated = Interactions(**{**vars(likes), "rating": sparse.csr_array(noted)})
+    a = LightGCN(SMALL).fit(likes, seed=1)
+    b = LightGCN(changed(matrix="rating")).fit(rated, seed=1)
+    assert np.array_equal(a.item_factors_, b.item_factors_)
+
+
 def test_seeds_matter() -> None:
     a, b = (LightGCN(SMALL).fit(small_world(), seed=seed) for seed in (1, 2))
     assert not np.array_equal(a.item_factors_, b.item_factors_)
@@ -62,10 +74,27 @@ def test_progress_is_told_after_every_epoch() -> None:
 def test_layer_weights_are_as_many_as_layers_and_one() -> None:
     assert LightGCNConfig(layers=3).weights() == (0.25,) * 4
     assert changed(layers=1, layer_weights=(0.1, 0.9)).weights() == (0.1, 0.9)
-    with pytest.raises(ValidationError, match="layer_weights wants 3 numbers, for the layers 0 to 2, not 2"):
-        changed(layers=2, layer_weights=(0.5, 0.5))
-    with pytest.raises(ValidationError, match="layers"):
-        changed(layers=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        (
+            {"layers": 2, "layer_weights": (0.5, 0.5)},
+            ("layer_weights",),
+            "3 numbers, for the layers 0 to 2, not 2",
+        ),
+        ({"layers": 1, "layer_weights": (0, 0)}, ("layer_weights",), "at least one weight must be above 0"),
+        ({"layers": 1, "layer_weights": (1, -1)}, ("layer_weights", 1), "greater than or equal to 0"),
+        ({"layers": 5, "layer_weights": (1,)}, ("layers",), "less than or equal to 4"),
+    ],
+)
+def test_what_is_wrong_with_layers_is_named(
+    options: dict[str, object], field: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        changed(**options)
+    assert [fault["loc"] for fault in caught.value.errors()] == [field]
 
 
 def test_a_million_positives_get_the_most_epochs_by_default() -> None:
@@ -74,17 +103,41 @@ def test_a_million_positives_get_the_most_epochs_by_default() -> None:
     assert changed(epochs=3).passes(10**9) == 3
 
 
-def test_only_the_outermost_layer_leaves_nothing_of_the_node_itself() -> None:
-    world = small_world()
-    fit = LightGCN(changed(layers=1, layer_weights=(0.0, 1.0))).fit(world, seed=1)
-    alike = LightGCN(changed(layers=1, layer_weights=(0.5, 0.5))).fit(world, seed=1)
-    scores = fit.score(np.arange(N_USERS)), alike.score(np.arange(N_USERS))
-    assert not np.allclose(np.nan_to_num(scores[0]), np.nan_to_num(scores[1]), atol=1e-3)
+def test_negatives_count_together_as_a_tenth_of_the_known_items() -> None:
+    assert LightGCNConfig(negatives=50).weight_of_a_negative(4000) == pytest.approx(8)
+    assert changed(negative_weight=3.0).weight_of_a_negative(4000) == 3
+
+
+def test_the_outermost_layer_alone_leaves_nothing_of_the_node_itself() -> None:
+    likes = np.kron(np.eye(20), np.ones((3, 2)))  # three users each share two items with nobody else
+    data = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
+    alone, alike = (
+        LightGCN(changed(layers=1, layer_weights=weights)).fit(data, seed=1).user_factors_.reshape(20, 3, 16)
+        for weights in ((0, 1), (0.5, 0.5))
+    )
+    np.testing.assert_allclose(alone, alone[:, :1].repeat(3, axis=1), rtol=1e-6)
+    assert np.abs(alike - alike[:, :1]).max() > 1e-3
+
+
+def test_the_decay_of_an_epoch_does_not_depend_on_how_often_it_propagates() -> None:
+    data = Interactions.from_positive(
+        sparse.csr_array(np.ones((6, 5)))
+    )  # nothing to learn: only the decay acts
+    lengths = [
+        np.linalg.norm(LightGCN(changed(start="svd", gain=1e-9, refreshes=n)).fit(data, seed=1).item_factors_)
+        for n in (1, 8, 50)
+    ]
+    assert lengths == pytest.approx([lengths[1]] * 3, rel=0.2)
 
 
 def test_a_training_that_runs_away_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="diverged"):
         LightGCN(changed(step=10, gain=100, epochs=50, start="random")).fit(small_world(), seed=1)
+
+
+def test_embeddings_that_decay_to_nothing_are_an_error() -> None:
+    with pytest.raises(RuntimeError, match="vanished; a smaller `shrink`"):
+        LightGCN(changed(step=0.05, shrink=100, epochs=40)).fit(small_world(), seed=1)
 
 
 # -- where it starts ------------------------------------------------------------------------------------
@@ -109,6 +162,14 @@ def test_it_starts_from_the_factors_of_another_model() -> None:
     expected = Propagation(normalized_adjacency(world.positive)).propagate(base, idle.weights())
     ours = np.vstack([model.user_factors_, model.item_factors_])
     np.testing.assert_allclose(ours / np.linalg.norm(ours), expected / np.linalg.norm(expected), atol=1e-4)
+
+
+def test_it_fits_the_als_it_starts_from() -> None:
+    world = small_world()
+    als = ALS(ALSConfig(factors=16, matrix="positive")).fit(world, seed=1)
+    warm = LightGCN(SMALL).fit(world, seed=1, warm_start=als)
+    own = LightGCN(changed(start="als")).fit(world, seed=1)
+    assert np.array_equal(own.user_factors_, warm.user_factors_)
 
 
 @pytest.mark.parametrize(
@@ -145,33 +206,68 @@ def test_items_that_share_a_feature_become_more_alike() -> None:
     assert same_tag[1] > 0.9 > same_tag[0]
 
 
-# -- autograd -------------------------------------------------------------------------------------------
+# -- on a GPU, and by autograd: both run on the CPU too ---------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_training_by_autograd_brings_back_the_withheld_diagonal_too(loss: str) -> None:
-    data, config = checkerboard(), changed(loss=loss, epochs=300, device="cpu")
-    adjacency, rng = normalized_adjacency(data.positive), np.random.default_rng(0)
-    told: list[tuple[int, int]] = []
-    start = 0.1 * rng.standard_normal((60, 16), np.float32)
-    base = autograd.train(start.copy(), data.positive, adjacency, config, rng, lambda *at: told.append(at))
-    final = Propagation(adjacency).propagate(base, config.weights())
+def finds_the_diagonal(base: np.ndarray, data: Interactions, config: LightGCNConfig) -> bool:
+    final = Propagation(normalized_adjacency(data.positive)).propagate(base, config.weights())
     scores = final[:30] @ final[30:].T
     scores[data.positive.toarray() > 0] = -np.inf
-    assert np.array_equal(scores.argmax(axis=1), np.arange(30))
-    assert told[-1] == (300, 300)
+    return np.array_equal(scores.argmax(axis=1), np.arange(30))
+
+
+def noise(rows: int = 60) -> np.ndarray:
+    return 0.1 * np.random.default_rng(0).standard_normal((rows, 16), np.float32)
+
+
+def test_training_by_autograd_brings_back_the_withheld_diagonal_too() -> None:
+    data, config, rng = checkerboard(), changed(epochs=20), np.random.default_rng(0)
+    adjacency = normalized_adjacency(data.positive)
+    told: list[tuple[int, int]] = []
+    base = autograd.train(
+        noise(), data.positive, adjacency, config, rng, lambda *at: told.append(at), learning_rate=0.05
+    )
+    assert finds_the_diagonal(base, data, config)
+    assert told == [(done, 20) for done in range(1, 21)]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_the_gradient_of_the_base_is_the_propagated_gradient_of_the_final_embeddings(loss: str) -> None:
-    world, config = small_world(), changed(loss=loss)
+def test_training_in_batches_brings_back_the_withheld_diagonal_too(loss: str) -> None:
+    data, config, rng = checkerboard(), changed(loss=loss, epochs=20, step=0.3), np.random.default_rng(0)
+    adjacency = normalized_adjacency(data.positive)
+    told: list[tuple[int, int]] = []
+    base = batched_descent.train(
+        noise(), data.positive, adjacency, config, rng, lambda *at: told.append(at), torch.device("cpu")
+    )
+    assert finds_the_diagonal(base, data, config)
+    assert told == [(done, 20) for done in range(1, 21)]
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr"])
+def test_a_batch_steps_down_the_sum_of_its_losses(loss: Loss) -> None:
+    rng = np.random.default_rng(4)
+    final = torch.from_numpy(noise(20)).requires_grad_()
+    users = torch.from_numpy(rng.integers(0, 5, 30))
+    ranked = torch.from_numpy(rng.integers(5, 20, (30, 4)))
+    steps = torch.from_numpy(rng.random(30, np.float32))
+    scores = (final[ranked] * final[users][:, None]).sum(dim=2)
+    losses = torch.stack([autograd.ranking_loss(row[None], loss, 3) for row in scores])
+    (slope,) = torch.autograd.grad(losses @ steps, final)
+    ours = final.detach().clone()
+    batched_descent._descend(ours, users, ranked, steps, loss, 3)
+    torch.testing.assert_close(ours, final.detach() - slope, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr"])
+def test_the_gradient_of_the_base_is_the_propagated_gradient_of_the_final_embeddings(loss: Loss) -> None:
+    world, config = small_world(), SMALL
     adjacency = normalized_adjacency(world.positive)
     graph = adjacency_tensor(adjacency, torch.device("cpu"))
     base = torch.randn(N_USERS + N_ITEMS, 16, generator=torch.Generator().manual_seed(1)).requires_grad_()
     final = propagate_tensor(graph, base, config.weights())
     final.retain_grad()
     scores = final[:N_USERS] @ final[N_USERS:].T
-    autograd.ranking_loss(scores, config).backward()
+    autograd.ranking_loss(scores, loss, 3).backward()
     assert base.grad is not None
     assert final.grad is not None
     ours = Propagation(adjacency).propagate(final.grad.numpy(), config.weights())

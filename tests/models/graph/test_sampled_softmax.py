@@ -5,7 +5,7 @@ from scipy import sparse
 
 from models.graph import sampled_softmax
 from models.graph.lightgcn import LightGCNConfig
-from models.graph.sampled_softmax import N_SHARDS, Loss, ShardedDescent
+from models.graph.sampled_softmax import N_SHARDS, Loss, ShardedDescent, user_shares
 from tests.models.graph import oracle
 
 
@@ -29,13 +29,14 @@ def test_a_pass_is_the_plain_descent_of_every_shard(loss: Loss) -> None:
     known = np.flatnonzero(np.arange(40) % 7)
     shards = [[(4 * n + s, int(rng.choice(known))) for n in range(12)] for s in range(4)]
     seeds = [int(seed) for seed in rng.integers(1, 2**63, 4)]
+    steps = rng.random(50, np.float32)
     config = LightGCNConfig(loss=loss, negatives=6, negative_weight=5)
-    expected = oracle.descend(users, items, shards, known, seeds, 0.3, config)
+    expected = oracle.descend(users, items, shards, known, seeds, steps, config)
     at = np.array([pair for shard in shards for pair in shard])
     copies = np.empty((4, *items.shape), np.float32)
     sampled_softmax._descend(
         users, items, copies, at[:, 0].copy(), at[:, 1].copy(), np.arange(0, 49, 12), known,
-        np.array(seeds, np.uint64), 6, np.float32(np.log(5)), np.float32(0.3), loss == "bpr",
+        np.array(seeds, np.uint64), 6, np.float32(np.log(5)), steps, loss == "bpr",
     )  # fmt: skip
     sampled_softmax._merge(items, copies)
     np.testing.assert_allclose(users, expected[0], atol=2e-5)
@@ -80,6 +81,14 @@ def test_the_number_of_threads_changes_no_bit_and_the_seed_does(loss: Loss) -> N
         numba.set_num_threads(threads)
     assert all(np.array_equal(a, b) for a, b in zip(one, many, strict=True))
     assert not np.array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_shares_fall_with_the_degree_and_are_1_on_average(exponent: float) -> None:
+    matrix = positives()
+    degree, shares = np.diff(matrix.indptr), user_shares(matrix, exponent)
+    assert shares @ degree == pytest.approx(matrix.nnz, rel=1e-5)
+    np.testing.assert_allclose(shares * degree**exponent, shares[0] * degree[0] ** exponent, rtol=1e-5)
 
 
 def test_the_quick_exponential_is_one() -> None:

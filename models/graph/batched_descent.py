@@ -1,0 +1,97 @@
+"""Lazy propagation on a GPU: what `models.graph.lightgcn` does on the CPU, with batches in place of shards.
+
+The positives of a batch step at once, each from the embeddings as they were before it; everything else, and so every
+field of the config, is as on the CPU. Sums on a GPU have no fixed order: its bits differ from run to run.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from models.base import FloatArray, Progress
+from models.graph.autograd import ranking_loss
+from models.graph.propagation import adjacency_tensor, propagate_tensor
+from models.graph.sampled_softmax import Loss, user_shares
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.graph.lightgcn import LightGCNConfig
+
+_BATCH = 512  # positives: so few that even a popular item is hardly pulled twice from the same place
+
+
+def train(
+    base: FloatArray,
+    matrix: sparse.csr_array,
+    adjacency: sparse.csr_array,
+    config: LightGCNConfig,
+    rng: np.random.Generator,
+    progress: Progress,
+    device: torch.device,
+) -> FloatArray:
+    """Train on `device`.
+
+    Args:
+        base: (n_nodes, f) float32, the embeddings to start from.
+        matrix: (n_users, n_items), the positives.
+        adjacency: (n_nodes, n_nodes), of `normalized_adjacency`.
+        config: says how.
+        rng: the source of randomness.
+        progress: called after every epoch.
+        device: where.
+
+    Returns:
+        The trained base embeddings, (n_nodes, f) float32.
+    """
+    import torch  # noqa: PLC0415  (takes a second: only who fits pays it)
+
+    graph, weights, n_users = adjacency_tensor(adjacency, device), config.weights(), matrix.shape[0]
+    embeddings = torch.from_numpy(base).to(device)
+    users = torch.from_numpy(np.repeat(np.arange(n_users), np.diff(matrix.indptr))).to(device)
+    items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device) + n_users
+    shares = torch.from_numpy(user_shares(matrix, config.degree_exponent)).to(device)
+    known = torch.unique(items)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
+    epochs, weight = config.passes(matrix.nnz), config.weight_of_a_negative(len(known))
+    for epoch in range(epochs):
+        order = torch.randperm(len(users), generator=generator, device=device)
+        for part, positives in enumerate(order.tensor_split(config.refreshes)):
+            step = config.step_at((epoch + part / config.refreshes) / epochs)
+            final = propagate_tensor(graph, embeddings, weights)
+            change = final.clone()
+            for batch in torch.split(positives, _BATCH):
+                size = (len(batch), config.negatives)
+                negatives = known[torch.randint(len(known), size, generator=generator, device=device)]
+                ranked = torch.column_stack([items[batch], negatives])
+                _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)
+            change -= final
+            embeddings *= exp(-config.shrink * step / config.refreshes)
+            embeddings += config.effective_gain() * propagate_tensor(graph, change, weights)
+        progress(epoch + 1, epochs)
+    trained: FloatArray = embeddings.cpu().numpy()
+    return trained
+
+
+def _descend(
+    final: torch.Tensor,
+    users: torch.Tensor,
+    ranked: torch.Tensor,
+    steps: torch.Tensor,
+    loss: Loss,
+    negative_weight: float,
+) -> None:
+    """One step down the loss of each row of `ranked`, a positive and its negatives, all at once and in place."""
+    import torch  # noqa: PLC0415  (as above)
+
+    of_users, of_items = final[users], final[ranked]
+    scores = torch.einsum("bf,bnf->bn", of_users, of_items).requires_grad_()
+    (slopes,) = torch.autograd.grad(ranking_loss(scores, loss, negative_weight) * len(users), scores)
+    slopes = slopes * steps[:, None]
+    final.index_add_(0, users, torch.einsum("bn,bnf->bf", slopes, of_items), alpha=-1)
+    of_items = slopes[:, :, None] * of_users[:, None]
+    final.index_add_(0, ranked.flatten(), of_items.flatten(0, 1), alpha=-1)
