@@ -11,6 +11,8 @@ from models.linear.ease import EASE, EASEConfig, dense_mb, weigh_users
 from tests.models.contract import N_USERS, ONE_ITEM_USER, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PLAIN = EASEConfig(regularization=2.0, user_exponent=0.0, neighbours=100)
 
 
@@ -105,9 +107,9 @@ def test_a_rating_of_zero_alone_spoils_nobodys_scores(solver: str) -> None:
 @pytest.mark.parametrize("neighbours", [50, 100_000])
 @pytest.mark.parametrize("solver", ["dense", "sparse"])
 def test_the_memory_limit_holds(solver: Literal["dense", "sparse"], neighbours: int) -> None:
-    data = interactions(np.random.default_rng(0).random((200, 1000)) < 0.05)
-    limit = int(np.ceil(dense_mb(1000, neighbours))) if solver == "dense" else 10
-    block_of_scores = 1000 * 1000 * 4e-6 if solver == "sparse" else 0
+    data = interactions(np.random.default_rng(0).random((200, 600)) < 0.05)
+    limit = int(np.ceil(dense_mb(600, neighbours))) if solver == "dense" else 4
+    block_of_scores = 600 * 600 * 4e-6 if solver == "sparse" else 0
     model = EASE(EASEConfig(memory_mb=limit, solver=solver, neighbours=neighbours))
     assert peak_mb(lambda: model.fit(data, seed=1)) < limit + block_of_scores
     assert model.similarity_.nnz > 0

@@ -7,6 +7,8 @@ from scipy import sparse
 
 from models.linear import regression
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 small_matrices = hnp.arrays(
     np.float32,
     st.tuples(st.integers(1, 12), st.integers(1, 9)),

@@ -7,6 +7,8 @@ from scipy import sparse
 
 from models.linear import spectrum
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @settings(max_examples=40, deadline=None)
 @given(
