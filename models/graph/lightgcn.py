@@ -100,7 +100,9 @@ class LightGCNConfig(Config):
         description="Weight of an item's genres and tags in the graph, as a share of its users'; 0 leaves them out.",
     )
     device: Device = Field(
-        default="auto", description="Where to train: `auto` takes a GPU if there is one, else the CPU."
+        default="auto",
+        description="Where to train: `auto` takes a GPU if there is one, else the CPU. All other fields mean the same "
+        "on both.",
     )
 
     @field_validator("layer_weights")
