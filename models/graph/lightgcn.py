@@ -34,7 +34,7 @@ from models.scoring.launch import one_blas_thread
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 40
 _MILLION = 1_000_000
 _RIVAL_SHARE = (
-    0.1  # of the known items that a positive is compared with: all make the loss too hard to learn from
+    0.2  # of the known items, what a positive is compared with: all of them is too hard on small data
 )
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 _VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
@@ -63,7 +63,7 @@ class LightGCNConfig(Config):
         gt=0,
         le=1e6,
         description="As how many items each negative counts in the softmax; by default all negatives of a positive "
-        "count together as a tenth of the known items.",
+        "count together as a fifth of the known items.",
     )
     degree_exponent: float = Field(
         default=0.0,

@@ -103,8 +103,8 @@ def test_a_million_positives_get_the_most_epochs_by_default() -> None:
     assert changed(epochs=3).passes(10**9) == 3
 
 
-def test_negatives_count_together_as_a_tenth_of_the_known_items() -> None:
-    assert LightGCNConfig(negatives=50).weight_of_a_negative(4000) == pytest.approx(8)
+def test_negatives_count_together_as_a_fifth_of_the_known_items() -> None:
+    assert LightGCNConfig(negatives=50).weight_of_a_negative(4000) == pytest.approx(16)
     assert changed(negative_weight=3.0).weight_of_a_negative(4000) == 3
 
 
