@@ -56,6 +56,9 @@ class Config(BaseModel):
         default=None, description="Which training matrix to use; by default the one the model names."
     )
 
+    def check_machine(self) -> None:
+        """Raise a ValueError if this machine lacks what the hyperparameters ask for."""
+
 
 class Recommender(ABC):
     """A model of which items a user will want. See the module's text for how subclasses plug in.

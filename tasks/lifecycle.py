@@ -12,7 +12,7 @@ from datetime import datetime
 
 from models.registry import recommender_class
 from tasks.datasets.prepare import prepare
-from tasks.errors import NightError
+from tasks.errors import NightError, UsageError
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home, locked
 from tasks.land import plan_intake
@@ -69,6 +69,7 @@ def run_night(
     Raises:
         NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
     """
+    _refuse_missing_device(settings)
     with locked(home):
         prepare(home, watcher)
         with (
@@ -120,6 +121,15 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag
     configs = {name: settings.models.config(name) for name in names}
     source = source_hash(dag, "tasks.stages", *(recommender_class(name).__module__ for name in names))
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
+
+
+def _refuse_missing_device(settings: Settings) -> None:
+    """A model that the machine cannot train is an error now, not after an hour of other models."""
+    for name in settings.models.shelf:
+        try:
+            settings.models.config(name).check_machine()
+        except ValueError as reason:
+            raise UsageError(f"The model {name} cannot be trained on this machine: {reason}.") from None
 
 
 def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:

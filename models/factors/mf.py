@@ -11,14 +11,14 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, FloatArray, IntArray, Progress, Recommender
-from models.graph.propagation import Device
+from models.device import DeviceConfig
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
 logger = logging.getLogger(__name__)
 
 
-class MFConfig(Config):
+class MFConfig(DeviceConfig):
     """Hyperparameters of `mf`. Strengths are for ratings in standard deviations: they fit any scale."""
 
     factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
@@ -58,9 +58,6 @@ class MFConfig(Config):
         le=100,
         description="In rankings, not in predictions, an item also has this times the logarithm of its number "
         "of ratings, in standard errors of a prediction; 0 ranks by the predicted rating alone.",
-    )
-    device: Device = Field(
-        default="auto", description="Where to train: `cpu`, `cuda`, or `auto` for a GPU if there is one."
     )
 
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from torch.nn import functional
 
 from models.base import FloatArray, Progress
-from models.graph.propagation import torch_device
+from models.device import torch_device
 from models.scoring.launch import one_torch_thread
 
 if TYPE_CHECKING:

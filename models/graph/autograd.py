@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray, Progress
-from models.graph.propagation import adjacency_tensor, propagate_tensor, torch_device
+from models.device import torch_device
+from models.graph.propagation import adjacency_tensor, propagate_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +64,7 @@ def train(
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
             drawn = torch.randint(
-                len(known), (len(batch), config.negatives), generator=generator, device=device
+                len(known), (len(batch), config.negatives_drawn()), generator=generator, device=device
             )
             nodes = torch.column_stack([users[batch], items[batch], known[drawn]])
             final = propagate_tensor(graph, embeddings, config.weights())[nodes]

@@ -65,7 +65,7 @@ def train(
             final = propagate_tensor(graph, embeddings, weights)
             change = final.clone()
             for batch in torch.split(positives, _BATCH):
-                size = (len(batch), config.negatives)
+                size = (len(batch), config.negatives_drawn())
                 negatives = known[torch.randint(len(known), size, generator=generator, device=device)]
                 ranked = torch.column_stack([items[batch], negatives])
                 _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)

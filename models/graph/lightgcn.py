@@ -17,22 +17,19 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, DivergedError, FloatArray, Progress, Recommender
+from models.device import DeviceConfig, torch_device
 from models.graph import batched_descent
-from models.graph.propagation import (
-    Device,
-    Propagation,
-    normalized_adjacency,
-    positive_entries,
-    torch_device,
-)
+from models.graph.propagation import Propagation, normalized_adjacency, positive_entries
 from models.graph.sampled_softmax import Loss, ShardedDescent
+from models.graph.starting_point import noise, overlay, singular_embeddings
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
-from models.scoring.launch import one_blas_thread
 
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 40
 _MILLION = 1_000_000
+_LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128
+_NEGATIVE_ENTRIES = 16_384  # of the vectors drawn against a positive, between those bounds
 _RIVAL_SHARE = (
     0.2  # of the known items, what a positive is compared with: all of them is too hard on small data
 )
@@ -40,7 +37,7 @@ _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 _VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
 
 
-class LightGCNConfig(Config):
+class LightGCNConfig(DeviceConfig):
     """Hyperparameters of `lightgcn`."""
 
     factors: int = Field(default=256, ge=1, le=2048, description="Length of the embeddings.")
@@ -57,7 +54,13 @@ class LightGCNConfig(Config):
         description="How often each positive is used; by default 40 times for a million positives, and less "
         "often for fewer or more, but at least 10 times.",
     )
-    negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
+    negatives: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Items drawn against each positive; by default 64, and up to 128 where embeddings are shorter than "
+        "the default, for there they cost less.",
+    )
     negative_weight: float | None = Field(
         default=None,
         gt=0,
@@ -99,11 +102,6 @@ class LightGCNConfig(Config):
         le=100,
         description="Weight of an item's genres and tags in the graph, as a share of its users'; 0 leaves them out.",
     )
-    device: Device = Field(
-        default="auto",
-        description="Where to train: `auto` takes a GPU if there is one, else the CPU. All other fields mean the same "
-        "on both.",
-    )
 
     @field_validator("layer_weights")
     @classmethod
@@ -128,11 +126,17 @@ class LightGCNConfig(Config):
         share = max(n_positives, 1) / _MILLION
         return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
 
+    def negatives_drawn(self) -> int:
+        """Items drawn against each positive."""
+        return self.negatives or min(
+            _MOST_NEGATIVES, max(_LEAST_NEGATIVES, _NEGATIVE_ENTRIES // self.factors)
+        )
+
     def weight_of_a_negative(self, n_known: int) -> float:
         """As how many of `n_known` items, those that anybody has, each negative counts."""
         if self.negative_weight is not None:
             return self.negative_weight
-        return _RIVAL_SHARE * n_known / self.negatives
+        return _RIVAL_SHARE * n_known / self.negatives_drawn()
 
     def step_at(self, done: float) -> float:
         """The step when `done`, between 0 and 1, of the training is over."""
@@ -149,6 +153,7 @@ class LightGCN(FactorRecommender):
     name: ClassVar[str] = "lightgcn"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = LightGCNConfig
+    remedy: ClassVar[str] = "a smaller `step` or `gain` is safer"
     config: LightGCNConfig
 
     def _fit(
@@ -177,29 +182,21 @@ class LightGCN(FactorRecommender):
         n_users, n_items = matrix.shape
         self.known_users_ = np.diff(matrix.indptr) > 0
         self.known_items_ = np.bincount(matrix.indices, minlength=n_items) > 0
-        _refuse_nonsense(final[: n_users + n_items], matrix.nnz)
         self.user_factors_ = final[:n_users].copy()
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        lengths = np.square(self.item_factors_, dtype=np.float64).sum(axis=1)[self.known_items_]
+        if lengths.size and lengths.mean() < _VANISHED:
+            raise DivergedError("lightgcn: the embeddings vanished; a smaller `shrink` or `step` is safer")
 
     def _alternating_least_squares(self, data: Interactions, seed: int) -> Recommender:
         from models.factors.als import ALS, ALSConfig  # noqa: PLC0415  (implicit takes long: only who asks pays)
 
         config = ALSConfig(factors=self.config.factors, matrix=self.config.matrix or self.matrix)
         return ALS(config).fit(data, seed=seed)
-
-
-def _refuse_nonsense(final: FloatArray, n_positives: int) -> None:
-    """Final embeddings that are not finite, or that have all but gone, are a failed fit.
-
-    Raises:
-        RuntimeError: they are.
-    """
-    square = np.square(final, dtype=np.float64).sum(axis=1)
-    if not np.isfinite(square).all():
-        raise RuntimeError("lightgcn: training diverged; a smaller `step` or `gain` is safer")
-    if n_positives and square.mean() < _VANISHED:
-        raise RuntimeError("lightgcn: the embeddings vanished; a smaller `shrink` or `step` is safer")
 
 
 def _base(
@@ -209,13 +206,13 @@ def _base(
     rng: np.random.Generator,
     warm_start: Recommender | None,
 ) -> FloatArray:
-    """The embeddings to start from, (n_nodes, factors) float32, those of users and items of root mean square 0.1.
+    """The embeddings to start from, (n_nodes, factors) float32.
 
     Raises:
         ValueError: the warm start has no factors, or has those of other users or items or of another length.
     """
     n_users, n_items = shape
-    base = 0.1 * rng.standard_normal((adjacency.shape[0], config.factors), np.float32)
+    base = noise(adjacency.shape[0], config.factors, rng)
     if warm_start is not None:
         if not isinstance(warm_start, FactorRecommender):
             raise ValueError(f"lightgcn can start from a factor model, not from {warm_start.name}")
@@ -226,35 +223,12 @@ def _base(
                 f"but {warm_start.name} has {found.shape[0]} of {found.shape[1]}"
             )
     elif config.start == "svd":
-        found = singular_vectors(adjacency[:n_users, n_users : n_users + n_items], config.factors, rng)
+        likes = adjacency[:n_users, n_users : n_users + n_items]
+        found = singular_embeddings(likes, config.factors, rng)
     else:
         return base
-    scale = np.sqrt(np.square(found).mean()) if found.size else 0
-    if scale > 0:
-        base[: len(found), : found.shape[1]] = found * np.float32(0.1 / scale)
+    overlay(base, found)
     return base
-
-
-def singular_vectors(matrix: sparse.csr_array, rank: int, rng: np.random.Generator) -> FloatArray:
-    """Rows, then columns of `matrix` in its first `rank` singular directions, each by the root of its value.
-
-    Randomised, by four power iterations on 16 directions more than asked for (Halko, Martinsson & Tropp 2011).
-
-    Args:
-        matrix: (m, n) float32.
-        rank: at least 1.
-        rng: the source of randomness.
-
-    Returns:
-        (m + n, min(rank, m, n)) float32.
-    """
-    with one_blas_thread():  # so that the bits do not depend on the number of threads
-        basis = rng.standard_normal((matrix.shape[1], min(rank + 16, *matrix.shape)), np.float32)
-        for _ in range(4):
-            basis = np.linalg.qr(matrix.T @ (matrix @ basis))[0]
-        left, values, right = np.linalg.svd(matrix @ basis, full_matrices=False)
-        both = np.vstack([left, basis @ right.T]) * np.sqrt(values)
-    return np.ascontiguousarray(both[:, :rank], np.float32)
 
 
 def _descend_lazily(
@@ -272,7 +246,7 @@ def _descend_lazily(
     descent = ShardedDescent(
         matrix,
         loss=config.loss,
-        negatives=config.negatives,
+        negatives=config.negatives_drawn(),
         negative_weight=config.weight_of_a_negative(len(np.unique(matrix.indices))),
         seed=int(rng.integers(2**31)),
         degree_exponent=config.degree_exponent,

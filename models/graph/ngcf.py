@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
-from models.graph.propagation import Device
+from models.device import DeviceConfig
 from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
@@ -19,7 +19,7 @@ _LEAST_EPOCHS, _MOST_EPOCHS = 10, 20
 _HALF_MILLION, _MILLION = 500_000, 1_000_000
 
 
-class NGCFConfig(Config):
+class NGCFConfig(DeviceConfig):
     """Hyperparameters of `ngcf`."""
 
     factors: int = Field(default=64, ge=1, le=1024, description="Length of the vectors of one layer.")
@@ -60,9 +60,6 @@ class NGCFConfig(Config):
     message_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Share of a layer's entries that a pass silences."
     )
-    device: Device = Field(
-        default="auto", description="Where to train: `cpu`, `cuda`, or `auto` for a GPU if there is one."
-    )
 
     def passes(self, n_positives: int) -> int:
         """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
@@ -87,6 +84,7 @@ class NGCF(FactorRecommender):
     name: ClassVar[str] = "ngcf"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = NGCFConfig
+    remedy: ClassVar[str] = "a smaller `step` or `gain` is safer"
     config: NGCFConfig
 
     def _fit(

@@ -15,15 +15,15 @@ import torch
 from scipy import sparse
 
 from models.base import FloatArray, Progress
+from models.device import torch_device
 from models.graph.bi_interaction import final_embeddings, graph_product
-from models.graph.lightgcn import singular_vectors
-from models.graph.propagation import normalized_adjacency, torch_device
+from models.graph.propagation import normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
+from models.graph.starting_point import noise, overlay, singular_embeddings
 
 if TYPE_CHECKING:
     from models.graph.ngcf import NGCFConfig
 
-_START_LENGTH = 0.1  # root mean square of the base embeddings at first
 _PASSED_ON = 0.5  # W1 at first, times the identity: A + I can double what it is applied to
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 
@@ -31,11 +31,7 @@ _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 def train(
     matrix: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator, progress: Progress
 ) -> FloatArray:
-    """The final embeddings of the users, then the items: (n_users + n_items, (layers + 1) · factors) float32.
-
-    Raises:
-        RuntimeError: training diverged.
-    """
+    """The final embeddings of the users, then the items: (n_users + n_items, (layers + 1) · factors) float32."""
     device, n_users = torch_device(config.device), matrix.shape[0]
     adjacency = normalized_adjacency(matrix)
     product = graph_product(adjacency, device)
@@ -73,8 +69,6 @@ def train(
         progress(epoch + 1, epochs)
     with torch.no_grad():
         final = final_embeddings(base, weights, product)
-    if not torch.isfinite(final).all():
-        raise RuntimeError("ngcf: training diverged; a smaller `step` or `gain` is safer")
     return np.ascontiguousarray(final.cpu().numpy())
 
 
@@ -92,13 +86,10 @@ def initial_parameters(
         (n_users + n_items, factors), then `layers` times (2 · factors, factors), all float32.
     """
     factors = config.factors
-    base = _START_LENGTH * rng.standard_normal((sum(likes.shape), factors), np.float32)
+    base = noise(sum(likes.shape), factors, rng)
     if config.start == "xavier":
         return base, *(_xavier(2 * factors, factors, rng) for _ in range(config.layers))
-    vectors = singular_vectors(likes, factors, rng)
-    scale = np.sqrt(np.square(vectors).mean()) if vectors.size else 0
-    if scale > 0:
-        base[:, : vectors.shape[1]] = vectors * np.float32(_START_LENGTH / scale)
+    overlay(base, singular_embeddings(likes, factors, rng))
     # The graph smooths singular vectors as they are: a random W1 would scramble them.
     smooths = np.vstack([_PASSED_ON * np.eye(factors), np.zeros((factors, factors))]).astype(np.float32)
     return base, *(smooths.copy() for _ in range(config.layers))

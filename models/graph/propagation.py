@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -23,8 +23,6 @@ from models.scoring.launch import one_launch
 
 if TYPE_CHECKING:
     import torch
-
-Device = Literal["auto", "cpu", "cuda"]
 
 _PARTS = 64  # of equally many non-zeros each: enough that no thread waits long for the others
 
@@ -152,22 +150,9 @@ def _multiply_add(
                 out[row, f] = gain * total[f] + (own * base[row, f] if own != 0 else np.float32(0))
 
 
-def torch_device(device: Device) -> torch.device:
-    """The device to train on: `auto` is the first GPU, or the CPU without one.
-
-    Raises:
-        ValueError: a GPU is asked for and there is none.
-    """
-    import torch  # noqa: PLC0415  (takes a second: only who fits pays it)
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch finds no GPU: say 'auto' or 'cpu'")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def adjacency_tensor(adjacency: sparse.csr_array, device: torch.device) -> torch.Tensor:
     """The adjacency as a sparse CSR tensor, (n, n) float32 on `device`."""
-    import torch  # noqa: PLC0415  (as above)
+    import torch  # noqa: PLC0415  (takes a second: only who fits pays it)
 
     indptr, indices = (
         torch.from_numpy(part.astype(np.int64)) for part in (adjacency.indptr, adjacency.indices)

@@ -11,7 +11,7 @@ import pytest
 
 from tasks import stages
 from tasks.configure import load_settings
-from tasks.errors import NightError
+from tasks.errors import NightError, UsageError
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
 from tasks.night import Night
@@ -70,6 +70,16 @@ def test_a_night_without_room_does_not_begin(home: Home, monkeypatch: pytest.Mon
     with pytest.raises(NightError, match="The disk is full: 3 MB are left"):
         live_through(home, stages.land)
     assert Runs(home.runs).all() == []
+
+
+def test_a_model_that_the_machine_cannot_train_is_refused_before_anything_starts(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    settings = load_settings(None, ("models.shelf=popularity,mf", "models.mf.device=cuda"))
+    with pytest.raises(UsageError, match="The model mf cannot be trained on this machine: device is 'cuda'"):
+        run_night(home, settings, stages.land, Nobody(), dag=DAG)
+    assert not Runs(home.runs).all()
 
 
 def test_an_error_of_ours_is_not_its_own_cause(home: Home) -> None:

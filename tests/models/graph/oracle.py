@@ -34,7 +34,7 @@ def descend(
     for shard, mine, seed in zip(shards, copies, seeds, strict=True):
         state = seed
         for user, item in shard:
-            drawn, state = draw(known, state, config.negatives)
+            drawn, state = draw(known, state, config.negatives_drawn())
             nodes, u = [item, *drawn], users[user].clone()
             scores = (mine[nodes] @ u).requires_grad_()
             torch.autograd.backward(ranking_loss(scores[None], config.loss, config.negative_weight))

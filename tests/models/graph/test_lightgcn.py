@@ -9,7 +9,7 @@ from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
 from models.graph import autograd, batched_descent
-from models.graph.lightgcn import LightGCN, LightGCNConfig, singular_vectors
+from models.graph.lightgcn import LightGCN, LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
 from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions
@@ -103,6 +103,12 @@ def test_a_million_positives_get_the_most_epochs_by_default() -> None:
     assert changed(epochs=3).passes(10**9) == 3
 
 
+@pytest.mark.parametrize(("factors", "drawn"), [(16, 128), (64, 128), (200, 81), (256, 64), (1024, 64)])
+def test_short_embeddings_have_more_negatives_by_default(factors: int, drawn: int) -> None:
+    assert LightGCNConfig(factors=factors).negatives_drawn() == drawn
+    assert LightGCNConfig(factors=factors, negatives=5).negatives_drawn() == 5
+
+
 def test_negatives_count_together_as_a_fifth_of_the_known_items() -> None:
     assert LightGCNConfig(negatives=50).weight_of_a_negative(4000) == pytest.approx(16)
     assert changed(negative_weight=3.0).weight_of_a_negative(4000) == 3
@@ -141,16 +147,6 @@ def test_embeddings_that_decay_to_nothing_are_an_error() -> None:
 
 
 # -- where it starts ------------------------------------------------------------------------------------
-
-
-def test_singular_vectors_are_those_of_the_full_decomposition() -> None:
-    rng = np.random.default_rng(0)
-    matrix = rng.standard_normal((60, 6)) @ np.diag([9, 7, 5, 3, 2, 1]) @ rng.standard_normal((6, 45))
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    ours = singular_vectors(sparse.csr_array(matrix, dtype=np.float32), 4, rng)
-    assert ours.shape == (105, 4)
-    rebuilt = (left[:, :4] * values[:4]) @ right[:4]
-    np.testing.assert_allclose(ours[:60] @ ours[60:].T, rebuilt, atol=1e-3 * np.abs(rebuilt).max())
 
 
 def test_it_starts_from_the_factors_of_another_model() -> None:

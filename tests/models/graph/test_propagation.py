@@ -12,7 +12,6 @@ from models.graph.propagation import (
     adjacency_tensor,
     normalized_adjacency,
     propagate_tensor,
-    torch_device,
 )
 
 WEIGHTS = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=5)
@@ -140,10 +139,3 @@ def test_one_propagation_serves_embeddings_of_any_width() -> None:
     whole = propagation.propagate(base, [1, 1, 1])
     narrow = propagation.propagate(np.ascontiguousarray(base[:, :5]), [1, 1, 1])
     np.testing.assert_allclose(narrow, whole[:, :5], rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_an_error() -> None:
-    assert torch_device("auto") == torch_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match="finds no GPU"):
-        torch_device("cuda")
