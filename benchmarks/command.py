@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from models.base import Config, Progress
 from tasks.configure import load_settings
@@ -25,7 +27,8 @@ def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, 
     parser.add_argument("--seed", type=_seed, default=42)
     asked = parser.parse_args()
     overrides = tuple(f"models.{asked.model}.{option}" for option in asked.set)
-    settings = load_settings(None, (f'models.shelf=["{asked.model}"]', *overrides))
+    defaults = Path(os.devnull)  # not the settings of whoever runs it
+    settings = load_settings(defaults, (f'models.shelf=["{asked.model}"]', *overrides))
     return asked.model, settings.models.config(asked.model), asked.seed, asked
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from models.base import Recommender
 from models.interactions import Interactions
 from models.registry import recommender_class
 from tasks.errors import UsageError
@@ -70,6 +71,8 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, metavar="FILE")
     parser.add_argument("--test", type=Path, required=True, metavar="FILE")
     name, config, seed, asked = model_arguments(parser)
+    if recommender_class(name).predict is Recommender.predict:
+        raise UsageError(f"{name} ranks items; it does not predict ratings.")
 
     base, test = read_ratings(asked.base), read_ratings(asked.test)
     user_ids, users = np.unique(base[:, 0], return_inverse=True)
@@ -83,10 +86,7 @@ def main() -> None:
     started = time.perf_counter()
     model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
     seconds = time.perf_counter() - started
-    try:
-        predicted = model.predict(dense(test[:, 0], user_ids), dense(test[:, 1], item_ids))
-    except NotImplementedError as reason:
-        raise UsageError(str(reason)) from None
+    predicted = model.predict(dense(test[:, 0], user_ids), dense(test[:, 1], item_ids))
     error = predicted - test[:, 2]
     print(f"rmse={np.sqrt(np.mean(error**2)):.5f} mae={np.abs(error).mean():.5f} fit_s={seconds:.1f}")
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
@@ -55,6 +55,14 @@ class Config(BaseModel):
     matrix: MatrixName | None = Field(
         default=None, description="Which training matrix to use; by default the one the model names."
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic reads true as 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false mean nothing here")
+        return value
 
     def check_machine(self) -> None:
         """Raise a ValueError if this machine lacks what the hyperparameters ask for."""

@@ -36,16 +36,23 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
         return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
     field = _field(model, keys)
     given = fault["input"]
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+    shown = f" (given: {_toml(given)})" if isinstance(given, str | int | float | bool) else ""
     hint = (field and field.description) or "The comments in pipeline.toml say what each setting takes."
     return f"The setting {name} is wrong: {_fault(fault, field)}{shown}.", hint
+
+
+def _toml(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _fault(fault: Any, field: FieldInfo | None) -> str:
     """What pydantic says, or for numbers the whole range instead of the end that was missed."""
     asked = _range(field) if field else ""
-    if asked and (fault["type"] in _NUMBERS or fault["type"].startswith(("int_", "float_"))):
+    no_number = isinstance(fault["input"], bool) or fault["type"].startswith(("int_", "float_"))
+    if asked and (no_number or fault["type"] in _NUMBERS):
         return f"it takes a {'whole ' if _is_whole(field) else ''}number {asked}"
+    if fault["type"].startswith("bool_"):
+        return "it takes true or false"
     return str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
 
 

@@ -49,7 +49,7 @@ class EASEConfig(Config):
         ge=1,
         le=1_000_000,
         description="What the weights may take in MB while they are solved: where the dense solver would take "
-        "more, the sparse one takes over.",
+        "more, the sparse one takes over, with fewer predictors an item if it must.",
     )
 
 

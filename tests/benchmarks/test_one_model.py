@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, ratings
+from benchmarks import accuracy, ratings, size
 from benchmarks.command import refuse_bad_input
 from tasks.errors import UsageError
 
@@ -85,3 +85,12 @@ def test_a_pair_that_is_rated_twice_is_refused(asked):
 def test_ids_become_positions_and_strangers_minus_one():
     found = ratings.dense(np.array([7.0, 3.0, 5.0]), np.array([3.0, 7.0]))
     assert found.tolist() == [1, 0, -1]
+
+
+def test_size_makes_up_data_and_reports_time_and_memory(asked):
+    line = asked(
+        size.main, "--model", "item_knn", "--users", "60", "--items", "40", "--entries", "600", "--set", "k=5"
+    )
+    assert re.fullmatch(
+        r"entries=(59|60)\d data_mb=\d+ fit_s=\d+\.\d fit_mb=\d+ score_s=\d+\.\d peak_mb=\d+", line
+    )

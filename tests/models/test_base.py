@@ -23,7 +23,14 @@ def test_a_folder_that_holds_another_model_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"factors": 0}, {"alpha": 0}, {"regularization": float("nan")}, {"factor": 64}, {"iterations": 2.5}],
+    [
+        {"factors": 0},
+        {"alpha": 0},
+        {"regularization": float("nan")},
+        {"factor": 64},
+        {"iterations": 2.5},
+        {"alpha": True},
+    ],
 )
 def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
     with pytest.raises(ValidationError):

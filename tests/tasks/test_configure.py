@@ -73,6 +73,13 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
             r"takes a whole number of at least 1 and at most 2048 \(given: 'x'\)",
             "",
         ),
+        (
+            "[models.als]\nfactors = true",
+            r"takes a whole number of at least 1 and at most 2048 \(given: true\)",
+            "",
+        ),
+        ("[models.mf]\nimplicit_term = 3", r"takes true or false \(given: 3\)", "SVD"),
+        ("[models.bpr]\nsampler = true", "models.bpr.sampler is wrong", "uniform: our own trainer"),
         ("[models.als]\nalpha = nan", r"takes a number above 0 and at most \d+ \(given: nan\)", ""),
         ("[models.als]\nmatrix = 'x'", "models.als.matrix is wrong: .*'positive' or 'composite'", "matrix"),
         ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),

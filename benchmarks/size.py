@@ -1,0 +1,85 @@
+"""What one model costs at the size of MovieLens 20M, or at another.
+
+python -m benchmarks.size --model user_knn [--users 138493 --items 26744 --entries 20000000] [--set k=0] [--seed 42]
+
+The interactions are made up: users' activity and items' popularity are log-normal with about the spread of MovieLens
+20M, ratings are halves from 2 to 5. Fits, lists the 100 best for everybody, and prints seconds and peak memory as its
+machine-readable last line. Nothing is said about accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+
+import numpy as np
+from scipy import sparse
+
+from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from models.interactions import Interactions
+from models.registry import recommender_class
+from tasks.memory import peak_mb, reset_peak
+
+USER_SPREAD, ITEM_SPREAD = 1.2, 2.0  # standard deviations of log(number of ratings)
+LIKED = 3.5
+
+
+def made_up(n_users: int, n_items: int, n_entries: int, rng: np.random.Generator) -> Interactions:
+    """About `n_entries` ratings; those of 3.5 and more are positive."""
+    activity, popularity = (
+        np.exp(spread * rng.standard_normal(n))
+        for n, spread in ((n_users, USER_SPREAD), (n_items, ITEM_SPREAD))
+    )
+    popularity /= popularity.sum()
+    seen = sparse.csr_array((n_users, n_items), dtype=np.float32)
+    while seen.nnz < 0.98 * n_entries:  # pairs drawn twice count once
+        missing = n_entries - seen.nnz
+        users = rng.choice(n_users, missing, p=activity / activity.sum())
+        items = rng.choice(n_items, missing, p=popularity)
+        seen += sparse.csr_array((np.ones(missing, np.float32), (users, items)), shape=seen.shape)
+        seen.data[:] = 1
+    seen.sort_indices()
+    rating = seen.copy()
+    rating.data = rng.integers(4, 11, seen.nnz).astype(np.float32) / 2
+    positive = rating.copy()
+    positive.data = (rating.data >= LIKED).astype(np.float32)
+    positive.eliminate_zeros()
+    timestamp = sparse.csr_array((np.zeros(seen.nnz, np.int64), seen.indices, seen.indptr), shape=seen.shape)
+    features = sparse.csr_array((n_items, 0), dtype=np.float32)
+    return Interactions(
+        seen=seen,
+        rating=rating,
+        positive=positive,
+        composite=rating,
+        timestamp=timestamp,
+        item_features=features,
+    )
+
+
+def main() -> None:
+    """Make up, fit, rank, print."""
+    logging.basicConfig(format="%(message)s")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, value in {"users": 138_493, "items": 26_744, "entries": 20_000_000}.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    name, config, seed, asked = model_arguments(parser)
+    data = made_up(asked.users, asked.items, asked.entries, np.random.default_rng(seed))
+
+    reset_peak()
+    held = peak_mb()
+    started = time.perf_counter()
+    model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
+    fitted = time.perf_counter()
+    fit_mb = peak_mb()
+    model.recommend(np.arange(asked.users), 100, exclude=data.seen)
+    print(
+        f"entries={data.seen.nnz} data_mb={held:.0f} fit_s={fitted - started:.1f} fit_mb={fit_mb:.0f} "
+        f"score_s={time.perf_counter() - fitted:.1f} peak_mb={peak_mb():.0f}"
+    )
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)
