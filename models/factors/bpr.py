@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,8 @@ from models.scoring.factor_model import FactorRecommender
 
 logger = logging.getLogger(__name__)
 
+_STAGES = 8  # lengths of a step that falls where the trainer knows only constant ones
+
 
 class BPRConfig(Config):
     """Hyperparameters of `bpr`."""
@@ -28,12 +30,8 @@ class BPRConfig(Config):
     )
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
     iterations: int = Field(default=80, ge=1, le=10_000, description="Visits of every entry.")
-    learning_rate: float | None = Field(
-        default=None,
-        gt=0,
-        le=10,
-        description="uniform: length of the first step, by default 0.2; it falls to zero in a line. implicit: length "
-        "of every step, by default 0.1.",
+    learning_rate: float = Field(
+        default=0.2, gt=0, le=10, description="Length of the first step; it falls to zero in a line."
     )
     regularization: float | None = Field(
         default=None,
@@ -110,12 +108,11 @@ class BPR(FactorRecommender):
             bias=np.zeros(n_items, np.float32),
         )
         trainer = Trainer(matrix, factors, rng)
-        first_step = _or_default(config.learning_rate, 0.2)
         regularization = _or_default(config.regularization, 0.02)
         candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
         for done in range(config.iterations):
             trainer.epoch(
-                step=first_step * (1 - done / config.iterations),
+                step=config.learning_rate * (1 - done / config.iterations),
                 regularization=regularization,
                 candidates=candidates,
             )
@@ -131,11 +128,9 @@ class BPR(FactorRecommender):
             matrix,
             progress,
             factors=config.factors,
-            learning_rate=_or_default(config.learning_rate, 0.1),
             regularization=_or_default(config.regularization, 0.005),
-            iterations=config.iterations,
             num_threads=1 if config.deterministic else 0,
-            random_state=seed,  # an int: a RandomState crashes
+            stages=_falling_steps(config.learning_rate, config.iterations, seed),
         )
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
         bias = items[:, -1] + np.log(np.maximum(degree, 1))  # there a user's last factor is 1
@@ -144,6 +139,21 @@ class BPR(FactorRecommender):
             items=np.ascontiguousarray(items[:, :-1]),
             bias=bias.astype(np.float32),
         )
+
+
+def _falling_steps(first: float, iterations: int, seed: int) -> list[dict[str, Any]]:
+    """Stages of implicit's trainer, whose step is constant, with a shorter step in each."""
+    n_stages = min(_STAGES, iterations)
+    ends = np.linspace(0, iterations, n_stages + 1).astype(int)
+    seeds = np.random.default_rng(seed).integers(2**31, size=n_stages)
+    return [
+        {
+            "learning_rate": first * (1 - start / iterations),
+            "iterations": int(end - start),
+            "random_state": int(own),  # an int: a RandomState crashes
+        }
+        for start, end, own in zip(ends[:-1], ends[1:], seeds, strict=True)
+    ]
 
 
 def _small_vectors(n: int, factors: int, rng: np.random.Generator) -> FloatArray:

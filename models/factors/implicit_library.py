@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from scipy import sparse
@@ -12,7 +14,12 @@ from models.scoring.launch import one_blas_thread
 
 
 def fitted_factors(
-    model_class: type[Any], matrix: sparse.csr_array | sparse.csr_matrix, progress: Progress, **options: Any
+    model_class: type[Any],
+    matrix: sparse.csr_array | sparse.csr_matrix,
+    progress: Progress,
+    *,
+    stages: Sequence[dict[str, Any]] = ({},),
+    **options: Any,
 ) -> tuple[FloatArray, FloatArray]:
     """Fit one of the models of `implicit.cpu` and return its (n_users, f) and (n_items, f) float32 factors.
 
@@ -23,6 +30,7 @@ def fitted_factors(
         model_class: such as `AlternatingLeastSquares`.
         matrix: (n_users, n_items) float32.
         progress: told after every iteration.
+        stages: options that change while it trains: each stage goes on from where the one before it ended.
         options: of the model.
 
     Raises:
@@ -33,11 +41,15 @@ def fitted_factors(
     # Factors that are NaN are told by our own check, as those of every other factor model.
     with one_blas_thread(), suppress(ModelFitError):
         model = model_class(**options)
-        model.fit(
-            sparse.csr_matrix(matrix),  # it refuses a csr_array
-            show_progress=False,
-            callback=lambda iteration, *_: progress(iteration + 1, model.iterations),
-        )
+        total = sum(stage.get("iterations", model.iterations) for stage in stages)
+        told = count(1)
+        for stage in stages:
+            vars(model).update(stage)
+            model.fit(
+                sparse.csr_matrix(matrix),  # it refuses a csr_array
+                show_progress=False,
+                callback=lambda *_: progress(next(told), total),
+            )
     if (len(model.user_factors), len(model.item_factors)) != matrix.shape:
         raise RuntimeError(
             f"implicit learned {len(model.user_factors)} users and {len(model.item_factors)} items, "

@@ -49,7 +49,7 @@ class NGCFConfig(DeviceConfig):
         gt=0,
         le=100,
         description="How many times over a change goes back to the base embeddings; by default once for half a "
-        "million positives or more, and less for fewer, down to 0.3.",
+        "million positives or more, and less for fewer, down to 0.2.",
     )
     shrink: float = Field(
         default=0.3, ge=0, le=1, description="What the base loses at each pass, times the step: the decay."
@@ -70,7 +70,7 @@ class NGCFConfig(DeviceConfig):
 
     def feedback(self, n_positives: int) -> float:
         """The gain: small data is learned by heart where as much comes back as from much data."""
-        return self.gain if self.gain is not None else min(1.0, max(0.3, sqrt(n_positives / _HALF_MILLION)))
+        return self.gain if self.gain is not None else min(1.0, max(0.2, n_positives / _HALF_MILLION))
 
 
 class NGCF(FactorRecommender):

@@ -88,9 +88,14 @@ class TestBPRByImplicit(PersonalContract):
 
     def test_scores_are_implicits_and_the_log_of_the_items_users(self) -> None:
         world = small_world()
-        ours = self.fitted(world, 9)
+        ours = self.model(LIBRARY.model_copy(update={"iterations": 1})).fit(world, seed=9)
         theirs = BayesianPersonalizedRanking(
-            factors=8, iterations=80, learning_rate=0.1, regularization=0.005, num_threads=1, random_state=9
+            factors=8,
+            iterations=1,
+            learning_rate=0.2,
+            regularization=0.005,
+            num_threads=1,
+            random_state=int(np.random.default_rng(9).integers(2**31, size=1)[0]),
         )
         theirs.fit(sparse.csr_matrix(world.positive), show_progress=False)
         touched = np.flatnonzero(ours.known_items_)
@@ -98,6 +103,24 @@ class TestBPRByImplicit(PersonalContract):
         popularity = np.log(world.positive.sum(axis=0)[touched])
         expected = (theirs.user_factors @ theirs.item_factors.T)[np.ix_(users, touched)] + popularity
         np.testing.assert_allclose(ours.score(users)[:, touched], expected, rtol=1e-4, atol=1e-5)
+
+    def test_the_step_falls_in_stages_that_go_on_from_each_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps, lengths, starts = [], [], []
+        original = BayesianPersonalizedRanking.fit
+
+        def spy(self: BayesianPersonalizedRanking, *args: Any, **options: Any) -> None:
+            steps.append(self.learning_rate)
+            lengths.append(self.iterations)
+            starts.append(self.item_factors is not None)
+            original(self, *args, **options)
+
+        monkeypatch.setattr(BayesianPersonalizedRanking, "fit", spy)
+        BPR(LIBRARY.model_copy(update={"iterations": 20})).fit(small_world(), seed=1)
+        assert lengths == [2, 3, 2, 3, 2, 3, 2, 3]
+        assert steps == pytest.approx([0.2 * (1 - done / 20) for done in (0, 2, 5, 7, 10, 12, 15, 17)])
+        assert starts == [False] + 7 * [True]
 
     def test_one_thread_makes_it_deterministic_and_all_are_used_only_on_request(
         self, monkeypatch: pytest.MonkeyPatch

@@ -53,7 +53,7 @@ def test_a_million_positives_get_the_most_epochs_by_default():
 
 def test_less_comes_back_from_small_data_by_default():
     gains = [NGCFConfig().feedback(n) for n in (0, 125_000, 500_000, 10**9)]
-    assert gains == [0.3, 0.5, 1, 1]
+    assert gains == [0.2, 0.25, 1, 1]
     assert SMALL.feedback(0) == 1
 
 
