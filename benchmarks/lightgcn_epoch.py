@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from benchmarks import plain_lightgcn
 from benchmarks.accuracy import read_lists
 from benchmarks.command import refuse_bad_input
-from models.graph import autograd
 from models.graph.lightgcn import LightGCN, LightGCNConfig
 from models.graph.propagation import normalized_adjacency
 from models.interactions import Interactions
@@ -54,7 +54,7 @@ def seconds_of_ours(matrix: sparse.csr_array, config: LightGCNConfig) -> float:
 def seconds_of_autograd(matrix: sparse.csr_array, config: LightGCNConfig, batches: int) -> float:
     """One epoch of the plain version, from some of its batches."""
     plain = config.model_copy(update={"loss": "bpr", "negatives": 1, "epochs": 2})
-    n_positives = min(matrix.nnz, batches * autograd.BATCH)
+    n_positives = min(matrix.nnz, batches * plain_lightgcn.BATCH)
     rng = np.random.default_rng(1)
     kept = rng.choice(matrix.nnz, n_positives, replace=False)
     some = sparse.csr_array(
@@ -64,7 +64,7 @@ def seconds_of_autograd(matrix: sparse.csr_array, config: LightGCNConfig, batche
     adjacency = normalized_adjacency(matrix)  # the whole graph: only the positives are fewer
     base = 0.1 * rng.standard_normal((adjacency.shape[0], plain.factors), np.float32)
     ends: list[float] = []
-    autograd.train(base, some, adjacency, plain, rng, lambda *_: ends.append(time.perf_counter()))
+    plain_lightgcn.train(base, some, adjacency, plain, rng, lambda *_: ends.append(time.perf_counter()))
     return (ends[1] - ends[0]) * matrix.nnz / n_positives
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray, Progress
-from models.graph.autograd import ranking_loss
 from models.graph.propagation import adjacency_tensor, propagate_tensor
 from models.graph.sampled_softmax import Loss, user_shares
 
@@ -95,3 +94,20 @@ def _descend(
     final.index_add_(0, users, torch.einsum("bn,bnf->bf", slopes, of_items), alpha=-1)
     of_items = slopes[:, :, None] * of_users[:, None]
     final.index_add_(0, ranked.flatten(), of_items.flatten(0, 1), alpha=-1)
+
+
+def ranking_loss(scores: torch.Tensor, loss: Loss, negative_weight: float) -> torch.Tensor:
+    """The mean loss of positives against their negatives.
+
+    Args:
+        scores: (n, 1 + negatives), the positive's first.
+        loss: which one.
+        negative_weight: as how many items each negative counts in the softmax.
+    """
+    import torch  # noqa: PLC0415  (as above)
+
+    if loss == "bpr":
+        return torch.nn.functional.softplus(scores[:, 1:] - scores[:, :1]).mean()
+    weights = torch.full_like(scores[0], float(np.log(negative_weight)))
+    weights[0] = 0
+    return (torch.logsumexp(scores + weights, dim=1) - scores[:, 0]).mean()

@@ -5,7 +5,7 @@ adjacency, linear and symmetric, so that the gradient with respect to the base X
 Instead of propagating for every batch, E is held for a part of an epoch and descends as if it were free; then what
 changed goes back at once, X += gain · P · change, and E = P X is computed anew. Several hundred times fewer
 propagations, and no other approximation than that E is a little old. `models.graph.batched_descent` does the same on
-a GPU, and `models.graph.autograd` is the plain way that it is measured against.
+a GPU, and `benchmarks.plain_lightgcn` is the plain way that it is measured against.
 """
 
 from __future__ import annotations

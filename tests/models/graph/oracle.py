@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from models.graph.autograd import ranking_loss
+from models.graph.batched_descent import ranking_loss
 from models.graph.lightgcn import LightGCNConfig
 
 

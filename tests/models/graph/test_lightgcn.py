@@ -5,10 +5,11 @@ import torch
 from pydantic import ValidationError
 from scipy import sparse
 
+from benchmarks import plain_lightgcn
 from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
-from models.graph import autograd, batched_descent
+from models.graph import batched_descent
 from models.graph.lightgcn import LightGCN, LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
 from models.graph.sampled_softmax import Loss
@@ -220,7 +221,7 @@ def test_training_by_autograd_brings_back_the_withheld_diagonal_too() -> None:
     data, config, rng = checkerboard(), changed(epochs=20), np.random.default_rng(0)
     adjacency = normalized_adjacency(data.positive)
     told: list[tuple[int, int]] = []
-    base = autograd.train(
+    base = plain_lightgcn.train(
         noise(), data.positive, adjacency, config, rng, lambda *at: told.append(at), learning_rate=0.05
     )
     assert finds_the_diagonal(base, data, config)
@@ -247,7 +248,7 @@ def test_a_batch_steps_down_the_sum_of_its_losses(loss: Loss) -> None:
     ranked = torch.from_numpy(rng.integers(5, 20, (30, 4)))
     steps = torch.from_numpy(rng.random(30, np.float32))
     scores = (final[ranked] * final[users][:, None]).sum(dim=2)
-    losses = torch.stack([autograd.ranking_loss(row[None], loss, 3) for row in scores])
+    losses = torch.stack([batched_descent.ranking_loss(row[None], loss, 3) for row in scores])
     (slope,) = torch.autograd.grad(losses @ steps, final)
     ours = final.detach().clone()
     batched_descent._descend(ours, users, ranked, steps, loss, 3)
@@ -263,7 +264,7 @@ def test_the_gradient_of_the_base_is_the_propagated_gradient_of_the_final_embedd
     final = propagate_tensor(graph, base, config.weights())
     final.retain_grad()
     scores = final[:N_USERS] @ final[N_USERS:].T
-    autograd.ranking_loss(scores, loss, 3).backward()
+    batched_descent.ranking_loss(scores, loss, 3).backward()
     assert base.grad is not None
     assert final.grad is not None
     ours = Propagation(adjacency).propagate(final.grad.numpy(), config.weights())
