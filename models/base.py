@@ -7,6 +7,7 @@ Learned state lives in attributes that end in `_`; that is also exactly what `sa
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) after every epoch or iteration of a long fit."""
@@ -136,6 +139,22 @@ class Recommender(ABC):
 
     def _check_learned(self) -> None:  # noqa: B027  (most models have nothing that can go wrong)
         """Called after `_fit`; raise if nothing can be ranked by what it learned."""
+
+    def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """`matrix` without entries ≤ 0, which are no likes; who has no other ones is unknown then."""
+        liked = matrix.data > 0
+        if liked.all():
+            return matrix
+        logger.warning(
+            "%s leaves %d of %d entries out: what is not above zero is not liked.",
+            self.name, (~liked).sum(), liked.size,
+        )  # fmt: skip
+        positives = matrix.copy()
+        positives.data *= liked
+        positives.eliminate_zeros()
+        self.known_users_ = np.diff(positives.indptr) > 0
+        self.known_items_ = np.bincount(positives.indices, minlength=matrix.shape[1]) > 0
+        return positives
 
     # -- score ----------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,8 +13,6 @@ from models.factors.bpr_kernels import Factors, Trainer
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
-
-logger = logging.getLogger(__name__)
 
 _STAGES = 8  # lengths of a step that falls where the trainer knows only constant ones
 
@@ -65,7 +62,7 @@ class BPR(FactorRecommender):
     name: ClassVar[str] = "bpr"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = BPRConfig
-    remedy: ClassVar[str] = "a lower `learning_rate` is safer"
+    remedy: ClassVar[str] = "a lower `learning_rate` or `regularization` is safer"
     config: BPRConfig
 
     def _fit(
@@ -77,26 +74,9 @@ class BPR(FactorRecommender):
         progress: Progress,
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        positives = self._positives(matrix)
+        positives = self._only_positive(matrix)
         train = self._train_uniform if self.config.sampler == "uniform" else self._train_implicit
         self.user_factors_, self.item_factors_, self.item_bias_ = train(positives, seed, progress)
-
-    def _positives(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """The entries above zero; users and items that have no other ones are unknown then."""
-        liked = matrix.data > 0
-        if liked.all():
-            return matrix
-        logger.warning(
-            "bpr leaves %d of %d entries out: what is not above zero is not liked.",
-            (~liked).sum(),
-            liked.size,
-        )
-        positives = matrix.copy()
-        positives.data *= liked
-        positives.eliminate_zeros()
-        self.known_users_ = np.diff(positives.indptr) > 0
-        self.known_items_ = np.bincount(positives.indices, minlength=matrix.shape[1]) > 0
-        return positives
 
     def _train_uniform(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
         config = self.config

@@ -61,7 +61,7 @@ class LogisticMF(FactorRecommender):
         config = self.config
         users, items = fitted_factors(
             LogisticMatrixFactorization,
-            matrix,
+            self._only_positive(matrix),
             progress,
             factors=config.factors,
             learning_rate=config.learning_rate,

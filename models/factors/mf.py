@@ -17,6 +17,8 @@ from models.scoring.factor_model import FactorRecommender
 
 logger = logging.getLogger(__name__)
 
+_PAIRS = 65_536  # whose vectors `predict` gathers at once
+
 
 class MFConfig(DeviceConfig):
     """Hyperparameters of `mf`. Strengths are for ratings in standard deviations: they fit any scale."""
@@ -150,10 +152,7 @@ def mean_and_spread(ratings: NDArray[np.float64]) -> tuple[float, float]:
         return float(ratings.mean()), float(ratings.std())
     if ratings.size > 1:
         logger.warning(
-            "All %d ratings are %g: mf can learn nobody's taste from them, it wants matrix = 'rating'.",
+            "All %d entries are %g: mf can learn nobody's taste from them. It is made for matrix = 'rating'.",
             ratings.size, least,
         )  # fmt: skip
     return float(least), 1.0
-
-
-_PAIRS = 65_536  # whose vectors `predict` gathers at once

@@ -6,7 +6,6 @@ field of the config, is as on the CPU. Sums on a GPU have no fixed order: its bi
 
 from __future__ import annotations
 
-from math import exp
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +68,7 @@ def train(
                 ranked = torch.column_stack([items[batch], negatives])
                 _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)
             change -= final
-            embeddings *= exp(-config.shrink * step / config.refreshes)
+            embeddings *= config.decay(step)
             embeddings += config.effective_gain() * propagate_tensor(graph, change, weights)
         progress(epoch + 1, epochs)
     trained: FloatArray = embeddings.cpu().numpy()

@@ -16,7 +16,8 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
-from models.graph.propagation import Propagation, adjacency_tensor
+from models.graph.propagation import adjacency_tensor
+from models.scoring.sparse_product import multiply
 
 GraphProduct = Callable[[Tensor], Tensor]
 
@@ -29,8 +30,7 @@ def graph_product(adjacency: sparse.csr_array, device: torch.device) -> GraphPro
     if device.type != "cpu":
         graph = adjacency_tensor(adjacency, device)
         return lambda x: graph @ x
-    propagation = Propagation(adjacency)
-    return lambda x: torch.from_numpy(propagation.multiply(x.numpy()))
+    return lambda x: torch.from_numpy(multiply(adjacency, x.numpy()))
 
 
 def final_embeddings(

@@ -10,49 +10,40 @@ a GPU, and `benchmarks.plain_lightgcn` is the plain way that it is measured agai
 
 from __future__ import annotations
 
-from math import cos, exp, pi, sqrt
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 from scipy import sparse
 
-from models.base import Config, DivergedError, FloatArray, Progress, Recommender
-from models.device import DeviceConfig, torch_device
+from models.base import Config, FloatArray, Progress, Recommender
+from models.device import torch_device
 from models.graph import batched_descent
-from models.graph.propagation import Propagation, normalized_adjacency, positive_entries
-from models.graph.sampled_softmax import Loss, ShardedDescent
+from models.graph.graph_model import GraphConfig, GraphRecommender
+from models.graph.propagation import Propagation, normalized_adjacency
+from models.graph.sampled_softmax import ShardedDescent
 from models.graph.starting_point import noise, overlay, singular_embeddings
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
 
-_LEAST_EPOCHS, _MOST_EPOCHS = 10, 40
-_MILLION = 1_000_000
 _LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128
 _NEGATIVE_ENTRIES = 16_384  # of the vectors drawn against a positive, between those bounds
 _RIVAL_SHARE = (
     0.2  # of the known items, what a positive is compared with: all of them is too hard on small data
 )
-_LAST_STEP = 0.02  # where the step ends, as a share of where it begins
-_VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
 
 
-class LightGCNConfig(DeviceConfig):
+class LightGCNConfig(GraphConfig):
     """Hyperparameters of `lightgcn`."""
+
+    most_epochs: ClassVar[int] = 40
 
     factors: int = Field(default=256, ge=1, le=2048, description="Length of the embeddings.")
     layers: int = Field(default=3, ge=0, le=4, description="How far embeddings travel along the graph.")
     layer_weights: tuple[Annotated[float, Field(ge=0, le=1000)], ...] = Field(
         default=(),
-        description="Weight of each of the layers 0 to `layers`, not all of them 0; by default all weigh the same.",
-    )
-    loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="How often each positive is used; by default 40 times for a million positives, and less "
-        "often for fewer or more, but at least 10 times.",
+        description="Weights of the layers 0 to `layers` against each other, not all of them 0; by default all weigh "
+        "the same.",
     )
     negatives: int | None = Field(
         default=None,
@@ -75,21 +66,11 @@ class LightGCNConfig(DeviceConfig):
         description="The step of a positive is divided by its user's number of items to this power; above 0, users "
         "of many items count for less.",
     )
-    step: float = Field(
-        default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
-    )
-    refreshes: int = Field(default=8, ge=1, le=1000, description="Propagations in an epoch.")
     gain: float = Field(
         default=4.0,
         gt=0,
         le=100,
         description="How many times over a change goes back to the base embeddings.",
-    )
-    shrink: float = Field(
-        default=2.4,
-        ge=0,
-        le=100,
-        description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step).",
     )
     start: Literal["random", "svd", "als"] = Field(
         default="svd",
@@ -116,15 +97,9 @@ class LightGCNConfig(DeviceConfig):
         return weights
 
     def weights(self) -> tuple[float, ...]:
-        """A weight for each of the layers 0, 1, …, `layers`."""
-        return self.layer_weights or (1 / (self.layers + 1),) * (self.layers + 1)
-
-    def passes(self, n_positives: int) -> int:
-        """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
-        if self.epochs is not None:
-            return self.epochs
-        share = max(n_positives, 1) / _MILLION
-        return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
+        """The share of each of the layers 0, 1, …, `layers`; they sum to 1."""
+        weights = self.layer_weights or (1.0,) * (self.layers + 1)
+        return tuple(weight / sum(weights) for weight in weights)
 
     def negatives_drawn(self) -> int:
         """Items drawn against each positive."""
@@ -138,22 +113,20 @@ class LightGCNConfig(DeviceConfig):
             return self.negative_weight
         return _RIVAL_SHARE * n_known / self.negatives_drawn()
 
-    def step_at(self, done: float) -> float:
-        """The step when `done`, between 0 and 1, of the training is over."""
-        return self.step * ((1 + cos(pi * done)) / 2 + _LAST_STEP)
-
     def effective_gain(self) -> float:
         """`gain`; but without layers a change comes back whole, there is nothing to make up for."""
         return self.gain if self.layers else 1.0
 
 
-class LightGCN(FactorRecommender):
-    """LightGCN behind our contract; the factors it keeps are the propagated ones. Ready for a warm start."""
+class LightGCN(GraphRecommender):
+    """LightGCN behind our contract; the factors it keeps are the propagated ones.
+
+    A warm start takes the factors of any factor model of the same users, items and length.
+    """
 
     name: ClassVar[str] = "lightgcn"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = LightGCNConfig
-    remedy: ClassVar[str] = "a smaller `step` or `gain` is safer"
     config: LightGCNConfig
 
     def _fit(
@@ -166,7 +139,7 @@ class LightGCN(FactorRecommender):
         warm_start: Recommender | None,
     ) -> None:
         config = self.config
-        matrix = positive_entries(matrix)
+        matrix = self._only_positive(matrix)
         adjacency = normalized_adjacency(matrix, data.item_features, config.feature_weight)
         rng = np.random.default_rng(seed)
         if config.start == "als" and warm_start is None:
@@ -180,17 +153,9 @@ class LightGCN(FactorRecommender):
                 base = batched_descent.train(base, matrix, adjacency, config, rng, progress, device)
         final = Propagation(adjacency).propagate(base, config.weights())
         n_users, n_items = matrix.shape
-        self.known_users_ = np.diff(matrix.indptr) > 0
-        self.known_items_ = np.bincount(matrix.indices, minlength=n_items) > 0
         self.user_factors_ = final[:n_users].copy()
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
-
-    def _check_learned(self) -> None:
-        super()._check_learned()
-        lengths = np.square(self.item_factors_, dtype=np.float64).sum(axis=1)[self.known_items_]
-        if lengths.size and lengths.mean() < _VANISHED:
-            raise DivergedError("lightgcn: the embeddings vanished; a smaller `shrink` or `step` is safer")
 
     def _alternating_least_squares(self, data: Interactions, seed: int) -> Recommender:
         from models.factors.als import ALS, ALSConfig  # noqa: PLC0415  (implicit takes long: only who asks pays)
@@ -262,7 +227,7 @@ def _descend_lazily(
             np.subtract(final, change, out=change)
             propagation.propagate(change, weights, back)
             back *= np.float32(config.effective_gain())
-            base *= np.float32(exp(-config.shrink * step / config.refreshes))
+            base *= np.float32(config.decay(step))
             base += back
         progress(epoch + 1, epochs)
     return base

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,38 +9,26 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
-from models.device import DeviceConfig
-from models.graph.sampled_softmax import Loss
+from models.graph.graph_model import GraphConfig, GraphRecommender
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
 
-_LEAST_EPOCHS, _MOST_EPOCHS = 10, 20
-_HALF_MILLION, _MILLION = 500_000, 1_000_000
+_HALF_MILLION = 500_000
 
 
-class NGCFConfig(DeviceConfig):
+class NGCFConfig(GraphConfig):
     """Hyperparameters of `ngcf`."""
+
+    most_epochs: ClassVar[int] = 20
 
     factors: int = Field(default=64, ge=1, le=1024, description="Length of the vectors of one layer.")
     layers: int = Field(default=3, ge=1, le=6, description="How far embeddings flow along the graph.")
-    loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
     start: Literal["svd", "xavier"] = Field(
         default="svd",
         description="What the embeddings start from: the singular vectors of the normalised likes, or noise.",
     )
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="How often each positive is used; by default 20 times for a million positives, and less "
-        "often for fewer or more, but at least 10 times.",
-    )
     negatives: int = Field(default=64, ge=1, le=10_000, description="Items drawn against each positive.")
     negative_weight: float = Field(
         default=8.0, gt=0, le=1e6, description="As how many items each negative counts in the softmax."
-    )
-    step: float = Field(
-        default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
     )
     refreshes: int = Field(default=4, ge=1, le=1000, description="Passes through the network in an epoch.")
     gain: float | None = Field(
@@ -52,28 +39,24 @@ class NGCFConfig(DeviceConfig):
         "million positives or more, and less for fewer, down to 0.2.",
     )
     shrink: float = Field(
-        default=0.3, ge=0, le=1, description="What the base loses at each pass, times the step: the decay."
+        default=1.2,
+        ge=0,
+        le=100,
+        description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step).",
     )
     learning_rate: float = Field(
         default=0.0001, gt=0, le=1, description="Of Adam, for the matrices of the layers; it falls alike."
     )
     message_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of a layer's entries that a pass silences."
+        default=0.1, ge=0, le=0.9, description="Share of a layer's entries that a pass silences."
     )
-
-    def passes(self, n_positives: int) -> int:
-        """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
-        if self.epochs is not None:
-            return self.epochs
-        share = max(n_positives, 1) / _MILLION
-        return max(_LEAST_EPOCHS, round(_MOST_EPOCHS * sqrt(min(share, 1 / share))))
 
     def feedback(self, n_positives: int) -> float:
         """The gain: small data is learned by heart where as much comes back as from much data."""
         return self.gain if self.gain is not None else min(1.0, max(0.2, n_positives / _HALF_MILLION))
 
 
-class NGCF(FactorRecommender):
+class NGCF(GraphRecommender):
     """Layers of learned messages along the graph of likes; a user or an item is all of its layers side by side.
 
     The network is the paper's; how it is trained is ours (`models.graph.ngcf_training`). On a CPU the same seed and
@@ -84,7 +67,7 @@ class NGCF(FactorRecommender):
     name: ClassVar[str] = "ngcf"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = NGCFConfig
-    remedy: ClassVar[str] = "a smaller `step` or `gain` is safer"
+    remedy: ClassVar[str] = "a smaller `step`, `gain` or `learning_rate` is safer"
     config: NGCFConfig
 
     def _fit(
@@ -98,7 +81,7 @@ class NGCF(FactorRecommender):
     ) -> None:
         from models.graph.ngcf_training import train  # noqa: PLC0415  (torch takes a second: only who fits pays it)
 
-        final = train(matrix, self.config, np.random.default_rng(seed), progress)
+        final = train(self._only_positive(matrix), self.config, np.random.default_rng(seed), progress)
         n_users = matrix.shape[0]
         self.user_factors_, self.item_factors_ = final[:n_users], final[n_users:]
         self.item_bias_ = np.empty(0, np.float32)

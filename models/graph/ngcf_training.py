@@ -7,7 +7,7 @@ gain · Jᵀ change, and the matrices of the layers by a step of Adam in that di
 
 from __future__ import annotations
 
-from math import cos, pi, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from models.graph.ngcf import NGCFConfig
 
 _PASSED_ON = 0.5  # W1 at first, times the identity: A + I can double what it is applied to
-_LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 
 
 def train(
@@ -51,9 +50,7 @@ def train(
     epochs, gain = config.passes(matrix.nnz) if matrix.nnz else 0, config.feedback(matrix.nnz)
     for epoch in range(epochs):
         for part, positives in enumerate(descent.shuffled(config.refreshes)):
-            done = (epoch + part / config.refreshes) / epochs
-            share = (1 + cos(pi * done)) / 2 + _LAST_STEP
-            step = config.step * share
+            step = config.step_at((epoch + part / config.refreshes) / epochs)
             final = final_embeddings(base, weights, product, config.message_dropout, rng)
             before = final.detach().cpu().numpy()
             after = before.copy()
@@ -61,9 +58,9 @@ def train(
             upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
             final.backward(upstream)  # type: ignore[no-untyped-call]
             with torch.no_grad():
-                base.mul_(1 - config.shrink * step).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
+                base.mul_(config.decay(step)).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
             base.grad = None
-            optimizer.param_groups[0]["lr"] = config.learning_rate * share
+            optimizer.param_groups[0]["lr"] = config.learning_rate * step / config.step
             optimizer.step()
             optimizer.zero_grad()
         progress(epoch + 1, epochs)

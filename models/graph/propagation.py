@@ -14,17 +14,14 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.launch import one_launch
+from models.scoring.sparse_product import multiply_add
 
 if TYPE_CHECKING:
     import torch
-
-_PARTS = 64  # of equally many non-zeros each: enough that no thread waits long for the others
 
 
 def normalized_adjacency(
@@ -77,24 +74,7 @@ class Propagation:
 
     def __init__(self, adjacency: sparse.csr_array) -> None:
         self.adjacency = adjacency
-        cuts = np.linspace(0, adjacency.nnz, _PARTS + 1)
-        self._bounds = np.searchsorted(adjacency.indptr, cuts).astype(np.int64)
-        self._bounds[0], self._bounds[-1] = 0, adjacency.shape[0]
         self._spare = np.empty((0, 0), np.float32)  # kept: fresh pages cost as much as a product
-
-    def multiply(self, x: FloatArray, out: FloatArray | None = None) -> FloatArray:
-        """A · x, one layer.
-
-        Args:
-            x: (n, f) float32, C-contiguous.
-            out: where to write the result, not `x` itself; by default a new array.
-
-        Returns:
-            (n, f) float32.
-        """
-        out = np.empty_like(x) if out is None else out
-        self._launch(1.0, x, 0.0, x, out)
-        return out
 
     def propagate(
         self, base: FloatArray, layer_weights: Sequence[float], out: FloatArray | None = None
@@ -120,34 +100,9 @@ class Propagation:
         x, gain = base, outermost
         for depth, own in zip(range(len(inner) - 1, -1, -1), reversed(inner), strict=True):
             target = out if depth % 2 == 0 else self._spare
-            self._launch(gain, x, own, base, target)
+            multiply_add(self.adjacency, x, base, target, gain=gain, own=own)
             x, gain = target, 1.0
         return out
-
-    def _launch(self, gain: float, x: FloatArray, own: float, base: FloatArray, out: FloatArray) -> None:
-        a = self.adjacency
-        with one_launch:
-            _multiply_add(
-                a.indptr, a.indices, a.data, self._bounds, np.float32(gain), x, np.float32(own), base, out
-            )
-
-
-@numba.njit(parallel=True, cache=True, fastmath={"contract"})
-def _multiply_add(
-    indptr: Any, indices: Any, data: Any, bounds: Any, gain: Any, x: Any, own: Any, base: Any, out: Any
-) -> None:
-    """out = gain · A · x + own · base; a part of the rows is one task."""
-    width = x.shape[1]
-    for part in numba.prange(len(bounds) - 1):
-        total = np.empty(width, np.float32)
-        for row in range(bounds[part], bounds[part + 1]):
-            total[:] = 0
-            for at in range(indptr[row], indptr[row + 1]):
-                weight, column = data[at], indices[at]
-                for f in range(width):
-                    total[f] += weight * x[column, f]
-            for f in range(width):
-                out[row, f] = gain * total[f] + (own * base[row, f] if own != 0 else np.float32(0))
 
 
 def adjacency_tensor(adjacency: sparse.csr_array, device: torch.device) -> torch.Tensor:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray
-from models.linear.spectrum import multiply, right_singular
+from models.linear.spectrum import right_singular
+from models.scoring.sparse_product import multiply
 
 _LENGTH = 0.1  # root mean square of an entry
 

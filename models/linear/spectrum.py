@@ -5,16 +5,13 @@ Musco & Musco 2015, "Randomized block Krylov methods for stronger and faster app
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh, qr
 
 from models.base import FloatArray
-from models.scoring.launch import one_blas_thread, one_launch
+from models.scoring.launch import one_blas_thread
+from models.scoring.sparse_product import multiply
 
 _BLOCK = 32  # vectors multiplied at once
 _LEAST_BLOCKS = 8  # multiplications, so that few vectors come out exact too
@@ -92,21 +89,3 @@ def _orthonormal(block: FloatArray, basis: FloatArray) -> FloatArray:
     outside, triangle, _ = qr(block - basis @ (basis.T @ block), mode="economic", pivoting=True)
     outside = outside[:, np.abs(np.diag(triangle)) > 1e-5 * np.linalg.norm(block)]
     return qr(outside - basis @ (basis.T @ outside), mode="economic")[0]  # once more: once leaves errors
-
-
-def multiply(matrix: sparse.csr_array, dense: NDArray[Any]) -> FloatArray:
-    """matrix · dense by all threads: (m, b) float32, for a C-ordered (n, b) float32 `dense`."""
-    product = np.empty((matrix.shape[0], dense.shape[1]), np.float32)
-    with one_launch:
-        _multiply(matrix.indptr, matrix.indices, matrix.data, dense, product)
-    return product
-
-
-@numba.njit(parallel=True, cache=True)
-def _multiply(indptr: Any, indices: Any, data: Any, dense: Any, product: Any) -> None:
-    for row in numba.prange(len(product)):
-        product[row] = 0
-        for at in range(indptr[row], indptr[row + 1]):
-            weight, line = data[at], dense[indices[at]]
-            for column in range(len(line)):
-                product[row, column] += weight * line[column]

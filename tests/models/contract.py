@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -225,3 +226,23 @@ class PersonalContract(RecommenderContract):
             assert (row % 2 == item % 2).all()
             assert len(set(row)) == 10
         assert (np.diff(top.scores, axis=1) <= 0).all()
+
+
+class LikesContract(PersonalContract):
+    """For models to which an entry is a like, whatever its value."""
+
+    def test_what_is_not_above_zero_is_no_like(self, caplog: pytest.LogCaptureFixture) -> None:
+        world = small_world()
+        ratings = world.rating.copy()
+        for first, value in enumerate((0, -1, 1)):
+            ratings.data[first::3] = value
+        liked = sparse.csr_array(np.maximum(ratings.toarray(), 0))
+        clean = self.fitted(interactions(liked))
+        assert not caplog.records
+        assert self.config is not None
+        on_ratings = self.config.model_copy(update={"matrix": "rating"})
+        model = self.model(on_ratings).fit(replace(world, rating=ratings), seed=1)
+        assert f"leaves {ratings.nnz - liked.nnz} of {ratings.nnz} entries out" in caplog.text
+        users = np.arange(N_USERS)
+        assert not model.known_users_[ONE_ITEM_USER], "else no user is lost"
+        assert np.array_equal(model.score(users), clean.score(users), equal_nan=True)

@@ -48,6 +48,12 @@ class TestALS(PersonalContract):
         assert np.array_equal(top.items, np.where(listed, items, -1))
         np.testing.assert_allclose(top.scores, np.where(listed, scores, np.nan), rtol=1e-4)
 
+    def test_entries_that_are_all_zero_give_no_lists(self) -> None:
+        nothing = small_world()
+        nothing.composite.data[:] = 0
+        top = ALS(SMALL).fit(nothing, seed=1).recommend(np.arange(N_USERS), 5)
+        assert (top.items == -1).all()
+
     def test_confidences_are_divided_by_a_power_of_the_items_users(self) -> None:
         matrix = sparse.csr_array(np.array([[1, 2], [3, 0], [4, 0], [5, 0]], np.float32))
         even = als.confidences(matrix, 0.5).toarray()

@@ -6,12 +6,12 @@ from implicit.cpu.lmf import LogisticMatrixFactorization
 from scipy import sparse
 
 from models.factors.logistic_mf import LogisticMF, LogisticMFConfig
-from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
+from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, LikesContract, checkerboard, small_world
 
 SMALL = LogisticMFConfig(factors=8)
 
 
-class TestLogisticMF(PersonalContract):
+class TestLogisticMF(LikesContract):
     model = LogisticMF
     config = SMALL
 

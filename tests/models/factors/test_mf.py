@@ -241,7 +241,7 @@ def test_ratings_that_are_all_the_same_are_warned_about(caplog) -> None:
     world = small_world()
     MF(MFConfig(**HASTY, matrix="positive")).fit(world, seed=1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "wants matrix = 'rating'" in caplog.text
+    assert "It is made for matrix = 'rating'" in caplog.text
     caplog.clear()
     for data in (world, rated(np.array([[4.0]])), rated(np.full((2, 3), np.nan))):
         MF(MFConfig(**HASTY)).fit(data, seed=1)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from models.device import torch_device
 from models.graph.bi_interaction import final_embeddings, graph_product
 from models.graph.propagation import adjacency_tensor, normalized_adjacency
 from tests.models.graph import ngcf_oracle
@@ -92,9 +93,10 @@ def test_dropout_keeps_the_mean_and_is_drawn_from_the_seed():
     )
 
 
-def test_the_product_of_a_gpu_is_that_of_the_cpu():
+def test_the_product_by_torch_on_a_gpu_where_there_is_one_is_our_own():
     rng = np.random.default_rng(6)
     adjacency = normalized_adjacency(sparse.csr_array(likes(rng, 30, 20)))
     x = torch.from_numpy(rng.standard_normal((50, 8)).astype(np.float32))
-    general = adjacency_tensor(adjacency, CPU) @ x  # what runs on a GPU, here on the CPU
-    torch.testing.assert_close(graph_product(adjacency, CPU)(x), general, rtol=1e-5, atol=1e-5)
+    device = torch_device("auto")
+    by_torch = adjacency_tensor(adjacency, device) @ x.to(device)
+    torch.testing.assert_close(graph_product(adjacency, CPU)(x), by_torch.cpu(), rtol=1e-5, atol=1e-5)

@@ -14,22 +14,22 @@ from models.graph.lightgcn import LightGCN, LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
 from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions
-from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, small_world
+from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, small_world
 
 SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16, refreshes=2, device="cpu")
 
 
-class TestLightGCN(PersonalContract):
+class TestLightGCN(LikesContract):
     model = LightGCN
     config = SMALL
 
 
-class TestLightGCNByBPR(PersonalContract):
+class TestLightGCNByBPR(LikesContract):
     model = LightGCN
     config = SMALL.model_copy(update={"loss": "bpr", "start": "random", "epochs": 40})
 
 
-class TestLightGCNWithoutLayers(PersonalContract):
+class TestLightGCNWithoutLayers(LikesContract):
     model = LightGCN
     config = SMALL.model_copy(update={"layers": 0})
 
@@ -50,17 +50,6 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert np.array_equal(one.item_factors_, several.item_factors_)
 
 
-def test_entries_that_are_not_positive_are_no_likes() -> None:
-    world = small_world()
-    noted = world.positive.tolil()
-    noted[0, np.flatnonzero(world.positive[[0]].toarray()[0] == 0)] = -1
-    likes, rated = (Interactions.from_positive(m) for m in (world.positive, world.positive))
-    rated = Interactions(**{**vars(likes), "rating": sparse.csr_array(noted)})
-    a = LightGCN(SMALL).fit(likes, seed=1)
-    b = LightGCN(changed(matrix="rating")).fit(rated, seed=1)
-    assert np.array_equal(a.item_factors_, b.item_factors_)
-
-
 def test_seeds_matter() -> None:
     a, b = (LightGCN(SMALL).fit(small_world(), seed=seed) for seed in (1, 2))
     assert not np.array_equal(a.item_factors_, b.item_factors_)
@@ -74,7 +63,12 @@ def test_progress_is_told_after_every_epoch() -> None:
 
 def test_layer_weights_are_as_many_as_layers_and_one() -> None:
     assert LightGCNConfig(layers=3).weights() == (0.25,) * 4
-    assert changed(layers=1, layer_weights=(0.1, 0.9)).weights() == (0.1, 0.9)
+    assert changed(layers=1, layer_weights=(0.1, 0.9)).weights() == pytest.approx((0.1, 0.9))
+
+
+def test_only_the_proportion_of_layer_weights_counts() -> None:
+    assert changed(layers=3, layer_weights=(7, 7, 7, 7)).weights() == (0.25,) * 4
+    assert changed(layers=1, layer_weights=(100, 300)).weights() == (0.25, 0.75)
 
 
 @pytest.mark.parametrize(

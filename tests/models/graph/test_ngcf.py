@@ -6,11 +6,12 @@ import torch
 from pydantic import ValidationError
 from scipy import sparse
 
+from models.base import DivergedError
 from models.graph.bi_interaction import final_embeddings, graph_product
 from models.graph.ngcf import NGCF, NGCFConfig
 from models.graph.ngcf_training import initial_parameters
 from models.graph.propagation import normalized_adjacency
-from tests.models.contract import N_ITEMS, N_USERS, PersonalContract, checkerboard, same, small_world
+from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, same, small_world
 
 SMALL = NGCFConfig(factors=8, layers=2, epochs=10, negatives=16, refreshes=2, gain=1.0)
 
@@ -19,12 +20,12 @@ def changed(**options: object) -> NGCFConfig:
     return NGCFConfig.model_validate(SMALL.model_dump() | options)
 
 
-class TestNGCF(PersonalContract):
+class TestNGCF(LikesContract):
     model = NGCF
     config: ClassVar[NGCFConfig] = SMALL
 
 
-class TestNGCFAsInThePaper(PersonalContract):
+class TestNGCFAsInThePaper(LikesContract):
     model = NGCF
     config: ClassVar[NGCFConfig] = changed(loss="bpr", start="xavier", epochs=60, gain=0.3)
 
@@ -76,7 +77,7 @@ def test_the_start_is_the_singular_vectors_which_the_first_layers_only_smooth():
         assert np.array_equal(weight, np.vstack([0.5 * np.eye(8), np.zeros((8, 8))]))
 
 
-def test_training_moves_both_matrices_of_every_layer_and_uses_what_they_learn():
+def test_what_the_matrices_learn_changes_the_lists():
     data = small_world()
     frozen, free = (
         NGCF(changed(learning_rate=rate)).fit(data, seed=1).recommend(np.arange(N_USERS), 9)
@@ -98,14 +99,19 @@ def test_other_seeds_give_other_models():
     assert not same(one, other)
 
 
+def test_embeddings_that_decay_to_nothing_are_an_error():
+    with pytest.raises(DivergedError, match="ngcf: the embeddings vanished; a smaller `shrink`"):
+        NGCF(changed(step=0.5, shrink=100, gain=1e-6)).fit(small_world(), seed=1)
+
+
 def test_a_training_that_runs_away_is_an_error():
     with pytest.raises(RuntimeError, match="ngcf: training diverged"):
-        NGCF(changed(step=10, gain=100, epochs=50)).fit(small_world(), seed=1)
+        NGCF(changed(step=10, gain=100, epochs=50, shrink=0)).fit(small_world(), seed=1)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("factors", 0), ("layers", 0), ("message_dropout", 1.0), ("loss", "hinge"), ("device", "tpu")],
+    [("factors", 0), ("layers", 0), ("message_dropout", 0.95), ("loss", "hinge"), ("device", "tpu")],
 )
 def test_a_value_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(ValidationError, match=field):

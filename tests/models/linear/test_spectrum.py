@@ -63,8 +63,3 @@ def test_fewer_vectors_come_back_than_asked_for_where_there_are_no_more(
     values, vectors = spectrum.right_singular(ones, 5, seed=0)
     np.testing.assert_allclose(values, [np.sqrt(300 * 400)], rtol=1e-4)
     np.testing.assert_allclose(np.abs(vectors), 1 / np.sqrt(400), rtol=1e-3)
-
-
-def test_multiply_is_the_product(wide: sparse.csr_array) -> None:
-    dense = np.random.default_rng(1).standard_normal((600, 7)).astype(np.float32)
-    np.testing.assert_allclose(spectrum.multiply(wide, dense), wide @ dense, rtol=1e-4, atol=1e-4)
