@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from benchmarks.command import fitted, model_arguments, refuse_bad_input
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
-from models.registry import recommender_class
 from tasks.errors import UsageError
 from tasks.memory import peak_mb
 
@@ -29,17 +28,19 @@ def read_lists(path: Path) -> sparse.csr_array:
     """A file in LightGCN's format as a (users, items) matrix of ones.
 
     Raises:
-        UsageError: the file cannot be read, or holds something other than integers from 0 on.
+        UsageError: the file cannot be read, holds something other than integers from 0 on, or no item.
     """
     try:
         rows = [np.array(line.split(), np.int64) for line in path.read_text(encoding="ascii").splitlines()]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise UsageError(f"{path} is not a readable file of lines `user item item ...`: {error}.") from None
     rows = [row for row in rows if len(row)]
     if not rows or min(row.min() for row in rows) < 0:
         raise UsageError(f"{path} is empty or holds a negative number.")
     users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
     items = np.fromiter(chain.from_iterable(row[1:] for row in rows), np.int64)
+    if not len(items):
+        raise UsageError(f"{path} names users, but none of them has an item.")
     matrix = sparse.csr_array((np.ones(len(items), np.float32), (users, items)))
     matrix.sum_duplicates()
     matrix.data[:] = 1
@@ -61,16 +62,15 @@ def main() -> None:
     test.resize(shape)
     data = Interactions.from_positive(train)
 
+    model, fit_s = fitted(name, config, data, seed)
     started = time.perf_counter()
-    model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
-    fitted = time.perf_counter()
     users = np.flatnonzero(np.diff(test.indptr))
     lists = model.recommend(users, 20, exclude=data.seen).items
-    scored = time.perf_counter()
+    score_s = time.perf_counter() - started
     per_user = ranking_metrics(lists, test[users], [20])
     print(
         f"recall@20={per_user['recall@20'].mean():.5f} ndcg@20={per_user['ndcg@20'].mean():.5f} "
-        f"fit_s={fitted - started:.1f} score_s={scored - fitted:.1f} peak_mb={peak_mb():.0f}"
+        f"fit_s={fit_s:.1f} score_s={score_s:.1f} peak_mb={peak_mb():.0f}"
     )
 
 

@@ -1,45 +1,91 @@
-"""What the benchmarks of one model share on their command lines."""
+"""What the benchmarks of one model share: its options on the command line, its fit, and how they refuse."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from models.base import Config, Progress
-from tasks.configure import load_settings
-from tasks.errors import NightError
+from pydantic import ValidationError
+
+from models.base import Config, DivergedError, Progress, Recommender
+from models.interactions import Interactions
+from models.registry import config_class, recommender_class
+from tasks.configure import _toml_value
+from tasks.errors import NightError, UsageError
+from tasks.setting_faults import explain
 
 
 def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, argparse.Namespace]:
     """Add --model, --set and --seed, read the command line and check it.
 
     Raises:
-        UsageError: no such model, no such option, or a value out of its range.
+        UsageError: see `model_config`.
     """
     parser.add_argument("--model", required=True, metavar="NAME", help="a name of models/registry.py")
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="an option of the model, as factors=64"
     )
-    parser.add_argument("--seed", type=_seed, default=42)
+    parser.add_argument("--seed", type=at_least(0), default=42)
     asked = parser.parse_args()
-    overrides = tuple(f"models.{asked.model}.{option}" for option in asked.set)
-    defaults = Path(os.devnull)  # not the settings of whoever runs it
-    settings = load_settings(defaults, (f'models.shelf=["{asked.model}"]', *overrides))
-    return asked.model, settings.models.config(asked.model), asked.seed, asked
+    return asked.model, model_config(asked.model, asked.set), asked.seed, asked
 
 
-def _seed(text: str) -> int:
-    seed = int(text)
-    if seed < 0:
-        raise argparse.ArgumentTypeError("a seed is 0 or more")
-    return seed
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that takes a whole number from `least` on."""
+
+    def whole_number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return whole_number
 
 
-def told_on_stderr(what: str) -> Progress:
+def model_config(name: str, options: Sequence[str]) -> Config:
+    """The model's defaults with `options` such as `factors=64`; no file and no environment has a say.
+
+    Raises:
+        UsageError: no such model, no such option, a value out of its range, or a GPU that is not there.
+    """
+    given = {}
+    for option in options:
+        key, equals, text = (part.strip() for part in option.partition("="))
+        if not key or not equals:
+            raise UsageError(f"--set {option!r} is not of the form option=value, such as factors=64.")
+        given[key] = _toml_value(text)
+    try:
+        kind = config_class(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    try:
+        config = kind.model_validate(given)
+    except ValidationError as error:
+        raise UsageError(*explain(error, kind, ("models", name))) from None
+    try:
+        config.check_machine()
+    except ValueError as error:
+        raise UsageError(f"The model {name} cannot be trained on this machine: {error}.") from None
+    return config
+
+
+def fitted(name: str, config: Config, data: Interactions, seed: int) -> tuple[Recommender, float]:
+    """The fitted model and the seconds that it took; how far it is, is told on stderr.
+
+    Raises:
+        NightError: the model cannot learn from this data, or not with these options.
+    """
+    model = recommender_class(name)(config)
+    started = time.perf_counter()
+    try:
+        model.fit(data, seed=seed, progress=_told_on_stderr(name))
+    except (ValueError, DivergedError) as error:
+        raise NightError(f"The fit failed. {error}.") from error
+    return model, time.perf_counter() - started
+
+
+def _told_on_stderr(what: str) -> Progress:
     """A progress report that says at most every ten seconds how far the fit is."""
     started = last = time.perf_counter()
 
@@ -57,5 +103,5 @@ def refuse_bad_input(main: Callable[[], None]) -> None:
     try:
         main()
     except NightError as error:
-        print(error, error.hint, file=sys.stderr)
+        print(f"{error} {error.hint}".rstrip(), file=sys.stderr)
         sys.exit(error.exit_code)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from scipy import sparse
 
 from benchmarks import plain_lightgcn
 from benchmarks.accuracy import read_lists
-from benchmarks.command import refuse_bad_input
+from benchmarks.command import at_least, model_config, refuse_bad_input
 from models.graph.lightgcn import LightGCN, LightGCNConfig
 from models.graph.propagation import normalized_adjacency
 from models.interactions import Interactions
@@ -34,10 +35,13 @@ def main() -> None:
     parser.add_argument("--train", type=Path, default=GOWALLA, metavar="FILE")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--batches", type=int, default=20, help="how many of the plain version's are timed")
+    parser.add_argument(
+        "--batches", type=at_least(1), default=20, help="how many of the plain version's are timed"
+    )
     asked = parser.parse_args()
+    options = (f"factors={asked.factors}", f"layers={asked.layers}", "device=cpu")
+    config = cast(LightGCNConfig, model_config("lightgcn", options))
     matrix = read_lists(asked.train)
-    config = LightGCNConfig(factors=asked.factors, layers=asked.layers, device="cpu")
     ours, plain = seconds_of_ours(matrix, config), seconds_of_autograd(matrix, config, asked.batches)
     print(f"ours_s={ours:.2f} autograd_s={plain:.1f} ratio={plain / ours:.1f}")
 

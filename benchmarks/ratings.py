@@ -8,14 +8,13 @@ Every line of the test file is predicted. The last line is machine-readable.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from benchmarks.command import model_arguments, refuse_bad_input, told_on_stderr
+from benchmarks.command import fitted, model_arguments, refuse_bad_input
 from models.base import Recommender
 from models.interactions import Interactions
 from models.registry import recommender_class
@@ -36,6 +35,8 @@ def read_ratings(path: Path) -> NDArray[np.float64]:
         raise UsageError(f"{path} is not a readable file of tab-separated numbers: {error}.") from None
     if rows.size == 0 or rows.shape[1] != 4:
         raise UsageError(f"{path} does not hold lines of `user item rating timestamp`.")
+    if not np.isfinite(rows).all():
+        raise UsageError(f"{path} holds something that is not a finite number.")
     return rows
 
 
@@ -83,12 +84,10 @@ def main() -> None:
             f"{asked.base} holds {len(base) - data.seen.nnz} ratings of a pair that it rates twice."
         )
 
-    started = time.perf_counter()
-    model = recommender_class(name)(config).fit(data, seed=seed, progress=told_on_stderr(name))
-    seconds = time.perf_counter() - started
+    model, fit_s = fitted(name, config, data, seed)
     predicted = model.predict(dense(test[:, 0], user_ids), dense(test[:, 1], item_ids))
     error = predicted - test[:, 2]
-    print(f"rmse={np.sqrt(np.mean(error**2)):.5f} mae={np.abs(error).mean():.5f} fit_s={seconds:.1f}")
+    print(f"rmse={np.sqrt(np.mean(error**2)):.5f} mae={np.abs(error).mean():.5f} fit_s={fit_s:.1f}")
 
 
 def dense(ids: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.int64]:

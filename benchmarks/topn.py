@@ -20,6 +20,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from benchmarks.command import at_least
 from models.base import FloatArray, TopN
 from models.scoring import factor_scorer
 from tasks.memory import peak_mb, reset_peak
@@ -70,12 +71,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name, value in {"users": 138_493, "items": 26_744, "factors": 64, "n": 100}.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
+        parser.add_argument(f"--{name}", type=at_least(1), default=value)
     asked = parser.parse_args()
+    n_seen = min(SEEN_PER_USER, asked.items // 2)
+    if asked.n > asked.items - n_seen:
+        parser.error(
+            f"--n {asked.n} is more than the {asked.items - n_seen} items that are left to list: users have "
+            f"seen {n_seen} of {asked.items}"
+        )
     rng = np.random.default_rng(0)
     users = rng.standard_normal((asked.users, asked.factors), np.float32)
     items = rng.standard_normal((asked.items, asked.factors), np.float32)
-    n_seen = min(SEEN_PER_USER, asked.items // 2)
     columns = (rng.random((asked.users, 1)) * asked.items + np.arange(n_seen) * 97) % asked.items
     seen = sparse.csr_array(
         (np.ones(columns.size, np.float32), (np.repeat(np.arange(asked.users), n_seen), columns.ravel().astype(int))),
