@@ -117,15 +117,20 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
     )
-    names = sorted({*settings.models.shelf, "content", "popularity", settings.recommend.similar_model})
+    names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}
     source = source_hash(dag, "tasks.stages", *(recommender_class(name).__module__ for name in names))
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
 
 
+def _models(settings: Settings) -> list[str]:
+    """All that the night fits: the shelf, what stands in for it, and what finds similar items."""
+    return sorted({*settings.models.shelf, "content", "popularity", settings.recommend.similar_model})
+
+
 def _refuse_missing_device(settings: Settings) -> None:
     """A model that the machine cannot train is an error now, not after an hour of other models."""
-    for name in settings.models.shelf:
+    for name in _models(settings):
         try:
             settings.models.config(name).check_machine()
         except ValueError as reason:

@@ -72,11 +72,14 @@ def test_a_night_without_room_does_not_begin(home: Home, monkeypatch: pytest.Mon
     assert Runs(home.runs).all() == []
 
 
+@pytest.mark.parametrize(
+    "use", [("models.shelf=popularity,mf",), ("models.shelf=popularity", "recommend.similar_model=mf")]
+)
 def test_a_model_that_the_machine_cannot_train_is_refused_before_anything_starts(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch, use: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    settings = load_settings(None, ("models.shelf=popularity,mf", "models.mf.device=cuda"))
+    settings = load_settings(None, (*use, "models.mf.device=cuda"))
     with pytest.raises(UsageError, match="The model mf cannot be trained on this machine: device is 'cuda'"):
         run_night(home, settings, stages.land, Nobody(), dag=DAG)
     assert not Runs(home.runs).all()
