@@ -11,11 +11,12 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
@@ -63,12 +64,20 @@ class Config(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Pydantic reads true as 1."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("true and false mean nothing here")
+        elements = value if isinstance(value, list | tuple) else (value,)
+        if any(isinstance(element, bool) for element in elements):
+            kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+            if int in kinds or float in kinds:
+                raise PydanticCustomError("bool_as_number", "true and false are no numbers")
         return value
 
     def check_machine(self) -> None:
         """Raise a ValueError if this machine lacks what the hyperparameters ask for."""
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """All types that an annotation is made of: of tuple[int | None, ...] among others int."""
+    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
 class Recommender(ABC):

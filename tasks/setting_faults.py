@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from tasks.settings import Signal
-
-_WORDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
-_NUMBERS = (
-    *(f"{kind}_than{equal}" for kind in ("greater", "less") for equal in ("", "_equal")),
-    "finite_number",
-)
+_ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
+_WRONG_KIND = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
+"""What faults begin with that are answered with what the setting takes; the others pydantic explains well."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> tuple[str, str]:
@@ -34,61 +30,80 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
         hint = f"Did you mean {'.'.join((*prefix, *keys[:-1], near[0]))}? " if near else ""
         return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
-    field = _field(model, keys)
-    given = fault["input"]
-    shown = f" (given: {_toml(given)})" if isinstance(given, str | int | float | bool) else ""
-    hint = (field and field.description) or "The comments in pipeline.toml say what each setting takes."
-    return f"The setting {name} is wrong: {_fault(fault, field)}{shown}.", hint
+    fields = _fields(model, keys)
+    described = [field.description for field in fields if field.description]
+    hint = described[-1] if described else "The comments in pipeline.toml say what each setting takes."
+    return f"The setting {name} is wrong: {_fault(fault, fields)}{_given(fault['input'])}.", hint
 
 
-def _toml(value: str | float) -> str:
+def _given(value: Any) -> str:
+    return f" (given: {_toml(value)})" if isinstance(value, str | int | float | list) else ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(element) for element in value)}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _fault(fault: Any, field: FieldInfo | None) -> str:
-    """What pydantic says, or for numbers the whole range instead of the end that was missed."""
-    asked = _range(field) if field else ""
-    no_number = isinstance(fault["input"], bool) or fault["type"].startswith(("int_", "float_"))
-    if asked and (no_number or fault["type"] in _NUMBERS):
-        return f"it takes a {'whole ' if _is_whole(field) else ''}number {asked}"
-    if fault["type"].startswith("bool_"):
-        return "it takes true or false"
+def _fault(fault: Any, fields: list[FieldInfo]) -> str:
+    """What the setting takes, with the whole range instead of the end that was missed; or what pydantic says."""
+    takes = _takes(fields[-1]) if fields else ""
+    if takes and fault["type"].startswith(_WRONG_KIND):
+        return f"it takes {takes}"
     return str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
 
 
-def _is_whole(field: FieldInfo | None) -> bool:
-    """Whether it takes int, or int and None."""
-    return field is not None and int in (field.annotation, *get_args(field.annotation))
+def _takes(field: FieldInfo) -> str:
+    """Such as 'a whole number of at least 1 and at most 2048'; nothing for what is neither number nor truth."""
+    several = get_origin(field.annotation) is tuple
+    one = _element(field.annotation) if several else field
+    kinds = (one.annotation, *get_args(one.annotation))  # of int | None both
+    if bool in kinds:
+        return "true or false"
+    if int not in kinds and float not in kinds:
+        return "a list" if several else ""
+    number = "whole number" if int in kinds else "number"
+    return " ".join((f"a list of {number}s" if several else f"a {number}", _range(one))).rstrip()
 
 
 def _range(field: FieldInfo) -> str:
     """Such as 'of at least 1 and at most 2048'."""
     ends = [
         f"{words} {getattr(end, kind.__name__.lower())}"
-        for kind, words in _WORDS.items()
+        for kind, words in _ENDS.items()
         for end in field.metadata
         if isinstance(end, kind)
     ]
     return " and ".join(ends)
 
 
-def _field(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo | None:
-    field = None
+def _fields(model: type[BaseModel], keys: tuple[str, ...]) -> list[FieldInfo]:
+    """What `keys` lead through, elements of lists and tables among them; nothing if they lead nowhere."""
+    found: list[FieldInfo] = []
+    inside: Any = model
     for key in keys:
-        field = model.model_fields.get(key)
+        if _is_table(inside):
+            field = inside.model_fields.get(key)
+        else:
+            field = _element(inside) if get_origin(inside) in (tuple, dict) else None
         if field is None:
-            return None
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-    return field
+            return []
+        found.append(field)
+        inside = field.annotation
+    return found
+
+
+def _element(annotation: Any) -> FieldInfo:
+    """Of tuple[X, ...] or dict[str, X] the X, with its range."""
+    first, second = get_args(annotation)
+    return FieldInfo.from_annotation(second if get_origin(annotation) is dict else first)
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _known_keys(model: type[BaseModel], keys: tuple[str, ...]) -> list[str]:
-    for key in keys:
-        field = model.model_fields.get(key)
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        ):
-            return sorted(Signal.model_fields) if "signals" in keys else []
-        model = field.annotation
-    return sorted(model.model_fields)
+    inside: Any = _fields(model, keys)[-1].annotation if keys else model
+    return sorted(inside.model_fields)

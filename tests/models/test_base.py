@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
+from models.graph.lightgcn import LightGCNConfig
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from models.registry import RECOMMENDERS, config_class
 from tests.models.contract import small_world
@@ -35,6 +36,11 @@ def test_a_folder_that_holds_another_model_is_refused(tmp_path):
 def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
     with pytest.raises(ValidationError):
         ALSConfig(**wrong)
+
+
+def test_true_is_no_number_in_a_list_either():
+    with pytest.raises(ValidationError, match="true and false are no numbers"):
+        LightGCNConfig(layers=1, layer_weights=[True, 1])
 
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
