@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
@@ -53,7 +54,7 @@ def model_config(name: str, options: Sequence[str]) -> Config:
     for option in options:
         key, equals, text = (part.strip() for part in option.partition("="))
         if not key or not equals:
-            raise UsageError(f"--set {option!r} is not of the form option=value, such as factors=64.")
+            raise UsageError(f"The option {option!r} is not of the form option=value, such as factors=64.")
         given[key] = _toml_value(text)
     try:
         kind = config_class(name)
@@ -74,15 +75,26 @@ def fitted(name: str, config: Config, data: Interactions, seed: int) -> tuple[Re
     """The fitted model and the seconds that it took; how far it is, is told on stderr.
 
     Raises:
-        NightError: the model cannot learn from this data, or not with these options.
+        NightError: see `plain_fit_errors`.
     """
     model = recommender_class(name)(config)
     started = time.perf_counter()
-    try:
+    with plain_fit_errors():
         model.fit(data, seed=seed, progress=_told_on_stderr(name))
+    return model, time.perf_counter() - started
+
+
+@contextmanager
+def plain_fit_errors() -> Iterator[None]:
+    """What models say of a fit that failed, as an error that `refuse_bad_input` prints.
+
+    Raises:
+        NightError: the model cannot learn from this data, or not with these options.
+    """
+    try:
+        yield
     except (ValueError, DivergedError) as error:
         raise NightError(f"The fit failed. {error}.") from error
-    return model, time.perf_counter() - started
 
 
 def _told_on_stderr(what: str) -> Progress:

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.command import refuse_bad_input
 from flows import tables
 from flows.console import Terminal, out
 from flows.prefect_home import settle_in
@@ -19,6 +20,7 @@ from tasks.configure import load_settings
 from tasks.home import open_home
 from tasks.lifecycle import run_night
 from tasks.report import read_report
+from tasks.settings import PublishSettings
 
 SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-small"
 
@@ -27,11 +29,12 @@ def judge(dataset: str, overrides: tuple[str, ...]) -> None:
     """Run a night in a temporary home and print its tables."""
     from flows.nightly import run_flow  # noqa: PLC0415  (after settle_in)
 
+    settings = load_settings(None, overrides).model_copy(update={"publish": PublishSettings()})
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
         home = open_home(dataset, Path(folder) / "home")
         with Terminal(out) as terminal:
             terminal.headline(home.dataset, home.path)
-            outcome = run_night(home, load_settings(None, overrides), run_flow, terminal)
+            outcome = run_night(home, settings, run_flow, terminal)
         report = read_report(home, outcome.run.run_id)
         tables.show_metrics(out, report)
         tables.show_differences(out, report)
@@ -57,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    refuse_bad_input(main)

@@ -50,7 +50,7 @@ def test_options_of_the_model_are_taken_and_checked(asked, capsys):
     for option, said in {
         "k=-1": "models.item_knn.k is wrong",
         "kk=3": "no setting models.item_knn.kk",
-        "k": "--set 'k' is not of the form option=value, such as factors=64.",
+        "k": "The option 'k' is not of the form option=value, such as factors=64.",
     }.items():
         with pytest.raises(SystemExit) as ended:
             asked(accuracy.main, "--model", "item_knn", "--set", option, **files)

@@ -1,0 +1,114 @@
+"""Does a setting help? One model with it and without it, on the held-out users of one data set.
+
+python -m benchmarks.setting DATASET --model lightgcn --set feature_weight=0.5 [--against feature_weight=0.1]
+
+DATASET is a name that `recs run` knows, or a folder. Both are judged as in a night, in a temporary home; nothing is
+published. What --set and --against leave out is the model's default; all else is as in `pipeline.toml` and the
+environment. The figures are means over the report half with bootstrap intervals, and the difference, --set less
+--against, is paired. The last line is machine-readable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.command import at_least, model_config, plain_fit_errors, refuse_bad_input
+from flows.console import Terminal, out
+from models.base import Config
+from models.evaluation.bootstrap import interval, paired_difference
+from tasks import stages
+from tasks.choose import HALVES
+from tasks.configure import load_settings
+from tasks.errors import UsageError
+from tasks.home import Home, open_home
+from tasks.lifecycle import run_night
+from tasks.night import Night
+from tasks.settings import ModelsSettings, PublishSettings, Settings
+
+METRIC = "ndcg@10"
+
+
+def main() -> None:
+    """Judge both, compare, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--model", required=True, metavar="NAME", help="a name of models/registry.py")
+    for option, default in {"set": "what is tried", "against": "what it is compared with"}.items():
+        parser.add_argument(f"--{option}", action="append", default=[], metavar="K=V", help=default)
+    parser.add_argument("--seed", type=at_least(0), default=42)
+    asked = parser.parse_args()
+    tried, other = (model_config(asked.model, options) for options in (asked.set, asked.against))
+    judge = ("judge.k=[10]", f"judge.champion_metric={METRIC}")
+    settings = load_settings(None, (*judge, f"run.seed={asked.seed}"))
+
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder, Terminal(out) as terminal:
+        home = open_home(asked.dataset, Path(folder) / "home", data=settings.data)
+        terminal.headline(home.dataset, home.path)
+        a, b = (judged(home, settings, asked.model, config, terminal) for config in (tried, other))
+    compare(a, b, settings, " ".join(asked.set), " ".join(asked.against))
+
+
+def judged(
+    home: Home, settings: Settings, model: str, config: Config, terminal: Terminal
+) -> NDArray[np.float64]:
+    """The metric of every user of the report half; what a second call shares with a first one is in the home."""
+    models = ModelsSettings.model_validate({"shelf": [model], model: config.model_dump()})
+    settings = settings.model_copy(update={"models": models, "publish": PublishSettings()})
+    found: list[NDArray[np.float64]] = []
+    run_night(home, settings, lambda night: found.append(of_report_half(night, model)), terminal)
+    return found[0]
+
+
+def of_report_half(night: Night, model: str) -> NDArray[np.float64]:
+    """The first part of `flows.nightly`, for one model: its metric per user, completed lists as everywhere.
+
+    Raises:
+        UsageError: nobody is held out.
+        NightError: the model cannot be fitted.
+    """
+    cut = stages.split(night, stages.clean(night, stages.land(night)))
+    before = stages.utility(night, cut)
+    held_out = stages.hold_out(night, cut, before)
+    if not held_out.n_report:
+        raise UsageError("No user of this data set can be held out to report on.")
+    fillers = tuple(stages.fit(night, before, name) for name in ("content", "popularity"))
+    with plain_fit_errors():
+        fitted = stages.fit(night, before, model)
+    evaluation = stages.evaluate(night, fitted, fillers, before, held_out)
+    half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
+    per_user = np.load(evaluation.folder / "per_user.npz", allow_pickle=False)[METRIC]
+    of_report: NDArray[np.float64] = per_user[half == HALVES.index("report")]
+    return of_report
+
+
+def compare(
+    a: NDArray[np.float64], b: NDArray[np.float64], settings: Settings, tried: str, other: str
+) -> None:
+    """Print both means, their difference, and the line for machines."""
+    judge, seed = settings.judge, settings.run.seed
+    sampling: dict[str, Any] = {
+        "samples": judge.bootstrap_samples,
+        "confidence": judge.confidence,
+        "seed": seed,
+    }
+    for what, values in ((tried, a), (other, b)):
+        mean, low, high = interval(values, **sampling)
+        print(f"{METRIC} {mean:.5f} [{low:.5f}, {high:.5f}]  {what or 'the defaults'}")
+    mean, low, high, detectable = paired_difference(a, b, **sampling)
+    print(f"difference {mean:+.5f} [{low:+.5f}, {high:+.5f}]; {len(a):,} users could show {detectable:.5f}")
+    print(
+        f"{METRIC}={a.mean():.5f} against={b.mean():.5f} difference={mean:.5f} low={low:.5f} high={high:.5f} "
+        f"users={len(a)}"
+    )
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)
