@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from models.base import Config, DivergedError, Progress, Recommender
 from models.interactions import Interactions
 from models.registry import config_class, recommender_class
-from tasks.configure import _toml_value
+from tasks.configure import toml_value
 from tasks.errors import NightError, UsageError
 from tasks.setting_faults import explain
 
@@ -55,7 +55,7 @@ def model_config(name: str, options: Sequence[str]) -> Config:
         key, equals, text = (part.strip() for part in option.partition("="))
         if not key or not equals:
             raise UsageError(f"The option {option!r} is not of the form option=value, such as factors=64.")
-        given[key] = _toml_value(text)
+        given[key] = toml_value(text)
     try:
         kind = config_class(name)
     except ValueError as error:

@@ -120,11 +120,12 @@ def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
                 raise UsageError(
                     f"--set {override!r} contradicts another --set.", f"{key} already has a value."
                 )
-        branch[keys[-1]] = _toml_value(text.strip())
+        branch[keys[-1]] = toml_value(text.strip())
     return tree
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """What TOML reads there, or else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
