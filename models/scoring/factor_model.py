@@ -9,6 +9,7 @@ from scipy import sparse
 
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
 from models.scoring import factor_scorer
+from models.scoring.selection import each_itself
 
 
 class FactorRecommender(Recommender):
@@ -55,7 +56,7 @@ class FactorRecommender(Recommender):
         )
         return factor_scorer.top_n(
             directions, directions, items, n,
-            tie_order=self.tie_order_, exclude=_itself(len(directions)), eligible=self.known_items_,
+            tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=self.known_items_,
         )  # fmt: skip
 
     def _bias(self) -> FloatArray | None:
@@ -66,8 +67,3 @@ def _greatest_norm(vectors: FloatArray) -> np.float32:
     """The length of the longest row; NaN or infinite if any entry is, or if its square is too great for float32."""
     squared: FloatArray = np.einsum("nf,nf->n", vectors, vectors)
     return np.float32(np.sqrt(squared.max(initial=0)))
-
-
-def _itself(n_items: int) -> sparse.csr_array:
-    """For every item, the item itself: what its list of similar items must not hold."""
-    return sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))

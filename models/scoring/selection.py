@@ -77,6 +77,11 @@ class Selector:
             )
 
 
+def each_itself(n_items: int) -> sparse.csr_array:
+    """(n_items, n_items) float32: for every item, the item itself, which its list of similar items must not hold."""
+    return sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+
+
 def block_rows(n_items: int) -> int:
     """How many rows of `n_items` scores to hold at a time, so that memory stays bounded."""
     return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
