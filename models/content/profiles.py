@@ -14,7 +14,7 @@ from models.interactions import Interactions, MatrixName
 from models.scoring import item_item_scorer
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import product_blocks
-from models.scoring.selection import Selector
+from models.scoring.selection import Selector, each_itself
 
 
 class ContentConfig(Config):
@@ -27,7 +27,7 @@ class ContentConfig(Config):
         default=0.3,
         ge=0,
         le=1000,
-        description="What a liked item adds to a profile, in mean entries of the matrix.",
+        description="What a liked item adds to a profile, in mean magnitudes of an entry of the matrix.",
     )
     touch_weight: float = Field(
         default=0.1,
@@ -120,19 +120,21 @@ class Content(ItemItemRecommender):
         self.similarity_ = self._columns(of_items, config.popularity_exponent)
 
     def _profile_weights(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
-        """What each item counts in each user's profile: the pattern of `seen` and of `matrix`, float32."""
-        mean = float(matrix.data.mean()) if matrix.nnz else 0.0
+        """What each item counts in each user's profile: the pattern of `seen` and of `matrix`, float32.
+
+        The unit is the mean magnitude of an entry: by a mean below 0 dislikes would become likes.
+        """
+        mean = float(np.abs(matrix.data).mean(dtype=np.float64)) if matrix.nnz else 0.0
         liked, touched = self.config.like_weight * data.positive, self.config.touch_weight * data.seen
         weights: sparse.csr_array = matrix * (1 / (mean or 1.0)) + liked + touched
         return weights.astype(np.float32)
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """By likeness, and hardly by popularity: it decides between the many that share the same few genres."""
-        n_items = len(self.known_items_)
-        itself = sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+        columns = self._columns(self.item_profiles_, self.config.similar_popularity_exponent)
         return item_item_scorer.top_n(
-            self.item_profiles_, self._columns(self.item_profiles_, self.config.similar_popularity_exponent), items, n,
-            tie_order=self.tie_order_, exclude=itself, eligible=self.known_items_,
+            self.item_profiles_, columns, items, n,
+            tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=self.known_items_,
         )  # fmt: skip
 
     def _columns(self, of_items: sparse.csr_array, exponent: float) -> sparse.csr_array:

@@ -136,6 +136,18 @@ def test_ratings_of_zero_alone_do_no_harm() -> None:
     assert np.isfinite(Content().fit(data, seed=1).score(np.array([0]))[0, :2]).all()
 
 
+@pytest.mark.parametrize("scale", [1, 1e20])
+def test_a_mean_below_zero_turns_no_taste_round(scale: float) -> None:
+    """The user loved what is of genre A, and hated what is of B, more of it."""
+    data = interactions(np.ones((1, 5)))
+    opinion = sparse.csr_array(scale * np.array([[2, -1, -2, -2, 0]]), dtype=np.float32)
+    counts = np.array([[1, 0], [0, 1], [0, 1], [0, 1], [1, 0]])
+    data = describe(replace(data, rating=opinion), counts, ("genre:A", "genre:B"))
+    model = Content(ContentConfig(matrix="rating", popularity_exponent=0)).fit(data, seed=1)
+    profile = model.profiles_.toarray()[0]
+    assert profile[0] > 0 > profile[1]
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     counts=st.lists(st.lists(st.sampled_from([0, 0, 1, 3]), min_size=5, max_size=5), min_size=2, max_size=8),
