@@ -24,6 +24,9 @@ class ItemItemRecommender(Recommender):
     profiles_: sparse.csr_array
     similarity_: sparse.csr_array
 
+    def _check_learned(self) -> None:
+        item_item_scorer.check_scores(self.profiles_, self.similarity_, self._factors())
+
     def _score(self, users: IntArray) -> FloatArray:
         return item_item_scorer.score(self.profiles_, self.similarity_, users, self._factors())
 

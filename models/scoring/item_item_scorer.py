@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.base import BoolArray, DivergedError, FloatArray, IntArray, TopN
 from models.scoring.launch import one_launch
 from models.scoring.selection import Selector, block_rows
 
@@ -66,6 +66,42 @@ def score(
         scores[start : start + len(block)] = block
     scores[np.isneginf(scores)] = np.nan
     return scores
+
+
+def check_products(vectors: sparse.csr_array) -> None:
+    """Raise if a product of two rows could be too large for float32.
+
+    Raises:
+        DivergedError: that is so, or an entry is NaN or infinite.
+    """
+    _check(_longest(vectors) * _magnitude(vectors.data) ** 2, "products")
+
+
+def check_scores(
+    profiles: sparse.csr_array, similarity: sparse.csr_array, factors: Factors | None = None
+) -> None:
+    """Raise if a score could be too large for float32.
+
+    Raises:
+        DivergedError: that is so, or something that was learned is NaN or infinite.
+    """
+    greatest = _longest(profiles) * _magnitude(profiles.data) * _magnitude(similarity.data)
+    if factors is not None:
+        greatest += factors[0].shape[1] * _magnitude(factors[0]) * _magnitude(factors[1])
+    _check(greatest, "scores")
+
+
+def _check(greatest: float, what: str) -> None:
+    if not greatest <= float(np.finfo(np.float32).max):  # NaN is neither less nor greater
+        raise DivergedError(f"the entries of the matrix are too large: {what} overflow float32")
+
+
+def _longest(vectors: sparse.csr_array) -> int:
+    return int(np.diff(vectors.indptr).max(initial=0))
+
+
+def _magnitude(values: FloatArray) -> float:
+    return float(np.maximum(values.max(initial=0), -values.min(initial=0)))
 
 
 def _score_blocks(

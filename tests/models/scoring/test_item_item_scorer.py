@@ -1,9 +1,11 @@
 import numba
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from models.base import DivergedError
 from models.scoring import item_item_scorer
 from tests.models.scoring import oracle
 
@@ -39,6 +41,23 @@ def test_lists_match_numpy(seed, n_users, n_items, n, masks):
     assert np.array_equal(found.scores, expected.scores, equal_nan=True)
     dense = item_item_scorer.score(sparse_profiles, sparse_similarity, users)
     assert np.array_equal(dense, scores, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3e38])
+@pytest.mark.parametrize("spoilt", range(4))
+def test_scores_that_could_overflow_are_an_error(spoilt, value):
+    learned = [np.full((3, 3), 2, np.float32) for _ in range(4)]
+    learned[spoilt][1, 1] = value
+    profiles, similarity = (sparse.csr_array(matrix) for matrix in learned[:2])
+    with pytest.raises(DivergedError, match="scores overflow"):
+        item_item_scorer.check_scores(profiles, similarity, (learned[2], learned[3]))
+
+
+def test_no_scores_do_not_overflow():
+    nothing = sparse.csr_array((0, 0), dtype=np.float32)
+    item_item_scorer.check_scores(nothing, nothing)
+    item_item_scorer.check_products(nothing)
 
 
 def test_the_number_of_threads_changes_no_bit():
