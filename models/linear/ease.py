@@ -12,7 +12,9 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
+from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach
 from models.scoring.item_item_model import ItemItemRecommender
+from models.scoring.item_item_scorer import check_products
 
 logger = logging.getLogger(__name__)
 
@@ -84,36 +86,41 @@ class EASE(ItemItemRecommender):
     def _weights(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Row i holds what item i is predicted from."""
         config = self.config
-        if self._fits_in_memory(matrix.shape[1]):
+        needed = dense_mb(matrix.shape[1], config.neighbours)
+        if config.solver != "sparse" and needed <= config.memory_mb:
             everything = regression.on_all(matrix, config.regularization)
             return regression.strongest(everything, config.neighbours, self.tie_order_)
-        chosen = regression.candidates(
-            matrix, config.regularization, config.neighbours, self.tie_order_,
-            memory_mb=config.memory_mb / 2,  # for a moment there are two: the weights and the transposed
-        )  # fmt: skip
+        k = self._predictors(matrix, needed)
+        chosen = regression.candidates(matrix, config.regularization, k, self.tie_order_)
         return regression.on_candidates(matrix, chosen, config.regularization)
 
-    def _fits_in_memory(self, n_items: int) -> bool:
-        """Whether to solve densely; decided, and said, before anything is computed.
+    def _predictors(self, matrix: sparse.csr_array, needed: float) -> int:
+        """How many items each item is regressed on; says why if they are not those that were asked for.
+
+        Args:
+            matrix: whose columns are regressed.
+            needed: what the dense solver would take in MB.
 
         Raises:
             ValueError: only the dense solver was allowed, and it needs too much.
         """
         config = self.config
-        needed = dense_mb(n_items, config.neighbours)
-        if config.solver == "sparse" or needed <= config.memory_mb:
-            return config.solver != "sparse"
-        about = (
-            f"ease: the dense solver needs {needed:,.0f} MB for {n_items:,} items of {config.neighbours:,} "
-            f"neighbours and memory_mb is {config.memory_mb:,}"
+        too_much = (
+            f"ease: the dense solver needs {needed:,.1f} MB for {matrix.shape[1]:,} items of "
+            f"{config.neighbours:,} neighbours and memory_mb is {config.memory_mb:,}"
         )
         if config.solver == "dense":
-            raise ValueError(f"{about}: raise it, or let solver be auto or sparse")
+            raise ValueError(f"{too_much}: raise it, or let solver be auto or sparse")
+        possible = reach(sparse.csr_array(matrix.T))
+        room = config.memory_mb / 2  # for a moment there are two: the weights and the transposed
+        if config.solver == "sparse":
+            return bounded_k(possible, config.neighbours, memory_mb=room, model=self.name)
+        k = greatest_k(possible, min(config.neighbours, matrix.shape[1]), room)
         logger.warning(
-            "%s, so each item is regressed on its %d best predictors only; raise memory_mb for the exact solution",
-            about, config.neighbours,
+            "%s: each item is regressed on its %d best predictors only; raise memory_mb for the exact solution",
+            too_much, k,
         )  # fmt: skip
-        return False
+        return k
 
 
 def dense_mb(n_items: int, neighbours: int) -> float:
@@ -126,7 +133,11 @@ def weigh_users(matrix: sparse.csr_array, exponent: float) -> sparse.csr_array:
     """Rows over (their squared length)^exponent, scaled so that the mean square of an entry stays as it was.
 
     A row of explicit zeros says nothing and stays one.
+
+    Raises:
+        DivergedError: the entries are too large for float32.
     """
+    check_products(matrix)
     squares = np.asarray(matrix.multiply(matrix).sum(axis=1, dtype=np.float64))
     weights = np.zeros_like(squares)
     np.power(squares, -exponent, out=weights, where=squares > 0)

@@ -16,7 +16,7 @@ from models.base import Config, FloatArray, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.linear.spectrum import right_singular
 from models.neighbours import weighting
-from models.neighbours.neighbourhoods import nearest, reach, size_mb
+from models.neighbours.neighbourhoods import bounded_k, nearest, reach, size_mb
 from models.neighbours.similarity import Measure, similarity_blocks
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import Factors
@@ -44,9 +44,9 @@ class GraphFilterConfig(Config):
         le=1,
         description="Entries are divided by their user's number of entries to this power.",
     )
-    memory_mb: float = Field(
-        default=2000.0,
-        gt=0,
+    memory_mb: int = Field(
+        default=2000,
+        ge=1,
         le=1_000_000,
         description="What the item-item products may take in MB, beside one block of scores; where all would take "
         "more, only the strongest of each item are kept.",
@@ -88,7 +88,7 @@ class GraphFilter(ItemItemRecommender):
         normalised = weighting.degree(matrix, row_exponent=config.user_exponent, column_exponent=0.5)
         self.profiles_ = matrix
         self.similarity_ = self._linear_filter(sparse.csr_array(normalised.T))
-        rank = config.rank or default_rank(matrix.shape)
+        rank = config.rank or default_rank(int(self.known_users_.sum()), int(self.known_items_.sum()))
         _, frequencies = right_singular(normalised, rank, seed=seed)
         frequencies[np.abs(frequencies) < _ROUNDING] = 0  # so that where nothing passes, scores are exactly 0
         root = np.sqrt(np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1))[:, None]
@@ -100,15 +100,15 @@ class GraphFilter(ItemItemRecommender):
         limit, possible = self.config.memory_mb, reach(columns)
         products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
         if size_mb(possible, len(possible)) <= limit:  # P is symmetric: rows are columns
-            return nearest(products, possible, k=0, memory_mb=limit, tie_order=self.tie_order_)
+            return nearest(products, possible, k=len(possible), tie_order=self.tie_order_)
         # For a moment there are two: each item's strongest in rows, and the transposed.
-        kept = nearest(products, possible, k=0, memory_mb=limit / 2, tie_order=self.tie_order_)
-        return sparse.csr_array(kept.T)
+        k = bounded_k(possible, 0, memory_mb=limit / 2, model=self.name)
+        return sparse.csr_array(nearest(products, possible, k=k, tie_order=self.tie_order_).T)
 
     def _factors(self) -> Factors:
         return self.user_factors_, self.item_factors_
 
 
-def default_rank(shape: tuple[int, ...]) -> int:
+def default_rank(n_users: int, n_items: int) -> int:
     """256 for Gowalla's 30,000 users, as published, and in proportion to the root of the smaller side."""
-    return max(1, round(1.48 * math.sqrt(min(shape))))
+    return max(1, round(1.48 * math.sqrt(min(n_users, n_items))))

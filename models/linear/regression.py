@@ -17,7 +17,7 @@ from scipy.linalg.lapack import spotrf, spotri
 
 from models.base import FloatArray
 from models.neighbours.neighbourhoods import nearest, reach
-from models.scoring.item_item_scorer import product_blocks
+from models.scoring.item_item_scorer import check_products, product_blocks
 from models.scoring.launch import one_launch
 
 _ROWS = 64  # of a large array that are looked at at once
@@ -35,18 +35,20 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
 
     Raises:
         ValueError: the penalty is too small for float32, so that Cholesky's method meets a pivot that is not
-            positive, or the entries are too large for it.
+            positive.
+        DivergedError: the entries are too large for float32.
     """
     n_items = matrix.shape[1]
     weights = np.empty((n_items, n_items), np.float32)
     if n_items == 0:
         return weights
     columns = sparse.csr_array(matrix.T)
+    check_products(columns)
     for rows in _row_blocks(n_items):
         for start, products in product_blocks(columns, matrix, rows):
             products[np.isneginf(products)] = 0
             weights[rows[start : start + len(products)]] = products
-    trace = _checked(np.diag(weights)).sum(dtype=np.float64)  # no product is greater than the squares
+    trace = np.diag(weights).sum(dtype=np.float64)
     weights[np.diag_indices(n_items)] += penalty
     triangle = weights.T  # LAPACK wants columns, and the matrix is symmetric: this copies nothing
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
@@ -69,9 +71,7 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
 def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> sparse.csr_array:
     """The k entries of greatest magnitude of each row of a square array, as a sparse matrix."""
     n_items = len(weights)
-    kept = nearest(
-        _magnitudes(weights), np.full(n_items, n_items), k=k, memory_mb=np.inf, tie_order=tie_order
-    )
+    kept = nearest(_magnitudes(weights), np.full(n_items, n_items), k=k, tie_order=tie_order)
     for rows in _row_blocks(n_items):
         counts = np.diff(kept.indptr[rows[0] : rows[-1] + 2])
         part = slice(kept.indptr[rows[0]], kept.indptr[rows[-1] + 1])
@@ -93,14 +93,8 @@ def _row_blocks(n_rows: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + _ROWS, n_rows))
 
 
-def _checked(values: FloatArray) -> FloatArray:
-    if not np.isfinite(values).all():
-        raise ValueError("ease: the entries of the matrix are too large for float32: their products overflow")
-    return values
-
-
 def candidates(
-    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32], *, memory_mb: float
+    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32]
 ) -> sparse.csr_array:
     """Each item's k best single regressors: those j that lower the loss most when they are alone.
 
@@ -109,13 +103,16 @@ def candidates(
     Args:
         matrix: (n_users, n_items) float32.
         penalty: on squared weights.
-        k: how many; fewer where memory is short, with a warning, or where fewer share a user with the item.
+        k: how many; fewer where fewer share a user with the item.
         tie_order: (n_items,) permutation that decides between equal ones.
-        memory_mb: the result's size in MB at most.
+
+    Raises:
+        DivergedError: the entries are too large for float32.
     """
     columns = sparse.csr_array(matrix.T)
+    check_products(columns)
     gains = _gains(columns, matrix, penalty)
-    return nearest(gains, reach(columns), k=k, memory_mb=memory_mb, tie_order=tie_order)
+    return nearest(gains, reach(columns), k=k, tie_order=tie_order)
 
 
 def _gains(
@@ -147,9 +144,6 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
     Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve such small problems
     for the same end. No product of items × items is held: each problem is solved on its own few columns, by one
     thread, so that results do not depend on the number of threads.
-
-    Raises:
-        ValueError: the entries are too large for float32.
     """
     columns = sparse.csr_array(matrix.T)
     weights = np.empty(chosen.nnz, np.float32)
@@ -158,7 +152,7 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
             (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
             matrix.shape[0], float(penalty), weights,
         )  # fmt: skip
-    return sparse.csr_array((_checked(weights), chosen.indices, chosen.indptr), shape=chosen.shape)
+    return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
 
 
 @numba.njit(parallel=True, cache=True)
@@ -170,7 +164,7 @@ def _regress(columns: Any, chosen: Any, n_users: int, penalty: float, weights: A
         local = np.full(n_users, -1, np.int32)
         for item in range(chunk * _ITEMS_PER_CHUNK, min(n_items, (chunk + 1) * _ITEMS_PER_CHUNK)):
             part = slice(indptr[item], indptr[item + 1])
-            starts, users, values, n_local = _gather(columns, regressors[part], local)
+            starts, users, values, n_local = _local_columns(columns, regressors[part], local)
             gradient = _against_target(columns, item, regressors[part], local, starts, users, values)
             weights[part] = _conjugate_gradients(starts, users, values, n_local, gradient, penalty)
             for column in regressors[part]:
@@ -179,7 +173,7 @@ def _regress(columns: Any, chosen: Any, n_users: int, penalty: float, weights: A
 
 
 @numba.njit(cache=True)
-def _gather(columns: Any, regressors: Any, local: Any) -> Any:
+def _local_columns(columns: Any, regressors: Any, local: Any) -> Any:
     """The regressors' columns side by side, with users numbered as they come: small enough for the cache."""
     indptr, indices, data = columns
     starts = np.zeros(len(regressors) + 1, np.int64)

@@ -18,9 +18,9 @@ class NeighbourConfig(Config):
         le=1_000_000,
         description="Neighbours kept of each; 0 keeps all that memory_mb allows. By default it grows with the data.",
     )
-    memory_mb: float = Field(
-        default=2000.0,
-        gt=0,
+    memory_mb: int = Field(
+        default=2000,
+        ge=1,
         le=1_000_000,
         description="What the neighbours may take in MB; only the strongest are kept where they would take more.",
     )

@@ -60,6 +60,7 @@ class ItemKNN(ItemItemRecommender):
             rows_are_users=False,
             memory_mb=self.config.memory_mb / 2,  # for a moment there are two: these and the transposed
             tie_order=self.tie_order_,
+            model=self.name,
         )
         self.similarity_ = sparse.csr_array(judges.T)
 

@@ -33,19 +33,39 @@ def neighbours(
     rows_are_users: bool,
     memory_mb: float,
     tie_order: NDArray[np.int32],
+    model: str,
 ) -> sparse.csr_array:
-    """Each row's nearest other rows by what `config` says: `nearest` of the similarities of the weighted rows."""
+    """Each row's nearest other rows by what `config` says: `nearest` of the similarities of the weighted rows.
+
+    Args:
+        vectors: (n, n_places) float32.
+        config: which similarity of which weights.
+        k, memory_mb, model: as for `bounded_k`.
+        rows_are_users: or items.
+        tie_order: as for `nearest`.
+    """
     blocks = similarity_blocks(
         _weighted(vectors, config, rows_are_users), config.measure, rows_are_users=rows_are_users
     )
     possible = reach(vectors)
-    found = nearest(blocks, possible, k=k, memory_mb=memory_mb, tie_order=tie_order)
+    k = bounded_k(possible, k, memory_mb=memory_mb, model=model)
+    found = nearest(blocks, possible, k=k, tie_order=tie_order)
     if found.nnz == 0 and possible.any():
         logger.warning(
-            "By %s nothing has neighbours here: where all entries are the same it wants matrix = 'rating'.",
-            config.similarity,
+            "%s: by %s nothing has neighbours: %s.", model, config.similarity, _reason(vectors, config)
         )
     return found
+
+
+def _reason(vectors: sparse.csr_array, config: NeighbourConfig) -> str:
+    """Why nothing has neighbours, though some rows have places in common."""
+    least, greatest = vectors.data.min(), vectors.data.max()
+    if least < greatest:
+        return f"no similarity of entries from {least:g} to {greatest:g} is above 0"
+    same = f"all entries are {least:g}"
+    if config.matrix != "rating" and config.similarity in ("pearson", "adjusted_cosine"):
+        return f"{same}; it is made for matrix = 'rating'"
+    return same
 
 
 def _weighted(vectors: sparse.csr_array, config: NeighbourConfig, rows_are_users: bool) -> sparse.csr_array:
@@ -67,30 +87,20 @@ def nearest(
     reach: NDArray[np.int64],
     *,
     k: int,
-    memory_mb: float,
     tie_order: NDArray[np.int32],
 ) -> sparse.csr_array:
-    """Each vector's k greatest similarities, or as many as fit.
+    """Each vector's k greatest similarities.
 
     Args:
         blocks: similarities as `similarity_blocks` yields them, (b, n) float32, −inf for what is no neighbour.
         reach: (n,) at most so many neighbours each vector can have; see `reach`.
-        k: neighbours kept per vector, fewer where there are fewer; 0 keeps all.
-        memory_mb: the result's size in MB at most; where k neighbours could exceed it, k is lowered to the
-            greatest that cannot, and a warning says so. One neighbour each is always kept.
+        k: neighbours kept per vector, at least 1; fewer where there are fewer.
         tie_order: (n,) permutation that decides between equal similarities.
 
     Returns:
         (n, n) float32, row i holding the neighbours of vector i; column indices sorted.
     """
     n = len(reach)
-    wanted = min(k or n, n)
-    k = _k_that_fits(reach, wanted, memory_mb)
-    if k < wanted:
-        logger.warning(
-            "Only the %d strongest neighbours are kept: %s could take %.0f MB, there is room for %.0f (memory_mb).",
-            k, "all" if wanted == n else wanted, size_mb(reach, wanted), memory_mb,
-        )  # fmt: skip
     capacity = int(np.minimum(reach, k).sum())
     # Memory that is reserved but never written to costs nothing; what is left over is given back at the end.
     indices, data = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
@@ -126,8 +136,27 @@ def size_mb(reach: NDArray[np.int64], k: int) -> float:
     return float(np.minimum(reach, k).sum()) * _BYTES / 1e6
 
 
-def _k_that_fits(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
-    """The greatest number up to k, but at least 1, with which the result cannot be too large."""
+def bounded_k(reach: NDArray[np.int64], k: int, *, memory_mb: float, model: str) -> int:
+    """`greatest_k`, with a warning where it is not what was asked for.
+
+    Args:
+        reach: as for `nearest`.
+        k: neighbours wanted of each; 0 wants all.
+        memory_mb: what they may take in MB.
+        model: whose they are, for the warning.
+    """
+    wanted = min(k or len(reach), len(reach))
+    fitting = greatest_k(reach, wanted, memory_mb)
+    if fitting < wanted:
+        logger.warning(
+            "%s keeps only the %d strongest neighbours: %s could take %.1f MB, memory_mb has room for %.1f.",
+            model, fitting, "all" if wanted == len(reach) else wanted, size_mb(reach, wanted), memory_mb,
+        )  # fmt: skip
+    return fitting
+
+
+def greatest_k(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
+    """The greatest number up to k, but at least 1, with which the result of `nearest` cannot take more memory."""
     return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: size_mb(reach, tried)))
 
 
@@ -144,7 +173,7 @@ def _greatest(
     starts = np.cumsum(counts) - counts
     columns, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.float32)
     with one_launch:
-        _gather(block, few, starts, columns, values)
+        _copy(block, few, starts, columns, values)
     if len(many):
         selector = Selector(many, k, tie_order)
         selector.select(0, block[many] if len(few) else block)
@@ -166,7 +195,7 @@ def _count(block: Any, counts: Any) -> None:
 
 
 @numba.njit(parallel=True, cache=True)
-def _gather(block: Any, rows: Any, starts: Any, columns: Any, values: Any) -> None:
+def _copy(block: Any, rows: Any, starts: Any, columns: Any, values: Any) -> None:
     """All of the given rows that is more than −inf."""
     for nth in numba.prange(len(rows)):
         row = rows[nth]

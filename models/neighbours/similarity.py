@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.item_item_scorer import product_blocks
+from models.scoring.item_item_scorer import check_products, product_blocks
 from models.scoring.launch import one_launch
 from models.scoring.selection import block_rows
 
@@ -107,6 +107,9 @@ def similarity_blocks(
     Yields:
         The index of the block's first vector, and the block, (b, n) float32, which the next one overwrites: −inf for
         pairs that are no neighbours and for a vector and itself. No bit depends on the number of threads.
+
+    Raises:
+        DivergedError: the entries are so large that their products are infinite in float32.
     """
     if measure.similarity == "jaccard":
         vectors = _replaced(vectors, np.ones(vectors.nnz))
@@ -144,7 +147,7 @@ def _row_sums(vectors: sparse.csr_array, data: NDArray[Any]) -> Doubles:
 
 
 def _mean_square(vectors: sparse.csr_array) -> float:
-    return float(np.vdot(vectors.data, vectors.data)) / max(vectors.nnz, 1)
+    return float(np.einsum("i,i->", vectors.data, vectors.data, dtype=np.float64)) / max(vectors.nnz, 1)
 
 
 # -- a product over a scale ---------------------------------------------------------------------------------
@@ -153,6 +156,7 @@ def _mean_square(vectors: sparse.csr_array) -> float:
 def _scaled_products(vectors: sparse.csr_array, measure: Measure) -> Iterator[tuple[int, FloatArray]]:
     """Σxy over a scale that is known for each vector: one sparse product and one look at every score."""
     n = vectors.shape[0]
+    check_products(vectors)
     squares = _row_sums(vectors, vectors.data.astype(np.float64) ** 2)
     added = measure.shrink * _mean_square(vectors)
     if measure.similarity == "jaccard":
@@ -293,15 +297,15 @@ def _similarity(
 ) -> float:
     """One similarity from the sums of a pair; 0 where it is not defined."""
     kind, alpha, added, counted, exponent = formula
+    centre = 1 / n if kind == _PEARSON else 0.0
+    xy = _centred(xy, x * y * centre, np.sqrt(xx * yy))
+    xx = _centred(xx, x * x * centre, xx)
+    yy = _centred(yy, y * y * centre, yy)
     if kind == _DOT:
         value = xy
     elif kind == _EUCLIDEAN:
         value = 1 / (1 + np.sqrt(max(xx + yy - 2 * xy, 0.0)))
     else:
-        if kind == _PEARSON:
-            xy -= x * y / n
-            xx = _spread(xx, x, n)
-            yy = _spread(yy, y, n)
         scale = xx**alpha * yy ** (1 - alpha)
         value = xy / (scale + added) if scale > 0 else 0.0
     value *= common / (common + counted)
@@ -309,7 +313,7 @@ def _similarity(
 
 
 @numba.njit(cache=True)
-def _spread(square: float, total: float, n: float) -> float:
-    """Σx² − (Σx)²/n; 0 where nothing but rounding is left."""
-    spread = square - total * total / n
-    return spread if spread > 1e-12 * square else 0.0
+def _centred(products: float, of_centres: float, greatest: float) -> float:
+    """A sum of products less that of the centres, `greatest` being what either can be; 0 for what is but rounding."""
+    left = products - of_centres
+    return left if abs(left) > 1e-12 * greatest else 0.0

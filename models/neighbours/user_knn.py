@@ -14,6 +14,7 @@ from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import neighbours
 from models.neighbours.weighting import degree
 from models.scoring import item_item_scorer
+from models.scoring.selection import each_itself
 
 
 class UserKNNConfig(NeighbourConfig):
@@ -77,11 +78,15 @@ class UserKNN(Recommender):
         self.neighbours_ = neighbours(
             matrix,
             self.config,
-            k=default_k(data.n_users) if k is None else k,
+            k=default_k(int(self.known_users_.sum())) if k is None else k,
             rows_are_users=True,
             memory_mb=self.config.memory_mb,
             tie_order=np.random.default_rng(seed).permutation(data.n_users).astype(np.int32),
+            model=self.name,
         )
+
+    def _check_learned(self) -> None:
+        item_item_scorer.check_scores(self.neighbours_, self.entries_)
 
     def _score(self, users: IntArray) -> FloatArray:
         return item_item_scorer.score(self.neighbours_, self.entries_, users)
@@ -104,13 +109,9 @@ class UserKNN(Recommender):
             (self.entries_.data / norms[self.entries_.indices], self.entries_.indices, self.entries_.indptr),
             shape=self.entries_.shape,
         )
-        themselves = sparse.csr_array(
-            (np.ones(len(items), np.float32), items, np.arange(len(items) + 1)),
-            shape=(len(items), len(norms)),
-        )
         return item_item_scorer.top_n(
             sparse.csr_array(unit[:, items].T), unit, np.arange(len(items)), n,
-            tie_order=self.tie_order_, exclude=themselves, eligible=self.known_items_,
+            tie_order=self.tie_order_, exclude=each_itself(len(norms))[items], eligible=self.known_items_,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import sparse
 
+from models.base import DivergedError
 from models.linear.ease import EASE, EASEConfig, dense_mb, weigh_users
 from tests.models.contract import N_USERS, ONE_ITEM_USER, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
@@ -62,13 +63,40 @@ def test_above_the_memory_limit_the_sparse_solver_takes_over_and_says_so(
     tight = PLAIN.model_copy(update={"memory_mb": 1})
     with caplog.at_level(logging.WARNING):
         model = EASE(tight).fit(data, seed=1)
-    assert "memory_mb is 1" in caplog.text
-    assert "600 items" in caplog.text
-    assert "raise memory_mb" in caplog.text
+    assert caplog.messages == [
+        "ease: the dense solver needs 3.8 MB for 600 items of 100 neighbours and memory_mb is 1: each item is "
+        "regressed on its 100 best predictors only; raise memory_mb for the exact solution"
+    ]
     sparsely = EASE(tight.model_copy(update={"solver": "sparse"})).fit(data, seed=1)
     assert np.array_equal(model.similarity_.toarray(), sparsely.similarity_.toarray())
     with pytest.raises(ValueError, match="memory_mb is 1: raise it"):
         EASE(tight.model_copy(update={"solver": "dense"})).fit(data, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("solver", "said"),
+    [
+        ("auto", "each item is regressed on its 104 best predictors only"),
+        ("sparse", "ease keeps only the 104 strongest neighbours: 500 could take 2.4 MB"),
+    ],
+)
+def test_where_memory_is_shorter_still_the_number_of_predictors_is_said_once(
+    solver: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = interactions(np.random.default_rng(0).random((40, 600)) < 0.5)
+    with caplog.at_level(logging.WARNING):
+        model = EASE(EASEConfig.model_validate({"memory_mb": 1, "solver": solver})).fit(data, seed=1)
+    (message,) = caplog.messages
+    assert said in message
+    assert np.bincount(model.similarity_.indices).max() == 104
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["dense", "sparse"])
+def test_ratings_too_large_to_compute_with_are_an_error(solver: str) -> None:
+    config = EASEConfig.model_validate({"matrix": "rating", "solver": solver})
+    with pytest.raises(DivergedError, match="too large: products overflow"):
+        EASE(config).fit(interactions(1e20 * np.random.default_rng(0).integers(0, 3, (30, 20))), seed=1)
 
 
 def test_within_the_memory_limit_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from models.base import DivergedError
 from models.linear import spectrum
 from models.linear.graph_filter import GraphFilter, GraphFilterConfig, default_rank
+from models.neighbours import neighbourhoods
 from tests.models.contract import EMPTY_USER, N_USERS, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
 
@@ -22,7 +24,11 @@ class TestTooManyFrequencies(PersonalContract):
 
 class TestLittleMemory(PersonalContract):
     model = GraphFilter
-    config = GraphFilterConfig(memory_mb=0.005)
+    config = GraphFilterConfig(memory_mb=1)
+
+    @pytest.fixture(autouse=True)
+    def large_neighbours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(neighbourhoods, "_BYTES", 8 * 200)
 
 
 @pytest.mark.parametrize(("rank", "low_pass"), [(3, 0.3), (8, 1.0), (5, 0.0)])
@@ -55,8 +61,8 @@ def test_items_that_nothing_speaks_for_are_not_listed(low_pass: float) -> None:
     assert (model.recommend(np.array([1]), 10, exclude=data.seen).items > 0).all()
 
 
-@pytest.mark.parametrize("memory_mb", [8.0, 30.0], ids=["the strongest", "everything"])
-def test_the_memory_limit_holds(memory_mb: float) -> None:
+@pytest.mark.parametrize("memory_mb", [8, 30], ids=["the strongest", "everything"])
+def test_the_memory_limit_holds(memory_mb: int) -> None:
     data = interactions(np.random.default_rng(0).random((300, 1500)) < 0.1)
     model = GraphFilter(GraphFilterConfig(memory_mb=memory_mb))
     block_of_scores = 1024 * 1500 * 4e-6
@@ -83,23 +89,40 @@ def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch
 def test_where_memory_is_short_the_strongest_are_kept_and_it_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    data = interactions(np.random.default_rng(0).random((50, 80)) < 0.3)
+    data = interactions(np.random.default_rng(0).random((50, 400)) < 0.3)
     everything = GraphFilter().fit(data, seed=1).similarity_.toarray()
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
-        kept = GraphFilter(GraphFilterConfig(memory_mb=0.01)).fit(data, seed=1).similarity_
-    assert "strongest" in caplog.text
-    assert "memory_mb" in caplog.text
-    assert kept.nnz * 8 <= 10_000
+        kept = GraphFilter(GraphFilterConfig(memory_mb=1)).fit(data, seed=1).similarity_
+    assert "graph_filter keeps only the 156 strongest" in caplog.text
+    assert kept.nnz * 8 <= 500_000
     dense = kept.toarray()
-    for item in range(80):
+    for item in range(400):
         assert (dense[:, item] > 0).any()
         least = dense[dense[:, item] > 0, item].min()
         assert (everything[dense[:, item] == 0, item] <= least + 1e-7).all()
 
 
 def test_the_rank_grows_with_the_root_of_the_smaller_side() -> None:
-    assert default_rank((29_858, 40_981)) == 256
-    assert default_rank((40_981, 29_858)) == 256
-    assert default_rank((1, 5)) == 1
-    assert default_rank((0, 4)) == 1
+    assert default_rank(29_858, 40_981) == 256
+    assert default_rank(40_981, 29_858) == 256
+    assert default_rank(1, 5) == 1
+    assert default_rank(0, 4) == 1
+
+
+def test_users_and_items_without_an_entry_do_not_count() -> None:
+    few = np.random.default_rng(0).random((60, 60)) < 0.3
+    padded = np.zeros((300, 400))
+    padded[:60, :60] = few
+    widths = [
+        GraphFilter().fit(interactions(matrix), seed=1).item_factors_.shape[1] for matrix in (few, padded)
+    ]
+    assert widths == [default_rank(60, 60)] * 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rating", [1e18, 1e20, 1e38])
+def test_ratings_too_large_to_compute_with_are_an_error(rating: float) -> None:
+    data = interactions(rating * np.random.default_rng(0).integers(0, 3, (30, 20)))
+    with pytest.raises(DivergedError, match=r"too large: (products|scores) overflow"):
+        GraphFilter(GraphFilterConfig(matrix="rating")).fit(data, seed=1)

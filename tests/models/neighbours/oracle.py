@@ -14,10 +14,10 @@ RATINGS_LIKE = ("adjusted_cosine", "pearson", "euclidean")
 COUNTED = ("dot", "pearson", "euclidean")
 
 
-def random_vectors(seed: int, shape: tuple[int, int], density: float = 0.5) -> np.ndarray:
-    """Ratings from 0 to 5 in steps of a half."""
+def random_vectors(seed: int, shape: tuple[int, int], density: float = 0.5, greatest: int = 5) -> np.ndarray:
+    """Ratings from 0 in steps of a half."""
     rng = np.random.default_rng(seed)
-    return np.where(rng.random(shape) < density, rng.integers(0, 11, shape) / 2, np.nan)
+    return np.where(rng.random(shape) < density, rng.integers(0, 2 * greatest + 1, shape) / 2, np.nan)
 
 
 def stored(dense: np.ndarray) -> sparse.csr_array:

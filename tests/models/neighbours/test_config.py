@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from models.base import DivergedError
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.item_knn import ItemKNN
 from models.neighbours.similarity import Missing, Similarity
@@ -34,6 +35,15 @@ def test_every_combination_recommends_on_ratings(model):
         assert np.isfinite(top.scores[top.items >= 0]).all(), config
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("model", [ItemKNN, UserKNN])
+@pytest.mark.parametrize("options", [{}, {"similarity": "dot", "exponent": 10}])
+def test_ratings_too_large_to_compute_with_are_an_error(model, options):
+    config = model.config_class(matrix="rating", **options)
+    with pytest.raises(DivergedError, match="too large"):
+        model(config).fit(interactions(1e20 * ratings()), seed=1)
+
+
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_auto_weighs_what_compares_what_was_done(similarity):
     weighed = similarity in ("dot", "cosine", "asymmetric_cosine")
@@ -43,7 +53,14 @@ def test_auto_weighs_what_compares_what_was_done(similarity):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("k", -1), ("memory_mb", 0), ("shrink", -1), ("exponent", 0), ("asymmetry", 1.1), ("missing", "median")],
+    [
+        ("k", -1),
+        ("memory_mb", 0.5),
+        ("shrink", -1),
+        ("exponent", 0),
+        ("asymmetry", 1.1),
+        ("missing", "median"),
+    ],
 )
 def test_values_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(ValidationError, match=field):

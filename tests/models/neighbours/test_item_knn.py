@@ -70,11 +70,11 @@ class TestItemKNN(PersonalContract):
     def test_memory_bounds_the_neighbours_and_their_transposed_together(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        data = interactions(np.ones((3, 100)))
+        data = interactions(np.ones((2, 500)))
         with caplog.at_level(logging.WARNING):
-            model = ItemKNN(ItemKNNConfig(k=0, memory_mb=2 * 100 * 30 * 8 / 1e6)).fit(data, seed=1)
-        assert "30 strongest" in caplog.text
-        assert np.bincount(model.similarity_.indices).tolist() == [30] * 100
+            model = ItemKNN(ItemKNNConfig(k=0, memory_mb=1)).fit(data, seed=1)
+        assert "item_knn keeps only the 125 strongest" in caplog.text
+        assert np.bincount(model.similarity_.indices).tolist() == [125] * 500
 
     def test_unknown_items_have_no_neighbours(self) -> None:
         model = self.fitted(small_world())

@@ -19,8 +19,9 @@ def plain(**options: object) -> NeighbourConfig:
 def found(dense: np.ndarray, config: NeighbourConfig, memory_mb: float = 100.0) -> sparse.csr_array:
     order = np.random.default_rng(5).permutation(len(dense)).astype(np.int32)
     return neighbourhoods.neighbours(
-        stored(dense), config, k=config.k, rows_are_users=True, memory_mb=memory_mb, tie_order=order
-    )
+        stored(dense), config, k=config.k, rows_are_users=True, memory_mb=memory_mb,
+        tie_order=order, model="this_knn",
+    )  # fmt: skip
 
 
 def megabytes(entries: int) -> float:
@@ -80,25 +81,37 @@ def test_memory_bounds_what_is_kept_and_the_strongest_stay(seed, entries, k):
         assert np.array_equal(np.sort(kept)[::-1][:widest], np.sort(all_)[::-1][:widest])
 
 
-def test_it_says_what_memory_took_away(caplog: pytest.LogCaptureFixture):
+def test_it_says_whose_neighbours_memory_took_away(caplog: pytest.LogCaptureFixture):
+    vectors = np.ones((300, 2))
     with caplog.at_level(logging.WARNING):
-        found(np.ones((30, 2)), plain(), memory_mb=megabytes(30 * 7))
-        found(np.ones((30, 2)), plain(k=9), memory_mb=megabytes(30 * 7))
-        found(np.ones((30, 2)), plain(k=7), memory_mb=megabytes(30 * 7))
-    everything, nine = caplog.messages
-    assert "7 strongest" in everything
-    assert ": all could" in everything
-    assert "7 strongest" in nine
-    assert ": 9 could" in nine
+        found(vectors, plain(), memory_mb=megabytes(300 * 250))
+        found(vectors, plain(k=299), memory_mb=megabytes(300 * 250))
+        found(vectors, plain(k=250), memory_mb=megabytes(300 * 250))
+    kept = (
+        "this_knn keeps only the 250 strongest neighbours: {} could take 0.7 MB, memory_mb has room for 0.6."
+    )
+    assert caplog.messages == [kept.format("all"), kept.format(299)]
 
 
-def test_a_similarity_that_finds_nothing_is_reported(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize(
+    ("entries", "matrix", "reason"),
+    [
+        (np.ones((5, 4)), None, "all entries are 1; it is made for matrix = 'rating'"),
+        (np.full((5, 4), 3.5), "rating", "all entries are 3.5"),
+        (np.zeros((5, 4)), "rating", "all entries are 0"),
+        (np.eye(4) + 1, "rating", "no similarity of entries from 1 to 2 is above 0"),
+    ],
+)
+def test_a_similarity_that_finds_nothing_says_why(entries, matrix, reason, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        found(np.ones((5, 4)), plain(similarity="pearson"))
+        found(entries, plain(similarity="pearson", matrix=matrix))
+    assert caplog.messages == [f"this_knn: by pearson nothing has neighbours: {reason}."]
+
+
+def test_where_nothing_is_shared_nothing_is_said(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
         found(np.where(np.eye(4) > 0, 1, np.nan), plain(similarity="pearson"))
-    (message,) = caplog.messages
-    assert "pearson" in message
-    assert "rating" in message
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("rows_are_users", [True, False])
@@ -107,7 +120,8 @@ def test_degree_weights_know_who_is_a_user(rows_are_users):
     dense = np.array([[1, 1, 1, 1], [1, np.nan, np.nan, np.nan]])
     order = np.arange(2, dtype=np.int32)
     rows = neighbourhoods.neighbours(
-        stored(dense), config, k=0, rows_are_users=rows_are_users, memory_mb=1, tie_order=order
-    )
+        stored(dense), config, k=0, rows_are_users=rows_are_users, memory_mb=1,
+        tie_order=order, model="this_knn",
+    )  # fmt: skip
     expected = (1 / 4) * 1 / 2 if rows_are_users else (1 / 2) ** 2 / np.sqrt(4)
     assert rows.toarray()[0, 1] == pytest.approx(expected)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.base import DivergedError
 from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
 from models.scoring.selection import block_rows
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
@@ -40,6 +41,17 @@ def test_every_similarity_is_what_its_definition_says(
     vectors = random_vectors(seed, shape)
     expected = similarities(vectors, measure, rows_are_users)
     np.testing.assert_allclose(fast(vectors, measure, rows_are_users), expected, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("rows_are_users", [True, False])
+@pytest.mark.parametrize("missing", ["ignored", "zero", "mean"])
+@pytest.mark.parametrize("similarity", ["pearson", "cosine", "dot"])
+def test_rounding_makes_nobody_neighbours(similarity, missing, rows_are_users):
+    """Of so few and round ratings many pairs have nothing to do with each other at all."""
+    vectors = random_vectors(0, (40, 6), 0.8, greatest=1)
+    measure = Measure(similarity, missing)
+    expected = similarities(vectors, measure, rows_are_users)
+    assert np.array_equal(fast(vectors, measure, rows_are_users) > 0, expected > 0)
 
 
 def between(x: list[float], y: list[float], **measure: object) -> float:
@@ -103,6 +115,20 @@ def test_vectors_come_in_blocks_of_bounded_size():
         assert sum(heights) == 1300
         assert max(heights) <= block_rows(1300) < 1300
         assert list(starts) == [0, *np.cumsum(heights)[:-1]]
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine", "asymmetric_cosine"])
+def test_entries_whose_products_overflow_are_an_error(similarity):
+    with pytest.raises(DivergedError, match="entries of the matrix are too large: products overflow"):
+        fast(1e20 * random_vectors(1, (30, 20)), Measure(similarity), False)
+
+
+@pytest.mark.parametrize("similarity", ["jaccard", "pearson", "adjusted_cosine"])
+def test_without_products_in_float32_entries_may_be_any(similarity):
+    vectors, measure = random_vectors(1, (30, 20)), Measure(similarity, shrink=3.0)
+    np.testing.assert_allclose(
+        fast(1e20 * vectors, measure, False), fast(vectors, measure, False), rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("similarity", ["pearson", "adjusted_cosine"])

@@ -46,12 +46,16 @@ class TestUserKNN(PersonalContract):
         model = self.fitted(interactions(np.ones((400, 2))))
         assert np.diff(model.neighbours_.indptr).tolist() == [80] * 400
 
+    def test_users_without_an_entry_do_not_count(self) -> None:
+        model = self.fitted(interactions(np.ones((900, 2)) * (np.arange(900) % 9 < 4)[:, None]))
+        assert np.diff(model.neighbours_.indptr).max() == 80
+
     def test_memory_bounds_the_neighbours(self, caplog: pytest.LogCaptureFixture) -> None:
-        data = interactions(np.ones((100, 3)))
+        data = interactions(np.ones((500, 2)))
         with caplog.at_level(logging.WARNING):
-            model = UserKNN(UserKNNConfig(k=0, memory_mb=100 * 30 * 8 / 1e6)).fit(data, seed=1)
-        assert "30 strongest" in caplog.text
-        assert np.diff(model.neighbours_.indptr).tolist() == [30] * 100
+            model = UserKNN(UserKNNConfig(k=0, memory_mb=1)).fit(data, seed=1)
+        assert "user_knn keeps only the 250 strongest" in caplog.text
+        assert np.diff(model.neighbours_.indptr).tolist() == [250] * 500
 
     def test_equally_similar_users_are_not_preferred_by_index(self) -> None:
         data = interactions(np.ones((100, 3)))
