@@ -11,15 +11,15 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, get_args
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
+from models.options import Options
 
 logger = logging.getLogger(__name__)
 
@@ -51,33 +51,15 @@ class TopN(NamedTuple):
     scores: FloatArray
 
 
-class Config(BaseModel):
+class Config(Options):
     """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     matrix: MatrixName | None = Field(
         default=None, description="Which training matrix to use; by default the one the model names."
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic reads true as 1."""
-        elements = value if isinstance(value, list | tuple) else (value,)
-        if any(isinstance(element, bool) for element in elements):
-            kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-            if int in kinds or float in kinds:
-                raise PydanticCustomError("bool_as_number", "true and false are no numbers")
-        return value
-
     def check_machine(self) -> None:
         """Raise a ValueError if this machine lacks what the hyperparameters ask for."""
-
-
-def _kinds(annotation: Any) -> list[Any]:
-    """All types that an annotation is made of: of tuple[int | None, ...] among others int."""
-    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
 class Recommender(ABC):

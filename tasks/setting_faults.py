@@ -51,6 +51,8 @@ def _fault(fault: Any, fields: list[FieldInfo]) -> str:
     takes = _takes(fields[-1]) if fields else ""
     if takes and fault["type"].startswith(_WRONG_KIND):
         return f"it takes {takes}"
+    if fault["type"] == "too_short":
+        return f"it takes {fault['ctx']['min_length']} or more of them"
     return str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
 
 

@@ -16,26 +16,21 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import Config
+from models.options import Options
 from models.registry import config_class, require_known
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
 
 
-class Section(BaseModel):
-    """One table of `pipeline.toml`: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class RunSettings(Section):
+class RunSettings(Options):
     """How a night runs."""
 
     seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
     parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
 
 
-class RatingsColumns(Section):
+class RatingsColumns(Options):
     """Where ratings are: the file's stem, then its column names."""
 
     file: str = "ratings"
@@ -45,7 +40,7 @@ class RatingsColumns(Section):
     timestamp: str = "timestamp"
 
 
-class TagsColumns(Section):
+class TagsColumns(Options):
     """Where tags are: the file's stem, then its column names."""
 
     file: str = "tags"
@@ -55,7 +50,7 @@ class TagsColumns(Section):
     timestamp: str = "timestamp"
 
 
-class EventsColumns(Section):
+class EventsColumns(Options):
     """Where events are: the file's stem, then its column names. A missing value column means 1."""
 
     file: str = "events"
@@ -66,7 +61,7 @@ class EventsColumns(Section):
     timestamp: str = "timestamp"
 
 
-class ItemsColumns(Section):
+class ItemsColumns(Options):
     """Where the catalogue is: the file's stem, then its column names. Title and genres may be absent."""
 
     file: str = "movies"
@@ -75,7 +70,7 @@ class ItemsColumns(Section):
     genres: str = "genres"
 
 
-class DataSettings(Section):
+class DataSettings(Options):
     """What comes in and how dirty it may be."""
 
     kind: Literal["snapshot", "append"] = "snapshot"
@@ -99,7 +94,7 @@ class DataSettings(Section):
         return self
 
 
-class Signal(Section):
+class Signal(Options):
     """One term of the composite utility: weight · transform(aggregate of value · 2^(−age / half_life))."""
 
     source: Literal["ratings", "tags", "events"]
@@ -120,18 +115,19 @@ class Signal(Section):
         return self
 
 
+_THRESHOLDS = {"like": 1.0, "share": 1.0, "comment": 1.0, "purchase": 1.0}
 _SIGNALS = {
     "rating": Signal(source="ratings", weight=1, aggregate="last", transform="user_mean"),
     "tag": Signal(source="tags", weight=2, aggregate="count", transform="log1p"),
 }
 
 
-class UtilitySettings(Section):
+class UtilitySettings(Options):
     """What an interaction is worth, and which of them are positive."""
 
     relevant_rating: float = 3.5
     positive_tags: bool = True
-    positive_events: dict[str, float] = {"like": 1, "share": 1, "comment": 1, "purchase": 1}
+    positive_events: dict[str, float] = _THRESHOLDS
     signals: dict[str, Signal] = _SIGNALS
 
     @field_validator("positive_events")
@@ -150,7 +146,7 @@ class UtilitySettings(Section):
         return kept
 
 
-class SplitSettings(Section):
+class SplitSettings(Options):
     """What is held out to judge the models."""
 
     method: Literal["temporal", "leave_last", "auto"] = "auto"
@@ -169,7 +165,7 @@ class SplitSettings(Section):
         return value
 
 
-class JudgeSettings(Section):
+class JudgeSettings(Options):
     """How the models are compared."""
 
     k: tuple[int, ...] = Field(default=(10, 20), min_length=1)
@@ -215,7 +211,7 @@ class ModelsSettings(BaseModel):
         return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
 
 
-class RecommendSettings(Section):
+class RecommendSettings(Options):
     """What the published lists look like."""
 
     n: int = Field(default=100, ge=1, le=10_000)
@@ -231,13 +227,13 @@ class RecommendSettings(Section):
         return require_known(value)
 
 
-class CheckSettings(Section):
+class CheckSettings(Options):
     """What must hold before lists go live."""
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
 
 
-class PublishSettings(Section):
+class PublishSettings(Options):
     """Where the lists go."""
 
     keep_runs: int = Field(default=7, ge=1)

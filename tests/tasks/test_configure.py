@@ -78,6 +78,8 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
             r"takes a whole number of at least 1 and at most 2048 \(given: true\)",
             "",
         ),
+        ("[run]\nseed = true", r"run.seed is wrong: it takes a whole number .*\(given: true\)", "randomness"),
+        ("[judge]\nk = []", r"judge.k is wrong: it takes 1 or more of them \(given: \[\]\)", ""),
         ("[models.mf]\nimplicit_term = 3", r"takes true or false \(given: 3\)", "SVD"),
         (
             "[models.bpr]\nsampler = true",
