@@ -9,12 +9,11 @@ from models.base import DivergedError
 from models.factors.bpr import BPR, BPRConfig
 from tests.models.contract import (
     EMPTY_USER,
-    N_ITEMS,
     N_USERS,
     LikesContract,
-    checkerboard,
     small_world,
 )
+from tests.models.factors.library_contract import LibraryContract
 
 SMALL = BPRConfig(factors=8, iterations=40)
 LIBRARY = SMALL.model_copy(update={"sampler": "implicit", "iterations": 80})
@@ -63,9 +62,10 @@ def test_steps_that_are_too_long_are_an_error_that_says_so(sampler: str) -> None
         BPR(wild).fit(small_world(), seed=1)
 
 
-class TestBPRByImplicit(LikesContract):
+class TestBPRByImplicit(LibraryContract):
     model = BPR
     config = LIBRARY
+    library = BayesianPersonalizedRanking
 
     def test_scores_are_implicits_and_the_log_of_the_items_users(self) -> None:
         world = small_world()
@@ -102,30 +102,3 @@ class TestBPRByImplicit(LikesContract):
         assert lengths == [2, 3, 2, 3, 2, 3, 2, 3]
         assert steps == pytest.approx([0.2 * (1 - done / 20) for done in (0, 2, 5, 7, 10, 12, 15, 17)])
         assert starts == [False] + 7 * [True]
-
-    def test_one_thread_makes_it_deterministic_and_all_are_used_only_on_request(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        threads = []
-
-        original = BayesianPersonalizedRanking.__init__
-
-        def spy(self: BayesianPersonalizedRanking, **options: Any) -> None:
-            threads.append(options["num_threads"])
-            original(self, **options)
-
-        monkeypatch.setattr(BayesianPersonalizedRanking, "__init__", spy)
-        self.fitted(small_world())
-        BPR(LIBRARY.model_copy(update={"deterministic": False})).fit(small_world(), seed=1)
-        assert threads == [1, 0]
-
-    def test_a_refit_on_more_users_has_them_all(self) -> None:
-        model = self.fitted(checkerboard()).fit(small_world(), seed=1)
-        assert model.user_factors_.shape == (N_USERS, 8)
-        assert model.item_factors_.shape == (N_ITEMS, 8)
-        assert model.item_bias_.shape == (N_ITEMS,)
-
-    def test_progress_is_told_after_every_iteration(self) -> None:
-        told = []
-        self.model(LIBRARY).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
-        assert told == [(done, 80) for done in range(1, 81)]

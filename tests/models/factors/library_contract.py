@@ -1,0 +1,42 @@
+"""What a model that implicit trains on the CPU must do besides. Its test file inherits these tests."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, small_world
+
+
+class LibraryContract(LikesContract):
+    """Subclasses also set `library`, implicit's class, and a `config` of 8 factors."""
+
+    library: ClassVar[type]
+
+    def test_one_thread_makes_it_deterministic_and_all_are_used_only_on_request(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads = []
+        original = self.library.__init__
+
+        def spy(self: object, **options: Any) -> None:
+            threads.append(options["num_threads"])
+            original(self, **options)
+
+        monkeypatch.setattr(self.library, "__init__", spy)
+        self.fitted(small_world())
+        self.model(self.config.model_copy(update={"deterministic": False})).fit(small_world(), seed=1)
+        assert threads == [1, 0]
+
+    def test_a_refit_on_more_users_has_them_all(self) -> None:
+        model = self.fitted(checkerboard()).fit(small_world(), seed=1)
+        assert model.user_factors_.shape == (N_USERS, 8)
+        assert model.item_factors_.shape == (N_ITEMS, 8)
+        assert model.item_bias_.shape == (N_ITEMS,)
+
+    def test_progress_is_told_after_every_iteration(self) -> None:
+        told = []
+        self.model(self.config).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
+        total = self.config.iterations
+        assert told == [(done, total) for done in range(1, total + 1)]
