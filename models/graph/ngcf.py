@@ -18,7 +18,7 @@ _HALF_MILLION = 500_000
 class NGCFConfig(GraphConfig):
     """Hyperparameters of `ngcf`."""
 
-    most_epochs: ClassVar[int] = 20
+    most_epochs: ClassVar[int] = 30
 
     factors: int = Field(default=64, ge=1, le=1024, description="Length of the vectors of one layer.")
     layers: int = Field(default=3, ge=1, le=6, description="How far embeddings flow along the graph.")
@@ -30,7 +30,7 @@ class NGCFConfig(GraphConfig):
     negative_weight: float = Field(
         default=8.0, gt=0, le=1e6, description="As how many items each negative counts in the softmax."
     )
-    refreshes: int = Field(default=4, ge=1, le=1000, description="Passes through the network in an epoch.")
+    refreshes: int = Field(default=8, ge=1, le=1000, description="Passes through the network in an epoch.")
     gain: float | None = Field(
         default=None,
         gt=0,
@@ -48,7 +48,7 @@ class NGCFConfig(GraphConfig):
         default=0.0001, gt=0, le=1, description="Of Adam, for the matrices of the layers; it falls alike."
     )
     message_dropout: float = Field(
-        default=0.1, ge=0, le=0.9, description="Share of a layer's entries that a pass silences."
+        default=0.5, ge=0, le=0.9, description="Share of a layer's entries that a pass silences."
     )
 
     def feedback(self, n_positives: int) -> float:
