@@ -48,7 +48,7 @@ def test_progress_is_told_after_every_epoch():
 
 def test_a_million_positives_get_the_most_epochs_by_default():
     epochs = [NGCFConfig().passes(n) for n in (0, 250_000, 1_000_000, 4_000_000, 10**9)]
-    assert epochs == [10, 10, 20, 10, 10]
+    assert epochs == [10, 15, 30, 15, 10]
     assert changed(epochs=3).passes(10**9) == 3
 
 
