@@ -130,7 +130,9 @@ def _rating_rows(
     given = np.bincount(user)
     errors = [_arrays(e.folder, "errors")["error"][members].astype(np.float64) for e in models]
     sums = np.column_stack([np.bincount(user, of_pair) for e in errors for of_pair in (e**2, np.abs(e))])
-    found = ratio_intervals(sums, np.repeat(given[:, None], sums.shape[1], axis=1), **bootstrap)
+    found = ratio_intervals(
+        sums, np.repeat(given[:, None].astype(np.float64), sums.shape[1], axis=1), **bootstrap
+    )
     of_users = {**about, "n_users": len(given)}
     rows = []
     for evaluation, squared, absolute in zip(models, found[::2], found[1::2], strict=True):

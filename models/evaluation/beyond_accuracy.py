@@ -16,7 +16,6 @@ from scipy import sparse
 
 from models.base import IntArray
 from models.evaluation.metrics import ascending
-from models.scoring.launch import one_launch
 
 Floats = NDArray[np.floating[Any]]
 
@@ -34,7 +33,8 @@ def self_information(popularity: Floats) -> NDArray[np.float64]:
     self-information; Vargas & Castells 2011 derive it from a model of discovery.
     """
     met = np.asarray(popularity, np.float64)
-    return -np.log2(met, out=np.full(len(met), np.nan), where=met > 0)
+    bits: NDArray[np.float64] = -np.log2(met, out=np.full(len(met), np.nan), where=met > 0)
+    return bits
 
 
 def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, NDArray[np.float64]]:
@@ -50,8 +50,7 @@ def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, 
     """
     lengths = ascending(ks)
     means = np.empty((len(lengths), len(items)))
-    with one_launch:
-        _means(np.ascontiguousarray(items, np.int32), np.asarray(values, np.float64), lengths, means)
+    _means(np.ascontiguousarray(items, np.int32), np.asarray(values, np.float64), lengths, means)
     return {int(k): row for k, row in zip(lengths, means, strict=True)}
 
 
@@ -86,11 +85,11 @@ def gini(exposure: NDArray[np.int64]) -> float:
     return float((weights * np.sort(exposure)).sum() / (n * total))
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _means(items, values, ks, means):  # type: ignore[no-untyped-def]
     """Fill `means` (n_ks, n_rows)."""
     n_rows, n = items.shape
-    for row in numba.prange(n_rows):
+    for row in range(n_rows):
         total, counted, place = 0.0, 0, 0
         for number in range(len(ks)):
             while place < min(ks[number], n):

@@ -17,10 +17,8 @@ from models.base import FloatArray, IntArray
 from models.evaluation.metrics import ascending
 from models.linear.spectrum import right_singular
 from models.neighbours import weighting
-from models.scoring.launch import one_launch
 
 _RANK = 64
-_CHUNKS = 64  # of rows, each with an accumulator of its own
 
 
 def intra_list_diversity(
@@ -40,20 +38,17 @@ def intra_list_diversity(
     lengths = ascending(ks)
     lists = np.ascontiguousarray(items, np.int32)
     found = np.empty((len(lengths), len(lists)))
-    chunks = np.linspace(0, len(lists), _CHUNKS + 1).astype(np.int64)
     if isinstance(vectors, sparse.csr_array):
-        lengths_of = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1), np.float64))
-        unit = vectors.data / np.repeat(np.where(lengths_of > 0, lengths_of, 1), np.diff(vectors.indptr))
-        with one_launch:
-            _of_sparse(
-                lists, chunks, vectors.indptr, vectors.indices, unit.astype(np.float32), vectors.shape[1],
-                lengths_of > 0, lengths, found,
-            )  # fmt: skip
+        norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1), np.float64))
+        unit = vectors.data / np.repeat(np.where(norms > 0, norms, 1), np.diff(vectors.indptr))
+        total = np.zeros(vectors.shape[1])
+        _of_sparse(
+            lists, vectors.indptr, vectors.indices, unit.astype(np.float32), norms > 0, lengths, total, found
+        )
     else:
-        lengths_of = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-        directions = (vectors / np.where(lengths_of > 0, lengths_of, 1)[:, None]).astype(np.float32)
-        with one_launch:
-            _of_dense(lists, chunks, directions, lengths_of > 0, lengths, found)
+        norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+        directions = (vectors / np.where(norms > 0, norms, 1)[:, None]).astype(np.float32)
+        _of_dense(lists, directions, norms > 0, lengths, found)
     return {int(k): row for k, row in zip(lengths, found, strict=True)}
 
 
@@ -71,50 +66,50 @@ def taste_vectors(positive: sparse.csr_array, *, seed: int) -> FloatArray:
     return vectors
 
 
-@numba.njit(parallel=True, cache=True)
-def _of_dense(items, chunks, directions, has_vector, ks, found):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def _of_dense(items, directions, has_vector, ks, found):  # type: ignore[no-untyped-def]
     """Fill `found` (n_ks, n_rows) from unit vectors; those of a list are summed in float64."""
-    for chunk in numba.prange(len(chunks) - 1):
-        total = np.empty(directions.shape[1])
-        for row in range(chunks[chunk], chunks[chunk + 1]):
-            total[:] = 0
-            counted, place = 0, 0
-            for number in range(len(ks)):
-                while place < min(ks[number], items.shape[1]):
-                    item = items[row, place]
-                    place += 1
-                    if item >= 0 and has_vector[item]:
-                        counted += 1
-                        for d in range(len(total)):
-                            total[d] += directions[item, d]
-                squared = 0.0
-                for d in range(len(total)):
-                    squared += total[d] * total[d]
-                found[number, row] = _distance(squared, counted)
+    total = np.empty(directions.shape[1])
+    for row in range(len(items)):
+        total[:] = 0
+        counted, place = 0, 0
+        for number in range(len(ks)):
+            while place < min(ks[number], items.shape[1]):
+                item = items[row, place]
+                place += 1
+                if item >= 0 and has_vector[item]:
+                    counted += 1
+                    for d in range(len(total)):
+                        total[d] += directions[item, d]
+            squared = 0.0
+            for d in range(len(total)):
+                squared += total[d] * total[d]
+            found[number, row] = _distance(squared, counted)
 
 
-@numba.njit(parallel=True, cache=True)
-def _of_sparse(items, chunks, indptr, indices, data, n_dimensions, has_vector, ks, found):  # type: ignore[no-untyped-def]
-    """Fill `found` (n_ks, n_rows) from the entries of unit vectors; |Σ v|² grows with every entry added."""
-    for chunk in numba.prange(len(chunks) - 1):
-        total = np.zeros(n_dimensions)
-        for row in range(chunks[chunk], chunks[chunk + 1]):
-            counted, place, squared = 0, 0, 0.0
-            for number in range(len(ks)):
-                while place < min(ks[number], items.shape[1]):
-                    item = items[row, place]
-                    place += 1
-                    if item >= 0 and has_vector[item]:
-                        counted += 1
-                        for entry in range(indptr[item], indptr[item + 1]):
-                            at, value = indices[entry], np.float64(data[entry])
-                            squared += value * (2 * total[at] + value)
-                            total[at] += value
-                found[number, row] = _distance(squared, counted)
-            for item in items[row, :place]:
-                if item >= 0:
+@numba.njit(nogil=True, cache=True)
+def _of_sparse(items, indptr, indices, data, has_vector, ks, total, found):  # type: ignore[no-untyped-def]
+    """Fill `found` (n_ks, n_rows) from the entries of unit vectors; |Σ v|² grows with every entry added.
+
+    `total` (n_dimensions,) is zero, and is so again after every list.
+    """
+    for row in range(len(items)):
+        counted, place, squared = 0, 0, 0.0
+        for number in range(len(ks)):
+            while place < min(ks[number], items.shape[1]):
+                item = items[row, place]
+                place += 1
+                if item >= 0 and has_vector[item]:
+                    counted += 1
                     for entry in range(indptr[item], indptr[item + 1]):
-                        total[indices[entry]] = 0
+                        at, value = indices[entry], np.float64(data[entry])
+                        squared += value * (2 * total[at] + value)
+                        total[at] += value
+            found[number, row] = _distance(squared, counted)
+        for item in items[row, :place]:
+            if item >= 0:
+                for entry in range(indptr[item], indptr[item + 1]):
+                    total[indices[entry]] = 0
 
 
 @numba.njit(cache=True)

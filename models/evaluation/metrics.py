@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.scoring.launch import one_launch
-
 METRICS = ("ndcg", "recall", "recall_min", "precision", "map", "mrr", "hit_rate")
 
 
@@ -48,16 +46,9 @@ def ranking_metrics(
     discounts = 1 / np.log2(np.arange(2, lengths[-1] + 2))
     ideal = np.concatenate([[0], np.cumsum(discounts)])
     found = np.empty((len(lengths), len(METRICS), len(items)))
-    with one_launch:
-        _judge(
-            np.ascontiguousarray(items, np.int32),
-            wanted.indptr,
-            wanted.indices,
-            lengths,
-            discounts,
-            ideal,
-            found,
-        )
+    _judge(
+        np.ascontiguousarray(items, np.int32), wanted.indptr, wanted.indices, lengths, discounts, ideal, found
+    )
     at = {int(k): number for number, k in enumerate(lengths)}
     return {f"{metric}@{k}": found[at[k], number] for k in ks for number, metric in enumerate(METRICS)}
 
@@ -73,11 +64,11 @@ def ascending(ks: Sequence[int]) -> NDArray[np.int64]:
     return np.unique(np.asarray(ks, np.int64))
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _judge(items, indptr, indices, ks, discounts, ideal, found):  # type: ignore[no-untyped-def]
     """Fill `found` (n_ks, n_metrics, n_rows): every list is walked down once, and judged where it is k long."""
     n_rows, n = items.shape
-    for row in numba.prange(n_rows):
+    for row in range(n_rows):
         wanted = indices[indptr[row] : indptr[row + 1]]
         n_relevant = len(wanted)
         if n_relevant == 0:

@@ -15,7 +15,7 @@ USER_CLASSES = ("new", "light", "medium", "heavy")
 ITEM_CLASSES = ("head", "middle", "tail")
 
 NEW_BELOW = 10
-_HEAD, _TAIL = 0.2, 0.2
+_PARTS = 5  # one fifth of the interactions is the head's, and one the tail's
 
 Counts = NDArray[np.integer[Any]]
 
@@ -42,10 +42,10 @@ def item_classes(n_met: Counts) -> NDArray[np.int8]:
     """
     met = np.asarray(n_met, np.int64)
     counts, item_count = np.unique(met, return_inverse=True)
-    of_count = np.bincount(item_count, met, minlength=len(counts))
-    above = of_count[::-1].cumsum()[::-1] - of_count
-    share = (above / max(met.sum(), 1))[item_count]
-    classes = np.where(share < _HEAD, 0, np.where(share < 1 - _TAIL, 1, 2))
+    of_count = np.bincount(item_count) * counts
+    above = (of_count[::-1].cumsum()[::-1] - of_count)[item_count]
+    total = met.sum()
+    classes = np.where(_PARTS * above < total, 0, np.where(_PARTS * above < (_PARTS - 1) * total, 1, 2))
     return np.where(met > 0, classes, -1).astype(np.int8)
 
 
