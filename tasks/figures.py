@@ -127,12 +127,12 @@ def _rating_rows(
     if not models or not members.any():
         return []
     _, user = np.unique(later["user_idx"][members], return_inverse=True)
-    given = np.bincount(user)
+    given = np.bincount(user).astype(np.float64)
     errors = [_arrays(e.folder, "errors")["error"][members].astype(np.float64) for e in models]
-    sums = np.column_stack([np.bincount(user, of_pair) for e in errors for of_pair in (e**2, np.abs(e))])
-    found = ratio_intervals(
-        sums, np.repeat(given[:, None].astype(np.float64), sums.shape[1], axis=1), **bootstrap
-    )
+    sums = np.column_stack(
+        [np.bincount(user, of_pair) for e in errors for of_pair in (e**2, np.abs(e))]
+    ).astype(np.float64)
+    found = ratio_intervals(sums, np.repeat(given[:, None], sums.shape[1], axis=1), **bootstrap)
     of_users = {**about, "n_users": len(given)}
     rows = []
     for evaluation, squared, absolute in zip(models, found[::2], found[1::2], strict=True):

@@ -59,7 +59,8 @@ def history_means(seen: sparse.csr_array, values: Floats) -> NDArray[np.float64]
     met = np.diff(seen.indptr)
     row = np.repeat(np.arange(seen.shape[0]), met)
     sums = np.bincount(row, np.asarray(values, np.float64)[seen.indices], minlength=seen.shape[0])
-    return np.divide(sums, met, out=np.full(len(met), np.nan), where=met > 0)
+    means: NDArray[np.float64] = np.divide(sums, met, out=np.full(len(met), np.nan), where=met > 0)
+    return means
 
 
 def exposures(items: IntArray, n_items: int) -> NDArray[np.int64]:
