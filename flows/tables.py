@@ -14,6 +14,15 @@ from tasks.runs import Run
 
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
+_BEYOND = {  # heading: metric, format, of ratings and not of lists
+    "coverage": ("coverage", ".1%", False),
+    "gini": ("gini", ".3f", False),
+    "novelty": ("novelty", ".2f", False),
+    "by genre": ("ild_features", ".3f", False),
+    "by taste": ("ild_vectors", ".3f", False),
+    "popularity": ("popularity_bias", ".2f", False),
+    "rmse": ("rmse", ".4f", True),
+}
 
 
 def show_report(console: Console, report: Report, *, place: str) -> None:
@@ -22,6 +31,7 @@ def show_report(console: Console, report: Report, *, place: str) -> None:
     if report.metrics:
         show_metrics(console, report)
         show_differences(console, report)
+        show_beyond_accuracy(console, report)
     show_verdict(console, report, place=place)
 
 
@@ -43,8 +53,12 @@ def show_intake(console: Console, report: Report) -> None:
 
 def show_metrics(console: Console, report: Report) -> None:
     """Models × metrics with their intervals, on the report half, under the protocol they were measured by."""
-    k = min(row["k"] for row in report.metrics)
-    mine = [row for row in report.metrics if row["half"] == "report" and row["k"] == k]
+    k = _shortest(report)
+    mine = [
+        row
+        for row in report.metrics
+        if row["half"] == "report" and row["k"] == k and row["segment"] in ("all", "cold")
+    ]
     if not mine:
         console.print("\nNo user fell into the report half, so there are no figures of the models to show.")
         return
@@ -59,7 +73,7 @@ def show_metrics(console: Console, report: Report) -> None:
         key=lambda row: (row["segment"] == "cold", -row["value"]),
     )
     for first in ranked:
-        cells = [_cell(report, first["model"], metric, k) for metric in shown]
+        cells = [_cell(report, first["model"], metric, k, first["segment"]) for metric in shown]
         crowned = first["model"] == report.run.champion
         name = f"{first['model']} [dim](cold)[/]" if first["segment"] == "cold" else first["model"]
         table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
@@ -94,6 +108,39 @@ def show_differences(console: Console, report: Report) -> None:
         table.add_row(row["model"], interval, f"{row['detectable']:.4f}")
     console.print()
     console.print(table)
+
+
+def show_beyond_accuracy(console: Console, report: Report) -> None:
+    """What the lists of each model are like beside being right; columns without any figure are left out."""
+    k = _shortest(report)
+    half = [row for row in report.metrics if row["half"] == "report" and row["segment"] == "all"]
+    models = dict.fromkeys(row["model"] for row in half)
+    found = {
+        column: {model: report.figure(model, metric, None if ratings else k) for model in models}
+        for column, (metric, _, ratings) in _BEYOND.items()
+    }
+    columns = [column for column, cells in found.items() if any(cells.values())]
+    if not columns:
+        return
+    table = Table(title=f"What their lists are like (at {k})", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for model in models:
+        cells = [(found[column][model], _BEYOND[column][1]) for column in columns]
+        crowned = "bold" if model == report.run.champion else ""
+        table.add_row(
+            model, *("" if row is None else f"{row['value']:{form}}" for row, form in cells), style=crowned
+        )
+    console.print()
+    console.print(table)
+    console.print(
+        "[dim]Coverage: share of the known items that any list holds. Gini: 0 if all are listed alike often, 1 if one "
+        "takes all. Novelty: bits, how little known the items are. Diversity: mean distance of two items of a list, by "
+        "genres and tags, and by who likes them. Popularity: of the lists over that of what users had met. RMSE: of "
+        "predicted ratings.[/]",
+        soft_wrap=True,
+    )
 
 
 def show_verdict(console: Console, report: Report, *, place: str) -> None:
@@ -154,8 +201,13 @@ def _login_query(place: str, user: int | str) -> str:
     return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
 
 
-def _cell(report: Report, model: str, metric: str, k: int) -> str:
-    row = report.figure(model, metric, k)
+def _shortest(report: Report) -> int:
+    """The length of the shortest lists that were judged; figures of ratings have none."""
+    return min(row["k"] for row in report.metrics if row["k"] is not None)
+
+
+def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:
+    row = report.figure(model, metric, k, segment=segment)
     if row is None:
         return ""
     low, high = (f"{row[end]:.3f}".lstrip("0") for end in ("ci_low", "ci_high"))

@@ -5,21 +5,20 @@ The report half is only ever printed: nothing here decides by it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.bootstrap import Interval, detectable_difference, intervals
+from models.evaluation.bootstrap import detectable_difference, intervals
+from tasks.figures import HALVES, Row, figure, further_figures
 from tasks.references import Choice, Evaluation, HeldOut
 from tasks.settings import JudgeSettings
 from tasks.store import write_json
 
-HALVES = ("select", "report")
 PerUser = Mapping[str, NDArray[np.float64]]
-Row = dict[str, Any]
 
 
 def choose(
@@ -34,8 +33,9 @@ def choose(
 ) -> Choice:
     """The model with the best champion metric on the select half; ties go to the one that stands first on the shelf.
 
-    Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id) and `differences` (each
-    model against popularity and against the champion, paired over the users of one half).
+    Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
+    model against popularity and against the champion, paired over the users of one half) and `segments` (what the
+    classes of users and of items are).
     """
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
@@ -44,7 +44,9 @@ def choose(
     baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
     rows, differences = _figures(per_user, "all", half, baselines, settings, seed)
     cold_rows, _ = _figures({strangers.model: _load(strangers)}, "cold", cold_half, [], settings, seed)
-    write_json(folder / "metrics.json", {"metrics": rows + cold_rows, "differences": differences})
+    rows += cold_rows + further_figures(evaluations, held_out, settings, seed=seed)
+    segments = json.loads((held_out.folder / "segments.json").read_text(encoding="utf-8"))
+    write_json(folder / "metrics.json", {"metrics": rows, "differences": differences, "segments": segments})
     return Choice(key, folder, ranking, why)
 
 
@@ -98,7 +100,7 @@ def _figures(
         )
         of_half = {"half": name, "n_users": int(members.sum())}
         metrics += [
-            {"model": model, "segment": segment, **of_half, **_figure(metric, mean)}
+            figure(model, metric, mean, {"segment": segment, **of_half})
             for (model, metric), mean in zip(figures, found[: len(figures)], strict=True)
         ]
         differences += [
@@ -107,8 +109,3 @@ def _figures(
             for (model, baseline), mean, gain in zip(pairs, found[len(figures) :], gains, strict=True)
         ]  # fmt: skip
     return metrics, differences
-
-
-def _figure(metric: str, found: Interval) -> Row:
-    label, _, k = metric.partition("@")
-    return {"metric": label, "k": int(k), "value": found.mean, "ci_low": found.low, "ci_high": found.high}

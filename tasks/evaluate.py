@@ -1,4 +1,4 @@
-"""Judge one fitted model on the held-out users: every metric, per user."""
+"""Judge one fitted model on the held-out users: every metric, per user. `tasks/figures.py` makes figures of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.base import Progress
+from models.base import Progress, Recommender
+from models.evaluation.beyond_accuracy import list_means, self_information
+from models.evaluation.diversity import intra_list_diversity
 from models.evaluation.metrics import ranking_metrics
+from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix
 from tasks.complete import completed_lists
 from tasks.fit import load_model
 from tasks.references import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.settings import JudgeSettings
+from tasks.yardsticks import load_yardsticks
+
+LIST_METRICS = ("novelty", "list_popularity", "ild_features", "ild_vectors")
+"""What is said of a list whatever is relevant, per user."""
 
 _BLOCK = 8192
 
@@ -38,7 +46,7 @@ def evaluate(
     """
     started = time.perf_counter()
     models = [load_model(each) for each in (fitted, *fillers)]
-    seen, relevant = load_matrix(snapshot.folder, "seen"), load_matrix(held_out.folder, "relevant")
+    seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
     touched = np.bincount(seen.indices, minlength=seen.shape[1]) > 0
     lists = np.full((len(users), max(settings.k)), -1, np.int32)
@@ -47,9 +55,38 @@ def evaluate(
         lists[block] = completed_lists(models, users[block], max(settings.k), seen, touched).items
         if progress is not None:
             progress(block.stop, len(users))
-    per_user = ranking_metrics(lists, relevant, settings.k)
-    np.savez(folder / "per_user.npz", allow_pickle=False, **per_user)
+    judge_lists(lists, held_out, settings.k, folder)
+    judge_ratings(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3))
+
+
+def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:
+    """Write what `Evaluation` describes of ranked lists, (n_users, n) in the order of `HeldOut`, −1 pads."""
+    relevant, by = load_matrix(held_out.folder, "relevant"), load_yardsticks(held_out)
+    np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, ks))
+    for number, name in enumerate(ITEM_CLASSES):
+        of_class = restricted(relevant, by.item_class == number)
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **ranking_metrics(lists, of_class, ks))
+    found = {
+        "novelty": list_means(lists, self_information(by.popularity), ks),
+        "list_popularity": list_means(lists, by.popularity, ks),
+        "ild_features": intra_list_diversity(lists, by.feature_vectors, ks),
+        "ild_vectors": intra_list_diversity(lists, by.taste_vectors, ks),
+    }
+    named = {f"{metric}@{k}": found[metric][k] for k in ks for metric in LIST_METRICS}
+    np.savez(folder / "lists.npz", allow_pickle=False, items=lists, **named)
+
+
+def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:
+    """Write the errors of a model of the rating; a model that learned from another matrix predicts something else."""
+    if (model.config.matrix or model.matrix) != "rating":
+        return
+    with np.load(held_out.folder / "ratings.npz", allow_pickle=False) as later:
+        try:
+            predicted = model.predict(later["user_idx"], later["item_idx"])
+        except NotImplementedError:
+            return  # it ranks by ratings, and has no idea of their scale
+        np.savez(folder / "errors.npz", allow_pickle=False, error=predicted - later["rating"])
 
 
 def evaluate_strangers(

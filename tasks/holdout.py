@@ -12,9 +12,11 @@ from scipy import sparse
 
 from tasks.references import HeldOut, Snapshot, Split
 from tasks.settings import UtilitySettings
+from tasks.store import write_json
 from tasks.utility import fetch_matrix
 from tasks.warehouse import run_file
 from tasks.windows import liking, open_split
+from tasks.yardsticks import write_yardsticks
 
 
 def hold_out(
@@ -34,26 +36,26 @@ def hold_out(
     models would not compare. The user's id and `seed` decide, and nothing else, who is in which half.
     """
     open_split(con, split, "after")
-    run_file(
-        con,
-        "warehouse/50_relevant.sql",
-        as_of=split.as_of,
-        seed=seed,
-        users_path=str(snapshot.folder / "users.parquet"),
-        items_path=str(snapshot.folder / "items.parquet"),
-        **liking(settings),
-    )
+    known = {"as_of": split.as_of, "seed": seed} | {
+        f"{side}_path": str(snapshot.folder / f"{side}.parquet") for side in ("users", "items")
+    }
+    run_file(con, "warehouse/50_relevant.sql", **known, **liking(settings))
     [(unknown_item_share,)] = con.execute(
         "select coalesce(avg((item_idx is null)::integer), 0) from relevant"
     ).fetchall()
-    users = _judged_users(con, with_history=True)
-    cold_users = _judged_users(con, with_history=False)
+    users = _columns(con, "warehouse/51_judged_users.sql", with_history=True)
+    cold_users = _columns(con, "warehouse/51_judged_users.sql", with_history=False)
     np.savez(folder / "users.npz", allow_pickle=False, user_idx=users["user_idx"], half=users["half"])
     np.savez(folder / "cold_half.npz", allow_pickle=False, half=cold_users["half"])
     for name, judged, with_history in (("relevant", users, True), ("cold_relevant", cold_users, False)):
         shape = (len(judged["half"]), snapshot.n_items)
         matrix = fetch_matrix(con, "warehouse/52_relevant_matrix.sql", shape, with_history=with_history)
         sparse.save_npz(folder / f"{name}.npz", matrix, compressed=False)
+    np.savez(
+        folder / "ratings.npz", allow_pickle=False, **_columns(con, "warehouse/53_later_ratings.sql", **known)
+    )
+    segments = write_yardsticks(snapshot, users["user_idx"], seed=seed, folder=folder)
+    write_json(folder / "segments.json", segments)
     n_report = int(users["half"].sum())
     return HeldOut(
         key=key,
@@ -65,6 +67,7 @@ def hold_out(
     )
 
 
-def _judged_users(con: duckdb.DuckDBPyConnection, *, with_history: bool) -> dict[str, NDArray[Any]]:
-    columns = run_file(con, "warehouse/51_judged_users.sql", with_history=with_history).fetchnumpy()
-    return {name: np.asarray(column) for name, column in columns.items()}
+def _columns(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> dict[str, NDArray[Any]]:
+    """The result of sql/`name`, column by column."""
+    columns = run_file(con, name, **parameters).fetchnumpy()
+    return {column: np.asarray(values) for column, values in columns.items()}

@@ -105,7 +105,9 @@ class HeldOut:
 
     Folder: `users.npz` with `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) for users with history and
     at least one relevant item; `relevant.npz`, csr (n, n_items) of their relevant items in the same order;
-    `cold_relevant.npz`, csr (n_cold, n_items) and `cold_half.npz` (`half`) for users without history.
+    `cold_relevant.npz`, csr (n_cold, n_items) and `cold_half.npz` (`half`) for users without history. `ratings.npz`,
+    for models of the rating: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item new to the
+    user. What `tasks/yardsticks.py` writes, and `segments.json`: what the classes of users and items are.
     `unknown_item_share`: the share of held-out positives whose item nobody touched before the cutoffs (not counted).
     """
 
@@ -130,9 +132,13 @@ class FittedModel:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's metrics per held-out user.
+    """A model's metrics per held-out user, in the order of `HeldOut`.
 
-    Folder: `per_user.npz`, one (n_users,) float64 array per metric such as `ndcg@10`, in the order of `HeldOut`.
+    Folder: `per_user.npz`, one (n_users,) float64 array per metric such as `ndcg@10`. Users with history also have
+    `head.npz`, `middle.npz` and `tail.npz`, the same where only items of that class are relevant, NaN for who has none;
+    `lists.npz` with `items` (n_users, n) int32, the ranked lists, and an array for each of `LIST_METRICS`, NaN where it
+    is not defined; and, of a model of the rating, `errors.npz` with `error` (n_pairs,) float32, predicted − given, in
+    the order of the held-out ratings.
     """
 
     key: str

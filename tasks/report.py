@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,19 @@ class Report:
         run: its record.
         metrics: rows of `model_metrics`, without run_id; empty for a night that did not come so far.
         differences: each model against popularity and against the champion, paired over users.
+        segments: what the classes of users and of items are (see `tasks/yardsticks.py`).
     """
 
     run: Run
     metrics: list[dict[str, Any]]
     differences: list[dict[str, Any]]
+    segments: list[dict[str, Any]] = field(default_factory=list)
 
-    def figure(self, model: str, metric: str, k: int, half: str = "report") -> dict[str, Any] | None:
-        """One cell of the table of models × metrics."""
-        wanted = {"model": model, "metric": metric, "k": k, "half": half}
+    def figure(
+        self, model: str, metric: str, k: int | None, half: str = "report", segment: str = "all"
+    ) -> dict[str, Any] | None:
+        """One cell of a table of models × metrics; `k` is None for figures of ratings."""
+        wanted = {"model": model, "metric": metric, "k": k, "half": half, "segment": segment}
         return next((row for row in self.metrics if wanted.items() <= row.items()), None)
 
     def difference(self, model: str, baseline: str, half: str = "report") -> dict[str, Any] | None:
@@ -63,7 +67,7 @@ def read_report(home: Home, run_id: int | None = None) -> Report:
         figures = json.loads((runs.folder(run.run_id) / "metrics.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         figures = {"metrics": [], "differences": []}
-    return Report(run, figures["metrics"], figures["differences"])
+    return Report(run, figures["metrics"], figures["differences"], figures.get("segments", []))
 
 
 def read_runs(home: Home) -> list[Run]:

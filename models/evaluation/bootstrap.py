@@ -60,6 +60,32 @@ def intervals(values: Values, *, samples: int, confidence: float, seed: int) -> 
     return [Interval(*map(float, column)) for column in zip(figures.mean(axis=0), low, high, strict=True)]
 
 
+def ratio_intervals(
+    above: Values, below: Values, *, samples: int, confidence: float, seed: int
+) -> list[Interval]:
+    """Σ above / Σ below of every column with its bootstrap interval: means of what users have different numbers of.
+
+    Users are drawn whole: what belongs to one of them stays together (a cluster bootstrap).
+
+    Args:
+        above: (n_users, n_figures), finite; at least one user.
+        below: the same shape, above 0.
+        samples, confidence, seed: see `intervals`.
+
+    Raises:
+        ValueError: there are no users, not all values are finite, or one of `below` is not above 0.
+    """
+    both: NDArray[np.float64] = np.hstack([above, below]).astype(np.float64)
+    if not len(both) or not np.isfinite(both).all() or not (np.asarray(below) > 0).all():
+        raise ValueError("a ratio needs at least one user, finite values, and what it divides by above 0")
+    n_figures = both.shape[1] // 2
+    sampled = _resampled_means(both, samples, seed)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(sampled[:, :n_figures] / sampled[:, n_figures:], [tail, 1 - tail], axis=0)
+    whole = both[:, :n_figures].sum(axis=0) / both[:, n_figures:].sum(axis=0)
+    return [Interval(*map(float, column)) for column in zip(whole, low, high, strict=True)]
+
+
 def interval(values: Values, *, samples: int, confidence: float, seed: int) -> Interval:
     """`intervals` of a single figure: `values` (n_users,)."""
     column = np.asarray(values)[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -40,52 +41,63 @@ def ranking_metrics(
         raise ValueError(
             f"{items.shape[0]} lists cannot be judged by {relevant.shape[0]} rows of relevant items"
         )
+    lengths = ascending(ks)
+    wanted = relevant if relevant.has_sorted_indices else relevant.sorted_indices()
+    discounts = 1 / np.log2(np.arange(2, lengths[-1] + 2))
+    ideal = np.concatenate([[0], np.cumsum(discounts)])
+    found = np.empty((len(lengths), len(METRICS), len(items)))
+    _judge(
+        np.ascontiguousarray(items, np.int32), wanted.indptr, wanted.indices, lengths, discounts, ideal, found
+    )
+    at = {int(k): number for number, k in enumerate(lengths)}
+    return {f"{metric}@{k}": found[at[k], number] for k in ks for number, metric in enumerate(METRICS)}
+
+
+def ascending(ks: Sequence[int]) -> NDArray[np.int64]:
+    """The list lengths, each once, the least first.
+
+    Raises:
+        ValueError: one of them is less than 1.
+    """
     if min(ks) < 1:
         raise ValueError(f"every k must be at least 1, not {min(ks)}")
-    n_relevant = np.diff(relevant.indptr).astype(np.float64)
-    n_relevant[n_relevant == 0] = np.nan
-    rows, ranks = _hits(items[:, : max(ks)], relevant)
-    nth = _ordinals(rows)  # the first, second, ... hit of its row
-
-    def total(weights: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-        inside = ranks <= k
-        sums = np.bincount(rows[inside], weights[inside], minlength=len(items))
-        return np.where(np.isnan(n_relevant), np.nan, sums)
-
-    found = {}
-    for k in ks:
-        hits = total(np.ones(len(ranks)), k)
-        possible = np.fmin(n_relevant, k)
-        found[f"ndcg@{k}"] = total(1 / np.log2(ranks + 1), k) / _ideal_gain(possible)
-        found[f"recall@{k}"] = hits / n_relevant
-        found[f"recall_min@{k}"] = hits / possible
-        found[f"precision@{k}"] = hits / k
-        found[f"map@{k}"] = total(nth / ranks, k) / n_relevant
-        found[f"mrr@{k}"] = total((nth == 1) / ranks, k)
-        found[f"hit_rate@{k}"] = np.fmin(hits, 1) + 0 * n_relevant
-    return found
+    return np.unique(np.asarray(ks, np.int64))
 
 
-def _hits(
-    items: NDArray[np.integer[Any]], relevant: sparse.csr_array
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and rank (from 1) of every listed item that is relevant, by row, then rank."""
-    width = max(relevant.shape[1], 1)
-    wanted = np.repeat(np.arange(len(items)), np.diff(relevant.indptr)) * width + relevant.indices
-    listed = np.arange(len(items))[:, None] * width + items
-    rows, columns = np.nonzero(np.isin(listed, wanted) & (items >= 0))
-    return rows, columns + 1
+@numba.njit(nogil=True, cache=True)
+def _judge(items, indptr, indices, ks, discounts, ideal, found):  # type: ignore[no-untyped-def]
+    """Fill `found` (n_ks, n_metrics, n_rows): every list is walked down once, and judged where it is k long."""
+    n_rows, n = items.shape
+    for row in range(n_rows):
+        wanted = indices[indptr[row] : indptr[row + 1]]
+        n_relevant = len(wanted)
+        if n_relevant == 0:
+            found[:, :, row] = np.nan
+            continue
+        hits, gain, precisions, first, rank = 0, 0.0, 0.0, 0.0, 0
+        for number in range(len(ks)):
+            k = ks[number]
+            while rank < min(k, n):
+                item = items[row, rank]
+                rank += 1
+                if item >= 0 and _holds(wanted, item):
+                    hits += 1
+                    gain += discounts[rank - 1]
+                    precisions += hits / rank
+                    if hits == 1:
+                        first = 1 / rank
+            possible = min(k, n_relevant)
+            found[number, 0, row] = gain / ideal[possible]
+            found[number, 1, row] = hits / n_relevant
+            found[number, 2, row] = hits / possible
+            found[number, 3, row] = hits / k
+            found[number, 4, row] = precisions / n_relevant
+            found[number, 5, row] = first
+            found[number, 6, row] = 1.0 if hits else 0.0
 
 
-def _ordinals(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """1, 2, 3, ... within each run of equal values of a sorted array."""
-    at = np.arange(len(rows))
-    starts = np.maximum.accumulate(np.where(np.diff(rows, prepend=-1) > 0, at, 0))
-    return at - starts + 1
-
-
-def _ideal_gain(n_hits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The discounted gain of a list that opens with `n_hits` hits; NaN stays."""
-    most = int(np.nanmax(n_hits, initial=0))
-    gains = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, most + 2)))])
-    return np.where(np.isnan(n_hits), np.nan, gains[np.nan_to_num(n_hits).astype(np.int64)])
+@numba.njit(cache=True)
+def _holds(ordered, value):  # type: ignore[no-untyped-def]
+    """Whether a sorted array holds the value."""
+    place = np.searchsorted(ordered, value)
+    return place < len(ordered) and ordered[place] == value

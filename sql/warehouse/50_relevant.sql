@@ -2,27 +2,32 @@
 -- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of;
 --          $relevant_rating, $positive_tags, $positive_events; $seed;
 --          $users_path and $items_path, the snapshot's id maps.
--- Output:  temp relevant (user_id, user_idx null for users without history, item_idx null for items that nobody
+-- Outputs: temp macros seen_before(moment): user_id, item_id of what lies before the cutoffs, a row per interaction;
+--          and half_of(user_id, seed): 0 or 1;
+--          temp relevant (user_id, user_idx null for users without history, item_idx null for items that nobody
 --          touched before the cutoffs, half 0 select or 1 report).
 -- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): the
 --          same user stays in it every night, whoever else is there.
-create or replace temp table relevant as
-with seen_before as (
+create or replace temp macro seen_before(moment) as table
     select user_id, item_id
-    from interactions_before($as_of)
+    from interactions_before(moment)
     join cutoffs using (user_id)
-    where happened_at < cutoff
-),
-newly_liked as (
+    where happened_at < cutoff;
+
+create or replace temp macro half_of(user_id, seed) as
+    (md5_number_lower(seed::text || ':' || user_id::text) % 2)::tinyint;
+
+create or replace temp table relevant as
+with newly_liked as (
     select user_id, item_id
     from positives($relevant_rating, $positive_tags, $positive_events)
-    anti join seen_before using (user_id, item_id)
+    anti join seen_before($as_of) using (user_id, item_id)
 )
 select
     user_id,
     user_idx,
     item_idx,
-    (md5_number_lower($seed::text || ':' || user_id::text) % 2)::tinyint as half
+    half_of(user_id, $seed) as half
 from newly_liked
 left join read_parquet($users_path) using (user_id)
 left join (select item_id, item_idx from read_parquet($items_path) where is_touched) using (item_id);

@@ -51,6 +51,20 @@ def test_the_report_half_is_shown_with_its_protocol() -> None:
     assert "Protocol:" in text
 
 
+def test_what_lists_are_like_fits_110_columns_and_leaves_out_what_is_not_known() -> None:
+    plain = {"half": "report", "segment": "all", "k": 10, "ci_low": None, "ci_high": None, "n_users": 1}
+    rows = [metric("report"), {**metric("report"), "segment": "light", "value": 0.9}]
+    for name, value in {"coverage": 0.123, "gini": 0.9, "novelty": 3.21, "popularity_bias": 2.5}.items():
+        rows.append({"model": "popularity", "metric": name, **plain, "value": value})
+    rows.append({"model": "mf", "metric": "rmse", **plain, "k": None, "value": 0.8765})
+    text = shown(Report(night(), rows, []))
+    table = text[text.index("What their lists are like (at 10)") :].splitlines()
+    assert table[1].split() == ["model", "coverage", "gini", "novelty", "popularity", "rmse"]
+    assert table[2].split() == ["popularity", "12.3%", "0.900", "3.21", "2.50"]
+    assert table[3].split() == ["mf", "0.8765"]
+    assert "0.9000" not in text, "a slice is no figure of everybody"
+
+
 def test_an_empty_report_half_is_said_to_be_empty() -> None:
     text = shown(Report(night(), [metric("select")], []))
     assert "No user fell into the report half" in text

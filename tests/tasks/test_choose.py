@@ -9,18 +9,17 @@ import pytest
 from tasks.choose import choose
 from tasks.references import Choice, Evaluation, HeldOut
 from tasks.settings import JudgeSettings
+from tests.tasks.judged import judged_model, judged_users
 
 
 def night(folder: Path, figures: dict[str, list[float]], half: list[int]) -> tuple[Choice, dict]:
-    held = folder / "held"
-    held.mkdir(parents=True)
-    np.savez(held / "users.npz", user_idx=np.arange(len(half)), half=np.array(half, np.int8))
+    held = judged_users(folder / "held", half)
     np.savez(held / "cold_half.npz", half=np.array([0, 1], np.int8))
     evaluations = []
     for name, values in {**figures, "fallback": [0.1, 0.2]}.items():
         place = folder / name
-        place.mkdir()
-        np.savez(place / "per_user.npz", **{f"{m}@10": np.array(values, float) for m in ("ndcg", "recall")})
+        per_user = {f"{m}@10": np.array(values, float) for m in ("ndcg", "recall")}
+        judged_model(place, per_user, lists=np.zeros((len(values), 1), np.int32))
         evaluations.append(Evaluation(name, place, name, 0.0))
     out = folder / "out"
     out.mkdir()
@@ -48,7 +47,9 @@ def test_every_figure_is_written_with_its_interval_by_half(tmp_path: Path) -> No
     values = [0.0, 0.2, 0.4, 1.0, 0.8, 0.6]
     _, written = night(tmp_path, {"popularity": [0.1] * 6, "als": values}, [0, 0, 0, 1, 1, 1])
     row = next(
-        r for r in written["metrics"] if (r["model"], r["half"], r["metric"]) == ("als", "report", "ndcg")
+        r
+        for r in written["metrics"]
+        if (r["model"], r["half"], r["metric"], r["segment"]) == ("als", "report", "ndcg", "all")
     )
     assert row["value"] == pytest.approx(0.8)
     assert row["ci_low"] < 0.8 < row["ci_high"]

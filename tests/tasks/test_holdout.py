@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,7 @@ from tasks.settings import SplitSettings, UtilitySettings
 from tasks.split import make_split
 from tasks.utility import build_snapshot
 from tasks.warehouse import open_warehouse
+from tasks.yardsticks import load_yardsticks
 from tests.tasks import utility_oracle
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 
@@ -54,6 +57,15 @@ class Judged:
                 for path in (folder / "relevant.npz", folder / "cold_relevant.npz")
             )
             self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
+            later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
+            self.yardsticks = load_yardsticks(replace(self.reference, folder=folder))
+            self.segments = json.loads((folder / "segments.json").read_text())
+        self.ratings = {
+            (user_ids[user], item_ids[item]): (rating, half)
+            for user, item, rating, half in zip(
+                later["user_idx"], later["item_idx"], later["rating"], later["half"], strict=True
+            )
+        }
         ids = [user_ids[row] for row in judged["user_idx"]]
         self.relevant = dict(zip(ids, relevant, strict=True))
         self.half = dict(zip(ids, judged["half"].tolist(), strict=True))
@@ -79,6 +91,10 @@ def test_only_what_is_newly_liked_and_known_is_relevant(con):
     assert judged.relevant == {1: [12, 14], 2: [10]}
     assert judged.reference.unknown_item_share == 1 / 4
     assert judged.reference.n_cold == 0
+    half = {user: hashlib.md5(f"42:{user}".encode()).digest()[8] % 2 for user in (1, 2)}
+    assert judged.ratings == {
+        (1, 12): (4, half[1]), (1, 13): (3, half[1]), (2, 14): (1, half[2]),
+    }, "liked or not, but new to the user and known to somebody; the latest counts"  # fmt: skip
 
 
 def test_users_without_history_are_cold(con):
@@ -92,6 +108,7 @@ def test_users_without_history_are_cold(con):
     )  # fmt: skip
     judged = Judged(con, log)
     assert judged.relevant == {}
+    assert judged.ratings == {}
     assert judged.cold == [[10, 11]]
     assert judged.reference.n_cold == len(judged.cold_half) == 1
     assert (judged.reference.n_select, judged.reference.n_report) == (0, 0)
@@ -127,6 +144,32 @@ def test_agrees_with_plain_loops(con, ratings, method):
     assert judged.cold == [items for user, items in expected.items() if user not in with_history]
     unknown = sum(item not in known for _, item in fresh)
     assert judged.reference.unknown_item_share == pytest.approx(unknown / max(len(fresh), 1))
+
+
+def test_yardsticks_know_nothing_from_after_the_cutoff(con):
+    early = [
+        (user, item, 5.0, 1)
+        for user, items in {1: range(10, 20), 2: (10, 11), 3: (10,)}.items()
+        for item in items
+    ]
+    late = [(user, 12, 5.0, 60) for user in (2, 3)]
+    judged = Judged(con, Log(ratings=early + late, items=[(99, None, ["Drama"])]))
+    by = judged.yardsticks
+    assert list(judged.relevant) == [2, 3]
+    assert by.popularity == pytest.approx([3 / 3, 2 / 3, *[1 / 3] * 8, 0])
+    assert by.history_popularity == pytest.approx([5 / 6, 1])
+    assert by.user_class.tolist() == [0, 0], "both are new; the settled user is not judged"
+    assert by.item_class.tolist() == [0, 1, *[1] * 8, -1]
+    assert by.taste_vectors.any(axis=1).tolist() == [True] * 10 + [False]
+    assert {
+        row["segment"]: (row["of"], row["n"], row["least"], row["greatest"]) for row in judged.segments
+    } == {
+        "new": ("users", 2, 1, 2),
+        "light": ("users", 1, 10, 10),
+        "head": ("items", 1, 3, 3),
+        "middle": ("items", 9, 1, 2),
+    }
+    assert Judged(con, Log(ratings=early + late[::-1], items=[(99, None, ["Drama"])])).files == judged.files
 
 
 def crowd(user_ids):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.evaluation import bootstrap
-from models.evaluation.bootstrap import interval, intervals, paired_difference
+from models.evaluation.bootstrap import interval, intervals, paired_difference, ratio_intervals
 
 SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 3}
 values = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
@@ -104,3 +104,21 @@ def test_what_cannot_be_averaged_is_refused():
         interval(np.array([0.1, np.nan]), **SETTINGS)
     with pytest.raises(ValueError, match="cannot pair 2 users with 3"):
         paired_difference(np.zeros(2), np.zeros(3), **SETTINGS)
+
+
+@settings(deadline=None)
+@given(found=figures, seed=st.integers(0, 99))
+def test_a_ratio_is_that_of_the_sums_of_the_users_drawn(found, seed):
+    draw = {"samples": 37, "confidence": 0.9, "seed": seed}
+    below = np.abs(found) + 0.5
+    rng = np.random.default_rng(seed)
+    drawn = [rng.integers(len(found), size=len(found)) for _ in range(37)]
+    ratios = [found[users].sum(axis=0) / below[users].sum(axis=0) for users in drawn]
+    expected = np.stack([found.sum(axis=0) / below.sum(axis=0), *np.quantile(ratios, [0.05, 0.95], axis=0)])
+    np.testing.assert_allclose(np.transpose(ratio_intervals(found, below, **draw)), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("below", [np.zeros((2, 1)), np.full((2, 1), np.nan), np.empty((0, 1))])
+def test_a_ratio_to_nothing_is_refused(below):
+    with pytest.raises(ValueError, match="a ratio needs"):
+        ratio_intervals(np.ones_like(below), below, **SETTINGS)

@@ -103,3 +103,14 @@ def test_mismatched_inputs_are_refused():
         ranking_metrics(np.zeros((2, 3), np.int32), relevance([[0]], 4), [3])
     with pytest.raises(ValueError, match="at least 1"):
         ranking_metrics(np.zeros((1, 3), np.int32), relevance([[0]], 4), [0])
+
+
+def test_unsorted_relevant_items_and_lengths_are_the_same_to_it():
+    lists = np.array([[4, 0, 2], [1, 3, 2]])
+    ordered = relevance([[0, 2, 4], [1]], 5)
+    turned = sparse.csr_array((ordered.data, np.array([4, 0, 2, 1]), ordered.indptr), shape=ordered.shape)
+    expected = ranking_metrics(lists, ordered, [1, 3])
+    found = ranking_metrics(lists, turned, [3, 1])
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in expected.items()
+    }

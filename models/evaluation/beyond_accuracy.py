@@ -1,0 +1,102 @@
+"""What lists are like beside being right: how much of the catalogue they show, how new and how popular it is.
+
+Castells, Hurley & Vargas 2022, "Novelty and diversity in recommender systems", is the survey of these measures;
+`diversity.py` has the one that compares the items of a list with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import IntArray
+from models.evaluation.metrics import ascending
+
+Floats = NDArray[np.floating[Any]]
+
+
+def popularity_of(seen: sparse.csr_array) -> NDArray[np.float64]:
+    """The share of the users that have met each item: (n_items,), from the pattern of (n_users, n_items)."""
+    met = np.bincount(seen.indices, minlength=seen.shape[1])
+    return np.asarray(met / max(seen.shape[0], 1), np.float64)
+
+
+def self_information(popularity: Floats) -> NDArray[np.float64]:
+    """−log2 of `popularity`, bits: how much it says of somebody to have met the item; NaN where nobody has.
+
+    Its mean over a list is the list's novelty: Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma",
+    self-information; Vargas & Castells 2011 derive it from a model of discovery.
+    """
+    met = np.asarray(popularity, np.float64)
+    bits: NDArray[np.float64] = -np.log2(met, out=np.full(len(met), np.nan), where=met > 0)
+    return bits
+
+
+def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, NDArray[np.float64]]:
+    """The mean of the items' values over the first k of every list.
+
+    Args:
+        items: (n_rows, n) ranked item indices; −1 pads short lists and does not count.
+        values: (n_items,).
+        ks: list lengths, each at least 1.
+
+    Returns:
+        Arrays (n_rows,) by k; NaN where a list is empty.
+    """
+    lengths = ascending(ks)
+    means = np.empty((len(lengths), len(items)))
+    _means(np.ascontiguousarray(items, np.int32), np.asarray(values, np.float64), lengths, means)
+    return {int(k): row for k, row in zip(lengths, means, strict=True)}
+
+
+def history_means(seen: sparse.csr_array, values: Floats) -> NDArray[np.float64]:
+    """The mean of the items' values over what each user has met: (n_users,); NaN for who has met nothing."""
+    met = np.diff(seen.indptr)
+    row = np.repeat(np.arange(seen.shape[0]), met)
+    sums = np.bincount(row, np.asarray(values, np.float64)[seen.indices], minlength=seen.shape[0])
+    means: NDArray[np.float64] = np.divide(sums, met, out=np.full(len(met), np.nan), where=met > 0)
+    return means
+
+
+def exposures(items: IntArray, n_items: int) -> NDArray[np.int64]:
+    """How many of the lists (n_rows, n) hold each item: (n_items,)."""
+    return np.bincount(items[items >= 0], minlength=n_items)
+
+
+def coverage(exposure: NDArray[np.int64]) -> float:
+    """The share of the items that any list holds (catalogue coverage: Ge, Delgado-Battenfeld & Jannach 2010)."""
+    return float(np.count_nonzero(exposure) / len(exposure)) if len(exposure) else float("nan")
+
+
+def gini(exposure: NDArray[np.int64]) -> float:
+    """How unequally the places in the lists are dealt to the items: 0 to all alike, towards 1 all to one of many.
+
+    Σ (2 i − n − 1) x_i / (n Σ x), x ascending, i from 1 (the Gini coefficient; Fleder & Hosanagar 2009). Items that no
+    list holds count, with 0. NaN where nothing is listed.
+    """
+    n, total = len(exposure), exposure.sum()
+    if not total:
+        return float("nan")
+    weights = 2 * np.arange(1, n + 1) - n - 1
+    return float((weights * np.sort(exposure)).sum() / (n * total))
+
+
+@numba.njit(nogil=True, cache=True)
+def _means(items, values, ks, means):  # type: ignore[no-untyped-def]
+    """Fill `means` (n_ks, n_rows)."""
+    n_rows, n = items.shape
+    for row in range(n_rows):
+        total, counted, place = 0.0, 0, 0
+        for number in range(len(ks)):
+            while place < min(ks[number], n):
+                item = items[row, place]
+                place += 1
+                if item >= 0:
+                    total += values[item]
+                    counted += 1
+            means[number, row] = total / counted if counted else np.nan

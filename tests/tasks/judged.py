@@ -1,0 +1,57 @@
+"""What judging leaves behind, written by hand: held-out users with yardsticks, and a model's figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.evaluation.slices import ITEM_CLASSES
+from tasks.evaluate import LIST_METRICS
+
+ITEMS = 4
+
+
+def judged_users(folder: Path, half: list[int], classes: list[int] | None = None) -> Path:
+    """Users of the given halves and classes (all new), whose histories have popularity .25; 4 items, one unknown."""
+    folder.mkdir(parents=True)
+    n = len(half)
+    np.savez(folder / "users.npz", user_idx=np.arange(n), half=np.array(half, np.int8))
+    np.savez(
+        folder / "yardsticks.npz",
+        popularity=np.array([0.5, 0.25, 0.25, 0.0]),
+        item_class=np.array([0, 1, 2, -1], np.int8),
+        user_class=np.array(classes or [0] * n, np.int8),
+        history_popularity=np.full(n, 0.25),
+        taste_vectors=np.zeros((ITEMS, 0), np.float32),
+    )
+    sparse.save_npz(folder / "feature_vectors.npz", sparse.csr_array((ITEMS, 0), dtype=np.float32))
+    (folder / "segments.json").write_text("[]", encoding="utf-8")
+    none = np.zeros(0, np.int32)
+    np.savez(folder / "ratings.npz", user_idx=none, item_idx=none, rating=none, half=none)
+    return folder
+
+
+def judged_model(
+    folder: Path,
+    per_user: dict[str, NDArray[np.float64]],
+    *,
+    lists: NDArray[np.int32],
+    of_lists: dict[str, list[float]] | None = None,
+    of_items: dict[str, dict[str, list[float]]] | None = None,
+) -> Path:
+    """A model's figures per user: NaN where nothing is given."""
+    folder.mkdir(parents=True)
+    np.savez(folder / "per_user.npz", **per_user)
+    nothing = np.full(len(lists), np.nan)
+    for name in ITEM_CLASSES:
+        given = (of_items or {}).get(name, {})
+        np.savez(
+            folder / f"{name}.npz", **{metric: np.array(given.get(metric, nothing)) for metric in per_user}
+        )
+    named = {f"{metric}@10": nothing for metric in LIST_METRICS}
+    given = {metric: np.array(values) for metric, values in (of_lists or {}).items()}
+    np.savez(folder / "lists.npz", items=lists, **{**named, **given})
+    return folder
