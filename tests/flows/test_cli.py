@@ -12,7 +12,7 @@ from tasks.errors import NightError
 from tasks.home import Home
 from tests.flows.conftest import RunNight
 
-COMMANDS = ["run", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
+COMMANDS = ["run", "tune", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
 
 
 def recs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
