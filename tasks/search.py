@@ -119,8 +119,13 @@ class Search:
         known = {field: value for field, value in defaults.items() if value is not None}
         if self.default is None:
             self._put_in_line("default", known)
-        if earlier and not self.has_judged(earlier):
-            self._put_in_line("earlier", {f: v for f, v in earlier.items() if v in self.space.get(f, ())})
+        known = self._known(earlier)
+        if known and not self.has_judged(earlier):
+            self._put_in_line("earlier", known)
+
+    def _known(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those that today's space holds."""
+        return {field: value for field, value in settings.items() if value in self.space.get(field, ())}
 
     def _put_in_line(self, name: str, values: Mapping[str, Any]) -> None:
         mark = {_NAMED: name, "values": dict(values)}
@@ -251,8 +256,9 @@ class Search:
         return bool(self.default_error) and self.default is None and not self._in_state("WAITING")
 
     def has_judged(self, settings: Mapping[str, Any]) -> bool:
-        """Whether a complete trial tried just these."""
-        return any(self.settings_of(trial) == settings for trial in self._in_state("COMPLETE"))
+        """Whether a complete trial tried just these, as far as today's space holds them."""
+        known = self._known(settings).items()
+        return any(known <= self.settings_of(trial).items() for trial in self._in_state("COMPLETE"))
 
     def expected_seconds(self) -> float:
         """What one more trial may take: the median of the complete ones; 0 before there is any."""

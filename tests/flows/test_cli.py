@@ -46,6 +46,9 @@ def test_every_command_explains_itself(command: str) -> None:
         (("run", "--set", "split.metod=auto"), "Did you mean split.method?"),
         (("run", "--models", "popularty"), "Did you mean 'popularity'?"),
         (("run", "--as-of", "yesterday"), "--as-of 'yesterday' is no date"),
+        (("tune", "--budget", "soon"), "--budget 'soon' is no length of time"),
+        (("tune", "--models", "popularity"), "The model popularity has nothing to tune"),
+        (("tune", "--models", "alz"), "Did you mean 'als'?"),
         (("show", "1", "--home", "nowhere"), "no night has run there yet"),
         (("fetch", "netflix"), "nothing to fetch called 'netflix'"),
         (("schedule", "--cron", "daily"), "has 1 fields, not five"),
@@ -81,6 +84,27 @@ def test_lists_nights_and_figures_are_shown_with_titles(run: RunNight, home: Hom
         "recommend",
     ):
         assert expected in figures
+
+
+def test_tune_tells_of_every_model_and_where_its_settings_are(tmp_path: Path, dataset: Path) -> None:
+    arguments = (
+        "--home",
+        tmp_path / "home",
+        "--models",
+        "item_knn",
+        "--trials",
+        4,
+        "--set",
+        "split.method=temporal",
+    )
+    text = invoke("tune", "--dataset", dataset, *arguments)
+    assert "item_knn 0" in text
+    assert "the default settings" in text
+    assert "users of the select half of an earlier window: temporal:" in text
+    assert ("Better than the defaults" in text) == (tmp_path / "home" / "tuned.toml").exists()
+    again = invoke("tune", *arguments, "--trials", 5)
+    assert "item_knn 0 " not in again, "it goes on after the fourth"
+    assert "5 trials" in again
 
 
 def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_trials_begin_with_the_defaults_then_what_an_earlier_tune_found(storage,
     assert (first.named, first.settings["factors"], first.settings["alpha"]) == ("default", 256, 20.0)
     assert (second.named, second.settings, second.best) == ("earlier", earlier, True)
     assert searched.has_judged(earlier)
+    assert not searched.has_judged(earlier | {"factors": 41})
     again = search(storage, tmp_path)
     again.begin(earlier)
     assert run(again, 1)[0].named == "", "neither is tried a second time"
