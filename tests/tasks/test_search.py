@@ -81,7 +81,8 @@ def test_trial_n_depends_only_on_the_seed_and_the_trials_before_it(tmp_path):
         found[name] = []
         for n in parts:
             with _storage(SimpleNamespace(tuning=folder)) as storage:
-                searched = search(storage, folder, run={"seed": seed})
+                space = {field: SPACE[field] for field in ("factors", "alpha")}
+                searched = search(storage, folder, space=space, run={"seed": seed})
                 searched.begin({})
                 found[name] += [(a.settings, a.outcome, a.score) for a in run(searched, n)]
     assert found["at once"] == found["in parts"]

@@ -63,9 +63,9 @@ def dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tuned_home(tmp_path_factory, dataset) -> tuple[Home, Onlooker]:
-    """A home that was tuned once, five trials."""
+    """A home that was tuned once, four trials."""
     home, onlooker = open_home(str(dataset), tmp_path_factory.mktemp("h") / "home"), Onlooker()
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=5)
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
     return home, onlooker
 
 
@@ -105,7 +105,7 @@ def in_report_half(users: pd.Series) -> pd.Series:
 def tune_again(tmp_path, dataset) -> Onlooker:
     onlooker = Onlooker()
     home = open_home(str(dataset), tmp_path / "another")
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=5)
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
     return onlooker
 
 
@@ -128,10 +128,6 @@ def test_the_select_half_of_the_earlier_window_does(tuned_home, dataset, tmp_pat
     again = tune_again(tmp_path, altered(dataset, tmp_path / "tiny", judging))
     assert [s[1] for s in again.scores][:1] == [s[1] for s in tuned_home[1].scores][:1]
     assert again.scores != tuned_home[1].scores
-
-
-def test_same_seed_and_trials_same_result(tuned_home, dataset, tmp_path):
-    assert tune_again(tmp_path, dataset).scores == tuned_home[1].scores
 
 
 @pytest.mark.parametrize("method", ["temporal", "leave_last"])
@@ -179,7 +175,7 @@ def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
 
     monkeypatch.setattr(Search, "_values", values)
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
-    found = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=4)
+    found = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=2)
     assert [(f.model, f.tuned, f.why) for f in found.findings] == [
         ("item_knn", None, "nothing beat the default settings")
     ]
@@ -233,8 +229,8 @@ def test_a_night_may_run_meanwhile_but_no_second_tune(home):
             tune(home, load_settings(None, TEMPORAL), ["item_knn"], Onlooker(), seconds=600)
 
     onlooker = Onlooker(meanwhile)
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=6)
-    assert [a.number for a in onlooker.attempts] == [5], "five were there"
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=5)
+    assert [a.number for a in onlooker.attempts] == [4], "four were there"
     assert onlooker.attempts[0].outcome != "failed", onlooker.attempts[0].error
 
 
@@ -259,6 +255,7 @@ tune(open_home(None, Path(sys.argv[1])), load_settings(None, TEMPORAL), ["item_k
 """
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_kill_9(home):
     killed = subprocess.run([sys.executable, "-c", KILLED, home.path], cwd=Path.cwd(), check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -266,7 +263,7 @@ def test_it_goes_on_after_kill_9(home):
     found = tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=8)
     numbers = [a.number for a in onlooker.attempts]
     assert numbers == list(range(numbers[0], 8)), "what was there is counted, the killed one as failed"
-    assert 6 <= numbers[0] <= 7
+    assert 5 <= numbers[0] <= 6
     assert found.findings[0].trials == 8
 
 
