@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from typer.testing import CliRunner
 from flows import cli
 from tasks.errors import NightError
 from tasks.home import Home
+from tasks.lifecycle import Outcome
+from tasks.runs import Run
+from tasks.settings import Settings
+from tasks.tuned import Evidence, Tuned, write_tuned
 from tests.flows.conftest import RunNight
 
 COMMANDS = ["run", "tune", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
@@ -105,6 +110,25 @@ def test_tune_tells_of_every_model_and_where_its_settings_are(tmp_path: Path, da
     again = invoke("tune", *arguments, "--trials", 5)
     assert "item_knn 0 " not in again, "it goes on after the fourth"
     assert "5 trials" in again
+
+
+def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 42, "", "", "2026-11-21T02:00:00+00:00")
+    write_tuned(home.tuned, {"als": Tuned({"factors": 99}, evidence)})
+    factors = []
+
+    def night(where: Home, settings: Settings, *_: object, **__: object) -> Outcome:
+        factors.append(settings.models.config("als").model_dump()["factors"])
+        return Outcome(
+            Run(1, "", "", datetime(2026, 11, 21), 42, None, status="published"), "", "Nothing new."
+        )
+
+    monkeypatch.setattr(cli, "settle_in", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "run_night", night)
+    assert "Tuned settings of als (2026-11-21), from" in invoke("run", "--home", home.path)
+    assert "Tuned" not in invoke("run", "--home", home.path, "--set", "models.tuned=false")
+    invoke("run", "--home", home.path, "--set", "models.als.factors=7")
+    assert factors == [99, 256, 7]
 
 
 def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
