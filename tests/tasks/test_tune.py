@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tasks import tune as tuning
+from tasks import tuning_window
 from tasks.configure import load_settings
 from tasks.datasets.generate import generate_demo
 from tasks.errors import LockedError, UsageError
@@ -32,6 +33,13 @@ OPTIONS = (
     "split.method=temporal",
 )
 TEMPORAL = (*OPTIONS, f"split.cutoff='{CUTOFF}'", f"split.temporal_share={SHARE}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts_are_worth_it():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning_window, "WORTH_A_SMALL_PART", 0)
+        yield
 
 
 class Onlooker(Nobody):
@@ -165,6 +173,11 @@ def test_the_small_part_holds_a_third_and_judging_users_first(home, tmp_path):
     for name in ("rating", "positive", "composite", "timestamp"):
         indptr = np.load(window.small.snapshot.folder / f"{name}.npz")["indptr"]
         assert (np.diff(indptr)[np.diff(small) == 0] == 0).all()
+
+
+def test_little_data_has_no_small_part(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning_window, "WORTH_A_SMALL_PART", 1_000_000)
+    assert earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody()).small is None
 
 
 def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
