@@ -15,8 +15,9 @@ from flows import lists, tables
 from flows.console import Terminal, complain, out
 from flows.prefect_home import settle_in
 from flows.schedule import schedule_text
+from flows.tune import TuneTerminal, show_tuning
 from tasks import browse
-from tasks.configure import load_settings
+from tasks.configure import load_settings, tuned_in_use
 from tasks.datasets.fetch import fetch as fetch_dataset
 from tasks.datasets.generate import generate_demo
 from tasks.errors import NightError, UsageError
@@ -24,6 +25,8 @@ from tasks.home import BUILT_IN, existing_home, open_home
 from tasks.lifecycle import plain, roll_back, run_night, serving_url
 from tasks.report import read_report, read_runs
 from tasks.targets.registry import read_target
+from tasks.tune import budget_seconds, spaces
+from tasks.tune import tune as tune_models
 
 app = typer.Typer(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
@@ -78,9 +81,12 @@ def run(
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
     where = open_home(dataset, home, name, data=settings.data)
+    settings = load_settings(config, overrides, tuned=where.tuned)
     settle_in(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
+        if note := tuned_in_use(settings, where.tuned):
+            out.print(note, markup=False, soft_wrap=True)
         outcome = run_night(where, settings, _flow, terminal, as_of=moment, force=force)
     if outcome.nothing_new:
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
@@ -94,6 +100,52 @@ def _flow(night: object) -> None:
     from flows.nightly import run_flow  # noqa: PLC0415
 
     run_flow(night)  # type: ignore[arg-type]
+
+
+@app.command()
+def tune(
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Which models, such as: als,item_knn. Default: all of the shelf that can be tuned."
+        ),
+    ] = None,
+    budget: Annotated[
+        str, typer.Option(help="How long, such as 30m, 2h or 1h30m, for all models together.")
+    ] = "30m",
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="At most so many trials of each model; then the result repeats.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    home: Annotated[Path | None, typer.Option(envvar="RECS_HOME", help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting, which is not searched then."),
+    ] = None,
+) -> None:
+    """Look for better hyperparameters, for the nights to come.
+
+    Trials begin with the default settings. They are judged on an earlier window than the night's, cut out of what the
+    night trains on, by the select half of its users: nothing that the night reports on can reach them. What you set in
+    pipeline.toml stays as it is; the search is over the rest.
+
+    What beats the defaults is written to HOME/tuned.toml, which the next night takes between the defaults and
+    pipeline.toml. A night may run meanwhile. Ctrl-C keeps what was found; the same command goes on where it stopped,
+    also after a kill, as long as the data are the same.
+
+    Exit codes: 0 done, better settings or not; 1 failed; 2 usage or settings; 4 a night or another tune is running.
+    """
+    seconds = budget_seconds(budget)
+    settings = load_settings(config, tuple(set_ or ()))
+    names = tuple((models or "").replace(",", " ").split())
+    spaces(names, settings)
+    where = open_home(dataset, home, name, data=settings.data)
+    with TuneTerminal(out) as terminal:
+        terminal.headline(where.dataset, where.path)
+        found = tune_models(where, settings, names, terminal, seconds=seconds, trials=trials)
+    show_tuning(out, found, where.tuned)
 
 
 @app.command()

@@ -77,9 +77,17 @@ class Terminal:
     def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
         """Replace the bar by a line."""
         self._end(stage, model)
+        self.line("[green]✓[/]", _name(stage, model), seconds, note)
+
+    def line(self, mark: str, name: str, seconds: float, note: str) -> None:
+        """One line about what is over."""
         self._console.print(
-            f"[green]✓[/] {_name(stage, model):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True
+            f"{mark} {escape(name):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True
         )
+
+    def dropped(self, stage: str, model: str | None = None) -> None:
+        """Take the bar away without a word."""
+        self._end(stage, model)
 
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
         """Replace the bar by a line. What ends the night is said at its end; what does not, here."""

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
 from models.options import Options
+from models.search_space import SearchSpace
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,13 @@ class TopN(NamedTuple):
 
 
 class Config(Options):
-    """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and text."""
+    """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and text.
+
+    Class attributes of a subclass:
+        search_space: where `recs tune` looks for better values, field by field; nothing by default.
+    """
+
+    search_space: ClassVar[SearchSpace] = {}
 
     matrix: MatrixName | None = Field(
         default=None, description="Which training matrix to use; by default the one the model names."

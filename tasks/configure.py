@@ -15,17 +15,21 @@ from models.registry import config_class
 from tasks.errors import UsageError
 from tasks.setting_faults import explain
 from tasks.settings import Settings, UtilitySettings
+from tasks.tuned import read_tuned
 
 DEFAULT_FILE = Path("pipeline.toml")
 OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
 
 
-def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+def load_settings(
+    path: Path | None = None, overrides: tuple[str, ...] = (), *, tuned: Path | None = None
+) -> Settings:
     """Settings from a TOML file, the environment and `section.key=value` overrides, in rising order of precedence.
 
     Args:
         path: the file; by default `pipeline.toml` in the current folder if there is one.
         overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
+        tuned: a home's `tuned.toml`, which comes before all of these unless they say `models.tuned = false`.
 
     Raises:
         UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
@@ -35,6 +39,27 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
     _refuse_address(in_file)
     _refuse_address(asked)
     _refuse_unknown_variables()
+    settings = _layered(asked, in_file)
+    if tuned is None or not settings.models.tuned:
+        return settings
+    found = {name: dict(model.settings) for name, model in read_tuned(tuned).items()}
+    return _layered(asked, in_file, {"models": found}) if found else settings
+
+
+def tuned_in_use(settings: Settings, tuned: Path) -> str:
+    """What a person should know of where settings come from; nothing where no tuned ones are in use."""
+    if not settings.models.tuned:
+        return ""
+    used = [
+        f"{name} ({model.evidence.date[:10]})"
+        for name, model in read_tuned(tuned).items()
+        if model.settings.items() & settings.models.config(name).model_dump().items()
+    ]
+    return f"Tuned settings of {', '.join(used)}, from {tuned}" if used else ""
+
+
+def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, Any]) -> Settings:
+    """The settings of `--set`, environment, file, and what comes `before`, in falling order of precedence."""
     defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
 
     class _Layered(Settings):
@@ -48,7 +73,7 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             del init_settings, dotenv_settings, file_secret_settings  # nobody sets anything there
-            layers = (asked, in_file, {"utility": defaults})
+            layers = (asked, in_file, *before, {"utility": defaults})
             first, *rest = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in layers)
             return first, env_settings, *rest
 

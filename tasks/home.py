@@ -53,6 +53,16 @@ class Home:
         return self.path / "runs"
 
     @property
+    def tuning(self) -> Path:
+        """What `recs tune` remembers."""
+        return self.path / "tuning"
+
+    @property
+    def tuned(self) -> Path:
+        """The settings that `recs tune` found; there if it found better ones than the defaults."""
+        return self.path / "tuned.toml"
+
+    @property
     def prefect(self) -> Path:
         """Prefect's own files."""
         return self.path / "prefect"
@@ -173,20 +183,25 @@ def _unwritable(home: Path, error: OSError) -> UsageError:
     )
 
 
-def locked(home: Home) -> AbstractContextManager[None]:
-    """Hold the home's lock. The kernel drops it when this process ends, however it ends.
+def locked(home: Home, who: str = "night") -> AbstractContextManager[None]:
+    """Hold a lock of the home. The kernel drops it when this process ends, however it ends.
+
+    Args:
+        home: of which one process at a time may be `who`.
+        who: `night`, who owns the warehouse, or `tune`, who owns what tuning remembers.
 
     Raises:
-        LockedError: another night holds it.
+        LockedError: another one holds it.
         UsageError: the home cannot be written.
     """
-    return _lock(home.path)
+    return _lock(home.path, who)
 
 
 @contextmanager
-def _lock(home: Path) -> Iterator[None]:
+def _lock(home: Path, who: str = "night") -> Iterator[None]:
+    file = "lock" if who == "night" else f"{who}.lock"
     try:
-        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(home / file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise _unwritable(home, error) from None
     try:
@@ -195,7 +210,7 @@ def _lock(home: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             raise LockedError(
-                f"Another night is running in {home} (process {holder or 'unknown'}).",
+                f"Another {who} is running in {home} (process {holder or 'unknown'}).",
                 "Wait for it to end; the lock goes with its process.",
             ) from None
         os.ftruncate(descriptor, 0)

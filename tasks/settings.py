@@ -194,6 +194,10 @@ class ModelsSettings(BaseModel):
         min_length=1,
         description="The models that are fitted and judged every night.",
     )
+    tuned: bool = Field(
+        default=True,
+        description="Take what `recs tune` wrote into the home between the defaults and these settings.",
+    )
 
     @field_validator("shelf", mode="before")
     @classmethod

@@ -78,9 +78,14 @@ class Store:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader, or a crash, sees the old file or the whole new one."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the old one or the whole new one."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

@@ -15,10 +15,20 @@ from models.scoring import item_item_scorer
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import product_blocks
 from models.scoring.selection import Selector, each_itself
+from models.search_space import Range, SearchSpace
 
 
 class ContentConfig(Config):
     """Hyperparameters of `content`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "genre_weight": Range(0.0, 1.0),
+        "like_weight": Range(0.0, 2.0),
+        "touch_weight": Range(0.0, 1.0),
+        "user_features": Range(8, 512, log=True),
+        "popularity_exponent": Range(0.2, 1.8),
+        "caution": Range(0.1, 30.0, log=True),
+    }
 
     genre_weight: float = Field(
         default=0.4, ge=0, le=1, description="Share of the genres in a likeness; the tags have the rest."

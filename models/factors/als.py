@@ -14,6 +14,7 @@ from models.base import Config, Progress, Recommender
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.search_space import Range, SearchSpace
 
 _MOST = 0.2  # of the greatest singular value of the confidences: what the penalty may weigh
 _POWER_ITERATIONS = 10
@@ -21,6 +22,13 @@ _POWER_ITERATIONS = 10
 
 class ALSConfig(Config):
     """Hyperparameters of `als`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(32, 512, log=True),
+        "alpha": Range(1.0, 200.0, log=True),
+        "regularization": Range(3.0, 300.0, log=True),
+        "degree_exponent": Range(0.0, 0.8),
+    }
 
     factors: int = Field(default=256, ge=1, le=2048, description="Length of the user and item vectors.")
     alpha: float = Field(

@@ -13,12 +13,21 @@ from models.factors.bpr_kernels import Factors, Trainer
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.search_space import Range, SearchSpace
 
 _STAGES = 8  # lengths of a step that falls where the trainer knows only constant ones
 
 
 class BPRConfig(Config):
     """Hyperparameters of `bpr`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(32, 512, log=True),
+        "iterations": Range(20, 200, log=True),
+        "learning_rate": Range(0.03, 1.0, log=True),
+        "regularization": Range(0.002, 0.2, log=True),
+        "candidates": Range(1, 16, log=True),
+    }
 
     sampler: Literal["uniform", "implicit"] = Field(
         default="uniform",

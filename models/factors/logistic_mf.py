@@ -12,10 +12,19 @@ from models.base import Config, Progress, Recommender
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.search_space import Range, SearchSpace
 
 
 class LogisticMFConfig(Config):
     """Hyperparameters of `logistic_mf`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(8, 128, log=True),
+        "iterations": Range(10, 100, log=True),
+        "learning_rate": Range(0.1, 3.0, log=True),
+        "regularization": Range(0.1, 30.0, log=True),
+        "negatives": Range(5, 100, log=True),
+    }
 
     factors: int = Field(default=32, ge=1, le=2048, description="Length of the user and item vectors.")
     iterations: int = Field(default=30, ge=1, le=10_000, description="Rounds of users, then items.")

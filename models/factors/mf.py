@@ -14,6 +14,7 @@ from models.base import Config, FloatArray, IntArray, Progress, Recommender
 from models.device import DeviceConfig
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.search_space import Choice, Range, SearchSpace
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,17 @@ _PAIRS = 65_536  # whose vectors `predict` gathers at once
 
 class MFConfig(DeviceConfig):
     """Hyperparameters of `mf`. Strengths are for ratings in standard deviations: they fit any scale."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(16, 256, log=True),
+        "implicit_term": Choice((False, True)),
+        "regularization": Range(0.1, 10.0, log=True),
+        "bias_regularization": Range(0.05, 10.0, log=True),
+        "degree_exponent": Range(0.0, 1.0),
+        "epochs": Range(20, 100, log=True),
+        "learning_rate": Range(0.005, 0.1, log=True),
+        "popularity_weight": Range(0.0, 6.0),
+    }
 
     factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
     implicit_term: bool = Field(

@@ -25,6 +25,7 @@ from models.graph.sampled_softmax import ShardedDescent
 from models.graph.starting_point import noise, overlay, singular_embeddings
 from models.interactions import Interactions, MatrixName
 from models.scoring.factor_model import FactorRecommender
+from models.search_space import Range, SearchSpace
 
 _LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128
 _NEGATIVE_ENTRIES = 16_384  # of the vectors drawn against a positive, between those bounds
@@ -35,6 +36,16 @@ _RIVAL_SHARE = (
 
 class LightGCNConfig(GraphConfig):
     """Hyperparameters of `lightgcn`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(64, 512, log=True),
+        "layers": Range(1, 4),
+        "epochs": Range(5, 80, log=True),
+        "negative_weight": Range(0.5, 100.0, log=True),
+        "degree_exponent": Range(0.0, 0.6),
+        "step": Range(0.02, 0.4, log=True),
+        "shrink": Range(0.3, 10.0, log=True),
+    }
 
     most_epochs: ClassVar[int] = 40
 

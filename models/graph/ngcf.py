@@ -11,12 +11,23 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.graph.graph_model import GraphConfig, GraphRecommender
 from models.interactions import Interactions, MatrixName
+from models.search_space import Range, SearchSpace
 
 _HALF_MILLION = 500_000
 
 
 class NGCFConfig(GraphConfig):
     """Hyperparameters of `ngcf`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(32, 256, log=True),
+        "layers": Range(1, 4),
+        "epochs": Range(5, 60, log=True),
+        "negative_weight": Range(0.5, 100.0, log=True),
+        "step": Range(0.02, 0.4, log=True),
+        "shrink": Range(0.3, 10.0, log=True),
+        "learning_rate": Range(1e-5, 0.01, log=True),
+    }
 
     most_epochs: ClassVar[int] = 30
 

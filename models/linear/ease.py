@@ -15,12 +15,19 @@ from models.linear import regression
 from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import check_products
+from models.search_space import Range, SearchSpace
 
 logger = logging.getLogger(__name__)
 
 
 class EASEConfig(Config):
     """Hyperparameters of `ease`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "regularization": Range(10.0, 3000.0, log=True),
+        "user_exponent": Range(0.0, 0.8),
+        "neighbours": Range(50, 2000, log=True),
+    }
 
     regularization: float = Field(
         default=150.0,

@@ -21,12 +21,19 @@ from models.neighbours.similarity import Measure, similarity_blocks
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import Factors
 from models.scoring.sparse_product import multiply
+from models.search_space import Range, SearchSpace
 
 _ROUNDING = 1e-6  # of a singular vector, whose length is 1: what is less is a zero with rounding
 
 
 class GraphFilterConfig(Config):
     """Hyperparameters of `graph_filter`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "low_pass": Range(0.0, 2.0),
+        "rank": Range(8, 512, log=True),
+        "user_exponent": Range(0.0, 1.0),
+    }
 
     low_pass: float = Field(
         default=0.3, ge=0, le=100, description="Weight of the ideal low-pass filter beside the linear one."

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from models.base import Config
 from models.neighbours.similarity import Measure, Missing, Similarity
 from models.neighbours.weighting import Weighting
+from models.search_space import Choice, Range, SearchSpace
 
 
 class NeighbourConfig(Config):
     """Hyperparameters of `item_knn` and `user_knn`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "k": Range(20, 2000, log=True),
+        "similarity": Choice(("cosine", "asymmetric_cosine", "jaccard")),
+        "user_exponent": Range(0.0, 1.0),
+        "item_exponent": Range(0.0, 1.0),
+        "asymmetry": Range(0.1, 0.9),
+        "shrink": Range(0.3, 300.0, log=True),
+        "exponent": Range(0.3, 2.0),
+    }
 
     k: int | None = Field(
         default=None,

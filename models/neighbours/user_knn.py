@@ -15,10 +15,16 @@ from models.neighbours.neighbourhoods import neighbours
 from models.neighbours.weighting import degree
 from models.scoring import item_item_scorer
 from models.scoring.selection import each_itself
+from models.search_space import Range, SearchSpace
 
 
 class UserKNNConfig(NeighbourConfig):
     """Hyperparameters of `user_knn`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        **NeighbourConfig.search_space,
+        "popularity_exponent": Range(0.0, 0.8),
+    }
 
     item_exponent: float = Field(
         default=0.3,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ from typer.testing import CliRunner
 from flows import cli
 from tasks.errors import NightError
 from tasks.home import Home
+from tasks.lifecycle import Outcome
+from tasks.runs import Run
+from tasks.settings import Settings
+from tasks.tuned import Evidence, Tuned, write_tuned
 from tests.flows.conftest import RunNight
 
-COMMANDS = ["run", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
+COMMANDS = ["run", "tune", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
 
 
 def recs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -46,6 +51,9 @@ def test_every_command_explains_itself(command: str) -> None:
         (("run", "--set", "split.metod=auto"), "Did you mean split.method?"),
         (("run", "--models", "popularty"), "Did you mean 'popularity'?"),
         (("run", "--as-of", "yesterday"), "--as-of 'yesterday' is no date"),
+        (("tune", "--budget", "soon"), "--budget 'soon' is no length of time"),
+        (("tune", "--models", "popularity"), "The model popularity has nothing to tune"),
+        (("tune", "--models", "alz"), "Did you mean 'als'?"),
         (("show", "1", "--home", "nowhere"), "no night has run there yet"),
         (("fetch", "netflix"), "nothing to fetch called 'netflix'"),
         (("schedule", "--cron", "daily"), "has 1 fields, not five"),
@@ -81,6 +89,46 @@ def test_lists_nights_and_figures_are_shown_with_titles(run: RunNight, home: Hom
         "recommend",
     ):
         assert expected in figures
+
+
+def test_tune_tells_of_every_model_and_where_its_settings_are(tmp_path: Path, dataset: Path) -> None:
+    arguments = (
+        "--home",
+        tmp_path / "home",
+        "--models",
+        "item_knn",
+        "--trials",
+        4,
+        "--set",
+        "split.method=temporal",
+    )
+    text = invoke("tune", "--dataset", dataset, *arguments)
+    assert "item_knn 0" in text
+    assert "the default settings" in text
+    assert "users of the select half of an earlier window: temporal:" in text
+    assert ("Better than the defaults" in text) == (tmp_path / "home" / "tuned.toml").exists()
+    again = invoke("tune", *arguments, "--trials", 5)
+    assert "item_knn 0 " not in again, "it goes on after the fourth"
+    assert "5 trials" in again
+
+
+def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 42, "", "", "2026-11-21T02:00:00+00:00")
+    write_tuned(home.tuned, {"als": Tuned({"factors": 99}, evidence)})
+    factors = []
+
+    def night(where: Home, settings: Settings, *_: object, **__: object) -> Outcome:
+        factors.append(settings.models.config("als").model_dump()["factors"])
+        return Outcome(
+            Run(1, "", "", datetime(2026, 11, 21), 42, None, status="published"), "", "Nothing new."
+        )
+
+    monkeypatch.setattr(cli, "settle_in", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "run_night", night)
+    assert "Tuned settings of als (2026-11-21), from" in invoke("run", "--home", home.path)
+    assert "Tuned" not in invoke("run", "--home", home.path, "--set", "models.tuned=false")
+    invoke("run", "--home", home.path, "--set", "models.als.factors=7")
+    assert factors == [99, 256, 7]
 
 
 def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+-- What the night may train on, as if nothing had happened since: an earlier window is cut out of it.
+-- Inputs:  ratings, tags, events; $cutoffs_path (user_id, cutoff), the cutoffs of the night's split.
+-- Outputs: temp tables ratings, tags, events, which hide the warehouse's own from this connection.
+-- Grain:   as those of the warehouse, without rows at or after their user's cutoff; what was superseded only from
+--          there on still stands.
+create temp table past_cutoffs as from read_parquet($cutoffs_path);
+
+create temp table ratings as
+select ratings.* replace (case when superseded_at < cutoff then superseded_at end as superseded_at)
+from ratings
+join past_cutoffs using (user_id)
+where rated_at < cutoff;
+
+create temp table tags as
+select tags.* replace (case when superseded_at < cutoff then superseded_at end as superseded_at)
+from tags
+join past_cutoffs using (user_id)
+where tagged_at < cutoff;
+
+create temp table events as
+select events.*
+from events
+join past_cutoffs using (user_id)
+where happened_at < cutoff;

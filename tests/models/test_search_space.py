@@ -1,0 +1,53 @@
+"""What is declared to be searched can be set, and the search begins inside it."""
+
+import pytest
+from pydantic import ValidationError
+
+from models.registry import RECOMMENDERS, config_class
+from models.search_space import Choice, Range
+
+DECLARED = [
+    pytest.param(config_class(model), field, where, id=f"{model}.{field}")
+    for model in RECOMMENDERS
+    for field, where in config_class(model).search_space.items()
+]
+
+
+def ends(where: Range | Choice) -> tuple[object, ...]:
+    return where.values if isinstance(where, Choice) else (where.low, where.high)
+
+
+@pytest.mark.parametrize(("config", "field", "where"), DECLARED)
+def test_a_field_takes_all_that_is_searched(config, field, where):
+    for value in ends(where):
+        assert getattr(config.model_validate({field: value}), field) == value
+
+
+@pytest.mark.parametrize(("config", "field", "where"), DECLARED)
+def test_the_default_is_inside_or_left_to_the_model(config, field, where):
+    default = getattr(config(), field)
+    assert default is None or default in where
+
+
+@pytest.mark.parametrize(("config", "field", "where"), DECLARED)
+def test_whole_numbers_are_searched_where_only_they_are_taken(config, field, where):
+    if isinstance(where, Range) and not where.whole:
+        middle = (where.low + where.high) / 2 + 0.001
+        assert getattr(config.model_validate({field: middle}), field) == middle
+    if isinstance(where, Range):
+        assert where.low < where.high
+        assert where.low > 0 or not where.log
+
+
+def test_all_that_learns_can_be_tuned():
+    assert {m for m in RECOMMENDERS if not config_class(m).search_space} == {"popularity"}
+
+
+def test_what_lies_in_a_range_or_choice():
+    assert 1 in Range(1, 5)
+    assert 5.5 not in Range(1, 5)
+    assert "a" not in Range(1, 5)
+    assert "b" in Choice(("a", "b"))
+    assert not Range(1.0, 5).whole
+    with pytest.raises(ValidationError):
+        config_class("als").model_validate({"factors": 1.5})
