@@ -72,12 +72,13 @@ def whole_night(night: Night) -> None:
     fillers = tuple(fitted[name] for name in FILLERS)
     judged = tuple(stages.evaluate(night, fitted[name], fillers, before, held_out) for name in SHELF)
     strangers = stages.evaluate_strangers(night, fitted["popularity"], held_out)
-    champion = stages.choose(night, judged, strangers, held_out).champion
+    choice = stages.choose(night, judged, strangers, held_out)
+    champion = choice.champion
     snapshot = stages.utility(night, stages.everything(night, data))
     again = {name: stages.fit(night, snapshot, name) for name in {*FILLERS, "item_knn", champion}}
     fillers = tuple(again[name] for name in FILLERS)
     lists = stages.recommend(night, snapshot, again[champion], fillers, (again["item_knn"], *fillers))
-    stages.publish(night, data, lists, stages.check(night, lists))
+    stages.publish(night, data, lists, stages.check(night, data, lists, choice))
 
 
 def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:

@@ -18,6 +18,13 @@ from tests.tasks.published_lists import write_lists
 Rows = dict[str, list[tuple]]
 N = 4
 RECOMMEND = RecommendSettings(n=N)
+HEALTHY: dict[str, float | None] = {
+    "rejected_rows": 0.0,
+    "input_age_days": 400.0,
+    "days_behind_live": None,
+    "champion_above_popularity": None,
+    "quality": None,
+}
 
 # Users 1 to 3 know items 1 to 3 in part; user 4 knows everything; user 5 comes only after as_of.
 LOG = Log(
@@ -56,7 +63,9 @@ def failures(
 ) -> set[str]:
     lists = write_lists(folder, **rows)
     recommend = RecommendSettings(n=n)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend, vital_signs=HEALTHY
+    )
     assert [result.check for result in results] == [check.name for check in CHECKS]
     return {result.check for result in results if not result.passed}
 
@@ -208,7 +217,9 @@ def test_seen_items_are_welcome_where_the_settings_say_so(
     rows["recommendations"] += full
     lists = write_lists(tmp_path, **rows)
     with_seen = RecommendSettings(n=N, exclude_seen=False)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen, vital_signs=HEALTHY
+    )
     assert first_failure(results) is None
 
 
@@ -218,7 +229,9 @@ def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
     rows = good_rows()
     lose_a_user(rows)
     lists = write_lists(tmp_path, **rows)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND, vital_signs=HEALTHY
+    )
     failure = first_failure(results)
     assert failure is not None
     assert failure.exit_code == 3
@@ -247,6 +260,13 @@ def test_lists_made_by_the_book_pass_whatever_the_data(
         "items": [(item, None, None) for item in items],
     }
     lists = write_lists(tmp_path_factory.mktemp("lists"), **rows)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RecommendSettings(n=n))
+    results = check_lists(
+        con,
+        lists,
+        as_of=AS_OF,
+        settings=CheckSettings(),
+        recommend=RecommendSettings(n=n),
+        vital_signs=HEALTHY,
+    )
     failed = [result.check for result in results if not result.passed]
     assert failed == ([] if rows["recommendations"] else ["rows"])
