@@ -84,7 +84,7 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     champion = refit_best(night, snapshot, fillers, choice)
     similar = refit_similar(night, snapshot, fillers, champion)
     lists = recommend(night, snapshot, champion, fillers, similar)
-    checks = check(night, lists)
+    checks = check(night, data, lists, choice)
     publish(night, data, lists, checks)
     report(night, choice)
     show_in_prefect(night)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.bootstrap import detectable_difference, intervals
+from tasks.champion import Standing, decide
 from tasks.figures import HALVES, Row, figure, further_figures
 from tasks.references import Choice, Evaluation, HeldOut
 from tasks.settings import JudgeSettings
-from tasks.store import write_json
+from tasks.store import to_json, write_json
 
 PerUser = Mapping[str, NDArray[np.float64]]
 
@@ -25,52 +26,41 @@ def choose(
     evaluations: tuple[Evaluation, ...],
     strangers: Evaluation,
     held_out: HeldOut,
+    standing: Standing,
     settings: JudgeSettings,
     *,
     seed: int,
     key: str,
     folder: Path,
 ) -> Choice:
-    """The model with the best champion metric on the select half; ties go to the one that stands first on the shelf.
+    """The champion by the select half, as `tasks/champion.py` decides; ties go to what stands first on the shelf.
 
     Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
-    model against popularity and against the champion, paired over the users of one half) and `segments` (what the
-    classes of users and of items are).
+    model against popularity and against the champion, paired over the users of one half), `segments` (what the classes
+    of users and of items are) and the `decision`.
     """
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
     per_user = {evaluation.model: _load(evaluation) for evaluation in evaluations}
-    ranking, why = _ranked(per_user, half, settings.champion_metric)
+    selecting = {name: values[settings.champion_metric][half == 0] for name, values in per_user.items()}
+    ranking, decision, why = decide(selecting, standing, settings, seed=seed)
     baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
     rows, differences = _figures(per_user, "all", half, baselines, settings, seed)
     cold_rows, _ = _figures({strangers.model: _load(strangers)}, "cold", cold_half, [], settings, seed)
     rows += cold_rows + further_figures(evaluations, held_out, settings, seed=seed)
-    segments = json.loads((held_out.folder / "segments.json").read_text(encoding="utf-8"))
-    write_json(folder / "metrics.json", {"metrics": rows, "differences": differences, "segments": segments})
-    return Choice(key, folder, ranking, why)
+    figures = {
+        "metrics": rows,
+        "differences": differences,
+        "segments": json.loads((held_out.folder / "segments.json").read_text(encoding="utf-8")),
+        "decision": to_json(decision),
+    }
+    write_json(folder / "metrics.json", figures)
+    return Choice(key, folder, ranking, why, decision)
 
 
 def _load(evaluation: Evaluation) -> PerUser:
     with np.load(evaluation.folder / "per_user.npz", allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def _ranked(
-    per_user: Mapping[str, PerUser], half: NDArray[np.int8], metric: str
-) -> tuple[tuple[str, ...], str]:
-    """The models, best first by the select half, and why the first one is."""
-    selecting = half == 0
-    if not selecting.any():
-        safe = tuple(sorted(per_user, key=lambda name: name != "popularity"))
-        return safe, f"{safe[0]}, because no user could be held out to judge the models on"
-    means = {name: float(values[metric][selecting].mean()) for name, values in per_user.items()}
-    ranking = tuple(sorted(means, key=lambda name: -means[name]))
-    if len(ranking) == 1:
-        return ranking, f"{ranking[0]}, the only model"
-    return ranking, (
-        f"{ranking[0]} has the best {metric} on the {int(selecting.sum()):,} users of the select half: "
-        f"{means[ranking[0]]:.4f}, before {ranking[1]} with {means[ranking[1]]:.4f}"
-    )
 
 
 def _figures(

@@ -143,10 +143,14 @@ class Night:
             self.run.failed_models[model] = f"{type(error).__name__}: {error}" if error else "unknown"
             self.runs.save(self.run)
 
+    def live(self) -> Run | None:
+        """The run that readers see, if its record is here."""
+        live_id = self.target.live_run()
+        return None if live_id is None else self.runs.find(live_id)
+
     def newer_than_this(self) -> Run | None:
         """The live run, if it is of a later moment than this one."""
-        live_id = self.target.live_run()
-        live = None if live_id is None else self.runs.find(live_id)
+        live = self.live()
         if live is None or live.as_of is None or self.run.as_of is None or live.as_of <= self.run.as_of:
             return None
         return live

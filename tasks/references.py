@@ -148,20 +148,55 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Challenge:
+    """A model against the incumbent, paired over users: the mean of its metric less the incumbent's, and its interval.
+
+    `wins`: on how many nights in a row, tonight included, it was clearly better; 0 if it is not tonight.
+    """
+
+    model: str
+    mean: float
+    low: float
+    high: float
+    wins: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the champion was found, by the select half. `challenges` are those of all other models, best first; `means`
+    is every model's metric, empty where nobody could be held out.
+
+    `incumbent` is the model behind the lists that were live. Where there was none, or it was not judged tonight, nobody
+    had to be beaten: `challenges` is empty and `least`, the difference that an interval must lie above, None.
+    """
+
+    champion: str
+    incumbent: str | None
+    metric: str
+    n_users: int
+    least: float | None
+    wins_needed: int
+    challenges: tuple[Challenge, ...]
+    means: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Choice:
     """The champion and the figures behind it. Folder: `metrics.json`, rows of the `model_metrics` table.
 
-    `ranking`: every judged model, best first; the next one stands in if the champion cannot be refitted.
+    `ranking`: every judged model, the champion first, the others best first; the next one stands in if one cannot be
+    refitted.
     """
 
     key: str
     folder: Path
     ranking: tuple[str, ...]
     why: str
+    decision: Decision
 
     @property
     def champion(self) -> str:
-        """The best model by the select half."""
+        """The model that makes the lists."""
         return self.ranking[0]
 
 

@@ -54,9 +54,11 @@ class Run:
     summary: dict[str, Any] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """This night's row of the `pipeline_runs` table."""
+        """This night's row of the `pipeline_runs` table; its reason says also why the champion is the champion."""
         names = ("run_id", "as_of", "started_at", "finished_at", "status", "champion", "rows", "reason")
-        return {name: getattr(self, name) for name in names}
+        row = {name: getattr(self, name) for name in names}
+        why = self.summary.get("decision", {}).get("why")
+        return row if why is None else row | {"reason": f"{self.reason} Champion: {why}.".lstrip()}
 
 
 class Runs:

@@ -172,6 +172,15 @@ class JudgeSettings(Options):
     champion_metric: str = "ndcg@10"
     bootstrap_samples: int = Field(default=2000, ge=100)
     confidence: Share = 0.95
+    min_effect: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="Of the incumbent's metric: by so much more must a challenger win.",
+    )
+    wins_needed: int = Field(
+        default=3, ge=1, le=100, description="Nights in a row that it takes to replace it."
+    )
 
     @model_validator(mode="after")
     def _metric_is_computed(self) -> JudgeSettings:
@@ -235,6 +244,28 @@ class CheckSettings(Options):
     """What must hold before lists go live."""
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
+    max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
+    max_input_age_days: float = Field(
+        default=0,
+        ge=0,
+        description="From the newest interaction to the night; 0: an old data set is no bad night.",
+    )
+    max_lost_users: float = Field(default=0.1, ge=0, le=1, description="Share of the users with a live list.")
+    min_overlap: float = Field(
+        default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."
+    )
+    min_catalogue_coverage: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the items anybody met."
+    )
+    max_sameness: float = Field(
+        default=0.8, ge=0, le=1, description="1: all users have the same first ten items."
+    )
+    max_quality_drop: float = Field(
+        default=0.3, ge=0, le=1, description="Of the champion's metric under the median of the last nights."
+    )
+    min_users: int = Field(
+        default=30, ge=1, description="What fewer users say, of quality or of change, is not judged."
+    )
 
 
 class PublishSettings(Options):

@@ -22,6 +22,8 @@ from tasks import recommend as recommending
 from tasks import report as reporting
 from tasks import split as splitting
 from tasks import utility as building
+from tasks import vital_signs
+from tasks.champion import standing
 from tasks.check import CheckResult
 from tasks.errors import NightError, UsageError
 from tasks.night import Night
@@ -36,6 +38,7 @@ from tasks.references import (
     Snapshot,
     Split,
 )
+from tasks.store import to_json
 from tasks.targets.tables import IdTypes
 
 
@@ -65,7 +68,7 @@ def clean(night: Night, intake: Intake) -> CleanData:
 def split(night: Night, data: CleanData) -> Split:
     """Decide who is cut when, to judge the models."""
     settings, as_of = night.settings, as_of_of(night)
-    return night.stored(
+    cut = night.stored(
         "split",
         Split,
         lambda key, folder: splitting.make_split(
@@ -75,6 +78,8 @@ def split(night: Night, data: CleanData) -> Split:
         source=("tasks.split",),
         note=lambda made: made.why,
     )
+    night.run.summary["split"] = cut.kind
+    return cut
 
 
 def everything(night: Night, data: CleanData) -> Split:
@@ -190,17 +195,19 @@ def choose(
             "Yesterday's lists stay live. Mend the first of these and run again.",
         )
     judge, seed = night.settings.judge, night.settings.run.seed
+    before = standing(night.runs.all(), live=night.run.expected_live, as_of=as_of_of(night))
     choice = night.stored(
         "choose",
         Choice,
         lambda key, folder: choosing.choose(
-            evaluations, strangers, held_out, judge, seed=seed, key=key, folder=folder
+            evaluations, strangers, held_out, before, judge, seed=seed, key=key, folder=folder
         ),
-        made_from=[[e.key for e in evaluations], strangers.key, held_out.key, judge, seed],
+        made_from=[[e.key for e in evaluations], strangers.key, held_out.key, before, judge, seed],
         source=("tasks.choose",),
         note=lambda chosen: chosen.why,
     )
     night.run.champion = choice.champion
+    night.run.summary["decision"] = {**to_json(choice.decision), "why": choice.why}
     return choice
 
 
@@ -235,19 +242,30 @@ def recommend(
     )
 
 
-def check(night: Night, lists: Lists) -> tuple[CheckResult, ...]:
-    """Verify the lists against the clean tables, by SQL of its own. Always runs."""
+def check(
+    night: Night, data: CleanData, lists: Lists, choice: Choice | None = None
+) -> tuple[CheckResult, ...]:
+    """Verify the lists against the clean tables and the live lists, by SQL of its own. Always runs.
+
+    Without a choice nobody was judged, and quality is no matter.
+    """
+    run, settings = night.run, night.settings
     with night.stage("check") as stage:
+        older_on_purpose = night.as_of is not None or night.force
+        intake = vital_signs.of_intake(data, run, None if older_on_purpose else night.live())
+        judging = vital_signs.of_judging(choice, run, night.runs.all(), min_users=settings.check.min_users)
         results = tuple(
             checking.check_lists(
                 night.con.cursor(),
                 lists,
                 as_of=as_of_of(night),
-                settings=night.settings.check,
-                recommend=night.settings.recommend,
+                settings=settings.check,
+                recommend=settings.recommend,
+                vital_signs=intake | judging,
+                live=None if night.newer_than_this() else night.target.live_tops(checking.TOP),
             )
         )
-        night.run.summary["checks"] = [asdict(result) for result in results]
+        run.summary["checks"] = [asdict(result) for result in results]
         failed = [result.check for result in results if not result.passed]
         stage.note = f"failed: {', '.join(failed)}" if failed else f"all {len(results)} passed"
     return results

@@ -17,9 +17,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
+from tasks.references import IdType
 from tasks.targets import tables
 from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes, Kind
 from tasks.warehouse import SQL
+
+_ARROW: Mapping[IdType, pa.DataType] = {"BIGINT": pa.int64(), "TEXT": pa.string()}
+_ROWS_AT_ONCE = 50_000
 
 Row = Mapping[str, Any]
 At = Callable[[str], None]
@@ -199,6 +203,21 @@ class Target(ABC):
         table = tables.run_table(kind, run, self.ids)
         with self.read() as con:
             return con.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+    def live_tops(self, n: int) -> pa.Table | None:
+        """The first `n` rows of each live list, (user_id, item_id); None before the first publication."""
+        live = self.live_run()
+        if live is None:
+            return None
+        lists = tables.run_table("recommendations", live, self.ids)
+        schema = pa.schema({"user_id": _ARROW[self.ids.user], "item_id": _ARROW[self.ids.item]})
+        top = sa.select(lists.c.user_id, lists.c.item_id).where(lists.c["rank"] <= n)
+        with self.read() as con:
+            blocks = con.execute(top).partitions(_ROWS_AT_ONCE)
+            return pa.Table.from_batches(
+                [pa.record_batch([*map(list, zip(*block, strict=True))], schema=schema) for block in blocks],
+                schema,
+            )
 
     def query(self, file: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """The rows of the one query in sql/`file`, whose `:parameters` are bound."""

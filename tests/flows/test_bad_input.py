@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks import stages
 from tasks.configure import load_settings
 from tasks.home import open_home
 from tasks.lifecycle import Outcome, run_night
-from tasks.night import Night
 from tasks.progress import Nobody
-from tasks.settings import ModelsSettings
+from tests.flows.plain_night import whole_night
 
 USERS, ITEMS = range(1, 11), range(1, 9)
-SHELF = ModelsSettings().shelf
-FILLERS = ("content", "popularity")
 NOBODY_HELD_OUT = "popularity, because no user could be held out to judge the models on"
 SETTINGS = ("recommend.n=5", "judge.bootstrap_samples=100", "models.als.factors=2", "models.als.iterations=2")
 
@@ -60,24 +56,6 @@ def one_rating_each() -> dict[str, list[tuple]]:
 def knows_everything_among_others() -> dict[str, list[tuple]]:
     [(header, rows)] = ratings().items()
     return {header: [row for row in rows if row[0] != 1] + [(1, i, 4, one_by_one(1, i)) for i in ITEMS]}
-
-
-def whole_night(night: Night) -> None:
-    """The stages of a night, one after the other, without Prefect."""
-    data = stages.clean(night, stages.land(night))
-    cut = stages.split(night, data)
-    before = stages.utility(night, cut)
-    held_out = stages.hold_out(night, cut, before)
-    fitted = {name: stages.fit(night, before, name) for name in {*SHELF, *FILLERS}}
-    fillers = tuple(fitted[name] for name in FILLERS)
-    judged = tuple(stages.evaluate(night, fitted[name], fillers, before, held_out) for name in SHELF)
-    strangers = stages.evaluate_strangers(night, fitted["popularity"], held_out)
-    champion = stages.choose(night, judged, strangers, held_out).champion
-    snapshot = stages.utility(night, stages.everything(night, data))
-    again = {name: stages.fit(night, snapshot, name) for name in {*FILLERS, "item_knn", champion}}
-    fillers = tuple(again[name] for name in FILLERS)
-    lists = stages.recommend(night, snapshot, again[champion], fillers, (again["item_knn"], *fillers))
-    stages.publish(night, data, lists, stages.check(night, lists))
 
 
 def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:

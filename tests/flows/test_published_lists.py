@@ -52,7 +52,7 @@ def publishes(champion: str):
         fitted = {name: stages.fit(night, snapshot, name) for name in names}
         fillers = (fitted["content"], fitted["popularity"])
         lists = stages.recommend(night, snapshot, fitted[champion], fillers, (fitted["item_knn"], *fillers))
-        stages.publish(night, data, lists, stages.check(night, lists))
+        stages.publish(night, data, lists, stages.check(night, data, lists))
 
     return flow
 

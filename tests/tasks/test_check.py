@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,13 @@ from tests.tasks.published_lists import write_lists
 Rows = dict[str, list[tuple]]
 N = 4
 RECOMMEND = RecommendSettings(n=N)
+HEALTHY: dict[str, float | None] = {
+    "rejected_rows": 0.0,
+    "input_age_days": 400.0,
+    "days_behind_live": None,
+    "champion_above_popularity": None,
+    "quality": None,
+}
 
 # Users 1 to 3 know items 1 to 3 in part; user 4 knows everything; user 5 comes only after as_of.
 LOG = Log(
@@ -56,7 +64,9 @@ def failures(
 ) -> set[str]:
     lists = write_lists(folder, **rows)
     recommend = RecommendSettings(n=n)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend, vital_signs=HEALTHY
+    )
     assert [result.check for result in results] == [check.name for check in CHECKS]
     return {result.check for result in results if not result.passed}
 
@@ -208,7 +218,9 @@ def test_seen_items_are_welcome_where_the_settings_say_so(
     rows["recommendations"] += full
     lists = write_lists(tmp_path, **rows)
     with_seen = RecommendSettings(n=N, exclude_seen=False)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen, vital_signs=HEALTHY
+    )
     assert first_failure(results) is None
 
 
@@ -218,7 +230,9 @@ def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
     rows = good_rows()
     lose_a_user(rows)
     lists = write_lists(tmp_path, **rows)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND)
+    results = check_lists(
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND, vital_signs=HEALTHY
+    )
     failure = first_failure(results)
     assert failure is not None
     assert failure.exit_code == 3
@@ -247,6 +261,111 @@ def test_lists_made_by_the_book_pass_whatever_the_data(
         "items": [(item, None, None) for item in items],
     }
     lists = write_lists(tmp_path_factory.mktemp("lists"), **rows)
-    results = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RecommendSettings(n=n))
+    results = check_lists(
+        con,
+        lists,
+        as_of=AS_OF,
+        settings=CheckSettings(),
+        recommend=RecommendSettings(n=n),
+        vital_signs=HEALTHY,
+    )
     failed = [result.check for result in results if not result.passed]
     assert failed == ([] if rows["recommendations"] else ["rows"])
+
+
+def everybody(n_users: int, n_items: int = 100, *, by: str = "als", shift: int = 0) -> tuple[Log, Rows]:
+    """Users who each know an item of their own, and get the four items that follow `shift` times their number."""
+    log = Log(events=[(user, user % n_items, "view", 1.0, 1) for user in range(n_items)])
+    rows: Rows = {
+        "recommendations": [
+            (user, rank, (n_items // 2 + shift * user + rank) % n_items, -float(rank), by, None, None)
+            for user in range(n_users)
+            for rank in range(1, N + 1)
+        ],
+        "similar_items": [],
+        "fallback_recommendations": [("all", 1, 1, 1.0)],
+        "items": [],
+    }
+    return log, rows
+
+
+def value_of(
+    con: duckdb.DuckDBPyConnection, folder: Path, rows: Rows, check: str, *, live: pa.Table | None = None
+) -> float | None:
+    results = check_lists(
+        con,
+        write_lists(folder, **rows),
+        as_of=AS_OF,
+        settings=CheckSettings(),
+        recommend=RECOMMEND,
+        vital_signs=HEALTHY,
+        live=live,
+    )
+    return next(result.value for result in results if result.check == check)
+
+
+def test_sameness_is_one_where_all_have_the_same_and_a_share_where_lists_differ(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for shift, by, sameness in (
+        (0, "als", pytest.approx(1)),
+        (1, "als", pytest.approx(4 / 99)),  # an item is in four lists, and one of a hundred users knows it
+        (0, "popularity", None),
+    ):
+        log, rows = everybody(100, by=by, shift=shift)
+        make_clean_tables(con, log)
+        assert value_of(con, tmp_path, rows, "sameness") == sameness
+    log, rows = everybody(29)
+    assert value_of(con, tmp_path, rows, "sameness") is None, "29 users are too few to tell"
+    log, rows = everybody(100, 12)
+    make_clean_tables(con, log)
+    assert value_of(con, tmp_path, rows, "sameness") is None, (
+        "of eleven items a list of four leaves no choice"
+    )
+
+
+def test_catalogue_coverage_counts_the_items_of_all_lists(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for shift, coverage in ((0, 0.04), (1, 1.0)):
+        log, rows = everybody(100, shift=shift)
+        make_clean_tables(con, log)
+        assert value_of(con, tmp_path, rows, "catalogue_coverage") == pytest.approx(coverage)
+
+
+def live_lists(rows: Rows) -> pa.Table:
+    user, _, item, *_ = zip(*rows["recommendations"], strict=True)
+    return pa.table({"user_id": user, "item_id": item})
+
+
+def test_the_live_lists_are_compared_user_by_user(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    log, rows = everybody(50)
+    make_clean_tables(con, log)
+    live = live_lists(rows)
+    rows["recommendations"] = [
+        (user, rank, item + 2 if rank > 2 else item, *rest)
+        for user, rank, item, *rest in rows["recommendations"]
+        if user >= 5
+    ]
+    assert value_of(con, tmp_path, rows, "overlap", live=live) == pytest.approx(0.5)
+    assert value_of(con, tmp_path, rows, "lost_users", live=live) == pytest.approx(0.1)
+    rows["recommendations"] = [row for row in rows["recommendations"] if row[0] >= 30]
+    assert value_of(con, tmp_path, rows, "overlap", live=live) is None, "of 20 users in both"
+    assert value_of(con, tmp_path, rows, "lost_users", live=live) == pytest.approx(0.6)
+    for name in ("overlap", "lost_users"):
+        assert value_of(con, tmp_path, rows, name) is None, "a first night has nothing to compare with"
+
+
+def test_a_failure_names_all_that_failed(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    results = check_lists(
+        con,
+        write_lists(tmp_path, **good_rows()),
+        as_of=AS_OF,
+        settings=CheckSettings(max_input_age_days=30, max_rejected_rows=0.02),
+        recommend=RECOMMEND,
+        vital_signs=HEALTHY | {"rejected_rows": 0.03, "quality": 0.5},
+    )
+    failure = first_failure(results)
+    assert failure is not None
+    assert str(failure).startswith("Check rejected_rows failed: ")
+    assert "So did input_age_days, quality." in str(failure)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.champion import Standing
 from tasks.choose import choose
 from tasks.references import Choice, Evaluation, HeldOut
 from tasks.settings import JudgeSettings
@@ -25,7 +26,9 @@ def night(folder: Path, figures: dict[str, list[float]], half: list[int]) -> tup
     out.mkdir()
     held_out = HeldOut("h", held, half.count(0), half.count(1), 2, 0.0)
     settings = JudgeSettings(k=(10,), bootstrap_samples=200)
-    choice = choose(tuple(evaluations[:-1]), evaluations[-1], held_out, settings, seed=1, key="k", folder=out)
+    choice = choose(
+        tuple(evaluations[:-1]), evaluations[-1], held_out, Standing(), settings, seed=1, key="k", folder=out
+    )
     return choice, json.loads((out / "metrics.json").read_text())
 
 

@@ -71,3 +71,11 @@ def test_a_damaged_record_is_named_and_can_be_moved_away(tmp_path: Path, text: s
     assert str(damaged) in caught.value.hint
     damaged.rename(tmp_path / "aside")
     assert begin(runs, "today").status == "running"
+
+
+def test_the_mirror_says_also_why_the_champion_is_the_champion(tmp_path: Path) -> None:
+    run = Runs(tmp_path).begin("f", dataset="d", seed=1, live=None)
+    run.reason = "Run 1 is live."
+    assert run.row()["reason"] == "Run 1 is live."
+    run.summary["decision"] = {"why": "als stays: it has the best ndcg@10"}
+    assert run.row()["reason"] == "Run 1 is live. Champion: als stays: it has the best ndcg@10."

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tasks.errors import NightError, TransientError, UsageError
 from tasks.publish import publish
+from tasks.targets import base
 from tasks.targets.registry import open_target, read_target
 from tasks.targets.sqlite import SQLiteTarget
 from tasks.targets.tables import run_table_name
@@ -59,6 +60,27 @@ def test_other_id_types_are_refused(database: Path) -> None:
         with pytest.raises(UsageError, match="made for BIGINT user ids"):
             target.claim(TEXTS)
         assert target.ids == BIGINTS
+
+
+def test_the_tops_of_the_live_lists(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_ROWS_AT_ONCE", 7)
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        assert target.live_tops(3) is None
+        for run in (1, 2):
+            publish(
+                target,
+                run,
+                make_lists(tmp_path / str(run), run),
+                expected_live=target.live_run(),
+                keep_runs=2,
+            )
+        tops = target.live_tops(3)
+    assert tops is not None
+    assert tops.to_pylist() == [
+        {"user_id": user, "item_id": (user + rank + 2) % 40 + 1}
+        for user in range(1, 31)
+        for rank in (1, 2, 3)
+    ]
 
 
 def test_a_newer_schema_is_refused(database: Path) -> None:

@@ -1,0 +1,107 @@
+"""What choosing costs in honesty: simulated nights in which every model's true quality is known.
+
+python -m benchmarks.optimism [--nights 2000] [--models 8] [--users 400] [--spread 0.0] [--seed 42]
+
+Each night judges the models on twice --users users, whose metric is the user's own level, plus the model's
+true difference, plus chance. The champion (`tasks/champion.py`, without an incumbent) is chosen and reported on all
+of them, or chosen on one half and reported on the other, as a night of ours does. optimism = the reported metric of the
+champion less its true one: what the report promises and the users will not get. loss = the best true metric less the
+champion's: what choosing on fewer users costs. --spread is the standard deviation of the models' true differences.
+
+The second table is about nights in a row, each with users of its own: how often the champion changes if the best of
+each night makes the lists, and if it must beat the incumbent first (judge.min_effect, judge.wins_needed).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.command import at_least, refuse_bad_input
+from tasks.champion import Standing, decide
+from tasks.settings import JudgeSettings
+
+LEVEL, BETWEEN_USERS, CHANCE = 0.25, 0.2, 0.12
+"""Mean of the metric, its spread between users, and within a user between models: as NDCG@10 on the demo, roughly."""
+
+Judged = NDArray[np.float64]
+
+
+def judged_night(rng: np.random.Generator, true: Judged, users: int) -> Judged:
+    """What `users` users say of each model: (n_models, users)."""
+    level = rng.normal(LEVEL, BETWEEN_USERS, users)
+    noise: Judged = rng.normal(0, CHANCE, (len(true), users))
+    return true[:, None] + level + noise
+
+
+def chosen(values: Judged) -> int:
+    """The champion of a night without an incumbent."""
+    named = {str(model): each for model, each in enumerate(values)}
+    return int(decide(named, Standing(), JudgeSettings(), seed=0)[1].champion)
+
+
+def honesty(rng: np.random.Generator, nights: int, models: int, users: int, spread: float) -> None:
+    """Print optimism and loss of both ways to judge, with their standard errors."""
+    found: dict[str, list[tuple[float, float]]] = {"all users for both": [], "one half each": []}
+    for _ in range(nights):
+        true = rng.normal(0, spread, models)
+        values = judged_night(rng, true, 2 * users)
+        select, report = values[:, :users], values[:, users:]
+        for way, choosing, reporting in (
+            ("all users for both", values, values),
+            ("one half each", select, report),
+        ):
+            champion = chosen(choosing)
+            promised = reporting[champion].mean() - LEVEL - true[champion]
+            found[way].append((float(promised), float(true.max() - true[champion])))
+    print(f"{nights:,} nights, {models} models, true spread {spread:g}, {users:,} users a half")
+    print(f"{'chosen and reported on':<24}{'optimism':>20}{'loss':>20}")
+    for way, pairs in found.items():
+        mean, error = np.mean(pairs, axis=0), np.std(pairs, axis=0) / nights**0.5
+        cells = (f"{m:+.5f} ± {1.96 * e:.5f}" for m, e in zip(mean, error, strict=True))
+        print(f"{way:<24}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def changes(rng: np.random.Generator, nights: int, models: int, users: int, spread: float) -> None:
+    """Print how often the champion changes in a row of nights, with and without an incumbent's right to stay."""
+    settings, true = JudgeSettings(bootstrap_samples=500), rng.normal(0, spread, models)
+    best, standing, counts, losses = "", Standing(), [0, 0], np.zeros(2)
+    for night in range(nights):
+        values = judged_night(rng, true, users)
+        of_the_night = str(chosen(values))
+        named = {str(model): each for model, each in enumerate(values)}
+        _, decision, _ = decide(named, standing, settings, seed=night)
+        counts[0] += night > 0 and of_the_night != best
+        counts[1] += night > 0 and decision.champion != standing.incumbent
+        losses += true.max() - true[[int(of_the_night), int(decision.champion)]]
+        stays = decision.champion == standing.incumbent
+        wins = {each.model: each.wins for each in decision.challenges} if stays else {}
+        best, standing = of_the_night, Standing(decision.champion, wins)
+    print(f"\n{nights:,} nights in a row, the same models")
+    print(f"{'the lists are made by':<32}{'changes':>10}{'mean loss':>12}")
+    for way, count, loss in zip(
+        ("the best of the night", "the champion, until it is beaten"), counts, losses / nights, strict=True
+    ):
+        print(f"{way:<32}{count:>10,}{loss:>12.5f}")
+
+
+def main() -> None:
+    """Read the command line, simulate, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--nights", type=at_least(2), default=2000)
+    parser.add_argument("--models", type=at_least(2), default=8)
+    parser.add_argument("--users", type=at_least(1), default=400)
+    parser.add_argument("--spread", type=float, default=0.0)
+    parser.add_argument("--seed", type=at_least(0), default=42)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    honesty(rng, asked.nights, asked.models, asked.users, asked.spread)
+    changes(rng, min(asked.nights, 365), asked.models, asked.users, asked.spread)
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)

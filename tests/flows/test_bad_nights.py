@@ -1,0 +1,152 @@
+"""Planted bad nights: each is caught by a check that names it, and readers keep the lists they had."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.factors.als import ALS
+from tasks.configure import load_settings
+from tasks.datasets.generate import generate_demo
+from tasks.home import Home, open_home
+from tasks.lifecycle import Outcome, run_night
+from tasks.progress import Nobody
+from tests.flows.plain_night import whole_night
+
+SETTINGS = (
+    "recommend.n=20",
+    "recommend.similar_n=5",
+    "recommend.fallback_n=10",
+    "judge.bootstrap_samples=200",
+    "models.shelf=popularity,als",
+    "models.als.factors=16",
+    "models.als.iterations=5",
+)
+USERS, DAY = 300, 86_400
+FILES = {"ratings": "movieId", "tags": "movieId", "events": "itemId"}
+
+Spoil = Callable[[pd.DataFrame, str], pd.DataFrame]
+
+
+def at_quantile(raw: Path, share: float) -> int:
+    return int(pd.read_csv(raw / "ratings.csv")["timestamp"].quantile(share))
+
+
+def run(home: Home, *overrides: str, as_of: datetime | None = None) -> Outcome:
+    settings = load_settings(None, (*SETTINGS, *overrides))
+    return run_night(home, settings, whole_night, Nobody(), as_of=as_of)
+
+
+@pytest.fixture(scope="module")
+def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `raw`, a data set, and `home`, whose last night saw all but its newest fifth."""
+    place = tmp_path_factory.mktemp("yesterday")
+    generate_demo(place / "raw", users=USERS, items=400, ratings=20_000, tags=500, seed=3)
+    moment = datetime.fromtimestamp(at_quantile(place / "raw", 0.8), UTC).replace(tzinfo=None)
+    outcome = run(open_home(str(place / "raw"), place / "home"), as_of=moment)
+    assert (outcome.run.status, outcome.run.champion) == ("published", "als")
+    return place
+
+
+@pytest.fixture
+def tonight(yesterday: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The home on the evening after that night; what happens to it, and to its data, the next test does not see."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(yesterday, tmp_path / "there")
+    shutil.copy(tmp_path / "there" / "home" / "recommendations.db", tmp_path / "before.db")
+    # The home knows its input by its path.
+    moved = (tmp_path / "there" / "home" / "home.json").read_text(encoding="utf-8")
+    (tmp_path / "there" / "home" / "home.json").write_text(
+        moved.replace(str(yesterday), str(tmp_path / "there")), encoding="utf-8"
+    )
+    return open_home(str(tmp_path / "there" / "raw"), tmp_path / "there" / "home")
+
+
+def spoil(home: Home, fault: Spoil) -> None:
+    """Plant a fault in the files that say what users did; called with each file's rows and its column of items."""
+    for stem, item in FILES.items():
+        path = home.input / f"{stem}.csv"
+        fault(pd.read_csv(path), item).to_csv(path, index=False)
+
+
+def live_lists(database: Path) -> list[tuple]:
+    with sqlite3.connect(database) as con:
+        return con.execute("select * from recommendations order by user_id, rank").fetchall()
+
+
+def caught(home: Home, outcome: Outcome) -> set[str]:
+    """The checks that failed, after a look at what readers see and at what the night says of itself."""
+    assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
+    assert live_lists(home.path / "recommendations.db") == live_lists(Path("before.db"))
+    failed = [check["check"] for check in outcome.run.summary["checks"] if not check["passed"]]
+    assert outcome.run.reason.startswith(f"Check {failed[0]} failed: ")
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        query = 'select "check" from run_checks where run_id = ? and not passed'
+        assert {name for (name,) in con.execute(query, (outcome.run.run_id,))} == set(failed)
+    return set(failed)
+
+
+def test_a_night_without_a_fault_passes(tonight: Home) -> None:
+    outcome = run(tonight)
+    assert outcome.run.status == "published", outcome.run.reason
+    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    assert all(values[name] is not None for name in ("overlap", "lost_users", "quality", "sameness"))
+    assert live_lists(tonight.path / "recommendations.db") != live_lists(Path("before.db"))
+
+
+def test_shuffled_item_ids(tonight: Home) -> None:
+    """Models are as good on them as before: only the lists of last night tell."""
+    number = np.random.default_rng(1).permutation(10_000)
+    spoil(tonight, lambda rows, item: rows.assign(**{item: number[rows[item]]}))
+    assert "overlap" in caught(tonight, run(tonight))
+
+
+def test_shuffled_item_ids_in_the_newest_rows_alone(tonight: Home) -> None:
+    newest = at_quantile(tonight.input, 0.8)
+
+    def shuffle(rows: pd.DataFrame, item: str) -> pd.DataFrame:
+        new = rows["timestamp"] >= newest
+        rows.loc[new, item] = np.random.default_rng(1).permutation(rows[item].unique())[
+            rows.loc[new, item].rank(method="dense").astype(int) - 1
+        ]
+        return rows
+
+    spoil(tonight, shuffle)
+    assert "quality" in caught(tonight, run(tonight))
+
+
+def test_a_model_that_returns_the_same_list_for_everybody(
+    tonight: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was well when it was judged, and is not when it is fitted on everything."""
+    genuine = ALS._fit
+
+    def collapses(self, matrix, data, **options) -> None:
+        genuine(self, matrix, data, **options)
+        if data.n_users == USERS:
+            self.user_factors_[:] = self.user_factors_.mean(axis=0)
+
+    monkeypatch.setattr(ALS, "_fit", collapses)
+    assert "sameness" in caught(tonight, run(tonight))
+
+
+def test_half_the_users_missing(tonight: Home) -> None:
+    spoil(tonight, lambda rows, _: rows[rows["userId"] % 2 == 0])
+    assert "lost_users" in caught(tonight, run(tonight))
+
+
+def test_input_from_last_month(tonight: Home) -> None:
+    month_ago = at_quantile(tonight.input, 0.8) - 30 * DAY
+    spoil(tonight, lambda rows, _: rows[rows["timestamp"] < month_ago])
+    assert caught(tonight, run(tonight)) == {"days_behind_live"}
+
+
+def test_input_older_than_the_schedule_allows(tonight: Home) -> None:
+    assert caught(tonight, run(tonight, "check.max_input_age_days=30")) == {"input_age_days"}
