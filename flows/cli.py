@@ -13,11 +13,13 @@ from typing import Annotated
 import typer
 
 from flows import lists, tables
+from flows.comparison import show_comparison
 from flows.console import Terminal, complain, out
 from flows.prefect_home import settle_in
 from flows.schedule import schedule_text
 from flows.tune import TuneTerminal, show_tuning
 from tasks import browse
+from tasks.compare import compare as compare_runs
 from tasks.configure import load_settings, tuned_in_use
 from tasks.datasets.fetch import fetch as fetch_dataset
 from tasks.datasets.generate import generate_demo
@@ -206,6 +208,20 @@ def report(
         tables.show_report(out, found, place=target.place, page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
         raise UsageError("There is no browser to open it with.", f"The page is {page}.")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[int, typer.Argument(help="A run's id; recs runs lists them.")],
+    run_b: Annotated[int, typer.Argument(help="Another run's id, usually a later one.")],
+    n: Annotated[int, typer.Option("-n", min=0, help="How many users to show both lists of.")] = 3,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show what changed from one night to another: settings, data, figures, times, lists.
+
+    A night that was held back can be compared too, as long as it is one of the newest.
+    """
+    show_comparison(out, compare_runs(existing_home(home), run_a, run_b, n_users=n))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from tasks.reporting.words import (
     LESS_IS_BETTER,
     metric_meaning,
     metric_name,
+    segment_meaning,
     segment_name,
 )
 from tasks.runs import Run, Runs
@@ -41,6 +42,22 @@ class Panel:
     meaning: str
     scale: Scale
     rows: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The other models against the incumbent, on the select half: what the champion was decided by.
+
+    An interval must lie above `least` on `wins_needed` nights in a row; `wins` has those that did tonight, and how
+    often by now.
+    """
+
+    panel: Panel
+    incumbent: str
+    least: float
+    n_users: int
+    wins_needed: int
+    wins: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -107,8 +124,11 @@ def metric_panels(run: Run, rows: Sequence[Row]) -> tuple[Panel, ...]:
     )
 
 
-def slice_panels(run: Run, rows: Sequence[Row]) -> tuple[Panel, ...]:
-    """The champion metric in each slice, everybody last for comparison; all on one scale."""
+def slice_panels(run: Run, rows: Sequence[Row], about: Sequence[Row]) -> tuple[Panel, ...]:
+    """The champion metric in each slice, everybody first for comparison; all on one scale.
+
+    `about` says what the slices hold, for those that have a row there.
+    """
     mine = [row for row in rows if row["half"] == "report"]
     chosen = _of(mine, champion_metric(run, mine))
     segments = list(dict.fromkeys(row["segment"] for row in chosen))
@@ -116,12 +136,12 @@ def slice_panels(run: Run, rows: Sequence[Row]) -> tuple[Panel, ...]:
         return ()
     common = _scale(_figure(row) for row in chosen)
     panels = []
-    for segment in sorted(segments, key=lambda name: name == "all"):
+    described = {row["segment"]: segment_meaning(row) for row in about}
+    for segment in sorted(segments, key=lambda name: name != "all"):
         found = _best_first([row for row in chosen if row["segment"] == segment], up=True)
-        users = found[0].n_users
-        panels.append(
-            Panel(segment_name(segment), f"{users:,} users" if users else "", common, _few(run, found))
-        )
+        users = f"{found[0].n_users:,} users judged" if found[0].n_users else ""
+        meaning = " · ".join(filter(None, (described.get(segment), users)))
+        panels.append(Panel(segment_name(segment), meaning, common, _few(run, found)))
     return tuple(panels)
 
 
@@ -137,6 +157,21 @@ def difference_panel(rows: Sequence[Row], baseline: str | None) -> Panel | None:
         "",
         _scale(figures),
         tuple(figures),
+    )
+
+
+def challenge(run: Run) -> Challenge | None:
+    """How the night's champion was decided, if it had an incumbent to beat."""
+    decision = run.summary.get("decision", {})
+    rows = decision.get("challenges")
+    if not rows:
+        return None
+    figures = tuple(Figure(row["model"], row["mean"], row["low"], row["high"], None) for row in rows)
+    name = metric_name(*_split_name(decision["metric"]))
+    panel = Panel(f"{name} against {decision['incumbent']}", "", _scale(figures), figures)
+    wins = tuple((row["model"], row["wins"]) for row in rows if row["wins"])
+    return Challenge(
+        panel, decision["incumbent"], decision["least"], decision["n_users"], decision["wins_needed"], wins
     )
 
 

@@ -90,7 +90,8 @@ def _fit(points: Points) -> Points:
     low, high = np.quantile(points, 0.002, axis=0), np.quantile(points, 0.998, axis=0)
     share = np.clip((points - low) / np.where(high > low, high - low, 1), 0, 1)
     margin = 14
-    return margin + share * (np.array([_WIDTH, _HEIGHT]) - 2 * margin)
+    stretched: Points = margin + share * (np.array([_WIDTH, _HEIGHT]) - 2 * margin)
+    return stretched
 
 
 def _layers(

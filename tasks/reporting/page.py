@@ -9,7 +9,7 @@ from tasks.check import CHECKS
 from tasks.home import Home
 from tasks.reporting import figures
 from tasks.reporting.distributions import Attention, Histogram, attention, popularity, value_histogram
-from tasks.reporting.figures import History, Panel
+from tasks.reporting.figures import Challenge, History, Panel
 from tasks.reporting.item_map import ItemMap, item_map
 from tasks.reporting.lists import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
 from tasks.reporting.made import Made, find_lists, find_made
@@ -27,8 +27,8 @@ class Checked:
     name: str
     meaning: str
     bound: str
-    value: float
-    limit: float
+    value: float | None
+    limit: float | None
     passed: bool
     advice: str
 
@@ -52,6 +52,7 @@ class Page:
     metrics: tuple[Panel, ...]
     slices: tuple[Panel, ...]
     against: tuple[Panel, ...]
+    challenge: Challenge | None
     history: History | None
     checks: tuple[Checked, ...]
     ratings: Histogram | None
@@ -76,8 +77,9 @@ def gather(home: Home, run: Run) -> Page:
         n_users=None if lists is None else lists.n_users,
         n_items=None if snapshot is None else snapshot.n_items,
         metrics=figures.metric_panels(run, metrics),
-        slices=figures.slice_panels(run, metrics),
+        slices=figures.slice_panels(run, metrics, found.get("segments", [])),
         against=tuple(panel for panel in against if panel is not None),
+        challenge=figures.challenge(run),
         history=figures.history(runs, run),
         checks=_checks(run.summary.get("checks", [])),
         ratings=None if snapshot is None else value_histogram(snapshot.folder, "rating"),

@@ -34,6 +34,7 @@ def render(page: Page) -> str:
         run=page.run,
         status=summary.STATUS[page.run.status],
         verdict=summary.verdict(page.run, page.n_users),
+        happened=summary.what_happened(page.run),
         why=summary.why_champion(page.run),
         protocol=summary.protocol(page.run),
         tiles=summary.tiles(page),

@@ -37,17 +37,22 @@ def verdict(run: Run, n_users: int | None) -> str:
     who = "everybody" if n_users is None else f"{n_users:,} users"
     sentences = {
         "published": f"New lists for {who} are live, made by {run.champion}.",
-        "not_switched": f"New lists were made and are not live. {sentence(run.reason)}",
-        "check_failed": f"A check held the new lists back. {sentence(run.reason)} {stay}",
-        "failed": f"The night failed: {sentence(run.reason)} {stay}",
+        "not_switched": f"New lists were made and are not live. {stay}",
+        "check_failed": f"A check held the new lists back. {stay}",
+        "failed": f"The night failed. {stay}",
         "running": "This night has not ended yet.",
     }
     return sentences[run.status]
 
 
+def what_happened(run: Run) -> str:
+    """Why a night did not publish, or what went wrong after it had; nothing where all is well."""
+    return "" if run.reason == f"Run {run.run_id} is live." else sentence(run.reason)
+
+
 def why_champion(run: Run) -> str:
     """Why the champion was chosen, as the night's record has it."""
-    return sentence(_note(run, "choose"))
+    return sentence(run.summary.get("decision", {}).get("why") or _note(run, "choose"))
 
 
 def protocol(run: Run) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _METRICS = {
     "ndcg": "NDCG",
     "recall": "Recall",
@@ -14,8 +16,11 @@ _METRICS = {
     "mae": "MAE",
     "coverage": "Catalogue coverage",
     "gini": "Gini (concentration)",
+    "ild_features": "Diversity by genre and tag",
+    "ild_vectors": "Diversity by taste",
+    "list_popularity": "Popularity of the lists",
 }
-LESS_IS_BETTER = {"rmse", "mae", "gini", "popularity_bias"}
+LESS_IS_BETTER = {"rmse", "mae", "gini"}
 
 _MEANINGS = {
     "ndcg": "Hits near the top of the list count most; 1 is a perfect list.",
@@ -27,13 +32,26 @@ _MEANINGS = {
     "hit_rate": "The share of users with at least one hit on their list.",
     "coverage": "The share of the catalogue that stands on anybody's list.",
     "gini": "How unevenly places are given to items: 0 to all alike, 1 all to one.",
-    "novelty": "How rare the recommended items are: their mean self-information.",
-    "popularity_bias": "How much more popular the recommended items are than what users chose before.",
+    "novelty": "How little known the recommended items are, in bits (their mean self-information).",
+    "ild_features": "How far two items of a list are apart by genres and tags, on average.",
+    "ild_vectors": "How far two items of a list are apart by who likes them, on average.",
+    "list_popularity": "The share of the users that had met a recommended item, on average.",
+    "popularity_bias": "The popularity of the lists over that of what their users had met; 1 is alike.",
     "rmse": "The typical error of a predicted rating, great errors counting more.",
     "mae": "The mean error of a predicted rating.",
 }
 
-_SEGMENTS = {"all": "Everybody with a history", "cold": "Without any history"}
+_SEGMENTS = {
+    "all": "Everybody with a history",
+    "cold": "Users without any history",
+    "new": "New users",
+    "light": "Light users",
+    "medium": "Medium users",
+    "heavy": "Heavy users",
+    "head": "Popular items only",
+    "middle": "Items in between only",
+    "tail": "Rare items only",
+}
 
 
 def metric_name(metric: str, k: int | None) -> str:
@@ -58,6 +76,13 @@ def plain(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def segment_meaning(about: dict[str, Any]) -> str:
+    """What a slice holds, such as '10 to 46 items met', from its row of `segments`."""
+    least, greatest = f"{about['least']:,}", f"{about['greatest']:,}"
+    extent = least if least == greatest else f"{least} to {greatest}"
+    return f"{extent} items met" if about["of"] == "users" else f"met by {extent} users"
+
+
 def figure(value: float | None) -> str:
     """A metric with as many digits as it deserves."""
     if value is None:
@@ -70,8 +95,10 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def amount(value: float) -> str:
+def amount(value: float | None) -> str:
     """A number of a check: whole ones without a point."""
+    if value is None:
+        return "–"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
