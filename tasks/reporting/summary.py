@@ -84,7 +84,8 @@ def _champion(page: Page) -> Tile | None:
 def _lists(page: Page) -> Tile | None:
     if page.n_users is None:
         return None
-    return Tile("Users with a list", f"{page.n_users:,}", f"{page.n_items:,} items known")
+    known = "" if page.n_items is None else f"{page.n_items:,} items known"
+    return Tile("Users with a list", f"{page.n_users:,}", known)
 
 
 def _checks(page: Page) -> Tile | None:

@@ -15,6 +15,7 @@ BEGAN = datetime(2026, 11, 21, 5, 0, 0)
 def night(run_id: int = 20261121050000, **fields: Any) -> Run:
     """A published night of two stages."""
     about: dict[str, Any] = {
+        "expected_live": None,
         "status": "published",
         "reason": f"Run {run_id} is live.",
         "as_of": BEGAN,
@@ -27,7 +28,7 @@ def night(run_id: int = 20261121050000, **fields: Any) -> Run:
         ],
         "settings": {"judge": {"confidence": 0.95, "champion_metric": "ndcg@10", "bootstrap_samples": 100}},
     }
-    return Run(run_id, "mark", "demo", BEGAN, seed=1, expected_live=None, **(about | fields))
+    return Run(run_id, "mark", "demo", BEGAN, seed=1, **(about | fields))
 
 
 def row(model: str, value: float, **fields: Any) -> dict[str, Any]:

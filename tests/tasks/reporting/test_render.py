@@ -63,7 +63,7 @@ def test_hostile_words_stay_words_wherever_they_stand() -> None:
     assert not [name for _, about in page.tags for name in about if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
     assert page.titles[0][0] == [HOSTILE, HOSTILE]
-    assert len(page.sections) == len(set(page.sections)) == 6
+    assert len(page.sections) == len(set(page.sections)) == 8
 
 
 def test_a_night_that_came_to_nothing_says_why_and_shows_no_empty_section() -> None:
