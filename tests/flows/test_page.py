@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from flows import cli
 from flows.nightly import run_flow
 from tasks.configure import load_settings
 from tasks.errors import NightError, UsageError
@@ -97,6 +98,18 @@ def test_the_same_facts_draw_the_same_page(nights: TwoNights) -> None:
         before[before.index('<section id="models">') : stages]
         == (after[after.index('<section id="models">') : after.index('<section id="stages">')])
     )
+
+
+def test_the_page_opens_in_a_browser_where_there_is_one(
+    nights: TwoNights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(cli.webbrowser, "open", lambda address: opened.append(address) or True)
+    invoke("report", "--open", "--home", nights.home.path)
+    assert opened == [page_path(nights.home, nights.second).resolve().as_uri()]
+    monkeypatch.setattr(cli.webbrowser, "open", lambda _: False)
+    with pytest.raises(UsageError, match="no browser"):
+        invoke("report", "--open", "--home", nights.home.path)
 
 
 def test_a_night_of_an_older_version_has_a_page_too(nights: TwoNights, tmp_path: Path) -> None:
