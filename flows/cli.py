@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +13,20 @@ from typing import Annotated
 import typer
 
 from flows import lists, tables
+from flows.comparison import show_comparison
 from flows.console import Terminal, complain, out
 from flows.prefect_home import settle_in
 from flows.schedule import schedule_text
 from flows.tune import TuneTerminal, show_tuning
 from tasks import browse
+from tasks.compare import compare as compare_runs
 from tasks.configure import load_settings, tuned_in_use
 from tasks.datasets.fetch import fetch as fetch_dataset
 from tasks.datasets.generate import generate_demo
 from tasks.errors import NightError, UsageError
 from tasks.home import BUILT_IN, existing_home, open_home
 from tasks.lifecycle import plain, roll_back, run_night, serving_url
-from tasks.report import read_report, read_runs
+from tasks.report import page_path, read_report, read_runs, write_page
 from tasks.targets.registry import read_target
 from tasks.tune import budget_seconds, spaces
 from tasks.tune import tune as tune_models
@@ -91,7 +94,8 @@ def run(
     if outcome.nothing_new:
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
     else:
-        tables.show_report(out, read_report(where, outcome.run.run_id), place=outcome.place)
+        page = page_path(where, outcome.run)
+        tables.show_report(out, read_report(where, outcome.run.run_id), place=outcome.place, page=page)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -188,13 +192,36 @@ def report(
         int | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the newest.")
     ] = None,
     home: HomeOption = DEFAULT_HOME,
+    open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,
 ) -> None:
-    """Show a night's figures again."""
+    """Show a night's figures again, and where its page is: everything about the night, to read on any screen.
+
+    The page of a night that has none yet is drawn now, from what is still kept of it.
+    """
     where = existing_home(home)
     found = read_report(where, run_id)
+    page = page_path(where, found.run)
+    if not page.exists() and found.run.status != "running":
+        write_page(where, found.run)
     tables.show_stages(out, found)
     with read_target(serving_url(where, load_settings())) as target:
-        tables.show_report(out, found, place=target.place)
+        tables.show_report(out, found, place=target.place, page=page)
+    if open_ and not webbrowser.open(page.resolve().as_uri()):
+        raise UsageError("There is no browser to open it with.", f"The page is {page}.")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[int, typer.Argument(help="A run's id; recs runs lists them.")],
+    run_b: Annotated[int, typer.Argument(help="Another run's id, usually a later one.")],
+    n: Annotated[int, typer.Option("-n", min=0, help="How many users to show both lists of.")] = 3,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show what changed from one night to another: settings, data, figures, times, lists.
+
+    A night that was held back can be compared too, as long as it is one of the newest.
+    """
+    show_comparison(out, compare_runs(existing_home(home), run_a, run_b, n_users=n))
 
 
 @app.command()

@@ -25,14 +25,14 @@ _BEYOND = {  # heading: metric, format, of ratings and not of lists
 }
 
 
-def show_report(console: Console, report: Report, *, place: str) -> None:
+def show_report(console: Console, report: Report, *, place: str, page: Path | None = None) -> None:
     """Everything that a person wants to know about a night, the verdict last."""
     show_intake(console, report)
     if report.metrics:
         show_metrics(console, report)
         show_differences(console, report)
         show_beyond_accuracy(console, report)
-    show_verdict(console, report, place=place)
+    show_verdict(console, report, place=place, page=page)
 
 
 def show_intake(console: Console, report: Report) -> None:
@@ -143,7 +143,7 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
     )
 
 
-def show_verdict(console: Console, report: Report, *, place: str) -> None:
+def show_verdict(console: Console, report: Report, *, place: str, page: Path | None = None) -> None:
     """What became of the night, and how to read its lists."""
     run = report.run
     console.print()
@@ -161,6 +161,8 @@ def show_verdict(console: Console, report: Report, *, place: str) -> None:
         console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
         query = _login_query(place, run.summary["example_user"])
         console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
+    if page is not None and page.exists():
+        console.print(f"[bold]Report[/]     {escape(_near(str(page)))}", soft_wrap=True)
     total = sum(stage.seconds for stage in run.stages)
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     console.print(

@@ -19,6 +19,7 @@ from tasks.land import plan_intake
 from tasks.night import Night
 from tasks.progress import Watcher
 from tasks.publish import rollback
+from tasks.report import try_to_write_page
 from tasks.runs import Run, Runs
 from tasks.settings import Settings
 from tasks.store import Store
@@ -182,6 +183,8 @@ def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
         else:
             night.runs.finish(run, "failed", cause)
         _mirror(night)
+        if clear is not None:  # who interrupts a night does not want to wait for its page
+            try_to_write_page(night.home, run)
         traceback.clear_frames(error.__traceback__)
         if run.switched and clear is not None:
             log.warning("The lists are live, but afterwards this failed: %s", cause)

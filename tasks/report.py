@@ -1,8 +1,9 @@
-"""The figures of a night, written down once and read by whoever shows them."""
+"""The figures of a night, written down once and read by whoever shows them, and its page, `report.html`."""
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from tasks.errors import UsageError
 from tasks.home import Home
 from tasks.references import Choice
 from tasks.runs import Run, Runs
+
+PAGE = "report.html"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,34 @@ def write_report(folder: Path, choice: Choice) -> list[dict[str, Any]]:
         "metrics"
     ]
     return metrics
+
+
+def page_path(home: Home, run: Run) -> Path:
+    """Where the page of a run is, or would be."""
+    return Runs(home.runs).folder(run.run_id) / PAGE
+
+
+def write_page(home: Home, run: Run) -> Path:
+    """Draw the page of `run` from what it kept; it takes the place of an older one at one instant."""
+    from tasks.reporting.page import gather  # noqa: PLC0415  (numba and jinja2: only who draws waits for them)
+    from tasks.reporting.render import render  # noqa: PLC0415
+
+    path = page_path(home, run)
+    partial = path.with_suffix(".partial")
+    partial.write_text(render(gather(home, run)), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def try_to_write_page(home: Home, run: Run) -> None:
+    """`write_page` for a night itself, which must not fail by its page: what goes wrong is only said."""
+    try:
+        write_page(home, run)
+    except Exception as error:
+        log.warning(
+            "The page of run %s could not be written: %s: %s", run.run_id, type(error).__name__, error
+        )
+        log.debug("It happened here:", exc_info=True)
 
 
 def read_report(home: Home, run_id: int | None = None) -> Report:

@@ -6,8 +6,8 @@ Each function takes the night and the references of what it builds on, and retur
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 
 from models.registry import recommender_class
 from tasks import check as checking
@@ -303,11 +303,14 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
 
 
 def report(night: Night, choice: Choice) -> None:
-    """Write the night's figures beside its record, and into the serving database. Always runs."""
+    """Write the night's figures and its page beside its record, and into the serving database. Always runs."""
     with night.stage("report"):
         metrics = reporting.write_report(night.runs.folder(night.run.run_id), choice)
         night.target.record_metrics(night.run.run_id, metrics)
         night.target.record_checks(night.run.run_id, night.run.summary["checks"])
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        ended = replace(night.run, status=night.verdict, reason=night.reason, finished_at=now)
+        reporting.try_to_write_page(night.home, ended)
 
 
 def as_of_of(night: Night) -> datetime:

@@ -17,7 +17,19 @@ from tasks.settings import Settings
 from tasks.tuned import Evidence, Tuned, write_tuned
 from tests.flows.conftest import RunNight
 
-COMMANDS = ["run", "tune", "show", "similar", "runs", "report", "rollback", "schedule", "generate", "fetch"]
+COMMANDS = [
+    "run",
+    "tune",
+    "show",
+    "similar",
+    "runs",
+    "report",
+    "compare",
+    "rollback",
+    "schedule",
+    "generate",
+    "fetch",
+]
 
 
 def recs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

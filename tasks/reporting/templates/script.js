@@ -1,0 +1,73 @@
+"use strict";
+document.documentElement.classList.add("scripted");
+
+// Panels that a choice shows one of. Without this script all of them stand below each other.
+for (const chooser of document.querySelectorAll("select[data-switches]")) {
+  const panels = document.querySelectorAll(`[data-panel="${chooser.dataset.switches}"]`);
+  const show = () => { for (const panel of panels) panel.hidden = panel.dataset.name !== chooser.value; };
+  chooser.addEventListener("change", show);
+  show();
+}
+
+// The map: the item nearest to pointer or finger says what it is; a genre or a title stands out.
+const map = document.getElementById("items");
+if (map) {
+  const svg = map.querySelector("svg"), tip = document.getElementById("tip"), spot = document.getElementById("spot");
+  const layers = [...svg.querySelectorAll(".layer")];
+  const titles = JSON.parse(document.getElementById("titles").textContent);
+  const items = layers.flatMap((layer, l) => [...layer.children].map((circle, i) => ({
+    circle, layer: layer.dataset.layer, title: titles[l][i][0], genres: titles[l][i][1],
+    x: +circle.getAttribute("cx"), y: +circle.getAttribute("cy"),
+  })));
+  let only = null;
+  const hide = () => { tip.textContent = ""; tip.style.display = "none"; spot.setAttribute("cx", -50); };
+  const tell = (item) => {
+    spot.setAttribute("cx", item.x);
+    spot.setAttribute("cy", item.y);
+    tip.textContent = "";
+    const title = document.createElement("strong"), genres = document.createElement("span");
+    title.textContent = item.title;
+    genres.textContent = item.genres;
+    tip.append(title, genres);
+    tip.style.display = "block";
+    const box = svg.getBoundingClientRect(), unit = box.width / svg.viewBox.baseVal.width;
+    const left = Math.min(Math.max(item.x * unit - tip.offsetWidth / 2, 0), box.width - tip.offsetWidth);
+    const above = item.y * unit - tip.offsetHeight - 12;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${above < 0 ? item.y * unit + 12 : above}px`;
+  };
+  const nearest = (event) => {
+    const box = svg.getBoundingClientRect(), unit = svg.viewBox.baseVal.width / box.width;
+    const x = (event.clientX - box.left) * unit, y = (event.clientY - box.top) * unit;
+    let best = null, least = (24 * unit) ** 2;
+    for (const item of items) {
+      const away = (item.x - x) ** 2 + (item.y - y) ** 2;
+      if (away < least && (only === null || item.layer === only)) { best = item; least = away; }
+    }
+    if (best) tell(best); else hide();
+  };
+  svg.addEventListener("pointermove", nearest);
+  svg.addEventListener("pointerdown", nearest);
+  svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
+  const buttons = document.querySelectorAll("#map button[data-layer]");
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      only = only === button.dataset.layer ? null : button.dataset.layer;
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other.dataset.layer === only));
+      for (const layer of layers) layer.classList.toggle("dim", only !== null && layer.dataset.layer !== only);
+      hide();
+    });
+  }
+  const field = document.getElementById("find");
+  let turn = 0;
+  const find = (next) => {
+    const wanted = field.value.trim().toLowerCase();
+    const found = wanted ? items.filter((item) => item.title.toLowerCase().includes(wanted)) : [];
+    turn = next ? turn + 1 : 0;
+    for (const item of items) item.circle.classList.toggle("found", found.includes(item));
+    svg.classList.toggle("finding", found.length > 0);
+    if (found.length) tell(found[turn % found.length]); else hide();
+  };
+  field.addEventListener("input", () => find(false));
+  field.addEventListener("keydown", (event) => { if (event.key === "Enter") find(true); });
+}

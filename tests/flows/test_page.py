@@ -1,0 +1,206 @@
+"""The pages of real small nights, and two nights compared: published, failed, held back, and without what is new."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from flows import cli
+from flows.nightly import run_flow
+from tasks.configure import load_settings
+from tasks.errors import NightError, UsageError
+from tasks.home import Home, open_home
+from tasks.lifecycle import run_night
+from tasks.night import Night
+from tasks.progress import Nobody
+from tasks.report import page_path
+from tasks.runs import Run, Runs
+from tests.flows.conftest import SETTINGS
+from tests.flows.test_cli import invoke
+from tests.tasks.reporting.html import ReadPage, needs_nothing_else
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+class TwoNights(NamedTuple):
+    """A home in which ALS had eight factors on one night and four on the next."""
+
+    home: Home
+    first: Run
+    second: Run
+
+
+@pytest.fixture(scope="module")
+def nights(prefect_server: None, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+    """Two nights on films some of whose titles are hostile."""
+    folder = tmp_path_factory.mktemp("page")
+    copy = folder / "shop"
+    shutil.copytree(dataset, copy)
+    lines = (copy / "movies.csv").read_text(encoding="utf-8").splitlines()
+    changed = [
+        f"{line.split(',')[0]},{HOSTILE},{line.rsplit(',', 1)[1]}" if number % 2 else line
+        for number, line in enumerate(lines)
+    ]
+    (copy / "movies.csv").write_text("\n".join(changed), encoding="utf-8")
+    home = open_home(str(copy), folder / "home")
+    runs = [
+        run_night(home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), run_flow, Nobody()).run
+        for n in (8, 4)
+    ]
+    return TwoNights(home, *runs)
+
+
+def page_of(home: Home, run: Run) -> tuple[ReadPage, str]:
+    text = page_path(home, run).read_text(encoding="utf-8")
+    return ReadPage(text), text
+
+
+def test_a_night_leaves_a_page_that_needs_nothing_else(nights: TwoNights) -> None:
+    page, text = page_of(nights.home, nights.second)
+    assert page.sections == [
+        "models", "slices", "nights", "checks", "lists", "users", "map", "intake", "stages"
+    ]  # fmt: skip
+    assert needs_nothing_else(page, text)
+    assert f"Published New lists for 150 users are live, made by {nights.second.champion}." in page.text
+    assert "Against the lists before" in page.text
+    assert "Protocol" not in page.text
+    assert len(text) < 1_500_000
+    assert page.text.count("items known") >= 10
+    assert page.tags.count(("html", {"lang": "en"})) == 1
+
+
+def test_hostile_titles_are_read_and_not_run(nights: TwoNights) -> None:
+    page, text = page_of(nights.home, nights.second)
+    assert HOSTILE not in text
+    assert HOSTILE in page.text
+    assert HOSTILE in {title for layer in page.titles for title, _ in layer}
+    assert [tag for tag, _ in page.tags].count("script") == 2
+
+
+def test_the_first_night_has_nothing_to_compare_with(nights: TwoNights) -> None:
+    page, _ = page_of(nights.home, nights.first)
+    assert "nights" not in page.sections
+    assert "Against the lists before" not in page.text
+    assert len(page.titles) > 1
+
+
+def test_a_page_drawn_again_is_the_same_but_for_the_stage_that_drew_it(nights: TwoNights) -> None:
+    _, before = page_of(nights.home, nights.first)
+    page_path(nights.home, nights.first).unlink()
+    shown = invoke("report", nights.first.run_id, "--home", nights.home.path)
+    assert "report.html" in shown.replace("\n", "")
+    _, after = page_of(nights.home, nights.first)
+    shown_before, shown_after = (
+        text[text.index("<main>") : text.index('id="stages"')] for text in (before, after)
+    )
+    assert shown_before == shown_after
+    assert ">report</span>" in after
+    assert ">report</span>" not in before
+
+
+def test_the_page_opens_in_a_browser_where_there_is_one(
+    nights: TwoNights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(cli.webbrowser, "open", lambda address: opened.append(address) or True)
+    invoke("report", "--open", "--home", nights.home.path)
+    assert opened == [page_path(nights.home, nights.second).resolve().as_uri()]
+    monkeypatch.setattr(cli.webbrowser, "open", lambda _: False)
+    with pytest.raises(UsageError, match="no browser"):
+        invoke("report", "--open", "--home", nights.home.path)
+
+
+def test_a_night_of_an_older_version_has_a_page_too(nights: TwoNights, tmp_path: Path) -> None:
+    copy = tmp_path / "home"
+    shutil.copytree(nights.home.path, copy, ignore=shutil.ignore_patterns("artifacts", "prefect", "*.html"))
+    record = copy / "runs" / str(nights.second.run_id) / "run.json"
+    old = json.loads(record.read_text())
+    old["summary"] = {"example_user": 1}
+    for name in ("switched", "failed_models", "artifacts"):
+        del old[name]
+    record.write_text(json.dumps(old))
+    invoke("report", "--home", copy)
+    page = ReadPage((record.parent / "report.html").read_text(encoding="utf-8"))
+    assert page.sections == ["models", "slices", "nights", "stages"]
+
+
+def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tmp_path: Path) -> None:
+    home = open_home(str(nights.home.input), tmp_path / "home")
+
+    def breaks(night: Night) -> None:
+        from tasks import stages  # noqa: PLC0415
+
+        stages.clean(night, stages.land(night))
+        raise NightError(f"It broke at {HOSTILE}.", "Mend it.")
+
+    with pytest.raises(NightError):
+        run_night(home, load_settings(None, SETTINGS), breaks, Nobody())
+    page, text = page_of(home, Runs(home.runs).all()[0])
+    assert page.sections == ["intake", "stages"]
+    assert "The night failed." in page.text
+    assert HOSTILE in page.text
+    assert HOSTILE not in text
+
+
+def test_a_night_that_is_held_back_says_by_which_check(
+    nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import recommend  # noqa: PLC0415
+
+    genuine = recommend._list_table
+    monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
+    home = open_home(str(nights.home.input), tmp_path / "home")
+    outcome = run_night(home, load_settings(None, SETTINGS), run_flow, Nobody())
+    assert outcome.exit_code == 3
+    page, _ = page_of(home, outcome.run)
+    assert "Held back A check held the new lists back. There are no earlier lists" in page.text
+    assert "✗ failed" in page.text
+    assert {"models", "lists", "users", "map"} <= set(page.sections)
+
+
+def test_a_page_that_cannot_be_drawn_does_not_fail_the_night(
+    nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tasks import report  # noqa: PLC0415
+    from tasks.reporting import page  # noqa: PLC0415
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(page, "gather", breaks)
+    report.try_to_write_page(nights.home, nights.first)
+    assert "could not be written: RuntimeError: no ink" in caplog.text
+
+
+def test_two_nights_are_compared_in_numbers_and_for_a_few_users(nights: TwoNights) -> None:
+    text = invoke("compare", nights.first.run_id, nights.second.run_id, "-n", 2, "--home", nights.home.path)
+    assert "models.als.factors  8  4" in text
+    als = next(line for line in text.splitlines() if line.startswith("als "))
+    assert "[" in als, "judged on the same users, so paired"
+    knn = next(line for line in text.splitlines() if line.startswith("item_knn "))
+    assert "+0.0000 [+0.0000, +0.0000]" in " ".join(knn.split())
+    assert "Lists  of the best 10 of A" in text
+    assert text.count("User ") == 2
+    assert "all stages" in text
+
+
+def test_nights_judged_on_different_users_are_compared_plainly(nights: TwoNights, tmp_path: Path) -> None:
+    copy = tmp_path / "home"
+    shutil.copytree(nights.home.path, copy)
+    record = copy / "runs" / str(nights.first.run_id) / "run.json"
+    old = json.loads(record.read_text())
+    old["artifacts"] = [name for name in old["artifacts"] if not name.startswith(("held_out/", "recommend/"))]
+    record.write_text(json.dumps(old))
+    text = invoke("compare", nights.first.run_id, nights.second.run_id, "--home", copy)
+    assert "no fair comparison" in text
+    assert f"The lists of run {nights.first.run_id} were never made, or are kept no more." in text
+
+
+def test_what_cannot_be_compared_is_said_plainly(nights: TwoNights) -> None:
+    first, home = nights.first.run_id, nights.home.path
+    with pytest.raises(UsageError, match="is the same as itself"):
+        invoke("compare", first, first, "--home", home)
+    with pytest.raises(UsageError, match="There is no run 7 in"):
+        invoke("compare", first, 7, "--home", home)

@@ -1,0 +1,63 @@
+"""What a browser makes of a page, as far as the standard library can tell."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+VOID = {"meta", "input", "br", "hr", "img", "link"}
+
+
+class ReadPage(HTMLParser):
+    """Tags, texts and the JSON of a page; a tag that is not closed where it should be is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.code: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == [], "every tag is closed"
+
+    @property
+    def text(self) -> str:
+        """All that is to read."""
+        return " ".join(" ".join(self.words).split())
+
+    @property
+    def sections(self) -> list[str]:
+        """The ids of the sections, in order."""
+        return [about["id"] or "" for tag, about in self.tags if tag == "section"]
+
+    @property
+    def titles(self) -> list[list[list[str]]]:
+        """What the map says of its items: (title, genres) by layer."""
+        found: list[list[list[str]]] = json.loads(next(code for code in self.code if code.startswith("[")))
+        return found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another tag"
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self.open:
+            self.code.append(data)
+        elif "style" not in self.open:
+            self.words.append(data)
+
+
+def needs_nothing_else(page: ReadPage, text: str) -> bool:
+    """Whether nothing outside the file is named: no address, no import, no link but to its own sections."""
+    links = [about[name] for _, about in page.tags for name in ("src", "href", "xlink:href") if name in about]
+    outside = ("://", "@import", "url(", "//cdn", "fetch(")
+    return all((link or "").startswith("#") for link in links) and not any(word in text for word in outside)
