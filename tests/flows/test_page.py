@@ -19,7 +19,7 @@ from tasks.report import page_path
 from tasks.runs import Run, Runs
 from tests.flows.conftest import SETTINGS
 from tests.flows.test_cli import invoke
-from tests.tasks.reporting.html import ReadPage, needs_nothing_else
+from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
 
 HOSTILE = "<script>alert(1)</script>"
 

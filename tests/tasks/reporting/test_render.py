@@ -10,8 +10,8 @@ from tasks.reporting.item_map import ItemMap, Place
 from tasks.reporting.lists import Kept, Listed, Mover, UserList
 from tasks.reporting.page import Checked, Churn, Page
 from tasks.reporting.render import render
-from tests.tasks.reporting.html import ReadPage, needs_nothing_else
 from tests.tasks.reporting.nights import night, row
+from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
 
 HOSTILE = "<script>alert('1')</script>\"&</style><img src=x onerror=alert(1)>"
 
