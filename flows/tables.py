@@ -14,6 +14,7 @@ from tasks.runs import Run
 
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
+_MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
 _BEYOND = {  # heading: metric, format, of ratings and not of lists
     "coverage": ("coverage", ".1%", False),
     "gini": ("gini", ".3f", False),
@@ -111,7 +112,7 @@ def show_differences(console: Console, report: Report) -> None:
 
 
 def show_beyond_accuracy(console: Console, report: Report) -> None:
-    """What the lists of each model are like beside being right; columns without any figure are left out."""
+    """What the lists of each model are like beside being right; columns without figures or room are left out."""
     k = _shortest(report)
     half = [row for row in report.metrics if row["half"] == "report" and row["segment"] == "all"]
     models = dict.fromkeys(row["model"] for row in half)
@@ -120,6 +121,7 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
         for column, (metric, _, ratings) in _BEYOND.items()
     }
     columns = [column for column, cells in found.items() if any(cells.values())]
+    columns = columns[: max(1, (console.width - _MODEL_WIDTH) // _BEYOND_WIDTH)]
     if not columns:
         return
     table = Table(title=f"What their lists are like (at {k})", title_justify="left", box=None, pad_edge=False)
