@@ -13,7 +13,9 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.prefect_home import end_orphan, remember_server
+from models.ensemble.blend import Blend
 from tasks import stages
+from tasks.blend import member_names
 from tasks.errors import NightError, TransientError
 from tasks.night import Night
 from tasks.references import Choice, Evaluation, FittedModel, HeldOut, Snapshot
@@ -42,6 +44,8 @@ everything = once(stages.everything)
 utility = once(stages.utility)
 hold_out = once(stages.hold_out)
 fit = once(stages.fit, task_run_name="fit-{name}")
+learn_blend = once(stages.learn_blend)
+refit_blend = once(stages.refit_blend)
 evaluate = once(stages.evaluate)
 evaluate_strangers = once(stages.evaluate_strangers)
 choose = once(stages.choose)
@@ -75,13 +79,16 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     held_out = hold_out(night, cut, before)
 
     fillers = fit_fillers(night, before)
-    judged = judge_shelf(night, before, fillers, held_out)
+    fitted, judged = judge_shelf(night, before, fillers, held_out)
+    blend = blend_shelf(night, before, (*fitted, *fillers), held_out)
+    if blend is not None:
+        judged = (*judged, evaluate(night, blend, fillers, before, held_out))
     strangers = evaluate_strangers(night, fillers[-1], held_out)
     choice = choose(night, judged, strangers, held_out)
 
     snapshot = utility(night, everything(night, data))
     fillers = fit_fillers(night, snapshot)
-    champion = refit_best(night, snapshot, fillers, choice)
+    champion = refit_best(night, snapshot, fillers, choice, blend)
     similar = refit_similar(night, snapshot, fillers, champion)
     lists = recommend(night, snapshot, champion, fillers, similar)
     checks = check(night, data, lists, choice)
@@ -99,31 +106,66 @@ def fit_fillers(night: Night, snapshot: Snapshot) -> Fillers:
 
 def judge_shelf(
     night: Night, before: Snapshot, fillers: Fillers, held_out: HeldOut
-) -> tuple[Evaluation, ...]:
+) -> tuple[tuple[FittedModel, ...], tuple[Evaluation, ...]]:
     """Fit and evaluate every model of the shelf; those that fail are reported, and the others go on."""
     at_hand = {filler.model: filler for filler in fillers}
-    futures: dict[str, PrefectFuture[Evaluation]] = {}
+    futures: dict[str, tuple[FittedModel | PrefectFuture[FittedModel], PrefectFuture[Evaluation]]] = {}
     for name in night.settings.models.shelf:
-        fitted = at_hand.get(name) or fit.submit(night, before, name)
-        futures[name] = evaluate.submit(night, fitted, fillers, before, held_out)
-    judged = []
-    for name, future in futures.items():
+        model = at_hand.get(name) or fit.submit(night, before, name)
+        futures[name] = model, evaluate.submit(night, model, fillers, before, held_out)
+    fitted, judged = [], []
+    for name, (model, future) in futures.items():
         future.wait()
         if future.state.is_completed():
+            fitted.append(model if isinstance(model, FittedModel) else model.result())
             judged.append(future.result())
         else:
             night.go_on_without(name)
-    return tuple(judged)
+    return tuple(fitted), tuple(judged)
 
 
-def refit_best(night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice) -> FittedModel:
-    """The champion fitted on everything; if that fails, the next best."""
+def blend_shelf(
+    night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], held_out: HeldOut
+) -> FittedModel | None:
+    """A blend of the models that there are, one more candidate; None where none can be learned, and it says why."""
+    at_hand = {model.model: model for model in fitted}
+    lost = night.run.failed_models
+    wanted = [
+        name for name in night.settings.blend.members_of(night.settings.models.shelf) if name not in lost
+    ]
+    members = [at_hand.get(name) or fit_if_it_can(night, before, name) for name in wanted]
+    there = tuple(member for member in members if member is not None)
+    return None if len(there) < 2 else if_it_can(night, learn_blend, there, before, held_out, name=Blend.name)
+
+
+def refit_best(
+    night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice, blend: FittedModel | None
+) -> FittedModel:
+    """The champion fitted on everything; if that fails, the next best. A blend lives and dies with its members."""
     at_hand = {filler.model: filler for filler in fillers}
     for name in choice.ranking:
-        fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
+        if blend is not None and name == blend.model:
+            fitted = refit_members(night, snapshot, fillers, blend)
+        else:
+            fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
+
+
+def refit_members(
+    night: Night, snapshot: Snapshot, fillers: Fillers, blend: FittedModel
+) -> FittedModel | None:
+    """The blend of members fitted on everything; None as soon as one of them fails: its weights count on all."""
+    at_hand = {filler.model: filler for filler in fillers}
+    members = []
+    for name in member_names(blend):
+        fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
+        if fitted is None:
+            night.go_on_without(blend.model, f"its member {name} could not be refitted")
+            return None
+        members.append(fitted)
+    return if_it_can(night, refit_blend, blend, tuple(members), snapshot, name=blend.model)
 
 
 def refit_similar(
@@ -140,7 +182,12 @@ def refit_similar(
 
 def fit_if_it_can(night: Night, snapshot: Snapshot, name: str) -> FittedModel | None:
     """A model that fails is reported, and does not stop the night."""
-    future = fit.submit(night, snapshot, name)
+    return if_it_can(night, fit, snapshot, name, name=name)
+
+
+def if_it_can(night: Night, task: Task[..., FittedModel], *arguments: Any, name: str) -> FittedModel | None:
+    """What a task that fits the model `name` makes of the arguments; None if it fails."""
+    future = task.submit(night, *arguments)
     future.wait()
     if future.state.is_completed():
         return future.result()

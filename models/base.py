@@ -265,7 +265,7 @@ class Recommender(ABC):
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if about["name"] != cls.name:
             raise ValueError(f"{folder} holds the model {about['name']!r}, not {cls.name!r}")
-        model = cls(cls.config_class.model_validate(about["config"]))
+        model = cls._restored(cls.config_class.model_validate(about["config"]), folder)
         with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
             for key in arrays.files:
                 name, _, part = key.partition(".")
@@ -275,6 +275,11 @@ class Recommender(ABC):
                     parts = tuple(arrays[f"{name}.{p}"] for p in ("data", "indices", "indptr"))
                     setattr(model, name, sparse.csr_array(parts, shape=tuple(arrays[key])))
         return model
+
+    @classmethod
+    def _restored(cls, config: Config, folder: Path) -> Self:  # noqa: ARG003  (for models made of others)
+        """A model as it was before `fit`; `folder` is where its arrays are."""
+        return cls(config)
 
     def _learned(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}

@@ -25,6 +25,9 @@ RECOMMENDERS: dict[str, str] = {
     "content": "models.content.profiles:Content",
 }
 
+ENSEMBLES: dict[str, str] = {"blend": "models.ensemble.blend:Blend"}
+"""Made of fitted models: no part of a shelf, and fitted by tasks of their own."""
+
 
 def require_known(name: str) -> str:
     """The name itself, if a model bears it; nothing is imported.
@@ -45,7 +48,8 @@ def recommender_class(name: str) -> type[Recommender]:
     Raises:
         ValueError: as `require_known`.
     """
-    module, _, attribute = RECOMMENDERS[require_known(name)].partition(":")
+    place = ENSEMBLES.get(name) or RECOMMENDERS[require_known(name)]
+    module, _, attribute = place.partition(":")
     found: type[Recommender] = getattr(import_module(module), attribute)
     return found
 

@@ -126,7 +126,9 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag
 
 def _models(settings: Settings) -> list[str]:
     """All that the night fits: the shelf, what stands in for it, and what finds similar items."""
-    return sorted({*settings.models.shelf, "content", "popularity", settings.recommend.similar_model})
+    shelf = settings.models.shelf
+    blended = settings.blend.members_of(shelf)
+    return sorted({*shelf, *blended, "content", "popularity", settings.recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:

@@ -136,11 +136,11 @@ class Night:
             timing.note = note(reference)
         return reference
 
-    def go_on_without(self, model: str) -> None:
-        """Note that a model could not be fitted or judged, and why."""
+    def go_on_without(self, model: str, why: str = "unknown") -> None:
+        """Note that a model could not be fitted or judged, and why, if no stage of its own has said so."""
         error = self._model_errors.get(model)
         with self._writing:
-            self.run.failed_models[model] = f"{type(error).__name__}: {error}" if error else "unknown"
+            self.run.failed_models[model] = f"{type(error).__name__}: {error}" if error else why
             self.runs.save(self.run)
 
     def live(self) -> Run | None:

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import Config
+from models.ensemble.options import BlendOptions
 from models.options import Options
 from models.registry import config_class, require_known
 
@@ -224,6 +225,25 @@ class ModelsSettings(BaseModel):
         return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
 
 
+class BlendSettings(BlendOptions):
+    """Whether and how a blend of the shelf joins the candidates."""
+
+    enabled: bool = True
+    members: tuple[str, ...] = Field(
+        default=(), description="What it is made of; empty: the shelf and content."
+    )
+
+    @field_validator("members")
+    @classmethod
+    def _members_are_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(require_known(name) for name in value))
+
+    def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
+        """The models it is made of; fewer than two make no blend."""
+        chosen = self.members or tuple(dict.fromkeys((*shelf, "content")))
+        return chosen if self.enabled and len(chosen) > 1 else ()
+
+
 class RecommendSettings(Options):
     """What the published lists look like."""
 
@@ -294,6 +314,7 @@ class Settings(BaseSettings):
     split: SplitSettings = SplitSettings()
     judge: JudgeSettings = JudgeSettings()
     models: ModelsSettings = ModelsSettings()
+    blend: BlendSettings = BlendSettings()
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
+from models.ensemble.blend import Blend
 from models.registry import recommender_class
+from tasks import blend as blending
 from tasks import check as checking
 from tasks import choose as choosing
 from tasks import clean as cleaning
@@ -145,6 +147,45 @@ def fit(night: Night, snapshot: Snapshot, name: str) -> FittedModel:
         made_from=[snapshot.key, name, config, seed],
         source=("tasks.fit", recommender_class(name).__module__),
         model=name,
+    )
+
+
+def learn_blend(
+    night: Night, members: tuple[FittedModel, ...], snapshot: Snapshot, held_out: HeldOut
+) -> FittedModel:
+    """A blend of the members, its weights learned on the select half."""
+    settings, seed, metric = (
+        night.settings.blend,
+        night.settings.run.seed,
+        night.settings.judge.champion_metric,
+    )
+    return night.stored(
+        "fit",
+        FittedModel,
+        lambda key, folder: blending.learn_blend(
+            members, snapshot, held_out, settings, metric, seed=seed, key=key, folder=folder
+        ),
+        made_from=["learn", [m.key for m in members], snapshot.key, held_out.key, settings, metric, seed],
+        source=("tasks.blend",),
+        model=Blend.name,
+        note=blending.what_was_learned,
+    )
+
+
+def refit_blend(
+    night: Night, judged: FittedModel, members: tuple[FittedModel, ...], snapshot: Snapshot
+) -> FittedModel:
+    """The same blend, of members fitted on everything."""
+    seed = night.settings.run.seed
+    return night.stored(
+        "fit",
+        FittedModel,
+        lambda key, folder: blending.refit_blend(
+            judged, members, snapshot, seed=seed, key=key, folder=folder
+        ),
+        made_from=["refit", judged.key, [member.key for member in members], snapshot.key, seed],
+        source=("tasks.blend",),
+        model=Blend.name,
     )
 
 

@@ -1,0 +1,123 @@
+"""Learn the weights of the blend on the select half, and make the blend anew of members fitted on everything.
+
+The blend is one more candidate: it is judged and chosen as the models of the shelf are.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from os.path import relpath
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.ensemble.blend import Blend, BlendConfig
+from models.ensemble.cross_fitting import TooFewUsersError, learn
+from models.evaluation.metrics import ranking_metrics
+from models.interactions import Interactions, load_matrix
+from tasks.errors import NightError
+from tasks.fit import load_model
+from tasks.memory import peak_mb
+from tasks.references import FittedModel, HeldOut, Snapshot
+from tasks.settings import BlendSettings
+from tasks.store import write_json
+
+
+def learn_blend(
+    members: Sequence[FittedModel],
+    snapshot: Snapshot,
+    held_out: HeldOut,
+    settings: BlendSettings,
+    metric: str,
+    *,
+    seed: int,
+    key: str,
+    folder: Path,
+) -> FittedModel:
+    """Find weights on the select half, of whose users each is ranked by weights learned without them.
+
+    Nothing of the report half is looked at: the weights learned from all of the select half rank it.
+
+    Folder: what `Recommender.save` wrote, and `learned.json`: the method, each method's `metric` over users that it was
+    not learned from, and how many users taught.
+
+    Args:
+        members: fitted on `snapshot`.
+        snapshot: what lies before the cutoffs.
+        held_out: what the select half came to like.
+        settings: how to learn.
+        metric: such as `ndcg@10`; decides between methods.
+        seed: deals the folds.
+        key: of the artifact.
+        folder: where to write, existing.
+
+    Raises:
+        NightError: too few users to learn from; the night goes on without a blend.
+    """
+    started = time.perf_counter()
+    selecting = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"] == 0
+    users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"][selecting]
+    relevant = sparse.csr_array(load_matrix(held_out.folder, "relevant")[selecting])
+    data = Interactions.load(snapshot.folder)
+    n = int(metric.partition("@")[2])
+
+    def measure(lists: NDArray[np.int32], wanted: sparse.csr_array) -> NDArray[np.float64]:
+        return ranking_metrics(lists, wanted, [n])[metric]
+
+    config = BlendConfig(candidates=settings.candidates, members=_places(members, folder))
+    blend = Blend(config, [load_model(member) for member in members]).fit(data, seed=seed)
+    try:
+        learned, taught = learn(
+            blend,
+            users,
+            relevant,
+            settings,
+            measure,
+            exclude=data.seen,
+            eligible=np.bincount(data.seen.indices, minlength=data.n_items) > 0,
+            n=n,
+            seed=seed,
+        )
+    except TooFewUsersError as error:
+        raise NightError(f"No blend tonight: {error}.") from error
+    learned.save(folder)
+    write_json(folder / "learned.json", {"metric": metric, **taught._asdict()})
+    return FittedModel(key, folder, Blend.name, round(time.perf_counter() - started, 3), peak_mb())
+
+
+def refit_blend(
+    judged: FittedModel,
+    members: Sequence[FittedModel],
+    snapshot: Snapshot,
+    *,
+    seed: int,
+    key: str,
+    folder: Path,
+) -> FittedModel:
+    """The blend that was judged, with the same weights, of members fitted on another snapshot."""
+    started = time.perf_counter()
+    config = load_model(judged).config.model_copy(update={"members": _places(members, folder)})
+    blend = Blend(config, [load_model(member) for member in members])
+    blend.fit(Interactions.load(snapshot.folder), seed=seed).save(folder)
+    return FittedModel(key, folder, Blend.name, round(time.perf_counter() - started, 3), peak_mb())
+
+
+def what_was_learned(judged: FittedModel) -> str:
+    """A few words on a blend of `learn_blend`."""
+    learned = json.loads((judged.folder / "learned.json").read_text(encoding="utf-8"))
+    scores = ", ".join(f"{method} {score:.4f}" for method, score in learned["scores"].items())
+    return f"{learned['method']}, learned from {learned['n_users']:,} users; {learned['metric']} in folds: {scores}"
+
+
+def member_names(judged: FittedModel) -> list[str]:
+    """The models that a blend is made of, in its order."""
+    return list(BlendConfig.model_validate(load_model(judged).config).members)
+
+
+def _places(members: Sequence[FittedModel], folder: Path) -> dict[str, str]:
+    """Where the members are kept, relative to the blend: a home that moves takes both along."""
+    return {member.model: Path(relpath(member.folder, folder)).as_posix() for member in members}
