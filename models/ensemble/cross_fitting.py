@@ -81,12 +81,13 @@ def learn(
     teachers = np.sort(rng.permutation(len(users))[: options.learn_users])
     users, relevant = users[teachers], sparse.csr_array(relevant[teachers])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    lesson = _Lesson(blend, users, relevant, exclude, eligible & blend.known_items_)
-    taught = len(np.unique(lesson.pool.row[lesson.liked]))
-    if taught < 2 * options.folds:
+    needed = 2 * options.folds
+    lesson = _Lesson(blend, users, relevant, exclude, eligible & blend.known_items_) if len(users) else None
+    taught = len(np.unique(lesson.pool.row[lesson.liked])) if lesson else 0
+    if lesson is None or taught < needed:
         raise TooFewUsersError(
-            f"a blend in {options.folds} folds needs {2 * options.folds} users of the select half who came to like "
-            f"something that its members list, and there are {taught}"
+            f"a blend in {options.folds} folds needs {needed} users of the select half who came to like something "
+            f"that its members list, and there are {taught}"
         )
     methods = list(METHODS) if options.method == "auto" else [options.method]
     apart = {
