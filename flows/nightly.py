@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import State, Task, flow, task
 from prefect.artifacts import create_table_artifact
@@ -15,12 +15,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.prefect_home import end_orphan, remember_server
 from models.ensemble.blend import Blend
 from tasks import stages
-from tasks.blend import member_names
 from tasks.errors import NightError, TransientError
 from tasks.night import Night
-from tasks.references import Choice, Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.references import Choice, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.report import read_report
 
+R = TypeVar("R")
 Fillers = tuple[FittedModel, ...]
 """The models that complete the lists of others; popularity is the last."""
 
@@ -81,8 +81,7 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     fillers = fit_fillers(night, before)
     fitted, judged = judge_shelf(night, before, fillers, held_out)
     blend = blend_shelf(night, before, (*fitted, *fillers), held_out)
-    if blend is not None:
-        judged = (*judged, evaluate(night, blend, fillers, before, held_out))
+    judged += judge_blend(night, blend, before, fillers, held_out)
     strangers = evaluate_strangers(night, fillers[-1], held_out)
     choice = choose(night, judged, strangers, held_out)
 
@@ -126,8 +125,8 @@ def judge_shelf(
 
 def blend_shelf(
     night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], held_out: HeldOut
-) -> FittedModel | None:
-    """A blend of the models that there are, one more candidate; None where none can be learned, and it says why."""
+) -> LearnedBlend | None:
+    """A blend of the models that there are, one more candidate; None with fewer than two, or if it fails."""
     at_hand = {model.model: model for model in fitted}
     lost = night.run.failed_models
     wanted = [
@@ -135,16 +134,28 @@ def blend_shelf(
     ]
     members = [at_hand.get(name) or fit_if_it_can(night, before, name) for name in wanted]
     there = tuple(member for member in members if member is not None)
-    return None if len(there) < 2 else if_it_can(night, learn_blend, there, before, held_out, name=Blend.name)
+    return if_it_can(night, learn_blend, there, before, held_out, name=Blend.name) if len(there) > 1 else None
+
+
+def judge_blend(
+    night: Night, blend: LearnedBlend | None, before: Snapshot, fillers: Fillers, held_out: HeldOut
+) -> tuple[Evaluation, ...]:
+    """The blend's evaluation, if there is one: users who taught it are ranked by weights learned without them."""
+    if blend is None or not blend.members:
+        return ()
+    judged = if_it_can(night, evaluate, blend.fitted, fillers, before, held_out, name=Blend.name)
+    return () if judged is None else (judged,)
 
 
 def refit_best(
-    night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice, blend: FittedModel | None
+    night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice, blend: LearnedBlend | None
 ) -> FittedModel:
     """The champion fitted on everything; if that fails, the next best. A blend lives and dies with its members."""
     at_hand = {filler.model: filler for filler in fillers}
     for name in choice.ranking:
-        if blend is not None and name == blend.model:
+        if name in night.run.failed_models:
+            continue  # it was tried as a member of the blend
+        if blend is not None and name == Blend.name:
             fitted = refit_members(night, snapshot, fillers, blend)
         else:
             fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
@@ -154,18 +165,18 @@ def refit_best(
 
 
 def refit_members(
-    night: Night, snapshot: Snapshot, fillers: Fillers, blend: FittedModel
+    night: Night, snapshot: Snapshot, fillers: Fillers, blend: LearnedBlend
 ) -> FittedModel | None:
     """The blend of members fitted on everything; None as soon as one of them fails: its weights count on all."""
     at_hand = {filler.model: filler for filler in fillers}
     members = []
-    for name in member_names(blend):
+    for name in blend.members:
         fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
         if fitted is None:
-            night.go_on_without(blend.model, f"its member {name} could not be refitted")
+            night.go_on_without(Blend.name, f"its member {name} could not be refitted")
             return None
         members.append(fitted)
-    return if_it_can(night, refit_blend, blend, tuple(members), snapshot, name=blend.model)
+    return if_it_can(night, refit_blend, blend, tuple(members), snapshot, name=Blend.name)
 
 
 def refit_similar(
@@ -185,8 +196,8 @@ def fit_if_it_can(night: Night, snapshot: Snapshot, name: str) -> FittedModel | 
     return if_it_can(night, fit, snapshot, name, name=name)
 
 
-def if_it_can(night: Night, task: Task[..., FittedModel], *arguments: Any, name: str) -> FittedModel | None:
-    """What a task that fits the model `name` makes of the arguments; None if it fails."""
+def if_it_can(night: Night, task: Task[..., R], *arguments: Any, name: str) -> R | None:
+    """What a task makes of the arguments; None if it fails, and then the night goes on without the model `name`."""
     future = task.submit(night, *arguments)
     future.wait()
     if future.state.is_completed():

@@ -19,10 +19,9 @@ from models.ensemble.blend import Blend, BlendConfig
 from models.ensemble.cross_fitting import TooFewUsersError, learn
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix
-from tasks.errors import NightError
 from tasks.fit import load_model
 from tasks.memory import peak_mb
-from tasks.references import FittedModel, HeldOut, Snapshot
+from tasks.references import FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.settings import BlendSettings
 from tasks.store import write_json
 
@@ -37,13 +36,13 @@ def learn_blend(
     seed: int,
     key: str,
     folder: Path,
-) -> FittedModel:
+) -> LearnedBlend:
     """Find weights on the select half, of whose users each is ranked by weights learned without them.
 
     Nothing of the report half is looked at: the weights learned from all of the select half rank it.
 
-    Folder: what `Recommender.save` wrote, and `learned.json`: the method, each method's `metric` over users that it was
-    not learned from, and how many users taught.
+    Folder: see `LearnedBlend`. `learned.json` has the method, each method's `metric` over users that it was not learned
+    from, and how many users taught; or why there is nothing.
 
     Args:
         members: fitted on `snapshot`.
@@ -54,13 +53,11 @@ def learn_blend(
         seed: deals the folds.
         key: of the artifact.
         folder: where to write, existing.
-
-    Raises:
-        NightError: too few users to learn from; the night goes on without a blend.
     """
     started = time.perf_counter()
-    selecting = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"] == 0
-    users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"][selecting]
+    with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
+        selecting = judged["half"] == 0
+        users = judged["user_idx"][selecting]
     relevant = sparse.csr_array(load_matrix(held_out.folder, "relevant")[selecting])
     data = Interactions.load(snapshot.folder)
     n = int(metric.partition("@")[2])
@@ -83,14 +80,17 @@ def learn_blend(
             seed=seed,
         )
     except TooFewUsersError as error:
-        raise NightError(f"No blend tonight: {error}.") from error
+        write_json(folder / "learned.json", {"why_not": str(error)})
+        return LearnedBlend(key, folder, (), f"none: {error}", _since(started), peak_mb())
     learned.save(folder)
     write_json(folder / "learned.json", {"metric": metric, **taught._asdict()})
-    return FittedModel(key, folder, Blend.name, round(time.perf_counter() - started, 3), peak_mb())
+    scores = ", ".join(f"{method} {score:.4f}" for method, score in taught.scores.items())
+    note = f"{taught.method}, learned from {taught.n_users:,} users; {metric} in folds: {scores}"
+    return LearnedBlend(key, folder, tuple(config.members), note, _since(started), peak_mb())
 
 
 def refit_blend(
-    judged: FittedModel,
+    judged: LearnedBlend,
     members: Sequence[FittedModel],
     snapshot: Snapshot,
     *,
@@ -100,24 +100,17 @@ def refit_blend(
 ) -> FittedModel:
     """The blend that was judged, with the same weights, of members fitted on another snapshot."""
     started = time.perf_counter()
-    config = load_model(judged).config.model_copy(update={"members": _places(members, folder)})
+    about = json.loads((judged.folder / "model.json").read_text(encoding="utf-8"))
+    config = BlendConfig.model_validate({**about["config"], "members": _places(members, folder)})
     blend = Blend(config, [load_model(member) for member in members])
     blend.fit(Interactions.load(snapshot.folder), seed=seed).save(folder)
-    return FittedModel(key, folder, Blend.name, round(time.perf_counter() - started, 3), peak_mb())
-
-
-def what_was_learned(judged: FittedModel) -> str:
-    """A few words on a blend of `learn_blend`."""
-    learned = json.loads((judged.folder / "learned.json").read_text(encoding="utf-8"))
-    scores = ", ".join(f"{method} {score:.4f}" for method, score in learned["scores"].items())
-    return f"{learned['method']}, learned from {learned['n_users']:,} users; {learned['metric']} in folds: {scores}"
-
-
-def member_names(judged: FittedModel) -> list[str]:
-    """The models that a blend is made of, in its order."""
-    return list(BlendConfig.model_validate(load_model(judged).config).members)
+    return FittedModel(key, folder, Blend.name, _since(started), peak_mb())
 
 
 def _places(members: Sequence[FittedModel], folder: Path) -> dict[str, str]:
     """Where the members are kept, relative to the blend: a home that moves takes both along."""
     return {member.model: Path(relpath(member.folder, folder)).as_posix() for member in members}
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)

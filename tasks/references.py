@@ -131,6 +131,27 @@ class FittedModel:
 
 
 @dataclass(frozen=True)
+class LearnedBlend:
+    """A blend of fitted models, its weights learned on the select half; or none, where too few users could teach.
+
+    Folder: what `Recommender.save` wrote, if there are `members`; and `learned.json`, how it was learned.
+    `members`: the models it is made of, in its order; empty: there is no blend. `note`: what was learned, or why not.
+    """
+
+    key: str
+    folder: Path
+    members: tuple[str, ...]
+    note: str
+    seconds: float
+    peak_mb: float
+
+    @property
+    def fitted(self) -> FittedModel:
+        """The blend as a model like others."""
+        return FittedModel(self.key, self.folder, "blend", self.seconds, self.peak_mb)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A model's metrics per held-out user, in the order of `HeldOut`.
 

@@ -36,6 +36,7 @@ from tasks.references import (
     FittedModel,
     HeldOut,
     Intake,
+    LearnedBlend,
     Lists,
     Snapshot,
     Split,
@@ -152,7 +153,7 @@ def fit(night: Night, snapshot: Snapshot, name: str) -> FittedModel:
 
 def learn_blend(
     night: Night, members: tuple[FittedModel, ...], snapshot: Snapshot, held_out: HeldOut
-) -> FittedModel:
+) -> LearnedBlend:
     """A blend of the members, its weights learned on the select half."""
     settings, seed, metric = (
         night.settings.blend,
@@ -161,19 +162,19 @@ def learn_blend(
     )
     return night.stored(
         "fit",
-        FittedModel,
+        LearnedBlend,
         lambda key, folder: blending.learn_blend(
             members, snapshot, held_out, settings, metric, seed=seed, key=key, folder=folder
         ),
         made_from=["learn", [m.key for m in members], snapshot.key, held_out.key, settings, metric, seed],
         source=("tasks.blend",),
         model=Blend.name,
-        note=blending.what_was_learned,
+        note=lambda learned: learned.note,
     )
 
 
 def refit_blend(
-    night: Night, judged: FittedModel, members: tuple[FittedModel, ...], snapshot: Snapshot
+    night: Night, judged: LearnedBlend, members: tuple[FittedModel, ...], snapshot: Snapshot
 ) -> FittedModel:
     """The same blend, of members fitted on everything."""
     seed = night.settings.run.seed

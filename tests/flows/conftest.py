@@ -21,6 +21,7 @@ SETTINGS = (
     "models.shelf=popularity,item_knn,als",
     "models.als.factors=8",
     "models.als.iterations=3",
+    "blend.enabled=false",
 )
 
 RunNight = Callable[..., Outcome]

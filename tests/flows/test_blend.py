@@ -1,0 +1,59 @@
+"""Whole nights with a blend: it joins the candidates, is published where it wins, and gives way where it cannot."""
+
+import sqlite3
+
+import pytest
+
+from models.factors.als import ALS
+from tasks.home import Home
+from tests.flows.conftest import RunNight
+
+EVERYBODY_JUDGES = ("blend.enabled=true", "split.method=leave_last")
+
+
+def test_a_blend_that_wins_is_refitted_and_published(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, sizes = ALS._fit, set()
+
+    def remembers(self, matrix, data, **options) -> None:
+        sizes.add(data.seen.nnz)
+        genuine(self, matrix, data, **options)
+
+    def breaks_on_everything(self, matrix, data, **options) -> None:
+        if data.seen.nnz == max(sizes):
+            raise MemoryError("too large")
+        genuine(self, matrix, data, **options)
+
+    monkeypatch.setattr(ALS, "_fit", remembers)
+    outcome = run(home, *EVERYBODY_JUDGES)
+    assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "blend", {})
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        [(rows, users, scored)] = con.execute(
+            "select count(*), count(distinct user_id), count(model_score) from recommendations where model = 'blend'"
+        ).fetchall()
+        assert users == 150
+        assert rows == scored > 0.9 * outcome.run.rows
+    fits = [stage.model for stage in outcome.run.stages if stage.stage == "fit"]
+    assert fits.count("blend") == 2, "learned, then made anew of the members that were fitted on everything"
+    assert fits.count("als") == 2
+
+    monkeypatch.setattr(ALS, "_fit", breaks_on_everything)
+    outcome = run(home, *EVERYBODY_JUDGES, "run.seed=43")
+    assert outcome.run.status == "published"
+    assert outcome.run.failed_models == {
+        "als": "MemoryError: too large",
+        "blend": "its member als could not be refitted",
+    }
+    assert outcome.run.champion in {"popularity", "item_knn"}
+
+
+def test_where_too_few_can_teach_there_is_no_blend_and_the_night_says_why(run: RunNight, home: Home) -> None:
+    outcome = run(home, "blend.enabled=true", "blend.folds=20")
+    assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
+    notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]
+    assert notes == [
+        "none: a blend in 20 folds needs 40 users of the select half who came to like something that its members "
+        "list, and there are 23"
+    ]
+    assert outcome.run.champion != "blend"
