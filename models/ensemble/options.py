@@ -25,5 +25,5 @@ class BlendOptions(Options):
         default=30.0, gt=0, le=1e6, description="How many users must speak for a feature to be believed half."
     )
     learn_users: int = Field(
-        default=3000, ge=10, le=100_000, description="At most so many of the select half teach the weights."
+        default=2000, ge=10, le=100_000, description="At most so many of the select half teach the weights."
     )

@@ -1,0 +1,103 @@
+"""What does the blend gain? The blend beside the best of its shelf, on the held-out users of whole data sets.
+
+python -m benchmarks.blend [DATASET ...] [--set blend.method=ranks]
+
+DATASET is a name that `recs run` knows, or a folder; without one: the demo, and ml-latest-small where ../shared/data
+has it. Judged as in a night, in a temporary home; nothing is published. The single model that stands for the shelf is
+the best on the select half, as a night without a blend would choose. Figures are means over the report half, the
+interval that of the paired difference. The last line of each data set is machine-readable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.command import refuse_bad_input
+from benchmarks.nights import SMALL
+from flows.console import Terminal, out
+from models.evaluation.bootstrap import paired_difference
+from tasks import stages
+from tasks.choose import HALVES
+from tasks.configure import load_settings
+from tasks.errors import UsageError
+from tasks.home import open_home
+from tasks.lifecycle import run_night
+from tasks.night import Night
+from tasks.references import Evaluation
+from tasks.settings import PublishSettings, Settings
+
+
+def main() -> None:
+    """Judge every data set, print a line and a line for machines."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", nargs="*", default=["demo", *([str(SMALL)] if SMALL.is_dir() else [])])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for recs run")
+    asked = parser.parse_args()
+    settings = load_settings(None, asked.set).model_copy(update={"publish": PublishSettings()})
+    for dataset in asked.dataset:
+        with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder, Terminal(out) as terminal:
+            home = open_home(dataset, Path(folder) / "home", data=settings.data)
+            terminal.headline(home.dataset, home.path)
+            lines: list[str] = []
+            run_night(home, settings, lambda night, lines=lines: lines.extend(compared(night)), terminal)
+        print("\n".join(lines))
+
+
+def compared(night: Night) -> list[str]:
+    """The first part of `flows.nightly`, and what came of it.
+
+    Raises:
+        UsageError: nobody is held out to report on, or too few to learn a blend from.
+    """
+    cut = stages.split(night, stages.clean(night, stages.land(night)))
+    before = stages.utility(night, cut)
+    held_out = stages.hold_out(night, cut, before)
+    if not held_out.n_report:
+        raise UsageError("No user of this data set can be held out to report on.")
+    fillers = tuple(stages.fit(night, before, name) for name in ("content", "popularity"))
+    shelf, blend = night.settings.models.shelf, night.settings.blend
+    fitted = {n: stages.fit(night, before, n) for n in dict.fromkeys((*shelf, *blend.members_of(shelf)))}
+    singles = [stages.evaluate(night, fitted[name], fillers, before, held_out) for name in shelf]
+    members = tuple(fitted[name] for name in blend.members_of(shelf))
+    learned = stages.learn_blend(night, members, before, held_out)
+    if not learned.members:
+        raise UsageError(f"There is no blend: {learned.note}.")
+    blended = stages.evaluate(night, learned.fitted, fillers, before, held_out)
+    half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
+    return [*gain(blended, singles, half, night.settings)]
+
+
+def gain(
+    blended: Evaluation, singles: Sequence[Evaluation], half: np.ndarray, settings: Settings
+) -> tuple[str, str]:
+    """The blend against the single model that is best on the select half: for people, and for machines."""
+    metric, judge = settings.judge.champion_metric, settings.judge
+    values = {
+        e.model: np.load(e.folder / "per_user.npz", allow_pickle=False)[metric] for e in (*singles, blended)
+    }
+    select, report = (half == HALVES.index(name) for name in ("select", "report"))
+    best = max((e.model for e in singles), key=lambda name: float(values[name][select].mean()))
+    ours, theirs = values[blended.model][report], values[best][report]
+    mean, low, high, detectable = paired_difference(
+        ours, theirs, samples=judge.bootstrap_samples, confidence=judge.confidence, seed=settings.run.seed
+    )
+    relative = mean / theirs.mean() if theirs.mean() else np.inf
+    folds = values[blended.model][select].mean() / values[best][select].mean() - 1
+    return (
+        f"{metric} blend {ours.mean():.4f}, {best} {theirs.mean():.4f}: {relative:+.1%}, {mean:+.4f} "
+        f"[{low:+.4f}, {high:+.4f}]; {len(ours):,} users could show {detectable:.4f}; in the folds of the select "
+        f"half {folds:+.1%}",
+        f"blend={ours.mean():.5f} best={theirs.mean():.5f} model={best} relative={relative:.5f} "
+        f"difference={mean:.5f} low={low:.5f} high={high:.5f} users={len(ours)}",
+    )
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)
