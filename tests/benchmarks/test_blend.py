@@ -25,4 +25,6 @@ def test_the_gain_is_over_the_choice_of_the_select_half_and_of_the_report_half(t
     said, machine = gain(found[2], found[:2], HALF, load_settings())
     assert "blend 0.1500, als 0.1000: +50.0%, +0.0500 [" in said
     assert "in the folds of the select half +20.0%" in said
-    assert machine.startswith("blend=0.15000 best=0.10000 model=als relative=0.50000 difference=0.05000 low=0.0")
+    assert machine.startswith(
+        "blend=0.15000 best=0.10000 model=als relative=0.50000 difference=0.05000 low=0.0"
+    )
