@@ -113,6 +113,7 @@ class Blend(Recommender):
 
     def keep_apart(self, users: IntArray, fold: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
         """Let each of `users` be ranked by the row `fold` of `weights`: those learned without them."""
+        self.fold_ = self.fold_.copy()  # `weighted` shares it
         self.fold_[users] = fold
         self.fold_weights_ = weights
 

@@ -90,6 +90,17 @@ def test_the_same_seed_learns_the_same_and_another_deals_other_folds() -> None:
     np.testing.assert_allclose(weights(one), weights(other), err_msg="all teach, whatever their fold")
 
 
+def test_learning_leaves_the_blend_that_it_was_given_alone() -> None:
+    data = small_world()
+    given = blend(data, {"score als": 1.0})
+    learn(
+        given, USERS, relevant_of_taste(), FEW_FOLDS, ndcg,
+        exclude=data.seen, eligible=np.ones(N_ITEMS, bool), n=10, seed=4,
+    )  # fmt: skip
+    assert given.config.weights == {"score als": 1.0}
+    assert (given.fold_ == -1).all()
+
+
 def test_no_more_users_teach_than_asked() -> None:
     options = FEW_FOLDS.model_copy(update={"learn_users": 12})
     model, taught = learned(relevant_of_taste(), options)
