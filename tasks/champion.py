@@ -71,7 +71,8 @@ def decide(
     means = {name: float(each.mean()) for name, each in values.items()} if n_users else {}
     ranking = tuple(sorted(values, key=lambda name: -means.get(name, 0)))
     incumbent = standing.incumbent if standing.incumbent in values else None
-    champion, least, challenges = incumbent or ranking[0], None, ()
+    champion, least = incumbent or ranking[0], None
+    challenges: tuple[Challenge, ...] = ()
     if not n_users:
         champion = incumbent or ("popularity" if "popularity" in values else champion)
     elif incumbent is not None:

@@ -52,7 +52,7 @@ def of_judging(choice: Choice | None, run: Run, runs: Iterable[Run], *, min_user
     best = _one(figures["metrics"], own | {"segment": "all", "metric": metric, "k": int(k)})
     before = [quality for quality in map(_quality, comparable(run, runs)) if quality]
     return {
-        "champion_above_popularity": gain and gain["high"],
+        "champion_above_popularity": gain["high"] if gain else None,
         "quality": best["ci_high"] / median(before) if best and before else None,
     }
 
