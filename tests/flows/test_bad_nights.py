@@ -14,7 +14,6 @@ import pytest
 
 from models.factors.als import ALS
 from tasks.configure import load_settings
-from tasks.datasets.generate import generate_demo
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
 from tasks.progress import Nobody
@@ -29,10 +28,23 @@ SETTINGS = (
     "models.als.factors=16",
     "models.als.iterations=5",
 )
-USERS, DAY = 300, 86_400
-FILES = {"ratings": "movieId", "tags": "movieId", "events": "itemId"}
+USERS, ITEMS, TASTES, EACH = 200, 200, 4, 30
+START, DAY = 1_600_000_000, 86_400
 
-Spoil = Callable[[pd.DataFrame, str], pd.DataFrame]
+Spoil = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def some_ratings() -> pd.DataFrame:
+    """200 days of people of four tastes, who mostly meet, and only like, what is of their own."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for user in range(USERS):
+        liked = np.arange(ITEMS) % TASTES == user % TASTES
+        weight = np.where(liked, 0.85 / (1 + np.arange(ITEMS)) ** 0.5, 0.01)
+        items = rng.choice(ITEMS, EACH, replace=False, p=weight / weight.sum())
+        times = START + rng.integers(200 * DAY, size=EACH)
+        rows += [(user, item, 4.5 if liked[item] else 2.0, at) for item, at in zip(items, times, strict=True)]
+    return pd.DataFrame(rows, columns=["userId", "movieId", "rating", "timestamp"])
 
 
 def at_quantile(raw: Path, share: float) -> int:
@@ -48,7 +60,8 @@ def run(home: Home, *overrides: str, as_of: datetime | None = None) -> Outcome:
 def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `raw`, a data set, and `home`, whose last night saw all but its newest fifth."""
     place = tmp_path_factory.mktemp("yesterday")
-    generate_demo(place / "raw", users=USERS, items=400, ratings=20_000, tags=500, seed=3)
+    (place / "raw").mkdir()
+    some_ratings().to_csv(place / "raw" / "ratings.csv", index=False)
     moment = datetime.fromtimestamp(at_quantile(place / "raw", 0.8), UTC).replace(tzinfo=None)
     outcome = run(open_home(str(place / "raw"), place / "home"), as_of=moment)
     assert (outcome.run.status, outcome.run.champion) == ("published", "als")
@@ -70,10 +83,9 @@ def tonight(yesterday: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def spoil(home: Home, fault: Spoil) -> None:
-    """Plant a fault in the files that say what users did; called with each file's rows and its column of items."""
-    for stem, item in FILES.items():
-        path = home.input / f"{stem}.csv"
-        fault(pd.read_csv(path), item).to_csv(path, index=False)
+    """Plant a fault in the file that says what users did."""
+    path = home.input / "ratings.csv"
+    fault(pd.read_csv(path)).to_csv(path, index=False)
 
 
 def live_lists(database: Path) -> list[tuple]:
@@ -103,22 +115,17 @@ def test_a_night_without_a_fault_passes(tonight: Home) -> None:
 
 def test_shuffled_item_ids(tonight: Home) -> None:
     """Models are as good on them as before: only the lists of last night tell."""
-    number = np.random.default_rng(1).permutation(10_000)
-    spoil(tonight, lambda rows, item: rows.assign(**{item: number[rows[item]]}))
+    number = np.random.default_rng(1).permutation(ITEMS)
+    spoil(tonight, lambda rows: rows.assign(movieId=number[rows["movieId"]]))
     assert "overlap" in caught(tonight, run(tonight))
 
 
 def test_shuffled_item_ids_in_the_newest_rows_alone(tonight: Home) -> None:
-    newest = at_quantile(tonight.input, 0.8)
-
-    def shuffle(rows: pd.DataFrame, item: str) -> pd.DataFrame:
-        new = rows["timestamp"] >= newest
-        rows.loc[new, item] = np.random.default_rng(1).permutation(rows[item].unique())[
-            rows.loc[new, item].rank(method="dense").astype(int) - 1
-        ]
-        return rows
-
-    spoil(tonight, shuffle)
+    newest, number = at_quantile(tonight.input, 0.8), np.random.default_rng(1).permutation(ITEMS)
+    new_number = {
+        "movieId": lambda rows: rows["movieId"].where(rows["timestamp"] < newest, number[rows["movieId"]])
+    }
+    spoil(tonight, lambda rows: rows.assign(**new_number))
     assert "quality" in caught(tonight, run(tonight))
 
 
@@ -138,13 +145,13 @@ def test_a_model_that_returns_the_same_list_for_everybody(
 
 
 def test_half_the_users_missing(tonight: Home) -> None:
-    spoil(tonight, lambda rows, _: rows[rows["userId"] % 2 == 0])
+    spoil(tonight, lambda rows: rows[rows["userId"] < USERS // 2])
     assert "lost_users" in caught(tonight, run(tonight))
 
 
 def test_input_from_last_month(tonight: Home) -> None:
     month_ago = at_quantile(tonight.input, 0.8) - 30 * DAY
-    spoil(tonight, lambda rows, _: rows[rows["timestamp"] < month_ago])
+    spoil(tonight, lambda rows: rows[rows["timestamp"] < month_ago])
     assert caught(tonight, run(tonight)) == {"days_behind_live"}
 
 
