@@ -19,6 +19,7 @@ def fitted_factors(
     progress: Progress,
     *,
     stages: Sequence[dict[str, Any]] = ({},),
+    start: tuple[FloatArray, FloatArray] | None = None,
     **options: Any,
 ) -> tuple[FloatArray, FloatArray]:
     """Fit one of the models of `implicit.cpu` and return its (n_users, f) and (n_items, f) float32 factors.
@@ -31,6 +32,7 @@ def fitted_factors(
         matrix: (n_users, n_items) float32.
         progress: told after every iteration.
         stages: options that change while it trains: each stage goes on from where the one before it ended.
+        start: the factors to begin with; by default implicit draws them.
         options: of the model.
 
     Raises:
@@ -41,6 +43,8 @@ def fitted_factors(
     # Factors that are NaN are told by our own check, as those of every other factor model.
     with one_blas_thread(), suppress(ModelFitError):
         model = model_class(**options)
+        if start is not None:
+            model.user_factors, model.item_factors = start
         total = sum(stage.get("iterations", model.iterations) for stage in stages)
         told = count(1)
         for stage in stages:

@@ -35,8 +35,8 @@ class TestALS(PersonalContract):
             regularization=0.5 * 5 * als.density(world.composite) ** 0.5,  # too little to be held down
             alpha=5,
             iterations=8,
-            random_state=9,
         )
+        theirs.user_factors, theirs.item_factors = als.starting_factors(world.composite.shape, 16, seed=9)
         theirs.fit(als.confidences(world.composite, SMALL.degree_exponent), show_progress=False)
         users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
         items, scores = theirs.recommend(
@@ -47,6 +47,13 @@ class TestALS(PersonalContract):
         top = ours.recommend(users, 10, exclude=world.seen)
         assert np.array_equal(top.items, np.where(listed, items, -1))
         np.testing.assert_allclose(top.scores, np.where(listed, scores, np.nan), rtol=1e-4)
+
+    def test_who_comes_last_moves_nobodys_start(self) -> None:
+        few, more = (als.starting_factors(shape, 4, seed=9) for shape in ((5, 7), (6, 9)))
+        for before, after in zip(few, more, strict=True):
+            assert np.array_equal(after[: len(before)], before)
+            assert after.dtype == np.float32
+        assert not np.array_equal(few[0], few[1][:5]), "users and items do not start alike"
 
     def test_entries_that_are_all_zero_give_no_lists(self) -> None:
         nothing = small_world()
