@@ -262,7 +262,7 @@ def recommend(
 ) -> Lists:
     """Write the lists of everybody."""
     night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
-    settings = night.settings.recommend
+    settings, seed, rules = night.settings.recommend, night.settings.run.seed, night.take_rules()
     return night.stored(
         "recommend",
         Lists,
@@ -273,11 +273,15 @@ def recommend(
             fillers,
             similar,
             settings,
+            rules=rules,
+            seed=seed,
             progress=night.progress("recommend", champion.model),
             key=key,
             folder=folder,
         ),
-        made_from=[snapshot.key, champion.key, [f.key for f in fillers], [s.key for s in similar], settings],
+        made_from=[
+            snapshot.key, champion.key, [f.key for f in fillers], [s.key for s in similar], settings, rules, seed,
+        ],
         source=("tasks.recommend",),
         model=champion.model,
         note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",
@@ -305,6 +309,7 @@ def check(
                 recommend=settings.recommend,
                 vital_signs=intake | judging,
                 live=None if night.newer_than_this() else night.target.live_tops(checking.TOP),
+                rules=night.rules,
             )
         )
         run.summary["checks"] = [asdict(result) for result in results]
