@@ -42,7 +42,7 @@ class AfterScoring:
         rules: of single items.
         diversity, max_per_genre, new_item_share: see `RecommendSettings`.
         is_new: (n_items,) which items nobody has met.
-        vectors: (n_items, f) float32, of length 1 or 0; not read without diversity.
+        vectors: (n_items, f) float32, of length 1 or 0, by which items are alike; f is 0 where nobody asks for it.
         genres: (n_items, n_genres); not read without a cap.
     """
 
@@ -183,7 +183,8 @@ def after_scoring(
     touched = np.bincount(load_matrix(snapshot.folder, "seen").indices, minlength=snapshot.n_items) > 0
     if settings.new_item_share and not any(model.name == "content" for model in models):
         log.warning("recommend.new_item_share: nothing is said about any item, so that new ones have no places.")
-    vectors = _vectors(models, seed) if settings.diversity else np.empty((snapshot.n_items, 0), np.float32)
+    measured = settings.diversity or settings.max_per_genre
+    vectors = _vectors(models, seed) if measured else np.empty((snapshot.n_items, 0), np.float32)
     return AfterScoring(
         n=settings.n,
         eligible=eligible,

@@ -26,7 +26,7 @@ QUERIES = (
     "warehouse/93_check_strangers.sql",
     "warehouse/94_check_variety.sql",
     "warehouse/96_check_live_lists.sql",
-    "warehouse/94_check_rules.sql",
+    "warehouse/98_check_rules.sql",
 )
 """Each returns one row; every column is the value of the check of that name."""
 
@@ -190,7 +190,7 @@ def check_lists(
     ruled = {kind: [str(rule.item_id) for rule in rules if rule.rule == kind] for kind in ("block", "pin")}
     run_file(
         con,
-        "warehouse/96_item_status.sql",
+        "warehouse/97_item_status.sql",
         blocked=ruled["block"],
         pinned=ruled["pin"],
         genres=list(recommend.genres),

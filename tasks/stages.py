@@ -23,6 +23,7 @@ from tasks import publish as publishing
 from tasks import recommend as recommending
 from tasks import report as reporting
 from tasks import split as splitting
+from tasks import trade_off as weighing
 from tasks import utility as building
 from tasks import vital_signs
 from tasks.champion import standing
@@ -40,6 +41,7 @@ from tasks.references import (
     Lists,
     Snapshot,
     Split,
+    TradeOff,
 )
 from tasks.store import to_json
 from tasks.targets.tables import IdTypes
@@ -251,6 +253,34 @@ def choose(
     night.run.champion = choice.champion
     night.run.summary["decision"] = {**to_json(choice.decision), "why": choice.why}
     return choice
+
+
+def trade_off(
+    night: Night,
+    champion: FittedModel,
+    fillers: tuple[FittedModel, ...],
+    snapshot: Snapshot,
+    held_out: HeldOut,
+) -> TradeOff:
+    """What diversity and caps cost in accuracy and gain in diversity; only where one of them is on."""
+    judge, recommend, seed = night.settings.judge, night.settings.recommend, night.settings.run.seed
+    found = night.stored(
+        "trade_off",
+        TradeOff,
+        lambda key, folder: weighing.trade_off(
+            champion, fillers, snapshot, held_out, recommend, judge, seed=seed, key=key, folder=folder
+        ),
+        made_from=[champion.key, [f.key for f in fillers], held_out.key, recommend, judge, seed],
+        source=("tasks.trade_off",),
+        model=champion.model,
+        note=lambda made: "; ".join(
+            f"{f.metric}@{f.k} {f.as_said:.4f} → {f.arranged:.4f}" for f in made.figures
+        ),
+    )
+    night.run.summary["trade_off"] = {
+        "model": found.model, "n_users": found.n_users, "figures": [asdict(figure) for figure in found.figures],
+    }  # fmt: skip
+    return found
 
 
 def recommend(

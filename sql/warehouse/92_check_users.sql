@@ -1,6 +1,6 @@
 -- Does every user get what is owed: a list of n, or of all there is, of items not seen before.
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (90_published_lists.sql); temp table item_status
---          (96_item_status.sql); $n, the length of a full list; $exclude_seen.
+--          (97_item_status.sql); $n, the length of a full list; $exclude_seen.
 -- Output:  one row, one column per check. user_coverage is a share of the users with an interaction; the others count.
 -- What is owed comes from the clean tables alone, never from what is published: every allowed item that anybody touched
 -- can complete a list, so each list holds n of those that its user has not seen, or all of them. A user who is owed

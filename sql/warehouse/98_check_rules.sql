@@ -1,6 +1,6 @@
 -- Do the lists keep to the rules of single items and to the allow-lists of genres.
 -- Inputs:  temp view published_lists, temp view published_similar_items (90_published_lists.sql); temp table item_status
---          (96_item_status.sql).
+--          (97_item_status.sql).
 -- Output:  one row, one column per check: rows of lists of all kinds that hold, or are about, a blocked item; rows that
 --          hold an item of the wrong genres which no rule pins.
 select
