@@ -182,7 +182,9 @@ def after_scoring(
         eligible = ~rules.blocked if eligible is None else eligible & ~rules.blocked
     touched = np.bincount(load_matrix(snapshot.folder, "seen").indices, minlength=snapshot.n_items) > 0
     if settings.new_item_share and not any(model.name == "content" for model in models):
-        log.warning("recommend.new_item_share: nothing is said about any item, so that new ones have no places.")
+        log.warning(
+            "recommend.new_item_share: nothing is said about any item, so that new ones have no places."
+        )
     measured = settings.diversity or settings.max_per_genre
     vectors = _vectors(models, seed) if measured else np.empty((snapshot.n_items, 0), np.float32)
     return AfterScoring(

@@ -256,7 +256,10 @@ class RecommendSettings(Options):
     genres: tuple[str, ...] = Field(default=(), description="List only items of one of these; none is all.")
     without_genres: tuple[str, ...] = Field(default=(), description="List no item of any of these.")
     diversity: float = Field(
-        default=0.0, ge=0, le=1, description="0 ranks by relevance alone, 1 by difference from what stands above."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="0 ranks by relevance alone, 1 by difference from what stands above.",
     )
     max_per_genre: int = Field(
         default=0, ge=0, le=10, description="Items of a genre among the first 10 at most; 0 is no cap."

@@ -51,7 +51,9 @@ def trade_off(
     seen = load_matrix(snapshot.folder, "seen")
     plain = settings.model_copy(update={"genres": (), "without_genres": (), "new_item_share": 0.0})
     arranged = after_scoring(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
-    arranged = replace(arranged, eligible=~arranged.is_new)  # as in judging: what nobody met is never relevant
+    arranged = replace(
+        arranged, eligible=~arranged.is_new
+    )  # as in judging: what nobody met is never relevant
     as_said = replace(arranged, diversity=0.0, max_per_genre=0)
     longest = min(max(judge.k), settings.n)
     lists = np.full((2, len(users), longest), -1, np.int32)
@@ -98,9 +100,13 @@ def _figures(
     """NDCG and diversity of both, and the paired difference, over the users for whom both are defined."""
     figures = []
     for k in judge.k:
-        values = {"ndcg": [ranking_metrics(lists, relevant, [k])[f"ndcg@{k}"] for lists in (as_said, arranged)]}
+        values = {
+            "ndcg": [ranking_metrics(lists, relevant, [k])[f"ndcg@{k}"] for lists in (as_said, arranged)]
+        }
         if vectors.shape[1]:
-            values["diversity"] = [intra_list_diversity(lists, vectors, [k])[k] for lists in (as_said, arranged)]
+            values["diversity"] = [
+                intra_list_diversity(lists, vectors, [k])[k] for lists in (as_said, arranged)
+            ]
         for metric, (without, with_it) in values.items():
             table = np.column_stack([without, with_it, with_it - without])
             table = table[np.isfinite(table).all(axis=1)]

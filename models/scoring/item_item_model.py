@@ -40,7 +40,9 @@ class ItemItemRecommender(Recommender):
             tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def because_of(self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array) -> NDArray[np.int32]:
+    def because_of(
+        self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
+    ) -> NDArray[np.int32]:
         """Exact: the liked item of the largest term of the score's sum."""
         weights = sparse.csr_array(self.profiles_[users].multiply(ones_like(liked)))
         left, right = self._item_factors() or (None, None)

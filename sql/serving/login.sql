@@ -1,7 +1,7 @@
 -- What a user sees at login: the user's own list, or the list for everybody where there is none. Never nothing.
 -- Inputs:  recommendations, fallback_recommendations, items; `user`, the user's id; `n`, how many rows at most.
--- Output:  rank, item_id, title, genres, score, model (null in the fallback), reason_item_id and because_of, the id and
---          title of the item in the user's history behind it (null for none), is_personal, run_id; best first.
+-- Output:  rank, item_id, title, genres, score, model (null in the fallback), is_personal, run_id, reason_item_id and
+--          because_of, the id and title of the item in the user's history behind it (null for none); best first.
 -- Grain:   one row per recommended item.
 with personal as (
     select rank, item_id, score, model, reason_item_id, run_id
@@ -25,10 +25,10 @@ select
     items.genres,
     shown.score,
     shown.model,
-    shown.reason_item_id,
-    reasons.title as because_of,
     shown.is_personal,
-    shown.run_id
+    shown.run_id,
+    shown.reason_item_id,
+    reasons.title as because_of
 from shown
 left join items on items.item_id = shown.item_id
 left join items as reasons on reasons.item_id = shown.reason_item_id

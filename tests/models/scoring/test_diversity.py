@@ -17,7 +17,10 @@ def plain(candidates: Candidates, places, row, *, diversity, vectors, max_per_ge
     """One list as the docstring of `arrange` has it."""
     items, relevance = candidates.items[row], candidates.relevance[row].astype(np.float64)
     width = len(items)
-    ordinary, new = range(candidates.n_pinned, width - candidates.n_new), range(width - candidates.n_new, width)
+    ordinary, new = (
+        range(candidates.n_pinned, width - candidates.n_new),
+        range(width - candidates.n_new, width),
+    )
     pinned = {p: c for p, c in enumerate(places) if c >= 0 and items[c] >= 0}
     reserved = {items[c] for c in pinned.values()}
     genres_of = [set(genres.indices[genres.indptr[i] : genres.indptr[i + 1]]) for i in range(N_ITEMS)]
@@ -59,7 +62,9 @@ def cases(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, dict]:
     n, n_rows = draw(st.integers(1, 15)), 20  # two chunks of rows
     n_pinned, n_new, n_ordinary = draw(st.integers(0, 3)), draw(st.integers(0, 4)), draw(st.integers(0, 25))
     width = n_pinned + n_ordinary + n_new
-    items = np.array([rng.permutation(N_ITEMS)[:width] for _ in range(n_rows)], np.int32).reshape(n_rows, width)
+    items = np.array([rng.permutation(N_ITEMS)[:width] for _ in range(n_rows)], np.int32).reshape(
+        n_rows, width
+    )
     items[rng.random(items.shape) < 0.1] = -1
     if n_ordinary and n_new:  # the same item may be ordinary and new, and pinned
         items[:, -1] = items[:, n_pinned]
