@@ -6,8 +6,8 @@ Random factors, a catalogue of 20 genres (one to three an item), histories of `-
 long tail. Everything is on: diversity by vectors of `--factors`, a cap of 3 items of a genre, three pinned items, a
 hundred boosted and a hundred blocked ones, and a reason for every row. Blocks of users go through all parts, as in a
 night; each part is timed, by the clock and in the seconds that the processor worked for it, which others on the same
-machine hardly change. The last line is machine-readable: seconds by the clock beyond plain scoring, of the processor, and
-the peak of the whole process.
+machine hardly change. The last line is machine-readable: seconds beyond plain scoring, by the clock and of the
+processor, and the peak of the whole process.
 """
 
 from __future__ import annotations

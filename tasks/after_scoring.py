@@ -201,7 +201,7 @@ def after_scoring(
 
 
 def _vectors(models: Sequence[Recommender], seed: int) -> FloatArray:
-    """By what is said about items, so that diversity means the same whichever model is champion; else by its vectors."""
+    """By what is said about items, so that diversity means the same whichever model is champion; else by its own."""
     for model in models:
         if isinstance(model, Content):
             return vectors_of_features(model.item_profiles_, seed=seed)

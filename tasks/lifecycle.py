@@ -116,7 +116,10 @@ def serving_url(home: Home, settings: Settings) -> str:
 
 
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag: str) -> str:
-    """Inputs + settings + source + as_of; the rules of single items come on top. How many fits run at once, and where lists go, change no result."""
+    """Inputs + settings + source + as_of; the rules of single items come on top.
+
+    How many fits run at once, and where lists go, change no result.
+    """
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
     )

@@ -86,19 +86,17 @@ def arrange(
         (n_users, n) int32 columns of the candidates; −1 pads.
     """
     chosen = np.full((len(candidates.items), len(places)), -1, np.int32)
+    columns = (candidates.n_pinned, candidates.items.shape[1] - candidates.n_new)
+    kept = (max_per_genre, genres.indptr, genres.indices, genres.shape[1])
     with one_launch:
         _arrange(
             candidates.items,
             candidates.relevance,
-            candidates.n_pinned,
-            candidates.items.shape[1] - candidates.n_new,
+            columns,
             places,
             np.float32(diversity),
             vectors,
-            max_per_genre,
-            genres.indptr,
-            genres.indices,
-            genres.shape[1],
+            kept,
             chosen,
         )
     return chosen
@@ -106,9 +104,15 @@ def arrange(
 
 @numba.njit(parallel=True, cache=True)
 def _arrange(
-    items: Any, relevance: Any, n_pinned: Any, first_new: Any, places: Any,
-    diversity: Any, vectors: Any, cap: Any, genre_indptr: Any, genre_indices: Any, n_genres: Any, chosen: Any,
-) -> None:  # fmt: skip
+    items: Any,
+    relevance: Any,
+    columns: Any,
+    places: Any,
+    diversity: Any,
+    vectors: Any,
+    genres: Any,
+    chosen: Any,
+) -> None:
     """A row is arranged by one thread."""
     n_rows, width = items.shape
     n_factors = vectors.shape[1] if diversity > 0 else 0
@@ -118,84 +122,77 @@ def _arrange(
         nearest = np.empty(width, np.float32)  # similarity to the most similar item above
         worth = np.empty(width, np.float32)
         there = np.empty(width, np.bool_)
-        listed = np.empty(n_genres, np.int64)
+        listed = np.empty(genres[3], np.int64)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            mine = items[row]
             for column in range(width):
-                there[column] = mine[column] >= 0
+                there[column] = items[row, column] >= 0
                 nearest[column] = 0
                 worth[column] = (1 - diversity) * relevance[row, column]
                 for f in range(n_factors):
-                    directions[f, column] = vectors[mine[column], f]
-            listed[:] = 0
-            for place in range(len(places)):
-                pinned = places[place]
-                if pinned >= 0 and there[pinned]:
-                    _forget_copies(mine, there, mine[pinned], n_pinned)
-                    if place < FIRST_PAGE:
-                        _count(listed, mine[pinned], genre_indptr, genre_indices, cap)
+                    directions[f, column] = vectors[items[row, column], f]
+            _reserve(items[row], there, places, columns, listed, genres)
             filled = 0
             for place in range(len(places)):
-                wanted, is_pinned = places[place], False
-                best = -1
-                if wanted >= 0 and there[wanted]:
-                    best, is_pinned = wanted, True
-                left = cap if filled < FIRST_PAGE else 0
-                if best < 0:
-                    best = _best_for(
-                        wanted == NEW, mine, there, worth, n_pinned, first_new, listed, left,
-                        genre_indptr, genre_indices,
-                    )  # fmt: skip
+                best = _best_for(places[place], items[row], there, worth, columns, listed, filled, genres)
                 if best < 0:
                     continue
                 chosen[row, filled] = best
                 filled += 1
-                if not is_pinned and filled <= FIRST_PAGE:
-                    _count(listed, mine[best], genre_indptr, genre_indices, cap)
-                _forget_copies(mine, there, mine[best], 0)
+                if best != places[place] and filled <= FIRST_PAGE:
+                    _count(listed, items[row, best], genres)
+                _forget_copies(items[row], there, items[row, best], 0)
                 if n_factors:
                     _multiply(directions, best, products)
-                    for column in range(width):
-                        further = products[column] - nearest[column]
-                        if further > 0:
-                            nearest[column] = products[column]
-                            worth[column] -= diversity * further
+                    _devalue(worth, nearest, products, diversity)
+
+
+@numba.njit(cache=True)
+def _reserve(items: Any, there: Any, places: Any, columns: Any, listed: Any, genres: Any) -> None:
+    """What is pinned is certain: nothing else offers it, and its genres count from the start."""
+    listed[:] = 0
+    for place in range(len(places)):
+        pinned = places[place]
+        if pinned >= 0 and there[pinned]:
+            _forget_copies(items, there, items[pinned], columns[0])
+            if place < FIRST_PAGE:
+                _count(listed, items[pinned], genres)
 
 
 @numba.njit(cache=True)
 def _best_for(
-    is_new: Any, items: Any, there: Any, worth: Any, n_pinned: Any, first_new: Any, listed: Any, cap: Any,
-    genre_indptr: Any, genre_indices: Any,
-) -> Any:  # fmt: skip
-    """The column that takes a place: by kind and cap, then by cap, then by kind, then anything that is left."""
-    width = len(items)
+    wanted: Any, items: Any, there: Any, worth: Any, columns: Any, listed: Any, filled: Any, genres: Any
+) -> Any:
+    """The column that takes a place: what is pinned there; by kind and cap, by cap, by kind; anything that is left."""
+    if wanted >= 0 and there[wanted]:
+        return wanted
+    ordinary, new, end = columns[0], columns[1], len(items)
     best = -1
-    if is_new:
-        best = _best(first_new, width, items, there, worth, listed, cap, genre_indptr, genre_indices)
+    if wanted == NEW:
+        best = _best(new, end, items, there, worth, listed, filled < FIRST_PAGE, genres)
     if best < 0:
-        best = _best(n_pinned, first_new, items, there, worth, listed, cap, genre_indptr, genre_indices)
-    if best < 0 and is_new and cap > 0:
-        best = _best(first_new, width, items, there, worth, listed, 0, genre_indptr, genre_indices)
-    if best < 0 and cap > 0:
-        best = _best(n_pinned, first_new, items, there, worth, listed, 0, genre_indptr, genre_indices)
+        best = _best(ordinary, new, items, there, worth, listed, filled < FIRST_PAGE, genres)
+    if best < 0 and wanted == NEW:
+        best = _best(new, end, items, there, worth, listed, False, genres)
     if best < 0:
-        best = _best(first_new, width, items, there, worth, listed, 0, genre_indptr, genre_indices)
+        best = _best(ordinary, new, items, there, worth, listed, False, genres)
+    if best < 0:
+        best = _best(new, end, items, there, worth, listed, False, genres)
     return best
 
 
 @numba.njit(cache=True)
 def _best(
-    start: Any, stop: Any, items: Any, there: Any, worth: Any, listed: Any, cap: Any,
-    genre_indptr: Any, genre_indices: Any,
-) -> Any:  # fmt: skip
-    """The column of greatest worth from `start` up to `stop` whose genres are not full; −1 for none."""
+    start: Any, stop: Any, items: Any, there: Any, worth: Any, listed: Any, is_capped: Any, genres: Any
+) -> Any:
+    """The column of greatest worth from `start` up to `stop`, if capped one whose genres are not full; −1 for none."""
+    cap, indptr, indices, _ = genres
     best = -1
     for column in range(start, stop):
         if there[column] and (best < 0 or worth[column] > worth[best]):
             full = False
-            if cap > 0:
-                for at in range(genre_indptr[items[column]], genre_indptr[items[column] + 1]):
-                    full = full or listed[genre_indices[at]] >= cap
+            if is_capped and cap > 0:
+                for at in range(indptr[items[column]], indptr[items[column] + 1]):
+                    full = full or listed[indices[at]] >= cap
             if not full:
                 best = column
     return best
@@ -210,11 +207,22 @@ def _forget_copies(items: Any, there: Any, item: Any, start: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _count(listed: Any, item: Any, genre_indptr: Any, genre_indices: Any, cap: Any) -> None:
+def _count(listed: Any, item: Any, genres: Any) -> None:
     """One more item of each of its genres."""
+    cap, indptr, indices, _ = genres
     if cap > 0:
-        for at in range(genre_indptr[item], genre_indptr[item + 1]):
-            listed[genre_indices[at]] += 1
+        for at in range(indptr[item], indptr[item + 1]):
+            listed[indices[at]] += 1
+
+
+@numba.njit(cache=True)
+def _devalue(worth: Any, nearest: Any, products: Any, diversity: Any) -> None:
+    """Candidates to which the item just listed is the most similar one so far are worth less."""
+    for column in range(len(worth)):
+        further = products[column] - nearest[column]
+        if further > 0:
+            nearest[column] = products[column]
+            worth[column] -= diversity * further
 
 
 @numba.njit(cache=True)

@@ -1,4 +1,4 @@
-"""Items as vectors of length 1, so that a product is a similarity: of what is said about them, or of what a model learned."""
+"""Items as vectors of length 1, whose products are similarities: of what is said about them, or of what was learned."""
 
 from __future__ import annotations
 

@@ -51,6 +51,8 @@ def largest_terms(
     if left is None or right is None:
         left = right = np.empty((n_items, 0), np.float32)
     reasons = np.full(items.shape, -1, np.int32)
+    if not weights.nnz:
+        return reasons
     with one_launch:
         _largest_terms(
             items,
@@ -103,10 +105,12 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
         greatest = np.empty(n, np.float32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             listed = items[row]
+            greatest[:] = 0
             for place in range(n):
-                greatest[place] = 0
                 for f in range(n_factors):
-                    of_listed[f, place] = right[listed[place], f] if listed[place] >= 0 else np.float32(0)
+                    of_listed[f, place] = right[
+                        listed[place], f
+                    ]  # padding reads anything, and is never a term
                 if listed[place] >= 0:
                     place_of[listed[place]] = place
             for at in range(indptr[row], indptr[row + 1]):
@@ -118,9 +122,7 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
                     if term > greatest[place] and listed[place] >= 0 and listed[place] != liked:
                         greatest[place] = term
                         reasons[row, place] = liked
-            for place in range(n):
-                if listed[place] >= 0:
-                    place_of[listed[place]] = -1
+            place_of[listed] = -1
 
 
 @numba.njit(cache=True)
