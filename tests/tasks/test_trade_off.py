@@ -19,7 +19,7 @@ from tests.tasks.test_after_scoring import DATA, N_ITEMS, N_USERS
 
 
 def weighed(folder: Path, **wishes: float) -> TradeOff:
-    """Users 1 to 20 are held out, the first ten of them to select by; relevant is what they have not seen, at random."""
+    """Users 1 to 20 are held out, the first ten to select by; relevant is some of what they have not seen."""
     for name in ("snapshot", "held_out", "out"):
         (folder / name).mkdir()
     DATA.save(folder / "snapshot")
