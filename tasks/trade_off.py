@@ -15,6 +15,7 @@ from scipy import sparse
 
 from models.base import FloatArray
 from models.evaluation.bootstrap import intervals
+from models.evaluation.diversity import intra_list_diversity
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from tasks.after_scoring import after_scoring
@@ -64,29 +65,6 @@ def trade_off(
     figures = _figures(lists[0], lists[1], relevant, arranged.vectors, judge, seed)
     write_json(folder / "trade_off.json", [asdict(figure) for figure in figures])
     return TradeOff(key, folder, champion.model, len(users), figures)
-
-
-def intra_list_diversity(
-    items: NDArray[np.int32], vectors: FloatArray, ks: Sequence[int]
-) -> dict[int, NDArray[np.float64]]:
-    """1 − the mean product of two different items among the first k, (n_rows,) by k; NaN for less than two items.
-
-    The sum over the pairs of vectors v is (|Σ v|² − Σ |v|²) / 2: no pair is ever looked at.
-
-    Args:
-        items: (n_rows, n); −1 pads.
-        vectors: (n_items, f) of length 1 or 0.
-        ks: list lengths.
-    """
-    found = {}
-    for k in ks:
-        there = items[:, :k] >= 0
-        mine = np.where(there[..., None], vectors[items[:, :k]], 0).astype(np.float64)
-        both = np.square(mine.sum(axis=1)).sum(axis=1) - np.square(mine).sum(axis=(1, 2))
-        counted = there.sum(axis=1)
-        pairs = np.where(counted > 1, counted * (counted - 1), np.nan)
-        found[k] = 1 - both / pairs
-    return found
 
 
 def _figures(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from models.content.profiles import Content
 from models.factors.bpr import BPR
 from tasks.references import FittedModel, HeldOut, Snapshot, TradeOff
 from tasks.settings import JudgeSettings, RecommendSettings
-from tasks.trade_off import intra_list_diversity, trade_off
+from tasks.trade_off import trade_off
 from tests.tasks.test_after_scoring import DATA, N_ITEMS, N_USERS
 
 
@@ -42,18 +41,6 @@ def weighed(folder: Path, **wishes: float) -> TradeOff:
         key="k",
         folder=folder / "out",
     )
-
-
-def test_diversity_is_the_mean_distance_of_all_pairs() -> None:
-    rng = np.random.default_rng(1)
-    vectors = rng.standard_normal((9, 3)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    items = np.array([[0, 4, 2, 7], [3, 1, -1, -1], [5, -1, -1, -1]], np.int32)
-    found = intra_list_diversity(items, vectors, [2, 4])
-    for k, values in found.items():
-        for row, value in zip(items, values, strict=True):
-            pairs = [1 - vectors[a] @ vectors[b] for a, b in combinations(row[:k][row[:k] >= 0], 2)]
-            np.testing.assert_allclose(value, np.mean(pairs) if pairs else np.nan, rtol=1e-5)
 
 
 def test_diversity_rises_and_both_figures_are_told_at_every_k(tmp_path: Path) -> None:
