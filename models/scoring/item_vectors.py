@@ -32,7 +32,7 @@ def vectors_of_features(profiles: sparse.csr_array, *, seed: int) -> FloatArray:
 def unit_vectors(vectors: FloatArray) -> FloatArray:
     """Every row divided by its length; rows of zeros get the direction of the mean of the others."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors, np.float32), where=lengths > 0)
+    unit: FloatArray = np.divide(vectors, lengths, out=np.zeros_like(vectors, np.float32), where=lengths > 0)
     mean = unit.sum(axis=0)
     length = np.linalg.norm(mean)
     if length > 0:

@@ -47,7 +47,9 @@ def largest_terms(
     """
     n_items = weights.shape[1]
     if similarity is None:
-        similarity = sparse.csr_array((n_items, n_items), dtype=np.float32)
+        nothing = np.empty(0, np.int32)
+        rows = np.zeros(n_items + 1, np.int32)
+        similarity = sparse.csr_array((nothing.astype(np.float32), nothing, rows), shape=(n_items, n_items))
     if left is None or right is None:
         left = right = np.empty((n_items, 0), np.float32)
     reasons = np.full(items.shape, -1, np.int32)
