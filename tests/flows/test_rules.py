@@ -35,7 +35,7 @@ def publish_als(night: Night) -> None:
         stages.fit(night, snapshot, name) for name in ("content", "popularity", "als")
     )
     lists = stages.recommend(night, snapshot, als, (content, popularity), (content, popularity))
-    stages.publish(night, data, lists, stages.check(night, lists))
+    stages.publish(night, data, lists, stages.check(night, data, lists))
 
 
 def one_night(home: Home, *settings: str) -> Outcome:

@@ -188,6 +188,7 @@ def test_lists_are_checked_against_the_rules_and_genres_they_were_made_by(
         as_of=AS_OF,
         settings=CheckSettings(),
         recommend=RecommendSettings(n=N, **wishes),
+        vital_signs=HEALTHY,
         rules=tuple(Rule(kind, item, None, 1.0 if kind == "boost" else None) for kind, item in rules),
     )
     assert {result.check for result in results if not result.passed} == caught
@@ -199,7 +200,15 @@ def test_a_list_about_a_blocked_item_counts_as_well(con: duckdb.DuckDBPyConnecti
     lists = write_lists(tmp_path, **rows)
     blocked = (Rule("block", 1, None, None),)
     recommend = RecommendSettings(n=N)
-    found = check_lists(con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=recommend, rules=blocked)
+    found = check_lists(
+        con,
+        lists,
+        as_of=AS_OF,
+        settings=CheckSettings(),
+        recommend=recommend,
+        vital_signs=HEALTHY,
+        rules=blocked,
+    )
     assert {result.check: result.value for result in found}["blocked_items"] == 2
 
 
