@@ -243,9 +243,11 @@ def _nothing(n_users: int) -> CompletedLists:
 def _taken(offered: CompletedLists, chosen: NDArray[np.int32]) -> CompletedLists:
     """The chosen candidates as lists; their relevances sorted, as scores."""
     there = chosen >= 0
-    items, relevance, model_scores, by = (
-        np.take_along_axis(each, np.maximum(chosen, 0), axis=1) for each in offered
-    )
+    at = np.maximum(chosen, 0)
+    items = np.take_along_axis(offered.items, at, axis=1)
+    relevance = np.take_along_axis(offered.scores, at, axis=1)
+    model_scores = np.take_along_axis(offered.model_scores, at, axis=1)
+    by = np.take_along_axis(offered.placed_by, at, axis=1)
     best = np.max(relevance, axis=1, where=there & ~np.isnan(relevance), initial=-np.inf, keepdims=True)
     best = np.where(np.isfinite(best), best, 1).astype(np.float32)
     relevance = np.where(there, np.where(np.isnan(relevance), best, relevance), -np.inf)
