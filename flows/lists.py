@@ -95,9 +95,12 @@ def _standing(run: RecordedRun | None) -> str:
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Recommended]) -> None:
-    table = _items_table(title, "#", "score", "by" if any(row.model for row in rows) else "")
+    by = "by" if any(row.model for row in rows) else ""
+    because = "because you liked" if any(row.because_of for row in rows) else ""
+    table = _items_table(title, "#", "score", by, because)
     for row in rows:
-        table.add_row(str(row.rank), *_item(row.item), f"{row.score:.4g}", row.model or "")
+        cells = (f"{row.score:.4g}", row.model or "", escape(row.because_of or ""))
+        table.add_row(str(row.rank), *_item(row.item), *cells)
     console.print(table)
 
 

@@ -49,6 +49,7 @@ refit_blend = once(stages.refit_blend)
 evaluate = once(stages.evaluate)
 evaluate_strangers = once(stages.evaluate_strangers)
 choose = once(stages.choose)
+trade_off = once(stages.trade_off)
 recommend = once(stages.recommend)
 check = once(stages.check)
 publish = again(stages.publish)
@@ -84,6 +85,8 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     judged += judge_blend(night, blend, before, fillers, held_out)
     strangers = evaluate_strangers(night, fillers[-1], held_out)
     choice = choose(night, judged, strangers, held_out)
+    judgeable = (*fitted, blend.fitted) if blend is not None else fitted
+    weigh_diversity(night, before, judgeable, fillers, held_out, choice.champion)
 
     snapshot = utility(night, everything(night, data))
     fillers = fit_fillers(night, snapshot)
@@ -145,6 +148,16 @@ def judge_blend(
         return ()
     judged = if_it_can(night, evaluate, blend.fitted, fillers, before, held_out, name=Blend.name)
     return () if judged is None else (judged,)
+
+
+def weigh_diversity(
+    night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], fillers: Fillers, held_out: HeldOut, name: str
+) -> None:
+    """Where lists are diversified or capped: what it costs the champion, fitted on what lies before the split."""
+    asked = night.settings.recommend
+    if held_out.n_select and (asked.diversity or asked.max_per_genre):
+        champion = next(model for model in fitted if model.model == name)
+        trade_off(night, champion, fillers, before, held_out)
 
 
 def refit_best(

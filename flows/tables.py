@@ -33,6 +33,7 @@ def show_report(console: Console, report: Report, *, place: str, page: Path | No
         show_metrics(console, report)
         show_differences(console, report)
         show_beyond_accuracy(console, report)
+        show_trade_off(console, report)
     show_verdict(console, report, place=place, page=page)
 
 
@@ -143,6 +144,28 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
         "predicted ratings.[/]",
         soft_wrap=True,
     )
+
+
+def show_trade_off(console: Console, report: Report) -> None:
+    """What diversity and caps cost and gain, on the half that settings may be chosen by."""
+    found = report.run.summary.get("trade_off")
+    if not found:
+        return
+    table = Table(
+        title=f"Diversity and caps: lists of {found['model']} without and with them, "
+        f"on the {found['n_users']:,} users of the select half",
+        title_justify="left", box=None, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("metric")
+    for name in ("without", "with", "difference"):
+        table.add_column(name, justify="right")
+    for row in found["figures"]:
+        interval = f"{row['difference']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
+        table.add_row(
+            f"{row['metric']}@{row['k']}", f"{row['as_said']:.4f}", f"{row['arranged']:.4f}", interval
+        )
+    console.print()
+    console.print(table)
 
 
 def show_verdict(console: Console, report: Report, *, place: str, page: Path | None = None) -> None:

@@ -237,6 +237,27 @@ class Recommender(ABC):
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """`similar_items` for known items."""
 
+    # -- explain --------------------------------------------------------------------------------------
+
+    def because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],  # noqa: ARG002
+        liked: sparse.csr_array,  # noqa: ARG002
+    ) -> NDArray[np.int32] | None:
+        """The item in each user's own history that an item on the user's list leans on most ("because you liked …").
+
+        Args:
+            users: (b,) user indices.
+            items: (b, n) their lists; −1 pads.
+            liked: (b, n_items), their histories: what is stored is liked. Nothing else is a reason.
+
+        Returns:
+            (b, n) int32 item indices, −1 where nothing in the history speaks for the item; None if this model cannot
+            say, because its scores do not come from the items of the history.
+        """
+        return None
+
     # -- keep -----------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:

@@ -33,12 +33,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Recommended:
-    """One row of a list. `model` is None in the fallback list and for similar items."""
+    """One row of a list. `model` is None in the fallback list and for similar items.
+
+    `because_of`: the title, or the id of an item without one, of what the user liked and the row leans on most.
+    """
 
     rank: int
     item: Item
     score: float
     model: str | None = None
+    because_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def show(
         user_id=user_id,
         run_id=rows[0].run_id if rows else target.live_run() or 0,
         personal=bool(rows and rows[0].is_personal),
-        rows=tuple(_recommended(row, row.model) for row in rows),
+        rows=tuple(_recommended(row, row.model, _reason(row)) for row in rows),
         liked=liked,
         liked_note=note,
     )
@@ -209,8 +213,14 @@ def _liked_before(
     return tuple(Liked(Item(*row[:3]), *row[3:]) for row in found), ""
 
 
-def _recommended(row: sa.Row[tuple[object, ...]], model: str | None = None) -> Recommended:
-    return Recommended(row.rank, Item(row.item_id, row.title, row.genres), row.score, model)
+def _recommended(
+    row: sa.Row[tuple[object, ...]], model: str | None = None, because_of: str | None = None
+) -> Recommended:
+    return Recommended(row.rank, Item(row.item_id, row.title, row.genres), row.score, model, because_of)
+
+
+def _reason(row: sa.Row[tuple[object, ...]]) -> str | None:
+    return None if row.reason_item_id is None else row.because_of or f"item {row.reason_item_id}"
 
 
 def _recorded(row: sa.Row[tuple[object, ...]]) -> RecordedRun:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from tasks.errors import CheckFailedError
 from tasks.references import Lists
+from tasks.rules import Rules
 from tasks.settings import CheckSettings, RecommendSettings
 from tasks.warehouse import run_file
 
@@ -25,6 +26,7 @@ QUERIES = (
     "warehouse/93_check_strangers.sql",
     "warehouse/94_check_variety.sql",
     "warehouse/96_check_live_lists.sql",
+    "warehouse/98_check_rules.sql",
 )
 """Each returns one row; every column is the value of the check of that name."""
 
@@ -83,6 +85,8 @@ CHECKS = (
     _none_of("seen_items", "recommended items that their user knows already", _OUR_BUG),
     _none_of("duplicate_items", "items listed twice in one list", _OUR_BUG),
     _none_of("unknown_items", "listed items that are not in the data", _OUR_BUG),
+    _none_of("blocked_items", "listed items that a rule blocks", _OUR_BUG),
+    _none_of("wrong_genres", "listed items that the allow-lists of genres leave out", _OUR_BUG),
     _none_of("unknown_users", "lists of users that are not in the data", _OUR_BUG),
     _none_of("similar_to_itself", "items called similar to themselves", _OUR_BUG),
     _none_of("rank_gaps", "rows out of the sequence 1, 2, 3 … of their list", _OUR_BUG),
@@ -163,6 +167,7 @@ def check_lists(
     recommend: RecommendSettings,
     vital_signs: Mapping[str, float | None],
     live: pa.Table | None = None,
+    rules: Rules = (),
 ) -> list[CheckResult]:
     """Measure and judge every check of `CHECKS`, in that order.
 
@@ -175,12 +180,22 @@ def check_lists(
         vital_signs: the values of those checks that are not about the lists.
         live: (user_id, item_id), the first `TOP` rows of each list that is live; None where there is nothing to
             compare with.
+        rules: of single items, that the lists were made by.
     """
     run_file(con, "warehouse/30_interactions.sql")
     run_file(con, "warehouse/90_published_lists.sql", folder=str(lists.folder), as_of=as_of)
     con.register("tops_of_live_lists", live if live is not None else _NO_LISTS)
     con.execute("create or replace temp table live_lists as from tops_of_live_lists")
     con.unregister("tops_of_live_lists")
+    ruled = {kind: [str(rule.item_id) for rule in rules if rule.rule == kind] for kind in ("block", "pin")}
+    run_file(
+        con,
+        "warehouse/97_item_status.sql",
+        blocked=ruled["block"],
+        pinned=ruled["pin"],
+        genres=list(recommend.genres),
+        without_genres=list(recommend.without_genres),
+    )
     values = dict(vital_signs)
     for query in QUERIES:
         found = run_file(

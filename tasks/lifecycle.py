@@ -20,6 +20,7 @@ from tasks.night import Night
 from tasks.progress import Watcher
 from tasks.publish import rollback
 from tasks.report import try_to_write_page
+from tasks.rules import today
 from tasks.runs import Run, Runs
 from tasks.settings import Settings
 from tasks.store import Store
@@ -79,7 +80,8 @@ def run_night(
         ):
             runs, store = Runs(home.runs), Store(home.artifacts)
             intake = plan_intake(con, home.input, settings.data)
-            mark = _fingerprint(intake.data_hash, settings, as_of, dag)
+            work = _fingerprint(intake.data_hash, settings, as_of, dag)
+            mark = fingerprint(work, target.item_rules(today()))
             if not force and not intake.new_files:
                 needless = _nothing_new(mark, runs, target)
                 if needless is not None:
@@ -88,7 +90,7 @@ def run_night(
             store.sweep()
             run = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
             run.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
-            night = Night(home, settings, run, con, target, watcher, as_of=as_of, force=force)
+            night = Night(home, settings, run, con, target, watcher, work=work, as_of=as_of, force=force)
             _mirror(night)
             try:
                 _live_through(night, flow)
@@ -114,7 +116,10 @@ def serving_url(home: Home, settings: Settings) -> str:
 
 
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag: str) -> str:
-    """Inputs + settings + source + as_of. How many fits run at once, and where lists go, change no result."""
+    """Inputs + settings + source + as_of; the rules of single items come on top.
+
+    How many fits run at once, and where lists go, change no result.
+    """
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
     )
@@ -147,7 +152,7 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
         return Outcome(
             live,
             target.place,
-            f"Nothing is new since run {live.run_id}: same input, settings and code; its lists are live. "
+            f"Nothing is new since run {live.run_id}: same input, settings, rules and code; its lists are live. "
             "--force runs all the same.",
         )
     for run in runs.all():

@@ -19,6 +19,7 @@ from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home
 from tasks.memory import peak_mb, reset_peak
 from tasks.progress import Watcher
+from tasks.rules import Rules, today
 from tasks.runs import Run, Runs, StageTime, Status
 from tasks.settings import Settings
 from tasks.store import Store
@@ -41,6 +42,8 @@ class Night:
     Attributes:
         home, settings, run, runs, store, watcher: see their classes.
         target: the serving database.
+        work: the fingerprint of the run but for the rules of single items.
+        rules: those of tonight's lists, from the recommend stage on.
         as_of: what was asked for, or None for just after the newest interaction.
         verdict, reason: how the night ends if nothing goes wrong from here on; the publish stage decides.
         force: switch even where fencing or age would hold the lists back.
@@ -55,6 +58,7 @@ class Night:
         target: Target,
         watcher: Watcher,
         *,
+        work: str,
         as_of: datetime | None,
         force: bool,
     ) -> None:
@@ -62,7 +66,8 @@ class Night:
         self.target, self.watcher = target, watcher
         self._con: duckdb.DuckDBPyConnection | None = con
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
-        self.as_of, self.force = as_of, force
+        self.work, self.as_of, self.force = work, as_of, force
+        self.rules: Rules = ()
         self.verdict: Status = "failed"
         self.reason = "it ended before publication"
         self.failed_stage = ""
@@ -135,6 +140,17 @@ class Night:
             reference = found if found is not None else self.store.make(stage, key, lambda f: build(key, f))
             timing.note = note(reference)
         return reference
+
+    def take_rules(self) -> Rules:
+        """Read the rules of single items anew: an editor may have changed them since the night began.
+
+        The run is then one of these rules, so that the next night knows whether anything is new.
+        """
+        self.rules = self.target.item_rules(today())
+        with self._writing:
+            self.run.fingerprint = fingerprint(self.work, self.rules)
+            self.runs.save(self.run)
+        return self.rules
 
     def go_on_without(self, model: str, why: str = "unknown") -> None:
         """Note that a model could not be fitted or judged, and why, if no stage of its own has said so."""

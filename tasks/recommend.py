@@ -13,13 +13,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import Progress, Recommender, TopN
-from models.interactions import load_feature_names, load_matrix
-from tasks.complete import CompletedLists, completed_lists
+from models.base import BoolArray, IntArray, Progress, Recommender, TopN
+from models.interactions import load_matrix
+from tasks.after_scoring import AfterScoring, after_scoring
+from tasks.complete import CompletedLists
 from tasks.fit import load_model
+from tasks.genres import genres_of_items
+from tasks.reasons import nameable, reasons_for
 from tasks.references import FittedModel, Lists, Snapshot
+from tasks.rules import Rules, by_index
 from tasks.settings import RecommendSettings
 from tasks.warehouse import run_file
+
+PINNED = "pinned"
+"""What stands in the column `model` where an editor's rule placed the item."""
 
 _BLOCK = 4096
 
@@ -36,6 +43,8 @@ def recommend(
     similar: Sequence[FittedModel],
     settings: RecommendSettings,
     *,
+    rules: Rules,
+    seed: int,
     progress: Progress | None = None,
     key: str,
     folder: Path,
@@ -47,8 +56,11 @@ def recommend(
         snapshot: what the models were fitted on.
         champion: whose lists the users get.
         fillers: complete the champion's short lists, in this order; the last one, popularity, makes the fallback lists.
-        similar: the models of similar items; each is asked about the items that those before it do not know.
-        settings: lengths and exclusions.
+        similar: the models of similar items; each is asked about the items that those before it do not know. They also
+            give the reasons for models that cannot say any.
+        settings: lengths, exclusions and what happens after scoring.
+        rules: of single items.
+        seed: of what is drawn at random after scoring.
         progress: called as progress(done users, all users).
         key: of the artifact.
         folder: where to write, existing.
@@ -56,46 +68,56 @@ def recommend(
     users = pq.read_table(snapshot.folder / "users.parquet")["user_id"].combine_chunks()
     items = pq.read_table(snapshot.folder / "items.parquet")["item_id"].combine_chunks()
     seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
-    completing = [load_model(filler) for filler in fillers]
+    models = [load_model(model) for model in (champion, *fillers)]
+    similar_models = [load_model(model) for model in similar]
+    resolved = by_index(rules, items.to_pylist())
+    after = after_scoring(snapshot, settings, resolved, models, seed=seed)
+    liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     rows = _write(
         folder / "recommendations.parquet",
         _list_schema(users.type, items.type),
-        _user_lists([load_model(champion), *completing], seen, users, items, settings.n, progress),
+        _user_lists(after, models, similar_models, seen, liked, users, items, progress),
     )
     n_similar = _write(
         folder / "similar_items.parquet",
         _similar_schema(items.type),
-        _similar([load_model(model) for model in similar], items, settings.similar_n),
+        _similar(similar_models, items, after, settings.similar_n),
     )
     n_fallback = _write(
         folder / "fallback_recommendations.parquet",
         _fallback_schema(items.type),
-        _fallback(completing[-1], _segments(snapshot, settings), items, settings.fallback_n),
+        _fallback(models[-1], after, _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
     return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items)
 
 
 def _user_lists(
+    after: AfterScoring,
     models: Sequence[Recommender],
+    similar: Sequence[Recommender],
     exclude: sparse.csr_array | None,
+    liked: sparse.csr_array,
     users: pa.Array,
     items: pa.Array,
-    n: int,
     progress: Progress | None,
 ) -> Iterator[pa.Table]:
-    names = pa.array([model.name for model in models])
+    names = pa.array([*(model.name for model in models), PINNED])
     for start in range(0, len(users), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(users)))
-        lists = completed_lists(models, block, n, exclude)
-        yield _list_table(lists, users.take(pa.array(block)), items, names)
+        lists = after.lists(models, block, exclude)
+        reasons = reasons_for(lists, block, models, similar, liked)
+        yield _list_table(lists, reasons, users.take(pa.array(block)), items, names)
         if progress is not None:
             progress(int(block[-1]) + 1, len(users))
 
 
-def _list_table(lists: CompletedLists, users: pa.Array, items: pa.Array, names: pa.Array) -> pa.Table:
+def _list_table(
+    lists: CompletedLists, reasons: NDArray[np.int32], users: pa.Array, items: pa.Array, names: pa.Array
+) -> pa.Table:
     row, rank, item = _flat(lists.items)
     there = (row, rank)
+    reason, model_score = reasons[there], lists.model_scores[there]
     return pa.table(
         {
             "user_id": users.take(pa.array(row)),
@@ -103,19 +125,22 @@ def _list_table(lists: CompletedLists, users: pa.Array, items: pa.Array, names: 
             "item_id": items.take(pa.array(item)),
             "score": pa.array(lists.scores[there], pa.float32()),
             "model": names.take(pa.array(lists.placed_by[there])),
-            "model_score": pa.array(lists.model_scores[there], pa.float32()),
-            "reason_item_id": pa.nulls(len(row), items.type),
+            "model_score": pa.array(model_score, pa.float32(), mask=np.isnan(model_score)),
+            "reason_item_id": items.take(pa.array(reason, mask=reason < 0)),
         }
     )
 
 
-def _similar(models: Sequence[Recommender], items: pa.Array, n: int) -> Iterator[pa.Table]:
-    for start in range(0, len(items), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(items)))
-        top = models[0].similar_items(block, n)
+def _similar(
+    models: Sequence[Recommender], items: pa.Array, after: AfterScoring, n: int
+) -> Iterator[pa.Table]:
+    listed = np.flatnonzero(~after.rules.blocked)
+    for start in range(0, len(listed), _BLOCK):
+        block = listed[start : start + _BLOCK]
+        top = _similar_to(models[0], block, after.eligible, n)
         for model in models[1:]:
             without = np.flatnonzero(top.items[:, 0] < 0)
-            found = model.similar_items(block[without], n)
+            found = _similar_to(model, block[without], after.eligible, n)
             top.items[without], top.scores[without] = found.items, found.scores
         row, rank, item = _flat(top.items)
         yield pa.table(
@@ -128,27 +153,40 @@ def _similar(models: Sequence[Recommender], items: pa.Array, n: int) -> Iterator
         )
 
 
+def _similar_to(model: Recommender, block: IntArray, eligible: BoolArray | None, n: int) -> TopN:
+    """The n most similar items that may be listed, out of up to twice as many."""
+    if eligible is None:
+        return model.similar_items(block, n)
+    found = model.similar_items(block, n + min(n, int((~eligible).sum())))
+    barred = (found.items < 0) | ~eligible[found.items]
+    order = np.argsort(barred, axis=1, kind="stable")[:, :n]
+    gone = np.take_along_axis(barred, order, axis=1)
+    return TopN(
+        np.where(gone, -1, np.take_along_axis(found.items, order, axis=1)).astype(np.int32),
+        np.where(gone, np.nan, np.take_along_axis(found.scores, order, axis=1)).astype(np.float32),
+    )
+
+
 def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
     """The items that each segment's fallback list may hold: any for `all`, those of the genre for a genre."""
     segments: Segments = {"all": None}
     if not settings.fallback_genres:
         return segments
-    by_feature = load_matrix(snapshot.folder, "item_features").tocsc()
-    for column, feature in enumerate(load_feature_names(snapshot.folder)):
-        kind, _, genre = feature.partition(":")
-        if kind == "genre" and genre == "all":
+    genres = genres_of_items(snapshot)
+    for genre in genres.names:
+        if genre == "all":
             log.warning("The genre 'all' gets no fallback list: the list of that name is everybody's.")
-        elif kind == "genre":
-            mask = np.zeros(snapshot.n_items, dtype=np.bool_)
-            mask[by_feature.indices[by_feature.indptr[column] : by_feature.indptr[column + 1]]] = True
-            segments[genre] = mask
+        else:
+            segments[genre] = genres.any_of([genre])
     return segments
 
 
-def _fallback(popularity: Recommender, segments: Segments, items: pa.Array, n: int) -> Iterator[pa.Table]:
+def _fallback(
+    popularity: Recommender, after: AfterScoring, segments: Segments, items: pa.Array, n: int
+) -> Iterator[pa.Table]:
     """A list per segment, in the order of their names."""
     for segment in sorted(segments):
-        top: TopN = popularity.recommend(np.array([0]), n, items=segments[segment])
+        top = after.only(segments[segment], n).lists([popularity], np.array([0]), None)
         _, rank, item = _flat(top.items)
         yield pa.table(
             {

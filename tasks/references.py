@@ -222,6 +222,30 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class TradeOffFigure:
+    """One metric (`ndcg` or `diversity`) at one k: of lists as the champion says, arranged, the paired difference."""
+
+    metric: str
+    k: int
+    as_said: float
+    arranged: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """What diversity and caps cost on the select half. Folder: `trade_off.json`, the figures."""
+
+    key: str
+    folder: Path
+    model: str
+    n_users: int
+    figures: tuple[TradeOffFigure, ...]
+
+
+@dataclass(frozen=True)
 class Lists:
     """What will be published. Folder, Parquet, external ids, sorted by primary key:
 

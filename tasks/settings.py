@@ -253,6 +253,25 @@ class RecommendSettings(Options):
     similar_n: int = Field(default=50, ge=1, le=10_000)
     fallback_n: int = Field(default=100, ge=1, le=10_000)
     fallback_genres: bool = True
+    genres: tuple[str, ...] = Field(default=(), description="List only items of one of these; none is all.")
+    without_genres: tuple[str, ...] = Field(default=(), description="List no item of any of these.")
+    diversity: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="0 ranks by relevance alone, 1 by difference from what stands above.",
+    )
+    max_per_genre: int = Field(
+        default=0, ge=0, le=10, description="Items of a genre among the first 10 at most; 0 is no cap."
+    )
+    new_item_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of each list for items that nobody has met, by content."
+    )
+
+    @field_validator("genres", "without_genres", mode="before")
+    @classmethod
+    def _genres_may_be_separated_by_commas(cls, value: Any) -> Any:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("similar_model")
     @classmethod

@@ -23,6 +23,7 @@ from tasks import publish as publishing
 from tasks import recommend as recommending
 from tasks import report as reporting
 from tasks import split as splitting
+from tasks import trade_off as weighing
 from tasks import utility as building
 from tasks import vital_signs
 from tasks.champion import standing
@@ -40,6 +41,7 @@ from tasks.references import (
     Lists,
     Snapshot,
     Split,
+    TradeOff,
 )
 from tasks.store import to_json
 from tasks.targets.tables import IdTypes
@@ -253,6 +255,34 @@ def choose(
     return choice
 
 
+def trade_off(
+    night: Night,
+    champion: FittedModel,
+    fillers: tuple[FittedModel, ...],
+    snapshot: Snapshot,
+    held_out: HeldOut,
+) -> TradeOff:
+    """What diversity and caps cost in accuracy and gain in diversity; only where one of them is on."""
+    judge, recommend, seed = night.settings.judge, night.settings.recommend, night.settings.run.seed
+    found = night.stored(
+        "trade_off",
+        TradeOff,
+        lambda key, folder: weighing.trade_off(
+            champion, fillers, snapshot, held_out, recommend, judge, seed=seed, key=key, folder=folder
+        ),
+        made_from=[champion.key, [f.key for f in fillers], held_out.key, recommend, judge, seed],
+        source=("tasks.trade_off",),
+        model=champion.model,
+        note=lambda made: "; ".join(
+            f"{f.metric}@{f.k} {f.as_said:.4f} → {f.arranged:.4f}" for f in made.figures
+        ),
+    )
+    night.run.summary["trade_off"] = {
+        "model": found.model, "n_users": found.n_users, "figures": [asdict(figure) for figure in found.figures],
+    }  # fmt: skip
+    return found
+
+
 def recommend(
     night: Night,
     snapshot: Snapshot,
@@ -262,7 +292,7 @@ def recommend(
 ) -> Lists:
     """Write the lists of everybody."""
     night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
-    settings = night.settings.recommend
+    settings, seed, rules = night.settings.recommend, night.settings.run.seed, night.take_rules()
     return night.stored(
         "recommend",
         Lists,
@@ -273,11 +303,21 @@ def recommend(
             fillers,
             similar,
             settings,
+            rules=rules,
+            seed=seed,
             progress=night.progress("recommend", champion.model),
             key=key,
             folder=folder,
         ),
-        made_from=[snapshot.key, champion.key, [f.key for f in fillers], [s.key for s in similar], settings],
+        made_from=[
+            snapshot.key,
+            champion.key,
+            [f.key for f in fillers],
+            [s.key for s in similar],
+            settings,
+            rules,
+            seed,
+        ],
         source=("tasks.recommend",),
         model=champion.model,
         note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",
@@ -305,6 +345,7 @@ def check(
                 recommend=settings.recommend,
                 vital_signs=intake | judging,
                 live=None if night.newer_than_this() else night.target.live_tops(checking.TOP),
+                rules=night.rules,
             )
         )
         run.summary["checks"] = [asdict(result) for result in results]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
@@ -52,6 +53,15 @@ class Popularity(Recommender):
             everybody, self.item_scores_[:, None], users, n,
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],
+        liked: sparse.csr_array,  # noqa: ARG002
+    ) -> NDArray[np.int32]:
+        """Nothing: everybody gets this list, whatever they liked."""
+        return np.full(items.shape, -1, np.int32)
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """None: that two items are both popular does not make them alike."""

@@ -14,6 +14,7 @@ from models.interactions import Interactions, MatrixName
 from models.scoring import item_item_scorer
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import product_blocks
+from models.scoring.reasons import nearest_described
 from models.scoring.selection import Selector, each_itself
 from models.search_space import Range, SearchSpace
 
@@ -146,6 +147,15 @@ class Content(ItemItemRecommender):
             self.item_profiles_, columns, items, n,
             tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=self.known_items_,
         )  # fmt: skip
+
+    def because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],
+        liked: sparse.csr_array,
+    ) -> NDArray[np.int32]:
+        """The liked item of greatest likeness: a profile is a sum of features, and no item's term stands in it."""
+        return nearest_described(items, liked, self.item_profiles_)
 
     def _columns(self, of_items: sparse.csr_array, exponent: float) -> sparse.csr_array:
         """The rows of `of_items` as columns, each times the item's popularity to a power."""

@@ -9,6 +9,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
@@ -98,7 +99,7 @@ class GraphFilter(ItemItemRecommender):
         rank = config.rank or default_rank(int(self.known_users_.sum()), int(self.known_items_.sum()))
         _, frequencies = right_singular(normalised, rank, seed=seed)
         frequencies[np.abs(frequencies) < _ROUNDING] = 0  # so that where nothing passes, scores are exactly 0
-        root = np.sqrt(np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1))[:, None]
+        root = np.sqrt(_users_of_items(matrix))[:, None]
         self.user_factors_ = multiply(matrix, (config.low_pass * frequencies / root).astype(np.float32))
         self.item_factors_ = (frequencies * root).astype(np.float32)
 
@@ -114,6 +115,15 @@ class GraphFilter(ItemItemRecommender):
 
     def _factors(self) -> Factors:
         return self.user_factors_, self.item_factors_
+
+    def _item_factors(self) -> Factors:
+        users = _users_of_items(self.profiles_)[:, None]  # D^-½ V = D⁻¹ D^½ V
+        return (self.config.low_pass * self.item_factors_ / users).astype(np.float32), self.item_factors_
+
+
+def _users_of_items(matrix: sparse.csr_array) -> NDArray[np.int64]:
+    """How many users each item has, at least 1."""
+    return np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
 
 
 def default_rank(n_users: int, n_items: int) -> int:

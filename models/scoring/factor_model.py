@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
 from models.scoring import factor_scorer
+from models.scoring.reasons import largest_terms, ones_like
 from models.scoring.selection import each_itself
 
 
@@ -50,14 +52,29 @@ class FactorRecommender(Recommender):
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """By the cosine of the item vectors; the bias, which is popularity, plays no part."""
-        norms = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
-        directions = np.divide(
-            self.item_factors_, norms, out=np.zeros_like(self.item_factors_), where=norms > 0
-        )
+        directions = self._directions()
         return factor_scorer.top_n(
             directions, directions, items, n,
             tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=self.known_items_,
         )  # fmt: skip
+
+    def because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],
+        liked: sparse.csr_array,
+    ) -> NDArray[np.int32]:
+        """The liked item of greatest cosine with the listed one: the nearest in the model's own space."""
+        directions = self._directions()
+        return largest_terms(items, ones_like(liked), left=directions, right=directions)
+
+    def _directions(self) -> FloatArray:
+        """The item vectors, of length 1 or 0."""
+        norms = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
+        directions: FloatArray = np.divide(
+            self.item_factors_, norms, out=np.zeros_like(self.item_factors_), where=norms > 0
+        )
+        return directions
 
     def _bias(self) -> FloatArray | None:
         return self.item_bias_ if self.item_bias_.size else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
 from models.scoring import item_item_scorer
 from models.scoring.item_item_scorer import Factors
+from models.scoring.reasons import largest_terms, ones_like
 
 
 class ItemItemRecommender(Recommender):
@@ -37,6 +39,19 @@ class ItemItemRecommender(Recommender):
             self.profiles_, self.similarity_, users, n,
             tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def because_of(
+        self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
+    ) -> NDArray[np.int32]:
+        """Exact: the liked item of the largest term of the score's sum."""
+        weights = sparse.csr_array(self.profiles_[users].multiply(ones_like(liked)))
+        left, right = self._item_factors() or (None, None)
+        self.similarity_.sort_indices()  # nothing to do from the second time on
+        return largest_terms(items, weights, similarity=self.similarity_, left=left, right=right)
+
+    def _item_factors(self) -> Factors | None:
+        """The factors of the score as a sum over the history: `_factors` of users are profiles · the first of these."""
+        return None
 
     def _factors(self) -> Factors | None:
         """Of users and items, for models whose scores have a part of low rank beside the similarities."""

@@ -1,7 +1,7 @@
--- A user's list with titles, and which model placed each item. because_of, the title of the item in the user's history
--- that is behind it, is null until a release fills reason_item_id.
+-- A user's list with titles and reasons: "because you liked …", and which model placed each item.
 -- Inputs:  recommendations, items; `user`, the user's id.
--- Output:  rank, item_id, title, genres, score, model, because_of; best first. No rows for a user without a list.
+-- Output:  rank, item_id, title, genres, score, model, because_of, the title of the item in the user's history that the
+--          item leans on most (null where there is none); best first. No rows for a user without a list.
 -- Grain:   one row per recommended item.
 select
     recommendations.rank,

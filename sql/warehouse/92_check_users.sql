@@ -1,28 +1,27 @@
 -- Does every user get what is owed: a list of n, or of all there is, of items not seen before.
--- Inputs:  temp view published_recommendations, temp table seen_pairs (90_published_lists.sql); $n, the length of a full
---          list; $exclude_seen.
+-- Inputs:  temp view published_recommendations, temp table seen_pairs (90_published_lists.sql); temp table item_status
+--          (97_item_status.sql); $n, the length of a full list; $exclude_seen.
 -- Output:  one row, one column per check. user_coverage is a share of the users with an interaction; the others count.
--- What is owed comes from the clean tables alone, never from what is published: every item that anybody touched can
--- complete a list, so each list holds n of those that its user has not seen, or all of them. A user who is owed nothing
--- is covered. A list may be longer than what is owed by items that nobody touched, if they have genres.
-with listable as (
-    select item_id, true as is_touched from seen_pairs
-    union
-    select item_id, false as is_touched from items where len(genres) > 0
-),
-there_is as (
+-- What is owed comes from the clean tables alone, never from what is published: every allowed item that anybody touched
+-- can complete a list, so each list holds n of those that its user has not seen, or all of them. A user who is owed
+-- nothing is covered. A list may be longer than what is owed by items that nobody touched, if they have genres, and by
+-- pinned ones.
+with there_is as (
     select
-        count(distinct item_id) filter (is_touched) as touched,
-        count(distinct item_id) as listable
-    from listable
+        count(*) filter (is_touched and is_allowed) as touched,
+        count(*) filter ((is_touched or is_described) and is_allowed or is_pinned) as listable
+    from item_status
+    where not is_blocked
 ),
 owed as (
     select
         user_id,
-        count(*) filter ($exclude_seen) as seen,
+        count(*) filter ($exclude_seen and not is_blocked and is_allowed) as seen,
+        count(*) filter ($exclude_seen and not is_blocked and (is_allowed or is_pinned)) as seen_or_pinned,
         least($n, any_value(touched) - seen) as items,
-        least($n, any_value(listable) - seen) as at_most
+        least($n, any_value(listable) - seen_or_pinned) as at_most
     from seen_pairs
+    join item_status using (item_id)
     cross join there_is
     group by user_id
 ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
 from tasks.references import IdType
+from tasks.rules import Rule, Rules
 from tasks.targets import tables
 from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes, Kind
 from tasks.warehouse import SQL
@@ -59,6 +60,7 @@ class Target(ABC):
         self.place = place
         self.owner = owner
         sa.event.listen(engine, "handle_error", self._translate)
+        self._version = 0
         self._ids = self._stamped_ids()
 
     # -- one per kind of database ---------------------------------------------------------------------
@@ -126,12 +128,23 @@ class Target(ABC):
         """
         if self._ids is None:
             self._create_schema(ids)
-        elif self._ids != ids:
+            return
+        if self._ids != ids:
             mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self._ids))
             raise UsageError(
                 f"{self.place} was made for {theirs}, but tonight's data has {mine}.",
                 "Set data.user_id and data.item_id to the first night's types, or publish to a new database.",
             )
+
+        if self._version < SCHEMA_VERSION:
+            self._upgrade(ids)
+
+    def _upgrade(self, ids: IdTypes) -> None:
+        """Give a database of an older version the tables that it lacks; none has changed so far."""
+        with self.write() as con:
+            tables.fixed_tables(ids).create_all(con)
+            con.execute(tables.schema_version.update().values(version=SCHEMA_VERSION))
+        self._version = SCHEMA_VERSION
 
     def _create_schema(self, ids: IdTypes) -> None:
         schema = tables.fixed_tables(ids)
@@ -146,7 +159,7 @@ class Target(ABC):
                 )
             )
             con.execute(tables.active_run.insert().values(run_id=None))
-        self._ids = ids
+        self._ids, self._version = ids, SCHEMA_VERSION
 
     def _stamped_ids(self) -> IdTypes | None:
         """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""
@@ -169,6 +182,7 @@ class Target(ABC):
                 f"{self.place} belongs to another home ({found.owner}), not to this one ({self.owner}).",
                 "Give each home a serving database of its own: RECS_PUBLISH__URL.",
             )
+        self._version = found.version
         return IdTypes(found.user_id_type, found.item_id_type)
 
     # -- what is in it --------------------------------------------------------------------------------
@@ -218,6 +232,19 @@ class Target(ABC):
                 [pa.record_batch([*map(list, zip(*block, strict=True))], schema=schema) for block in blocks],
                 schema,
             )
+
+    def item_rules(self, day: date) -> Rules:
+        """The rules that count on `day`, oldest first; none in a database made before there were any."""
+        if not self.claimed:
+            return ()
+        rules = tables.rules_table(self.ids)
+        begun = sa.or_(rules.c.valid_from.is_(None), rules.c.valid_from <= day)
+        not_over = sa.or_(rules.c.valid_until.is_(None), rules.c.valid_until >= day)
+        with self.read() as con:
+            if not sa.inspect(con).has_table(rules.name):
+                return ()
+            found = con.execute(sa.select(rules).where(begun, not_over).order_by(rules.c.rule_id))
+            return tuple(Rule(row.rule, row.item_id, row.position, row.strength) for row in found)
 
     def query(self, file: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """The rows of the one query in sql/`file`, whose `:parameters` are bound."""

@@ -21,7 +21,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PREVIOUS = "previous_recommendations"
 """A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by one whenever a table below changes; a newer database than the code is refused."""
 
 
@@ -123,6 +123,7 @@ def fixed_tables(ids: IdTypes) -> sa.MetaData:
     for table in _metadata.sorted_tables:
         table.to_metadata(metadata)
     items_table(ids, metadata)
+    rules_table(ids, metadata)
     return metadata
 
 
@@ -134,6 +135,32 @@ def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
         sa.Column("item_id", _ID_TYPES[ids.item], primary_key=True, autoincrement=False),
         sa.Column("title", sa.Text),
         sa.Column("genres", sa.Text),
+    )
+
+
+def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
+    """The one table that people write: `item_rules`. What makes no sense is refused as it is written."""
+    days = ("valid_from", "valid_until")
+    return sa.Table(
+        "item_rules",
+        metadata if metadata is not None else sa.MetaData(),
+        sa.Column("rule_id", sa.Integer, primary_key=True),
+        sa.Column("rule", sa.Text, sa.CheckConstraint("rule in ('block', 'pin', 'boost')"), nullable=False),
+        sa.Column("item_id", _ID_TYPES[ids.item], nullable=False),
+        sa.Column("position", sa.Integer),
+        sa.Column("strength", sa.Double),
+        *(sa.Column(day, sa.Date) for day in days),
+        sa.Column("note", sa.Text),
+        sa.CheckConstraint("position is null or (rule = 'pin' and position >= 1)"),
+        sa.CheckConstraint("(rule = 'boost') = (strength is not null)"),
+        sa.CheckConstraint("strength between -10 and 10"),
+        sa.CheckConstraint("valid_from <= valid_until"),
+        # SQLite has no type for days: any other way of writing one would be compared as text.
+        *(sa.CheckConstraint(f"{day} is date({day})").ddl_if(dialect="sqlite") for day in days),
+        *(
+            sa.CheckConstraint(f"typeof({name}) in ({kinds}, 'null')").ddl_if(dialect="sqlite")
+            for name, kinds in (("position", "'integer'"), ("strength", "'real'"))
+        ),
     )
 
 

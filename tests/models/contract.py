@@ -72,6 +72,18 @@ class RecommenderContract:
     def world(self) -> Interactions:
         return small_world()
 
+    def test_reasons_are_other_items_that_the_user_liked(self, world: Interactions) -> None:
+        model = self.fitted(world)
+        users = np.arange(N_USERS)
+        lists = model.recommend(users, 15).items
+        reasons = model.because_of(users, lists, world.positive)
+        if reasons is not None:
+            row, place = np.nonzero(reasons >= 0)
+            assert (reasons.shape, reasons.dtype) == (lists.shape, np.int32)
+            assert (lists[row, place] >= 0).all()
+            assert (world.positive.toarray()[row, reasons[row, place]] != 0).all()
+            assert (reasons[row, place] != lists[row, place]).all()
+
     def test_lists_are_well_formed(self, world: Interactions) -> None:
         model = self.fitted(world)
         top = model.recommend(np.arange(N_USERS), 15, exclude=world.seen)

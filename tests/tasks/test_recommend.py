@@ -14,6 +14,7 @@ from models.content.profiles import Content
 from models.interactions import Interactions
 from tasks.recommend import recommend
 from tasks.references import FittedModel, Lists, Snapshot
+from tasks.rules import Rules
 from tasks.settings import RecommendSettings
 from tests.tasks.logs import Log, make_clean_tables
 
@@ -25,7 +26,9 @@ COLUMNS = {
 }
 
 
-def lists_of(con, folder: Path, likes: np.ndarray, settings: RecommendSettings, **genres: list[int]) -> Lists:
+def lists_of(
+    con, folder: Path, likes: np.ndarray, settings: RecommendSettings, rules: Rules = (), **genres: list[int]
+) -> Lists:
     """Popularity, completed by content: user u is called 100 + u, item i 200 + i; `genres` name their items."""
     n_users, n_items = likes.shape
     makes = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
@@ -56,6 +59,8 @@ def lists_of(con, folder: Path, likes: np.ndarray, settings: RecommendSettings, 
         (content, popular),
         (popular, content),
         settings,
+        rules=rules,
+        seed=1,
         key="k",
         folder=makes["lists"],
     )

@@ -54,16 +54,16 @@ def run(con: sqlite3.Connection, file: str, **parameters: object) -> list[tuple]
 
 def test_login_returns_the_personal_list(con: sqlite3.Connection) -> None:
     assert run(con, "serving/login.sql", user=1, n=10) == [
-        (1, 1, "Alien", "Horror|Sci-Fi", -1.0, "als", 1, 2),
-        (2, 2, "Brazil", "Sci-Fi", -2.0, "als", 1, 2),
+        (1, 1, "Alien", "Horror|Sci-Fi", -1.0, "als", 1, 2, None, None),
+        (2, 2, "Brazil", "Sci-Fi", -2.0, "als", 1, 2, 3, "Clue"),
     ]
     assert len(run(con, "serving/login.sql", user=1, n=1)) == 1
 
 
 def test_login_returns_the_fallback_to_strangers(con: sqlite3.Connection) -> None:
     assert run(con, "serving/login.sql", user=9, n=10) == [
-        (1, 4, None, None, 9.0, None, 0, 2),
-        (2, 3, "Clue", None, 8.0, None, 0, 2),
+        (1, 4, None, None, 9.0, None, 0, 2, None, None),
+        (2, 3, "Clue", None, 8.0, None, 0, 2, None, None),
     ]
 
 

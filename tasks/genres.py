@@ -1,0 +1,58 @@
+"""The genres of the items of a snapshot, and which items the allow-lists let through."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.interactions import load_feature_names, load_matrix
+from tasks.errors import UsageError
+from tasks.references import Snapshot
+from tasks.settings import RecommendSettings
+
+log = logging.getLogger(__name__)
+
+
+class Genres(NamedTuple):
+    """`matrix` (n_items, n_genres) stores an entry for every genre of every item; `names` name its columns."""
+
+    names: tuple[str, ...]
+    matrix: sparse.csr_array
+
+    def any_of(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """(n_items,) which items have at least one of these genres."""
+        chosen = np.isin(self.names, list(names)).astype(np.float32)
+        return np.asarray(self.matrix @ chosen) > 0
+
+
+def genres_of_items(snapshot: Snapshot) -> Genres:
+    """What the catalogue says; features that are no genres, the tags, are left out."""
+    features = load_matrix(snapshot.folder, "item_features").tocsc()
+    kinds = [name.partition(":") for name in load_feature_names(snapshot.folder)]
+    columns = [column for column, (kind, _, _) in enumerate(kinds) if kind == "genre"]
+    return Genres(tuple(kinds[c][2] for c in columns), sparse.csr_array(features[:, columns]))
+
+
+def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.bool_] | None:
+    """Those with one of `recommend.genres`, if it names any, and none of `without_genres`. None: all of them.
+
+    Raises:
+        UsageError: nothing is allowed.
+    """
+    if not settings.genres and not settings.without_genres:
+        return None
+    for name in sorted({*settings.genres, *settings.without_genres} - {*genres.names}):
+        log.warning("No item has the genre %r that recommend.genres or without_genres names.", name)
+    wanted = genres.any_of(settings.genres) if settings.genres else True
+    allowed: NDArray[np.bool_] = wanted & ~genres.any_of(settings.without_genres)
+    if not allowed.any():
+        known = ", ".join(sorted(genres.names)) or "none"
+        raise UsageError(
+            "No item is of recommend.genres and of none of recommend.without_genres.", f"There are: {known}"
+        )
+    return allowed

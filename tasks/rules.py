@@ -1,0 +1,95 @@
+"""What editors say about single items: the table `item_rules` of the serving database, read once a night.
+
+    block   the item stands in no list of any kind
+    pin     it stands at `position`, or on top, for everybody who has not seen it
+    boost   its relevance is raised by `strength` for everybody; below zero, lowered
+
+A rule counts from `valid_from` to `valid_until`, both included, where it has them: days in UTC of the calendar on the
+wall, not of the data, for they say when readers see the lists.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row that counts tonight. `position` is of pins, from 1 and None for the top; `strength` is of boosts."""
+
+    rule: Literal["block", "pin", "boost"]
+    item_id: int | str
+    position: int | None
+    strength: float | None
+
+
+Rules = tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class ItemRules:
+    """Rules by item index.
+
+    Attributes:
+        blocked: (n_items,).
+        pinned: item → position, from 1 or None for the top, in the order in which they were made.
+        boosts: (n_items,) float32, 0 for most.
+    """
+
+    blocked: NDArray[np.bool_]
+    pinned: Mapping[int, int | None]
+    boosts: NDArray[np.float32]
+
+    def places(self, n: int) -> dict[int, int]:
+        """Place, from 0, → pinned item, in a list of n: those with a position first, then those for the top.
+
+        Where a place is taken the next free one serves; who finds none is left out.
+        """
+        taken: dict[int, int] = {}
+        for item, position in sorted(self.pinned.items(), key=lambda pin: (pin[1] is None, pin[1] or 0)):
+            free = (place for place in range((position or 1) - 1, n) if place not in taken)
+            place = next(free, None)
+            if place is not None:
+                taken[place] = item
+        return taken
+
+
+def today() -> date:
+    """The day that decides which rules count."""
+    return datetime.now(UTC).date()
+
+
+def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
+    """Rules of items that the data does not know are left out, with a warning that names them.
+
+    A blocked item is not pinned; of two pins of one item the first counts; boosts of one item add up.
+    """
+    index = {item: number for number, item in enumerate(item_ids)} if rules else {}
+    unknown = [f"{rule.item_id} ({rule.rule})" for rule in rules if rule.item_id not in index]
+    if unknown:
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        log.warning("Rules name items that are not in the data: %s%s.", ", ".join(unknown[:_SHOWN]), more)
+    blocked, boosts = np.zeros(len(item_ids), np.bool_), np.zeros(len(item_ids), np.float32)
+    pinned: dict[int, int | None] = {}
+    for rule in rules:
+        item = index.get(rule.item_id)
+        if item is None:
+            continue
+        if rule.rule == "block":
+            blocked[item] = True
+        elif rule.rule == "boost":
+            boosts[item] += rule.strength or 0
+        else:
+            pinned.setdefault(item, rule.position)
+    return ItemRules(blocked, {i: p for i, p in pinned.items() if not blocked[i]}, boosts)

@@ -1,0 +1,108 @@
+"""Rules of single items from an editor's SQL to the published lists, in nights without Prefect."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tasks import stages
+from tasks.configure import load_settings
+from tasks.home import Home, open_home
+from tasks.lifecycle import Outcome, run_night
+from tasks.night import Night
+from tasks.progress import Nobody
+
+HEADER = "userId,movieId,rating,timestamp\n"
+RATINGS = [(user, item) for user in range(1, 9) for item in range(1, 13) if (user + item) % 3]
+GENRES = {item: "Drama" if item % 2 else "Crime" for item in range(1, 13)}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    raw = tmp_path / "shop"
+    raw.mkdir()
+    rows = [f"{user},{item},{4 + user % 2},{1_600_000_000 + user * item}\n" for user, item in RATINGS]
+    (raw / "ratings.csv").write_text(HEADER + "".join(rows))
+    films = [f"{item},Film {item},{genre}\n" for item, genre in GENRES.items()]
+    (raw / "movies.csv").write_text("movieId,title,genres\n" + "".join(films))
+    return open_home(str(raw), tmp_path / "home")
+
+
+def publish_als(night: Night) -> None:
+    data = stages.clean(night, stages.land(night))
+    snapshot = stages.utility(night, stages.everything(night, data))
+    content, popularity, als = (
+        stages.fit(night, snapshot, name) for name in ("content", "popularity", "als")
+    )
+    lists = stages.recommend(night, snapshot, als, (content, popularity), (content, popularity))
+    stages.publish(night, data, lists, stages.check(night, data, lists))
+
+
+def one_night(home: Home, *settings: str) -> Outcome:
+    chosen = load_settings(None, ("recommend.n=3", "models.als.factors=2", *settings))
+    return run_night(home, chosen, publish_als, Nobody())
+
+
+def sql(home: Home, statement: str) -> list[tuple]:
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        rows = con.execute(statement).fetchall()
+    con.close()
+    return rows
+
+
+def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home: Home) -> None:
+    assert one_night(home).run.status == "published"
+    assert one_night(home).nothing_new
+    before = sql(home, "select item_id from recommendations")
+    blocked = before[0][0]
+    pinned = next(item for item in GENRES if item != blocked)
+    sql(home, f"insert into item_rules (rule, item_id) values ('block', {blocked}), ('pin', {pinned})")
+
+    outcome = one_night(home)
+    assert not outcome.nothing_new
+    assert outcome.run.status == "published", outcome.run.reason
+    for view in ("recommendations", "similar_items", "fallback_recommendations"):
+        rows = sql(home, f"select * from {view} where item_id = {blocked}")
+        assert rows == [], view
+    assert sql(home, f"select * from similar_items where similar_item_id = {blocked}") == []
+    unaware = {user for (user,) in sql(home, "select user_id from recommendations")} - {
+        user for user, item in RATINGS if item == pinned
+    }
+    assert unaware
+    on_top = sql(home, f"select user_id, model, model_score from recommendations where item_id = {pinned}")
+    assert sorted(on_top) == [(user, "pinned", None) for user in sorted(unaware)]
+    assert sql(home, "select item_id from fallback_recommendations where segment = 'all' and rank = 1") == [
+        (pinned,)
+    ]
+    assert one_night(home).nothing_new
+
+
+def test_a_rule_that_is_over_is_something_new_too(home: Home) -> None:
+    one_night(home)
+    sql(
+        home,
+        "insert into item_rules (rule, item_id, valid_until) "
+        "select 'block', item_id, date('now', '+2 days') from items limit 1",
+    )
+    one_night(home)
+    assert one_night(home).nothing_new
+    sql(home, "update item_rules set valid_until = date('now', '-1 day')")
+    outcome = one_night(home)
+    assert not outcome.nothing_new
+    assert outcome.run.status == "published"
+
+
+def test_lists_hold_allowed_genres_only(home: Home) -> None:
+    outcome = one_night(home, "recommend.genres=Drama")
+    assert outcome.run.status == "published", outcome.run.reason
+    listed = "select item_id from recommendations union select similar_item_id from similar_items"
+    assert {GENRES[item] for (item,) in sql(home, listed)} == {"Drama"}
+
+
+def test_reasons_are_what_the_user_liked(home: Home) -> None:
+    one_night(home)
+    reasons = sql(
+        home, "select user_id, reason_item_id from recommendations where reason_item_id is not null"
+    )
+    assert reasons
+    assert set(reasons) <= set(RATINGS)
