@@ -83,7 +83,7 @@ class AfterScoring:
         parts = [
             self._pinned(users, exclude, len(models)),
             found._replace(scores=relevance),
-            self._boosted(models[0], users, exclude, found.items, low, span),
+            self._boosted(models[0], users, exclude, low, span),
             self._new(models, users, exclude, more),
         ]
         offered = CompletedLists(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
@@ -126,11 +126,10 @@ class AfterScoring:
         model: Recommender,
         users: IntArray,
         exclude: sparse.csr_array | None,
-        offered: NDArray[np.int32],
         low: FloatArray,
         span: FloatArray,
     ) -> CompletedLists:
-        """Boosted items that the model ranks below what is `offered`, and that their boost lifts into its range."""
+        """Boosted items from below the model's last candidate, as far as their boost lifts them into the range."""
         raised = self.rules.boosts > 0
         if self.eligible is not None:
             raised &= self.eligible
@@ -138,9 +137,7 @@ class AfterScoring:
             return _nothing(len(users))
         found = model.recommend(users, min(int(raised.sum()), self.n), exclude=exclude, items=raised)
         relevance = ((found.scores - low) / span).astype(np.float32)
-        row = np.arange(len(users), dtype=np.int64)[:, None] * len(raised)
-        lifted = (relevance + self.rules.boosts[found.items] >= 0) & (found.items >= 0)
-        lifted &= ~np.isin(row + found.items, (row + offered)[offered >= 0])
+        lifted = (relevance <= 0) & (relevance + self.rules.boosts[found.items] >= 0)
         order = np.argsort(~lifted, axis=1, kind="stable")[:, : int(lifted.sum(axis=1).max(initial=0))]
         there = np.take_along_axis(lifted, order, axis=1)
         return CompletedLists(
