@@ -151,7 +151,12 @@ def judge_blend(
 
 
 def weigh_diversity(
-    night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], fillers: Fillers, held_out: HeldOut, name: str
+    night: Night,
+    before: Snapshot,
+    fitted: tuple[FittedModel, ...],
+    fillers: Fillers,
+    held_out: HeldOut,
+    name: str,
 ) -> None:
     """Where lists are diversified or capped: what it costs the champion, fitted on what lies before the split."""
     asked = night.settings.recommend

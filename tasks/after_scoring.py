@@ -129,7 +129,7 @@ class AfterScoring:
         low: FloatArray,
         span: FloatArray,
     ) -> CompletedLists:
-        """Boosted items wherever the model ranks them: they may come from below the other candidates."""
+        """Boosted items from below the model's last candidate, as far as their boost lifts them into the range."""
         raised = self.rules.boosts > 0
         if self.eligible is not None:
             raised &= self.eligible
@@ -137,7 +137,15 @@ class AfterScoring:
             return _nothing(len(users))
         found = model.recommend(users, min(int(raised.sum()), self.n), exclude=exclude, items=raised)
         relevance = ((found.scores - low) / span).astype(np.float32)
-        return CompletedLists(found.items, relevance, found.scores, np.zeros(found.items.shape, np.int8))
+        lifted = (relevance <= 0) & (relevance + self.rules.boosts[found.items] >= 0)
+        order = np.argsort(~lifted, axis=1, kind="stable")[:, : int(lifted.sum(axis=1).max(initial=0))]
+        there = np.take_along_axis(lifted, order, axis=1)
+        return CompletedLists(
+            np.where(there, np.take_along_axis(found.items, order, axis=1), -1).astype(np.int32),
+            np.take_along_axis(relevance, order, axis=1),
+            np.take_along_axis(found.scores, order, axis=1),
+            np.zeros(order.shape, np.int8),
+        )
 
     def _new(
         self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None, more: int

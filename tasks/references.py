@@ -244,6 +244,11 @@ class TradeOff:
     n_users: int
     figures: tuple[TradeOffFigure, ...]
 
+    @property
+    def in_short(self) -> str:
+        """Every figure without and with."""
+        return "; ".join(f"{f.metric}@{f.k} {f.as_said:.4f} → {f.arranged:.4f}" for f in self.figures)
+
 
 @dataclass(frozen=True)
 class Lists:

@@ -261,7 +261,7 @@ def trade_off(
     fillers: tuple[FittedModel, ...],
     snapshot: Snapshot,
     held_out: HeldOut,
-) -> TradeOff:
+) -> None:
     """What diversity and caps cost in accuracy and gain in diversity; only where one of them is on."""
     judge, recommend, seed = night.settings.judge, night.settings.recommend, night.settings.run.seed
     found = night.stored(
@@ -273,14 +273,9 @@ def trade_off(
         made_from=[champion.key, [f.key for f in fillers], held_out.key, recommend, judge, seed],
         source=("tasks.trade_off",),
         model=champion.model,
-        note=lambda made: "; ".join(
-            f"{f.metric}@{f.k} {f.as_said:.4f} → {f.arranged:.4f}" for f in made.figures
-        ),
+        note=lambda made: made.in_short,
     )
-    night.run.summary["trade_off"] = {
-        "model": found.model, "n_users": found.n_users, "figures": [asdict(figure) for figure in found.figures],
-    }  # fmt: skip
-    return found
+    night.run.summary["trade_off"] = to_json(found)
 
 
 def recommend(
@@ -293,6 +288,7 @@ def recommend(
     """Write the lists of everybody."""
     night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
     settings, seed, rules = night.settings.recommend, night.settings.run.seed, night.take_rules()
+    models = [snapshot.key, champion.key, [filler.key for filler in fillers], [each.key for each in similar]]
     return night.stored(
         "recommend",
         Lists,
@@ -309,15 +305,7 @@ def recommend(
             key=key,
             folder=folder,
         ),
-        made_from=[
-            snapshot.key,
-            champion.key,
-            [f.key for f in fillers],
-            [s.key for s in similar],
-            settings,
-            rules,
-            seed,
-        ],
+        made_from=[*models, settings, rules, seed],
         source=("tasks.recommend",),
         model=champion.model,
         note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",

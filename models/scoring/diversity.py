@@ -225,12 +225,20 @@ def _devalue(worth: Any, nearest: Any, products: Any, diversity: Any) -> None:
             worth[column] -= diversity * further
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath={"contract"})
 def _multiply(directions: Any, column: Any, products: Any) -> None:
-    """The products of one candidate with all: factor by factor, so that the inner loop fills the machine's vectors."""
+    """The products of one candidate with all: factor by factor, so that the inner loop fills the machine's vectors.
+
+    Four factors in one pass: a product is read and written once for four.
+    """
     products[:] = 0
-    for f in range(len(directions)):
-        factor = directions[f, column]
-        line = directions[f]
+    whole = len(directions) // 4 * 4
+    for f in range(0, whole, 4):
+        first, second, third, fourth = directions[f], directions[f + 1], directions[f + 2], directions[f + 3]
+        a, b, c, d = first[column], second[column], third[column], fourth[column]
+        for other in range(len(products)):
+            products[other] += a * first[other] + b * second[other] + c * third[other] + d * fourth[other]
+    for f in range(whole, len(directions)):
+        factor, line = directions[f, column], directions[f]
         for other in range(len(products)):
             products[other] += factor * line[other]

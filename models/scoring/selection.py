@@ -63,9 +63,9 @@ class Selector:
     def select(self, start: int, scores: FloatArray) -> None:
         """Fill the lists from row `start` on; the masks overwrite `scores`, (block, n_items) float32."""
         rows = slice(start, start + len(scores))
-        if len(self._hidden):
-            scores[:, self._hidden] = -np.inf
         with one_launch:
+            if len(self._hidden):
+                _hide(scores, self._hidden)
             if self._exclude is not None:
                 _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
             _select(
@@ -85,6 +85,14 @@ def each_itself(n_items: int) -> sparse.csr_array:
 def block_rows(n_items: int) -> int:
     """How many rows of `n_items` scores to hold at a time, so that memory stays bounded."""
     return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
+
+
+@numba.njit(parallel=True, cache=True)
+def _hide(scores: Any, items: Any) -> None:
+    """Set the same items to −inf in every row: numpy takes longer for that than the product for its scores."""
+    for row in numba.prange(len(scores)):
+        for item in items:
+            scores[row, item] = -np.inf
 
 
 @numba.njit(parallel=True, cache=True)
