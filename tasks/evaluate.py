@@ -38,26 +38,39 @@ def evaluate(
     key: str,
     folder: Path,
 ) -> Evaluation:
-    """Rank all items that the training part knows, seen ones masked, and keep each held-out user's metrics.
-
-    As in published lists, the fillers complete what the model can rank fewer than k items for. Unlike there, seen
-    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out. So are
-    items that nobody touched before the cutoff: they are never relevant, but `content` could list them.
-    """
+    """Rank for the held-out users and keep what each of them got: see `held_out_lists` and `judge_lists`."""
     started = time.perf_counter()
     models = [load_model(each) for each in (fitted, *fillers)]
-    seen = load_matrix(snapshot.folder, "seen")
-    users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
-    touched = np.bincount(seen.indices, minlength=seen.shape[1]) > 0
-    lists = np.full((len(users), max(settings.k)), -1, np.int32)
-    for start in range(0, len(users), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(users)))
-        lists[block] = completed_lists(models, users[block], max(settings.k), seen, touched).items
-        if progress is not None:
-            progress(block.stop, len(users))
+    lists = held_out_lists(models, snapshot, held_out, max(settings.k), progress=progress)
     judge_lists(lists, held_out, settings.k, folder)
     judge_ratings(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3))
+
+
+def held_out_lists(
+    models: Sequence[Recommender],
+    snapshot: Snapshot,
+    held_out: HeldOut,
+    n: int,
+    *,
+    progress: Progress | None = None,
+) -> NDArray[np.int32]:
+    """Rank all items that the training part knows, seen ones masked: (n_users, n) in the order of `HeldOut`, −1 pads.
+
+    As in published lists, the other models complete what the first can rank fewer than n items for. Unlike there, seen
+    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out. So are
+    items that nobody touched before the cutoff: they are never relevant, but `content` could list them.
+    """
+    seen = load_matrix(snapshot.folder, "seen")
+    users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
+    touched = np.bincount(seen.indices, minlength=seen.shape[1]) > 0
+    lists = np.full((len(users), n), -1, np.int32)
+    for start in range(0, len(users), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(users)))
+        lists[block] = completed_lists(models, users[block], n, seen, touched).items
+        if progress is not None:
+            progress(block.stop, len(users))
+    return lists
 
 
 def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:

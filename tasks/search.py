@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base import Progress
+from models.evaluation.metrics import ranking_metrics
+from models.interactions import load_matrix
 from models.registry import recommender_class
 from models.search_space import Choice, SearchSpace
 from tasks.errors import NightError
-from tasks.evaluate import evaluate
+from tasks.evaluate import held_out_lists
 from tasks.fingerprints import fingerprint, library_versions, source_hash
-from tasks.fit import fit
+from tasks.fit import fit, load_model
 from tasks.settings import Settings
 from tasks.tuning_window import Part, Window
 
@@ -91,7 +93,7 @@ class Search:
         self.config = settings.models.config(model)
         recommender = recommender_class(model)
         metric = settings.judge.champion_metric
-        self._judge = settings.judge.model_copy(update={"k": (int(metric.partition("@")[2]),)})
+        self._k = int(metric.partition("@")[2])
         key = fingerprint(
             window.data_key, settings.split, settings.utility, settings.run.seed, metric, self.config,
             {field: repr(where) for field, where in space.items()},
@@ -214,13 +216,11 @@ class Search:
             key="",
             folder=scratch,
         )
-        judged = evaluate(
-            fitted, part.fillers, part.snapshot, part.held_out, self._judge, key="", folder=scratch
-        )
-        with np.load(judged.folder / "per_user.npz", allow_pickle=False) as per_user:
-            values: NDArray[np.float64] = per_user[self.settings.judge.champion_metric]
+        models = [load_model(each) for each in (fitted, *part.fillers)]
+        lists = held_out_lists(models, part.snapshot, part.held_out, self._k)
         shutil.rmtree(scratch)
-        return values
+        relevant = load_matrix(part.held_out.folder, "relevant")
+        return ranking_metrics(lists, relevant, [self._k])[self.settings.judge.champion_metric]
 
     # -- what came of it --------------------------------------------------------------------------------
 
