@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 
@@ -69,23 +70,28 @@ class _TorchLimit:
 
 
 class _BlasLimit:
-    """The limit of one thread, and how many blocks it holds for."""
+    """The limit of one thread, and how many blocks it holds for.
+
+    All calls come from one thread: threadpoolctl obeys only the first thread that ever limits OpenBLAS (since 3.8), and
+    leaves what others ask of it undone without a word.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._blocks = 0
+        self._caller = ThreadPoolExecutor(1, thread_name_prefix="blas-limit")
 
     def enter(self) -> None:
         with self._lock:
             if self._blocks == 0:
-                self._limits = threadpool_limits(1, "blas")
+                self._limits = self._caller.submit(threadpool_limits, 1, "blas").result()
             self._blocks += 1
 
     def leave(self) -> None:
         with self._lock:
             self._blocks -= 1
             if self._blocks == 0:
-                self._limits.restore_original_limits()
+                self._caller.submit(self._limits.restore_original_limits).result()
 
 
 _torch_limit = _TorchLimit()
