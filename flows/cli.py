@@ -1,4 +1,7 @@
-"""The command line `recs`: what a person types and a scheduler calls. Exit codes: docs/night.md."""
+"""The command line `recs`: what a person types and a scheduler calls. Exit codes: docs/night.md.
+
+Each command imports what it needs: who asks for a list does not wait for what trains models.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,10 @@ from typing import Annotated
 
 import typer
 
-from flows import lists, tables
-from flows.comparison import show_comparison
 from flows.console import Terminal, complain, out
-from flows.prefect_home import settle_in
-from flows.schedule import schedule_text
-from flows.tune import TuneTerminal, show_tuning
-from tasks import browse
-from tasks.compare import compare as compare_runs
 from tasks.configure import load_settings, tuned_in_use
-from tasks.datasets.fetch import fetch as fetch_dataset
-from tasks.datasets.generate import generate_demo
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, UsageError, plain
 from tasks.home import BUILT_IN, existing_home, open_home
-from tasks.lifecycle import plain, roll_back, run_night, serving_url
-from tasks.report import page_path, read_report, read_runs, write_page
-from tasks.targets.registry import read_target
-from tasks.tune import budget_seconds, spaces
-from tasks.tune import tune as tune_models
 
 app = typer.Typer(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
@@ -80,6 +69,11 @@ def run(
     Exit codes: 0 done or nothing new, 1 failed, 2 usage or settings, 3 a check held the lists back, 4 another night
     is running.
     """
+    from flows.prefect_home import settle_in
+    from flows.tables import show_report
+    from tasks.lifecycle import run_night
+    from tasks.report import page_path, read_report
+
     overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models else ()))
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
@@ -95,13 +89,13 @@ def run(
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
     else:
         page = page_path(where, outcome.run)
-        tables.show_report(out, read_report(where, outcome.run.run_id), place=outcome.place, page=page)
+        show_report(out, read_report(where, outcome.run.run_id), place=outcome.place, page=page)
     raise typer.Exit(outcome.exit_code)
 
 
 def _flow(night: object) -> None:
     """Prefect is imported only when a night really runs: it takes a second, and reads its environment then."""
-    from flows.nightly import run_flow  # noqa: PLC0415
+    from flows.nightly import run_flow
 
     run_flow(night)  # type: ignore[arg-type]
 
@@ -141,6 +135,9 @@ def tune(
 
     Exit codes: 0 done, better settings or not; 1 failed; 2 usage or settings; 4 a night or another tune is running.
     """
+    from flows.tune import TuneTerminal, show_tuning
+    from tasks.tune import budget_seconds, spaces, tune
+
     seconds = budget_seconds(budget)
     settings = load_settings(config, tuple(set_ or ()))
     names = tuple((models or "").replace(",", " ").split())
@@ -148,7 +145,7 @@ def tune(
     where = open_home(dataset, home, name, data=settings.data)
     with TuneTerminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
-        found = tune_models(where, settings, names, terminal, seconds=seconds, trials=trials)
+        found = tune(where, settings, names, terminal, seconds=seconds, trials=trials)
     show_tuning(out, found, where.tuned)
 
 
@@ -159,10 +156,14 @@ def show(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show what a user gets at login beside what that user liked before, to judge the list by eye."""
+    from flows.lists import show_list
+    from tasks.browse import show
+    from tasks.targets.registry import read_target, serving_url
+
     where, settings = existing_home(home), load_settings()
     with read_target(serving_url(where, settings)) as target:
-        found = browse.show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
-    lists.show_list(out, found)
+        found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
+    show_list(out, found)
 
 
 @app.command()
@@ -172,18 +173,27 @@ def similar(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show the items most like one."""
+    from flows.lists import show_similar
+    from tasks.browse import similar
+    from tasks.targets.registry import read_target, serving_url
+
     where = existing_home(home)
     with read_target(serving_url(where, load_settings())) as target:
-        lists.show_similar(out, browse.similar(target, item, n))
+        show_similar(out, similar(target, item, n))
 
 
 @app.command()
 def runs(home: HomeOption = DEFAULT_HOME) -> None:
     """List the nights: how each ended, which one is live, which can be rolled back to."""
+    from flows.lists import show_runs
+    from tasks.browse import runs
+    from tasks.report import read_runs
+    from tasks.targets.registry import read_target, serving_url
+
     where = existing_home(home)
     with read_target(serving_url(where, load_settings())) as target:
-        recorded = browse.runs(target)
-    lists.show_runs(out, read_runs(where), recorded)
+        recorded = runs(target)
+    show_runs(out, read_runs(where), recorded)
 
 
 @app.command()
@@ -198,14 +208,18 @@ def report(
 
     The page of a night that has none yet is drawn now, from what is still kept of it.
     """
+    from flows.tables import show_report, show_stages
+    from tasks.report import page_path, read_report, write_page
+    from tasks.targets.registry import read_target, serving_url
+
     where = existing_home(home)
     found = read_report(where, run_id)
     page = page_path(where, found.run)
     if not page.exists() and found.run.status != "running":
         write_page(where, found.run)
-    tables.show_stages(out, found)
+    show_stages(out, found)
     with read_target(serving_url(where, load_settings())) as target:
-        tables.show_report(out, found, place=target.place, page=page)
+        show_report(out, found, place=target.place, page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
         raise UsageError("There is no browser to open it with.", f"The page is {page}.")
 
@@ -221,7 +235,10 @@ def compare(
 
     A night that was held back can be compared too, as long as it is one of the newest.
     """
-    show_comparison(out, compare_runs(existing_home(home), run_a, run_b, n_users=n))
+    from flows.comparison import show_comparison
+    from tasks.compare import compare
+
+    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n))
 
 
 @app.command()
@@ -232,6 +249,8 @@ def rollback(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
+    from tasks.lifecycle import roll_back
+
     where = existing_home(home)
     live = roll_back(where, load_settings(), run_id)
     out.print(f"Run {live} is live.")
@@ -244,6 +263,8 @@ def schedule(
     home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
+    from flows.schedule import schedule_text
+
     chosen = (("--dataset", dataset), ("--home", home))
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
     out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
@@ -264,6 +285,8 @@ def generate(
 
     Then: recs run --dataset FOLDER
     """
+    from tasks.datasets.generate import generate_demo
+
     with Terminal(out) as terminal, terminal.bar("generate") as progress:
         made = generate_demo(
             folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
@@ -279,11 +302,13 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
+    from tasks.datasets.fetch import fetch
+
     if name == "demo" or name not in BUILT_IN:
         raise UsageError(f"There is nothing to fetch called {name!r}.", f"Known: {', '.join(BUILT_IN[1:])}.")
     target = folder or open_home(name, None).path / "raw"
     with Terminal(out) as terminal, terminal.bar("fetch") as progress:
-        where = fetch_dataset(name, target, progress=progress)
+        where = fetch(name, target, progress=progress)
     out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class NightError(Exception):
     """Something an operator must know. `str(error)` is one clear sentence; `hint` says what to do.
@@ -36,3 +38,18 @@ class LockedError(NightError):
     """Another night holds the lock."""
 
     exit_code = 4
+
+
+def plain(error: BaseException) -> NightError | None:
+    """An error in plain words; None for an interruption, which is no error."""
+    if isinstance(error, NightError):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "no space left" in str(error).lower():
+        return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
+    if isinstance(error, Exception):
+        return NightError(
+            f"{type(error).__name__}: {error}".strip(),
+            "`recs --debug run` shows where; the published lists stay as they were.",
+        )
+    return None

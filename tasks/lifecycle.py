@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import traceback
@@ -12,7 +11,7 @@ from datetime import datetime
 
 from models.registry import recommender_class
 from tasks.datasets.prepare import prepare
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, UsageError, plain
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home, locked
 from tasks.land import plan_intake
@@ -25,7 +24,7 @@ from tasks.runs import Run, Runs
 from tasks.settings import Settings
 from tasks.store import Store
 from tasks.targets.base import Target
-from tasks.targets.registry import open_target
+from tasks.targets.registry import open_target, serving_url
 from tasks.warehouse import open_warehouse
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
@@ -108,11 +107,6 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
     """
     with open_target(serving_url(home, settings), owner=home.owner) as target:
         return rollback(target, run_id)
-
-
-def serving_url(home: Home, settings: Settings) -> str:
-    """Where the lists of a home go; may hold a password."""
-    return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
 
 
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag: str) -> str:
@@ -201,21 +195,6 @@ def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
         raise clear from error
     night.runs.finish(run, night.verdict, night.reason)
     _mirror(night)
-
-
-def plain(error: BaseException) -> NightError | None:
-    """An error in plain words; None for an interruption, which is no error."""
-    if isinstance(error, NightError):
-        return error
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "no space left" in str(error).lower():
-        return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
-    if isinstance(error, Exception):
-        return NightError(
-            f"{type(error).__name__}: {error}".strip(),
-            "`recs --debug run` shows where; the published lists stay as they were.",
-        )
-    return None
 
 
 def _mirror(night: Night) -> None:

@@ -8,10 +8,17 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from tasks.errors import UsageError
+from tasks.home import Home
+from tasks.settings import Settings
 from tasks.targets.base import Target
 from tasks.targets.sqlite import SQLiteTarget
 
 TARGETS: dict[str, type[Target]] = {target.scheme: target for target in (SQLiteTarget,)}
+
+
+def serving_url(home: Home, settings: Settings) -> str:
+    """Where the lists of a home go; may hold a password."""
+    return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows import cli
+from flows import cli, prefect_home
+from tasks import lifecycle
 from tasks.errors import NightError
 from tasks.home import Home
 from tasks.lifecycle import Outcome
@@ -135,8 +136,8 @@ def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.Mo
             Run(1, "", "", datetime(2026, 11, 21), 42, None, status="published"), "", "Nothing new."
         )
 
-    monkeypatch.setattr(cli, "settle_in", lambda *_, **__: None)
-    monkeypatch.setattr(cli, "run_night", night)
+    monkeypatch.setattr(prefect_home, "settle_in", lambda *_, **__: None)
+    monkeypatch.setattr(lifecycle, "run_night", night)
     assert "Tuned settings of als (2026-11-21), from" in invoke("run", "--home", home.path)
     assert "Tuned" not in invoke("run", "--home", home.path, "--set", "models.tuned=false")
     invoke("run", "--home", home.path, "--set", "models.als.factors=7")
