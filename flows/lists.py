@@ -20,7 +20,8 @@ def show_list(console: Console, found: ShownList) -> None:
     """What a user liked before, then what the user gets now."""
     who = escape(str(found.user_id))
     if found.liked:
-        table = _items_table(f"User {who} liked", "", "when")
+        console.print(f"[italic]User {who} liked[/]")
+        table = _items_table("", "when")
         for liked in found.liked:
             table.add_row(_liking(liked), *_item(liked.item), f"{liked.at:%Y-%m-%d}")
         console.print(table)
@@ -95,17 +96,24 @@ def _standing(run: RecordedRun | None) -> str:
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Recommended]) -> None:
-    by = "by" if any(row.model for row in rows) else ""
-    because = "because you liked" if any(row.because_of for row in rows) else ""
-    table = _items_table(title, "#", "score", by, because)
-    for row in rows:
-        cells = (f"{row.score:.4g}", row.model or "", escape(row.because_of or ""))
+    """A list. Who made it stands in the title, and in a column only where several did."""
+    makers = {row.model for row in rows if row.model}
+    columns = {"score": [f"{row.score:.4g}" for row in rows]}
+    if len(makers) == 1:
+        title += f" by {makers.pop()}"
+    elif makers:
+        columns["by"] = [row.model or "" for row in rows]
+    if any(row.because_of for row in rows):
+        columns["because you liked"] = [escape(row.because_of or "") for row in rows]
+    console.print(f"[italic]{title}[/]")
+    table = _items_table("#", *columns)
+    for row, cells in zip(rows, zip(*columns.values(), strict=True), strict=True):
         table.add_row(str(row.rank), *_item(row.item), *cells)
     console.print(table)
 
 
-def _items_table(title: str, first: str, *last: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+def _items_table(first: str, *last: str) -> Table:
+    table = Table(box=None, pad_edge=False)
     table.add_column(first, justify="right")
     table.add_column("title", overflow="fold")
     table.add_column("genres", style="dim", overflow="fold")

@@ -90,9 +90,10 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
 
     snapshot = utility(night, everything(night, data))
     fillers = fit_fillers(night, snapshot)
-    champion = refit_best(night, snapshot, fillers, choice, blend)
-    similar = refit_similar(night, snapshot, fillers, champion)
-    lists = recommend(night, snapshot, champion, fillers, similar)
+    refitted = {filler.model: filler for filler in fillers}
+    champion = refit_best(night, snapshot, refitted, choice, blend)
+    similar = refit_similar(night, snapshot, refitted, champion)
+    lists = recommend(night, snapshot, champion, fillers, (similar, *fillers))
     checks = check(night, data, lists, choice)
     publish(night, data, lists, checks)
     report(night, choice)
@@ -166,47 +167,53 @@ def weigh_diversity(
 
 
 def refit_best(
-    night: Night, snapshot: Snapshot, fillers: Fillers, choice: Choice, blend: LearnedBlend | None
+    night: Night,
+    snapshot: Snapshot,
+    refitted: dict[str, FittedModel],
+    choice: Choice,
+    blend: LearnedBlend | None,
 ) -> FittedModel:
     """The champion fitted on everything; if that fails, the next best. A blend lives and dies with its members."""
-    at_hand = {filler.model: filler for filler in fillers}
     for name in choice.ranking:
         if name in night.run.failed_models:
             continue  # it was tried as a member of the blend
         if blend is not None and name == Blend.name:
-            fitted = refit_members(night, snapshot, fillers, blend)
+            fitted = refit_members(night, snapshot, refitted, blend)
         else:
-            fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
+            fitted = refit(night, snapshot, refitted, name)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
 
 
 def refit_members(
-    night: Night, snapshot: Snapshot, fillers: Fillers, blend: LearnedBlend
+    night: Night, snapshot: Snapshot, refitted: dict[str, FittedModel], blend: LearnedBlend
 ) -> FittedModel | None:
     """The blend of members fitted on everything; None as soon as one of them fails: its weights count on all."""
-    at_hand = {filler.model: filler for filler in fillers}
     members = []
     for name in blend.members:
-        fitted = at_hand.get(name) or fit_if_it_can(night, snapshot, name)
-        if fitted is None:
+        member = refit(night, snapshot, refitted, name)
+        if member is None:
             night.go_on_without(Blend.name, f"its member {name} could not be refitted")
             return None
-        members.append(fitted)
+        members.append(member)
     return if_it_can(night, refit_blend, blend, tuple(members), snapshot, name=Blend.name)
 
 
 def refit_similar(
-    night: Night, snapshot: Snapshot, fillers: Fillers, champion: FittedModel
-) -> tuple[FittedModel, ...]:
-    """The model behind similar items, fitted on everything, and those that know items which it does not.
+    night: Night, snapshot: Snapshot, refitted: dict[str, FittedModel], champion: FittedModel
+) -> FittedModel:
+    """The model behind similar items, fitted on everything; if it fails, the champion stands in."""
+    return refit(night, snapshot, refitted, night.settings.recommend.similar_model) or champion
 
-    If it fails, the champion stands in.
-    """
-    name = night.settings.recommend.similar_model
-    at_hand = {fitted.model: fitted for fitted in (*fillers, champion)}
-    return at_hand.get(name) or fit_if_it_can(night, snapshot, name) or champion, *fillers
+
+def refit(
+    night: Night, snapshot: Snapshot, refitted: dict[str, FittedModel], name: str
+) -> FittedModel | None:
+    """A model fitted on everything, once; it joins those that are. None if it fails."""
+    if name not in refitted and (fitted := fit_if_it_can(night, snapshot, name)) is not None:
+        refitted[name] = fitted
+    return refitted.get(name)
 
 
 def fit_if_it_can(night: Night, snapshot: Snapshot, name: str) -> FittedModel | None:

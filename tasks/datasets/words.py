@@ -151,7 +151,7 @@ _PATTERNS = (
     "The {noun} of {place}",
     "The {noun} and the {other}",
     "{name}'s {noun}",
-    "A {noun} for {name}",
+    "{article} {noun} for {name}",
     "{name} and the {adjective} {noun}",
     "Last {noun} in {place}",
     "Beyond the {adjective} {noun}",
@@ -174,6 +174,7 @@ def _new_title(nouns: tuple[str, ...], year: int, taken: set[str], rng: np.rando
             place=_PLACES[p % len(_PLACES)],
             name=_NAMES[n % len(_NAMES)],
             noun=nouns[first],
+            article="An" if nouns[first][0] in "AEIOU" else "A",
             other=nouns[(first + 1 + j % (len(nouns) - 1)) % len(nouns)],
         )
         sequel = "" if attempt <= TITLE_TRIES else f" {attempt - TITLE_TRIES + 1}"

@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 from rich.console import Console
 
-from flows.lists import show_runs
-from tasks.browse import RecordedRun
+from flows.lists import show_list, show_runs
+from tasks.browse import Item, Recommended, RecordedRun, ShownList
 from tasks.runs import Run, Status
 
 BEGAN, ENDED = datetime(2026, 11, 21, 5, 0, 0), datetime(2026, 11, 21, 5, 0, 18)
@@ -82,3 +82,13 @@ def test_why_a_night_did_not_publish_stands_whole_below() -> None:
             f"20261121050001 check failed: {REASONS['check_failed']}",
             f"20261121050002 not switched: {REASONS['not_switched']}",
         ]
+
+
+@pytest.mark.parametrize(("makers", "in_title"), [(("als", "als"), True), (("als", "popularity"), False)])
+def test_who_made_a_list_is_said_once_or_row_by_row(makers: tuple[str, str], in_title: bool) -> None:
+    rows = [Recommended(n, Item(n, f"Film {n}", None), 1 / n, maker) for n, maker in enumerate(makers, 1)]
+    console = Console(file=io.StringIO(), width=80)
+    show_list(console, ShownList(7, 1, True, tuple(rows), (), "Nothing."))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("run 1 by als" in text) == in_title
+    assert text.count("als") == 1
