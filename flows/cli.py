@@ -18,7 +18,7 @@ import typer
 from flows.console import Terminal, complain, out
 from tasks.configure import load_settings, tuned_in_use
 from tasks.errors import NightError, UsageError, plain
-from tasks.home import BUILT_IN, existing_home, open_home
+from tasks.home import BUILT_IN, existing_home, in_use, open_home
 
 app = typer.Typer(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
@@ -74,7 +74,7 @@ def run(
     from tasks.lifecycle import run_night
     from tasks.report import page_path, read_report
 
-    overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models else ()))
+    overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models is not None else ()))
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
     where = open_home(dataset, home, name, data=settings.data)
@@ -89,7 +89,8 @@ def run(
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
     else:
         page = page_path(where, outcome.run)
-        show_report(out, read_report(where, outcome.run.run_id), place=outcome.place, page=page)
+        found = read_report(where, outcome.run.run_id)
+        show_report(out, found, place=outcome.place, live=outcome.live, page=page)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -193,7 +194,7 @@ def runs(home: HomeOption = DEFAULT_HOME) -> None:
     where = existing_home(home)
     with read_target(serving_url(where, load_settings())) as target:
         recorded = runs(target)
-    show_runs(out, read_runs(where), recorded)
+    show_runs(out, read_runs(where), recorded, running=in_use(where))
 
 
 @app.command()
@@ -219,7 +220,7 @@ def report(
         write_page(where, found.run)
     show_stages(out, found)
     with read_target(serving_url(where, load_settings())) as target:
-        show_report(out, found, place=target.place, page=page)
+        show_report(out, found, place=target.place, live=target.live_run(), page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
         raise UsageError("There is no browser to open it with.", f"The page is {page}.")
 
@@ -261,11 +262,17 @@ def schedule(
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
     dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
     home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for recs run.")
+    ] = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
     from flows.schedule import schedule_text
 
-    chosen = (("--dataset", dataset), ("--home", home))
+    settings = (("--set", setting) for setting in set_ or ())
+    chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
     out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
 

@@ -46,8 +46,12 @@ def show_similar(console: Console, found: SimilarItems) -> None:
         console.print("[dim]Nothing is known to be like it: too few interactions.[/]")
 
 
-def show_runs(console: Console, runs: Sequence[Run], recorded: Sequence[RecordedRun]) -> None:
+def show_runs(
+    console: Console, runs: Sequence[Run], recorded: Sequence[RecordedRun], *, running: bool
+) -> None:
     """The nights, newest first; `recorded` says what the serving database knows of them.
+
+    Where no night is `running`, one that never ended was interrupted.
 
     A rollback needs the whole id: where the window is narrow, rows and seconds go first.
     """
@@ -63,18 +67,31 @@ def show_runs(console: Console, runs: Sequence[Run], recorded: Sequence[Recorded
         table.add_column(name, justify="right")
     for run in runs:
         as_of = "" if run.as_of is None else f"{run.as_of:%Y-%m-%d %H:%M}"
-        row = (str(run.run_id), as_of, _status(run), _standing(known.get(run.run_id)), run.champion or "")
+        row = (
+            str(run.run_id),
+            as_of,
+            _status(run, running),
+            _standing(known.get(run.run_id)),
+            run.champion or "",
+        )
         table.add_row(*row, *(_size(run) if wide else ()))
     console.print(table)
-    unpublished = [run for run in runs if run.status != "published" and run.reason]
-    if unpublished:
+    unpublished = [(run, _why(run, running)) for run in runs if run.status != "published"]
+    if any(why for _, why in unpublished):
         console.print()
-    for run in unpublished:
-        console.print(f"{run.run_id} [dim]{_status(run)}:[/] {escape(run.reason)}", soft_wrap=True)
+    for run, why in unpublished:
+        if why:
+            console.print(f"{run.run_id} [dim]{_status(run, running)}:[/] {escape(why)}", soft_wrap=True)
 
 
-def _status(run: Run) -> str:
-    return run.status.replace("_", " ")
+def _status(run: Run, running: bool) -> str:
+    return "interrupted" if run.status == "running" and not running else run.status.replace("_", " ")
+
+
+def _why(run: Run, running: bool) -> str:
+    if run.status == "running" and not running:
+        return "It was killed, or the machine went down. The same command goes on where it stopped."
+    return run.reason
 
 
 def _size(run: Run) -> tuple[str, str]:

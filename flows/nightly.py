@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,8 +25,9 @@ R = TypeVar("R")
 Fillers = tuple[FittedModel, ...]
 """The models that complete the lists of others; popularity is the last."""
 
-_nights: dict[int, Night] = {}
-"""The night that a run of the flow is about: Prefect takes, and shows, only a flow's plain parameters."""
+_START = "start", None
+_nights: dict[int, tuple[Night, float]] = {}
+"""The night that a run of the flow is about, and when it began: Prefect takes only a flow's plain parameters."""
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -59,7 +61,8 @@ report = again(stages.report)
 def run_flow(night: Night) -> None:
     """Run the whole flow for a night that has begun, in this process."""
     end_orphan(night.home.prefect)
-    _nights[night.run.run_id] = night
+    night.watcher.started(*_START)
+    _nights[night.run.run_id] = night, time.perf_counter()
     runner = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
     try:
         nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
@@ -70,8 +73,9 @@ def run_flow(night: Night) -> None:
 @flow(persist_result=False)
 def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     """Land, clean, split, fit and judge the shelf, refit the champion, recommend, check, publish, report."""
-    night = _nights[run_id]
+    night, begun = _nights[run_id]
     remember_server(night.home.prefect)
+    night.watcher.finished(*_START, time.perf_counter() - begun, "Prefect's server")
 
     intake = land(night)
     data = clean(night, intake)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,26 +16,51 @@ from tasks.runs import Run
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
-_BEYOND = {  # heading: metric, format, of ratings and not of lists
-    "coverage": ("coverage", ".1%", False),
-    "gini": ("gini", ".3f", False),
-    "novelty": ("novelty", ".2f", False),
-    "by genre": ("ild_features", ".3f", False),
-    "by taste": ("ild_vectors", ".3f", False),
-    "popularity": ("popularity_bias", ".2f", False),
-    "rmse": ("rmse", ".4f", True),
+_ENDINGS = {
+    "published": "Published",
+    "not_switched": "Not switched",
+    "check_failed": "Held back",
+    "failed": "Failed",
+    "running": "Running",
 }
 
 
-def show_report(console: Console, report: Report, *, place: str, page: Path | None = None) -> None:
-    """Everything that a person wants to know about a night, the verdict last."""
+class _Column(NamedTuple):
+    """`of_ratings`: it has no list length."""
+
+    metric: str
+    form: str
+    meaning: str
+    of_ratings: bool = False
+
+
+_BEYOND = {
+    "coverage": _Column("coverage", ".1%", "Coverage: share of the known items that any list holds."),
+    "gini": _Column("gini", ".3f", "Gini: 0 if all are listed alike often, 1 if one takes all."),
+    "novelty": _Column("novelty", ".2f", "Novelty: bits, how little known the items are."),
+    "by genre": _Column("ild_features", ".3f", "By genre: diversity, mean distance of two items of a list."),
+    "by taste": _Column("ild_vectors", ".3f", "By taste: the same by who likes them."),
+    "popularity": _Column(
+        "popularity_bias", ".2f", "Popularity: of the lists, over that of what users had met."
+    ),
+    "rmse": _Column("rmse", ".4f", "RMSE: of predicted ratings.", of_ratings=True),
+}
+
+
+def show_report(
+    console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
+) -> None:
+    """Everything that a person wants to know about a night, the verdict last.
+
+    `place` is the serving database, `live` the run that its readers see now.
+    """
     show_intake(console, report)
     if report.metrics:
         show_metrics(console, report)
         show_differences(console, report)
         show_beyond_accuracy(console, report)
         show_trade_off(console, report)
-    show_verdict(console, report, place=place, page=page)
+    show_verdict(console, report, place=place, live=live, page=page)
 
 
 def show_intake(console: Console, report: Report) -> None:
@@ -118,8 +144,8 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
     half = [row for row in report.metrics if row["half"] == "report" and row["segment"] == "all"]
     models = dict.fromkeys(row["model"] for row in half)
     found = {
-        column: {model: report.figure(model, metric, None if ratings else k) for model in models}
-        for column, (metric, _, ratings) in _BEYOND.items()
+        column: {model: report.figure(model, what.metric, None if what.of_ratings else k) for model in models}
+        for column, what in _BEYOND.items()
     }
     columns = [column for column, cells in found.items() if any(cells.values())]
     columns = columns[: max(1, (console.width - _MODEL_WIDTH) // _BEYOND_WIDTH)]
@@ -130,20 +156,14 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
     for column in columns:
         table.add_column(column, justify="right")
     for model in models:
-        cells = [(found[column][model], _BEYOND[column][1]) for column in columns]
+        cells = [(found[column][model], _BEYOND[column].form) for column in columns]
         crowned = "bold" if model == report.run.champion else ""
         table.add_row(
             model, *("" if row is None else f"{row['value']:{form}}" for row, form in cells), style=crowned
         )
     console.print()
     console.print(table)
-    console.print(
-        "[dim]Coverage: share of the known items that any list holds. Gini: 0 if all are listed alike often, 1 if one "
-        "takes all. Novelty: bits, how little known the items are. Diversity: mean distance of two items of a list, by "
-        "genres and tags, and by who likes them. Popularity: of the lists over that of what users had met. RMSE: of "
-        "predicted ratings.[/]",
-        soft_wrap=True,
-    )
+    console.print(f"[dim]{' '.join(_BEYOND[column].meaning for column in columns)}[/]", soft_wrap=True)
 
 
 def show_trade_off(console: Console, report: Report) -> None:
@@ -168,8 +188,10 @@ def show_trade_off(console: Console, report: Report) -> None:
     console.print(table)
 
 
-def show_verdict(console: Console, report: Report, *, place: str, page: Path | None = None) -> None:
-    """What became of the night, and how to read its lists."""
+def show_verdict(
+    console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
+) -> None:
+    """What became of the night, and how to read its lists. The arguments are those of `show_report`."""
     run = report.run
     console.print()
     for model, why in run.failed_models.items():
@@ -178,11 +200,13 @@ def show_verdict(console: Console, report: Report, *, place: str, page: Path | N
     if run.champion:
         console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
     colour = {"published": "green", "not_switched": "yellow"}.get(run.status, "red")
-    console.print(
-        f"[bold {colour}]{run.status.replace('_', ' ').capitalize():<10}[/] {escape(run.reason)}",
-        soft_wrap=True,
-    )
-    if run.status == "published":
+    became = run.reason
+    if run.status == "published" and live != run.run_id:
+        became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
+    console.print(f"[bold {colour}]{_ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+    if rules := run.summary.get("rules"):
+        console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
+    if run.status == "published" and live == run.run_id:
         console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
         query = _login_query(place, run.summary["example_user"])
         console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
@@ -223,7 +247,9 @@ def _near(place: str) -> str:
 def _login_query(place: str, user: int | str) -> str:
     """A command to paste."""
     literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
-    query = "select rank, title, score from recommendations join items using (item_id) where user_id = "
+    query = (
+        "select rank, item_id, title, score from recommendations join items using (item_id) where user_id = "
+    )
     query += f"{literal} order by rank limit 10"
     return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
 

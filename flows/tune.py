@@ -85,7 +85,12 @@ def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
     if tuning.stopped:
         console.print("Stopped by Ctrl-C; the same command goes on where it stopped.")
     if file.exists():
-        console.print(f"[bold]{escape(str(file))}[/] goes into the next `recs run`.", soft_wrap=True)
+        kept = "" if found else ", with what earlier tunes found"
+        console.print(
+            f"[bold]{escape(str(file))}[/] goes into the next `recs run`{kept}. To go back: delete a model's "
+            "tables there, or set models.tuned = false.",
+            soft_wrap=True,
+        )
 
 
 def _row(table: Table, finding: Finding) -> None:

@@ -68,7 +68,7 @@ def _some_of(name: str, meaning: str, advice: str) -> Check:
 _NO_LISTS = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
 _MODEL_AT_FAULT = "Look at the champion of this run: take it off models.shelf and run again."
-_ONCE = "If so great a change is right, let it pass once: recs run --set check.{}"
+_ONCE = "If so great a change is right, let it pass once: add --set check.{} to the command."
 
 CHECKS = (
     _some_of("rows", "recommended items in all", "Look at the input: has every user seen every item?"),
@@ -218,12 +218,23 @@ def first_failure(results: Sequence[CheckResult]) -> CheckFailedError | None:
     if not failed:
         return None
     first, check = failed[0], checks[failed[0].check]
-    others = f" So did {', '.join(result.check for result in failed[1:])}." if failed[1:] else ""
+    others = [
+        f"{each.check} ({_figure(each.value)}, {checks[each.check].bound} {_figure(each.limit)})"
+        for each in failed[1:]
+    ]
+    also = f" Failed as well: {', '.join(others)}." if others else ""
     return CheckFailedError(
-        f"Check {check.name} failed: {check.meaning}: {first.value:,.6g}, "
-        f"but {check.bound} {first.limit:,.6g} is required.{others} The live lists stay as they are.",
+        f"Check {check.name} failed: {check.meaning}: {_figure(first.value)}, "
+        f"but {check.bound} {_figure(first.limit)} is required.{also} The live lists stay as they are.",
         check.advice,
     )
+
+
+def _figure(value: float | None) -> str:
+    """With as many digits as a person wants to read."""
+    if value is None:
+        return "nothing"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _judge(check: Check, value: float | None, settings: CheckSettings) -> CheckResult:

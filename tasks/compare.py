@@ -94,7 +94,7 @@ def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
     return Comparison(
         a=a,
         b=b,
-        settings=_changed(dict(_flat(a.settings)), dict(_flat(b.settings))),
+        settings=_changed(_asked(a), _asked(b)),
         data=_changed(_counts(a, made_a), _counts(b, made_b), keep_equal=True),
         metric=metric,
         judged=judged,
@@ -113,6 +113,12 @@ def _ended(runs: Runs, home: Home, run_id: int) -> Run:
     if run.status == "running":
         raise UsageError(f"Run {run_id} has not ended yet.", "Wait for it, or run again if it was killed.")
     return run
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    """What a run was told to do: its settings, and the rules of single items that counted."""
+    rules = run.summary.get("rules")
+    return dict(_flat(run.settings)) | ({"item_rules": rules} if rules else {})
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

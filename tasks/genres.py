@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -14,6 +16,7 @@ from models.interactions import load_feature_names, load_matrix
 from tasks.errors import UsageError
 from tasks.references import Snapshot
 from tasks.settings import RecommendSettings
+from tasks.warehouse import run_file
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,30 @@ def genres_of_items(snapshot: Snapshot) -> Genres:
     return Genres(tuple(kinds[c][2] for c in columns), sparse.csr_array(features[:, columns]))
 
 
+def check_genres(con: duckdb.DuckDBPyConnection, settings: RecommendSettings) -> None:
+    """Warn of names in the allow-lists that no item of the catalogue has, and of what they may have meant.
+
+    Only a warning: tomorrow's catalogue may have such items.
+
+    Raises:
+        UsageError: no item has any of `recommend.genres`.
+    """
+    asked = {"genres": settings.genres, "without_genres": settings.without_genres}
+    if not any(asked.values()):
+        return
+    known = [genre for (genre,) in run_file(con, "warehouse/28_genres.sql").fetchall()]
+    for setting, names in asked.items():
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                log.warning("No item has the genre %r of recommend.%s.%s", name, setting, hint)
+    if settings.genres and not {*settings.genres} & {*known}:
+        raise UsageError(
+            "No item has a genre of recommend.genres.", f"There are: {', '.join(known) or 'none'}."
+        )
+
+
 def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.bool_] | None:
     """Those with one of `recommend.genres`, if it names any, and none of `without_genres`. None: all of them.
 
@@ -46,8 +73,6 @@ def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.boo
     """
     if not settings.genres and not settings.without_genres:
         return None
-    for name in sorted({*settings.genres, *settings.without_genres} - {*genres.names}):
-        log.warning("No item has the genre %r that recommend.genres or without_genres names.", name)
     wanted = genres.any_of(settings.genres) if settings.genres else True
     allowed: NDArray[np.bool_] = wanted & ~genres.any_of(settings.without_genres)
     if not allowed.any():

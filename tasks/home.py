@@ -197,6 +197,17 @@ def locked(home: Home, who: str = "night") -> AbstractContextManager[None]:
     return _lock(home.path, who)
 
 
+def in_use(home: Home) -> bool:
+    """Whether the process that last held the home's lock for a night still lives; the lock itself is left alone."""
+    try:
+        os.kill(int((home.path / "lock").read_text(encoding="ascii")), 0)
+    except PermissionError:  # it lives, and is somebody else's
+        return True
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    return True
+
+
 @contextmanager
 def _lock(home: Path, who: str = "night") -> Iterator[None]:
     file = "lock" if who == "night" else f"{who}.lock"

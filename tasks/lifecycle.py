@@ -13,6 +13,7 @@ from models.registry import recommender_class
 from tasks.datasets.prepare import prepare
 from tasks.errors import NightError, UsageError, plain
 from tasks.fingerprints import fingerprint, library_versions, source_hash
+from tasks.fit import FILLERS
 from tasks.home import Home, locked
 from tasks.land import plan_intake
 from tasks.night import Night
@@ -34,10 +35,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a night ended. `nothing_new`: why it did not even begin; then `run` is the run that made it needless."""
+    """How a night ended.
+
+    `place` is the serving database, `live` the run that its readers see. `nothing_new`: why it did not even begin; then
+    `run` is the run that made it needless.
+    """
 
     run: Run
     place: str
+    live: int | None
     nothing_new: str = ""
 
     @property
@@ -96,7 +102,7 @@ def run_night(
             finally:
                 night.end()
                 _forget_old(runs, store, target, settings.publish.keep_runs)
-            return Outcome(run, target.place)
+            return Outcome(run, target.place, target.live_run())
 
 
 def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
@@ -127,7 +133,7 @@ def _models(settings: Settings) -> list[str]:
     """All that the night fits: the shelf, what stands in for it, and what finds similar items."""
     shelf = settings.models.shelf
     blended = settings.blend.members_of(shelf)
-    return sorted({*shelf, *blended, "content", "popularity", settings.recommend.similar_model})
+    return sorted({*shelf, *blended, *FILLERS, settings.recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:
@@ -146,6 +152,7 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
         return Outcome(
             live,
             target.place,
+            live_id,
             f"Nothing is new since run {live.run_id}: same input, settings, rules and code; its lists are live. "
             "--force runs all the same.",
         )
@@ -154,8 +161,9 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
             return Outcome(
                 run,
                 target.place,
+                live_id,
                 f"Nothing is new since run {run.run_id}, which was rolled back by hand. "
-                "--force publishes it all the same.",
+                f"`recs rollback {run.run_id}` shows its lists again, --force runs all the same.",
             )
     return None
 

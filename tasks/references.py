@@ -223,7 +223,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class TradeOffFigure:
-    """One metric (`ndcg` or `diversity`) at one k: of lists as the champion says, arranged, the paired difference."""
+    """One metric (`ndcg`, `ild_features`, `ild_vectors`) at one k: plain, arranged, and the paired difference."""
 
     metric: str
     k: int

@@ -33,6 +33,13 @@ class Rule:
     position: int | None
     strength: float | None
 
+    @property
+    def in_words(self) -> str:
+        """Such as 'pin 42 at 3', 'boost 7 by -0.5', 'block 12'."""
+        at = "" if self.position is None else f" at {self.position}"
+        by = "" if self.strength is None else f" by {self.strength:g}"
+        return f"{self.rule} {self.item_id}{at}{by}"
+
 
 Rules = tuple[Rule, ...]
 

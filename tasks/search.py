@@ -26,7 +26,7 @@ from models.search_space import Choice, SearchSpace
 from tasks.errors import NightError
 from tasks.evaluate import held_out_lists
 from tasks.fingerprints import fingerprint, library_versions, source_hash
-from tasks.fit import fit, load_model
+from tasks.fit import FILLERS, fit, load_model
 from tasks.settings import Settings
 from tasks.tuning_window import Part, Window
 
@@ -97,7 +97,7 @@ class Search:
         key = fingerprint(
             window.data_key, settings.split, settings.utility, settings.run.seed, metric, self.config,
             {field: repr(where) for field, where in space.items()},
-            [settings.models.config(name) for name in ("content", "popularity")],
+            [settings.models.config(name) for name in FILLERS],
             source_hash("tasks.search", recommender.__module__), library_versions(), optuna.__version__,
         )  # fmt: skip
         self._folder = folder / f"{model}-{key}"

@@ -29,6 +29,7 @@ from tasks import vital_signs
 from tasks.champion import standing
 from tasks.check import CheckResult
 from tasks.errors import NightError, UsageError
+from tasks.genres import check_genres
 from tasks.night import Night
 from tasks.references import (
     Choice,
@@ -52,7 +53,8 @@ def land(night: Night) -> Intake:
     with night.stage("land") as stage:
         landed_at = night.run.started_at
         intake = landing.land(night.con.cursor(), night.home.input, night.settings.data, landed_at=landed_at)
-        stage.note = f"{len(intake.files)} files, {intake.new_files} new"
+        files = len(intake.files)
+        stage.note = f"{files} file{'' if files == 1 else 's'}, {intake.new_files} new"
     return intake
 
 
@@ -67,6 +69,7 @@ def clean(night: Night, intake: Intake) -> CleanData:
         night.run.summary["intake"] = [asdict(counts) for counts in data.counts]
         rejected = sum(counts.quarantined for counts in data.counts)
         stage.note = f"{sum(c.clean for c in data.counts):,} clean rows, {rejected:,} quarantined"
+    check_genres(night.con.cursor(), night.settings.recommend)
     return data
 
 
@@ -288,6 +291,7 @@ def recommend(
     """Write the lists of everybody."""
     night.run.champion = champion.model  # another than was chosen, if that one could not be refitted
     settings, seed, rules = night.settings.recommend, night.settings.run.seed, night.take_rules()
+    night.run.summary["rules"] = [rule.in_words for rule in rules]
     models = [snapshot.key, champion.key, [filler.key for filler in fillers], [each.key for each in similar]]
     return night.stored(
         "recommend",

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import FloatArray
 from models.evaluation.bootstrap import intervals
 from models.evaluation.diversity import intra_list_diversity
 from models.evaluation.metrics import ranking_metrics
@@ -24,6 +23,7 @@ from tasks.references import FittedModel, HeldOut, Snapshot, TradeOff, TradeOffF
 from tasks.rules import by_index
 from tasks.settings import JudgeSettings, RecommendSettings
 from tasks.store import write_json
+from tasks.yardsticks import Yardsticks, load_yardsticks
 
 _BLOCK = 4096
 
@@ -62,7 +62,8 @@ def trade_off(
         for start in range(0, len(users), _BLOCK):
             block = slice(start, start + _BLOCK)
             lists[number, block] = how.lists(models, users[block], seen).items[:, :longest]
-    figures = _figures(lists[0], lists[1], relevant, arranged.vectors, judge, seed)
+    yardsticks = load_yardsticks(held_out)
+    figures = _figures(lists[0], lists[1], relevant, yardsticks, judge, seed)
     write_json(folder / "trade_off.json", [asdict(figure) for figure in figures])
     return TradeOff(key, folder, champion.model, len(users), figures)
 
@@ -71,20 +72,24 @@ def _figures(
     as_said: NDArray[np.int32],
     arranged: NDArray[np.int32],
     relevant: sparse.csr_array,
-    vectors: FloatArray,
+    yardsticks: Yardsticks,
     judge: JudgeSettings,
     seed: int,
 ) -> tuple[TradeOffFigure, ...]:
-    """NDCG and diversity of both, and the paired difference, over the users for whom both are defined."""
+    """NDCG and diversity of both, and the paired difference, over the users for whom both are defined.
+
+    Diversity by genres and tags, or by who likes them where nothing is said of the items.
+    """
+    told = yardsticks.feature_vectors.nnz > 0
+    diversity = "ild_features" if told else "ild_vectors"
+    vectors = yardsticks.feature_vectors if told else yardsticks.taste_vectors
     figures = []
     for k in judge.k:
+        both = (as_said, arranged)
         values = {
-            "ndcg": [ranking_metrics(lists, relevant, [k])[f"ndcg@{k}"] for lists in (as_said, arranged)]
+            "ndcg": [ranking_metrics(lists, relevant, [k])[f"ndcg@{k}"] for lists in both],
+            diversity: [intra_list_diversity(lists, vectors, [k])[k] for lists in both],
         }
-        if vectors.shape[1]:
-            values["diversity"] = [
-                intra_list_diversity(lists, vectors, [k])[k] for lists in (as_said, arranged)
-            ]
         for metric, (without, with_it) in values.items():
             table = np.column_stack([without, with_it, with_it - without])
             table = table[np.isfinite(table).all(axis=1)]

@@ -26,7 +26,7 @@ from tasks import utility as building
 from tasks.clean import clean
 from tasks.datasets.prepare import prepare
 from tasks.errors import UsageError
-from tasks.fit import fit
+from tasks.fit import FILLERS, fit
 from tasks.holdout import hold_out
 from tasks.home import Home, locked
 from tasks.land import land
@@ -194,7 +194,7 @@ def _fillers(snapshot: Snapshot, settings: Settings, folder: Path) -> tuple[Fitt
             snapshot, name, settings.models.config(name), seed=settings.run.seed, progress=None,
             key=name, folder=_made(folder / name),
         )
-        for name in ("content", "popularity")
+        for name in FILLERS
     )  # fmt: skip
 
 

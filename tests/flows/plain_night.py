@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks import stages
+from tasks.fit import FILLERS
 from tasks.night import Night
 from tasks.references import HeldOut
-
-FILLERS = ("content", "popularity")
 
 
 def whole_night(night: Night, meddle: Callable[[HeldOut], None] = lambda _: None) -> None:

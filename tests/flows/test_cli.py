@@ -133,7 +133,7 @@ def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.Mo
     def night(where: Home, settings: Settings, *_: object, **__: object) -> Outcome:
         factors.append(settings.models.config("als").model_dump()["factors"])
         return Outcome(
-            Run(1, "", "", datetime(2026, 11, 21), 42, None, status="published"), "", "Nothing new."
+            Run(1, "", "", datetime(2026, 11, 21), 42, None, status="published"), "", None, "Nothing new."
         )
 
     monkeypatch.setattr(prefect_home, "settle_in", lambda *_, **__: None)

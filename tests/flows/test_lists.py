@@ -39,7 +39,7 @@ def nights() -> list[Run]:
     ]
 
 
-def shown(width: int) -> str:
+def shown(width: int, *, running: bool = True) -> str:
     console = Console(file=io.StringIO(), width=width)
     run = nights()[0]
     live = RecordedRun(
@@ -55,7 +55,7 @@ def shown(width: int) -> str:
         kept=True,
         held_back=False,
     )
-    show_runs(console, nights(), [live])
+    show_runs(console, nights(), [live], running=running)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -92,3 +92,10 @@ def test_who_made_a_list_is_said_once_or_row_by_row(makers: tuple[str, str], in_
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert ("run 1 by als" in text) == in_title
     assert text.count("als") == 1
+
+
+def test_a_night_that_never_ended_was_interrupted_unless_it_runs_now() -> None:
+    assert "interrupted" not in shown(110)
+    text = shown(110, running=False)
+    assert "running" not in text
+    assert "20261121050003 interrupted: It was killed" in text

@@ -39,7 +39,9 @@ def publish_als(night: Night) -> None:
 
 
 def one_night(home: Home, *settings: str) -> Outcome:
-    chosen = load_settings(None, ("recommend.n=3", "models.als.factors=2", *settings))
+    chosen = load_settings(
+        None, ("recommend.n=3", "models.als.factors=2", "models.als.matrix=positive", *settings)
+    )
     return run_night(home, chosen, publish_als, Nobody())
 
 

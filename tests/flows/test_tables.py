@@ -38,9 +38,9 @@ def metric(half: str) -> dict[str, Any]:
     return {**row, "value": 0.25, "ci_low": 0.2, "ci_high": 0.3, "n_users": 1}
 
 
-def shown(report: Report) -> str:
+def shown(report: Report, live: int | None = 20261121050000) -> str:
     console = Console(file=io.StringIO(), width=100)
-    show_report(console, report, place="/srv/recs.db")
+    show_report(console, report, place="/srv/recs.db", live=live)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -83,3 +83,12 @@ def test_the_time_by_the_clock_stands_beside_that_of_the_stages(
     finished: datetime | None, expected: str
 ) -> None:
     assert expected in shown(Report(night(finished), [], [])).splitlines()[-1]
+
+
+def test_a_night_whose_lists_went_says_whose_are_live() -> None:
+    report = Report(night(), [], [])
+    assert "Read them" in shown(report)
+    assert "It is not any more" not in shown(report)
+    later = shown(report, live=20261121060000)
+    assert "It is not any more: run 20261121060000 is." in later
+    assert "Read them" not in later

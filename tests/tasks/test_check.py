@@ -368,4 +368,4 @@ def test_a_failure_names_all_that_failed(con: duckdb.DuckDBPyConnection, tmp_pat
     failure = first_failure(results)
     assert failure is not None
     assert str(failure).startswith("Check rejected_rows failed: ")
-    assert "So did input_age_days, quality." in str(failure)
+    assert "Failed as well: input_age_days (400, at most 30), quality (0.5, at least 0.7)." in str(failure)

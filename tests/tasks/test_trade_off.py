@@ -14,6 +14,7 @@ from models.factors.bpr import BPR
 from tasks.references import FittedModel, HeldOut, Snapshot, TradeOff
 from tasks.settings import JudgeSettings, RecommendSettings
 from tasks.trade_off import trade_off
+from tasks.yardsticks import write_yardsticks
 from tests.tasks.test_after_scoring import DATA, N_ITEMS, N_USERS
 
 
@@ -30,10 +31,12 @@ def weighed(folder: Path, **wishes: float) -> TradeOff:
     relevant = (DATA.seen.toarray()[users] == 0) & (np.random.default_rng(3).random((20, N_ITEMS)) < 0.2)
     np.savez(folder / "held_out" / "users.npz", user_idx=users, half=np.repeat([0, 1], 10).astype(np.int8))
     sparse.save_npz(folder / "held_out" / "relevant.npz", sparse.csr_array(relevant.astype(np.float32)))
+    snapshot = Snapshot("s", folder / "snapshot", N_USERS, N_ITEMS, *[DATA.seen.nnz] * 4, 0)
+    write_yardsticks(snapshot, users, seed=1, folder=folder / "held_out")
     return trade_off(
         fitted[0],
         fitted[1:],
-        Snapshot("s", folder / "snapshot", N_USERS, N_ITEMS, *[DATA.seen.nnz] * 4, 0),
+        snapshot,
         HeldOut("h", folder / "held_out", 10, 10, 0, 0.0),
         RecommendSettings(n=10, **wishes),
         JudgeSettings(k=(5, 10), champion_metric="ndcg@10", bootstrap_samples=100),
@@ -47,7 +50,7 @@ def test_diversity_rises_and_both_figures_are_told_at_every_k(tmp_path: Path) ->
     found = weighed(tmp_path, diversity=0.8)
     assert (found.model, found.n_users) == ("bpr", 10)
     assert [(f.metric, f.k) for f in found.figures] == [
-        ("ndcg", 5), ("diversity", 5), ("ndcg", 10), ("diversity", 10),
+        ("ndcg", 5), ("ild_features", 5), ("ndcg", 10), ("ild_features", 10),
     ]  # fmt: skip
     for figure in found.figures:
         assert figure.difference == pytest.approx(figure.arranged - figure.as_said)
