@@ -202,7 +202,9 @@ def test_a_lost_warehouse_is_built_anew(run_plain: RunNight, home: Home) -> None
     assert stages(again)["fit als"]
 
 
-def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run_plain: RunNight, home: Home, dataset: Path) -> None:
+def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(
+    run_plain: RunNight, home: Home, dataset: Path
+) -> None:
     run_plain(home)
     before = published(home)
     outcome = run_plain(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)

@@ -46,7 +46,9 @@ def nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights
     (copy / "movies.csv").write_text("\n".join(changed), encoding="utf-8")
     home = open_home(str(copy), folder / "home")
     runs = [
-        run_night(home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), whole_night, Nobody()).run
+        run_night(
+            home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), whole_night, Nobody()
+        ).run
         for n in (8, 4)
     ]
     return TwoNights(home, *runs)
