@@ -1,6 +1,7 @@
 """One small data set and one Prefect server for all whole-night tests."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from tasks.configure import load_settings
 from tasks.datasets.generate import generate_demo
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
+from tasks.night import Night
 from tasks.progress import Nobody
+from tests.flows.plain_night import whole_night
 
 SETTINGS = (
     "recommend.n=20",
@@ -23,6 +26,12 @@ SETTINGS = (
     "models.als.iterations=3",
     "blend.enabled=false",
 )
+
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+}
 
 RunNight = Callable[..., Outcome]
 
@@ -37,9 +46,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    """Prefect's own server, started once."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    """Prefect's own server, started once; like that of a real night it reports to nobody, and only errors."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUIET.items():
+            patch.setenv(name, value)
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
 
 
 @pytest.fixture
@@ -50,10 +62,16 @@ def home(tmp_path: Path, dataset: Path) -> Home:
 
 @pytest.fixture
 def run(prefect_server: None) -> RunNight:
-    """Run a whole night in this process: run(home, *settings, flow=..., as_of=..., force=...)."""
+    """Run a whole night through Prefect, in this process: run(home, *settings, as_of=..., force=...)."""
+    return partial(run_small_night, flow=run_flow)
 
-    def run_whole_night(home: Home, *overrides: str, flow=run_flow, **options) -> Outcome:
-        settings = load_settings(None, (*SETTINGS, *overrides))
-        return run_night(home, settings, flow, Nobody(), **options)
 
-    return run_whole_night
+@pytest.fixture
+def run_plain() -> RunNight:
+    """The same night, stage after stage without Prefect: for what the flow has no part in, in half the time."""
+    return partial(run_small_night, flow=whole_night)
+
+
+def run_small_night(home: Home, *overrides: str, flow: Callable[[Night], None], **options) -> Outcome:
+    """One night with the settings of these tests, and `overrides`."""
+    return run_night(home, load_settings(None, (*SETTINGS, *overrides)), flow, Nobody(), **options)

@@ -83,8 +83,8 @@ def test_a_mistake_exits_2_with_one_sentence_and_starts_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lists_nights_and_figures_are_shown_with_titles(run: RunNight, home: Home) -> None:
-    outcome = run(home)
+def test_lists_nights_and_figures_are_shown_with_titles(run_plain: RunNight, home: Home) -> None:
+    outcome = run_plain(home)
     where = ("--home", home.path)
     shown = invoke("show", "1", "-n", "5", *where)
     assert "User 1 liked" in shown

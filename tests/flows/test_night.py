@@ -1,4 +1,4 @@
-"""Whole nights, through Prefect: what is published, what is repeated, what is held back."""
+"""Whole nights: what is published, what is repeated, what is held back; through Prefect where the flow decides."""
 
 import json
 import shutil
@@ -21,6 +21,7 @@ from tasks.report import read_report
 from tasks.runs import Runs
 from tasks.settings import ModelsSettings
 from tests.flows.conftest import RunNight
+from tests.flows.plain_night import whole_night
 
 LISTS = {
     "recommendations": "user_id, rank, item_id, score, model, model_score, reason_item_id",
@@ -70,16 +71,16 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
 
 
 def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothing_new(
-    run: RunNight, home: Home, dataset: Path, tmp_path: Path
+    run: RunNight, run_plain: RunNight, home: Home, dataset: Path, tmp_path: Path
 ) -> None:
     other = open_home(str(dataset), tmp_path / "other")
     first = run(home)
-    run(other)
-    assert published(home) == published(other)
-    again = run(home)
+    run_plain(other)
+    assert published(home) == published(other), "nor does it matter whether Prefect is there"
+    again = run_plain(home)
     assert again.run.run_id == first.run.run_id
     assert "Nothing is new" in again.nothing_new
-    forced = run(home, force=True)
+    forced = run_plain(home, force=True)
     assert forced.run.run_id > first.run.run_id
     assert forced.run.status == "published"
     ran = {name for name, stored in stages(forced).items() if not stored}
@@ -87,9 +88,9 @@ def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothi
     assert published(home) == published(other)
 
 
-def test_new_settings_repeat_only_what_they_change(run: RunNight, home: Home) -> None:
-    run(home)
-    changed = stages(run(home, "models.als.factors=4"))
+def test_new_settings_repeat_only_what_they_change(run_plain: RunNight, home: Home) -> None:
+    run_plain(home)
+    changed = stages(run_plain(home, "models.als.factors=4"))
     assert not changed["fit als"]
     assert changed["fit item_knn"]
     assert changed["utility"]
@@ -137,10 +138,10 @@ def test_without_a_model_left_nothing_is_published(
 
 
 def test_a_model_that_fails_only_at_the_refit_gives_way_to_the_next_best(
-    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+    run: RunNight, run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = "models.shelf=item_knn,als"
-    best = run(home, shelf).run.champion
+    best = run_plain(home, shelf).run.champion
     assert best is not None
     genuine = recommender_class(best)._fit
 
@@ -172,7 +173,7 @@ def test_what_fails_after_the_switch_does_not_call_the_night_failed(
 
 
 def test_times_are_utc_wherever_the_night_runs(
-    run: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_plain: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(dataset, copy)
@@ -181,30 +182,32 @@ def test_times_are_utc_wherever_the_night_runs(
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
-        outcome = run(open_home(str(copy), tmp_path / "home"))
+        outcome = run_plain(open_home(str(copy), tmp_path / "home"))
     finally:
         monkeypatch.undo()
         time.tzset()
     assert outcome.run.as_of == datetime(2025, 6, 1, 12, 0, 1)
 
 
-def test_a_night_before_all_data_says_so(run: RunNight, home: Home) -> None:
+def test_a_night_before_all_data_says_so(run_plain: RunNight, home: Home) -> None:
     with pytest.raises(UsageError, match="There is no interaction before 1999"):
-        run(home, as_of=datetime(1999, 1, 1))
+        run_plain(home, as_of=datetime(1999, 1, 1))
 
 
-def test_a_lost_warehouse_is_built_anew(run: RunNight, home: Home) -> None:
-    first = run(home).run
+def test_a_lost_warehouse_is_built_anew(run_plain: RunNight, home: Home) -> None:
+    first = run_plain(home).run
     home.warehouse.unlink()
-    again = run(home)
+    again = run_plain(home)
     assert again.run.run_id > first.run_id
     assert stages(again)["fit als"]
 
 
-def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: Home, dataset: Path) -> None:
-    run(home)
+def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(
+    run_plain: RunNight, home: Home, dataset: Path
+) -> None:
+    run_plain(home)
     before = published(home)
-    outcome = run(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
+    outcome = run_plain(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert outcome.run.reason.startswith("Check ")
     assert published(home) == before
@@ -217,76 +220,74 @@ def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(run: RunNight, home: 
 
 def _with_a_broken_list(night: Night) -> None:
     """A night whose lists lose the first rank of every user between recommend and check."""
-    from flows.nightly import run_flow  # noqa: PLC0415
     from tasks import recommend  # noqa: PLC0415
 
     genuine = recommend._list_table
     try:
         recommend._list_table = lambda *arguments: genuine(*arguments).slice(1)
-        run_flow(night)
+        whole_night(night)
     finally:
         recommend._list_table = genuine
 
 
-def test_an_older_as_of_is_run_and_recorded_but_not_switched(run: RunNight, home: Home) -> None:
-    live = run(home).run
+def test_an_older_as_of_is_run_and_recorded_but_not_switched(run_plain: RunNight, home: Home) -> None:
+    live = run_plain(home).run
     assert live.as_of is not None
-    older = run(home, as_of=live.as_of - timedelta(days=200))
+    older = run_plain(home, as_of=live.as_of - timedelta(days=200))
     assert (older.exit_code, older.run.status) == (0, "not_switched")
     assert "newer" in older.run.reason
     with sqlite3.connect(home.path / "recommendations.db") as con:
         assert con.execute("select distinct run_id from recommendations").fetchall() == [(live.run_id,)]
-    forced = run(home, as_of=live.as_of - timedelta(days=200), force=True)
+    forced = run_plain(home, as_of=live.as_of - timedelta(days=200), force=True)
     assert forced.run.status == "published"
 
 
 def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
-    run: RunNight, home: Home, tmp_path: Path
+    run_plain: RunNight, home: Home, tmp_path: Path
 ) -> None:
     from tasks.configure import load_settings  # noqa: PLC0415
 
-    first = run(home).run
-    second = run(home, "recommend.n=10").run
+    first = run_plain(home).run
+    second = run_plain(home, "recommend.n=10").run
     assert roll_back(home, load_settings(), None) == first.run_id
-    again = run(home, "recommend.n=10")
+    again = run_plain(home, "recommend.n=10")
     assert f"run {second.run_id}, which was rolled back by hand" in again.nothing_new
     assert len(published(home)["recommendations"]) == 150 * 20
-    assert run(home, "recommend.n=10", force=True).run.status == "published"
+    assert run_plain(home, "recommend.n=10", force=True).run.status == "published"
 
 
-def test_a_rollback_while_a_night_runs_fences_it_off(run: RunNight, home: Home) -> None:
-    from flows.nightly import run_flow  # noqa: PLC0415
+def test_a_rollback_while_a_night_runs_fences_it_off(run_plain: RunNight, home: Home) -> None:
     from tasks.configure import load_settings  # noqa: PLC0415
 
-    first = run(home).run
-    run(home, "recommend.n=10")
+    first = run_plain(home).run
+    run_plain(home, "recommend.n=10")
 
     def meanwhile(night: Night) -> None:
         roll_back(home, load_settings(), None)
-        run_flow(night)
+        whole_night(night)
 
-    outcome = run(home, "recommend.n=7", flow=meanwhile)
+    outcome = run_plain(home, "recommend.n=7", flow=meanwhile)
     assert (outcome.exit_code, outcome.run.status) == (0, "not_switched")
     with sqlite3.connect(home.path / "recommendations.db") as con:
         assert con.execute("select distinct run_id from recommendations").fetchall() == [(first.run_id,)]
 
 
-def test_new_input_makes_a_new_run(run: RunNight, dataset: Path, tmp_path: Path) -> None:
+def test_new_input_makes_a_new_run(run_plain: RunNight, dataset: Path, tmp_path: Path) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(dataset, copy)
     home = open_home(str(copy), tmp_path / "home")
-    first = run(home).run
+    first = run_plain(home).run
     with (copy / "ratings.csv").open("a") as file:
         file.write("987654321,1,5.0,1767225600\n")
-    second = run(home).run
+    second = run_plain(home).run
     assert second.run_id > first.run_id
     assert second.as_of > first.as_of
     assert len({row[0] for row in published(home)["recommendations"]}) == 151
 
 
-def test_what_no_kept_run_holds_is_forgotten(run: RunNight, home: Home) -> None:
-    run(home, "publish.keep_runs=1")
-    run(home, "publish.keep_runs=1", "models.als.factors=4")
+def test_what_no_kept_run_holds_is_forgotten(run_plain: RunNight, home: Home) -> None:
+    run_plain(home, "publish.keep_runs=1")
+    run_plain(home, "publish.keep_runs=1", "models.als.factors=4")
     assert len(list((home.artifacts / "recommend").iterdir())) == 1
     held = set(Runs(home.runs).all()[0].artifacts)
     assert {p.relative_to(home.artifacts).as_posix() for p in home.artifacts.glob("*/*")} == held

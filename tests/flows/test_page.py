@@ -8,7 +8,6 @@ from typing import NamedTuple
 import pytest
 
 from flows import cli
-from flows.nightly import run_flow
 from tasks.configure import load_settings
 from tasks.errors import NightError, UsageError
 from tasks.home import Home, open_home
@@ -18,6 +17,7 @@ from tasks.progress import Nobody
 from tasks.report import page_path
 from tasks.runs import Run, Runs
 from tests.flows.conftest import SETTINGS
+from tests.flows.plain_night import whole_night
 from tests.flows.test_cli import invoke
 from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
 
@@ -33,7 +33,7 @@ class TwoNights(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def nights(prefect_server: None, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+def nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
     """Two nights on films some of whose titles are hostile."""
     folder = tmp_path_factory.mktemp("page")
     copy = folder / "shop"
@@ -46,7 +46,9 @@ def nights(prefect_server: None, dataset: Path, tmp_path_factory: pytest.TempPat
     (copy / "movies.csv").write_text("\n".join(changed), encoding="utf-8")
     home = open_home(str(copy), folder / "home")
     runs = [
-        run_night(home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), run_flow, Nobody()).run
+        run_night(
+            home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), whole_night, Nobody()
+        ).run
         for n in (8, 4)
     ]
     return TwoNights(home, *runs)
@@ -152,7 +154,7 @@ def test_a_night_that_is_held_back_says_by_which_check(
     genuine = recommend._list_table
     monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
     home = open_home(str(nights.home.input), tmp_path / "home")
-    outcome = run_night(home, load_settings(None, SETTINGS), run_flow, Nobody())
+    outcome = run_night(home, load_settings(None, SETTINGS), whole_night, Nobody())
     assert outcome.exit_code == 3
     page, _ = page_of(home, outcome.run)
     assert "Held back A check held the new lists back. There are no earlier lists" in page.text

@@ -16,6 +16,7 @@ from tasks.references import Snapshot
 from tasks.settings import Signal, SplitSettings, UtilitySettings
 from tasks.split import make_split
 from tasks.utility import build_snapshot
+from tasks.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
 N_USERS, N_ITEMS, LAST_DAY = 40, 30, 70
@@ -77,18 +78,22 @@ def learned(snapshot: Snapshot, name: str, folder: Path) -> dict[str, bytes]:
         return {name: arrays[name].tobytes() for name in arrays.files}
 
 
+@pytest.fixture(scope="module")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
+    """What a judged model may see of the log, and of the log dealt anew before or after the cutoff."""
+    log, rng = some_log(), np.random.default_rng(6)
+    dealt = {which: shuffled(log, rng, held_out=which == "after") for which in ("after", "before")}
+    assert log not in dealt.values()
+    folder = tmp_path_factory.mktemp("leak")
+    with open_warehouse(folder / "warehouse.duckdb") as con:
+        versions = {"as it was": log, **dealt}
+        return {which: snapshot_of(con, version, folder / which) for which, version in versions.items()}
+
+
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_shuffling_what_is_held_out_changes_no_fitted_parameter(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+    snapshots: dict[str, Snapshot], tmp_path: Path, name: str
 ) -> None:
-    log, rng = some_log(), np.random.default_rng(6)
-    versions = {"as it was": log} | {
-        which: shuffled(log, rng, held_out=which == "after") for which in ("after", "before")
-    }
-    assert all(version != log for which, version in versions.items() if which != "as it was")
-    found = {
-        which: learned(snapshot_of(con, version, tmp_path / which), name, tmp_path / f"{which} model")
-        for which, version in versions.items()
-    }
+    found = {which: learned(snapshot, name, tmp_path / which) for which, snapshot in snapshots.items()}
     assert found["after"] == found["as it was"]
     assert found["before"] != found["as it was"], "what lies before the cutoff does count"

@@ -62,15 +62,22 @@ def con():
         yield connection
 
 
-def cells(snapshot, matrix):
-    """A stored matrix as {(user_id, item_id): value}."""
-    stored = getattr(Interactions.load(snapshot.folder), matrix).tocoo()
+def all_cells(snapshot):
+    """Each stored matrix as {(user_id, item_id): value}."""
+    data = Interactions.load(snapshot.folder)
     user_ids = pq.read_table(snapshot.folder / "users.parquet")["user_id"].to_pylist()
     item_ids = pq.read_table(snapshot.folder / "items.parquet")["item_id"].to_pylist()
     return {
-        (user_ids[row], item_ids[column]): value
-        for row, column, value in zip(*stored.coords, stored.data.tolist(), strict=True)
+        name: {
+            (user_ids[row], item_ids[column]): value
+            for row, column, value in zip(*matrix.coords, matrix.data.tolist(), strict=True)
+        }
+        for name, matrix in ((name, getattr(data, name).tocoo()) for name in MATRICES)
     }
+
+
+def cells(snapshot, matrix):
+    return all_cells(snapshot)[matrix]
 
 
 def files(folder):
@@ -96,7 +103,7 @@ def refit_snapshot(con, folder, utility):
     return build_snapshot(con, split, utility, key="refit", folder=matrices)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(log=logs, chosen=st.lists(signals, min_size=1, max_size=3), data=st.data())
 def test_agrees_with_plain_loops(con, log, chosen, data):
     make_clean_tables(con, log)
@@ -110,7 +117,7 @@ def test_agrees_with_plain_loops(con, log, chosen, data):
         folder = Path(name)
         split = make_split(con, SplitSettings(method=method), utility, as_of=AS_OF, key="", folder=folder)
         snapshot = build_snapshot(con, split, utility, key="", folder=folder)
-        found = {matrix: cells(snapshot, matrix) for matrix in MATRICES}
+        found = all_cells(snapshot)
         table = pq.read_table(folder / "cutoffs.parquet").to_pydict()
 
     cutoffs = {
