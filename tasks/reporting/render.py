@@ -46,6 +46,7 @@ def _environment() -> Environment:
         signed=words.signed,
         amount=words.amount,
         plain=words.plain,
+        model_meaning=words.model_meaning,
         duration=words.duration,
         path=drawing.path,
     )

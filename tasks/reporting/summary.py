@@ -93,7 +93,7 @@ def _checks(page: Page) -> Tile | None:
         return None
     failed = [check.name for check in page.checks if not check.passed]
     passed = f"{len(page.checks) - len(failed)} of {len(page.checks)}"
-    return Tile("Checks passed", passed, ", ".join(failed) or "all that were made", bad=bool(failed))
+    return Tile("Checks passed", passed, ", ".join(failed) or "all of them", bad=bool(failed))
 
 
 def _intake(run: Run) -> Tile | None:

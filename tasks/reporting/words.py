@@ -20,6 +20,22 @@ _METRICS = {
     "ild_vectors": "Diversity by taste",
     "list_popularity": "Popularity of the lists",
 }
+_MODELS = {
+    "popularity": "what most people liked, the same for everybody; what the others are measured against",
+    "item_knn": "items that the same people liked as those you liked",
+    "user_knn": "what people who like what you like also liked",
+    "als": "tastes as mixtures of hidden factors, learned from how much everybody did with each item",
+    "bpr": "hidden factors that put what people liked before what they passed by",
+    "logistic_mf": "hidden factors that say how probable a like is",
+    "mf": "hidden factors that predict the stars people would give",
+    "lightgcn": "hidden factors that spread along the network of people and items",
+    "ngcf": "the same network, with learned messages between neighbours",
+    "ease": "every item weighed directly against every other",
+    "graph_filter": "likes smoothed along the network of people and items",
+    "content": "items described like those you liked, by genres and tags",
+    "blend": "the lists of the other models put together, by weights learned from what people went on to like",
+    "fallback": "the list for people whom we do not know yet",
+}
 LESS_IS_BETTER = {"rmse", "mae", "gini"}
 
 _MEANINGS = {
@@ -32,11 +48,11 @@ _MEANINGS = {
     "hit_rate": "The share of users with at least one hit on their list.",
     "coverage": "The share of the catalogue that stands on anybody's list.",
     "gini": "How unevenly places are given to items: 0 to all alike, 1 all to one.",
-    "novelty": "How little known the recommended items are, in bits (their mean self-information).",
+    "novelty": "How little known the recommended items are, in bits of self-information; neither end is best.",
     "ild_features": "How far two items of a list are apart by genres and tags, on average.",
     "ild_vectors": "How far two items of a list are apart by who likes them, on average.",
     "list_popularity": "The share of the users that had met a recommended item, on average.",
-    "popularity_bias": "The popularity of the lists over that of what their users had met; 1 is alike.",
+    "popularity_bias": "The popularity of the lists over that of what users had met; 1 is alike, more is more popular.",
     "rmse": "The typical error of a predicted rating, great errors counting more.",
     "mae": "The mean error of a predicted rating.",
 }
@@ -63,6 +79,11 @@ def metric_name(metric: str, k: int | None) -> str:
 def metric_meaning(metric: str) -> str:
     """One sentence on a metric, or nothing for one that is not known here."""
     return _MEANINGS.get(metric, "")
+
+
+def model_meaning(model: str) -> str:
+    """How a model finds its lists, in words for everybody; nothing for one that is not known here."""
+    return _MODELS.get(model, "")
 
 
 def segment_name(segment: str) -> str:

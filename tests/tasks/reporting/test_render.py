@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from models.registry import ENSEMBLES, RECOMMENDERS
 from tasks.reporting.distributions import Bar, Histogram
 from tasks.reporting.figures import metric_panels, slice_panels
 from tasks.reporting.item_map import ItemMap, Place
 from tasks.reporting.lists import Kept, Listed, Mover, UserList
 from tasks.reporting.page import Checked, Churn, Page
 from tasks.reporting.render import render
+from tasks.reporting.words import model_meaning
 from tests.tasks.reporting.nights import night, row
 from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
 
@@ -94,7 +96,7 @@ def test_a_failed_check_stands_first_with_what_to_do() -> None:
     text = ReadPage(render(empty(run=run, checks=(failed, passed, unknown)))).text
     assert "Held back A check held the new lists back." in text
     assert "✗ failed Overlap what stays Look at the ids. 0.25 at least 0.5" in text
-    assert "✓ passed Brand new – none" in text
+    assert "✓ passed Brand new nothing to compare with not limited" in text
     assert "Checks passed 2 of 3 overlap" in text
 
 
@@ -105,3 +107,8 @@ def test_figures_have_the_digits_they_deserve(value, shown) -> None:
     from tasks.reporting.words import figure  # noqa: PLC0415
 
     assert figure(value) == shown
+
+
+def test_every_model_is_explained_to_everybody() -> None:
+    unexplained = [name for name in (*RECOMMENDERS, *ENSEMBLES, "fallback") if not model_meaning(name)]
+    assert unexplained == []
