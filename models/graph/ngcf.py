@@ -31,7 +31,13 @@ class NGCFConfig(GraphConfig):
 
     most_epochs: ClassVar[int] = 30
 
-    factors: int = Field(default=64, ge=1, le=1024, description="Length of the vectors of one layer.")
+    factors: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Length of the vectors of one layer; by default 128 for half a million positives or more, and 64 "
+        "for fewer, which are sooner learned by heart.",
+    )
     layers: int = Field(default=3, ge=1, le=6, description="How far embeddings flow along the graph.")
     start: Literal["svd", "xavier"] = Field(
         default="svd",
@@ -61,6 +67,10 @@ class NGCFConfig(GraphConfig):
     message_dropout: float = Field(
         default=0.5, ge=0, le=0.9, description="Share of a layer's entries that a pass silences."
     )
+
+    def width(self, n_positives: int) -> int:
+        """The length of the vectors of one layer."""
+        return self.factors or (128 if n_positives >= _HALF_MILLION else 64)
 
     def feedback(self, n_positives: int) -> float:
         """The gain: small data is learned by heart where as much comes back as from much data."""

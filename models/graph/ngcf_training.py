@@ -82,7 +82,7 @@ def initial_parameters(
     Returns:
         (n_users + n_items, factors), then `layers` times (2 · factors, factors), all float32.
     """
-    factors = config.factors
+    factors = config.width(likes.nnz)
     base = noise(sum(likes.shape), factors, rng)
     if config.start == "xavier":
         return base, *(_xavier(2 * factors, factors, rng) for _ in range(config.layers))

@@ -58,6 +58,12 @@ def test_less_comes_back_from_small_data_by_default():
     assert SMALL.feedback(0) == 1
 
 
+def test_vectors_are_longer_for_much_data_by_default():
+    assert [NGCFConfig().width(n) for n in (0, 499_999, 500_000)] == [64, 64, 128]
+    data = checkerboard()
+    assert NGCF(changed(factors=None)).fit(data, seed=1).item_factors_.shape[1] == 64 * (SMALL.layers + 1)
+
+
 def test_an_untrained_model_is_the_network_on_its_first_parameters():
     data, still = checkerboard(), changed(epochs=1, step=1e-9, shrink=0, learning_rate=1e-9)
     model = NGCF(still).fit(data, seed=1)
