@@ -10,6 +10,7 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
+from models.arguments import as_mask, as_rows, split_known
 from models.interactions import Interactions, MatrixName
 from models.options import Options
 from models.search_space import SearchSpace
@@ -101,7 +103,7 @@ class Recommender(ABC):
         progress: Progress | None = None,
         warm_start: Recommender | None = None,
     ) -> Self:
-        """Learn from `data`; fitting twice equals fitting once.
+        """Learn from `data`; fitting twice equals fitting once. A fit that fails leaves a model that is not fitted.
 
         Args:
             data: the snapshot. The model reads `data.matrix(config.matrix or cls.matrix)`.
@@ -113,14 +115,20 @@ class Recommender(ABC):
             ValueError: the training matrix holds NaN or infinity.
             DivergedError: what was learned is too great to compute with.
         """
+        if warm_start is self:
+            warm_start = copy(self)
+        self._forget()
         matrix = data.matrix(self.config.matrix or self.matrix)
         if not np.isfinite(matrix.data).all():
             raise ValueError(f"{self.name}: the training matrix holds NaN or infinite values")
-        self.known_users_ = np.diff(matrix.indptr) > 0
-        self.known_items_ = np.bincount(matrix.indices, minlength=data.n_items) > 0
-        self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
-        self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
-        self._check_learned()
+        try:
+            self._know(matrix)
+            self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
+            self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
+            self._check_learned()
+        except BaseException:
+            self._forget()
+            raise
         return self
 
     @abstractmethod
@@ -147,12 +155,23 @@ class Recommender(ABC):
             "%s leaves %d of %d entries out: what is not above zero is not liked.",
             self.name, (~liked).sum(), liked.size,
         )  # fmt: skip
-        positives = matrix.copy()
-        positives.data *= liked
-        positives.eliminate_zeros()
-        self.known_users_ = np.diff(positives.indptr) > 0
-        self.known_items_ = np.bincount(positives.indices, minlength=matrix.shape[1]) > 0
-        return positives
+        return self._only_nonzero(
+            sparse.csr_array((matrix.data * liked, matrix.indices, matrix.indptr), shape=matrix.shape)
+        )
+
+    def _only_nonzero(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """`matrix` without explicit zeros; who has no other entries is unknown then."""
+        if matrix.data.all():
+            return matrix
+        others = matrix.copy()
+        others.eliminate_zeros()
+        self._know(others)
+        return others
+
+    def _know(self, matrix: sparse.csr_array) -> None:
+        """Those users and items are known that have an entry."""
+        self.known_users_ = np.diff(matrix.indptr) > 0
+        self.known_items_ = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
 
     # -- score ----------------------------------------------------------------------------------------
 
@@ -160,6 +179,9 @@ class Recommender(ABC):
         """Scores of all items for a block of users: (len(users), n_items) float32.
 
         NaN for unknown users (no training row, or an index outside the matrix) and for unknown items.
+
+        Raises:
+            ValueError: users that are no integers.
         """
         users, known = self._split_known(users)
         block = np.full((len(users), len(self.known_items_)), np.nan, np.float32)
@@ -200,11 +222,19 @@ class Recommender(ABC):
             items: (n_items,) mask of eligible items; by default every item the model knows.
 
         Ties are broken by a fixed permutation drawn from the seed of `fit`, never by index.
+
+        Raises:
+            ValueError: an n below 1, users that are no integers, or `exclude` or `items` of another shape or kind.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         users, known = self._split_known(users)
-        eligible = self.known_items_ if items is None else self.known_items_ & items
+        n_items = len(self.known_items_)
+        if exclude is not None:
+            exclude = as_rows("exclude", exclude, (len(self.known_users_), n_items))
+        eligible = self.known_items_
+        if items is not None:
+            eligible = eligible & as_mask("items", items, n_items)
         if known.all() and eligible.any():
             return self._recommend(users, n, exclude, eligible)
         top = TopN(np.full((len(users), n), -1, np.int32), np.full((len(users), n), np.nan, np.float32))
@@ -220,13 +250,14 @@ class Recommender(ABC):
         """`recommend` for known users; `eligible` is an item mask. Families share one scorer each."""
 
     def similar_items(self, items: IntArray, n: int) -> TopN:
-        """The n items most similar to each of `items`, itself left out; empty rows for unknown items."""
+        """The n items most similar to each of `items`, itself left out; empty rows for unknown items.
+
+        Raises:
+            ValueError: an n below 1, or items that are no integers.
+        """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
-        self._check_fitted()
-        items = np.asarray(items)
-        known = (items >= 0) & (items < len(self.known_items_))
-        known[known] = self.known_items_[items[known]]
+        items, known = self._split_known_items(items)
         top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
         if known.any():
             found = self._similar_items(items[known], n)
@@ -240,22 +271,40 @@ class Recommender(ABC):
     # -- explain --------------------------------------------------------------------------------------
 
     def because_of(
-        self,
-        users: IntArray,  # noqa: ARG002
-        items: NDArray[np.int32],  # noqa: ARG002
-        liked: sparse.csr_array,  # noqa: ARG002
+        self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
     ) -> NDArray[np.int32] | None:
         """The item in each user's own history that an item on the user's list leans on most ("because you liked …").
 
         Args:
-            users: (b,) user indices.
+            users: (b,) user indices; unknown ones too.
             items: (b, n) their lists; −1 pads.
             liked: (b, n_items), their histories: what is stored is liked. Nothing else is a reason.
 
         Returns:
             (b, n) int32 item indices, −1 where nothing in the history speaks for the item; None if this model cannot
             say, because its scores do not come from the items of the history.
+
+        Raises:
+            ValueError: `users` or `items` are no indices, or one of the three has another shape.
         """
+        users, _ = self._split_known(users)
+        n_items, items = len(self.known_items_), np.asarray(items)
+        if items.ndim != 2 or len(items) != len(users) or not np.issubdtype(items.dtype, np.integer):
+            raise ValueError(
+                f"items must be integers of shape ({len(users)}, n), not {items.dtype} of {items.shape}"
+            )
+        if items.size and not -1 <= items.min() <= items.max() < n_items:
+            raise ValueError(f"items must lie between -1 and {n_items - 1}")
+        liked = as_rows("liked", liked, (len(users), n_items))
+        return self._because_of(users, items.astype(np.int32, copy=False), liked)
+
+    def _because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],  # noqa: ARG002
+        liked: sparse.csr_array,  # noqa: ARG002
+    ) -> NDArray[np.int32] | None:
+        """`because_of`, some of the users perhaps unknown; by default the model cannot say."""
         return None
 
     # -- keep -----------------------------------------------------------------------------------------
@@ -309,12 +358,18 @@ class Recommender(ABC):
         if not hasattr(self, "known_items_"):
             raise NotFittedError(f"{self.name} is not fitted yet: call fit first")
 
+    def _forget(self) -> None:
+        """What was learned is gone: the model is as it was before the first `fit`."""
+        for name in self._learned():
+            delattr(self, name)
+
     def _split_known(self, users: IntArray) -> tuple[IntArray, BoolArray]:
         self._check_fitted()
-        users = np.asarray(users)
-        known = (users >= 0) & (users < len(self.known_users_))
-        known[known] = self.known_users_[users[known]]
-        return users, known
+        return split_known("users", users, self.known_users_)
+
+    def _split_known_items(self, items: IntArray) -> tuple[IntArray, BoolArray]:
+        self._check_fitted()
+        return split_known("items", items, self.known_items_)
 
 
 def _silent(done: int, total: int) -> None:

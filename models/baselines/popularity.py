@@ -54,7 +54,7 @@ class Popularity(Recommender):
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def because_of(
+    def _because_of(
         self,
         users: IntArray,  # noqa: ARG002
         items: NDArray[np.int32],

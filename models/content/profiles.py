@@ -148,7 +148,7 @@ class Content(ItemItemRecommender):
             tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=self.known_items_,
         )  # fmt: skip
 
-    def because_of(
+    def _because_of(
         self,
         users: IntArray,  # noqa: ARG002
         items: NDArray[np.int32],

@@ -71,10 +71,7 @@ class ALS(FactorRecommender):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         config = self.config
-        if not matrix.data.any():  # implicit would divide by zero
-            matrix = matrix.copy()
-            matrix.eliminate_zeros()
-            self.known_users_[:] = self.known_items_[:] = False
+        matrix = self._only_nonzero(matrix)  # of a row of zeros nothing is learned: rounding errors would be ranked
         weights = confidences(matrix, config.degree_exponent)
         self.user_factors_, self.item_factors_ = fitted_factors(
             AlternatingLeastSquares,

@@ -140,11 +140,14 @@ class MF(FactorRecommender):
 
         An unknown user is an average one, an unknown item likewise; for a pair of both it is the mean rating. Without
         any rating at all that is 0.
+
+        Raises:
+            ValueError: `users` or `items` are no integers, or there are not as many of both.
         """
         users, known_users = self._split_known(users)
-        items = np.asarray(items)
-        known_items = (items >= 0) & (items < len(self.known_items_))
-        known_items[known_items] = self.known_items_[items[known_items]]
+        items, known_items = self._split_known_items(items)
+        if len(users) != len(items):
+            raise ValueError(f"pairs need as many users as items, not {len(users)} and {len(items)}")
         least, mean, greatest = self.rating_scale_
 
         predicted = np.full(len(users), mean, np.float32)

@@ -58,7 +58,7 @@ class FactorRecommender(Recommender):
             tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=self.known_items_,
         )  # fmt: skip
 
-    def because_of(
+    def _because_of(
         self,
         users: IntArray,  # noqa: ARG002
         items: NDArray[np.int32],

@@ -20,7 +20,7 @@ class ItemItemRecommender(Recommender):
     Attributes:
         profiles_: (n_users, n_items) float32, the users' rows as the model weighs them.
         similarity_: (n_items, n_items) float32; row j holds what a liking of j says about every other item,
-            column i the neighbours that item i is judged by; the diagonal is empty.
+            column i the neighbours that item i is judged by; the diagonal is empty, indices are sorted.
     """
 
     profiles_: sparse.csr_array
@@ -40,14 +40,18 @@ class ItemItemRecommender(Recommender):
             tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def because_of(
+    def _because_of(
         self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
     ) -> NDArray[np.int32]:
-        """Exact: the liked item of the largest term of the score's sum."""
-        weights = sparse.csr_array(self.profiles_[users].multiply(ones_like(liked)))
+        """Exact: the liked item of the largest term of the score's sum, which unknown users do not have."""
+        reasons = np.full(items.shape, -1, np.int32)
+        users, known = self._split_known(users)
+        weights = sparse.csr_array(self.profiles_[users[known]].multiply(ones_like(liked[known])))
         left, right = self._item_factors() or (None, None)
-        self.similarity_.sort_indices()  # nothing to do from the second time on
-        return largest_terms(items, weights, similarity=self.similarity_, left=left, right=right)
+        reasons[known] = largest_terms(
+            items[known], weights, similarity=self.similarity_, left=left, right=right
+        )
+        return reasons
 
     def _item_factors(self) -> Factors | None:
         """The factors of the score as a sum over the history: `_factors` of users are profiles · the first of these."""
@@ -59,9 +63,8 @@ class ItemItemRecommender(Recommender):
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
         """The neighbours that the items are judged by: the greatest entries of their columns."""
-        judges = sparse.csr_array(
-            self.similarity_[:, items].T
-        )  # all columns would take the model's size again
+        # Only their columns: all would take the model's size again.
+        judges = sparse.csr_array(self.similarity_[:, items].T)
         one_each = sparse.csr_array(sparse.eye_array(len(items), dtype=np.float32, format="csr"))
         return item_item_scorer.top_n(
             one_each, judges, np.arange(len(items)), n, tie_order=self.tie_order_, eligible=self.known_items_

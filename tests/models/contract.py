@@ -83,6 +83,21 @@ class RecommenderContract:
             assert (lists[row, place] >= 0).all()
             assert (world.positive.toarray()[row, reasons[row, place]] != 0).all()
             assert (reasons[row, place] != lists[row, place]).all()
+            strangers = np.array([0, -1, N_USERS, 10**6])
+            mixed = model.because_of(strangers, lists[[0] * 4], world.positive[[0] * 4].tocsc())
+            assert np.array_equal(mixed[0], reasons[0])
+
+    def test_giving_reasons_changes_nothing_that_was_learned(self, world: Interactions, tmp_path: Path) -> None:
+        model = self.fitted(world)
+        model.save(tmp_path / "model")
+        for each in (model, type(model).load(tmp_path / "model")):
+            learned = {k: v for k, v in vars(each).items() if isinstance(v, sparse.csr_array)}
+            before = {k: (v.indices.copy(), v.data.copy()) for k, v in learned.items()}
+            assert all(matrix.has_sorted_indices for matrix in learned.values())
+            each.because_of(np.arange(N_USERS), np.zeros((N_USERS, 2), np.int32), world.positive)
+            for name, (indices, data) in before.items():
+                assert np.array_equal(learned[name].indices, indices)
+                assert np.array_equal(learned[name].data, data)
 
     def test_lists_are_well_formed(self, world: Interactions) -> None:
         model = self.fitted(world)
@@ -152,9 +167,41 @@ class RecommenderContract:
 
     def test_no_users_no_lists(self, world: Interactions) -> None:
         model = self.fitted(world)
-        nobody = np.empty(0, np.int64)
-        assert model.recommend(nobody, 5, exclude=world.seen).items.shape == (0, 5)
-        assert model.score(nobody).shape == (0, N_ITEMS)
+        for nobody in (np.empty(0, np.int64), np.array([]), []):
+            assert model.recommend(nobody, 5, exclude=world.seen).items.shape == (0, 5)
+            assert model.score(nobody).shape == (0, N_ITEMS)
+            assert model.similar_items(nobody, 5).items.shape == (0, 5)
+
+    def test_what_is_left_out_may_be_stored_in_any_form(self, world: Interactions) -> None:
+        model, users = self.fitted(world), np.arange(N_USERS)
+        expected = model.recommend(users, 9, exclude=world.seen)
+        for form in (world.seen.tocsc(), world.seen.tocoo(), sparse.csr_matrix(world.seen)):
+            assert same(model.recommend(users, 9, exclude=form), expected)
+
+    def test_arguments_of_another_shape_or_kind_are_refused(self, world: Interactions) -> None:
+        model, users, lists = self.fitted(world), np.arange(2), np.zeros((2, 3), np.int32)
+        rows = world.positive[:2]
+        for exclude in (world.seen.T, world.seen[:-1], sparse.csr_array((N_USERS, N_ITEMS + 1))):
+            with pytest.raises(ValueError, match=r"exclude must have shape \(60, 40\), not \("):
+                model.recommend(users, 3, exclude=exclude)
+        for mask in (np.arange(N_ITEMS), np.ones(N_ITEMS + 1, bool), np.ones((1, N_ITEMS), bool)):
+            with pytest.raises(ValueError, match=r"mask of dtype bool and shape \(40,\), not of"):
+                model.recommend(users, 3, items=mask)
+        for ask in (
+            model.score,
+            lambda indices: model.recommend(indices, 3),
+            lambda indices: model.similar_items(indices, 3),
+            lambda indices: model.because_of(indices, lists, rows),
+        ):
+            with pytest.raises(ValueError, match="must be integers, not float64"):
+                ask(np.array([0.0, 1.0]))
+            with pytest.raises(ValueError, match="one dimension"):
+                ask(np.array([[0, 1]]))
+        for items in (lists[:1], lists[0], lists.astype(float), lists + N_ITEMS, lists - 2):
+            with pytest.raises(ValueError, match="items must"):
+                model.because_of(users, items, rows)
+        with pytest.raises(ValueError, match=r"liked must have shape \(2, 40\), not \(60, 40\)"):
+            model.because_of(users, lists, world.positive)
 
     def test_one_user_and_one_item(self) -> None:
         data = interactions(np.ones((1, 1)))
@@ -199,9 +246,27 @@ class RecommenderContract:
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     def test_a_matrix_with_nan_or_infinity_is_refused(self, world: Interactions, bad: float) -> None:
-        world.matrix(self.model.matrix).data[3] = bad
+        model = self.fitted(world)
+        broken = self.described(small_world())
+        broken.matrix(self.model.matrix).data[3] = bad
         with pytest.raises(ValueError, match="NaN or infinite"):
-            self.fitted(world)
+            model.fit(broken, seed=1)
+        with pytest.raises(NotFittedError):
+            model.score(np.array([0]))
+
+    def test_a_fit_that_is_broken_off_leaves_a_model_that_is_not_fitted(
+        self, world: Interactions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken_off(_: Recommender) -> None:
+            raise KeyboardInterrupt
+
+        model = self.fitted(world)
+        monkeypatch.setattr(self.model, "_check_learned", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(self.described(world), seed=1)
+        with pytest.raises(NotFittedError):
+            model.score(np.array([0]))
+        assert not [name for name in vars(model) if name.endswith("_")]
 
     def test_asking_before_fitting_is_an_error(self) -> None:
         model = self.model(self.config)

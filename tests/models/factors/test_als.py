@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,6 +62,17 @@ class TestALS(PersonalContract):
         nothing.composite.data[:] = 0
         top = ALS(SMALL).fit(nothing, seed=1).recommend(np.arange(N_USERS), 5)
         assert (top.items == -1).all()
+
+    def test_who_has_nothing_but_zeros_is_unknown_and_changes_nothing(self) -> None:
+        world, utility = small_world(), small_world().composite.toarray()
+        padded = sparse.csr_array(np.where(utility > 0, utility, 1))  # every pair has an entry
+        padded.data[utility.ravel() == 0] = 0
+        model, clean = (ALS(SMALL).fit(data, seed=1) for data in (replace(world, composite=padded), world))
+        assert padded.nnz == utility.size
+        assert not model.known_users_[EMPTY_USER]
+        assert not model.known_items_[UNTOUCHED_ITEM]
+        users = np.arange(N_USERS)
+        assert np.array_equal(model.score(users), clean.score(users), equal_nan=True)
 
     def test_confidences_are_divided_by_a_power_of_the_items_users(self) -> None:
         matrix = sparse.csr_array(np.array([[1, 2], [3, 0], [4, 0], [5, 0]], np.float32))

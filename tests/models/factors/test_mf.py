@@ -341,3 +341,11 @@ def test_the_error_on_real_ratings(implicit_term, least) -> None:
     model = MF(MFConfig(implicit_term=implicit_term)).fit(rated(ratings), seed=1)
     error = model.predict(users[test], items[test]) - rows[test, 2]
     assert np.sqrt(np.mean(error**2)) < least
+
+
+def test_pairs_of_another_shape_or_kind_are_refused() -> None:
+    assert learned().predict([], []).shape == (0,)
+    with pytest.raises(ValueError, match="as many users as items, not 2 and 1"):
+        learned().predict(np.array([0, 1]), np.array([0]))
+    with pytest.raises(ValueError, match="items must be integers, not float64"):
+        learned().predict(np.array([0]), np.array([0.0]))

@@ -155,6 +155,14 @@ def test_it_starts_from_the_factors_of_another_model() -> None:
     np.testing.assert_allclose(ours / np.linalg.norm(ours), expected / np.linalg.norm(expected), atol=1e-4)
 
 
+def test_it_can_start_from_itself() -> None:
+    world = small_world()
+    model, other = (LightGCN(SMALL).fit(world, seed=1) for _ in range(2))
+    model.fit(world, seed=2, warm_start=model)
+    expected = LightGCN(SMALL).fit(world, seed=2, warm_start=other)
+    assert np.array_equal(model.item_factors_, expected.item_factors_)
+
+
 def test_it_fits_the_als_it_starts_from() -> None:
     world = small_world()
     als = ALS(ALSConfig(factors=16, matrix="positive")).fit(world, seed=1)
