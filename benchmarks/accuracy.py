@@ -4,7 +4,7 @@ python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn
 
 All items are ranked, each user's training items are left out, nothing is sampled and popularity completes nothing.
 recall@20 = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable;
-fit_s holds numba's compilation if its cache is cold.
+fit_s and score_s hold numba's compilation if its cache is cold: of two runs the second has the times.
 """
 
 from __future__ import annotations
@@ -23,20 +23,30 @@ from models.interactions import Interactions
 from tasks.errors import UsageError
 from tasks.memory import peak_mb
 
+_GREATEST = (
+    2**31 - 1
+)  # the greatest index of an int32; ids are positions, and a matrix has a row for each below them
+
 
 def read_lists(path: Path) -> sparse.csr_array:
     """A file in LightGCN's format as a (users, items) matrix of ones.
 
     Raises:
-        UsageError: the file cannot be read, holds something other than integers from 0 on, or no item.
+        UsageError: the file cannot be read, holds something other than integers from 0 to 2³¹ − 1, or no item.
     """
     try:
         rows = [np.array(line.split(), np.int64) for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, ValueError, OverflowError) as error:
         raise UsageError(f"{path} is not a readable file of lines `user item item ...`: {error}.") from None
+    for number, row in enumerate(rows, 1):
+        if row.size and not 0 <= row.min() <= row.max() <= _GREATEST:
+            wrong = row.min() if row.min() < 0 else row.max()
+            raise UsageError(
+                f"Line {number} of {path} holds {wrong}: users and items are dense integers from 0 to {_GREATEST}."
+            )
     rows = [row for row in rows if len(row)]
-    if not rows or min(row.min() for row in rows) < 0:
-        raise UsageError(f"{path} is empty or holds a negative number.")
+    if not rows:
+        raise UsageError(f"{path} is empty.")
     users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
     items = np.fromiter(chain.from_iterable(row[1:] for row in rows), np.int64)
     if not len(items):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from models.base import Config, DivergedError, Progress, Recommender
 from models.interactions import Interactions
-from models.registry import config_class, recommender_class
+from models.registry import config_class, recommender_class, require_known
 from tasks.configure import toml_value
 from tasks.errors import NightError, UsageError
 from tasks.setting_faults import explain
@@ -57,7 +57,7 @@ def model_config(name: str, options: Sequence[str]) -> Config:
             raise UsageError(f"The option {option!r} is not of the form option=value, such as factors=64.")
         given[key] = toml_value(text)
     try:
-        kind = config_class(name)
+        kind = config_class(require_known(name))
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:

@@ -53,10 +53,8 @@ def as_mask(what: str, values: ArrayLike, n: int) -> NDArray[np.bool_]:
     return mask
 
 
-def as_rows(
-    what: str, matrix: sparse.sparray | sparse.spmatrix | NDArray[Any], shape: tuple[int, int]
-) -> sparse.csr_array:
-    """`matrix` in CSR form, in which rows are read; nothing is copied if it is that already.
+def as_rows(what: str, matrix: sparse.csr_array, shape: tuple[int, int]) -> sparse.csr_array:
+    """`matrix`, if need be another form of sparse matrix, in CSR form, in which rows are read; that is not copied.
 
     Raises:
         ValueError: it has another shape, such as that of its transpose.

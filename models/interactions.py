@@ -18,7 +18,8 @@ _MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_featu
 class Interactions:
     """Sparse user × item matrices of one shape; rows and columns are dense indices, never external ids.
 
-    All are canonical `csr_array` (sorted indices, no duplicates); what is not, or has another shape, is a ValueError.
+    All are canonical `csr_array` (sorted indices, no duplicates); what is not, or has another shape or dtype, is a
+    ValueError.
 
     Attributes:
         seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking, not training.
@@ -40,7 +41,12 @@ class Interactions:
 
     def __post_init__(self) -> None:
         for name in _MATRICES:
-            if not getattr(self, name).has_canonical_format:
+            matrix, dtype = getattr(self, name), np.int64 if name == "timestamp" else np.float32
+            if not isinstance(matrix, sparse.csr_array):
+                raise ValueError(f"matrix {name!r} is a {type(matrix).__name__}: make it a csr_array")
+            if matrix.dtype != dtype:
+                raise ValueError(f"matrix {name!r} holds {matrix.dtype}: make it {dtype.__name__}")
+            if not matrix.has_canonical_format:
                 raise ValueError(
                     f"matrix {name!r} has unsorted or repeated indices: call its sum_duplicates()"
                 )

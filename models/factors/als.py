@@ -71,7 +71,9 @@ class ALS(FactorRecommender):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         config = self.config
-        matrix = self._only_nonzero(matrix)  # of a row of zeros nothing is learned: rounding errors would be ranked
+        matrix = self._only_nonzero(
+            matrix
+        )  # of a row of zeros nothing is learned: rounding errors would be ranked
         weights = confidences(matrix, config.degree_exponent)
         self.user_factors_, self.item_factors_ = fitted_factors(
             AlternatingLeastSquares,

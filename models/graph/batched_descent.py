@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.graph.lightgcn import LightGCNConfig
 
 _BATCH = 512  # positives: so few that even a popular item is hardly pulled twice from the same place
+_BATCH_BYTES = 1e9  # that a batch may take
 
 
 def train(
@@ -55,24 +56,32 @@ def train(
     shares = torch.from_numpy(user_shares(matrix, config.degree_exponent)).to(device)
     known = torch.unique(items)
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
-    epochs, weight = config.passes(matrix.nnz), config.weight_of_a_negative(len(known))
-    for epoch in range(epochs):
-        order = torch.randperm(len(users), generator=generator, device=device)
-        for part, positives in enumerate(order.tensor_split(config.refreshes)):
-            step = config.step_at((epoch + part / config.refreshes) / epochs)
-            final = propagate_tensor(graph, embeddings, weights)
-            change = final.clone()
-            for batch in torch.split(positives, _BATCH):
-                size = (len(batch), config.negatives_drawn())
-                negatives = known[torch.randint(len(known), size, generator=generator, device=device)]
-                ranked = torch.column_stack([items[batch], negatives])
-                _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)
-            change -= final
-            embeddings *= config.decay(step)
-            embeddings += config.effective_gain() * propagate_tensor(graph, change, weights)
-        progress(epoch + 1, epochs)
+    weight, n_negatives = config.weight_of_a_negative(len(known)), config.negatives_drawn()
+
+    def shuffled(parts: int) -> tuple[torch.Tensor, ...]:
+        return torch.randperm(len(users), generator=generator, device=device).tensor_split(parts)
+
+    for step, positives in config.refreshed(matrix.nnz, shuffled, progress):
+        final = propagate_tensor(graph, embeddings, weights)
+        change = final.clone()
+        for batch in torch.split(positives, batch_size(n_negatives, config.factors)):
+            size = (len(batch), n_negatives)
+            negatives = known[torch.randint(len(known), size, generator=generator, device=device)]
+            ranked = torch.column_stack([items[batch], negatives])
+            _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)
+        change -= final
+        embeddings *= config.decay(step)
+        embeddings += config.effective_gain() * propagate_tensor(graph, change, weights)
     trained: FloatArray = embeddings.cpu().numpy()
     return trained
+
+
+def batch_size(negatives: int, factors: int) -> int:
+    """Positives that step at once: 512, or fewer where that would take more than a gigabyte."""
+    bytes_each = (
+        3 * 4 * (1 + negatives) * factors
+    )  # vectors of items, their gradients, and one copy of a product
+    return max(1, min(_BATCH, int(_BATCH_BYTES / bytes_each)))
 
 
 def _descend(

@@ -72,6 +72,8 @@ def _kept(layer: Tensor, dropout: float, rng: np.random.Generator) -> Tensor:
 
 
 class _Layer(torch.autograd.Function):
+    """One layer from the one below, and its gradients in place of torch's own; the formula is `final_embeddings`'."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, product: GraphProduct, kept: Tensor | None, share: float

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from math import cos, exp, pi, sqrt
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field
 
-from models.base import DivergedError
+from models.base import DivergedError, Progress
 from models.device import DeviceConfig
 from models.graph.sampled_softmax import Loss
 from models.scoring.factor_model import FactorRecommender
@@ -17,6 +18,9 @@ _LEAST_EPOCHS = 10
 _MILLION = 1_000_000
 _LAST_STEP = 0.02  # where the step ends, as a share of where it begins
 _VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
+
+Positives = TypeVar("Positives")
+"""A part of an epoch's positives, in the form that the trainer wants."""
 
 
 class GraphConfig(DeviceConfig):
@@ -61,6 +65,22 @@ class GraphConfig(DeviceConfig):
     def decay(self, step: float) -> float:
         """What the base embeddings are multiplied with at a refresh."""
         return exp(-self.shrink * step / self.refreshes)
+
+    def refreshed(
+        self, n_positives: int, shuffled: Callable[[int], Iterable[Positives]], progress: Progress
+    ) -> Iterator[tuple[float, Positives]]:
+        """The course of the training: for every refresh of every epoch its step and the positives to go through.
+
+        Args:
+            n_positives: how many there are; of none nothing is learned.
+            shuffled: all positives in a new order, in so many parts.
+            progress: told after every epoch.
+        """
+        epochs = self.passes(n_positives) if n_positives else 0
+        for epoch in range(epochs):
+            for part, positives in enumerate(shuffled(self.refreshes)):
+                yield self.step_at((epoch + part / self.refreshes) / epochs), positives
+            progress(epoch + 1, epochs)
 
 
 class GraphRecommender(FactorRecommender):

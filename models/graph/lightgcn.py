@@ -10,7 +10,8 @@ a GPU, and `benchmarks.plain_lightgcn` is the plain way that it is measured agai
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
@@ -29,9 +30,7 @@ from models.search_space import Range, SearchSpace
 
 _LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128
 _NEGATIVE_ENTRIES = 16_384  # of the vectors drawn against a positive, between those bounds
-_RIVAL_SHARE = (
-    0.2  # of the known items, what a positive is compared with: all of them is too hard on small data
-)
+_RIVAL_SHARE = 0.2  # of the known items: what a positive is compared with; all are too hard on small data
 
 
 class LightGCNConfig(GraphConfig):
@@ -154,7 +153,7 @@ class LightGCN(GraphRecommender):
         adjacency = normalized_adjacency(matrix, data.item_features, config.feature_weight)
         rng = np.random.default_rng(seed)
         if config.start == "als" and warm_start is None:
-            warm_start = self._alternating_least_squares(data, seed)
+            warm_start = self._alternating_least_squares(matrix, data, seed)
         base = _base(adjacency, matrix.shape, config, rng, warm_start)
         if matrix.nnz:
             device = torch_device(config.device)
@@ -168,11 +167,16 @@ class LightGCN(GraphRecommender):
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
 
-    def _alternating_least_squares(self, data: Interactions, seed: int) -> Recommender:
+    def _alternating_least_squares(
+        self, matrix: sparse.csr_array, data: Interactions, seed: int
+    ) -> Recommender:
+        """The `als` to start from, fitted on the same likes."""
         from models.factors.als import ALS, ALSConfig  # noqa: PLC0415  (implicit takes long: only who asks pays)
 
-        config = ALSConfig(factors=self.config.factors, matrix=self.config.matrix or self.matrix)
-        return ALS(config).fit(data, seed=seed)
+        name = self.config.matrix or self.matrix
+        config = ALSConfig(factors=self.config.factors, matrix=name)
+        likes: dict[str, Any] = {name: matrix}
+        return ALS(config).fit(replace(data, **likes), seed=seed)
 
 
 def _base(
@@ -228,17 +232,13 @@ def _descend_lazily(
         degree_exponent=config.degree_exponent,
     )
     final, change, back = (np.empty_like(base) for _ in range(3))
-    epochs = config.passes(matrix.nnz)
-    for epoch in range(epochs):
-        for part, positives in enumerate(descent.shuffled(config.refreshes)):
-            step = config.step_at((epoch + part / config.refreshes) / epochs)
-            propagation.propagate(base, weights, final)
-            np.copyto(change, final)
-            descent.descend(final[users], final[items], positives, step)
-            np.subtract(final, change, out=change)
-            propagation.propagate(change, weights, back)
-            back *= np.float32(config.effective_gain())
-            base *= np.float32(config.decay(step))
-            base += back
-        progress(epoch + 1, epochs)
+    for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress):
+        propagation.propagate(base, weights, final)
+        np.copyto(change, final)
+        descent.descend(final[users], final[items], positives, step)
+        np.subtract(final, change, out=change)
+        propagation.propagate(change, weights, back)
+        back *= np.float32(config.effective_gain())
+        base *= np.float32(config.decay(step))
+        base += back
     return base

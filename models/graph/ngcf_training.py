@@ -47,23 +47,20 @@ def train(
         negative_weight=config.negative_weight,
         seed=int(rng.integers(2**31)),
     )
-    epochs, gain = config.passes(matrix.nnz) if matrix.nnz else 0, config.feedback(matrix.nnz)
-    for epoch in range(epochs):
-        for part, positives in enumerate(descent.shuffled(config.refreshes)):
-            step = config.step_at((epoch + part / config.refreshes) / epochs)
-            final = final_embeddings(base, weights, product, config.message_dropout, rng)
-            before = final.detach().cpu().numpy()
-            after = before.copy()
-            descent.descend(after[:n_users], after[n_users:], positives, step)
-            upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
-            final.backward(upstream)  # type: ignore[no-untyped-call]
-            with torch.no_grad():
-                base.mul_(config.decay(step)).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
-            base.grad = None
-            optimizer.param_groups[0]["lr"] = config.learning_rate * step / config.step
-            optimizer.step()
-            optimizer.zero_grad()
-        progress(epoch + 1, epochs)
+    gain = config.feedback(matrix.nnz)
+    for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress):
+        final = final_embeddings(base, weights, product, config.message_dropout, rng)
+        before = final.detach().cpu().numpy()
+        after = before.copy()
+        descent.descend(after[:n_users], after[n_users:], positives, step)
+        upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
+        final.backward(upstream)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            base.mul_(config.decay(step)).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
+        base.grad = None
+        optimizer.param_groups[0]["lr"] = config.learning_rate * step / config.step
+        optimizer.step()
+        optimizer.zero_grad()
     with torch.no_grad():
         final = final_embeddings(base, weights, product)
     return np.ascontiguousarray(final.cpu().numpy())

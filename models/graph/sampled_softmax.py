@@ -179,6 +179,7 @@ def _merge(items: Any, copies: Any) -> None:
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _dot(a: Any, b: Any) -> Any:
+    """The product of two vectors, in float32."""
     total = np.float32(0)
     for f in range(len(a)):
         total += a[f] * b[f]

@@ -12,7 +12,7 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
-from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach
+from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach, stored_mb
 from models.scoring.item_item_model import ItemItemRecommender
 from models.scoring.item_item_scorer import check_products
 from models.search_space import Range, SearchSpace
@@ -58,7 +58,9 @@ class EASEConfig(Config):
         ge=1,
         le=1_000_000,
         description="What the weights may take in MB while they are solved: where the dense solver would take "
-        "more, the sparse one takes over, with fewer predictors an item if it must.",
+        "more, the sparse one takes over, with fewer predictors an item if it must. Not counted are one block of "
+        "products, of at most 120 MB, and the scratch of each thread of the sparse solver: 8 bytes for every entry of "
+        "an item's predictors, and 4 a user.",
     )
 
 
@@ -82,15 +84,15 @@ class EASE(ItemItemRecommender):
         data: Interactions,  # noqa: ARG002
         *,
         seed: int,  # noqa: ARG002
-        progress: Progress,  # noqa: ARG002
+        progress: Progress,
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         config = self.config
-        weights = self._weights(weigh_users(matrix, config.user_exponent))
+        weights = self._weights(weigh_users(matrix, config.user_exponent), progress)
         self.profiles_ = matrix
         self.similarity_ = sparse.csr_array(weights.T)
 
-    def _weights(self, matrix: sparse.csr_array) -> sparse.csr_array:
+    def _weights(self, matrix: sparse.csr_array, progress: Progress) -> sparse.csr_array:
         """Row i holds what item i is predicted from."""
         config = self.config
         needed = dense_mb(matrix.shape[1], config.neighbours)
@@ -99,7 +101,7 @@ class EASE(ItemItemRecommender):
             return regression.strongest(everything, config.neighbours, self.tie_order_)
         k = self._predictors(matrix, needed)
         chosen = regression.candidates(matrix, config.regularization, k, self.tie_order_)
-        return regression.on_candidates(matrix, chosen, config.regularization)
+        return regression.on_candidates(matrix, chosen, config.regularization, progress)
 
     def _predictors(self, matrix: sparse.csr_array, needed: float) -> int:
         """How many items each item is regressed on; says why if they are not those that were asked for.
@@ -119,9 +121,11 @@ class EASE(ItemItemRecommender):
         if config.solver == "dense":
             raise ValueError(f"{too_much}: raise it, or let solver be auto or sparse")
         possible = reach(sparse.csr_array(matrix.T))
-        room = config.memory_mb / 2  # for a moment there are two: the weights and the transposed
         if config.solver == "sparse":
-            return bounded_k(possible, config.neighbours, memory_mb=room, model=self.name)
+            return bounded_k(
+                possible, config.neighbours, memory_mb=config.memory_mb, model=self.name, with_transpose=True
+            )
+        room = config.memory_mb / 2  # for a moment there are two: the weights and their transpose
         k = greatest_k(possible, min(config.neighbours, matrix.shape[1]), room)
         logger.warning(
             "%s: each item is regressed on its %d best predictors only; raise memory_mb for the exact solution",
@@ -132,8 +136,8 @@ class EASE(ItemItemRecommender):
 
 def dense_mb(n_items: int, neighbours: int) -> float:
     """MB that the dense solver takes at its worst: all weights beside those kept, or those kept and their transpose."""
-    everything, kept = 4 * n_items**2, 8 * n_items * min(neighbours, n_items)
-    return (max(everything + kept, 2 * kept) + regression.SCRATCH_BYTES * n_items) / 1e6
+    everything, kept = 4e-6 * n_items**2, stored_mb(n_items * min(neighbours, n_items))
+    return max(everything + kept, 2 * kept) + 1e-6 * regression.SCRATCH_BYTES * n_items
 
 
 def weigh_users(matrix: sparse.csr_array, exponent: float) -> sparse.csr_array:

@@ -56,8 +56,9 @@ class GraphFilterConfig(Config):
         default=2000,
         ge=1,
         le=1_000_000,
-        description="What the item-item products may take in MB, beside one block of scores; where all would take "
-        "more, only the strongest of each item are kept.",
+        description="What the item-item products may take in MB; where all would take more, only the strongest of "
+        "each item are kept. Not counted are one block of scores, of at most 120 MB, and the low-pass filter: 4 bytes "
+        "× rank of every user and item, and several times that while its frequencies are found.",
     )
 
 
@@ -109,8 +110,7 @@ class GraphFilter(ItemItemRecommender):
         products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
         if size_mb(possible, len(possible)) <= limit:  # P is symmetric: rows are columns
             return nearest(products, possible, k=len(possible), tie_order=self.tie_order_)
-        # For a moment there are two: each item's strongest in rows, and the transposed.
-        k = bounded_k(possible, 0, memory_mb=limit / 2, model=self.name)
+        k = bounded_k(possible, 0, memory_mb=limit, model=self.name, with_transpose=True)
         return sparse.csr_array(nearest(products, possible, k=k, tie_order=self.tie_order_).T)
 
     def _factors(self) -> Factors:

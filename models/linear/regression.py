@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg.lapack import spotrf, spotri
 
-from models.base import FloatArray
+from models.base import FloatArray, Progress
 from models.neighbours.neighbourhoods import nearest, reach
 from models.scoring.item_item_scorer import check_products, product_blocks
 from models.scoring.launch import one_launch
@@ -24,6 +24,7 @@ _ROWS = 64  # of a large array that are looked at at once
 SCRATCH_BYTES = 50 * _ROWS  # per item, at most what `on_all` and `strongest` need beside their results
 _ROUNDING = 1e-6  # of the trace: what float32 may lose of the least eigenvalue
 _ITEMS_PER_CHUNK = 32  # items that share one scratch space
+_ITEMS_PER_REPORT = 4096  # items after which progress is told
 _TOLERANCE = 1e-4  # at which the remaining gradient ends the iteration, relative to the first
 _MAX_STEPS = 200  # of conjugate gradients; a dozen are usual
 
@@ -138,7 +139,9 @@ def _to_gains(products: Any, start: int, scale: Any) -> None:
                 products[row, column] = abs(product) * scale[column]
 
 
-def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float) -> sparse.csr_array:
+def on_candidates(
+    matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float, progress: Progress
+) -> sparse.csr_array:
     """The weights on the items that are stored in each row of `chosen`, by conjugate gradients.
 
     Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve such small problems
@@ -147,22 +150,27 @@ def on_candidates(matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: f
     """
     columns = sparse.csr_array(matrix.T)
     weights = np.empty(chosen.nnz, np.float32)
-    with one_launch:
-        _regress(
-            (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
-            matrix.shape[0], float(penalty), weights,
-        )  # fmt: skip
+    n_items = chosen.shape[0]
+    for start in range(0, n_items, _ITEMS_PER_REPORT):
+        stop = min(start + _ITEMS_PER_REPORT, n_items)
+        with one_launch:
+            _regress(
+                (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
+                (start, stop), matrix.shape[0], float(penalty), weights,
+            )  # fmt: skip
+        progress(stop, n_items)
     return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
 
 
 @numba.njit(parallel=True, cache=True)
-def _regress(columns: Any, chosen: Any, n_users: int, penalty: float, weights: Any) -> None:
-    """Fill `weights`, which lie as the entries of `chosen` do."""
+def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalty: float, weights: Any) -> None:
+    """Fill `weights`, which lie as the entries of `chosen` do, from the first of `items` up to the second."""
     indptr, regressors = chosen
-    n_items = len(indptr) - 1
-    for chunk in numba.prange((n_items + _ITEMS_PER_CHUNK - 1) // _ITEMS_PER_CHUNK):
+    first, end = items
+    for chunk in numba.prange((end - first + _ITEMS_PER_CHUNK - 1) // _ITEMS_PER_CHUNK):
         local = np.full(n_users, -1, np.int32)
-        for item in range(chunk * _ITEMS_PER_CHUNK, min(n_items, (chunk + 1) * _ITEMS_PER_CHUNK)):
+        start = first + chunk * _ITEMS_PER_CHUNK
+        for item in range(start, min(end, start + _ITEMS_PER_CHUNK)):
             part = slice(indptr[item], indptr[item + 1])
             starts, users, values, n_local = _local_columns(columns, regressors[part], local)
             gradient = _against_target(columns, item, regressors[part], local, starts, users, values)

@@ -58,9 +58,10 @@ class ItemKNN(ItemItemRecommender):
             self.config,
             k=default_k(int(self.known_items_.sum())) if k is None else k,
             rows_are_users=False,
-            memory_mb=self.config.memory_mb / 2,  # for a moment there are two: these and the transposed
+            memory_mb=self.config.memory_mb,
             tie_order=self.tie_order_,
             model=self.name,
+            with_transpose=True,
         )
         self.similarity_ = sparse.csr_array(judges.T)
 

@@ -22,7 +22,6 @@ from models.scoring.selection import Selector
 logger = logging.getLogger(__name__)
 
 _ROWS = 128  # whose greatest are chosen at once
-_BYTES = 8  # of a neighbour: an index of 4 and a similarity of 4
 
 
 def neighbours(
@@ -34,13 +33,14 @@ def neighbours(
     memory_mb: float,
     tie_order: NDArray[np.int32],
     model: str,
+    with_transpose: bool = False,
 ) -> sparse.csr_array:
     """Each row's nearest other rows by what `config` says: `nearest` of the similarities of the weighted rows.
 
     Args:
         vectors: (n, n_places) float32.
         config: which similarity of which weights.
-        k, memory_mb, model: as for `bounded_k`.
+        k, memory_mb, model, with_transpose: as for `bounded_k`.
         rows_are_users: or items.
         tie_order: as for `nearest`.
     """
@@ -48,7 +48,7 @@ def neighbours(
         _weighted(vectors, config, rows_are_users), config.measure, rows_are_users=rows_are_users
     )
     possible = reach(vectors)
-    k = bounded_k(possible, k, memory_mb=memory_mb, model=model)
+    k = bounded_k(possible, k, memory_mb=memory_mb, model=model, with_transpose=with_transpose)
     found = nearest(blocks, possible, k=k, tie_order=tie_order)
     if found.nnz == 0 and possible.any():
         logger.warning(
@@ -103,9 +103,10 @@ def nearest(
     n = len(reach)
     capacity = int(np.minimum(reach, k).sum())
     # Memory that is reserved but never written to costs nothing; what is left over is given back at the end.
-    indices, data = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
-    # scipy gives the indices the type of the ends: 8 bytes each where 4 are enough.
-    ends = np.zeros(n + 1, np.int32 if capacity < 2**31 else np.int64)
+    # scipy gives the indices the type of the ends: of two types it would copy them.
+    index_type = _index_type(capacity)
+    indices, data = np.empty(capacity, index_type), np.empty(capacity, np.float32)
+    ends = np.zeros(n + 1, index_type)
     for start, block in _few_rows(blocks):
         counts, columns, values = _greatest(block, k, tie_order)
         ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
@@ -133,10 +134,22 @@ def reach(vectors: sparse.csr_array) -> NDArray[np.int64]:
 
 def size_mb(reach: NDArray[np.int64], k: int) -> float:
     """MB that k neighbours each take at most, or as many as a vector can have."""
-    return float(np.minimum(reach, k).sum()) * _BYTES / 1e6
+    return stored_mb(int(np.minimum(reach, k).sum()))
 
 
-def bounded_k(reach: NDArray[np.int64], k: int, *, memory_mb: float, model: str) -> int:
+def stored_mb(n_neighbours: int) -> float:
+    """MB of so many neighbours in one matrix: each a similarity of 4 bytes and an index of 4, from 2³¹ on of 8."""
+    return n_neighbours * (4 + np.dtype(_index_type(n_neighbours)).itemsize) / 1e6
+
+
+def _index_type(n_neighbours: int) -> type[np.int32 | np.int64]:
+    """What scipy indexes a matrix of so many entries with."""
+    return np.int32 if n_neighbours < 2**31 else np.int64
+
+
+def bounded_k(
+    reach: NDArray[np.int64], k: int, *, memory_mb: float, model: str, with_transpose: bool = False
+) -> int:
     """`greatest_k`, with a warning where it is not what was asked for.
 
     Args:
@@ -144,13 +157,15 @@ def bounded_k(reach: NDArray[np.int64], k: int, *, memory_mb: float, model: str)
         k: neighbours wanted of each; 0 wants all.
         memory_mb: what they may take in MB.
         model: whose they are, for the warning.
+        with_transpose: whether their transpose has to fit in beside them, as while the one is made of the other.
     """
     wanted = min(k or len(reach), len(reach))
-    fitting = greatest_k(reach, wanted, memory_mb)
+    fitting = greatest_k(reach, wanted, memory_mb / 2 if with_transpose else memory_mb)
     if fitting < wanted:
         logger.warning(
-            "%s keeps only the %d strongest neighbours: %s could take %.1f MB, memory_mb has room for %.1f.",
+            "%s keeps only the %d strongest neighbours: %s could take %.1f MB, and memory_mb is %g%s.",
             model, fitting, "all" if wanted == len(reach) else wanted, size_mb(reach, wanted), memory_mb,
+            ", for them and their transpose" if with_transpose else "",
         )  # fmt: skip
     return fitting
 

@@ -35,7 +35,15 @@ def bm25(vectors: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
         vectors: (N, n_columns) float32, entries not negative.
         k1: how late repeated entries saturate; 0 makes all entries equal.
         b: from 0 to 1, how much long rows are damped.
+
+    Raises:
+        ValueError: an entry is negative.
     """
+    if vectors.data.min(initial=0) < 0:
+        raise ValueError(
+            "the weighting bm25 is of numbers of times, and the matrix holds negative entries: choose another "
+            "weighting, such as degree, or another matrix"
+        )
     n_rows = vectors.shape[0]
     lengths = np.asarray(vectors.sum(axis=1), np.float64)
     mean = lengths.mean() if n_rows else 0

@@ -97,6 +97,7 @@ def ones_like(liked: sparse.csr_array) -> sparse.csr_array:
 
 @numba.njit(parallel=True, cache=True)
 def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: Any, reasons: Any) -> None:
+    """Write each place's reason, a row by one thread; what is not written stays −1."""
     indptr, indices, data = weights
     n_rows, n = items.shape
     n_items, n_factors = right.shape
@@ -109,10 +110,8 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
             listed = items[row]
             greatest[:] = 0
             for place in range(n):
-                for f in range(n_factors):
-                    of_listed[f, place] = right[
-                        listed[place], f
-                    ]  # padding reads anything, and is never a term
+                for f in range(n_factors):  # padding reads the last item, and is never a term
+                    of_listed[f, place] = right[listed[place], f]
                 if listed[place] >= 0:
                     place_of[listed[place]] = place
             for at in range(indptr[row], indptr[row + 1]):
@@ -158,6 +157,7 @@ def _add_similarities(liked: Any, similarity: Any, listed: Any, place_of: Any, t
 
 @numba.njit(parallel=True, cache=True)
 def _nearest_described(items: Any, liked: Any, profiles: Any, n_features: Any, reasons: Any) -> None:
+    """Write each place's reason, a row by one thread: the profile of every liked item is spread out once for all."""
     liked_indptr, liked_indices = liked
     indptr, indices, data = profiles
     n_rows, n = items.shape

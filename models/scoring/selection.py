@@ -174,10 +174,8 @@ def _lower_bound(maxima: Any, n: int) -> Any:
 
     Bisects the integers: at most 32 counts, without a branch.
     """
-    low, high = (
-        _NO_SCORE + 1,
-        2**31,
-    )  # at least n maxima reach low, or all candidates are wanted; fewer reach high
+    # At least n maxima reach low, or all candidates are wanted; fewer reach high.
+    low, high = _NO_SCORE + 1, 2**31
     while high - low > 1:
         middle = (low + high) >> 1
         least = np.int32(middle)

@@ -85,6 +85,11 @@ def test_an_unknown_model_is_refused(refused):
     assert (code, "Did you mean 'item_knn'?" in said) == (2, True)
 
 
+def test_a_model_that_is_made_of_others_is_refused(refused):
+    code, said = refused(accuracy.main, "--model", "blend", train="0 0\n", test="0 1\n")
+    assert (code, "There is no model 'blend'." in said) == (2, True)
+
+
 def test_a_gpu_that_is_not_there_is_refused(refused, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for main in (accuracy.main, size.main):
@@ -106,6 +111,14 @@ def test_a_file_of_another_form_is_refused(tmp_path, text):
     path = tmp_path / "lists.txt"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"lists\.txt"):
+        accuracy.read_lists(path)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**31, 10**12, 2**63 - 1])
+def test_an_id_that_is_no_position_is_refused_with_its_line(tmp_path, wrong):
+    path = tmp_path / "lists.txt"
+    path.write_text(f"0 1 2\n\n1 {wrong} 3\n")
+    with pytest.raises(UsageError, match=rf"Line 3 of .*lists\.txt holds {wrong}: .* from 0 to 2147483647"):
         accuracy.read_lists(path)
 
 

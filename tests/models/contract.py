@@ -87,7 +87,9 @@ class RecommenderContract:
             mixed = model.because_of(strangers, lists[[0] * 4], world.positive[[0] * 4].tocsc())
             assert np.array_equal(mixed[0], reasons[0])
 
-    def test_giving_reasons_changes_nothing_that_was_learned(self, world: Interactions, tmp_path: Path) -> None:
+    def test_giving_reasons_changes_nothing_that_was_learned(
+        self, world: Interactions, tmp_path: Path
+    ) -> None:
         model = self.fitted(world)
         model.save(tmp_path / "model")
         for each in (model, type(model).load(tmp_path / "model")):

@@ -19,9 +19,25 @@ def test_a_transposed_matrix_is_refused():
 def test_a_matrix_that_is_not_canonical_is_refused(name: str, indices: list[int]) -> None:
     features = sparse.csr_array((40, 3), dtype=np.float32)
     world = replace(small_world(), item_features=features, feature_names=("a", "b", "c"))
-    parts = np.ones(2, np.float32), np.array(indices), np.r_[0, np.full(getattr(world, name).shape[0], 2)]
+    parts = (
+        np.ones(2, getattr(world, name).dtype),
+        np.array(indices),
+        np.r_[0, np.full(getattr(world, name).shape[0], 2)],
+    )
     with pytest.raises(ValueError, match=f"'{name}' has unsorted or repeated indices"):
         replace(world, **{name: sparse.csr_array(parts, shape=getattr(world, name).shape)})
+
+
+@pytest.mark.parametrize("name", ["seen", "rating", "positive", "composite", "timestamp", "item_features"])
+def test_a_matrix_of_another_dtype_or_form_is_refused(name: str) -> None:
+    world = small_world()
+    matrix = getattr(world, name)
+    wanted = "int64" if name == "timestamp" else "float32"
+    with pytest.raises(ValueError, match=f"matrix '{name}' holds float64: make it {wanted}"):
+        replace(world, **{name: matrix.astype(np.float64)})
+    for other in (matrix.tocsc(), matrix.tocoo(), sparse.csr_matrix(matrix)):
+        with pytest.raises(ValueError, match=f"matrix '{name}' is a .*: make it a csr_array"):
+            replace(world, **{name: other})
 
 
 def test_features_need_their_names():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -171,6 +173,18 @@ def test_it_fits_the_als_it_starts_from() -> None:
     assert np.array_equal(own.user_factors_, warm.user_factors_)
 
 
+def test_the_als_it_starts_from_knows_likes_only() -> None:
+    world = small_world()
+    ratings = world.rating.copy()
+    ratings.data[::3] = -1
+    likes = sparse.csr_array(np.maximum(ratings.toarray(), 0))
+    own, expected = (
+        LightGCN(changed(start="als", matrix="rating")).fit(replace(world, rating=rating), seed=1)
+        for rating in (ratings, likes)
+    )
+    assert np.array_equal(own.user_factors_, expected.user_factors_)
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -240,6 +254,13 @@ def test_training_in_batches_brings_back_the_withheld_diagonal_too(loss: str) ->
     )
     assert finds_the_diagonal(base, data, config)
     assert told == [(done, 20) for done in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("negatives", "factors", "size"), [(64, 256, 512), (1_000, 256, 325), (10_000, 2048, 4)]
+)
+def test_a_batch_stays_under_a_gigabyte(negatives: int, factors: int, size: int) -> None:
+    assert batched_descent.batch_size(negatives, factors) == size
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])

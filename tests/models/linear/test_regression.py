@@ -23,6 +23,10 @@ def everything(n_items: int) -> sparse.csr_array:
     return sparse.csr_array((1 - np.eye(n_items)).astype(np.float32))
 
 
+def unheard(done: int, total: int) -> None:
+    """Progress that nobody listens to."""
+
+
 def ridge(matrix: np.ndarray, item: int, regressors: np.ndarray, penalty: float) -> np.ndarray:
     """The plain formula, for one item."""
     own = matrix[:, regressors].astype(np.float64)
@@ -43,7 +47,7 @@ def test_on_all_is_one_ridge_regression_per_item(matrix: np.ndarray, penalty: fl
 @given(small_matrices, penalties)
 def test_on_all_candidates_is_on_all(matrix: np.ndarray, penalty: float) -> None:
     chosen = everything(matrix.shape[1])
-    sparsely = regression.on_candidates(sparse.csr_array(matrix), chosen, penalty)
+    sparsely = regression.on_candidates(sparse.csr_array(matrix), chosen, penalty, unheard)
     np.testing.assert_allclose(
         sparsely.toarray(), regression.on_all(sparse.csr_array(matrix), penalty), atol=1e-3
     )
@@ -55,7 +59,7 @@ def test_on_candidates_uses_them_alone(matrix: np.ndarray, penalty: float, rando
     n_items = matrix.shape[1]
     mask = np.array([[random.random() < 0.5 and i != j for j in range(n_items)] for i in range(n_items)])
     weights = regression.on_candidates(
-        sparse.csr_array(matrix), sparse.csr_array(mask.astype(np.float32)), penalty
+        sparse.csr_array(matrix), sparse.csr_array(mask.astype(np.float32)), penalty, unheard
     )
     for item in range(n_items):
         regressors = np.flatnonzero(mask[item])
@@ -72,8 +76,21 @@ def test_more_items_than_fit_into_one_chunk_or_block() -> None:
     expected = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(weights, expected, atol=1e-5)
-    sparsely = regression.on_candidates(matrix, everything(200), 20.0)
+    sparsely = regression.on_candidates(matrix, everything(200), 20.0, unheard)
     np.testing.assert_allclose(sparsely.toarray(), expected, atol=1e-3)
+
+
+def test_it_tells_how_many_items_are_done_and_no_bit_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    matrix = sparse.csr_array((rng.random((50, 90)) < 0.1).astype(np.float32))
+    told: list[tuple[int, int]] = []
+    at_once = regression.on_candidates(matrix, everything(90), 20.0, lambda *at: told.append(at))
+    assert told == [(90, 90)]
+    told.clear()
+    monkeypatch.setattr(regression, "_ITEMS_PER_REPORT", 40)
+    in_parts = regression.on_candidates(matrix, everything(90), 20.0, lambda *at: told.append(at))
+    assert told == [(40, 90), (80, 90), (90, 90)]
+    assert np.array_equal(in_parts.data, at_once.data)
 
 
 @settings(max_examples=40, deadline=None)

@@ -88,9 +88,28 @@ def test_it_says_whose_neighbours_memory_took_away(caplog: pytest.LogCaptureFixt
         found(vectors, plain(k=299), memory_mb=megabytes(300 * 250))
         found(vectors, plain(k=250), memory_mb=megabytes(300 * 250))
     kept = (
-        "this_knn keeps only the 250 strongest neighbours: {} could take 0.7 MB, memory_mb has room for 0.6."
+        "this_knn keeps only the 250 strongest neighbours: {} could take 0.7 MB, and memory_mb is 0.600004."
     )
     assert caplog.messages == [kept.format("all"), kept.format(299)]
+
+
+def test_a_transpose_has_to_fit_in_too_and_memory_mb_is_named_as_it_was_set(
+    caplog: pytest.LogCaptureFixture,
+):
+    everybody = np.full(300, 299)
+    with caplog.at_level(logging.WARNING):
+        k = neighbourhoods.bounded_k(everybody, 0, memory_mb=1, model="this_knn", with_transpose=True)
+    assert 2 * neighbourhoods.size_mb(everybody, k) <= 1 < 2 * neighbourhoods.size_mb(everybody, k + 1)
+    assert caplog.messages == [
+        "this_knn keeps only the 208 strongest neighbours: all could take 0.7 MB, and memory_mb is 1, for them "
+        "and their transpose."
+    ]
+
+
+def test_more_neighbours_than_32_bits_can_count_take_longer_indices():
+    assert neighbourhoods.stored_mb(2**31 - 1) == pytest.approx((2**31 - 1) * 8e-6)
+    assert neighbourhoods.stored_mb(2**31) == pytest.approx(2**31 * 12e-6)
+    assert neighbourhoods.size_mb(np.full(2, 2**30), 2**30) == pytest.approx(2**31 * 12e-6)
 
 
 @pytest.mark.parametrize(

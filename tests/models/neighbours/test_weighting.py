@@ -68,3 +68,8 @@ def test_implicit_weighs_alike_but_for_how_rarity_is_measured():
 @pytest.mark.parametrize("weigh", [weighting.tfidf, lambda m: weighting.bm25(m, k1=1.2, b=0.75)])
 def test_what_everybody_has_still_counts(weigh):
     assert (weigh(sparse.csr_array(np.ones((4, 3), np.float32))).data > 0).all()
+
+
+def test_bm25_of_negative_entries_is_refused():
+    with pytest.raises(ValueError, match=r"bm25 .* negative entries: choose another weighting"):
+        weighting.bm25(stored(np.array([[1.0, -0.5]])), k1=1.2, b=0.75)
