@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.ensemble.blend import Blend, BlendConfig
-from models.ensemble.cross_fitting import TooFewUsersError, learn
+from models.ensemble.cross_fitting import Taught, TooFewUsersError, learn
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix
 from tasks.fit import load_model
@@ -55,30 +55,11 @@ def learn_blend(
         folder: where to write, existing.
     """
     started = time.perf_counter()
-    with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
-        selecting = judged["half"] == 0
-        users = judged["user_idx"][selecting]
-    relevant = sparse.csr_array(load_matrix(held_out.folder, "relevant")[selecting])
     data = Interactions.load(snapshot.folder)
-    n = int(metric.partition("@")[2])
-
-    def measure(lists: NDArray[np.int32], wanted: sparse.csr_array) -> NDArray[np.float64]:
-        return ranking_metrics(lists, wanted, [n])[metric]
-
     config = BlendConfig(candidates=settings.candidates, members=_places(members, folder))
     blend = Blend(config, [load_model(member) for member in members]).fit(data, seed=seed)
     try:
-        learned, taught = learn(
-            blend,
-            users,
-            relevant,
-            settings,
-            measure,
-            exclude=data.seen,
-            eligible=np.bincount(data.seen.indices, minlength=data.n_items) > 0,
-            n=n,
-            seed=seed,
-        )
+        learned, taught = _learned(blend, data, held_out, settings, metric, seed)
     except TooFewUsersError as error:
         write_json(folder / "learned.json", {"why_not": str(error)})
         return LearnedBlend(key, folder, (), f"none: {error}", _since(started), peak_mb())
@@ -87,6 +68,31 @@ def learn_blend(
     scores = ", ".join(f"{method} {score:.4f}" for method, score in taught.scores.items())
     note = f"{taught.method}, learned from {taught.n_users:,} users; {metric} in folds: {scores}"
     return LearnedBlend(key, folder, tuple(config.members), note, _since(started), peak_mb())
+
+
+def _learned(
+    blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendSettings, metric: str, seed: int
+) -> tuple[Blend, Taught]:
+    """The blend with weights from what the select half came to like."""
+    with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
+        selecting = judged["half"] == 0
+        users = judged["user_idx"][selecting]
+    n = int(metric.partition("@")[2])
+
+    def measure(lists: NDArray[np.int32], wanted: sparse.csr_array) -> NDArray[np.float64]:
+        return ranking_metrics(lists, wanted, [n])[metric]
+
+    return learn(
+        blend,
+        users,
+        sparse.csr_array(load_matrix(held_out.folder, "relevant")[selecting]),
+        settings,
+        measure,
+        exclude=data.seen,
+        eligible=np.bincount(data.seen.indices, minlength=data.n_items) > 0,
+        n=n,
+        seed=seed,
+    )
 
 
 def refit_blend(

@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
-from models.ensemble.candidates import Candidates, best, pooled
+from models.ensemble.candidates import Candidates, best, pooled, with_listed
 from models.ensemble.facts import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
 from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
@@ -20,6 +20,7 @@ from models.scoring.factor_model import FactorRecommender
 
 _ASKED_ROWS = 4096  # users whose lists the members make at a time
 _POOLED_ROWS = 512  # users whose candidates are held at a time
+_STEP = 1e-3  # between the scores of what comes after the candidates, which are known by their order alone
 _RANK_OFFSET = (
     10.0  # the k of reciprocal rank fusion; 60 is for runs over millions of documents, and did worse
 )
@@ -44,6 +45,10 @@ class Blend(Recommender):
     and the score, standardised within the list. Of the item: `facts.item_facts`. Of the pair: its nearness to what
     the user liked last, by the item vectors of the first member that has them. None of them depends on the scale of
     a member's scores, so that the weights hold for members fitted on other data.
+
+    However long a list is asked for, its candidates are what the members list among their first `candidates`: what
+    was judged on short lists is published in long ones. A list that they do not fill goes on with the members' best
+    of what is left, as if the user had met all above.
 
     `fit` takes only facts from the data: the members are to be fitted on it already. Knows whom any member knows, and
     what any member knows and somebody touched.
@@ -120,17 +125,17 @@ class Blend(Recommender):
     # -- rank -----------------------------------------------------------------------------------------
 
     def propose(
-        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+        self, users: IntArray, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> Iterator[tuple[slice, Candidates]]:
         """The members' candidates, a few hundred of the users at a time: which of them, and what is proposed."""
-        depth = max(n, self.config.candidates)
+        n = self.config.candidates
         for start in range(0, len(users), _ASKED_ROWS):
             asked = users[start : start + _ASKED_ROWS]
-            lists = [m.recommend(asked, depth, exclude=exclude, items=eligible) for m in self.members]
+            lists = [m.recommend(asked, n, exclude=exclude, items=eligible) for m in self.members]
             for at in range(0, len(asked), _POOLED_ROWS):
                 few = slice(at, min(at + _POOLED_ROWS, len(asked)))
                 parts = [TopN(top.items[few], top.scores[few]) for top in lists]
-                pool = pooled(parts, len(eligible), standard=self.config.candidates)
+                pool = pooled(parts, len(eligible))
                 yield slice(start + few.start, start + few.stop), pool
 
     def columns(self, pool: Candidates, users: IntArray) -> Iterator[FloatArray]:
@@ -147,8 +152,23 @@ class Blend(Recommender):
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
+        top = self._best_candidates(users, n, exclude, eligible)
+        length = (top.items >= 0).sum(axis=1)
+        short = np.flatnonzero((self.config.candidates <= length) & (length < n))
+        while len(short):  # with fewer than `candidates`, every member has said all it can
+            beyond = with_listed(exclude, users[short], top.items[short], (len(self.fold_), len(eligible)))
+            more = self._best_candidates(users[short], n, beyond, eligible)
+            found = (more.items >= 0).sum(axis=1)
+            _go_on(top, short, more)
+            length[short] += found
+            short = short[(self.config.candidates <= found) & (length[short] < n)]
+        return top
+
+    def _best_candidates(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
         top = TopN(np.empty((len(users), n), np.int32), np.empty((len(users), n), np.float32))
-        for rows, pool in self.propose(users, n, exclude, eligible):
+        for rows, pool in self.propose(users, exclude, eligible):
             scores = self._weighed(pool, users[rows])
             found = best(pool, scores, rows.stop - rows.start, n, self.tie_order_)
             top.items[rows], top.scores[rows] = found
@@ -169,8 +189,9 @@ class Blend(Recommender):
         """Scores where nothing is left out; NaN for what no member lists."""
         n_items = len(self.known_items_)
         block = np.full((len(users), n_items), np.nan, np.float32)
-        for rows, pool in self.propose(users, n_items, None, self.known_items_):
-            block[rows.start + pool.row, pool.item] = self._weighed(pool, users[rows])
+        top = self._recommend(users, n_items, None, self.known_items_)
+        row, rank = np.nonzero(top.items >= 0)
+        block[row, top.items[row, rank]] = top.scores[row, rank]
         return block
 
     def _similar_items(self, items: IntArray, n: int) -> TopN:
@@ -188,3 +209,13 @@ class Blend(Recommender):
     def _restored(cls, config: Config, folder: Path) -> Self:
         places = BlendConfig.model_validate(config).members
         return cls(config, [recommender_class(name).load(folder / place) for name, place in places.items()])
+
+
+def _go_on(top: TopN, rows: IntArray, more: TopN) -> None:
+    """Write the items of `more` where the lists `rows` of `top` end, each a step below the one before."""
+    ends = (top.items[rows] >= 0).sum(axis=1, keepdims=True)
+    last = np.take_along_axis(top.scores[rows], ends - 1, axis=1)
+    row, rank = np.nonzero((more.items >= 0) & (ends + np.arange(more.items.shape[1]) < top.items.shape[1]))
+    place = ends[row, 0] + rank
+    top.items[rows[row], place] = more.items[row, rank]
+    top.scores[rows[row], place] = last[row, 0] - _STEP * (rank + 1)

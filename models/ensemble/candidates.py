@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from models.base import FloatArray, TopN
+from models.base import FloatArray, IntArray, TopN
 
 
 class Candidates(NamedTuple):
@@ -28,7 +29,7 @@ class Candidates(NamedTuple):
     ranks: FloatArray
 
 
-def pooled(lists: Sequence[TopN], n_items: int, *, standard: int) -> Candidates:
+def pooled(lists: Sequence[TopN], n_items: int) -> Candidates:
     """The union of the members' lists for the same users, each (n_users, n).
 
     Scores of two models cannot be compared, and neither can those of one model fitted on more data; ranks and scores
@@ -37,7 +38,6 @@ def pooled(lists: Sequence[TopN], n_items: int, *, standard: int) -> Candidates:
     Args:
         lists: one per member; entries with item −1 or a score that is not finite are padding.
         n_items: items are indices below it.
-        standard: mean and deviation are those of a list's first `standard` scores, however long it is.
     """
     shape = lists[0].items.shape
     rows = np.broadcast_to(np.arange(shape[0], dtype=np.int64)[:, None], shape)
@@ -54,7 +54,7 @@ def pooled(lists: Sequence[TopN], n_items: int, *, standard: int) -> Candidates:
     )
     ends = np.cumsum([len(key) for key in keys])[:-1]
     for member, place in enumerate(np.split(places, ends)):
-        standardised = _standardised(lists[member].scores, there[member], standard)
+        standardised = _standardised(lists[member].scores, there[member])
         lowest = np.min(standardised, axis=1, initial=np.inf, where=there[member])
         pool.scores[member] = np.where(np.isfinite(lowest), lowest, 0)[row]
         pool.scores[member, place] = standardised[there[member]]
@@ -63,13 +63,13 @@ def pooled(lists: Sequence[TopN], n_items: int, *, standard: int) -> Candidates:
     return pool
 
 
-def _standardised(scores: FloatArray, there: NDArray[np.bool_], standard: int) -> NDArray[np.float64]:
-    """Each row less the mean of its first `standard` real scores, over their deviation; 0 where all are equal."""
+def _standardised(scores: FloatArray, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Each row less the mean of its real scores, over their deviation; 0 where all are equal."""
     values = np.where(there, scores, 0).astype(np.float64)
-    head, count = values[:, :standard], np.maximum(there[:, :standard].sum(axis=1, keepdims=True), 1)
-    mean = head.sum(axis=1, keepdims=True) / count
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    mean = values.sum(axis=1, keepdims=True) / count
     apart = np.where(there, values - mean, 0)
-    deviation = np.sqrt((apart[:, :standard] ** 2).sum(axis=1, keepdims=True) / count)
+    deviation = np.sqrt((apart**2).sum(axis=1, keepdims=True) / count)
     level = deviation <= 1e-6 * np.abs(mean)  # float32 cannot tell such scores apart
     standardised: NDArray[np.float64] = np.divide(
         apart, deviation, out=np.zeros_like(apart), where=~level & (deviation > 0)
@@ -89,3 +89,15 @@ def best(pool: Candidates, scores: FloatArray, n_rows: int, n: int, tie_order: N
     top.items[row[kept], rank[kept]] = pool.item[order][kept]
     top.scores[row[kept], rank[kept]] = scores[order][kept]
     return top
+
+
+def with_listed(
+    exclude: sparse.csr_array | None, users: IntArray, items: NDArray[np.int32], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """What is excluded for `users` and, of each, the row of `items`, (len(users), n); nothing for anybody else."""
+    row, rank = np.nonzero(items >= 0)
+    user, item = users[row], items[row, rank]
+    if exclude is not None:
+        before = exclude[users].tocoo()
+        user, item = np.append(user, users[before.row]), np.append(item, before.col)
+    return sparse.csr_array((np.ones(len(user), np.float32), (user, item)), shape)

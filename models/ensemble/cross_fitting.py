@@ -14,7 +14,7 @@ from models.ensemble.blend import Blend
 from models.ensemble.candidates import Candidates, best
 from models.ensemble.facts import ITEM_FACTS
 from models.ensemble.listwise import fit_weights
-from models.ensemble.options import BlendOptions
+from models.ensemble.options import MIN_TEACHERS, BlendOptions
 
 METHODS: dict[str, tuple[str, ...]] = {
     "ranks": ("1/rank",),
@@ -59,9 +59,10 @@ def learn(
 ) -> tuple[Blend, Taught]:
     """The blend with weights that put what these users liked in front.
 
-    The users are dealt into folds. Each fold is ranked by weights, and by a method, that the others chose; whoever
-    else comes is ranked by weights learned from all of them, with the method that was best. So the blend can be
-    judged on the very users that taught it, beside models that never saw what was held out.
+    The users are dealt into folds. Each fold is ranked by weights that the others taught, and by the method that did
+    best on the others; whoever else comes is ranked by weights learned from all of them, with the method that was best.
+    So the blend can be judged on the very users that taught it, beside models that never saw what was held out. But for
+    the method: a fold helped to teach the weights by which the others measured it.
 
     Args:
         blend: fitted; its own weights are not looked at.
@@ -75,28 +76,16 @@ def learn(
         seed: deals the folds, and draws who teaches where there are more than `options.learn_users`.
 
     Raises:
-        TooFewUsersError: fewer than two users a fold have anything relevant among their candidates.
+        TooFewUsersError: fewer than `MIN_TEACHERS` users have anything relevant among their candidates.
     """
     rng = np.random.default_rng(seed)
     teachers = np.sort(rng.permutation(len(users))[: options.learn_users])
     users, relevant = users[teachers], sparse.csr_array(relevant[teachers])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    needed = 2 * options.folds
-    lesson = _Lesson(blend, users, relevant, exclude, eligible & blend.known_items_) if len(users) else None
-    taught = len(np.unique(lesson.pool.row[lesson.liked])) if lesson else 0
-    if lesson is None or taught < needed:
-        raise TooFewUsersError(
-            f"a blend in {options.folds} folds needs {needed} users of the select half who came to like something "
-            f"that its members list, and there are {taught}"
-        )
-    methods = list(METHODS) if options.method == "auto" else [options.method]
-    apart = {
-        method: [lesson.weights(method, options, fold != f) for f in range(options.folds)]
-        for method in methods
-    }
+    lesson = _prepared(blend, users, relevant, exclude, eligible & blend.known_items_)
+    apart = _learned_apart(lesson, fold, options)
     measured = {
-        method: measure(lesson.lists(np.array(weights)[fold], n).items, relevant)
-        for method, weights in apart.items()
+        method: measure(lesson.lists(weights[fold], n).items, relevant) for method, weights in apart.items()
     }
     chosen = _best(measured, np.ones(len(users), bool))
     of_fold = [apart[_best(measured, fold != f)][f] for f in range(options.folds)]
@@ -105,7 +94,31 @@ def learn(
     learned = blend.weighted(named)
     learned.keep_apart(users, fold, np.array(of_fold))
     means = {method: float(values.mean()) for method, values in measured.items()}
-    return learned, Taught(chosen, means, taught)
+    return learned, Taught(chosen, means, lesson.n_taught)
+
+
+def _prepared(
+    blend: Blend, users: IntArray, relevant: sparse.csr_array, exclude: sparse.csr_array, eligible: BoolArray
+) -> _Lesson:
+    lesson = _Lesson(blend, users, relevant, exclude, eligible) if len(users) else None
+    taught = lesson.n_taught if lesson else 0
+    if lesson is None or taught < MIN_TEACHERS:
+        raise TooFewUsersError(
+            f"a blend needs {MIN_TEACHERS} users of the select half who came to like something that its members "
+            f"list, and there are {taught}"
+        )
+    return lesson
+
+
+def _learned_apart(
+    lesson: _Lesson, fold: NDArray[np.int8], options: BlendOptions
+) -> dict[str, NDArray[np.float64]]:
+    """Method → (folds, n_features), the weights that the users of all other folds teach."""
+    methods = list(METHODS) if options.method == "auto" else [options.method]
+    return {
+        method: np.array([lesson.weights(method, options, fold != f) for f in range(options.folds)])
+        for method in methods
+    }
 
 
 def _best(measured: dict[str, NDArray[np.float64]], on: BoolArray) -> str:
@@ -126,13 +139,14 @@ class _Lesson:
     ) -> None:
         self._names, self._tie_order, self._n_users = blend.features, blend.tie_order_, len(users)
         pools, features = [], []
-        for rows, pool in blend.propose(users, 1, exclude, eligible):
+        for rows, pool in blend.propose(users, exclude, eligible):
             features.append(np.column_stack(list(blend.columns(pool, users[rows]))).astype(np.float32))
             pools.append(pool._replace(row=pool.row + rows.start))
         self.pool = _chained(pools)
         self.features: FloatArray = np.concatenate(features)
         wanted = np.repeat(np.arange(len(users)), np.diff(relevant.indptr)) * len(eligible) + relevant.indices
         self.liked: BoolArray = np.isin(self.pool.row * len(eligible) + self.pool.item, wanted)
+        self.n_taught = len(np.unique(self.pool.row[self.liked]))
 
     def weights(self, method: str, options: BlendOptions, from_whom: BoolArray) -> NDArray[np.float64]:
         """The method's weights, learned from a mask of the users; 0 for features of other methods."""

@@ -8,6 +8,10 @@ from pydantic import Field
 
 from models.options import Options
 
+MIN_TEACHERS = 30
+"""Of fewer users no blend is learned: by default so many must speak for a feature to be believed half, and the mean
+over fewer is so uncertain that a blend worse than its members could become champion of a first night."""
+
 
 class BlendOptions(Options):
     """How a blend is learned."""
@@ -25,5 +29,8 @@ class BlendOptions(Options):
         default=30.0, gt=0, le=1e6, description="How many users must speak for a feature to be believed half."
     )
     learn_users: int = Field(
-        default=2000, ge=10, le=100_000, description="At most so many of the select half teach the weights."
+        default=2000,
+        ge=MIN_TEACHERS,
+        le=100_000,
+        description="At most so many of the select half teach the weights.",
     )

@@ -49,11 +49,11 @@ def test_a_blend_that_wins_is_refitted_and_published(
 
 
 def test_where_too_few_can_teach_there_is_no_blend_and_the_night_says_why(run: RunNight, home: Home) -> None:
-    outcome = run(home, "blend.enabled=true", "blend.folds=20")
+    outcome = run(home, "blend.enabled=true")
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]
     assert notes == [
-        "none: a blend in 20 folds needs 40 users of the select half who came to like something that its members "
-        "list, and there are 23"
+        "none: a blend needs 30 users of the select half who came to like something that its members list, and there "
+        "are 23"
     ]
     assert outcome.run.champion != "blend"

@@ -3,64 +3,98 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pytest
 from scipy import sparse
 
 from models.interactions import load_matrix
-from tasks.configure import load_settings
-from tasks.home import open_home
-from tasks.lifecycle import run_night
-from tasks.night import Night
-from tasks.progress import Nobody
+from tasks import holdout
+from tasks.home import Home, open_home
+from tasks.lifecycle import Outcome
 from tasks.references import HeldOut
-from tests.flows.conftest import SETTINGS
-from tests.flows.plain_night import whole_night
+from tests.flows.conftest import RunNight
+from tests.flows.test_night import published
+
+WITH_EVERYTHING = ("blend.enabled=true", "split.method=leave_last", "recommend.diversity=0.3")
+SELECT, REPORT = 0, 1
 
 
-def destroy_report_half(held_out: HeldOut) -> None:
-    """Call other items relevant for the users of the report half, known or cold."""
+def destroy(folder: Path, which: int) -> None:
+    """Call other items relevant for the users of one half, known or cold, and let them rate otherwise."""
     for users, matrix in (("users", "relevant"), ("cold_half", "cold_relevant")):
-        half = np.load(held_out.folder / f"{users}.npz")["half"]
-        relevant = load_matrix(held_out.folder, matrix).tolil()
-        for row in np.flatnonzero(half == 1):
+        half = np.load(folder / f"{users}.npz")["half"]
+        relevant = load_matrix(folder, matrix).tolil()
+        for row in np.flatnonzero(half == which):
             relevant[[row]] = np.roll(relevant[[row]].toarray(), 77)
-        sparse.save_npz(held_out.folder / f"{matrix}.npz", sparse.csr_array(relevant))
+        sparse.save_npz(folder / f"{matrix}.npz", sparse.csr_array(relevant))
+    ratings = dict(np.load(folder / "ratings.npz"))
+    theirs = ratings["half"] == which
+    ratings["rating"][theirs] = 5.5 - ratings["rating"][theirs]
+    np.savez(folder / "ratings.npz", **ratings)
 
 
-def night_of(home: Path, dataset: Path, flow: Any, **options: Any) -> dict[str, Any]:
-    """Everything that a night decided, and the figures of its report half."""
-    where = open_home(str(dataset), home)
-    run = run_night(where, load_settings(None, SETTINGS), flow, Nobody(), **options).run
-    lists = next(artifact for artifact in run.artifacts if artifact.startswith("recommend/"))
-    figures = json.loads((where.runs / str(run.run_id) / "metrics.json").read_text(encoding="utf-8"))
-    checks = [check for check in run.summary["checks"] if check["check"] != "input_age_days"]
+def destroying(which: int) -> Callable[..., HeldOut]:
+    """`hold_out`, which then destroys a half."""
+    genuine = holdout.hold_out
+
+    def hold_out(*arguments: Any, folder: Path, **named: Any) -> HeldOut:
+        held_out = genuine(*arguments, folder=folder, **named)
+        destroy(folder, which)
+        return held_out
+
+    return hold_out
+
+
+def decided(home: Home, outcome: Outcome) -> dict[str, Any]:
+    """Everything that a night chose and published, and the figures of its halves."""
+    run = outcome.run
+    [blend] = [
+        home.artifacts / kept for kept in run.artifacts if (home.artifacts / kept / "learned.json").is_file()
+    ]
+    figures = json.loads((home.runs / str(run.run_id) / "metrics.json").read_text(encoding="utf-8"))
+    arrays = np.load(blend / "arrays.npz")
     return {
-        "decided": (run.status, run.champion, run.summary["decision"], checks),
-        "lists": pq.read_table(where.artifacts / lists / "recommendations.parquet"),
+        "verdict": (run.status, run.champion, run.failed_models),
+        "decision": run.summary["decision"],
+        "checks": [check for check in run.summary["checks"] if check["check"] != "input_age_days"],
+        "trade_off": run.summary["trade_off"]["figures"],
+        "lists": published(home),
+        "blend": json.loads((blend / "model.json").read_text(encoding="utf-8"))["config"]["weights"],
+        "how it was learned": json.loads((blend / "learned.json").read_text(encoding="utf-8")),
+        "blend of each fold": {name: arrays[name].tolist() for name in ("fold_", "fold_weights_")},
         "select": [row for row in figures["metrics"] if row["half"] == "select"],
         "report": [row for row in figures["metrics"] if row["half"] == "report"],
-        "as_of": run.as_of,
     }
 
 
-def test_destroying_the_report_half_changes_nothing_but_its_own_figures(
-    dataset: Path, tmp_path: Path
-) -> None:
-    def spoilt(night: Night) -> None:
-        whole_night(night, destroy_report_half)
+def moments(dataset: Path) -> list[datetime]:
+    """When nine tenths of all ratings had been given, and when all but the last."""
+    times = np.loadtxt(dataset / "ratings.csv", delimiter=",", skiprows=1, usecols=3)
+    return [datetime.fromtimestamp(int(np.quantile(times, q)), UTC).replace(tzinfo=None) for q in (0.9, 1)]
 
-    newest = night_of(tmp_path / "newest", dataset, whole_night)["as_of"]
-    for days in (60, 0):  # the second night has an incumbent, live lists and a night to compare with
-        as_of = newest - timedelta(days=days)
-        well, badly = (
-            night_of(tmp_path / name, dataset, flow, as_of=as_of)
-            for name, flow in (("well", whole_night), ("spoilt", spoilt))
-        )
-        assert well["report"] != badly["report"]
-        for what in ("decided", "lists", "select"):
-            assert well[what] == badly[what], what
+
+def test_destroying_the_report_half_changes_nothing_but_its_own_figures(
+    run: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nights(name: str, times: list[datetime], destroyed: int | None) -> list[dict[str, Any]]:
+        home = open_home(str(dataset), tmp_path / name)
+        with monkeypatch.context() as patch:
+            if destroyed is not None:
+                patch.setattr(holdout, "hold_out", destroying(destroyed))
+            return [decided(home, run(home, *WITH_EVERYTHING, as_of=as_of)) for as_of in times]
+
+    both = moments(dataset)  # the second night has an incumbent, live lists and a night to compare with
+    well, spoilt = nights("well", both, None), nights("spoilt", both, REPORT)
+    for ours, theirs in zip(well, spoilt, strict=True):
+        assert ours["verdict"] == ("published", "blend", {})
+        assert ours.pop("report") != theirs.pop("report")
+        for what in ours:
+            assert ours[what] == theirs[what], what
+    [otherwise] = nights("otherwise", both[:1], SELECT)
+    for what in ("decision", "trade_off", "lists", "blend", "blend of each fold", "select"):
+        assert well[0][what] != otherwise[what], what

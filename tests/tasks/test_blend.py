@@ -102,7 +102,7 @@ def test_without_users_to_learn_from_there_is_none_and_it_says_why(tmp_path: Pat
     nobody = (np.arange(len(USERS)) >= teachers).astype(np.int8)
     none = learned(tmp_path, relevant_of_taste(), nobody)
     assert none.members == ()
-    assert none.note.startswith("none: a blend in 3 folds needs 6 users of the select half")
+    assert none.note.startswith("none: a blend needs 30 users of the select half")
     assert json.loads((none.folder / "learned.json").read_text()) == {
         "why_not": none.note.removeprefix("none: ")
     }

@@ -1,12 +1,15 @@
 """The blend as a recommender: the contract of all, and that each weight counts for what it says."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
-from models.base import NotFittedError, Recommender
+from models.base import NotFittedError, Recommender, TopN
 from models.baselines.popularity import Popularity
 from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
@@ -120,13 +123,63 @@ def test_the_scale_of_a_members_scores_does_not_matter() -> None:
     assert np.array_equal(model.recommend(users, 8, exclude=data.seen).items, before)
 
 
-def test_longer_lists_than_candidates_are_filled_and_begin_alike() -> None:
-    data, users = small_world(), np.arange(N_USERS)
-    model = blend(data, {"score als": 1.0}, candidates=5)
-    short, long = (model.recommend(users, n, exclude=data.seen).items for n in (3, 20))
-    known = model.members[1].known_users_
-    assert np.array_equal(long[known][:, :3], short[known])
-    assert (long[0] >= 0).sum() > 5
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([5, 9, 100]), st.booleans(), st.sampled_from([1.0, 0.6, 0.2]))
+def test_however_long_the_lists_they_begin_alike(
+    seed: int, candidates: int, excluding: bool, eligible_share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    data, users = small_world(seed % 3), rng.integers(0, N_USERS, 25)
+    model = of_any_weights(rng, seed % 3, candidates)
+    eligible = rng.random(N_ITEMS) < eligible_share
+    asked = {"exclude": data.seen if excluding else None, "items": eligible}
+    long = model.recommend(users, N_ITEMS, **asked)
+    for n in (5, candidates, 2 * candidates):
+        short = model.recommend(users, n, **asked)
+        assert same(
+            TopN(short.items[:, :N_ITEMS], short.scores[:, :N_ITEMS]), TopN(*(a[:, :n] for a in long))
+        )
+    heads = [member.recommend(users, candidates, **asked).items for member in model.members]
+    anything = [member.recommend(users, N_ITEMS, **asked).items for member in model.members]
+    for row, (items, scores) in enumerate(zip(*long, strict=True)):
+        pool = {int(item) for head in heads for item in head[row] if item >= 0}
+        length = int((items >= 0).sum())
+        assert set(items[: len(pool)]) == pool, "what is deeper in every member's list comes after"
+        assert len(set(items[:length])) == length
+        assert (np.diff(scores[:length]) <= 0).all()
+        listed = {int(item) for each in anything for item in each[row] if item >= 0}
+        assert set(items[:length]) == listed, "lists are filled as far as the members can"
+
+
+def of_any_weights(rng: np.random.Generator, world: int, candidates: int) -> Blend:
+    """A blend that heeds several members, and anything else or not."""
+    model = world_blend(world)
+    weights = rng.normal(size=len(model.features)) * (rng.random(len(model.features)) < 0.7)
+    named = dict(zip(model.features, weights.tolist(), strict=True))
+    shorter = Blend(model.config.model_copy(update={"candidates": candidates}), model.members)
+    return shorter.fit(small_world(world), seed=1).weighted(named)
+
+
+@cache
+def world_blend(world: int) -> Blend:
+    return blend(small_world(world), {})
+
+
+def test_a_list_goes_on_as_if_the_user_had_met_what_is_above() -> None:
+    data, users = small_world(), np.arange(20)
+    model = blend(data, WEIGHTS, candidates=5)
+    long = model.recommend(users, 30, exclude=data.seen)
+    went_on = 0
+    for user in users:
+        heads = [m.recommend(np.array([user]), 5, exclude=data.seen).items[0] for m in model.members]
+        pool = {int(item) for head in heads for item in head if item >= 0}
+        met = data.seen.toarray()
+        met[user, list(pool)] = 1
+        rest = model.recommend(np.array([user]), 5, exclude=sparse.csr_array(met)).items[0]
+        if len(pool) >= 5:
+            assert np.array_equal(long.items[user, len(pool) : len(pool) + 5], rest)
+            went_on += (rest >= 0).any()
+    assert went_on > 10
 
 
 def test_what_nobody_touched_is_no_candidate() -> None:

@@ -20,7 +20,7 @@ def top(*rows: list[tuple[int, float]], n: int = 4) -> TopN:
     return TopN(items, scores)
 
 
-def plainly(lists: list[TopN], standard: int) -> dict[tuple[int, int], tuple[list[float], list[float]]]:
+def plainly(lists: list[TopN]) -> dict[tuple[int, int], tuple[list[float], list[float]]]:
     """(row, item) → each member's standardised score and rank, by the docstring."""
     found = {}
     for row in range(len(lists[0].items)):
@@ -31,8 +31,8 @@ def plainly(lists: list[TopN], standard: int) -> dict[tuple[int, int], tuple[lis
                 for rank, (item, score) in enumerate(zip(each.items[row], each.scores[row], strict=True))
                 if item >= 0 and np.isfinite(score)
             ]
-            head = [score for _, rank, score in there if rank < standard]
-            mean, deviation = (np.mean(head), np.std(head)) if head else (0, 0)
+            given = [score for _, _, score in there]
+            mean, deviation = (np.mean(given), np.std(given)) if given else (0, 0)
             scale = {item: (score - mean) / deviation if deviation > 0 else 0 for item, _, score in there}
             members.append((scale, {item: rank for item, rank, _ in there}))
         for item in {item for scale, _ in members for item in scale}:
@@ -52,10 +52,10 @@ def some_lists(draw: st.DrawFn) -> list[TopN]:
     return [top(*(one() for _ in range(rows))) for _ in range(members)]
 
 
-@given(some_lists(), st.integers(1, 5))
-def test_the_pool_is_that_of_the_plain_version(lists: list[TopN], standard: int) -> None:
-    pool = pooled(lists, N_ITEMS, standard=standard)
-    expected = plainly(lists, standard)
+@given(some_lists())
+def test_the_pool_is_that_of_the_plain_version(lists: list[TopN]) -> None:
+    pool = pooled(lists, N_ITEMS)
+    expected = plainly(lists)
     assert list(zip(pool.row, pool.item, strict=True)) == sorted(expected)
     for at, key in enumerate(sorted(expected)):
         np.testing.assert_allclose(pool.scores[:, at], expected[key][0], atol=1e-5)
@@ -64,29 +64,29 @@ def test_the_pool_is_that_of_the_plain_version(lists: list[TopN], standard: int)
 
 @given(some_lists(), st.floats(0.01, 100), st.floats(-50, 50))
 def test_no_members_scale_has_a_say(lists: list[TopN], factor: float, offset: float) -> None:
-    pool = pooled(lists, N_ITEMS, standard=4)
+    pool = pooled(lists, N_ITEMS)
     moved = [TopN(each.items, each.scores * np.float32(factor) + np.float32(offset)) for each in lists]
-    np.testing.assert_allclose(pooled(moved, N_ITEMS, standard=4).scores, pool.scores, atol=2e-2)
+    np.testing.assert_allclose(pooled(moved, N_ITEMS).scores, pool.scores, atol=2e-2)
 
 
 @given(some_lists())
 def test_ranks_know_only_the_order(lists: list[TopN]) -> None:
     bent = [TopN(each.items, np.exp(each.scores / 4).astype(np.float32)) for each in lists]
-    ours, theirs = pooled(lists, N_ITEMS, standard=4), pooled(bent, N_ITEMS, standard=4)
+    ours, theirs = pooled(lists, N_ITEMS), pooled(bent, N_ITEMS)
     assert np.array_equal(ours.ranks, theirs.ranks)
     assert np.array_equal(ours.item, theirs.item)
 
 
 def test_a_score_that_is_none_is_no_proposal() -> None:
     broken = top([(1, 3.0), (2, np.nan), (3, -np.inf)])
-    pool = pooled([broken, top([(3, 1.0), (4, 1.0)])], N_ITEMS, standard=4)
+    pool = pooled([broken, top([(3, 1.0), (4, 1.0)])], N_ITEMS)
     assert pool.item.tolist() == [1, 3, 4]
     assert pool.scores.tolist() == [[0, 0, 0], [0, 0, 0]], "one score has no deviation, equal ones neither"
     assert pool.ranks.tolist() == [[0, 4, 4], [4, 0, 1]]
 
 
 def test_with_no_proposal_the_pool_is_empty() -> None:
-    pool = pooled([top([], [])], N_ITEMS, standard=4)
+    pool = pooled([top([], [])], N_ITEMS)
     assert pool.scores.shape == (1, 0)
     lists = best(pool, np.empty(0, np.float32), 2, 3, np.arange(N_ITEMS, dtype=np.int32))
     assert (lists.items == -1).all()
@@ -96,7 +96,7 @@ def test_with_no_proposal_the_pool_is_empty() -> None:
 def test_the_best_are_the_greatest_and_ties_follow_the_tie_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
     order = rng.permutation(N_ITEMS).astype(np.int32)
-    pool = pooled([top([(i, 0.0) for i in range(4)], [], [(7, 2.0), (5, 1.0)])], N_ITEMS, standard=4)
+    pool = pooled([top([(i, 0.0) for i in range(4)], [], [(7, 2.0), (5, 1.0)])], N_ITEMS)
     scores = rng.integers(0, 2, len(pool.row)).astype(np.float32)
     lists = best(pool, scores, 3, 3, order)
     for row in range(3):

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from models.ensemble.blend import Blend
 from models.ensemble.cross_fitting import METHODS, TooFewUsersError, learn
-from models.ensemble.options import BlendOptions
+from models.ensemble.options import MIN_TEACHERS, BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
 from tests.models.contract import N_ITEMS, N_USERS, small_world
@@ -102,16 +102,21 @@ def test_learning_leaves_the_blend_that_it_was_given_alone() -> None:
 
 
 def test_no_more_users_teach_than_asked() -> None:
-    options = FEW_FOLDS.model_copy(update={"learn_users": 12})
+    options = FEW_FOLDS.model_copy(update={"learn_users": 40})
     model, taught = learned(relevant_of_taste(), options)
-    assert (model.fold_ >= 0).sum() == 12
-    assert taught.n_users <= 12
+    assert (model.fold_ >= 0).sum() == 40
+    assert MIN_TEACHERS <= taught.n_users <= 40
 
 
-@pytest.mark.parametrize("count", [0, 1, 5])
+@pytest.mark.parametrize("count", [0, 1, MIN_TEACHERS - 1])
 def test_few_users_teach_nothing(count: int) -> None:
-    with pytest.raises(TooFewUsersError, match="needs 6 users of the select half"):
-        learned(relevant_of_taste()[:count], users=USERS[:count])
+    relevant = relevant_of_taste()
+    wishing = np.flatnonzero(np.diff(relevant.indptr))
+    few = wishing[:count]
+    with pytest.raises(TooFewUsersError, match=f"needs 30 users of the select half .* there are {count}"):
+        learned(sparse.csr_array(relevant[few]), users=USERS[few])
+    enough = wishing[:MIN_TEACHERS]
+    assert learned(sparse.csr_array(relevant[enough]), users=USERS[enough])[1].n_users == MIN_TEACHERS
 
 
 def test_users_whose_wishes_no_member_lists_do_not_count() -> None:
