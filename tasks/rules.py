@@ -11,10 +11,10 @@ wall, not of the data, for they say when readers see the lists.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class Rule:
 
 
 Rules = tuple[Rule, ...]
+
+
+class WrittenRule(NamedTuple):
+    """A row of `item_rules` as it was written; days as text, not yet known to be any."""
+
+    rule_id: int
+    rule: Any
+    item_id: Any
+    position: Any
+    strength: Any
+    valid_from: str | None
+    valid_until: str | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,30 @@ class ItemRules:
 def today() -> date:
     """The day that decides which rules count."""
     return datetime.now(UTC).date()
+
+
+def rules_on(day: date, rows: Iterable[WrittenRule]) -> tuple[Rules, tuple[str, ...]]:
+    """The rules that count on `day`, and what is wrong with each row that cannot be read."""
+    rules, faults = [], []
+    for row in rows:
+        try:
+            if not isinstance(row.item_id, int | str):
+                raise ValueError(f"its item_id {row.item_id!r} is no id")
+            begins = _day("valid_from", row.valid_from) or date.min
+            ends = _day("valid_until", row.valid_until) or date.max
+        except ValueError as wrong:
+            faults.append(f"rule_id {row.rule_id}: {wrong}")
+            continue
+        if begins <= day <= ends:
+            rules.append(Rule(row.rule, row.item_id, row.position, row.strength))
+    return tuple(rules), tuple(faults)
+
+
+def _day(name: str, text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"its {name} {text!r} is no day of the calendar") from None
 
 
 def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
