@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
@@ -21,7 +22,7 @@ from tasks.fit import load_model
 from tasks.genres import genres_of_items
 from tasks.reasons import nameable, reasons_for
 from tasks.references import FittedModel, Lists, Snapshot
-from tasks.rules import Rules, by_index
+from tasks.rules import Rules, by_index, warn_of_idle
 from tasks.settings import RecommendSettings
 from tasks.warehouse import run_file
 
@@ -70,7 +71,9 @@ def recommend(
     seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
     models = [load_model(model) for model in (champion, *fillers)]
     similar_models = [load_model(model) for model in similar]
-    resolved = by_index(rules, items.to_pylist())
+    item_ids = items.to_pylist()
+    resolved = by_index(rules, item_ids)
+    warn_of_idle(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
     after = after_scoring(snapshot, settings, resolved, models, seed=seed)
     liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     rows = _write(
@@ -89,7 +92,9 @@ def recommend(
         _fallback(models[-1], after, _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
-    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items)
+    never_met = items.filter(pa.array(after.is_new))
+    n_new = _rows_with(never_met, folder / "recommendations.parquet") if settings.new_item_share else None
+    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items, n_new)
 
 
 def _user_lists(
@@ -212,6 +217,13 @@ def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     """Row, position and item of everything that is no padding, in order."""
     row, position = np.nonzero(items >= 0)
     return row, position, items[row, position]
+
+
+def _rows_with(items: pa.Array, path: Path) -> int:
+    """How many rows of a file of lists hold one of the items."""
+    with pq.ParquetFile(path) as file:
+        blocks = file.iter_batches(columns=["item_id"])
+        return sum(pc.is_in(block["item_id"], value_set=items).true_count for block in blocks)
 
 
 def _list_schema(user_id: pa.DataType, item_id: pa.DataType) -> pa.Schema:

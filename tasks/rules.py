@@ -120,9 +120,7 @@ def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
     """
     index = {item: number for number, item in enumerate(item_ids)} if rules else {}
     unknown = [f"{rule.item_id} ({rule.rule})" for rule in rules if rule.item_id not in index]
-    if unknown:
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        log.warning("Rules name items that are not in the data: %s%s.", ", ".join(unknown[:_SHOWN]), more)
+    _warn_of("Rules name items that are not in the data", unknown)
     blocked, boosts = np.zeros(len(item_ids), np.bool_), np.zeros(len(item_ids), np.float32)
     pinned: dict[int, int | None] = {}
     for rule in rules:
@@ -136,3 +134,23 @@ def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
         else:
             pinned.setdefault(item, rule.position)
     return ItemRules(blocked, {i: p for i, p in pinned.items() if not blocked[i]}, boosts)
+
+
+def warn_of_idle(
+    rules: ItemRules, known: NDArray[np.bool_], champion: str, n: int, item_ids: Sequence[int | str]
+) -> None:
+    """Name the boosts and pins that do nothing in lists of `n`; `known` are the items that the champion knows."""
+    idle = np.flatnonzero((rules.boosts > 0) & ~known)
+    _warn_of(f"Boosts raise nothing of which {champion} knows nothing", [str(item_ids[i]) for i in idle])
+    placed = set(rules.places(n).values())
+    left_out = [
+        f"{item_ids[i]} (at {position or 1})" for i, position in rules.pinned.items() if i not in placed
+    ]
+    _warn_of(f"Pins find no place in lists of {n}", left_out)
+
+
+def _warn_of(what: str, named: Sequence[str]) -> None:
+    """Say it once, with the first few names."""
+    if named:
+        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        log.warning("%s: %s%s.", what, ", ".join(named[:_SHOWN]), more)

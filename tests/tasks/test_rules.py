@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tasks.rules import Rule, by_index
+from tasks.rules import Rule, by_index, warn_of_idle
 from tasks.targets.base import Target
 from tasks.targets.registry import open_target
 from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS
@@ -218,3 +219,20 @@ def test_pins_stand_at_their_positions_and_the_others_on_top() -> None:
     found = by_index(rules, [11, 12, 13, 14, 15, 16])
     by_place = {place: 11 + item for place, item in found.places(5).items()}
     assert by_place == {0: 16, 1: 12, 2: 13, 3: 11, 4: 14}, "15 stands beyond the end of this list"
+
+
+def test_boosts_and_pins_that_do_nothing_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    rules = (
+        Rule("boost", 11, None, 1.0),
+        Rule("boost", 12, None, 1.0),
+        Rule("boost", 13, None, -1.0),
+        Rule("pin", 14, 2, None),
+        Rule("pin", 15, 3, None),
+    )
+    found = by_index(rules, [11, 12, 13, 14, 15])
+    with caplog.at_level(logging.WARNING):
+        warn_of_idle(found, np.array([True, False, False, False, False]), "als", 2, [11, 12, 13, 14, 15])
+    assert caplog.messages == [
+        "Boosts raise nothing of which als knows nothing: 12.",
+        "Pins find no place in lists of 2: 15 (at 3).",
+    ]
