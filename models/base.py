@@ -219,8 +219,11 @@ class Recommender(ABC):
     ) -> TopN:
         """`recommend` for known users; `eligible` is an item mask. Families share one scorer each."""
 
-    def similar_items(self, items: IntArray, n: int) -> TopN:
-        """The n items most similar to each of `items`, itself left out; empty rows for unknown items."""
+    def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
+        """The n items most similar to each of `items`, itself left out; empty rows for unknown items.
+
+        `among` is a mask, (n_items,), of what may be listed; by default every item the model knows.
+        """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         self._check_fitted()
@@ -228,14 +231,15 @@ class Recommender(ABC):
         known = (items >= 0) & (items < len(self.known_items_))
         known[known] = self.known_items_[items[known]]
         top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
-        if known.any():
-            found = self._similar_items(items[known], n)
+        eligible = self.known_items_ if among is None else self.known_items_ & among
+        if known.any() and eligible.any():
+            found = self._similar_items(items[known], n, eligible)
             top.items[known], top.scores[known] = found.items, found.scores
         return top
 
     @abstractmethod
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
-        """`similar_items` for known items."""
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
+        """`similar_items` for known items; `eligible` is an item mask."""
 
     # -- explain --------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, IntArray, Progress, Recommender, TopN
+from models.base import Progress, Recommender
 from models.interactions import load_matrix
 from tasks.after_scoring import AfterScoring, after_scoring
 from tasks.complete import CompletedLists
@@ -142,10 +142,10 @@ def _similar(
     listed = np.flatnonzero(~after.rules.blocked)
     for start in range(0, len(listed), _BLOCK):
         block = listed[start : start + _BLOCK]
-        top = _similar_to(models[0], block, after.eligible, n)
+        top = models[0].similar_items(block, n, among=after.eligible)
         for model in models[1:]:
             without = np.flatnonzero(top.items[:, 0] < 0)
-            found = _similar_to(model, block[without], after.eligible, n)
+            found = model.similar_items(block[without], n, among=after.eligible)
             top.items[without], top.scores[without] = found.items, found.scores
         row, rank, item = _flat(top.items)
         yield pa.table(
@@ -156,20 +156,6 @@ def _similar(
                 "score": pa.array(top.scores[row, rank], pa.float32()),
             }
         )
-
-
-def _similar_to(model: Recommender, block: IntArray, eligible: BoolArray | None, n: int) -> TopN:
-    """The n most similar items that may be listed, out of up to twice as many."""
-    if eligible is None:
-        return model.similar_items(block, n)
-    found = model.similar_items(block, n + min(n, int((~eligible).sum())))
-    barred = (found.items < 0) | ~eligible[found.items]
-    order = np.argsort(barred, axis=1, kind="stable")[:, :n]
-    gone = np.take_along_axis(barred, order, axis=1)
-    return TopN(
-        np.where(gone, -1, np.take_along_axis(found.items, order, axis=1)).astype(np.int32),
-        np.where(gone, np.nan, np.take_along_axis(found.scores, order, axis=1)).astype(np.float32),
-    )
 
 
 def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:

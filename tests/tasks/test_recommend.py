@@ -93,7 +93,10 @@ def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tm
 
 def test_rows_with_new_items_are_counted_where_they_have_places(con, tmp_path: Path) -> None:
     likes = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])
-    for name, settings in (("on", RecommendSettings(n=2, new_item_share=0.5)), ("off", RecommendSettings(n=2))):
+    for name, settings in (
+        ("on", RecommendSettings(n=2, new_item_share=0.5)),
+        ("off", RecommendSettings(n=2)),
+    ):
         (tmp_path / name).mkdir()
         lists = lists_of(con, tmp_path / name, likes, settings, Crime=[0, 3], Drama=[1, 4], Noir=[0, 1, 3, 4])
         new = [row for row in rows(lists, "recommendations") if row["item_id"] in {203, 204}]
