@@ -140,7 +140,7 @@ def warn_of_idle(
     rules: ItemRules, known: NDArray[np.bool_], champion: str, n: int, item_ids: Sequence[int | str]
 ) -> None:
     """Name the boosts and pins that do nothing in lists of `n`; `known` are the items that the champion knows."""
-    idle = np.flatnonzero((rules.boosts > 0) & ~known)
+    idle = np.flatnonzero((rules.boosts > 0) & ~known).tolist()
     _warn_of(f"Boosts raise nothing of which {champion} knows nothing", [str(item_ids[i]) for i in idle])
     placed = set(rules.places(n).values())
     left_out = [
