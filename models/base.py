@@ -249,24 +249,29 @@ class Recommender(ABC):
     ) -> TopN:
         """`recommend` for known users; `eligible` is an item mask. Families share one scorer each."""
 
-    def similar_items(self, items: IntArray, n: int) -> TopN:
+    def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
         """The n items most similar to each of `items`, itself left out; empty rows for unknown items.
 
+        `among` is a mask, (n_items,), of what may be listed; by default every item the model knows.
+
         Raises:
-            ValueError: an n below 1, or items that are no integers.
+            ValueError: an n below 1, items that are no integers, or `among` of another shape or kind.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         items, known = self._split_known_items(items)
         top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
-        if known.any():
-            found = self._similar_items(items[known], n)
+        eligible = self.known_items_
+        if among is not None:
+            eligible = eligible & as_mask("among", among, len(eligible))
+        if known.any() and eligible.any():
+            found = self._similar_items(items[known], n, eligible)
             top.items[known], top.scores[known] = found.items, found.scores
         return top
 
     @abstractmethod
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
-        """`similar_items` for known items."""
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
+        """`similar_items` for known items; `eligible` is an item mask."""
 
     # -- explain --------------------------------------------------------------------------------------
 

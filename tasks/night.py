@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from tasks.store import Store
 from tasks.targets.base import Target
 
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -158,6 +161,16 @@ class Night:
         with self._writing:
             self.run.failed_models[model] = _cause(error) if error else why
             self.runs.save(self.run)
+
+    def go_on_without_figure(self, stage: str, model: str) -> None:
+        """Note that a stage failed which only tells something of a model, and why; the model is not lost by it."""
+        error = self._model_errors.pop(model, None)
+        cause = _cause(error) if error else "unknown"
+        self.failed_stage = ""
+        with self._writing:
+            self.run.summary[f"{stage}_failed"] = cause
+            self.runs.save(self.run)
+        log.warning("The stage %s failed, and the night goes on without its figures: %s", stage, cause)
 
     def live(self) -> Run | None:
         """The run that readers see, if its record is here."""

@@ -9,11 +9,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, IntArray, Progress, Recommender, TopN
+from models.base import Progress, Recommender
 from models.interactions import load_matrix
 from tasks.after_scoring import AfterScoring, after_scoring
 from tasks.complete import CompletedLists
@@ -21,7 +22,7 @@ from tasks.fit import load_model
 from tasks.genres import genres_of_items
 from tasks.reasons import nameable, reasons_for
 from tasks.references import FittedModel, Lists, Snapshot
-from tasks.rules import Rules, by_index
+from tasks.rules import Rules, by_index, warn_of_idle
 from tasks.settings import RecommendSettings
 from tasks.warehouse import run_file
 
@@ -70,7 +71,9 @@ def recommend(
     seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
     models = [load_model(model) for model in (champion, *fillers)]
     similar_models = [load_model(model) for model in similar]
-    resolved = by_index(rules, items.to_pylist())
+    item_ids = items.to_pylist()
+    resolved = by_index(rules, item_ids)
+    warn_of_idle(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
     after = after_scoring(snapshot, settings, resolved, models, seed=seed)
     liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     rows = _write(
@@ -89,7 +92,9 @@ def recommend(
         _fallback(models[-1], after, _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
-    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items)
+    never_met = items.filter(pa.array(after.is_new))
+    n_new = _rows_with(never_met, folder / "recommendations.parquet") if settings.new_item_share else None
+    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items, n_new)
 
 
 def _user_lists(
@@ -137,10 +142,10 @@ def _similar(
     listed = np.flatnonzero(~after.rules.blocked)
     for start in range(0, len(listed), _BLOCK):
         block = listed[start : start + _BLOCK]
-        top = _similar_to(models[0], block, after.eligible, n)
+        top = models[0].similar_items(block, n, among=after.eligible)
         for model in models[1:]:
             without = np.flatnonzero(top.items[:, 0] < 0)
-            found = _similar_to(model, block[without], after.eligible, n)
+            found = model.similar_items(block[without], n, among=after.eligible)
             top.items[without], top.scores[without] = found.items, found.scores
         row, rank, item = _flat(top.items)
         yield pa.table(
@@ -151,20 +156,6 @@ def _similar(
                 "score": pa.array(top.scores[row, rank], pa.float32()),
             }
         )
-
-
-def _similar_to(model: Recommender, block: IntArray, eligible: BoolArray | None, n: int) -> TopN:
-    """The n most similar items that may be listed, out of up to twice as many."""
-    if eligible is None:
-        return model.similar_items(block, n)
-    found = model.similar_items(block, n + min(n, int((~eligible).sum())))
-    barred = (found.items < 0) | ~eligible[found.items]
-    order = np.argsort(barred, axis=1, kind="stable")[:, :n]
-    gone = np.take_along_axis(barred, order, axis=1)
-    return TopN(
-        np.where(gone, -1, np.take_along_axis(found.items, order, axis=1)).astype(np.int32),
-        np.where(gone, np.nan, np.take_along_axis(found.scores, order, axis=1)).astype(np.float32),
-    )
 
 
 def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
@@ -212,6 +203,13 @@ def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     """Row, position and item of everything that is no padding, in order."""
     row, position = np.nonzero(items >= 0)
     return row, position, items[row, position]
+
+
+def _rows_with(items: pa.Array, path: Path) -> int:
+    """How many rows of a file of lists hold one of the items."""
+    with pq.ParquetFile(path) as file:
+        blocks = file.iter_batches(columns=["item_id"])
+        return sum(pc.is_in(block["item_id"], value_set=items).true_count for block in blocks)
 
 
 def _list_schema(user_id: pa.DataType, item_id: pa.DataType) -> pa.Schema:

@@ -257,6 +257,8 @@ class Lists:
     `recommendations.parquet` (user_id, rank, item_id, score, model, model_score, reason_item_id),
     `similar_items.parquet` (item_id, rank, similar_item_id, score), `fallback_recommendations.parquet` (segment, rank,
     item_id, score), `items.parquet` (item_id, title, genres joined by '|').
+
+    `n_new`: rows of users' lists that hold what nobody has met; counted where `recommend.new_item_share` is on.
     """
 
     key: str
@@ -266,3 +268,10 @@ class Lists:
     n_similar: int
     n_fallback: int
     n_items: int
+    n_new: int | None = None
+
+    @property
+    def in_short(self) -> str:
+        """How much there is for users."""
+        new = "" if self.n_new is None else f", {self.n_new:,} of them with items that nobody has met"
+        return f"{self.n_rows:,} rows for {self.n_users:,} users{new}"

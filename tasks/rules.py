@@ -11,10 +11,10 @@ wall, not of the data, for they say when readers see the lists.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class Rule:
 
 
 Rules = tuple[Rule, ...]
+
+
+class WrittenRule(NamedTuple):
+    """A row of `item_rules` as it was written; days as text, not yet known to be any."""
+
+    rule_id: int
+    rule: Any
+    item_id: Any
+    position: Any
+    strength: Any
+    valid_from: str | None
+    valid_until: str | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,30 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def rules_on(day: date, rows: Iterable[WrittenRule]) -> tuple[Rules, tuple[str, ...]]:
+    """The rules that count on `day`, and what is wrong with each row that cannot be read."""
+    rules, faults = [], []
+    for row in rows:
+        try:
+            if not isinstance(row.item_id, int | str):
+                raise ValueError(f"its item_id {row.item_id!r} is no id")
+            begins = _day("valid_from", row.valid_from) or date.min
+            ends = _day("valid_until", row.valid_until) or date.max
+        except ValueError as wrong:
+            faults.append(f"rule_id {row.rule_id}: {wrong}")
+            continue
+        if begins <= day <= ends:
+            rules.append(Rule(row.rule, row.item_id, row.position, row.strength))
+    return tuple(rules), tuple(faults)
+
+
+def _day(name: str, text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"its {name} {text!r} is no day of the calendar") from None
+
+
 def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
     """Rules of items that the data does not know are left out, with a warning that names them.
 
@@ -84,9 +120,7 @@ def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
     """
     index = {item: number for number, item in enumerate(item_ids)} if rules else {}
     unknown = [f"{rule.item_id} ({rule.rule})" for rule in rules if rule.item_id not in index]
-    if unknown:
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        log.warning("Rules name items that are not in the data: %s%s.", ", ".join(unknown[:_SHOWN]), more)
+    _warn_of("Rules name items that are not in the data", unknown)
     blocked, boosts = np.zeros(len(item_ids), np.bool_), np.zeros(len(item_ids), np.float32)
     pinned: dict[int, int | None] = {}
     for rule in rules:
@@ -100,3 +134,23 @@ def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
         else:
             pinned.setdefault(item, rule.position)
     return ItemRules(blocked, {i: p for i, p in pinned.items() if not blocked[i]}, boosts)
+
+
+def warn_of_idle(
+    rules: ItemRules, known: NDArray[np.bool_], champion: str, n: int, item_ids: Sequence[int | str]
+) -> None:
+    """Name the boosts and pins that do nothing in lists of `n`; `known` are the items that the champion knows."""
+    idle = np.flatnonzero((rules.boosts > 0) & ~known).tolist()
+    _warn_of(f"Boosts raise nothing of which {champion} knows nothing", [str(item_ids[i]) for i in idle])
+    placed = set(rules.places(n).values())
+    left_out = [
+        f"{item_ids[i]} (at {position or 1})" for i, position in rules.pinned.items() if i not in placed
+    ]
+    _warn_of(f"Pins find no place in lists of {n}", left_out)
+
+
+def _warn_of(what: str, named: Sequence[str]) -> None:
+    """Say it once, with the first few names."""
+    if named:
+        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        log.warning("%s: %s%s.", what, ", ".join(named[:_SHOWN]), more)

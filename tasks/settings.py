@@ -273,6 +273,16 @@ class RecommendSettings(Options):
     def _genres_may_be_separated_by_commas(cls, value: Any) -> Any:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _new_items_have_a_place(self) -> RecommendSettings:
+        share = self.new_item_share
+        if share and share * self.n < 1 - 1e-9:
+            raise ValueError(
+                f"new_item_share {share:g} of {self.n} places is less than one: "
+                f"set it to {1 / self.n:.2g} or more, or to 0"
+            )
+        return self
+
     @field_validator("similar_model")
     @classmethod
     def _similar_model_exists(cls, value: str) -> str:

@@ -312,7 +312,7 @@ def recommend(
         made_from=[*models, settings, rules, seed],
         source=("tasks.recommend",),
         model=champion.model,
-        note=lambda made: f"{made.n_rows:,} rows for {made.n_users:,} users",
+        note=lambda made: made.in_short,
     )
 
 

@@ -63,7 +63,7 @@ class Popularity(Recommender):
         """Nothing: everybody gets this list, whatever they liked."""
         return np.full(items.shape, -1, np.int32)
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:  # noqa: ARG002
         """None: that two items are both popular does not make them alike."""
         shape = (len(items), n)
         return TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
 from models.scoring import item_item_scorer
 from models.scoring.item_item_model import ItemItemRecommender
@@ -140,12 +140,12 @@ class Content(ItemItemRecommender):
         weights: sparse.csr_array = matrix * (1 / (mean or 1.0)) + liked + touched
         return weights.astype(np.float32)
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """By likeness, and hardly by popularity: it decides between the many that share the same few genres."""
         columns = self._columns(self.item_profiles_, self.config.similar_popularity_exponent)
         return item_item_scorer.top_n(
             self.item_profiles_, columns, items, n,
-            tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=self.known_items_,
+            tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=eligible,
         )  # fmt: skip
 
     def _because_of(

@@ -194,12 +194,12 @@ class Blend(Recommender):
         block[row, top.items[row, rank]] = top.scores[row, rank]
         return block
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """Each item's list is that of the first member which has one."""
         top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
         for member in self.members:
             without = np.flatnonzero(top.items[:, 0] < 0)
-            found = member.similar_items(items[without], n)
+            found = member.similar_items(items[without], n, among=eligible)
             top.items[without], top.scores[without] = found
         return top
 

@@ -105,7 +105,7 @@ class UserKNN(Recommender):
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """By the cosine of the items' columns."""
         squares = np.bincount(
             self.entries_.indices, self.entries_.data.astype(np.float64) ** 2, len(self.known_items_)
@@ -117,7 +117,7 @@ class UserKNN(Recommender):
         )
         return item_item_scorer.top_n(
             sparse.csr_array(unit[:, items].T), unit, np.arange(len(items)), n,
-            tie_order=self.tie_order_, exclude=each_itself(len(norms))[items], eligible=self.known_items_,
+            tie_order=self.tie_order_, exclude=each_itself(len(norms))[items], eligible=eligible,
         )  # fmt: skip
 
 

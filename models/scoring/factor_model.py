@@ -50,12 +50,12 @@ class FactorRecommender(Recommender):
             tie_order=self.tie_order_, item_bias=self._bias(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """By the cosine of the item vectors; the bias, which is popularity, plays no part."""
         directions = self._directions()
         return factor_scorer.top_n(
             directions, directions, items, n,
-            tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=self.known_items_,
+            tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=eligible,
         )  # fmt: skip
 
     def _because_of(

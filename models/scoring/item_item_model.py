@@ -61,11 +61,11 @@ class ItemItemRecommender(Recommender):
         """Of users and items, for models whose scores have a part of low rank beside the similarities."""
         return None
 
-    def _similar_items(self, items: IntArray, n: int) -> TopN:
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """The neighbours that the items are judged by: the greatest entries of their columns."""
         # Only their columns: all would take the model's size again.
         judges = sparse.csr_array(self.similarity_[:, items].T)
         one_each = sparse.csr_array(sparse.eye_array(len(items), dtype=np.float32, format="csr"))
         return item_item_scorer.top_n(
-            one_each, judges, np.arange(len(items)), n, tie_order=self.tie_order_, eligible=self.known_items_
+            one_each, judges, np.arange(len(items)), n, tie_order=self.tie_order_, eligible=eligible
         )

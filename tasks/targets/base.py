@@ -7,6 +7,7 @@ switch. `published_runs` names the sealed runs; tables of any other run are left
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,13 +19,15 @@ import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
 from tasks.references import IdType
-from tasks.rules import Rule, Rules
+from tasks.rules import Rules, WrittenRule, rules_on
 from tasks.targets import tables
 from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes, Kind
 from tasks.warehouse import SQL
 
 _ARROW: Mapping[IdType, pa.DataType] = {"BIGINT": pa.int64(), "TEXT": pa.string()}
 _ROWS_AT_ONCE = 50_000
+
+log = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 At = Callable[[str], None]
@@ -61,6 +64,7 @@ class Target(ABC):
         self.owner = owner
         sa.event.listen(engine, "handle_error", self._translate)
         self._version = 0
+        self._warned_of: set[str] = set()
         self._ids = self._stamped_ids()
 
     # -- one per kind of database ---------------------------------------------------------------------
@@ -234,17 +238,26 @@ class Target(ABC):
             )
 
     def item_rules(self, day: date) -> Rules:
-        """The rules that count on `day`, oldest first; none in a database made before there were any."""
+        """The rules that count on `day`, oldest first; none in a database made before there were any.
+
+        Rows that cannot be read are left out, with a warning the first time.
+        """
         if not self.claimed:
             return ()
-        rules = tables.rules_table(self.ids)
-        begun = sa.or_(rules.c.valid_from.is_(None), rules.c.valid_from <= day)
-        not_over = sa.or_(rules.c.valid_until.is_(None), rules.c.valid_until >= day)
+        table = tables.rules_table(self.ids)
+        columns = [table.c[name] for name in WrittenRule._fields]
+        # Days as text: SQLAlchemy fails at the first that is none.
+        as_text = [sa.cast(c, sa.Text) if isinstance(c.type, sa.Date) else c for c in columns]
         with self.read() as con:
-            if not sa.inspect(con).has_table(rules.name):
+            if not sa.inspect(con).has_table(table.name):
                 return ()
-            found = con.execute(sa.select(rules).where(begun, not_over).order_by(rules.c.rule_id))
-            return tuple(Rule(row.rule, row.item_id, row.position, row.strength) for row in found)
+            rows = [WrittenRule(*row) for row in con.execute(sa.select(*as_text).order_by(table.c.rule_id))]
+        rules, faults = rules_on(day, rows)
+        for fault in faults:
+            if fault not in self._warned_of:
+                log.warning("A row of item_rules in %s does not count: %s.", self.place, fault)
+        self._warned_of.update(faults)
+        return rules
 
     def query(self, file: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """The rows of the one query in sql/`file`, whose `:parameters` are bound."""

@@ -22,7 +22,7 @@ PREVIOUS = "previous_recommendations"
 """A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
 
 SCHEMA_VERSION = 2
-"""Raised by one whenever a table below changes; a newer database than the code is refused."""
+"""Raised by one whenever the tables or columns below change; a newer database than the code is refused."""
 
 
 class IdTypes(NamedTuple):
@@ -139,28 +139,51 @@ def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
 
 
 def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
-    """The one table that people write: `item_rules`. What makes no sense is refused as it is written."""
+    """The one table that people write: `item_rules`. What makes no sense is refused as it is written.
+
+    A database says the name of the check that failed. One that was made by an earlier version keeps its looser checks;
+    `tasks.rules.rules_on` reads what they let through.
+    """
+
+    def check(name: str, condition: str, *, only: str | None = None) -> sa.CheckConstraint:
+        constraint = sa.CheckConstraint(condition, name=name)
+        return constraint if only is None else constraint.ddl_if(dialect=only)
+
     days = ("valid_from", "valid_until")
     return sa.Table(
         "item_rules",
         metadata if metadata is not None else sa.MetaData(),
         sa.Column("rule_id", sa.Integer, primary_key=True),
-        sa.Column("rule", sa.Text, sa.CheckConstraint("rule in ('block', 'pin', 'boost')"), nullable=False),
+        sa.Column("rule", sa.Text, nullable=False),
         sa.Column("item_id", _ID_TYPES[ids.item], nullable=False),
         sa.Column("position", sa.Integer),
         sa.Column("strength", sa.Double),
         *(sa.Column(day, sa.Date) for day in days),
         sa.Column("note", sa.Text),
-        sa.CheckConstraint("position is null or (rule = 'pin' and position >= 1)"),
-        sa.CheckConstraint("(rule = 'boost') = (strength is not null)"),
-        sa.CheckConstraint("strength between -10 and 10"),
-        sa.CheckConstraint("valid_from <= valid_until"),
-        # SQLite has no type for days: any other way of writing one would be compared as text.
-        *(sa.CheckConstraint(f"{day} is date({day})").ddl_if(dialect="sqlite") for day in days),
-        *(
-            sa.CheckConstraint(f"typeof({name}) in ({kinds}, 'null')").ddl_if(dialect="sqlite")
-            for name, kinds in (("position", "'integer'"), ("strength", "'real'"))
+        check("rule_is_block_pin_or_boost", "rule in ('block', 'pin', 'boost')"),
+        check("only_a_pin_has_a_position", "rule = 'pin' or position is null"),
+        check("position_counts_from_1", "position >= 1"),
+        check("boost_has_a_strength", "rule <> 'boost' or strength is not null"),
+        check("only_a_boost_has_a_strength", "rule = 'boost' or strength is null"),
+        # SQLite takes a value of any type.
+        check("position_is_a_whole_number", "typeof(position) in ('integer', 'null')", only="sqlite"),
+        check("strength_is_a_number", "typeof(strength) in ('real', 'null')", only="sqlite"),
+        check(
+            f"item_id_is_a_{'whole_number' if ids.item == 'BIGINT' else 'text'}",
+            f"typeof(item_id) = '{'integer' if ids.item == 'BIGINT' else 'text'}'",
+            only="sqlite",
         ),
+        check("strength_is_between_minus_10_and_10", "strength between -10 and 10"),
+        # It has no type for days, and its date() returns a 30th of February as it is, unless told to add something.
+        *(
+            check(
+                f"{day}_is_a_day_as_2026_12_31",
+                f"date({day}, '+0 days') is {day} and {day} >= '0001-01-01'",
+                only="sqlite",
+            )
+            for day in days
+        ),
+        check("valid_from_is_not_after_valid_until", "valid_from <= valid_until"),
     )
 
 

@@ -119,6 +119,20 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
+def test_what_only_tells_of_the_champion_may_fail(
+    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr("tasks.stages.weighing.trade_off", breaks)
+    outcome = run(home, "models.shelf=als", "recommend.diversity=0.3")
+    assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "als", {})
+    assert outcome.run.summary["trade_off_failed"] == "MemoryError: too large"
+    said = "The stage trade_off failed, and the night goes on without its figures: MemoryError: too large"
+    assert said in caplog.messages
+
+
 def test_without_a_model_left_nothing_is_published(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

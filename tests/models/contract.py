@@ -307,6 +307,17 @@ class PersonalContract(RecommenderContract):
             assert len(set(row)) == 10
         assert (np.diff(top.scores, axis=1) <= 0).all()
 
+    def test_similar_items_of_a_few_are_those_of_all_without_the_others(self) -> None:
+        model, few = self.fitted(checkerboard()), np.arange(30) % 5 == 0
+        every, among = (
+            model.similar_items(np.arange(30), 29),
+            model.similar_items(np.arange(30), 3, among=few),
+        )
+        for all_of_it, row in zip(every.items, among.items, strict=True):
+            expected = [item for item in all_of_it if item >= 0 and few[item]][:3]
+            assert len(expected) > 0
+            assert [item for item in row if item >= 0] == expected
+
 
 class LikesContract(PersonalContract):
     """For models to which an entry is a like, whatever its value."""

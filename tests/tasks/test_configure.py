@@ -183,3 +183,10 @@ def test_the_command_line_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("RECS_HOME", "data/shop")
     monkeypatch.setenv("RECS_SPLIT__METHOD", "leave_last")
     assert load_settings().split.method == "leave_last"
+
+
+def test_a_share_of_new_items_that_gives_no_place_is_refused() -> None:
+    said = "new_item_share 0.01 of 50 places is less than one: set it to 0.02 or more, or to 0"
+    with pytest.raises(UsageError, match=said):
+        load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.01"))
+    assert load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.02")).recommend.n == 50

@@ -91,6 +91,20 @@ def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tm
     assert {row["item_id"] for row in rows(lists, "fallback_recommendations")} == {200, 201, 202}
 
 
+def test_rows_with_new_items_are_counted_where_they_have_places(con, tmp_path: Path) -> None:
+    likes = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])
+    for name, settings in (
+        ("on", RecommendSettings(n=2, new_item_share=0.5)),
+        ("off", RecommendSettings(n=2)),
+    ):
+        (tmp_path / name).mkdir()
+        lists = lists_of(con, tmp_path / name, likes, settings, Crime=[0, 3], Drama=[1, 4], Noir=[0, 1, 3, 4])
+        new = [row for row in rows(lists, "recommendations") if row["item_id"] in {203, 204}]
+        assert len(new) > 0
+        assert lists.n_new == (len(new) if name == "on" else None)
+        assert ("items that nobody has met" in lists.in_short) == (name == "on")
+
+
 def test_the_seen_may_come_again_where_settings_say_so(con, tmp_path: Path) -> None:
     lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2, exclude_seen=False))
     assert [row["item_id"] for row in rows(lists, "recommendations")] == [200, 201, 200, 201]

@@ -5,17 +5,41 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tasks.rules import Rule, by_index
+from tasks.rules import Rule, by_index, warn_of_idle
 from tasks.targets.base import Target
 from tasks.targets.registry import open_target
 from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS
 
 CHRISTMAS = date(2026, 12, 25)
+
+OLD_TABLE = """
+drop table item_rules;
+create table item_rules (
+    rule_id integer not null primary key,
+    rule text not null check (rule in ('block', 'pin', 'boost')),
+    item_id bigint not null,
+    position integer,
+    strength double,
+    valid_from date,
+    valid_until date,
+    note text,
+    check (position is null or (rule = 'pin' and position >= 1)),
+    check ((rule = 'boost') = (strength is not null)),
+    check (strength between -10 and 10),
+    check (valid_from <= valid_until),
+    check (valid_from is date(valid_from)),
+    check (valid_until is date(valid_until)),
+    check (typeof(position) in ('integer', 'null')),
+    check (typeof(strength) in ('real', 'null'))
+);
+"""
+"""As it was made before days were checked against the calendar."""
 
 
 @pytest.fixture
@@ -68,24 +92,85 @@ def test_both_days_are_included(target: Target, database: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    ("nonsense", "said"),
     [
-        "(rule, item_id) values ('hide', 1)",
-        "(rule) values ('block')",
-        "(rule, item_id) values ('boost', 1)",
-        "(rule, item_id, strength) values ('block', 1, 2)",
-        "(rule, item_id, strength) values ('boost', 1, 'much')",
-        "(rule, item_id, position) values ('pin', 1, 0)",
-        "(rule, item_id, position) values ('pin', 1, 'top')",
-        "(rule, item_id, position) values ('block', 1, 1)",
-        "(rule, item_id, valid_from) values ('block', 1, '24.12.2026')",
-        "(rule, item_id, valid_from) values ('block', 1, '2026-12-24 10:00')",
-        "(rule, item_id, valid_from, valid_until) values ('block', 1, '2026-12-24', '2026-12-23')",
+        ("(rule, item_id) values ('hide', 1)", "rule_is_block_pin_or_boost"),
+        ("(rule) values ('block')", "item_id"),
+        ("(rule, item_id) values ('block', 'seventeen')", "item_id_is_a_whole_number"),
+        ("(rule, item_id) values ('boost', 1)", "boost_has_a_strength"),
+        ("(rule, item_id, strength) values ('block', 1, 2)", "only_a_boost_has_a_strength"),
+        ("(rule, item_id, strength) values ('boost', 1, 'much')", "strength_is_a_number"),
+        ("(rule, item_id, strength) values ('boost', 1, 11)", "strength_is_between_minus_10_and_10"),
+        ("(rule, item_id, position) values ('pin', 1, 0)", "position_counts_from_1"),
+        ("(rule, item_id, position) values ('pin', 1, 'top')", "position_is_a_whole_number"),
+        ("(rule, item_id, position) values ('block', 1, 1)", "only_a_pin_has_a_position"),
+        (
+            "(rule, item_id, valid_from, valid_until) values ('block', 1, '2026-12-24', '2026-12-23')",
+            "valid_from_is_not_after_valid_until",
+        ),
     ],
 )
-def test_what_makes_no_sense_is_refused_as_it_is_written(database: Path, nonsense: str) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+def test_what_makes_no_sense_is_refused_as_it_is_written(database: Path, nonsense: str, said: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=rf"failed: (item_rules\.)?{said}$"):
         edit(database, nonsense)
+
+
+@pytest.mark.parametrize("day", ["valid_from", "valid_until"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "24.12.2026",
+        "2026-12-24 10:00",
+        "2027-02-29",
+        "2026-02-30",
+        "2026-04-31",
+        "2026-12-32",
+        "0000-01-01",
+        "-2026-01-01",
+        "10000-01-01",
+        "2026-1-1",
+        "today",
+        "",
+        20261224,
+    ],
+)
+def test_what_is_no_day_is_refused_as_it_is_written(database: Path, day: str, written: str | int) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=f"{day}_is_a_day_as_2026_12_31$"):
+        edit(database, f"(rule, item_id, {day}) values ('block', 1, {written!r})")
+
+
+def test_every_day_of_this_and_the_next_leap_year_is_a_day(target: Target, database: Path) -> None:
+    days = [date(year, 1, 1) + timedelta(number) for year in (2026, 2028) for number in range(365)]
+    edit(database, *(f"(rule, item_id, valid_until) values ('block', 1, '{day}')" for day in days))
+    assert len(target.item_rules(days[0])) == len(days)
+
+
+def test_a_database_with_looser_checks_is_read_without_the_rows_that_cannot_be(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    con = sqlite3.connect(database)
+    con.executescript(OLD_TABLE)
+    con.close()
+    edit(
+        database,
+        "(rule, item_id, valid_until) values ('block', 1, '2027-02-29')",
+        "(rule, item_id, valid_from) values ('block', 2, '2026-12-24')",
+        "(rule, item_id, valid_from) values ('block', 3, '0000-01-01')",
+        "(rule, item_id) values ('block', x'04')",
+        "(rule, item_id, valid_from) values ('block', 5, '2027-01-01')",
+    )
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target, caplog.at_level(logging.WARNING):
+        target.claim(BIGINTS)
+        for _ in range(2):  # as in a night, which reads them before it begins and before it makes the lists
+            assert target.item_rules(CHRISTMAS) == (Rule("block", 2, None, None),)
+    assert caplog.messages == [
+        f"A row of item_rules in {database} does not count: rule_id {row}: {wrong}."
+        for row, wrong in (
+            (1, "its valid_until '2027-02-29' is no day of the calendar"),
+            (3, "its valid_from '0000-01-01' is no day of the calendar"),
+            (4, "its item_id b'\\x04' is no id"),
+        )
+    ]
 
 
 def test_ids_may_be_text(tmp_path: Path) -> None:
@@ -134,3 +219,20 @@ def test_pins_stand_at_their_positions_and_the_others_on_top() -> None:
     found = by_index(rules, [11, 12, 13, 14, 15, 16])
     by_place = {place: 11 + item for place, item in found.places(5).items()}
     assert by_place == {0: 16, 1: 12, 2: 13, 3: 11, 4: 14}, "15 stands beyond the end of this list"
+
+
+def test_boosts_and_pins_that_do_nothing_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    rules = (
+        Rule("boost", 11, None, 1.0),
+        Rule("boost", 12, None, 1.0),
+        Rule("boost", 13, None, -1.0),
+        Rule("pin", 14, 2, None),
+        Rule("pin", 15, 3, None),
+    )
+    found = by_index(rules, [11, 12, 13, 14, 15])
+    with caplog.at_level(logging.WARNING):
+        warn_of_idle(found, np.array([True, False, False, False, False]), "als", 2, [11, 12, 13, 14, 15])
+    assert caplog.messages == [
+        "Boosts raise nothing of which als knows nothing: 12.",
+        "Pins find no place in lists of 2: 15 (at 3).",
+    ]
