@@ -285,7 +285,7 @@ def generate(
     users: Annotated[int, typer.Option(min=1)] = 2000,
     items: Annotated[int, typer.Option(min=1)] = 3000,
     ratings: Annotated[int, typer.Option(min=1)] = 200_000,
-    tags: Annotated[int, typer.Option(min=0)] = 20_000,
+    tags: Annotated[int, typer.Option(min=0, help="0: no tags.csv is written.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 7,
 ) -> None:
     """Make a data set that looks like life, of any size, in little memory.
@@ -298,7 +298,8 @@ def generate(
         made = generate_demo(
             folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
         )
-    out.print(f"{folder}: {made}", markup=False, soft_wrap=True)
+    without = "" if made.tags else ", so no tags.csv"
+    out.print(f"{folder}: {made}{without}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -155,6 +155,12 @@ def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
         "events.csv",
     }
     assert "700" in text
+    text = invoke(
+        "generate", tmp_path / "untagged", "--users", 30, "--items", 100, "--ratings", 700, "--tags", 0
+    )
+    assert "0 tags" in text
+    assert "no tags.csv" in text
+    assert not (tmp_path / "untagged" / "tags.csv").exists()
 
 
 def test_schedule_prints_a_cron_line_and_a_timer() -> None:
