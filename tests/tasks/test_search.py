@@ -1,5 +1,7 @@
 """The trials of one model. Fits are replaced by a known function of the settings; Optuna's storage is real."""
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +19,7 @@ from tasks.tune import _storage
 from tasks.tuning_window import Window
 
 SPACE = config_class("als").search_space
-WINDOW = Window("data", "why", whole="whole", small="small")
+WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="small")
 
 
 def value(config):
@@ -107,7 +109,7 @@ def test_only_a_trial_among_the_best_third_of_the_small_fits_gets_a_whole_one(st
 
 
 def test_without_a_small_part_nothing_is_cut_short(storage, tmp_path):
-    searched = search(storage, tmp_path, window=Window("data", "why", whole="whole", small=None))
+    searched = search(storage, tmp_path, window=replace(WINDOW, small=None))
     searched.begin({})
     assert {a.outcome for a in run(searched, 6)} == {"complete"}
 
@@ -168,7 +170,7 @@ def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(
 @pytest.mark.parametrize(
     "change",
     [
-        {"window": Window("other data", "why", whole="whole", small="small")},
+        {"window": replace(WINDOW, data_key="other data")},
         {"models": ModelsSettings.model_validate({"als": {"iterations": 3}})},
         {"run": {"seed": 1}},
         {"space": {"factors": SPACE["factors"]}},
