@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from flows.console import Terminal, complain, out
-from tasks.configure import load_settings, tuned_in_use
+from tasks.configure import load_settings, models_asked, night_settings
 from tasks.errors import NightError, UsageError, plain
 from tasks.home import BUILT_IN, existing_home, in_use, open_home
 
@@ -74,15 +74,16 @@ def run(
     from tasks.lifecycle import run_night
     from tasks.report import page_path, read_report
 
-    overrides = (*(set_ or ()), *((f"models.shelf={models}",) if models is not None else ()))
+    names = models_asked(models)
+    overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
     settings = load_settings(config, overrides)
     moment = _moment(as_of)
     where = open_home(dataset, home, name, data=settings.data)
-    settings = load_settings(config, overrides, tuned=where.tuned)
+    settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=moment)
     settle_in(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
-        if note := tuned_in_use(settings, where.tuned):
+        for note in notes:
             out.print(note, markup=False, soft_wrap=True)
         outcome = run_night(where, settings, _flow, terminal, as_of=moment, force=force)
     if outcome.nothing_new:
@@ -130,9 +131,9 @@ def tune(
     night trains on, by the select half of its users: nothing that the night reports on can reach them. What you set in
     pipeline.toml stays as it is; the search is over the rest.
 
-    What beats the defaults is written to HOME/tuned.toml, which the next night takes between the defaults and
-    pipeline.toml. A night may run meanwhile. Ctrl-C keeps what was found; the same command goes on where it stopped,
-    also after a kill, as long as the data are the same.
+    What beats the defaults beyond chance is written to HOME/tuned.toml, which the next night takes between the defaults
+    and pipeline.toml. A night may run meanwhile. Ctrl-C keeps what was found; the same command goes on where it
+    stopped, also after a kill, as long as the data are the same.
 
     Exit codes: 0 done, better settings or not; 1 failed; 2 usage or settings; 4 a night or another tune is running.
     """
@@ -141,7 +142,7 @@ def tune(
 
     seconds = budget_seconds(budget)
     settings = load_settings(config, tuple(set_ or ()))
-    names = tuple((models or "").replace(",", " ").split())
+    names = models_asked(models)
     spaces(names, settings)
     where = open_home(dataset, home, name, data=settings.data)
     with TuneTerminal(out) as terminal:
@@ -285,7 +286,7 @@ def generate(
     users: Annotated[int, typer.Option(min=1)] = 2000,
     items: Annotated[int, typer.Option(min=1)] = 3000,
     ratings: Annotated[int, typer.Option(min=1)] = 200_000,
-    tags: Annotated[int, typer.Option(min=0)] = 20_000,
+    tags: Annotated[int, typer.Option(min=0, help="0: no tags.csv is written.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 7,
 ) -> None:
     """Make a data set that looks like life, of any size, in little memory.
@@ -298,7 +299,8 @@ def generate(
         made = generate_demo(
             folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
         )
-    out.print(f"{folder}: {made}", markup=False, soft_wrap=True)
+    without = "" if made.tags else ", so no tags.csv"
+    out.print(f"{folder}: {made}{without}", markup=False, soft_wrap=True)
 
 
 @app.command()

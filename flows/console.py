@@ -19,7 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from tasks.errors import NightError
+from tasks.errors import NightError, in_words
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -92,7 +92,7 @@ class Terminal:
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
         """Replace the bar by a line. What ends the night is said at its end; what does not, here."""
         self._end(stage, model)
-        what = "" if isinstance(error, NightError) else f"{type(error).__name__}: {error}"
+        what = "" if isinstance(error, NightError) else in_words(error)
         self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
 
     def _end(self, stage: str, model: str | None) -> None:

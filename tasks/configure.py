@@ -5,57 +5,113 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
-from models.registry import config_class
+from models.registry import config_class, require_known
 from tasks.errors import UsageError
 from tasks.setting_faults import explain
 from tasks.settings import Settings, UtilitySettings
-from tasks.tuned import read_tuned
+from tasks.tuned import Tuned, read_tuned, unfit
 
 DEFAULT_FILE = Path("pipeline.toml")
 OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
 
 
-def load_settings(
-    path: Path | None = None, overrides: tuple[str, ...] = (), *, tuned: Path | None = None
-) -> Settings:
+def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
     """Settings from a TOML file, the environment and `section.key=value` overrides, in rising order of precedence.
 
     Args:
         path: the file; by default `pipeline.toml` in the current folder if there is one.
         overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
-        tuned: a home's `tuned.toml`, which comes before all of these unless they say `models.tuned = false`.
 
     Raises:
         UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
             the serving database's address anywhere but in the environment.
     """
+    return _layered(*_said(path, overrides))
+
+
+def night_settings(
+    path: Path | None, overrides: tuple[str, ...], *, tuned: Path, as_of: datetime | None
+) -> tuple[Settings, list[str]]:
+    """As `load_settings`, and before all of that what `recs tune` found, unless it says `models.tuned = false`.
+
+    Args:
+        path, overrides: as for `load_settings`.
+        tuned: the home's `tuned.toml`.
+        as_of: what was asked for; None for just after the newest interaction.
+
+    Returns:
+        The settings, and what a person should know of the tuned ones: a line on those in use, and a line for each
+        reason why some are left out.
+
+    Raises:
+        UsageError: as `load_settings`, or `tuned` is no TOML.
+    """
+    asked, in_file = _said(path, overrides)
+    plain = _layered(asked, in_file)
+    if not plain.models.tuned:
+        return plain, []
+    file = read_tuned(tuned)
+    why_not = dict(file.stale)
+    taken: dict[str, dict[str, Any]] = {}
+    for name, model in file.found.items():
+        if why := unfit(model.evidence, plain, as_of):
+            why_not[name] = why
+            continue
+        said = plain.models.config(name).model_fields_set
+        if free := {field: value for field, value in model.settings.items() if field not in said}:
+            taken[name] = free
+    notes = _notes(tuned, {name: file.found[name] for name in taken}, why_not)
+    return _layered(asked, in_file, {"models": taken}), notes
+
+
+def _notes(path: Path, used: Mapping[str, Tuned], why_not: Mapping[str, str]) -> list[str]:
+    dated = ", ".join(f"{name} ({model.evidence.date[:10]})" for name, model in used.items())
+    notes = [f"Tuned settings of {dated}, from {path}"] if used else []
+    for why in dict.fromkeys(why_not.values()):
+        names = ", ".join(name for name in why_not if why_not[name] == why)
+        notes.append(
+            f"Without the tuned settings of {names} in {path}: {why}. Run `recs tune` again, or set "
+            "models.tuned=false to hear no more of it."
+        )
+    return notes
+
+
+def models_asked(text: str | None) -> tuple[str, ...]:
+    """The names given with `--models`; none without it.
+
+    Raises:
+        UsageError: it names nothing, as an unset variable of the shell does, or a model that is not there.
+    """
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    if not names:
+        raise UsageError(
+            "--models names no model.", "Name some, as in --models als,item_knn, or leave it out."
+        )
+    for name in names:
+        try:
+            require_known(name)
+        except ValueError as error:
+            raise UsageError(f"--models is wrong: {error}") from None
+    return names
+
+
+def _said(path: Path | None, overrides: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the command line and what the file says."""
     in_file, asked = _read_toml(path), _nested(overrides)
     _refuse_address(in_file)
     _refuse_address(asked)
     _refuse_unknown_variables()
-    settings = _layered(asked, in_file)
-    if tuned is None or not settings.models.tuned:
-        return settings
-    found = {name: dict(model.settings) for name, model in read_tuned(tuned).items()}
-    return _layered(asked, in_file, {"models": found}) if found else settings
-
-
-def tuned_in_use(settings: Settings, tuned: Path) -> str:
-    """What a person should know of where settings come from; nothing where no tuned ones are in use."""
-    if not settings.models.tuned:
-        return ""
-    used = [
-        f"{name} ({model.evidence.date[:10]})"
-        for name, model in read_tuned(tuned).items()
-        if model.settings.items() & settings.models.config(name).model_dump().items()
-    ]
-    return f"Tuned settings of {', '.join(used)}, from {tuned}" if used else ""
+    return asked, in_file
 
 
 def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, Any]) -> Settings:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from models.base import DivergedError
+
 
 class NightError(Exception):
     """Something an operator must know. `str(error)` is one clear sentence; `hint` says what to do.
@@ -38,6 +40,11 @@ class LockedError(NightError):
     """Another night holds the lock."""
 
     exit_code = 4
+
+
+def in_words(error: BaseException) -> str:
+    """The error's own sentence if it was written for people, or else its class and its text."""
+    return str(error) if isinstance(error, NightError | DivergedError) else f"{type(error).__name__}: {error}"
 
 
 def plain(error: BaseException) -> NightError | None:

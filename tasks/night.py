@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from models.base import Progress
-from tasks.errors import NightError
+from tasks.errors import NightError, in_words
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.home import Home
 from tasks.memory import peak_mb, reset_peak
@@ -159,7 +159,7 @@ class Night:
         """Note that a model could not be fitted or judged, and why, if no stage of its own has said so."""
         error = self._model_errors.get(model)
         with self._writing:
-            self.run.failed_models[model] = _cause(error) if error else why
+            self.run.failed_models[model] = in_words(error) if error else why
             self.runs.save(self.run)
 
     def go_on_without_figure(self, stage: str, model: str) -> None:
@@ -187,8 +187,3 @@ class Night:
     def progress(self, stage: str, model: str | None = None) -> Progress:
         """A progress callback that tells the watcher how far a stage is."""
         return lambda done, total: self.watcher.advanced(stage, model, done, total)
-
-
-def _cause(error: BaseException) -> str:
-    """In plain words where it has them."""
-    return str(error) if isinstance(error, NightError) else f"{type(error).__name__}: {error}"

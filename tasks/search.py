@@ -23,7 +23,7 @@ from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from models.registry import recommender_class
 from models.search_space import Choice, SearchSpace
-from tasks.errors import NightError
+from tasks.errors import NightError, in_words
 from tasks.evaluate import held_out_lists
 from tasks.fingerprints import fingerprint, library_versions, source_hash
 from tasks.fit import FILLERS, fit, load_model
@@ -91,14 +91,14 @@ class Search:
 
         self.model, self.space, self.window, self.settings = model, space, window, settings
         self.config = settings.models.config(model)
-        recommender = recommender_class(model)
+        modules = sorted({recommender_class(name).__module__ for name in (model, *FILLERS)})
         metric = settings.judge.champion_metric
         self._k = int(metric.partition("@")[2])
         key = fingerprint(
             window.data_key, settings.split, settings.utility, settings.run.seed, metric, self.config,
             {field: repr(where) for field, where in space.items()},
             [settings.models.config(name) for name in FILLERS],
-            source_hash("tasks.search", recommender.__module__), library_versions(), optuna.__version__,
+            source_hash("tasks.search", *modules), library_versions(), optuna.__version__,
         )  # fmt: skip
         self._folder = folder / f"{model}-{key}"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ class Search:
         try:
             score = self._score(trial, drawn, progress)
         except Exception as error:  # noqa: BLE001 - see above; the reason is kept
-            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            trial.set_user_attr("error", in_words(error))
             done = self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             state = optuna.trial.TrialState.PRUNED if score is None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -157,6 +157,11 @@ class SplitSettings(Options):
     leave_last_n: int = Field(default=0, ge=0)
     min_users: int = Field(default=500, ge=1)
     min_user_share: Share = 0.2
+
+    @field_validator("cutoff", mode="before")
+    @classmethod
+    def _cutoff_may_be_a_date_of_toml(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, date) else value
 
     @field_validator("cutoff")
     @classmethod

@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 from models.base import Progress
 from models.evaluation.bootstrap import paired_difference
-from models.registry import RECOMMENDERS, config_class, require_known
+from models.registry import RECOMMENDERS, config_class
 from models.search_space import SearchSpace
 from tasks.errors import UsageError
 from tasks.home import Home, locked
 from tasks.progress import Watcher
 from tasks.search import Attempt, Search, score_of
 from tasks.settings import Settings
-from tasks.tuned import Evidence, Tuned, read_tuned, write_tuned
+from tasks.tuned import Evidence, Tuned, TunedFile, judging, read_tuned, unfit, write_tuned
 from tasks.tuning_window import Window, earlier_window
 
 _UNITS = {"h": 3600, "m": 60, "s": 1}
@@ -47,8 +47,9 @@ class Finding:
     """What tuning came to for one model.
 
     Attributes:
-        tuned: the settings that beat the defaults, and by how much; None if none did.
-        default: the score of the defaults; None if they have none, and `why` says why.
+        tuned: the settings that beat the defaults beyond chance, and by how much; None if none did.
+        default: the score of the defaults; None if they have none.
+        why: there are no tuned ones.
         trials, pruned: how many there were, those of earlier searches on this window among them.
     """
 
@@ -90,15 +91,15 @@ def spaces(names: Sequence[str], settings: Settings) -> Mapping[str, SearchSpace
     """Model → the fields to search: those with a search space that the operator has not set.
 
     Args:
-        names: the models asked for; empty for those of the shelf that have something to search.
+        names: the models asked for, all of them known; empty for those of the shelf that have something to search.
         settings: without tuned ones.
 
     Raises:
-        UsageError: a model that was asked for is unknown, or there is nothing to search.
+        UsageError: there is nothing to search, of all or of a model that was asked for.
     """
     found = {}
     for name in names or settings.models.shelf:
-        space = config_class(_known(name)).search_space
+        space = config_class(name).search_space
         fixed = settings.models.config(name).model_fields_set
         free = {field: where for field, where in space.items() if field not in fixed}
         if free:
@@ -118,13 +119,6 @@ def spaces(names: Sequence[str], settings: Settings) -> Mapping[str, SearchSpace
     return found
 
 
-def _known(name: str) -> str:
-    try:
-        return require_known(name)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
 def tune(
     home: Home,
     settings: Settings,
@@ -134,7 +128,7 @@ def tune(
     seconds: float,
     trials: int | None = None,
 ) -> Tuning:
-    """Search until the time is up, and write what beat the defaults to the home's `tuned.toml`.
+    """Search until the time is up, and write what beat the defaults beyond chance to the home's `tuned.toml`.
 
     Ctrl-C ends the search early and loses only the trial that was running. A search that was killed goes on from
     Optuna's storage, `<home>/tuning/`, as long as data, settings and code are the same.
@@ -142,7 +136,7 @@ def tune(
     Args:
         home: where it happens.
         settings: those of a night, without tuned ones.
-        models: names; empty for all of the shelf that have something to tune.
+        models: names, all of them known; empty for all of the shelf that have something to tune.
         onlooker: who is told how it goes.
         seconds: the budget, by the clock on the wall. The trial that is running when it ends is not cut short, but none
             begins that would probably not end in time.
@@ -150,12 +144,13 @@ def tune(
 
     Raises:
         LockedError: the home is being tuned already, or, at the beginning, a night is running.
-        UsageError: a model is unknown or has nothing to tune, or there is nobody to judge by.
+        UsageError: a model has nothing to tune, or there is nobody to judge by.
     """
     deadline = time.monotonic() + seconds
     wanted = spaces(models, settings)
     with locked(home, "tune"):
-        earlier = read_tuned(home.tuned)
+        file = read_tuned(home.tuned)
+        earlier = {name: each for name, each in file.found.items() if not unfit(each.evidence, settings)}
         folder = home.tuning / "window"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -170,7 +165,7 @@ def tune(
                     search.begin(earlier[search.model].settings if search.model in earlier else {})
                 stopped = _search(searches, onlooker, deadline, trials if trials is not None else _ENDLESS)
                 findings = tuple(_finding(search, window, settings) for search in searches)
-                _write(home, findings, searches, earlier)
+                _write(home, findings, searches, file, earlier)
                 _forget(storage, window, home)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -232,8 +227,14 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
         confidence=settings.judge.confidence,
         seed=settings.run.seed,
     )
-    if found.mean <= 0:
-        return Finding(search.model, None, score_of(default), "nothing beat the default settings", **counts)
+    if found.low <= 0:
+        interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        why = (
+            f"better, but not beyond chance: {interval}; not written"
+            if found.mean > 0
+            else "nothing beat the default settings"
+        )
+        return Finding(search.model, None, score_of(default), why, **counts)
     evidence = Evidence(
         metric=settings.judge.champion_metric,
         score=round(score_of(best), 6),
@@ -247,21 +248,32 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
         window=window.why,
         data=window.data_key,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        as_of=window.as_of,
+        night=judging(settings),
     )
     return Finding(search.model, Tuned(search.settings_of(best), evidence), score_of(default), "", **counts)
 
 
 def _write(
-    home: Home, findings: Sequence[Finding], searches: Sequence[Search], earlier: Mapping[str, Tuned]
+    home: Home,
+    findings: Sequence[Finding],
+    searches: Sequence[Search],
+    file: TunedFile,
+    earlier: Mapping[str, Tuned],
 ) -> None:
-    """What was found replaces what an earlier tune found; so does nothing, once the earlier settings were judged."""
-    kept = dict(earlier)
+    """What was found replaces what an earlier tune found; so does nothing, once the earlier settings were judged.
+
+    Earlier ones that are unfit for this night, and so were not judged, go as soon as the defaults were. Of models that
+    were not tuned now all is kept that anybody can use.
+    """
+    kept = dict(file.found)
     for finding, search in zip(findings, searches, strict=True):
+        name = finding.model
         if finding.tuned is not None:
-            kept[finding.model] = finding.tuned
-        elif finding.model in earlier and search.has_judged(earlier[finding.model].settings):
-            del kept[finding.model]
-    if kept != earlier:
+            kept[name] = finding.tuned
+        elif search.has_judged(earlier[name].settings) if name in earlier else finding.default is not None:
+            kept.pop(name, None)
+    if file.stale or kept != file.found:
         write_tuned(home.tuned, kept)
 
 

@@ -60,12 +60,14 @@ class Window:
 
     Attributes:
         data_key: changes whenever the clean data could.
+        as_of: the end of the data (exclusive, UTC), that of the night whose held-out part is hidden.
         why: how it was cut, in words.
         whole: all of it.
         small: about `SMALL_SHARE` of its interactions; None where that saves no time or leaves nobody to judge by.
     """
 
     data_key: str
+    as_of: datetime
     why: str
     whole: Part
     small: Part | None
@@ -104,7 +106,7 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
     with _stage(watcher, "what completes lists"):
         whole = Part(snapshot, held_out, _fillers(snapshot, settings, folder / "fillers"))
         small = _small_part(whole, settings, folder / "small")
-    return Window(data.key, stage.note, whole, small)
+    return Window(data.key, as_of, stage.note, whole, small)
 
 
 def _cut_again(

@@ -55,13 +55,13 @@ def generate_demo(
     seed: int = 7,
     progress: Progress | None = None,
 ) -> GeneratedCounts:
-    """Write `FILES` into `folder`, byte for byte the same for the same arguments.
+    """Write `FILES` into `folder`, without tags.csv for 0 tags, byte for byte the same for the same arguments.
 
     Users, items, ratings and tags come out exactly as many as asked; the number of events follows from them.
     The folder appears complete or not at all; one that holds anything is refused.
 
     Args:
-        folder: where the four files go.
+        folder: where the files go.
         users, items, ratings, tags: how many; each user rates at least 5 items, at most 2/5 of the catalogue.
         seed: the only source of randomness.
         progress: called as progress(ratings done, ratings in all) after every block of users.
@@ -108,14 +108,17 @@ def _write_history(folder: Path, users: Users, items: Items, seed: int, progress
     total, done, n_events = int(users.ratings.sum()), 0, 0
     with ExitStack() as files:
         ratings = files.enter_context(_Table(folder / "ratings.csv", "userId,movieId,rating,timestamp"))
-        tags = files.enter_context(_Table(folder / "tags.csv", "userId,movieId,tag,timestamp"))
         events = files.enter_context(_Table(folder / "events.csv", "userId,itemId,event,value,timestamp"))
+        tags = None  # a night refuses a file without rows
+        if users.tags.any():
+            tags = files.enter_context(_Table(folder / "tags.csv", "userId,movieId,tag,timestamp"))
         for block in _blocks(users, len(items.weight)):
             rng = np.random.default_rng([seed, 4, block.start])
             views = make_views(users, items, drums, block, rng)
             happened = make_events(views, rng)
             ratings.append(*_rating_columns(views))
-            tags.append(*_tag_columns(make_tags(users, items, views, rng)))
+            if tags is not None:
+                tags.append(*_tag_columns(make_tags(users, items, views, rng)))
             events.append(*_event_columns(happened))
             done, n_events = done + int(views.rated.sum()), n_events + len(happened.user)
             if progress:

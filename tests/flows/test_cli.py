@@ -15,7 +15,7 @@ from tasks.home import Home
 from tasks.lifecycle import Outcome
 from tasks.runs import Run
 from tasks.settings import Settings
-from tasks.tuned import Evidence, Tuned, write_tuned
+from tasks.tuned import Evidence, Tuned, judging, write_tuned
 from tests.flows.conftest import RunNight
 
 COMMANDS = [
@@ -62,7 +62,9 @@ def test_every_command_explains_itself(command: str) -> None:
         (("run", "--dataset", "no/such/folder"), "There is no data set 'no/such/folder'"),
         (("run", "--dataset", "."), "holds no ratings, tags or events"),
         (("run", "--set", "split.metod=auto"), "Did you mean split.method?"),
-        (("run", "--models", "popularty"), "Did you mean 'popularity'?"),
+        (("run", "--models", "popularty"), "--models is wrong: There is no model 'popularty'."),
+        (("run", "--models", ""), "--models names no model"),
+        (("tune", "--models", " , "), "--models names no model"),
         (("run", "--as-of", "yesterday"), "--as-of 'yesterday' is no date"),
         (("tune", "--budget", "soon"), "--budget 'soon' is no length of time"),
         (("tune", "--models", "popularity"), "The model popularity has nothing to tune"),
@@ -126,7 +128,10 @@ def test_tune_tells_of_every_model_and_where_its_settings_are(tmp_path: Path, da
 
 
 def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 42, "", "", "2026-11-21T02:00:00+00:00")
+    night_tuned_for = (datetime(2026, 11, 20, 12), judging(Settings()))
+    evidence = Evidence(
+        "ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 42, "", "", "2026-11-21T02:00:00+00:00", *night_tuned_for
+    )
     write_tuned(home.tuned, {"als": Tuned({"factors": 99}, evidence)})
     factors = []
 
@@ -141,7 +146,9 @@ def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.Mo
     assert "Tuned settings of als (2026-11-21), from" in invoke("run", "--home", home.path)
     assert "Tuned" not in invoke("run", "--home", home.path, "--set", "models.tuned=false")
     invoke("run", "--home", home.path, "--set", "models.als.factors=7")
-    assert factors == [99, 256, 7]
+    assert "Without the tuned settings of als" in invoke("run", "--home", home.path, "--as-of", "2026-11-20")
+    assert "run.seed is 7 and was 42" in invoke("run", "--home", home.path, "--set", "run.seed=7")
+    assert factors == [99, 256, 7, 256, 256]
 
 
 def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
@@ -155,6 +162,12 @@ def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
         "events.csv",
     }
     assert "700" in text
+    text = invoke(
+        "generate", tmp_path / "untagged", "--users", 30, "--items", 100, "--ratings", 700, "--tags", 0
+    )
+    assert "0 tags" in text
+    assert "no tags.csv" in text
+    assert not (tmp_path / "untagged" / "tags.csv").exists()
 
 
 def test_schedule_prints_a_cron_line_and_a_timer() -> None:

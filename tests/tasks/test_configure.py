@@ -135,6 +135,14 @@ def test_a_mistake_is_named_and_the_nearest_name_given(
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("cutoff", ["2024-06-01", "2024-06-01T04:00:00"])
+def test_a_cutoff_needs_no_quotes(tmp_path: Path, cutoff: str) -> None:
+    in_file = load_settings(written(tmp_path, f"[split]\ncutoff = {cutoff}"))
+    assert in_file.split.cutoff == cutoff
+    assert load_settings(None, (f"split.cutoff={cutoff}",)).split.cutoff == cutoff
+    assert load_settings(None, (f"split.cutoff='{cutoff}'",)).split.cutoff == cutoff
+
+
 def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load_settings(tmp_path / "none.toml")

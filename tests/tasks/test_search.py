@@ -1,5 +1,7 @@
 """The trials of one model. Fits are replaced by a known function of the settings; Optuna's storage is real."""
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,13 +10,16 @@ import pytest
 
 from models.base import DivergedError
 from models.registry import config_class
+from tasks import search as searching
+from tasks.errors import NightError
+from tasks.fingerprints import source_hash
 from tasks.search import Search
 from tasks.settings import ModelsSettings, Settings
 from tasks.tune import _storage
 from tasks.tuning_window import Window
 
 SPACE = config_class("als").search_space
-WINDOW = Window("data", "why", whole="whole", small="small")
+WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="small")
 
 
 def value(config):
@@ -104,13 +109,21 @@ def test_only_a_trial_among_the_best_third_of_the_small_fits_gets_a_whole_one(st
 
 
 def test_without_a_small_part_nothing_is_cut_short(storage, tmp_path):
-    searched = search(storage, tmp_path, window=Window("data", "why", whole="whole", small=None))
+    searched = search(storage, tmp_path, window=replace(WINDOW, small=None))
     searched.begin({})
     assert {a.outcome for a in run(searched, 6)} == {"complete"}
 
 
-@pytest.mark.parametrize("error", [DivergedError("too far"), MemoryError(), ValueError("odd")])
-def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DivergedError("als: training diverged; less is safer"), "als: training diverged; less is safer"),
+        (NightError("There is nothing to learn from."), "There is nothing to learn from."),
+        (MemoryError("no 3 GB"), "MemoryError: no 3 GB"),
+        (ValueError("odd"), "ValueError: odd"),
+    ],
+)
+def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error, said):
     class Fails(Plain):
         def _values(self, part, drawn, progress):
             if drawn["alpha"] != 20:
@@ -121,7 +134,7 @@ def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error):
     searched.begin({})
     attempts = run(searched, 3)
     assert [a.outcome for a in attempts] == ["complete", "failed", "failed"]
-    assert attempts[1].error == f"{type(error).__name__}: {error}"
+    assert attempts[1].error == said
     assert searched.best.number == searched.default.number == 0
     assert not searched.hopeless
 
@@ -136,7 +149,7 @@ def test_defaults_that_fail_leave_nothing_to_compare_with(storage, tmp_path):
     assert not searched.hopeless
     run(searched, 1)
     assert searched.hopeless
-    assert searched.default_error == "DivergedError: too far"
+    assert searched.default_error == "too far"
 
 
 def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(storage, tmp_path):
@@ -157,7 +170,7 @@ def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(
 @pytest.mark.parametrize(
     "change",
     [
-        {"window": Window("other data", "why", whole="whole", small="small")},
+        {"window": replace(WINDOW, data_key="other data")},
         {"models": ModelsSettings.model_validate({"als": {"iterations": 3}})},
         {"run": {"seed": 1}},
         {"space": {"factors": SPACE["factors"]}},
@@ -170,6 +183,21 @@ def test_what_would_change_a_score_begins_a_new_search(storage, tmp_path, change
     run(searched, 1)
     assert search(storage, tmp_path).n_tried == 1
     assert search(storage, tmp_path, **change).n_tried == 0
+
+
+@pytest.mark.parametrize(
+    "module", ["models.content.profiles", "models.baselines.popularity", "models.factors.als"]
+)
+def test_so_does_other_source_of_a_model_or_of_what_completes_its_lists(
+    storage, tmp_path, monkeypatch, module
+):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    run(searched, 1)
+    monkeypatch.setattr(
+        searching, "source_hash", lambda *modules: source_hash(*modules) + "edited" * (module in modules)
+    )
+    assert search(storage, tmp_path).n_tried == 0
 
 
 def test_every_users_score_of_a_complete_trial_is_kept(storage, tmp_path):

@@ -32,8 +32,12 @@ class Demo(NamedTuple):
 
 
 def read(folder: Path, counts: GeneratedCounts) -> Demo:
-    frames = (pd.read_csv(folder / f"{name}.csv") for name in ("ratings", "tags", "movies", "events"))
-    return Demo(counts, *frames)
+    ratings, movies, events = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("ratings", "movies", "events")
+    )
+    columns = ["userId", "movieId", "tag", "timestamp"]
+    tags = pd.read_csv(folder / "tags.csv") if counts.tags else pd.DataFrame(columns=columns)
+    return Demo(counts, ratings, tags, movies, events)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
 # -- the same bytes, all or nothing -----------------------------------------------------------------------
@@ -101,6 +105,14 @@ def test_impossible_numbers_are_refused(tmp_path: Path, change: dict[str, int], 
     with pytest.raises(UsageError, match=message):
         generate_demo(tmp_path / "demo", **{**SMALL, **change})
     assert not (tmp_path / "demo").exists()
+
+
+def test_without_tags_there_is_no_file_of_them_and_the_rest_is_the_same(tmp_path: Path) -> None:
+    generate_demo(tmp_path / "with", **SMALL)
+    counts = generate_demo(tmp_path / "without", **{**SMALL, "tags": 0})
+    expected = {name: digest for name, digest in digests(tmp_path / "with").items() if name != "tags.csv"}
+    assert digests(tmp_path / "without") == expected
+    assert counts.tags == 0
 
 
 def test_progress_ends_at_the_number_of_ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
