@@ -1,6 +1,6 @@
 """What choosing costs in honesty: simulated nights in which every model's true quality is known.
 
-python -m benchmarks.optimism [--nights 2000] [--models 8] [--users 400] [--spread 0.0] [--seed 42]
+python -m benchmarks.optimism [--nights 2000] [--models 8] [--users 400] [--spread 0.0] [--overlap 0.0 0.9] [--seed 42]
 
 Each night judges the models on twice --users users, whose metric is the user's own level, plus the model's
 true difference, plus chance. The champion (`tasks/champion.py`, without an incumbent) is chosen and reported on all
@@ -8,8 +8,10 @@ of them, or chosen on one half and reported on the other, as a night of ours doe
 champion less its true one: what the report promises and the users will not get. loss = the best true metric less the
 champion's: what choosing on fewer users costs. --spread is the standard deviation of the models' true differences.
 
-The second table is about nights in a row, each with users of its own: how often the champion changes if the best of
-each night makes the lists, and if it must beat the incumbent first (judge.min_effect, judge.wins_needed).
+The tables after it are about nights in a row: how often the champion changes if the best of each night makes the lists,
+and if it must beat the incumbent first (judge.min_effect, judge.wins_needed); and on how many nights anybody won. With
+--spread 0 every change and every win is false. --overlap is the share of the held-out users whom the next night judges
+by again, with what they said the night before: 0 flatters the rule, for nights a day apart share nearly all of them.
 """
 
 from __future__ import annotations
@@ -34,6 +36,13 @@ def judged_night(rng: np.random.Generator, true: Judged, users: int) -> Judged:
     level = rng.normal(LEVEL, BETWEEN_USERS, users)
     noise: Judged = rng.normal(0, CHANCE, (len(true), users))
     return true[:, None] + level + noise
+
+
+def next_night(rng: np.random.Generator, before: Judged, true: Judged, overlap: float) -> Judged:
+    """The users of the night `before`, but for a share of 1 − `overlap`, in whose place others come."""
+    kept = before.shape[1] - round((1 - overlap) * before.shape[1])
+    staying = before[:, rng.permutation(before.shape[1])[:kept]]
+    return np.hstack([staying, judged_night(rng, true, before.shape[1] - kept)])
 
 
 def chosen(values: Judged) -> int:
@@ -64,27 +73,32 @@ def honesty(rng: np.random.Generator, nights: int, models: int, users: int, spre
         print(f"{way:<24}" + "".join(f"{cell:>20}" for cell in cells))
 
 
-def changes(rng: np.random.Generator, nights: int, models: int, users: int, spread: float) -> None:
+def changes(
+    rng: np.random.Generator, nights: int, models: int, users: int, spread: float, overlap: float
+) -> None:
     """Print how often the champion changes in a row of nights, with and without an incumbent's right to stay."""
     settings, true = JudgeSettings(bootstrap_samples=500), rng.normal(0, spread, models)
-    best, standing, counts, losses = "", Standing(), [0, 0], np.zeros(2)
+    best, standing, counts, losses, won = "", Standing(), [0, 0], np.zeros(2), 0
+    values = judged_night(rng, true, users)
     for night in range(nights):
-        values = judged_night(rng, true, users)
+        values = next_night(rng, values, true, overlap)
         of_the_night = str(chosen(values))
         named = {str(model): each for model, each in enumerate(values)}
         _, decision, _ = decide(named, standing, settings, seed=night)
         counts[0] += night > 0 and of_the_night != best
         counts[1] += night > 0 and decision.champion != standing.incumbent
+        won += any(each.wins for each in decision.challenges)
         losses += true.max() - true[[int(of_the_night), int(decision.champion)]]
         stays = decision.champion == standing.incumbent
         wins = {each.model: each.wins for each in decision.challenges} if stays else {}
         best, standing = of_the_night, Standing(decision.champion, wins)
-    print(f"\n{nights:,} nights in a row, the same models")
+    print(f"\n{nights:,} nights in a row, the same models, {overlap:.0%} of the users as the night before")
     print(f"{'the lists are made by':<32}{'changes':>10}{'mean loss':>12}")
     for way, count, loss in zip(
         ("the best of the night", "the champion, until it is beaten"), counts, losses / nights, strict=True
     ):
         print(f"{way:<32}{count:>10,}{loss:>12.5f}")
+    print(f"somebody beat the champion on {won:,} nights ({won / nights:.1%})")
 
 
 def main() -> None:
@@ -96,11 +110,13 @@ def main() -> None:
     parser.add_argument("--models", type=at_least(2), default=8)
     parser.add_argument("--users", type=at_least(1), default=400)
     parser.add_argument("--spread", type=float, default=0.0)
+    parser.add_argument("--overlap", type=float, nargs="+", default=[0.0, 0.9])
     parser.add_argument("--seed", type=at_least(0), default=42)
     asked = parser.parse_args()
     rng = np.random.default_rng(asked.seed)
     honesty(rng, asked.nights, asked.models, asked.users, asked.spread)
-    changes(rng, min(asked.nights, 365), asked.models, asked.users, asked.spread)
+    for overlap in asked.overlap:
+        changes(rng, asked.nights, asked.models, asked.users, asked.spread, overlap)
 
 
 if __name__ == "__main__":

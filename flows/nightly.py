@@ -87,6 +87,7 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     fitted, judged = judge_shelf(night, before, fillers, held_out)
     blend = blend_shelf(night, before, (*fitted, *fillers), held_out)
     judged += judge_blend(night, blend, before, fillers, held_out)
+    judged += judge_popularity(night, before, fillers, held_out)
     strangers = evaluate_strangers(night, fillers[-1], held_out)
     choice = choose(night, judged, strangers, held_out)
     judgeable = (*fitted, blend.fitted) if blend is not None else fitted
@@ -129,6 +130,15 @@ def judge_shelf(
         else:
             night.go_on_without(name)
     return tuple(fitted), tuple(judged)
+
+
+def judge_popularity(
+    night: Night, before: Snapshot, fillers: Fillers, held_out: HeldOut
+) -> tuple[Evaluation, ...]:
+    """What the others are compared with, where it is not on the shelf and so no candidate itself."""
+    if fillers[-1].model in night.settings.models.shelf:
+        return ()
+    return (evaluate(night, fillers[-1], fillers, before, held_out),)
 
 
 def blend_shelf(

@@ -108,10 +108,10 @@ CHECKS = (
     ),
     Check(
         "days_behind_live",
-        "days by which the newest interaction is older than the data of the live lists",
+        "days by which the newest interaction is older than that of the live lists",
         "at most",
-        lambda _: 0,
-        "An old file was delivered again. If it is right, switch with --force.",
+        lambda settings: settings.max_days_behind,
+        "Was an old file delivered again? If it is right, switch with --force.",
     ),
     Check(
         "lost_users",

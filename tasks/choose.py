@@ -24,6 +24,7 @@ PerUser = Mapping[str, NDArray[np.float64]]
 
 def choose(
     evaluations: tuple[Evaluation, ...],
+    candidates: Sequence[str],
     strangers: Evaluation,
     held_out: HeldOut,
     standing: Standing,
@@ -35,6 +36,8 @@ def choose(
 ) -> Choice:
     """The champion by the select half, as `tasks/champion.py` decides; ties go to what stands first on the shelf.
 
+    Only one of the `candidates` can be it; other models are there to be compared with.
+
     Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
     model against popularity and against the champion, paired over the users of one half), `segments` (what the classes
     of users and of items are) and the `decision`.
@@ -42,7 +45,7 @@ def choose(
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
     per_user = {evaluation.model: _load(evaluation) for evaluation in evaluations}
-    selecting = {name: values[settings.champion_metric][half == 0] for name, values in per_user.items()}
+    selecting = {name: per_user[name][settings.champion_metric][half == 0] for name in candidates}
     ranking, decision, why = decide(selecting, standing, settings, seed=seed)
     baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
     rows, differences = _figures(per_user, "all", half, baselines, settings, seed)

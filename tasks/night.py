@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,11 +178,15 @@ class Night:
         return None if live_id is None else self.runs.find(live_id)
 
     def newer_than_this(self) -> Run | None:
-        """The live run, if it is of a later moment than this one."""
+        """The live run, if its data reach further than tonight's.
+
+        Unless an older night was asked for, by more than the check `days_behind_live` lets pass.
+        """
         live = self.live()
-        if live is None or live.as_of is None or self.run.as_of is None or live.as_of <= self.run.as_of:
+        if live is None or live.data_until is None or self.run.data_until is None:
             return None
-        return live
+        leeway = 0.0 if self.as_of is not None else self.settings.check.max_days_behind
+        return live if live.data_until - self.run.data_until > timedelta(days=leeway) else None
 
     def progress(self, stage: str, model: str | None = None) -> Progress:
         """A progress callback that tells the watcher how far a stage is."""

@@ -7,7 +7,7 @@ next night can read it back (`from_json`). Folders are artifacts of the stage st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,11 @@ class CleanData:
     newest_interaction: datetime
     n_users: int
     n_items: int
+
+    @property
+    def until(self) -> datetime:
+        """Just after the newest interaction, by whole seconds: all that happened lies before it."""
+        return self.newest_interaction.replace(microsecond=0) + timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A model against the incumbent, paired over users: the mean of its metric less the incumbent's, and its interval.
+    """A model against the incumbent, paired over users: the mean of its metric less the incumbent's, and its interval,
+    which holds together with those of the other challengers.
 
     `wins`: on how many nights in a row, tonight included, it was clearly better; 0 if it is not tonight.
     """
@@ -188,7 +194,8 @@ class Decision:
     is every model's metric, empty where nobody could be held out.
 
     `incumbent` is the model behind the lists that were live. Where there was none, or it was not judged tonight, nobody
-    had to be beaten: `challenges` is empty and `least`, the difference that an interval must lie above, None.
+    had to be beaten: `challenges` is empty and `least`, the difference that an interval must lie above, None. Fewer
+    users than `min_users` replace no champion.
     """
 
     champion: str
@@ -197,6 +204,7 @@ class Decision:
     n_users: int
     least: float | None
     wins_needed: int
+    min_users: int
     challenges: tuple[Challenge, ...]
     means: dict[str, float]
 

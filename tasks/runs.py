@@ -31,7 +31,8 @@ class Run:
     """One night. Times are UTC; `run_id` is the start as yyyymmddhhmmss.
 
     `expected_live` is the run whose lists were live when this night began; `switched` says that its own went live;
-    `artifacts` are the 'stage/key' it holds.
+    `artifacts` are the 'stage/key' it holds. `data_until` is the moment just after the newest interaction before
+    `as_of`, which may lie far behind an `as_of` that was asked for.
     """
 
     run_id: int
@@ -42,6 +43,7 @@ class Run:
     expected_live: int | None
     status: Status = "running"
     as_of: datetime | None = None
+    data_until: datetime | None = None
     finished_at: datetime | None = None
     champion: str | None = None
     rows: int | None = None
@@ -52,6 +54,16 @@ class Run:
     failed_models: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> tuple[Any, ...]:
+        """How the models were judged: what must be the same for figures of two nights to compare."""
+        return (
+            self.summary.get("split"),
+            self.settings.get("split"),
+            self.settings.get("utility"),
+            self.settings.get("judge", {}).get("champion_metric"),
+        )
 
     def row(self) -> dict[str, Any]:
         """This night's row of the `pipeline_runs` table; its reason says also why the champion is the champion."""

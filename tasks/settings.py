@@ -187,6 +187,11 @@ class JudgeSettings(Options):
     wins_needed: int = Field(
         default=3, ge=1, le=100, description="Nights in a row that it takes to replace it."
     )
+    min_users: int = Field(
+        default=30,
+        ge=1,
+        description="Of the select half: fewer neither replace a champion nor hold lists back.",
+    )
 
     @model_validator(mode="after")
     def _metric_is_computed(self) -> JudgeSettings:
@@ -304,6 +309,9 @@ class CheckSettings(Options):
         ge=0,
         description="From the newest interaction to the night; 0: an old data set is no bad night.",
     )
+    max_days_behind: float = Field(
+        default=1.0, ge=0, description="From the newest interaction to that of the live lists."
+    )
     max_lost_users: float = Field(default=0.1, ge=0, le=1, description="Share of the users with a live list.")
     min_overlap: float = Field(
         default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."
@@ -317,9 +325,7 @@ class CheckSettings(Options):
     max_quality_drop: float = Field(
         default=0.3, ge=0, le=1, description="Of the champion's metric under the median of the last nights."
     )
-    min_users: int = Field(
-        default=30, ge=1, description="What fewer users say, of quality or of change, is not judged."
-    )
+    min_users: int = Field(default=30, ge=1, description="How the lists of fewer users change is not judged.")
 
 
 class PublishSettings(Options):

@@ -7,7 +7,7 @@ Each function takes the night and the references of what it builds on, and retur
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from models.ensemble.blend import Blend
 from models.registry import recommender_class
@@ -65,7 +65,8 @@ def clean(night: Night, intake: Intake) -> CleanData:
         data = cleaning.clean(night.con.cursor(), intake, night.settings.data, id_types=fixed)
         if fixed is None:
             night.home.fix_id_types(data.user_id_type, data.item_id_type)
-        night.run.as_of = night.as_of or _just_after(data.newest_interaction)
+        night.run.as_of = night.as_of or data.until
+        night.run.data_until = min(night.run.as_of, data.until)
         night.run.summary["intake"] = [asdict(counts) for counts in data.counts]
         rejected = sum(counts.quarantined for counts in data.counts)
         stage.note = f"{sum(c.clean for c in data.counts):,} clean rows, {rejected:,} quarantined"
@@ -235,21 +236,24 @@ def evaluate_strangers(night: Night, popularity: FittedModel, held_out: HeldOut)
 def choose(
     night: Night, evaluations: tuple[Evaluation, ...], strangers: Evaluation, held_out: HeldOut
 ) -> Choice:
-    """The champion. A model that failed is not among the evaluations; without any there is nothing to publish."""
-    if not evaluations:
+    """The champion, of the shelf and the blend. Who failed was not evaluated; with nobody left there are no lists."""
+    judge, seed = night.settings.judge, night.settings.run.seed
+    names = (*night.settings.models.shelf, Blend.name)
+    candidates = [each.model for each in evaluations if each.model in names]
+    if not candidates:
         raise NightError(
             f"No model is left: {'; '.join(f'{m}: {why}' for m, why in night.run.failed_models.items())}.",
             "Yesterday's lists stay live. Mend the first of these and run again.",
         )
-    judge, seed = night.settings.judge, night.settings.run.seed
-    before = standing(night.runs.all(), live=night.run.expected_live, as_of=as_of_of(night))
+    judged = [[each.key for each in evaluations], candidates, strangers.key, held_out.key]
+    before = standing(night.runs.all(), night.run)
     choice = night.stored(
         "choose",
         Choice,
         lambda key, folder: choosing.choose(
-            evaluations, strangers, held_out, before, judge, seed=seed, key=key, folder=folder
+            evaluations, candidates, strangers, held_out, before, judge, seed=seed, key=key, folder=folder
         ),
-        made_from=[[e.key for e in evaluations], strangers.key, held_out.key, before, judge, seed],
+        made_from=[judged, before, judge, seed],
         source=("tasks.choose",),
         note=lambda chosen: chosen.why,
     )
@@ -327,7 +331,7 @@ def check(
     with night.stage("check") as stage:
         older_on_purpose = night.as_of is not None or night.force
         intake = vital_signs.of_intake(data, run, None if older_on_purpose else night.live())
-        judging = vital_signs.of_judging(choice, run, night.runs.all(), min_users=settings.check.min_users)
+        judging = vital_signs.of_judging(choice, run, night.runs.all(), min_users=settings.judge.min_users)
         results = tuple(
             checking.check_lists(
                 night.con.cursor(),
@@ -358,8 +362,8 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
         elif newer is not None and not night.force:
             night.verdict = "not_switched"
             night.reason = (
-                f"The live run {newer.run_id} is of {newer.as_of}, which is newer than {run.as_of}; its lists stay. "
-                "--force switches all the same."
+                f"The live run {newer.run_id} is of newer data, until {newer.data_until} and not {run.data_until}; "
+                "its lists stay. --force switches all the same."
             )
         else:
             published = publishing.publish(
@@ -393,7 +397,3 @@ def as_of_of(night: Night) -> datetime:
     if night.run.as_of is None:
         raise NightError("as_of is not known before the data is clean.")
     return night.run.as_of
-
-
-def _just_after(newest: datetime) -> datetime:
-    return newest.replace(microsecond=0) + timedelta(seconds=1)

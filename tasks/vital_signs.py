@@ -27,7 +27,7 @@ def of_intake(data: CleanData, run: Run, live: Run | None) -> Values:
 
     `live` is the run that readers see; None where tonight's data may be older than its.
     """
-    behind = live.as_of - run.as_of if live is not None and live.as_of and run.as_of else None
+    behind = live.data_until - run.data_until if live and live.data_until and run.data_until else None
     return {
         "rejected_rows": max(
             (count.quarantined / max(count.rows_in, 1) for count in data.counts), default=0.0
@@ -66,20 +66,9 @@ def comparable(run: Run, runs: Iterable[Run]) -> Sequence[Run]:
         and other.as_of is not None
         and run.as_of is not None
         and other.as_of < run.as_of
-        and _protocol(other) == _protocol(run)
+        and other.protocol == run.protocol
     ]
     return sorted(same, key=lambda other: (other.as_of, other.run_id), reverse=True)[:NIGHTS]
-
-
-def _protocol(run: Run) -> tuple[Any, ...]:
-    """What must be the same for figures of two nights to compare."""
-    settings, judge = run.settings, run.settings.get("judge", {})
-    return (
-        run.summary.get("split"),
-        settings.get("split"),
-        settings.get("utility"),
-        judge.get("champion_metric"),
-    )
 
 
 def _quality(run: Run) -> float | None:

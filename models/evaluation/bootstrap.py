@@ -52,9 +52,7 @@ def intervals(values: Values, *, samples: int, confidence: float, seed: int) -> 
     Raises:
         ValueError: there are no users, or not all values are finite.
     """
-    figures: NDArray[np.float64] = np.asarray(values, np.float64)
-    if not len(figures) or not np.isfinite(figures).all():
-        raise ValueError("an interval needs at least one value, all of them finite")
+    figures = _finite(values)
     tail = (1 - confidence) / 2
     low, high = np.quantile(_resampled_means(figures, samples, seed), [tail, 1 - tail], axis=0)
     return [Interval(*map(float, column)) for column in zip(figures.mean(axis=0), low, high, strict=True)]
@@ -84,6 +82,30 @@ def ratio_intervals(
     low, high = np.quantile(sampled[:, :n_figures] / sampled[:, n_figures:], [tail, 1 - tail], axis=0)
     whole = both[:, :n_figures].sum(axis=0) / both[:, n_figures:].sum(axis=0)
     return [Interval(*map(float, column)) for column in zip(whole, low, high, strict=True)]
+
+
+def joint_intervals(values: Values, *, samples: int, confidence: float, seed: int) -> list[Interval]:
+    """`intervals` that hold all together with the chosen confidence: for the best of several, picked after a look.
+
+    The balanced simultaneous sets of Beran (1988): percentile intervals, but with tails so much smaller that the means
+    of a sample all lie in theirs in a share `confidence` of the samples. So figures that move together cost little. No
+    interval is narrower than that of `intervals`; a single one is the same, but for rounding to a whole sample.
+
+    Args:
+        values, samples, confidence, seed: see `intervals`; at least one figure.
+
+    Raises:
+        ValueError: there are no users, or not all values are finite.
+    """
+    from scipy.stats import rankdata  # noqa: PLC0415  (half a second)
+
+    figures = _finite(values)
+    sampled = _resampled_means(figures, samples, seed)
+    level = (rankdata(sampled, axis=0) - 1) / (samples - 1)  # of which quantile of its figure each mean is
+    furthest_out = np.minimum(level, 1 - level).min(axis=1)
+    tail = min(np.quantile(furthest_out, 1 - confidence), (1 - confidence) / 2)
+    low, high = np.quantile(sampled, [tail, 1 - tail], axis=0)
+    return [Interval(*map(float, column)) for column in zip(figures.mean(axis=0), low, high, strict=True)]
 
 
 def interval(values: Values, *, samples: int, confidence: float, seed: int) -> Interval:
@@ -123,6 +145,13 @@ def detectable_difference(difference: Values, confidence: float) -> float:
     normal = NormalDist()
     detectable: float = (normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(_POWER)) * error
     return detectable
+
+
+def _finite(values: Values) -> NDArray[np.float64]:
+    figures: NDArray[np.float64] = np.asarray(values, np.float64)
+    if not len(figures) or not np.isfinite(figures).all():
+        raise ValueError("an interval needs at least one value, all of them finite")
+    return figures
 
 
 def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ class Challenge:
     """The other models against the incumbent, on the select half: what the champion was decided by.
 
     An interval must lie above `least` on `wins_needed` nights in a row; `wins` has those that did tonight, and how
-    often by now.
+    often by now. Fewer users than `min_users` make no win.
     """
 
     panel: Panel
@@ -57,6 +57,7 @@ class Challenge:
     least: float
     n_users: int
     wins_needed: int
+    min_users: int
     wins: tuple[tuple[str, int], ...]
 
 
@@ -171,7 +172,13 @@ def challenge(run: Run) -> Challenge | None:
     panel = Panel(f"{name} against {decision['incumbent']}", "", _scale(figures), figures)
     wins = tuple((row["model"], row["wins"]) for row in rows if row["wins"])
     return Challenge(
-        panel, decision["incumbent"], decision["least"], decision["n_users"], decision["wins_needed"], wins
+        panel,
+        decision["incumbent"],
+        decision["least"],
+        decision["n_users"],
+        decision["wins_needed"],
+        decision.get("min_users", 0),  # of an older version
+        wins,
     )
 
 

@@ -20,7 +20,10 @@ def whole_night(night: Night, meddle: Callable[[HeldOut], None] = lambda _: None
     meddle(held_out)
     fitted = {name: stages.fit(night, before, name) for name in {*shelf, *FILLERS}}
     fillers = tuple(fitted[name] for name in FILLERS)
-    judged = tuple(stages.evaluate(night, fitted[name], fillers, before, held_out) for name in shelf)
+    judged = tuple(
+        stages.evaluate(night, fitted[name], fillers, before, held_out)
+        for name in dict.fromkeys((*shelf, "popularity"))
+    )
     strangers = stages.evaluate_strangers(night, fitted["popularity"], held_out)
     choice = stages.choose(night, judged, strangers, held_out)
     snapshot = stages.utility(night, stages.everything(night, data))

@@ -155,5 +155,27 @@ def test_input_from_last_month(tonight: Home) -> None:
     assert caught(tonight, run(tonight)) == {"days_behind_live"}
 
 
+def test_a_few_hours_of_the_newest_rows_withdrawn_are_no_old_file(tonight: Home) -> None:
+    """A user who is deleted may have been the last one to come."""
+    until = at_quantile(tonight.input, 0.8)
+    spoil(tonight, lambda rows: rows[rows["timestamp"] < until - DAY // 2])
+    outcome = run(tonight)
+    assert outcome.run.status == "published", outcome.run.reason
+    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    assert 0 < values["days_behind_live"] < 1
+    assert values["overlap"] is not None
+
+
+def test_a_night_asked_for_in_the_future_does_not_hold_back_those_after_it(tonight: Home) -> None:
+    ahead = run(tonight, as_of=datetime(2050, 1, 1))
+    assert ahead.run.status == "published", ahead.run.reason
+    newest = at_quantile(tonight.input, 1)
+    spoil(tonight, lambda rows: pd.concat([rows, rows.iloc[[0]].assign(timestamp=newest + DAY)]))
+    outcome = run(tonight)
+    assert outcome.run.status == "published", outcome.run.reason
+    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    assert (values["days_behind_live"], values["overlap"] is not None) == (0, True)
+
+
 def test_input_older_than_the_schedule_allows(tonight: Home) -> None:
     assert caught(tonight, run(tonight, "check.max_input_age_days=30")) == {"input_age_days"}

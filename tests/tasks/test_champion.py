@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models.evaluation.bootstrap import paired_difference
+from models.evaluation.bootstrap import joint_intervals, paired_difference
 from tasks.champion import Standing, decide, standing
 from tasks.references import Decision
 from tasks.runs import Run, Status
@@ -50,13 +53,57 @@ def test_a_lead_that_could_be_chance_or_is_too_small_changes_nothing() -> None:
 
 
 def test_the_difference_is_the_paired_bootstraps() -> None:
+    draw = {"samples": 200, "confidence": 0.95, "seed": 7}
     per_user = values(bpr=0.03, als=0, knn=-0.05)
     _, decision, _ = decide(per_user, Standing("als"), ONCE, seed=7)
     assert [each.model for each in decision.challenges] == ["bpr", "knn"]
-    for each in decision.challenges:
-        found = paired_difference(per_user[each.model], per_user["als"], samples=200, confidence=0.95, seed=7)
-        assert (each.mean, each.low, each.high) == pytest.approx(found[:3])
+    against = np.column_stack([per_user[name] - per_user["als"] for name in ("bpr", "knn")])
+    for each, found in zip(decision.challenges, joint_intervals(against, **draw), strict=True):
+        assert (each.mean, each.low, each.high) == pytest.approx(found)
     assert decision.least == pytest.approx(0.01 * per_user["als"].mean())
+    del per_user["knn"]
+    (alone,) = decide(per_user, Standing("als"), ONCE, seed=7)[1].challenges
+    found = paired_difference(per_user["bpr"], per_user["als"], **draw)
+    assert (alone.mean, alone.low, alone.high) == pytest.approx(found[:3], abs=1e-4)
+
+
+@pytest.mark.parametrize("n_users", [30, 200])
+def test_many_equals_win_a_night_as_seldom_as_one(n_users: int) -> None:
+    """Seven challengers as good as the incumbent: with an interval for each alone some win on every seventh night."""
+    rng, won = np.random.default_rng(0), 0
+    for night in range(300):
+        alike = rng.random(n_users) + rng.normal(0, 0.1, (8, n_users))
+        named = dict(zip("abcdefgh", alike, strict=True))
+        settings = ONCE.model_copy(update={"min_effect": 0})
+        won += decide(named, Standing("a"), settings, seed=night)[1].champion != "a"
+    assert won / 300 <= 0.08
+
+
+@pytest.mark.parametrize("n_users", [1, 2, 3, 29])
+def test_a_few_users_replace_no_champion(n_users: int) -> None:
+    before = Standing("als", {"bpr": 2})
+    ranking, decision, why = decide(values(n_users, als=0, bpr=0.2), before, SETTINGS, seed=1)
+    assert (ranking, decision.challenges[0].wins) == (("als", "bpr"), 0)
+    assert decision.challenges[0].low > decision.least
+    users = "1 user" if n_users == 1 else f"{n_users} users"
+    assert why.startswith("als stays: bpr leads by +0.")
+    assert why.endswith(f"but only {users} judged, and fewer than 30 replace no champion")
+
+
+def test_as_many_users_as_are_asked_for_replace_the_champion() -> None:
+    before = Standing("als", {"bpr": 2})
+    assert decide(values(30, als=0, bpr=0.2), before, SETTINGS, seed=1)[1].champion == "bpr"
+    few = SETTINGS.model_copy(update={"min_users": 3})
+    assert decide(values(3, als=0, bpr=0.2), before, few, seed=1)[1].champion == "bpr"
+
+
+def test_where_nobody_has_to_be_beaten_a_few_users_choose_and_the_night_says_so() -> None:
+    for incumbent in (None, "gone", "bpr"):
+        _, decision, why = decide(values(3, als=0, bpr=0.2), Standing(incumbent), SETTINGS, seed=1)
+        assert decision.champion == "bpr"
+        assert why.endswith("; only 3 users judged, so chance decides as much as merit")
+    _, _, why = decide(values(30, als=0, bpr=0.2), Standing(), SETTINGS, seed=1)
+    assert "chance" not in why
 
 
 def test_the_incumbent_defends_itself_against_each_model_by_itself() -> None:
@@ -83,17 +130,21 @@ def test_an_incumbent_alone_on_the_shelf_stays() -> None:
 
 @dataclass
 class Home:
-    """The records of a home's nights, and what is live."""
+    """The records of a home's nights, what is live, and how models are judged."""
 
     runs: list[Run] = field(default_factory=list)
     live: int | None = None
+    split: str = "temporal"
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {"split": {}, "utility": {}, "judge": {"champion_metric": "ndcg@10"}}
+    )
 
     def night(self, day: int, status: Status = "published", **above: float) -> Decision:
         """Judge models by how far they are above others; publish, unless another status is given."""
         as_of = MONDAY + timedelta(days=day)
-        found = standing(self.runs, live=self.live, as_of=as_of)
-        _, decision, _ = decide(values(**above), found, SETTINGS, seed=1)
         run = Run(len(self.runs) + 1, "f", "d", as_of, 1, self.live, status, as_of)
+        run.settings, run.summary = deepcopy(self.settings), {"split": self.split}
+        _, decision, _ = decide(values(**above), standing(self.runs, run), SETTINGS, seed=1)
         run.champion, run.summary["decision"] = decision.champion, to_json(decision)
         self.runs.insert(0, run)
         if status == "published":
@@ -154,4 +205,33 @@ def test_a_rollback_of_the_new_champion_ends_its_series() -> None:
 def test_without_the_record_of_the_live_run_there_is_no_incumbent() -> None:
     home = Home()
     home.night(0, als=0.1, bpr=0)
-    assert standing([], live=home.live, as_of=MONDAY + timedelta(days=1)) == Standing()
+    tuesday = MONDAY + timedelta(days=1)
+    assert standing([], Run(2, "f", "d", tuesday, 1, home.live, as_of=tuesday)) == Standing()
+
+
+def other_metric(home: Home) -> None:
+    home.settings["judge"]["champion_metric"] = "recall@10"
+
+
+def other_split_settings(home: Home) -> None:
+    home.settings["split"]["temporal_share"] = 0.2
+
+
+def other_utility(home: Home) -> None:
+    home.settings["utility"]["positive"] = 3
+
+
+def other_split(home: Home) -> None:
+    home.split = "leave_last"
+
+
+@pytest.mark.parametrize("change", [other_metric, other_split_settings, other_utility, other_split])
+def test_wins_by_another_protocol_do_not_count(change: Callable[[Home], None]) -> None:
+    home = Home()
+    home.night(0, als=0.1, bpr=0)
+    for day in (1, 2):
+        home.night(day, als=0, bpr=0.1)
+    change(home)
+    decision = home.night(3, als=0, bpr=0.1)
+    assert (decision.champion, wins(decision)) == ("als", {"bpr": 1})
+    assert wins(home.night(4, als=0, bpr=0.1)) == {"bpr": 2}

@@ -13,7 +13,10 @@ from tasks.settings import JudgeSettings
 from tests.tasks.judged import judged_model, judged_users
 
 
-def night(folder: Path, figures: dict[str, list[float]], half: list[int]) -> tuple[Choice, dict]:
+def night(
+    folder: Path, figures: dict[str, list[float]], half: list[int], *, beside: str = ""
+) -> tuple[Choice, dict]:
+    """The choice between the models of `figures` but for the one called `beside`, and what was written down."""
     held = judged_users(folder / "held", half)
     np.savez(held / "cold_half.npz", half=np.array([0, 1], np.int8))
     evaluations = []
@@ -27,7 +30,15 @@ def night(folder: Path, figures: dict[str, list[float]], half: list[int]) -> tup
     held_out = HeldOut("h", held, half.count(0), half.count(1), 2, 0.0)
     settings = JudgeSettings(k=(10,), bootstrap_samples=200)
     choice = choose(
-        tuple(evaluations[:-1]), evaluations[-1], held_out, Standing(), settings, seed=1, key="k", folder=out
+        tuple(evaluations[:-1]),
+        [name for name in figures if name != beside],
+        evaluations[-1],
+        held_out,
+        Standing(),
+        settings,
+        seed=1,
+        key="k",
+        folder=out,
     )
     return choice, json.loads((out / "metrics.json").read_text())
 
@@ -44,6 +55,16 @@ def test_the_select_half_decides_whatever_the_report_half_says(tmp_path: Path) -
 def test_a_tie_goes_to_the_model_that_stands_first_on_the_shelf(tmp_path: Path) -> None:
     choice, _ = night(tmp_path, {"als": [0.5, 0.5], "item_knn": [0.5, 0.5]}, [0, 1])
     assert choice.champion == "als"
+
+
+def test_popularity_off_the_shelf_is_compared_with_and_never_chosen(tmp_path: Path) -> None:
+    figures = {"als": [0.1, 0.1, 0.1], "bpr": [0.0, 0.0, 0.1], "popularity": [0.5, 0.6, 0.7]}
+    choice, written = night(tmp_path, figures, [0, 0, 1], beside="popularity")
+    assert choice.ranking == ("als", "bpr")
+    assert set(choice.decision.means) == {"als", "bpr"}
+    gain = next(d for d in written["differences"] if (d["model"], d["half"]) == ("als", "select"))
+    assert (gain["baseline"], gain["mean"]) == ("popularity", pytest.approx(-0.45))
+    assert "popularity" in {row["model"] for row in written["metrics"] if row["segment"] == "all"}
 
 
 def test_every_figure_is_written_with_its_interval_by_half(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ MIN_USERS = 30
 def night(run_id: int, quality: float = 0.2, **other: Any) -> Run:
     """A published night of the day `run_id` whose champion, als, was judged as `quality`."""
     as_of = EVENING + timedelta(days=run_id)
-    run = Run(run_id, "f", "d", as_of, 1, None, "published", as_of, champion="als")
+    run = Run(run_id, "f", "d", as_of, 1, None, "published", as_of, as_of, champion="als")
     run.settings = {"split": {"method": "auto"}, "utility": {}, "judge": {"champion_metric": "ndcg@10"}}
     run.summary = {"split": "temporal", "decision": {"means": {"als": quality, "popularity": 0.9}}}
     for name, value in other.items():
@@ -40,7 +40,7 @@ def choice(folder: Path, *, gain: float = 0.05, best: float = 0.2, n_users: int 
         ],
     }
     (folder / "metrics.json").write_text(json.dumps(figures))
-    decision = Decision("als", None, "ndcg@10", n_users, None, 3, (), {})
+    decision = Decision("als", None, "ndcg@10", n_users, None, 3, MIN_USERS, (), {})
     return Choice("c", folder, ("als",), "", decision)
 
 
@@ -87,3 +87,13 @@ def test_the_intake_tells_its_worst_source_and_its_age() -> None:
     for live, behind in ((None, None), (night(9), 0), (night(10), 0), (night(13), 3)):
         found = of_intake(data, tonight, live)
         assert found == {"rejected_rows": 0.1, "input_age_days": 3, "days_behind_live": behind}
+
+
+def test_the_newest_interactions_are_compared_whatever_moment_was_asked_for() -> None:
+    data = CleanData("k", (), "BIGINT", "BIGINT", EVENING, 1, 1)
+    for live, behind in (
+        (night(9, as_of=EVENING + timedelta(days=999)), 0),
+        (night(13, as_of=EVENING + timedelta(days=999)), 3),
+        (night(13, data_until=None), None),
+    ):
+        assert of_intake(data, night(10), live)["days_behind_live"] == behind

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.evaluation import bootstrap
-from models.evaluation.bootstrap import interval, intervals, paired_difference, ratio_intervals
+from models.evaluation.bootstrap import (
+    interval,
+    intervals,
+    joint_intervals,
+    paired_difference,
+    ratio_intervals,
+)
 
 SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 3}
 values = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
@@ -32,11 +38,55 @@ def test_all_figures_share_the_samples_that_each_alone_would_draw(found, at_once
         assert list(mean) == pytest.approx(plain(column, **draw), abs=1e-12)
 
 
+def drawn_means(found: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.array([found[rng.integers(len(found), size=len(found))].mean(axis=0) for _ in range(samples)])
+
+
+def test_joint_intervals_hold_all_the_means_of_a_sample_as_often_as_they_say():
+    found = np.random.default_rng(8).random((60, 7)) ** [1, 2, 3, 4, 5, 6, 7]
+    draw = {"samples": 2000, "confidence": 0.9, "seed": 2}
+    _, low, high = np.transpose(joint_intervals(found, **draw))
+    means = drawn_means(found, draw["samples"], draw["seed"])
+    inside = (low <= means) & (means <= high)
+    assert inside.all(axis=1).mean() == pytest.approx(0.9, abs=0.001)
+    each = inside.mean(axis=0)
+    assert each == pytest.approx(np.full(7, each[0]), abs=0.002), "all figures have the same tails"
+    assert each[0] > 0.97
+
+
+@settings(deadline=None)
+@given(found=figures)
+def test_no_joint_interval_is_narrower_than_one_for_itself(found):
+    draw = {"samples": 200, "confidence": 0.9, "seed": 3}
+    for joint, alone in zip(joint_intervals(found, **draw), intervals(found, **draw), strict=True):
+        assert joint.mean == alone.mean
+        assert joint.low <= alone.low
+        assert joint.high >= alone.high
+
+
+def test_a_single_joint_interval_is_the_interval():
+    found = np.random.default_rng(10).random(40)
+    means = np.sort(drawn_means(found, SETTINGS["samples"], SETTINGS["seed"]))
+    (joint,) = joint_intervals(found[:, None], **SETTINGS)
+    for ours, theirs in zip(joint, interval(found, **SETTINGS), strict=True):
+        assert abs(np.searchsorted(means, ours) - np.searchsorted(means, theirs)) <= 1
+
+
+def test_figures_that_move_together_cost_nothing():
+    found = np.random.default_rng(9).random((50, 1))
+    alone, same = joint_intervals(found, **SETTINGS), joint_intervals(np.repeat(found, 8, axis=1), **SETTINGS)
+    np.testing.assert_allclose(same, alone * 8, rtol=0, atol=1e-12)
+    still = np.hstack([found, np.zeros((50, 1))])  # a figure without any spread is never out of its interval
+    np.testing.assert_allclose(joint_intervals(still, **SETTINGS), [*alone, (0, 0, 0)], rtol=0, atol=1e-12)
+
+
 def test_two_that_do_the_same_differ_by_nothing_at_all():
     same = np.random.default_rng(6).random(500)
     assert paired_difference(same, same, **SETTINGS) == (0, 0, 0, 0)
 
 
+@settings(deadline=None)
 @given(values)
 def test_the_interval_lies_within_the_values_and_mostly_around_the_mean(found):
     mean, low, high = interval(found, **SETTINGS)
@@ -102,6 +152,8 @@ def test_what_cannot_be_averaged_is_refused():
         interval(np.array([]), **SETTINGS)
     with pytest.raises(ValueError, match="finite"):
         interval(np.array([0.1, np.nan]), **SETTINGS)
+    with pytest.raises(ValueError, match="finite"):
+        joint_intervals(np.array([[0.1, np.inf]]), **SETTINGS)
     with pytest.raises(ValueError, match="cannot pair 2 users with 3"):
         paired_difference(np.zeros(2), np.zeros(3), **SETTINGS)
 

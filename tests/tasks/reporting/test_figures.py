@@ -79,4 +79,8 @@ def test_the_decision_is_shown_where_somebody_had_to_be_beaten() -> None:
     assert found is not None
     assert (found.incumbent, found.wins) == ("als", (("bpr", 1),))
     assert found.panel.rows[0].low == 0.005
+    assert (found.n_users, found.min_users) == (40, 0)
+    few = figures.challenge(night(summary={"decision": decision | {"min_users": 50}}))
+    assert few is not None
+    assert few.min_users == 50
     assert figures.challenge(night(summary={"decision": decision | {"challenges": []}})) is None
