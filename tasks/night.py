@@ -165,7 +165,7 @@ class Night:
     def go_on_without_figure(self, stage: str, model: str) -> None:
         """Note that a stage failed which only tells something of a model, and why; the model is not lost by it."""
         error = self._model_errors.pop(model, None)
-        cause = _cause(error) if error else "unknown"
+        cause = in_words(error) if error else "unknown"
         self.failed_stage = ""
         with self._writing:
             self.run.summary[f"{stage}_failed"] = cause
