@@ -83,7 +83,7 @@ class AfterScoring:
         parts = [
             self._pinned(users, exclude, len(models)),
             found._replace(scores=relevance),
-            self._boosted(models[0], users, exclude, low, span),
+            self._boosted(models[0], users, exclude, found.items, low, span),
             self._new(models, users, exclude, more),
         ]
         offered = CompletedLists(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
@@ -126,18 +126,24 @@ class AfterScoring:
         model: Recommender,
         users: IntArray,
         exclude: sparse.csr_array | None,
+        candidates: NDArray[np.int32],
         low: FloatArray,
         span: FloatArray,
     ) -> CompletedLists:
-        """Boosted items from below the model's last candidate, as far as their boost lifts them into the range."""
+        """Boosted items from below the model's last candidate, as far as their boost lifts them into the range.
+
+        A blend scores items by what else it is asked for, and among few it would find all of them good: what is no
+        candidate is worth no more than the last one.
+        """
         raised = self.rules.boosts > 0
         if self.eligible is not None:
             raised &= self.eligible
         if not raised.any():
             return _nothing(len(users))
         found = model.recommend(users, min(int(raised.sum()), self.n), exclude=exclude, items=raised)
-        relevance = ((found.scores - low) / span).astype(np.float32)
-        lifted = (relevance <= 0) & (relevance + self.rules.boosts[found.items] >= 0)
+        relevance = np.minimum((found.scores - low) / span, 0).astype(np.float32)
+        below = (found.items >= 0) & ~_stands_in(found.items, candidates, len(raised))
+        lifted = below & (relevance + self.rules.boosts[found.items] >= 0)
         order = np.argsort(~lifted, axis=1, kind="stable")[:, : int(lifted.sum(axis=1).max(initial=0))]
         there = np.take_along_axis(lifted, order, axis=1)
         return CompletedLists(
@@ -241,6 +247,12 @@ def _comparable(lists: CompletedLists, n_models: int) -> tuple[FloatArray, Float
         bounds.append((np.where(np.isfinite(low), low, 0).astype(np.float32), span))
         relevance = np.where(own, (lists.model_scores - bounds[-1][0]) / span - number, relevance)
     return relevance.astype(np.float32), *bounds[0]
+
+
+def _stands_in(items: NDArray[np.int32], lists: NDArray[np.int32], n_items: int) -> NDArray[np.bool_]:
+    """Which of each row's `items` stand in the same row of `lists`."""
+    first = np.arange(len(items), dtype=np.int64)[:, None] * n_items
+    return np.isin(first + items, np.where(lists >= 0, first + lists, -1))
 
 
 def _nothing(n_users: int) -> CompletedLists:

@@ -150,6 +150,37 @@ def test_a_boost_means_the_same_on_any_scale_and_reaches_below_the_candidates() 
     np.testing.assert_array_equal(one.items, other.items)
 
 
+class Vain(BPR):
+    """As a blend does, it finds what it is asked for good, if it is asked for little."""
+
+    def _recommend(self, users, n, exclude, eligible):
+        top = super()._recommend(users, n, exclude, eligible)
+        return top._replace(scores=top.scores + 100) if eligible.sum() < N_ITEMS / 2 else top
+
+
+@pytest.mark.parametrize("kind", [BPR, Vain])
+def test_what_is_no_candidate_is_worth_no_more_than_the_last_one(
+    kind: type[BPR], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.after_scoring._MORE", 5)
+    model = kind().fit(DATA, seed=1)
+    unseen = np.flatnonzero(~IS_NEW & ~SEEN[1])
+    worst = unseen[model.score(USERS[1:2])[0, unseen].argmin()]
+    plain = PLAIN.lists([model, *MODELS[1:]], USERS[1:2], DATA.seen).items[0]
+    assert worst not in plain
+    places = []
+    for boost in (0.01, 0.9, 20.0):
+        boosts = np.zeros(N_ITEMS, np.float32)
+        boosts[worst] = boost
+        after = replace(PLAIN, rules=replace(NO_RULES, boosts=boosts))
+        lists = after.lists([model, *MODELS[1:]], USERS[1:2], DATA.seen).items[0]
+        assert [item for item in lists if item != worst] == list(plain[: len(set(lists) - {worst})])
+        places.append(int(np.append(np.flatnonzero(lists == worst), len(lists))[0]))
+    assert places[0] == len(plain), "a touch of a boost does not lift it over twenty others"
+    assert places[2] == 0
+    assert 0 <= places[2] <= places[1] <= places[0]
+
+
 def test_reasons_are_liked_not_blocked_and_missing_where_nobody_placed_anything() -> None:
     blocked = np.arange(N_ITEMS) % 3 == 0
     liked = nameable(DATA.positive, blocked)

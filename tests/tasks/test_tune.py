@@ -21,7 +21,7 @@ from tasks.errors import LockedError, UsageError
 from tasks.home import Home, locked, open_home
 from tasks.progress import Nobody
 from tasks.search import Search
-from tasks.tune import budget_seconds, spaces, tune
+from tasks.tune import spaces, tune
 from tasks.tuned import Evidence, Tuned, judging, read_tuned, write_tuned
 from tasks.tuning_window import earlier_window
 from tasks.warehouse import open_warehouse
@@ -294,7 +294,7 @@ import os, signal, sys
 from tasks.configure import load_settings
 from tasks.home import open_home
 from pathlib import Path
-from tasks.tune import tune
+from tasks.tune import spaces, tune
 from tests.tasks.test_tune import Onlooker, TEMPORAL
 fits = []
 def kill():
@@ -360,47 +360,6 @@ def test_no_trial_begins_that_would_not_end_in_time(monkeypatch):
     tuning._search([fast, slow], SimpleNamespace(tried=lambda attempt: None), 100.0, 10**9)
     assert slow.n_tried == 1
     assert 97 < clock.now <= 100
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30m", 1800), ("2h", 7200), ("1h30m", 5400), (" 90S ", 90), ("0.5h", 1800)]
-)
-def test_budgets(text, seconds):
-    assert budget_seconds(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "30", "-5m", "0m", "m", "30m 2", "99999999h"])
-def test_no_budget(text):
-    with pytest.raises(UsageError, match="is no length of time") as caught:
-        budget_seconds(text)
-    assert "30m" in caught.value.hint
-
-
-def test_what_the_operator_set_is_not_searched():
-    settings = load_settings(None, (*OPTIONS, "models.als.factors=64"))
-    found = spaces([], settings)
-    assert list(found) == ["item_knn", "als"]
-    assert "factors" not in found["als"]
-    assert "alpha" in found["als"]
-
-
-@pytest.mark.parametrize(
-    ("names", "options", "message"),
-    [
-        (["popularity"], (), "The model popularity has nothing to tune."),
-        ([], ("models.shelf=popularity",), "No model of the shelf has anything to tune."),
-        (
-            ["graph_filter"],
-            tuple(f"models.graph_filter.{key}=1" for key in ("low_pass", "rank", "user_exponent")),
-            "There is nothing left to tune of graph_filter: your settings fix low_pass, rank, user_exponent.",
-        ),
-    ],
-)
-def test_nothing_to_tune_is_one_sentence(names, options, message):
-    with pytest.raises(UsageError) as caught:
-        spaces(names, load_settings(None, options))
-    assert str(caught.value).startswith(message)
-    assert caught.value.hint
 
 
 def test_nobody_to_judge_by_is_one_sentence(home):

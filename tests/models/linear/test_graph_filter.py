@@ -28,7 +28,7 @@ class TestLittleMemory(PersonalContract):
 
     @pytest.fixture(autouse=True)
     def large_neighbours(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(neighbourhoods, "_BYTES", 8 * 200)
+        monkeypatch.setattr(neighbourhoods, "stored_mb", lambda n_neighbours: n_neighbours * 8 * 200 / 1e6)
 
 
 @pytest.mark.parametrize(("rank", "low_pass"), [(3, 0.3), (8, 1.0), (5, 0.0)])
