@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing packages into $(VENV) (a few minutes, once) ..."
 	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m flows.prefect_home
 	@touch $@
 
 pipeline: $(READY) ## Run tonight's pipeline on the demo data (ARGS='--dataset ml-latest-small' for others)

@@ -8,6 +8,7 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
+from flows.prefect_home import begin_database
 from tasks.configure import load_settings
 from tasks.datasets.generate import generate_demo
 from tasks.home import Home, open_home
@@ -45,9 +46,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Prefect's own server, started once; like that of a real night it reports to nobody, and only errors."""
+    folder = tmp_path_factory.mktemp("prefect")
+    begin_database(folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
         for name, value in QUIET.items():
             patch.setenv(name, value)
         with prefect_test_harness(server_startup_timeout=120):
