@@ -142,8 +142,10 @@ class AfterScoring:
             return _nothing(len(users))
         found = model.recommend(users, min(int(raised.sum()), self.n), exclude=exclude, items=raised)
         relevance = np.minimum((found.scores - low) / span, 0).astype(np.float32)
-        below = (found.items >= 0) & ~_stands_in(found.items, candidates, len(raised))
-        lifted = below & (relevance + self.rules.boosts[found.items] >= 0)
+        lifted = (found.items >= 0) & (relevance + self.rules.boosts[found.items] >= 0)
+        row, column = np.nonzero(lifted)
+        known = (candidates[row] == found.items[row, column][:, None]).any(axis=1)
+        lifted[row[known], column[known]] = False
         order = np.argsort(~lifted, axis=1, kind="stable")[:, : int(lifted.sum(axis=1).max(initial=0))]
         there = np.take_along_axis(lifted, order, axis=1)
         return CompletedLists(
@@ -247,12 +249,6 @@ def _comparable(lists: CompletedLists, n_models: int) -> tuple[FloatArray, Float
         bounds.append((np.where(np.isfinite(low), low, 0).astype(np.float32), span))
         relevance = np.where(own, (lists.model_scores - bounds[-1][0]) / span - number, relevance)
     return relevance.astype(np.float32), *bounds[0]
-
-
-def _stands_in(items: NDArray[np.int32], lists: NDArray[np.int32], n_items: int) -> NDArray[np.bool_]:
-    """Which of each row's `items` stand in the same row of `lists`."""
-    first = np.arange(len(items), dtype=np.int64)[:, None] * n_items
-    return np.isin(first + items, np.where(lists >= 0, first + lists, -1))
 
 
 def _nothing(n_users: int) -> CompletedLists:

@@ -76,13 +76,27 @@ def test_every_command_explains_itself(command: str) -> None:
     ],
 )
 def test_a_mistake_exits_2_with_one_sentence_and_starts_nothing(
-    tmp_path: Path, arguments: tuple[str, ...], message: str
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = recs(*arguments, cwd=tmp_path)
-    assert result.returncode == 2
-    assert message in " ".join(result.stderr.replace("│", " ").split())
-    assert "Traceback" not in result.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["recs", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert message in " ".join(said.replace("│", " ").split())
+    assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_ends_a_process_quietly(tmp_path: Path) -> None:
+    result = recs("run", "--models", "popularty", cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) <= 2, "a sentence and a hint; no library has the last word"
 
 
 def test_lists_nights_and_figures_are_shown_with_titles(run_plain: RunNight, home: Home) -> None:

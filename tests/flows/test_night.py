@@ -99,9 +99,9 @@ def test_new_settings_repeat_only_what_they_change(run_plain: RunNight, home: Ho
 
 def test_the_whole_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> None:
     shelf = ModelsSettings().shelf
-    outcome = run(home, f"models.shelf={','.join(shelf)}", "blend.enabled=true", "split.method=leave_last")
+    outcome = run(home, f"models.shelf={','.join(shelf)}")
     assert outcome.run.failed_models == {}
-    assert {row["model"] for row in read_report(home).metrics} == {*shelf, "blend", "fallback"}
+    assert {row["model"] for row in read_report(home).metrics} == {*shelf, "fallback"}
     assert outcome.run.champion != "popularity"
 
 

@@ -1,5 +1,6 @@
 """Prefect inside a home: its files stay there, and a killed night's server is ended by the next."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -98,7 +99,7 @@ def test_the_empty_database_is_made_once_and_whole(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     prefect_home.make_empty_database()
     made = prefect_home.empty_database()
-    with sqlite3.connect(made) as con:
+    with contextlib.closing(sqlite3.connect(made)) as con:
         assert con.execute("select count(*) from flow_run").fetchone() == (0,)
     before = made.stat().st_mtime_ns
     prefect_home.make_empty_database()
