@@ -11,18 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tasks.report import Report
-from tasks.runs import Run
+from tasks.runs import ENDINGS, Run
 
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
-_ENDINGS = {
-    "published": "Published",
-    "not_switched": "Not switched",
-    "check_failed": "Held back",
-    "failed": "Failed",
-    "running": "Running",
-}
 
 
 class _Column(NamedTuple):
@@ -168,14 +161,14 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
 
 def show_trade_off(console: Console, report: Report) -> None:
     """What diversity and caps cost and gain, on the half that settings may be chosen by."""
+    if failed := report.run.summary.get("trade_off_failed"):
+        console.print(
+            f"\n[red]What diversity and caps cost is not known:[/] {escape(failed)}", soft_wrap=True
+        )
     found = report.run.summary.get("trade_off")
     if not found:
         return
-    table = Table(
-        title=f"Diversity and caps: lists of {found['model']} without and with them, "
-        f"on the {found['n_users']:,} users of the select half",
-        title_justify="left", box=None, pad_edge=False,
-    )  # fmt: skip
+    table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     for name in ("without", "with", "difference"):
         table.add_column(name, justify="right")
@@ -184,7 +177,11 @@ def show_trade_off(console: Console, report: Report) -> None:
         table.add_row(
             f"{row['metric']}@{row['k']}", f"{row['as_said']:.4f}", f"{row['arranged']:.4f}", interval
         )
-    console.print()
+    console.print(
+        f"\n[italic]Diversity and caps: lists of {escape(found['model'])} without and with them, "
+        f"on the {found['n_users']:,} users of the select half[/]",
+        soft_wrap=True,
+    )
     console.print(table)
 
 
@@ -203,7 +200,7 @@ def show_verdict(
     became = run.reason
     if run.status == "published" and live != run.run_id:
         became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
-    console.print(f"[bold {colour}]{_ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+    console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
     if rules := run.summary.get("rules"):
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:

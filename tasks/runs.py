@@ -13,6 +13,15 @@ from tasks.store import from_json, to_json, write_json
 
 Status = Literal["running", "published", "not_switched", "check_failed", "failed"]
 
+ENDINGS: dict[Status, str] = {
+    "published": "Published",
+    "not_switched": "Not switched",
+    "check_failed": "Held back",
+    "failed": "Failed",
+    "running": "Running",
+}
+"""What a person reads."""
+
 
 @dataclass
 class StageTime:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.reporting import drawing, summary, words
 from tasks.reporting.page import Page
+from tasks.runs import ENDINGS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -19,7 +20,7 @@ def render(page: Page) -> str:
     return template.render(
         page=page,
         run=page.run,
-        status=summary.STATUS[page.run.status],
+        status=ENDINGS[page.run.status],
         verdict=summary.verdict(page.run, page.n_users),
         happened=summary.what_happened(page.run),
         why=summary.why_champion(page.run),
@@ -47,6 +48,7 @@ def _environment() -> Environment:
         amount=words.amount,
         plain=words.plain,
         model_meaning=words.model_meaning,
+        metric_name=words.metric_name,
         duration=words.duration,
         path=drawing.path,
     )

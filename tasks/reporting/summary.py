@@ -8,14 +8,6 @@ from tasks.reporting.page import Page
 from tasks.reporting.words import duration, figure, sentence
 from tasks.runs import Run
 
-STATUS = {
-    "published": "Published",
-    "not_switched": "Not switched",
-    "check_failed": "Held back",
-    "failed": "Failed",
-    "running": "Running",
-}
-
 
 @dataclass(frozen=True)
 class Tile:

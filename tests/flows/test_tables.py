@@ -92,3 +92,23 @@ def test_a_night_whose_lists_went_says_whose_are_live() -> None:
     later = shown(report, live=20261121060000)
     assert "It is not any more: run 20261121060000 is." in later
     assert "Read them" not in later
+
+
+def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
+    figure = {
+        "metric": "ndcg",
+        "k": 10,
+        "as_said": 0.25,
+        "arranged": 0.24,
+        "difference": -0.01,
+        "low": -0.02,
+        "high": 0.0,
+    }
+    run = night()
+    run.summary["trade_off"] = {"model": "als", "n_users": 399, "figures": [figure]}
+    text = shown(Report(run, [metric("report")], []))
+    assert "lists of als without and with them, on the 399 users of the select half" in text
+    assert "ndcg@10" in text
+    assert "-0.0100 [-0.0200, +0.0000]" in text
+    run.summary["trade_off"], run.summary["trade_off_failed"] = None, "MemoryError: too large"
+    assert "not known: MemoryError: too large" in shown(Report(run, [metric("report")], []))

@@ -112,3 +112,19 @@ def test_figures_have_the_digits_they_deserve(value, shown) -> None:
 def test_every_model_is_explained_to_everybody() -> None:
     unexplained = [name for name in (*RECOMMENDERS, *ENSEMBLES, "fallback") if not model_meaning(name)]
     assert unexplained == []
+
+
+WEIGHED = {
+    "model": "als", "n_users": 1200,
+    "figures": [{"metric": "ild_features", "k": 10, "as_said": 0.81, "arranged": 0.9, "difference": 0.09, "low": 0.08,
+                 "high": 0.1}],
+}  # fmt: skip
+
+
+def test_what_was_asked_for_after_scoring_is_told_with_its_price() -> None:
+    told = ReadPage(render(empty(run=night(summary={"rules": ["pin 7 at 1"], "trade_off": WEIGHED})))).text
+    assert "Rules of single items that counted: pin 7 at 1." in told
+    assert "Diversity by genre and tag@10 0.810 0.900 +0.090 +0.080 to +0.100" in told
+    failed = ReadPage(render(empty(run=night(summary={"trade_off_failed": "too large"})))).text
+    assert "What diversity and caps cost is not known: too large" in failed
+    assert "What the lists are like" not in ReadPage(render(empty())).text
