@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from models.base import FloatArray, Progress
 from models.device import torch_device
+from models.factors.squared_errors import Rows, gather, squared_errors
 from models.scoring.launch import one_torch_thread
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ class Parameters:
     item_bias: torch.Tensor
     implicit: torch.Tensor | None
 
-    def tables(self) -> list[torch.Tensor]:
-        """Those that are there."""
-        return [table for table in vars(self).values() if table is not None]
+    def tables(self) -> dict[str, torch.Tensor]:
+        """Those that are there, by name."""
+        return {name: table for name, table in vars(self).items() if table is not None}
 
 
 class Penalties(NamedTuple):
@@ -75,14 +76,6 @@ class Penalties(NamedTuple):
     user_bias: torch.Tensor
     item_bias: torch.Tensor
     implicit: torch.Tensor
-
-
-class Rows(NamedTuple):
-    """Rows of a sparse matrix on the device: where each begins and ends, the columns and values of all."""
-
-    indptr: torch.Tensor
-    columns: torch.Tensor
-    values: torch.Tensor
 
 
 class Block(NamedTuple):
@@ -124,7 +117,7 @@ def _minimise(
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
     penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
-    optimizer = torch.optim.Adam(parameters.tables(), lr=config.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(parameters.tables().values(), lr=config.learning_rate, fused=True)
     error = 1.0
     for epoch in range(config.epochs if ratings.nnz else 0):
         squared, visited = torch.zeros((), device=device), 0
@@ -133,11 +126,11 @@ def _minimise(
             done = (epoch + visited / ratings.nnz) / config.epochs
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-            errors, penalty = loss(parameters, penalties, block, share)
-            optimizer.zero_grad()
-            torch.autograd.backward(errors + penalty)
+            errors, slopes = differentiate(parameters, penalties, block, share)
+            for name, table in parameters.tables().items():
+                table.grad = slopes[name]
             optimizer.step()
-            squared += errors.detach()
+            squared += errors
             visited += len(block.ratings.values)
         error = math.sqrt(squared.item() / ratings.nnz)
         progress(epoch + 1, config.epochs)
@@ -217,34 +210,29 @@ def rows(matrix: sparse.csr_array, users: NDArray[np.int64], device: torch.devic
     return Rows(indptr.to(device), columns.to(device), torch.from_numpy(part.data).to(device))
 
 
-def loss(
+def differentiate(
     parameters: Parameters, penalties: Penalties, block: Block, share: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The squared errors of a block, and its penalties: those of its users and this `share` of the items'.
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The squared errors of a block, a scalar, and the gradient of its loss with respect to each table, by name.
 
-    Over the blocks of an epoch they add up to the whole objective.
+    The loss is these errors and the penalties of the block's users and of this `share` of the items'. Over the blocks
+    of an epoch that adds up to the whole objective.
     """
-    users, (indptr, columns, values) = block.users, block.ratings
+    users, tables = block.users, parameters.tables()
     own, bias = gather(parameters.user_factors, users), gather(parameters.user_bias, users)
-    penalty = penalties.user_factors[users] @ own.square().sum(1) + penalties.user_bias[users] @ bias.square()
-    of_items = penalties.item_factors @ parameters.item_factors.square().sum(1)
-    of_items = of_items + penalties.item_bias @ parameters.item_bias.square()
     vectors = own
     if parameters.implicit is not None and block.seen is not None:
         vectors = own + implicit_sums(parameters.implicit, block.seen)
-        of_items = of_items + penalties.implicit @ parameters.implicit.square().sum(1)
-
-    row = torch.repeat_interleave(indptr.diff())
-    products = gather(vectors, row) * gather(parameters.item_factors, columns)
-    predicted = products.sum(1) + gather(bias, row) + gather(parameters.item_bias, columns)
-    return (predicted - values).square().sum(), penalty + share * of_items
-
-
-def gather(table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Some rows of a table or entries of a vector; plain indexing adds gradients up in an order left to chance."""
-    if table.ndim == 1:
-        return functional.embedding(ids, table[:, None])[:, 0]
-    return functional.embedding(ids, table)
+    errors = squared_errors(vectors, parameters.item_factors, bias, parameters.item_bias, block.ratings)
+    slopes = dict(zip(tables, torch.autograd.grad(errors, list(tables.values())), strict=True))
+    with torch.no_grad():  # of w · x² it is 2 w x, for which autograd would go over every table five times
+        for name, table in tables.items():
+            weight = 2 * getattr(penalties, name).view(-1, *[1] * (table.ndim - 1))
+            if name.startswith("user"):
+                slopes[name][users] += weight[users] * table[users]
+            else:
+                slopes[name].addcmul_(weight, table, value=share)
+    return errors.detach(), slopes
 
 
 def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:
