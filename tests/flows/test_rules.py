@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks import stages
+from tasks.compare import compare
 from tasks.configure import load_settings
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
@@ -53,7 +54,8 @@ def sql(home: Home, statement: str) -> list[tuple]:
 
 
 def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home: Home) -> None:
-    assert one_night(home).run.status == "published"
+    first = one_night(home)
+    assert first.run.status == "published"
     assert one_night(home).nothing_new
     before = sql(home, "select item_id from recommendations")
     blocked = before[0][0]
@@ -76,6 +78,12 @@ def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home:
     assert sql(home, "select item_id from fallback_recommendations where segment = 'all' and rank = 1") == [
         (pinned,)
     ]
+    changed = {
+        change.name: change
+        for change in compare(home, first.run.run_id, outcome.run.run_id, n_users=1).settings
+    }
+    assert [*changed] == ["item_rules"]
+    assert changed["item_rules"].a is None
     assert one_night(home).nothing_new
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import LockedError, UsageError
-from tasks.home import existing_home, locked, open_home
+from tasks.home import existing_home, in_use, locked, open_home
 
 
 def test_a_home_refuses_another_data_set(tmp_path: Path) -> None:
@@ -73,6 +73,8 @@ def test_a_damaged_home_is_a_clear_error(tmp_path: Path, text: str) -> None:
 
 def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: Path) -> None:
     home = open_home("demo", tmp_path / "home")
+    (home.path / "lock").unlink()  # as if this process had never opened it
+    assert not in_use(home), "no night has been there"
     code = (
         "import sys, time; from pathlib import Path; from tasks.home import existing_home, locked\n"
         f"with locked(existing_home(Path({str(home.path)!r}))): print('held', flush=True); time.sleep(60)"
@@ -80,8 +82,10 @@ def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: P
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == "held"
+        assert in_use(home)
         with pytest.raises(LockedError, match=f"process {holder.pid}"), locked(home):
             pass
         holder.kill()
+    assert not in_use(home), "a killed night runs no more"
     with locked(home):
-        pass
+        assert in_use(home)
