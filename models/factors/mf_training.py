@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch.nn import functional
 
+from models.adam import Adam
 from models.base import FloatArray, Progress
 from models.device import torch_device
 from models.factors.squared_errors import Rows, gather, squared_errors
@@ -63,9 +64,9 @@ class Parameters:
     item_bias: torch.Tensor
     implicit: torch.Tensor | None
 
-    def tables(self) -> dict[str, torch.Tensor]:
-        """Those that are there, by name."""
-        return {name: table for name, table in vars(self).items() if table is not None}
+    def tables(self) -> list[torch.Tensor]:
+        """Those that are there."""
+        return [table for table in vars(self).values() if table is not None]
 
 
 class Penalties(NamedTuple):
@@ -117,19 +118,15 @@ def _minimise(
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
     penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
-    optimizer = torch.optim.Adam(parameters.tables().values(), lr=config.learning_rate, fused=True)
+    optimizer = Adam(parameters.tables())
     error = 1.0
     for epoch in range(config.epochs if ratings.nnz else 0):
         squared, visited = torch.zeros((), device=device), 0
         for block in blocks(ratings, seen, steps, rng, device):
             share = len(block.ratings.values) / ratings.nnz
             done = (epoch + visited / ratings.nnz) / config.epochs
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * (1 + math.cos(math.pi * done)) / 2
             errors, slopes = differentiate(parameters, penalties, block, share)
-            for name, table in parameters.tables().items():
-                table.grad = slopes[name]
-            optimizer.step()
+            optimizer.step(slopes, config.learning_rate * (1 + math.cos(math.pi * done)) / 2)
             squared += errors
             visited += len(block.ratings.values)
         error = math.sqrt(squared.item() / ratings.nnz)
@@ -212,8 +209,8 @@ def rows(matrix: sparse.csr_array, users: NDArray[np.int64], device: torch.devic
 
 def differentiate(
     parameters: Parameters, penalties: Penalties, block: Block, share: float
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The squared errors of a block, a scalar, and the gradient of its loss with respect to each table, by name.
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """The squared errors of a block, a scalar, and the gradient of its loss with respect to each table.
 
     The loss is these errors and the penalties of the block's users and of this `share` of the items'. Over the blocks
     of an epoch that adds up to the whole objective.
@@ -224,14 +221,15 @@ def differentiate(
     if parameters.implicit is not None and block.seen is not None:
         vectors = own + implicit_sums(parameters.implicit, block.seen)
     errors = squared_errors(vectors, parameters.item_factors, bias, parameters.item_bias, block.ratings)
-    slopes = dict(zip(tables, torch.autograd.grad(errors, list(tables.values())), strict=True))
+    slopes = list(torch.autograd.grad(errors, tables))
+    of_users, of_items, of_user_bias, of_item_bias, *of_implicit = slopes
     with torch.no_grad():  # of w · x² it is 2 w x, for which autograd would go over every table five times
-        for name, table in tables.items():
-            weight = 2 * getattr(penalties, name).view(-1, *[1] * (table.ndim - 1))
-            if name.startswith("user"):
-                slopes[name][users] += weight[users] * table[users]
-            else:
-                slopes[name].addcmul_(weight, table, value=share)
+        of_users[users] += 2 * penalties.user_factors[users, None] * parameters.user_factors[users]
+        of_user_bias[users] += 2 * penalties.user_bias[users] * parameters.user_bias[users]
+        of_items.addcmul_(penalties.item_factors[:, None], parameters.item_factors, value=2 * share)
+        of_item_bias.addcmul_(penalties.item_bias, parameters.item_bias, value=2 * share)
+        if parameters.implicit is not None:
+            of_implicit[0].addcmul_(penalties.implicit[:, None], parameters.implicit, value=2 * share)
     return errors.detach(), slopes
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from models.adam import Adam
 from models.base import FloatArray, Progress
 from models.device import torch_device
 from models.graph.bi_interaction import final_embeddings, graph_product
@@ -39,7 +40,7 @@ def train(
         torch.from_numpy(array).to(device).requires_grad_()
         for array in initial_parameters(likes, config, rng)
     )
-    optimizer = torch.optim.Adam(weights)
+    optimizer = Adam(weights)
     descent = ShardedDescent(
         matrix,
         loss=config.loss,
@@ -54,13 +55,10 @@ def train(
         after = before.copy()
         descent.descend(after[:n_users], after[n_users:], positives, step)
         upstream = torch.from_numpy(np.subtract(before, after, out=after)).to(device)
-        final.backward(upstream)  # type: ignore[no-untyped-call]
+        of_base, *of_weights = torch.autograd.grad(final, [base, *weights], upstream)
         with torch.no_grad():
-            base.mul_(config.decay(step)).sub_(base.grad, alpha=gain)  # type: ignore[arg-type]
-        base.grad = None
-        optimizer.param_groups[0]["lr"] = config.learning_rate * step / config.step
-        optimizer.step()
-        optimizer.zero_grad()
+            base.mul_(config.decay(step)).sub_(of_base, alpha=gain)
+        optimizer.step(of_weights, config.learning_rate * step / config.step)
     with torch.no_grad():
         final = final_embeddings(base, weights, product)
     return np.ascontiguousarray(final.cpu().numpy())

@@ -125,16 +125,16 @@ def test_the_gradients_of_the_blocks_of_an_epoch_add_up_to_that_of_the_objective
     ratings, met, config, count = drawn
     rng = np.random.default_rng(0)
     parameters = mf_training.initial_parameters(ratings, True, config.factors, rng, CPU)
-    for table in parameters.tables().values():
+    for table in parameters.tables():
         table.data.copy_(torch.from_numpy(rng.normal(size=table.shape)))
     penalties = mf_training.penalties_of(ratings, config, CPU)
-    total, slopes = 0.0, [torch.zeros(table.shape) for table in parameters.tables().values()]
+    total, slopes = 0.0, [torch.zeros(table.shape) for table in parameters.tables()]
     for block in mf_training.blocks(ratings, met, count, rng, CPU):
         share = len(block.ratings.values) / ratings.nnz
         squared, some = mf_training.differentiate(parameters, penalties, block, share)
         total += squared.item()
-        slopes = [slope + part for slope, part in zip(slopes, some.values(), strict=True)]
-    tables = [table.detach().numpy().astype(np.float64) for table in parameters.tables().values()]
+        slopes = [slope + part for slope, part in zip(slopes, some, strict=True)]
+    tables = [table.detach().numpy().astype(np.float64) for table in parameters.tables()]
     errors, gradients = oracle(ratings.toarray(), met.toarray(), tables, config)
     if ratings.nnz:
         assert total == pytest.approx(errors, rel=1e-4)
