@@ -80,7 +80,9 @@ def _part(low: int, high: int, table: Any, slope: Any, mean: Any, square: Any, r
     """Entries low to high of the flattened table."""
     kept, kept_square = np.float32(_MEAN_KEPT), np.float32(_SQUARE_KEPT)
     new, new_square, epsilon = np.float32(1 - _MEAN_KEPT), np.float32(1 - _SQUARE_KEPT), np.float32(_EPSILON)
-    for at in range(low, high):
+    # cut first: an index that starts above 0 might be negative for all the compiler knows, and is not vectorised
+    table, slope, mean, square = table[low:high], slope[low:high], mean[low:high], square[low:high]
+    for at in range(len(table)):
         g = slope[at]
         m, v = kept * mean[at] + new * g, kept_square * square[at] + new_square * g * g
         mean[at], square[at] = m, v

@@ -116,7 +116,8 @@ class _SquaredErrors(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return *(slope * outer for slope in ctx.slopes), None, None, None
+        factor = float(outer)
+        return *(slope if factor == 1 else slope * factor for slope in ctx.slopes), None, None, None
 
 
 def _cuts(indptr: Any) -> Any:
