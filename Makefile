@@ -11,6 +11,15 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # On all cores, up to four; the tests of a file stay together, as loadgroup (3.8) would not under pytest 9.2
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+# Of what pip says, a line for each package that it fetches; its errors go past this, to stderr. A pipe's exit status is
+# that of its last command, so this one must know when pip fails
+TELL   := while read -r word rest; do case "$$word $$rest" in \
+            *.metadata*) ;; \
+            "Downloading "*|"Using cached "*) echo "  $$word $$rest" ;; \
+            "Installing collected "*) echo "  Installing them ..." ;; \
+            "pip failed") exit 1 ;; \
+          esac; done
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -21,8 +30,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing packages into $(VENV) (a few minutes, once) ..."
-	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@test -z "$(TORCH_INDEX)" || { $(PIP) --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt) || echo pip failed; } | { $(TELL); }
+	@{ $(PIP) -c constraints.txt -e '.[dev]' || echo pip failed; } | { $(TELL); }
 	@$(BIN)/python -m flows.prefect_home
 	@touch $@
 
