@@ -1,5 +1,8 @@
 """Fingerprints change when a result could, and only then."""
 
+import subprocess
+import sys
+
 from tasks.fingerprints import ROOT, _closure, fingerprint, source_hash
 from tasks.settings import Settings, SplitSettings
 
@@ -29,3 +32,12 @@ def test_a_model_does_not_depend_on_another_model() -> None:
     assert "als.py" in files
     assert "base.py" in files
     assert "item_knn.py" not in files
+
+
+def test_whose_source_is_hashed_is_not_imported() -> None:
+    """A night with nothing new names all models, and shall not wait for what trains them."""
+    hashed = "source_hash('models.factors.mf', 'models.graph.ngcf', 'models.linear.ease')"
+    asked = (
+        f"import sys; from tasks.fingerprints import source_hash; {hashed}; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, timeout=60, check=False).returncode == 0
