@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,21 @@ from rich.progress import (
 
 from tasks.errors import NightError, in_words
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_ENDLESS = 2000
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console as wide as its window; a file or a pipe has none, and what is cut there is lost.
+
+    `COLUMNS` gives one to any. Without, rich would take the width of whatever terminal is near, or 80.
+    """
+    console = Console(stderr=stderr, highlight=False)
+    if not console.file.isatty() and not os.environ.get("COLUMNS"):
+        console.width = _ENDLESS
+    return console
+
+
+out, err = make_console(), make_console(stderr=True)
 
 
 class Terminal:

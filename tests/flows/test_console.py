@@ -2,9 +2,11 @@
 
 import io
 
+import pytest
 from rich.console import Console
+from rich.table import Table
 
-from flows.console import Terminal
+from flows.console import Terminal, make_console
 from tasks.errors import NightError
 
 
@@ -26,6 +28,32 @@ def test_a_log_gets_one_line_per_stage_and_no_bars() -> None:
         "✗ fit mf                  FloatingPointError: diverged",
         "✗ publish                 ",
     ]
+
+
+class Window(io.StringIO):
+    """An output that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "columns", "cut"),
+    [(io.StringIO, None, False), (io.StringIO, "60", True), (Window, None, True), (Window, "60", True)],
+)
+def test_only_a_window_cuts_tables(
+    monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO], columns: str | None, cut: bool
+) -> None:
+    """What a log of cron lacks is lost."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("sys.stdout", out())
+    console = make_console()
+    table = Table("x" * 300)
+    table.add_row("y" * 300)
+    console.print(table)
+    assert ("y" * 300 not in console.file.getvalue()) == cut  # type: ignore[attr-defined]
 
 
 def test_a_terminal_sees_how_far_a_long_stage_is() -> None:
