@@ -102,7 +102,7 @@ def _row(table: Table, finding: Finding) -> None:
 
 
 def _trials(finding: Finding) -> str:
-    return f"{finding.trials} trials, {finding.pruned} cut short"
+    return f"{finding.trials} trial{'' if finding.trials == 1 else 's'}, {finding.pruned} cut short"
 
 
 def _clock(seconds: float) -> str:

@@ -229,11 +229,12 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
     )
     if found.low <= 0:
         interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-        why = (
-            f"better, but not beyond chance: {interval}; not written"
-            if found.mean > 0
-            else "nothing beat the default settings"
-        )
+        if search.n_tried == 1:
+            why = "nothing but its default settings was tried"
+        elif found.mean > 0:
+            why = f"better, but not beyond chance: {interval}; not written"
+        else:
+            why = "nothing beat the default settings"
         return Finding(search.model, None, score_of(default), why, **counts)
     evidence = Evidence(
         metric=settings.judge.champion_metric,

@@ -218,6 +218,13 @@ def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
     assert not home.tuned.exists(), "what was tuned earlier was judged again, and lost"
 
 
+def test_defaults_that_nothing_was_held_against_are_not_called_unbeaten(monkeypatch, home):
+    monkeypatch.setattr(Search, "_values", lambda *_: np.array([0.1, 0.2, 0.3]))
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
+    [finding] = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=1).findings
+    assert (finding.why, finding.trials) == ("nothing but its default settings was tried", 1)
+
+
 def test_a_lead_that_may_be_chance_is_told_and_not_written(monkeypatch, home):
     def values(self, part, drawn, progress):
         return np.array([0.2, 0.2, 0.2] if drawn["exponent"] == 0.8 else [0.19, 0.22, 0.22])
