@@ -100,6 +100,8 @@ def show_metrics(console: Console, report: Report) -> None:
         table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
     console.print()
     console.print(table)
+    if empty := report.run.learned_nothing:
+        console.print(f"[yellow]{escape(empty)}[/]", soft_wrap=True)
     split = next((s.note for s in report.run.stages if s.stage == "split"), "")
     console.print(
         f"[dim]Protocol: {escape(split)}. All items that the training part knows are ranked, seen ones left out; "
@@ -248,7 +250,9 @@ def _login_query(place: str, user: int | str) -> str:
         "select rank, item_id, title, score from recommendations join items using (item_id) where user_id = "
     )
     query += f"{literal} order by rank limit 10"
-    return f"sqlite3 {shlex.quote(_near(place))} {shlex.quote(query)}"
+    # A person reads double quotes around the single ones of SQL more easily than what shlex makes of them.
+    quoted = shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"'
+    return f"sqlite3 {shlex.quote(_near(place))} {quoted}"
 
 
 def _shortest(report: Report) -> int:

@@ -67,14 +67,15 @@ def _some_of(name: str, meaning: str, advice: str) -> Check:
 
 _NO_LISTS = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
-_MODEL_AT_FAULT = "Look at the champion of this run: take it off models.shelf and run again."
+_WITHOUT_IT = "take it off models.shelf (if it is blend: blend.enabled=false)"
+_MODEL_AT_FAULT = f"Look at the champion of this run: {_WITHOUT_IT} and run again."
 _ONCE = "If so great a change is right, let it pass once: add --set check.{} to the command."
 
 CHECKS = (
     _some_of("rows", "recommended items in all", "Look at the input: has every user seen every item?"),
     Check(
         "user_coverage",
-        "share of users with an interaction that get a list",
+        "share of users with an interaction that get a list, or have met all there is",
         "at least",
         lambda settings: settings.min_user_coverage,
         "Look at the champion of this run; if so few lists are right, lower check.min_user_coverage.",
@@ -146,7 +147,7 @@ CHECKS = (
         "how far the champion is above popularity on the select half, at best",
         "at least",
         lambda _: 0,
-        "It is certainly worse. Are the newest interactions right? If so, take the champion off models.shelf.",
+        f"The champion is certainly worse. Are the newest interactions right? If so, {_WITHOUT_IT}.",
     ),
     Check(
         "quality",
@@ -211,8 +212,11 @@ def check_lists(
     return [_judge(check, values[check.name], settings) for check in CHECKS]
 
 
-def first_failure(results: Sequence[CheckResult]) -> CheckFailedError | None:
-    """The error of the first failed check: what it saw, the limit, what to do. None if all passed."""
+def first_failure(results: Sequence[CheckResult], stay: str = "") -> CheckFailedError | None:
+    """The error of the first failed check: what it saw, the limit, what to do. None if all passed.
+
+    `stay` says what readers have instead.
+    """
     checks = {check.name: check for check in CHECKS}
     failed = [result for result in results if not result.passed]
     if not failed:
@@ -225,7 +229,7 @@ def first_failure(results: Sequence[CheckResult]) -> CheckFailedError | None:
     also = f" Failed as well: {', '.join(others)}." if others else ""
     return CheckFailedError(
         f"Check {check.name} failed: {check.meaning}: {_figure(first.value)}, "
-        f"but {check.bound} {_figure(first.limit)} is required.{also} The live lists stay as they are.",
+        f"but {check.bound} {_figure(first.limit)} is required.{also} {stay}".rstrip(),
         check.advice,
     )
 

@@ -44,7 +44,7 @@ def evaluate(
     lists = held_out_lists(models, snapshot, held_out, max(settings.k), progress=progress)
     judge_lists(lists, held_out, settings.k, folder)
     judge_ratings(models[0], held_out, folder)
-    return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3))
+    return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
 
 
 def held_out_lists(

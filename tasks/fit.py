@@ -36,19 +36,21 @@ def fit(
 ) -> FittedModel:
     """Fit the model called `name` on `snapshot` and save it into `folder`."""
     data = Interactions.load(snapshot.folder)
-    _warn_of_nothing(data, name, config)
+    learned = _something_to_learn(data, name, config)
     started = time.perf_counter()
     model = recommender_class(name)(config).fit(data, seed=seed, progress=progress)
     seconds = time.perf_counter() - started
     model.save(folder)
-    return FittedModel(key, folder, name, round(seconds, 3), peak_mb())
+    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned)
 
 
-def _warn_of_nothing(data: Interactions, name: str, config: Config) -> None:
-    """Say that a model learns nothing: its lists, and its figures, will be those of what completes them."""
+def _something_to_learn(data: Interactions, name: str, config: Config) -> bool:
+    """Without it a model's lists, and its figures, will be those of what completes them; then say so."""
     matrix = config.matrix or recommender_class(name).matrix
-    if name not in FILLERS and not data.matrix(matrix).nnz:
-        log.warning("There is nothing that %s could learn from: %s", name, _ADVICE[matrix])
+    if name in FILLERS or data.matrix(matrix).nnz:
+        return True
+    log.warning("There is nothing that %s could learn from: %s", name, _ADVICE[matrix])
+    return False
 
 
 def load_model(fitted: FittedModel) -> Recommender:

@@ -76,8 +76,9 @@ def recommend(
     warn_of_idle(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
     after = after_scoring(snapshot, settings, resolved, models, seed=seed)
     liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
+    written = folder / "recommendations.parquet"
     rows = _write(
-        folder / "recommendations.parquet",
+        written,
         _list_schema(users.type, items.type),
         _user_lists(after, models, similar_models, seen, liked, users, items, progress),
     )
@@ -93,8 +94,9 @@ def recommend(
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
     never_met = items.filter(pa.array(after.is_new))
-    n_new = _rows_with(never_met, folder / "recommendations.parquet") if settings.new_item_share else None
-    return Lists(key, folder, len(users), rows, n_similar, n_fallback, n_items, n_new)
+    n_new = _rows_with(written, "item_id", never_met) if settings.new_item_share else None
+    n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))  # who has met everything has no list
+    return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
 
 
 def _user_lists(
@@ -205,11 +207,11 @@ def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return row, position, items[row, position]
 
 
-def _rows_with(items: pa.Array, path: Path) -> int:
-    """How many rows of a file of lists hold one of the items."""
+def _rows_with(path: Path, column: str, values: pa.Array) -> int:
+    """How many rows of a file of lists hold one of the values."""
     with pq.ParquetFile(path) as file:
-        blocks = file.iter_batches(columns=["item_id"])
-        return sum(pc.is_in(block["item_id"], value_set=items).true_count for block in blocks)
+        blocks = file.iter_batches(columns=[column])
+        return sum(pc.is_in(block[column], value_set=values).true_count for block in blocks)
 
 
 def _list_schema(user_id: pa.DataType, item_id: pa.DataType) -> pa.Schema:

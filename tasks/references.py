@@ -126,13 +126,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted recommender. Folder: what `Recommender.save` wrote."""
+    """A fitted recommender. Folder: what `Recommender.save` wrote. `learned`: there was something to learn from."""
 
     key: str
     folder: Path
     model: str
     seconds: float
     peak_mb: float
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -164,13 +165,14 @@ class Evaluation:
     `head.npz`, `middle.npz` and `tail.npz`, the same where only items of that class are relevant, NaN for who has none;
     `lists.npz` with `items` (n_users, n) int32, the ranked lists, and an array for each of `LIST_METRICS`, NaN where it
     is not defined; and, of a model of the rating, `errors.npz` with `error` (n_pairs,) float32, predicted − given, in
-    the order of the held-out ratings.
+    the order of the held-out ratings. `learned`: as of the fitted model.
     """
 
     key: str
     folder: Path
     model: str
     seconds: float
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,8 @@ class Lists:
     `similar_items.parquet` (item_id, rank, similar_item_id, score), `fallback_recommendations.parquet` (segment, rank,
     item_id, score), `items.parquet` (item_id, title, genres joined by '|').
 
-    `n_new`: rows of users' lists that hold what nobody has met; counted where `recommend.new_item_share` is on.
+    `n_users`: those with a list; `n_new`: rows of users' lists that hold what nobody has met, counted where
+    `recommend.new_item_share` is on.
     """
 
     key: str

@@ -65,6 +65,21 @@ class Run:
     summary: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def instead(self) -> str:
+        """What readers have if this night does not publish."""
+        if self.expected_live is None:
+            return "There are no earlier lists, so none are live."
+        return f"The lists of run {self.expected_live} stay live."
+
+    @property
+    def learned_nothing(self) -> str:
+        """Which models' figures are not their own; nothing where all had something to learn from."""
+        models = ", ".join(self.summary.get("learned_nothing", []))
+        return (
+            models and f"{models}: had nothing to learn from; their lists are those of what completes them."
+        )
+
+    @property
     def protocol(self) -> tuple[Any, ...]:
         """How the models were judged: what must be the same for figures of two nights to compare."""
         return (

@@ -161,11 +161,8 @@ def learn_blend(
     night: Night, members: tuple[FittedModel, ...], snapshot: Snapshot, held_out: HeldOut
 ) -> LearnedBlend:
     """A blend of the members, its weights learned on the select half."""
-    settings, seed, metric = (
-        night.settings.blend,
-        night.settings.run.seed,
-        night.settings.judge.champion_metric,
-    )
+    settings, seed = night.settings.blend, night.settings.run.seed
+    metric = night.settings.judge.champion_metric
     return night.stored(
         "fit",
         LearnedBlend,
@@ -243,7 +240,7 @@ def choose(
     if not candidates:
         raise NightError(
             f"No model is left: {'; '.join(f'{m}: {why}' for m, why in night.run.failed_models.items())}.",
-            "Yesterday's lists stay live. Mend the first of these and run again.",
+            f"{night.run.instead} Mend the first of these and run again.",
         )
     judged = [[each.key for each in evaluations], candidates, strangers.key, held_out.key]
     before = standing(night.runs.all(), night.run)
@@ -259,6 +256,7 @@ def choose(
     )
     night.run.champion = choice.champion
     night.run.summary["decision"] = {**to_json(choice.decision), "why": choice.why}
+    night.run.summary["learned_nothing"] = [each.model for each in evaluations if not each.learned]
     return choice
 
 
@@ -355,7 +353,7 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
     run, settings = night.run, night.settings
     with night.stage("publish") as stage:
         night.target.claim(IdTypes(data.user_id_type, data.item_id_type))
-        failure = checking.first_failure(checks)
+        failure = checking.first_failure(checks, run.instead)
         newer = night.newer_than_this()
         if failure is not None:
             night.verdict, night.reason = "check_failed", f"{failure} {failure.hint}".strip()

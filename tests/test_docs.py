@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.registry import RECOMMENDERS, config_class, recommender_class
+from tasks.check import CHECKS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,6 +21,16 @@ def test_every_link_leads_somewhere(page):
             target = page.parent / path if path else page
             assert target.exists(), link
             assert not anchor or anchor in headings(target), link
+
+
+def test_every_check_has_a_row_in_the_docs():
+    rows = [
+        line.split("|")[1]
+        for line in (ROOT / "docs" / "night.md").read_text("utf-8").splitlines()
+        if "|" in line
+    ]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {check.name for check in CHECKS} - told == set()
 
 
 def headings(page):

@@ -21,17 +21,12 @@ class Tile:
 
 def verdict(run: Run, n_users: int | None) -> str:
     """What became of the night, in one sentence that its operator understands."""
-    stay = (
-        f"The lists of run {run.expected_live} stay live."
-        if run.expected_live
-        else "There are no earlier lists, so none are live."
-    )
     who = "everybody" if n_users is None else f"{n_users:,} users"
     sentences = {
         "published": f"New lists for {who} are live, made by {run.champion}.",
-        "not_switched": f"New lists were made and are not live. {stay}",
-        "check_failed": f"A check held the new lists back. {stay}",
-        "failed": f"The night failed. {stay}",
+        "not_switched": f"New lists were made and are not live. {run.instead}",
+        "check_failed": f"A check held the new lists back. {run.instead}",
+        "failed": f"The night failed. {run.instead}",
         "running": "This night has not ended yet.",
     }
     return sentences[run.status]
@@ -106,9 +101,11 @@ def _kept(page: Page) -> Tile | None:
 
 def _time(run: Run) -> Tile:
     inside = sum(stage.seconds for stage in run.stages)
+    drawn_by_night = all(stage.stage != "report" for stage in run.stages)  # which then is not over
+    until = "until this page was written; " if drawn_by_night else ""
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     wall = inside if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
-    return Tile("Took", duration(wall), f"{duration(inside)} in its stages, {peak:,.0f} MB at most")
+    return Tile("Took", duration(wall), f"{until}{duration(inside)} in its stages, {peak:,.0f} MB at most")
 
 
 def _note(run: Run, stage: str) -> str:

@@ -105,5 +105,9 @@ def test_where_everybody_knows_everything_the_night_says_so(
     outcome = run(tmp_path, sources)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert "has every user seen every item?" in outcome.run.reason
+    assert "There are no earlier lists, so none are live." in outcome.run.reason
+    assert (
+        next(stage.note for stage in outcome.run.stages if stage.stage == "recommend") == "0 rows for 0 users"
+    )
     why = next(stage.note for stage in outcome.run.stages if stage.stage == "choose")
     assert why == NOBODY_HELD_OUT

@@ -1,6 +1,7 @@
 """A night's figures: what is not there is said, not shown as an empty table."""
 
 import io
+import shlex
 from datetime import datetime
 from typing import Any
 
@@ -92,6 +93,30 @@ def test_a_night_whose_lists_went_says_whose_are_live() -> None:
     later = shown(report, live=20261121060000)
     assert "It is not any more: run 20261121060000 is." in later
     assert "Read them" not in later
+
+
+def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
+    run = night()
+    run.summary["learned_nothing"] = ["als", "mf"]
+    text = shown(Report(run, [metric("report")], []))
+    assert "\nals, mf: had nothing to learn from; their lists are those of what completes them.\n" in text
+    assert "nothing to learn" not in shown(Report(night(), [metric("report")], []))
+
+
+@pytest.mark.parametrize(
+    ("user", "condition"),
+    [(7, "user_id = 7"), ("u1", "user_id = 'u1'"), ("o'neil", "user_id = 'o''neil'"), ('$5 "`!\\', None)],
+)
+def test_the_query_can_be_pasted_and_read(user: int | str, condition: str | None) -> None:
+    run = night()
+    run.summary["example_user"] = user
+    line = next(line for line in shown(Report(run, [], [])).splitlines() if line.startswith("Read them"))
+    _, _, query = shlex.split(line.removeprefix("Read them"))
+    if condition is None:  # nothing that double quotes would not keep as it is
+        assert str(user) in query
+    else:
+        assert f"where {condition} order by" in line
+        assert line.endswith(f'"{query}"')
 
 
 def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:

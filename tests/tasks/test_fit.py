@@ -31,7 +31,7 @@ def test_the_reference_leads_to_the_model(tmp_path: Path, caplog: pytest.LogCapt
     model, users = load_model(reference), np.arange(6)
     again = recommender_class("item_knn")(model.config).fit(LIKES, seed=1)
     np.testing.assert_array_equal(model.score(users), again.score(users))
-    assert (reference.key, reference.model) == ("m", "item_knn")
+    assert (reference.key, reference.model, reference.learned) == ("m", "item_knn", True)
     assert not caplog.records
 
 
@@ -49,7 +49,8 @@ def test_the_reference_leads_to_the_model(tmp_path: Path, caplog: pytest.LogCapt
 def test_a_model_on_the_shelf_without_anything_to_learn_from_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, config: dict, empty: str, said: str
 ) -> None:
-    fitted(tmp_path, replace(LIKES, **{empty: NOTHING}), name, **config)
+    reference = fitted(tmp_path, replace(LIKES, **{empty: NOTHING}), name, **config)
+    assert reference.learned == (not said), "the tables of the night mark it by this"
     told = [r.getMessage() for r in caplog.records if "nothing that" in r.getMessage()]
     assert len(told) == bool(said)
     assert said in "".join(told)

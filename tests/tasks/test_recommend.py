@@ -77,7 +77,9 @@ def test_everybody_gets_the_unseen_by_popularity(con, tmp_path: Path) -> None:
     lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2))
     given = [(row["user_id"], row["rank"], row["item_id"]) for row in rows(lists, "recommendations")]
     assert given == [(101, 1, 201)], "nobody touched item 202, and user 100 has seen the others"
-    assert (lists.n_users, lists.n_rows, lists.n_similar, lists.n_items) == (2, 1, 0, 3)
+    assert (lists.n_users, lists.n_rows, lists.n_similar, lists.n_items) == (1, 1, 0, 3), (
+        "user 100 has no list"
+    )
 
 
 def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tmp_path: Path) -> None:

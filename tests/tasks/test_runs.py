@@ -22,6 +22,12 @@ def test_an_unfinished_run_goes_on_under_its_own_id_and_keeps_what_was_live(tmp_
     assert (again.run_id, again.expected_live, again.stages) == (first.run_id, 7, [])
 
 
+def test_a_night_that_does_not_publish_knows_what_readers_have(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    assert begin(runs, "first").instead == "There are no earlier lists, so none are live."
+    assert begin(runs, "second", live=7).instead == "The lists of run 7 stay live."
+
+
 def test_a_dead_run_with_other_inputs_is_marked_and_a_new_one_begins(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     dead = begin(runs, "yesterday")

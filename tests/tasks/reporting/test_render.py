@@ -12,6 +12,7 @@ from tasks.reporting.lists import Kept, Listed, Mover, UserList
 from tasks.reporting.page import Checked, Churn, Page
 from tasks.reporting.render import render
 from tasks.reporting.words import model_meaning
+from tasks.runs import StageTime
 from tests.tasks.reporting.nights import night, row
 from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
 
@@ -98,6 +99,24 @@ def test_a_failed_check_stands_first_with_what_to_do() -> None:
     assert "✗ failed Overlap what stays Look at the ids. 0.25 at least 0.5" in text
     assert "✓ passed Brand new nothing to compare with not limited" in text
     assert "Checks passed 2 of 3 overlap" in text
+
+
+def test_times_that_leave_out_the_page_itself_say_so() -> None:
+    during = night()
+    assert (
+        "Took 18 s until this page was written; 6.1 s in its stages"
+        in ReadPage(render(empty(run=during))).text
+    )
+    after = night(stages=[*during.stages, StageTime("report", None, 3.0, 1.0, False, "")])
+    assert "Took 18 s 9.1 s in its stages" in ReadPage(render(empty(run=after))).text
+
+
+def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
+    run = night(summary={"learned_nothing": ["als", "mf"]})
+    panels = metric_panels(run, [row("als", 0.1), row("mf", 0.1)])
+    note = "als, mf: had nothing to learn from; their lists are those of what completes them."
+    assert note in ReadPage(render(empty(run=run, metrics=panels))).text
+    assert "nothing to learn" not in ReadPage(render(empty(run=night(), metrics=panels))).text
 
 
 @pytest.mark.parametrize(
