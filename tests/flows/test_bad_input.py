@@ -91,6 +91,15 @@ def test_a_poor_data_set_is_published(tmp_path: Path, sources: dict[str, list[tu
         assert con.execute("select count(distinct user_id) from recommendations").fetchone() == (users,)
 
 
+@pytest.mark.parametrize(("sources", "marked"), [(ratings(), set()), (tags(), {"mf"}), (events(), {"mf"})])
+def test_models_that_had_nothing_to_learn_from_are_marked(
+    tmp_path: Path, sources: dict[str, list[tuple]], marked: set[str]
+) -> None:
+    """Ratings are there to be liked; neither tags nor events are stars."""
+    learned_nothing = set(run(tmp_path, sources).run.summary["learned_nothing"])
+    assert learned_nothing & {"mf", "popularity", "content"} == marked
+
+
 @pytest.mark.parametrize(
     "sources",
     [
