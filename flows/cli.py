@@ -6,6 +6,7 @@ Each command imports what it needs: who asks for a list does not wait for what t
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 import webbrowser
@@ -15,9 +16,9 @@ from typing import Annotated
 
 import typer
 
-from flows.console import Terminal, complain, out
+from flows.console import Terminal, complain, err, out
 from tasks.configure import load_settings, models_asked, night_settings
-from tasks.errors import NightError, UsageError, plain
+from tasks.errors import UsageError, plain
 from tasks.home import BUILT_IN, existing_home, in_use, open_home
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
 DEFAULT_HOME = Path("data/demo")
+INTERRUPTED = 128 + signal.SIGINT
 _process = {"debug": False}
 
 
@@ -338,10 +340,14 @@ def main() -> None:
     code = 0
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            err.print("Interrupted.")
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
-        clear = plain(error) or NightError(str(error))
+        clear = plain(error)
         complain(clear)
         code = clear.exit_code
         _forget_where(error)

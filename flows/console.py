@@ -95,6 +95,11 @@ class Terminal:
         what = "" if isinstance(error, NightError) else in_words(error)
         self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
 
+    def interrupted(self, what: str) -> None:
+        """Take all bars away, so that the cursor is back, and say what becomes of the night."""
+        self._bars.stop()
+        err.print(what, markup=False, soft_wrap=True)
+
     def _end(self, stage: str, model: str | None) -> None:
         task = self._running.pop((stage, model), None)
         if task is not None:

@@ -196,7 +196,7 @@ def show_verdict(
     why = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
     if run.champion:
         console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
-    colour = {"published": "green", "not_switched": "yellow"}.get(run.status, "red")
+    colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
     became = run.reason
     if run.status == "published" and live != run.run_id:
         became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")

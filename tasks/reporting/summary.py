@@ -32,6 +32,7 @@ def verdict(run: Run, n_users: int | None) -> str:
         "not_switched": f"New lists were made and are not live. {stay}",
         "check_failed": f"A check held the new lists back. {stay}",
         "failed": f"The night failed. {stay}",
+        "interrupted": f"The night was interrupted. {stay}",
         "running": "This night has not ended yet.",
     }
     return sentences[run.status]
