@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +23,30 @@ from rich.progress import (
 
 from tasks.errors import NightError, in_words
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_UNHEARD = 128 + signal.SIGPIPE
+
+
+class Voice(Console):
+    """A console whose reader may leave, as `head` does: then a tool that only shows something ends without a word.
+
+    `works`: this process does more than show, and goes on when nobody reads what it says.
+    """
+
+    works = False
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; what is still buffered goes nowhere, so that Python does not complain of it at its end."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+        if not self.works:
+            raise SystemExit(_UNHEARD)
+
+
+out = Voice(highlight=False)
+err = Voice(stderr=True, highlight=False)
+err.works = True  # an error that nobody reads keeps its exit code
 
 
 class Terminal:
@@ -43,6 +67,8 @@ class Terminal:
         )
 
     def __enter__(self) -> Terminal:
+        if isinstance(self._console, Voice):
+            self._console.works = True
         self._bars.start()
         return self
 
