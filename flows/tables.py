@@ -201,6 +201,8 @@ def show_verdict(
     if run.status == "published" and live != run.run_id:
         became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
     console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+    if run.status != "published":
+        console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
     if rules := run.summary.get("rules"):
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:
