@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import traceback
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def run_night(
             work = _fingerprint(intake.data_hash, settings, as_of, dag)
             mark = fingerprint(work, target.item_rules(today()))
             if not force and not intake.new_files:
-                needless = _nothing_new(mark, runs, target)
+                needless = _nothing_new(home, mark, runs, target)
                 if needless is not None:
                     return needless
             _check_room(home)
@@ -145,7 +146,7 @@ def _refuse_missing_device(settings: Settings) -> None:
             raise UsageError(f"The model {name} cannot be trained on this machine: {reason}.") from None
 
 
-def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
+def _nothing_new(home: Home, mark: str, runs: Runs, target: Target) -> Outcome | None:
     live_id = target.live_run()
     live = None if live_id is None else runs.find(live_id)
     if live is not None and live.fingerprint == mark and live.status == "published":
@@ -163,7 +164,8 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
                 target.place,
                 live_id,
                 f"Nothing is new since run {run.run_id}, which was rolled back by hand. "
-                f"`recs rollback {run.run_id}` shows its lists again, --force runs all the same.",
+                f"`recs rollback {run.run_id} --home {shlex.quote(str(home.path))}` shows its lists again, "
+                "--force runs all the same.",
             )
     return None
 
