@@ -6,18 +6,19 @@ Each command imports what it needs: who asks for a list does not wait for what t
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 import webbrowser
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.console import Terminal, complain, out
+from flows.arguments import moment, run_number, whole
+from flows.console import Terminal, complain, err, out
 from tasks.configure import load_settings, models_asked, night_settings
-from tasks.errors import NightError, UsageError, plain
+from tasks.errors import UsageError, plain
 from tasks.home import BUILT_IN, existing_home, in_use, open_home
 
 app = typer.Typer(
@@ -29,7 +30,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
+Length = Annotated[int, typer.Option("-n", parser=whole("-n", 1), metavar="NUMBER", help="How many items.")]
 DEFAULT_HOME = Path("data/demo")
+INTERRUPTED = 128 + signal.SIGINT
 _process = {"debug": False}
 
 
@@ -77,15 +80,15 @@ def run(
     names = models_asked(models)
     overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
     settings = load_settings(config, overrides)
-    moment = _moment(as_of)
+    until = moment(as_of)
     where = open_home(dataset, home, name, data=settings.data)
-    settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=moment)
+    settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=until)
     settle_in(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
         for note in notes:
             out.print(note, markup=False, soft_wrap=True)
-        outcome = run_night(where, settings, _flow, terminal, as_of=moment, force=force)
+        outcome = run_night(where, settings, _flow, terminal, as_of=until, force=force)
     if outcome.nothing_new:
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
     else:
@@ -114,7 +117,12 @@ def tune(
         str, typer.Option(help="How long, such as 30m, 2h or 1h30m, for all models together.")
     ] = "30m",
     trials: Annotated[
-        int | None, typer.Option(min=1, help="At most so many trials of each model; then the result repeats.")
+        int | None,
+        typer.Option(
+            parser=whole("--trials", 1),
+            metavar="NUMBER",
+            help="At most so many trials of each model; then the result repeats.",
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
     home: Annotated[Path | None, typer.Option(envvar="RECS_HOME", help="As for recs run.")] = None,
@@ -154,16 +162,16 @@ def tune(
 @app.command()
 def show(
     user: Annotated[str, typer.Argument(help="A user's id.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many items.")] = 10,
+    n: Length = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show what a user gets at login beside what that user liked before, to judge the list by eye."""
     from flows.lists import show_list
-    from tasks.browse import show
+    from tasks.browse import naming, show
     from tasks.targets.registry import read_target, serving_url
 
     where, settings = existing_home(home), load_settings()
-    with read_target(serving_url(where, settings)) as target:
+    with naming(where), read_target(serving_url(where, settings)) as target:
         found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
     show_list(out, found)
 
@@ -171,16 +179,16 @@ def show(
 @app.command()
 def similar(
     item: Annotated[str, typer.Argument(help="An item's id, its title, or a part of the title.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many items.")] = 10,
+    n: Length = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show the items most like one."""
     from flows.lists import show_similar
-    from tasks.browse import similar
+    from tasks.browse import naming, similar
     from tasks.targets.registry import read_target, serving_url
 
     where = existing_home(home)
-    with read_target(serving_url(where, load_settings())) as target:
+    with naming(where), read_target(serving_url(where, load_settings())) as target:
         show_similar(out, similar(target, item, n))
 
 
@@ -188,12 +196,12 @@ def similar(
 def runs(home: HomeOption = DEFAULT_HOME) -> None:
     """List the nights: how each ended, which one is live, which can be rolled back to."""
     from flows.lists import show_runs
-    from tasks.browse import runs
+    from tasks.browse import naming, runs
     from tasks.report import read_runs
     from tasks.targets.registry import read_target, serving_url
 
     where = existing_home(home)
-    with read_target(serving_url(where, load_settings())) as target:
+    with naming(where), read_target(serving_url(where, load_settings())) as target:
         recorded = runs(target)
     show_runs(out, read_runs(where), recorded, running=in_use(where))
 
@@ -201,7 +209,8 @@ def runs(home: HomeOption = DEFAULT_HOME) -> None:
 @app.command()
 def report(
     run_id: Annotated[
-        int | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the newest.")
+        int | None,
+        typer.Argument(parser=run_number, metavar="[RUN]", help="A run's id. Default: the newest."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,
@@ -228,9 +237,18 @@ def report(
 
 @app.command()
 def compare(
-    run_a: Annotated[int, typer.Argument(help="A run's id; recs runs lists them.")],
-    run_b: Annotated[int, typer.Argument(help="Another run's id, usually a later one.")],
-    n: Annotated[int, typer.Option("-n", min=0, help="How many users to show both lists of.")] = 3,
+    run_a: Annotated[
+        int, typer.Argument(parser=run_number, metavar="RUN_A", help="A run's id; recs runs lists them.")
+    ],
+    run_b: Annotated[
+        int, typer.Argument(parser=run_number, metavar="RUN_B", help="Another run's id, usually a later one.")
+    ],
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", parser=whole("-n", 0), metavar="NUMBER", help="How many users to show both lists of."
+        ),
+    ] = 3,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show what changed from one night to another: settings, data, figures, times, lists.
@@ -246,15 +264,18 @@ def compare(
 @app.command()
 def rollback(
     run_id: Annotated[
-        int | None, typer.Argument(metavar="[RUN]", help="Default: the one before the live one.")
+        int | None,
+        typer.Argument(parser=run_number, metavar="[RUN]", help="Default: the one before the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
+    from tasks.browse import naming
     from tasks.lifecycle import roll_back
 
     where = existing_home(home)
-    live = roll_back(where, load_settings(), run_id)
+    with naming(where):
+        live = roll_back(where, load_settings(), run_id)
     out.print(f"Run {live} is live.")
 
 
@@ -283,11 +304,16 @@ def generate(
     folder: Annotated[
         Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")
     ],
-    users: Annotated[int, typer.Option(min=1)] = 2000,
-    items: Annotated[int, typer.Option(min=1)] = 3000,
-    ratings: Annotated[int, typer.Option(min=1)] = 200_000,
-    tags: Annotated[int, typer.Option(min=0, help="0: no tags.csv is written.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 7,
+    users: Annotated[int, typer.Option(parser=whole("--users", 1), metavar="NUMBER")] = 2000,
+    items: Annotated[int, typer.Option(parser=whole("--items", 1), metavar="NUMBER")] = 3000,
+    ratings: Annotated[int, typer.Option(parser=whole("--ratings", 1), metavar="NUMBER")] = 200_000,
+    tags: Annotated[
+        int, typer.Option(parser=whole("--tags", 0), metavar="NUMBER", help="0: no tags.csv is written.")
+    ] = 20_000,
+    seed: Annotated[
+        int,
+        typer.Option(parser=whole("--seed", 0), metavar="NUMBER", help="The same seed gives the same bytes."),
+    ] = 7,
 ) -> None:
     """Make a data set that looks like life, of any size, in little memory.
 
@@ -321,27 +347,19 @@ def fetch(
     out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--as-of {text!r} is no date.", "Write it as 2026-01-31 or 2026-01-31T04:00:00."
-        ) from None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
 def main() -> None:
     """Run a command; errors are one clear sentence, and the exit code says of what kind."""
     code = 0
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            err.print("Interrupted.")
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
-        clear = plain(error) or NightError(str(error))
+        clear = plain(error)
         complain(clear)
         code = clear.exit_code
         _forget_where(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,21 +23,41 @@ from rich.progress import (
 
 from tasks.errors import NightError, in_words
 
+_UNHEARD = 128 + signal.SIGPIPE
 _ENDLESS = 2000
 
 
-def make_console(*, stderr: bool = False) -> Console:
+class Voice(Console):
+    """A console whose reader may leave, as `head` does: then a tool that only shows something ends without a word.
+
+    `works`: this process does more than show, and goes on when nobody reads what it says.
+    """
+
+    works = False
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; what is still buffered goes nowhere, so that Python does not complain of it at its end."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+        if not self.works:
+            raise SystemExit(_UNHEARD)
+
+
+def make_console(*, stderr: bool = False) -> Voice:
     """A console as wide as its window; a file or a pipe has none, and what is cut there is lost.
 
     `COLUMNS` gives one to any. Without, rich would take the width of whatever terminal is near, or 80.
     """
-    console = Console(stderr=stderr, highlight=False)
+    console = Voice(stderr=stderr, highlight=False)
     if not console.file.isatty() and not os.environ.get("COLUMNS"):
         console.width = _ENDLESS
     return console
 
 
 out, err = make_console(), make_console(stderr=True)
+err.works = True  # an error that nobody reads keeps its exit code
 
 
 class Terminal:
@@ -57,6 +78,8 @@ class Terminal:
         )
 
     def __enter__(self) -> Terminal:
+        if isinstance(self._console, Voice):
+            self._console.works = True
         self._bars.start()
         return self
 
@@ -108,6 +131,11 @@ class Terminal:
         self._end(stage, model)
         what = "" if isinstance(error, NightError) else in_words(error)
         self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
+
+    def interrupted(self, what: str) -> None:
+        """Take all bars away, so that the cursor is back, and say what becomes of the night."""
+        self._bars.stop()
+        err.print(what, markup=False, soft_wrap=True)
 
     def _end(self, stage: str, model: str | None) -> None:
         task = self._running.pop((stage, model), None)

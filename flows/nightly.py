@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,10 +14,12 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.prefect_home import end_orphan, remember_server
+from flows import prefect_server
+from flows.interruption import ending_at_once
 from models.ensemble.blend import Blend
 from tasks import stages
 from tasks.errors import NightError, TransientError
+from tasks.lifecycle import give_up
 from tasks.night import Night
 from tasks.references import Choice, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.report import read_report
@@ -26,8 +29,8 @@ Fillers = tuple[FittedModel, ...]
 """The models that complete the lists of others; popularity is the last."""
 
 _START = "start", None
-_nights: dict[int, tuple[Night, float]] = {}
-"""The night that a run of the flow is about, and when it began: Prefect takes only a flow's plain parameters."""
+_nights: dict[int, tuple[Night, Callable[[], None]]] = {}
+"""The night that a run of the flow is about, and what to do when it begins: Prefect takes only plain parameters."""
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -60,22 +63,28 @@ report = again(stages.report)
 
 def run_flow(night: Night) -> None:
     """Run the whole flow for a night that has begun, in this process."""
-    end_orphan(night.home.prefect)
     night.watcher.started(*_START)
-    _nights[night.run.run_id] = night, time.perf_counter()
+    begun = time.perf_counter()
     runner = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
-    try:
-        nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
-    finally:
-        del _nights[night.run.run_id]
+    with ending_at_once(partial(give_up, night)) as listen:
+
+        def begin() -> None:
+            listen()
+            night.watcher.finished(*_START, time.perf_counter() - begun, "Prefect's server")
+
+        prefect_server.start()
+        _nights[night.run.run_id] = night, begin
+        try:
+            nightly.with_options(task_runner=runner)(night.home.dataset, night.run.run_id)
+        finally:
+            del _nights[night.run.run_id]
 
 
 @flow(persist_result=False)
 def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
     """Land, clean, split, fit and judge the shelf, refit the champion, recommend, check, publish, report."""
-    night, begun = _nights[run_id]
-    remember_server(night.home.prefect)
-    night.watcher.finished(*_START, time.perf_counter() - begun, "Prefect's server")
+    night, begin = _nights[run_id]
+    begin()
 
     intake = land(night)
     data = clean(night, intake)

@@ -198,11 +198,13 @@ def show_verdict(
     why = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
     if run.champion:
         console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
-    colour = {"published": "green", "not_switched": "yellow"}.get(run.status, "red")
+    colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
     became = run.reason
     if run.status == "published" and live != run.run_id:
         became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
     console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+    if run.status != "published":
+        console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
     if rules := run.summary.get("rules"):
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:

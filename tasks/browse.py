@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,14 +13,18 @@ from pathlib import Path
 import duckdb
 import sqlalchemy as sa
 
-from tasks.errors import UsageError
+from tasks.errors import NightError, UsageError
+from tasks.home import Home, in_use
 from tasks.references import IdType
+from tasks.runs import Runs
 from tasks.settings import UtilitySettings
 from tasks.targets.base import Target
 from tasks.targets.tables import items_table
 from tasks.warehouse import run_file
 
 Id = int | str
+PUBLISH_SOME = "Publish some with: recs run"
+"""What to do without lists, as far as a serving database can tell: it knows no home."""
 _BIGINT = range(-(2**63), 2**63)
 _CANDIDATES = 10
 
@@ -95,6 +102,30 @@ class RecordedRun:
     held_back: bool
 
 
+@contextmanager
+def naming(home: Home) -> Iterator[None]:
+    """Hints of what knows only the serving database then say what to do in `home`, and no other."""
+    try:
+        yield
+    except NightError as error:
+        where = f"--home {shlex.quote(str(home.path))}"
+        if error.hint == PUBLISH_SOME:
+            error.hint = _how_to_get_lists(home, where)
+        elif error.hint.endswith("recs runs"):
+            error.hint += f" {where}"
+        raise
+
+
+def _how_to_get_lists(home: Home, where: str) -> str:
+    newest = next(iter(Runs(home.runs).all()), None)
+    if in_use(home):
+        return "A night is running; look again when it has ended."
+    if newest is not None and newest.status in ("check_failed", "failed"):
+        became = "failed" if newest.status == "failed" else "was held back"
+        return f"The last night {became}: recs report {where} says why."
+    return f"Publish some with: recs run {where}"
+
+
 def show(
     target: Target, user: str, n: int, *, warehouse: Path, utility: UtilitySettings, n_liked: int = 10
 ) -> ShownList:
@@ -136,7 +167,7 @@ def runs(target: Target) -> list[RecordedRun]:
 
 def _require_lists(target: Target) -> None:
     if target.live_run() is None:
-        raise UsageError(f"There are no lists in {target.place} yet.", "Publish some with: recs run")
+        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
 
 
 def _to_id(text: str, id_type: IdType, what: str) -> Id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime
 from typing import cast
 
 import duckdb
@@ -75,6 +76,20 @@ def clean(
         data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
         con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
     return data
+
+
+def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Refuse a moment before everything that the clean tables know: nobody would get a list.
+
+    Raises:
+        UsageError: no interaction lies before `as_of`.
+    """
+    run_file(con, "warehouse/30_interactions.sql")
+    [(first,)] = con.sql("select min(happened_at) from interactions_before('infinity')").fetchall()
+    if first is None or first >= as_of:
+        raise UsageError(
+            f"There is no interaction before {as_of}.", f"The first one is of {first}: give a later --as-of."
+        )
 
 
 def _check_id_types(settings: DataSettings, fixed: tuple[IdType, IdType]) -> None:

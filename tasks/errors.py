@@ -47,16 +47,14 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, NightError | DivergedError) else f"{type(error).__name__}: {error}"
 
 
-def plain(error: BaseException) -> NightError | None:
-    """An error in plain words; None for an interruption, which is no error."""
+def plain(error: Exception) -> NightError:
+    """An error in plain words."""
     if isinstance(error, NightError):
         return error
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
-    if isinstance(error, Exception):
-        return NightError(
-            f"{type(error).__name__}: {error}".strip(),
-            "`recs --debug run` shows where; the published lists stay as they were.",
-        )
-    return None
+    return NightError(
+        f"{type(error).__name__}: {error}".strip(),
+        "`recs --debug run` shows where; the published lists stay as they were.",
+    )

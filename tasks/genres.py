@@ -53,16 +53,22 @@ def check_genres(con: duckdb.DuckDBPyConnection, settings: RecommendSettings) ->
     if not any(asked.values()):
         return
     known = [genre for (genre,) in run_file(con, "warehouse/28_genres.sql").fetchall()]
+    if settings.genres and not {*settings.genres} & {*known}:
+        near = "".join(_near(name, known) for name in settings.genres)
+        raise UsageError(
+            f"No item has a genre of recommend.genres ({', '.join(map(repr, settings.genres))}).",
+            f"{near.lstrip()} There are: {', '.join(known) or 'none'}.".lstrip(),
+        )
     for setting, names in asked.items():
         for name in names:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                log.warning("No item has the genre %r of recommend.%s.%s", name, setting, hint)
-    if settings.genres and not {*settings.genres} & {*known}:
-        raise UsageError(
-            "No item has a genre of recommend.genres.", f"There are: {', '.join(known) or 'none'}."
-        )
+                log.warning("No item has the genre %r of recommend.%s.%s", name, setting, _near(name, known))
+
+
+def _near(name: str, known: list[str]) -> str:
+    """A question after the genre that was perhaps meant, if any."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.bool_] | None:

@@ -145,12 +145,22 @@ def existing_home(home: Path) -> Home:
         return Home(home, about["dataset"], about["home_id"], Path(about["input"] or home / "raw"))
     except FileNotFoundError:
         raise UsageError(
-            f"There is no home at {home}: no night has run there yet.", f"Start one: recs run --home {home}"
+            f"There is no home at {home}: no night has run there yet.", _other_homes(home)
         ) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise UsageError(
             f"{home / 'home.json'} cannot be read ({error}).", "Is this folder really a home of nightly-recs?"
         ) from None
+
+
+def _other_homes(home: Path) -> str:
+    """Those that may have been meant, or how to get one."""
+    there = sorted(
+        {f"{found.parent}" for place in (home.parent, Path("data")) for found in place.glob("*/home.json")}
+    )
+    if there:
+        return f"Homes at hand: {', '.join(there)}. Name one with --home."
+    return "The first night makes one: recs run --dataset FOLDER, or recs run for the demo."
 
 
 def _make(home: Path, dataset: str, folder: Path | None) -> None:

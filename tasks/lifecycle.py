@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import traceback
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def run_night(
             work = _fingerprint(intake.data_hash, settings, as_of, dag)
             mark = fingerprint(work, target.item_rules(today()))
             if not force and not intake.new_files:
-                needless = _nothing_new(mark, runs, target)
+                needless = _nothing_new(home, mark, runs, target)
                 if needless is not None:
                     return needless
             _check_room(home)
@@ -145,7 +146,7 @@ def _refuse_missing_device(settings: Settings) -> None:
             raise UsageError(f"The model {name} cannot be trained on this machine: {reason}.") from None
 
 
-def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
+def _nothing_new(home: Home, mark: str, runs: Runs, target: Target) -> Outcome | None:
     live_id = target.live_run()
     live = None if live_id is None else runs.find(live_id)
     if live is not None and live.fingerprint == mark and live.status == "published":
@@ -163,7 +164,8 @@ def _nothing_new(mark: str, runs: Runs, target: Target) -> Outcome | None:
                 target.place,
                 live_id,
                 f"Nothing is new since run {run.run_id}, which was rolled back by hand. "
-                f"`recs rollback {run.run_id}` shows its lists again, --force runs all the same.",
+                f"`recs rollback {run.run_id} --home {shlex.quote(str(home.path))}` shows its lists again, "
+                "--force runs all the same.",
             )
     return None
 
@@ -177,32 +179,58 @@ def _check_room(home: Home) -> None:
         )
 
 
+def give_up(night: Night) -> None:
+    """Write down, and say, that the night ends here because somebody wished it; the process ends right after.
+
+    The serving database hears of it from the next night: this one may be in the midst of writing to it.
+    """
+    run = night.run
+    with night.last_record():
+        if run.switched:
+            night.runs.finish(run, "published", f"{night.reason} Afterwards, it was interrupted.")
+            night.watcher.interrupted("Interrupted. The new lists are live.")
+        else:
+            night.runs.finish(
+                run, "interrupted", "Somebody stopped it. The same command goes on where it stopped."
+            )
+            night.watcher.interrupted(
+                "Interrupted. The published lists stay; the same command goes on where it stopped."
+            )
+
+
 def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
     """Run the stages; whatever happens, the record says how it ended."""
-    run = night.run
     try:
         flow(night)
-    except BaseException as error:
-        clear = plain(error)
-        cause = (
-            f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear or type(error).__name__}"
-        )
-        if run.switched:  # too late to fail: readers have the lists
-            night.runs.finish(run, "published", f"{night.reason} Afterwards, {cause}")
-        else:
-            night.runs.finish(run, "failed", cause)
+    except Exception as error:  # noqa: BLE001 - it is raised again, in plain words
+        _fail(night, error)
+    except BaseException as interruption:  # which is no error
+        give_up(night)
         _mirror(night)
-        if clear is not None:  # who interrupts a night does not want to wait for its page
-            try_to_write_page(night.home, run)
-        traceback.clear_frames(error.__traceback__)
-        if run.switched and clear is not None:
-            log.warning("The lists are live, but afterwards this failed: %s", cause)
-            return
-        if clear is None or clear is error:
-            raise
-        raise clear from error
-    night.runs.finish(run, night.verdict, night.reason)
+        traceback.clear_frames(interruption.__traceback__)
+        raise
+    else:
+        night.runs.finish(night.run, night.verdict, night.reason)
+        _mirror(night)
+
+
+def _fail(night: Night, error: Exception) -> None:
+    """Record an error and raise it in plain words; too late to fail is who has switched readers to the new lists."""
+    run, clear = night.run, plain(error)
+    cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
+    if run.switched:
+        night.runs.finish(run, "published", f"{night.reason} Afterwards, {cause}")
+    else:
+        night.runs.finish(run, "failed", cause)
     _mirror(night)
+    try_to_write_page(night.home, run)
+    traceback.clear_frames(error.__traceback__)
+    if run.switched:
+        log.warning("The lists are live, but afterwards this failed: %s", cause)
+    elif clear is error:
+        raise error
+    else:
+        raise clear from error
 
 
 def _mirror(night: Night) -> None:

@@ -89,6 +89,16 @@ class Night:
         self._con = None
 
     @contextmanager
+    def last_record(self) -> Iterator[None]:
+        """Keep all stages from writing the record from now on; who holds it for longer is dying with it."""
+        held = self._writing.acquire(timeout=1)
+        try:
+            yield
+        finally:
+            if held:
+                self._writing.release()
+
+    @contextmanager
     def stage(self, name: str, model: str | None = None) -> Iterator[Timing]:
         """Time a stage, tell the watcher, write it into the run's record."""
         timing, started = Timing(), time.perf_counter()

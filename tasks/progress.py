@@ -20,6 +20,9 @@ class Watcher(Protocol):
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
         """A stage ended in an error."""
 
+    def interrupted(self, what: str) -> None:
+        """The night ends here because somebody wished it; `what` says so in one sentence. The last that is told."""
+
 
 class Nobody:
     """The watcher of nights that run unwatched."""
@@ -34,4 +37,7 @@ class Nobody:
         """Nothing to tell."""
 
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
+        """Nothing to tell."""
+
+    def interrupted(self, what: str) -> None:
         """Nothing to tell."""

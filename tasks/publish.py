@@ -119,7 +119,7 @@ def _obstacle(target: Target, run: int, live: int | None, expected_live: int | N
 
 def _moved(live: int | None, expected_live: int | None) -> str:
     return (
-        f"Not switched: run {live} is live, but {expected_live or 'none'} was when this night began; "
+        f"Run {live} went live while this night ran, in the place of {expected_live or 'none'}; its lists stay. "
         "--force switches."
     )
 

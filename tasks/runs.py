@@ -11,13 +11,14 @@ from typing import Any, Literal
 from tasks.errors import NightError
 from tasks.store import from_json, to_json, write_json
 
-Status = Literal["running", "published", "not_switched", "check_failed", "failed"]
+Status = Literal["running", "published", "not_switched", "check_failed", "failed", "interrupted"]
 
 ENDINGS: dict[Status, str] = {
     "published": "Published",
     "not_switched": "Not switched",
     "check_failed": "Held back",
     "failed": "Failed",
+    "interrupted": "Interrupted",
     "running": "Running",
 }
 """What a person reads."""
@@ -139,20 +140,22 @@ class Runs:
         """A new run, or the unfinished one with the same fingerprint, which then goes on under its own id.
 
         Unfinished runs with another fingerprint belong to dead processes (the caller holds the lock): they are
-        closed, as published if `live`, the run that readers see, is theirs.
+        closed, as published if `live`, the run that readers see, is theirs. One that was interrupted is unfinished as
+        long as no other has begun.
         """
         mine: Run | None = None
-        for run in self.all():
-            if run.status != "running":
+        for place, run in enumerate(self.all()):
+            if run.status != "running" and not (run.status == "interrupted" and place == 0):
                 continue
             if mine is None and run.fingerprint == fingerprint:
                 mine = run
             elif run.run_id == live:
                 self.finish(run, "published", "Its lists went live; it ended before its report was written.")
-            else:
+            elif run.status == "running":
                 self.finish(run, "failed", "It ended without a word: killed, or the machine went down.")
         if mine is not None:  # expected_live stays: a rollback since then must not be undone
             mine.stages, mine.failed_models, mine.summary = [], {}, {}
+            mine.status, mine.reason, mine.finished_at = "running", "", None
         else:
             mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
         self.save(mine)

@@ -53,7 +53,8 @@ def _fault(fault: Any, fields: list[FieldInfo]) -> str:
         return f"it takes {takes}"
     if fault["type"] == "too_short":
         return f"it takes {fault['ctx']['min_length']} or more of them"
-    return str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
+    said = str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
+    return said.replace("Input should be a valid ", "it takes a ").replace("Input should be ", "it takes ")
 
 
 def _takes(field: FieldInfo) -> str:

@@ -28,7 +28,7 @@ from tasks import utility as building
 from tasks import vital_signs
 from tasks.champion import standing
 from tasks.check import CheckResult
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError
 from tasks.genres import check_genres
 from tasks.night import Night
 from tasks.references import (
@@ -70,6 +70,7 @@ def clean(night: Night, intake: Intake) -> CleanData:
         night.run.summary["intake"] = [asdict(counts) for counts in data.counts]
         rejected = sum(counts.quarantined for counts in data.counts)
         stage.note = f"{sum(c.clean for c in data.counts):,} clean rows, {rejected:,} quarantined"
+    cleaning.require_before(night.con.cursor(), as_of_of(night))
     check_genres(night.con.cursor(), night.settings.recommend)
     return data
 
@@ -106,7 +107,7 @@ def everything(night: Night, data: CleanData) -> Split:
 
 def utility(night: Night, cut: Split) -> Snapshot:
     """The utility matrices of what lies before a cut."""
-    snapshot = night.stored(
+    return night.stored(
         "utility",
         Snapshot,
         lambda key, folder: building.build_snapshot(
@@ -119,9 +120,6 @@ def utility(night: Night, cut: Split) -> Snapshot:
             f"{s.n_positive:,} positive; {s.n_untouched:,} items that nobody touched"
         ),
     )
-    if snapshot.n_users == 0:
-        raise UsageError(f"There is no interaction before {cut.as_of}.", "Give a later --as-of.")
-    return snapshot
 
 
 def hold_out(night: Night, cut: Split, snapshot: Snapshot) -> HeldOut:

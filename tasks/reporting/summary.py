@@ -27,6 +27,7 @@ def verdict(run: Run, n_users: int | None) -> str:
         "not_switched": f"New lists were made and are not live. {run.instead}",
         "check_failed": f"A check held the new lists back. {run.instead}",
         "failed": f"The night failed. {run.instead}",
+        "interrupted": f"The night was interrupted. {run.instead}",
         "running": "This night has not ended yet.",
     }
     return sentences[run.status]

@@ -1,8 +1,12 @@
-"""A night that kills itself with SIGKILL right after a stage: python -m tests.flows.killed_night HOME STAGE NTH."""
+"""A night that sends itself a signal right after a stage: python -m tests.flows.killed_night HOME STAGE NTH [SIGNAL].
+
+SIGKILL, unless another is named. It is sent to the whole process group, as a terminal does; afterwards the stage hangs.
+"""
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from flows.nightly import run_flow
@@ -18,17 +22,22 @@ ONE_MODEL = ("models.shelf=als",)
 class Killer(Nobody):
     """Watches for the n-th end of a stage, and pulls the plug then."""
 
-    def __init__(self, stage: str, nth: int) -> None:
-        self.stage, self.left = stage, nth
+    def __init__(self, stage: str, nth: int, number: int) -> None:
+        self.stage, self.left, self.number = stage, nth, number
 
     def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
         if self.stage == (stage if model is None else f"{stage} {model}"):
             self.left -= 1
             if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.killpg(0, self.number)
+                time.sleep(300)
+
+    def interrupted(self, what: str) -> None:
+        print(what)  # noqa: T201
 
 
 if __name__ == "__main__":
-    home, stage, nth = sys.argv[1:]
+    home, stage, nth, *named = sys.argv[1:]
+    number = signal.Signals[named[0]] if named else signal.SIGKILL
     settings = load_settings(None, (*SETTINGS, *ONE_MODEL))
-    run_night(existing_home(Path(home)), settings, run_flow, Killer(stage, int(nth)))
+    run_night(existing_home(Path(home)), settings, run_flow, Killer(stage, int(nth), number))

@@ -72,6 +72,11 @@ def test_every_command_explains_itself(command: str) -> None:
         (("show", "1", "--home", "nowhere"), "no night has run there yet"),
         (("fetch", "netflix"), "nothing to fetch called 'netflix'"),
         (("schedule", "--cron", "daily"), "has 1 fields, not five"),
+        (("rollback", "abc"), "'abc' is no run. A run is named by a number such as"),
+        (("compare", "1", "b"), "'b' is no run."),
+        (("show", "1", "-n", "0"), "-n takes a whole number of at least 1 (given: 0)."),
+        (("tune", "--trials", "x"), "--trials takes a whole number of at least 1 (given: x)."),
+        (("run", "--set", "split.method=foo"), "it takes 'temporal', 'leave_last' or 'auto' (given: 'foo')"),
         (("shw",), "No such command 'shw'"),
     ],
 )

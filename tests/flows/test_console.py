@@ -1,6 +1,9 @@
 """What a person sees while a night runs."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -64,3 +67,43 @@ def test_a_terminal_sees_how_far_a_long_stage_is() -> None:
         terminal._bars.refresh()
         assert "3/15" in console.file.getvalue()  # type: ignore[attr-defined]
         terminal.advanced("fit", "late", 1, 2)  # a report from a stage that has ended is no error
+
+
+SHOWS = "from flows.console import out\nfor n in range(100_000): out.print(n)"
+WORKS = """
+import sys
+from flows.console import Terminal, complain, out
+from tasks.errors import NightError
+with Terminal(out) as terminal:
+    for n in range(20_000):
+        terminal.line("x", "fit", n, "")
+complain(NightError("All was done."))
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [(SHOWS, 141, ""), (WORKS, 7, "Error: All was done.\n")],
+    ids=["shows", "works"],
+)
+def test_where_the_reader_leaves_a_command_ends_quietly_unless_it_works(
+    program: str, code: int, said: str
+) -> None:
+    root = Path(__file__).parents[2]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=root, text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == said
+        assert process.wait(timeout=30) == code
+
+
+def test_errors_that_nobody_reads_change_no_exit_code() -> None:
+    root = Path(__file__).parents[2]
+    recs = f"{sys.executable} -c 'from flows.cli import main; main()'"
+    command = f"{recs} run --models '' 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], cwd=root, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "")

@@ -24,13 +24,25 @@ EVERY_STAGE = [
 ]  # fmt: skip
 
 
+def end_after(home: Home, *when_and_how: str) -> subprocess.CompletedProcess[str]:
+    """Run a night in a process of its own that is sent a signal right after a stage."""
+    command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), *when_and_how]
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,  # a stage hangs for longer after the signal
+        check=False,
+        start_new_session=True,
+    )
+
+
 def kill_after(home: Home, stage: str, nth: int) -> None:
     """Run a night in a process of its own that dies right after a stage."""
-    command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), stage, str(nth)]
-    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    ended = end_after(home, stage, str(nth))
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
@@ -76,3 +88,21 @@ def test_a_night_killed_when_its_lists_were_live(run: RunNight, home: Home, undi
 @pytest.mark.slow
 def test_a_night_killed_after_every_stage(run: RunNight, home: Home, undisturbed: dict) -> None:
     goes_on_after_each(run, home, EVERY_STAGE, undisturbed)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_night_that_is_interrupted_ends_at_once_says_so_and_goes_on_later(
+    run: RunNight, home: Home, undisturbed: dict, name: str
+) -> None:
+    """In a fit: that runs in a thread, which an exception in the main thread would wait for."""
+    ended = end_after(home, "fit als", "1", name)
+    assert ended.returncode == 128 + signal.Signals[name], ended.stderr[-2000:]
+    assert (
+        ended.stdout == "Interrupted. The published lists stay; the same command goes on where it stopped.\n"
+    )
+    assert ended.stderr == ""
+    [interrupted] = Runs(home.runs).all()
+    assert (interrupted.status, interrupted.finished_at is None) == ("interrupted", False)
+    outcome = run(home, *ONE_MODEL)
+    assert (outcome.run.run_id, outcome.run.status) == (interrupted.run_id, "published")
+    assert published(home) == undisturbed

@@ -1,6 +1,7 @@
 """Whole nights: what is published, what is repeated, what is held back; through Prefect where the flow decides."""
 
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -207,8 +208,11 @@ def test_times_are_utc_wherever_the_night_runs(
 
 
 def test_a_night_before_all_data_says_so(run_plain: RunNight, home: Home) -> None:
-    with pytest.raises(UsageError, match="There is no interaction before 1999"):
+    with pytest.raises(UsageError, match="There is no interaction before 1999") as caught:
         run_plain(home, as_of=datetime(1999, 1, 1))
+    assert re.fullmatch(r"The first one is of 20.*: give a later --as-of\.", caught.value.hint)
+    [run] = Runs(home.runs).all()
+    assert (run.status, [stage.stage for stage in run.stages]) == ("failed", ["land", "clean"])
 
 
 def test_a_lost_warehouse_is_built_anew(run_plain: RunNight, home: Home) -> None:

@@ -137,3 +137,11 @@ def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
     assert "-0.0100 [-0.0200, +0.0000]" in text
     run.summary["trade_off"], run.summary["trade_off_failed"] = None, "MemoryError: too large"
     assert "not known: MemoryError: too large" in shown(Report(run, [metric("report")], []))
+
+
+def test_a_night_that_did_not_publish_says_which_run_is_live() -> None:
+    failed = night()
+    failed.status, failed.reason = "failed", "It broke."
+    text = " ".join(shown(Report(failed, [], []), live=7).split())
+    assert "Failed It broke. Live Run 7 is." in text
+    assert "Live There are no lists." in " ".join(shown(Report(failed, [], []), live=None).split())

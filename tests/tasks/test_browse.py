@@ -12,7 +12,9 @@ import pytest
 
 from tasks import browse
 from tasks.errors import UsageError
+from tasks.home import Home
 from tasks.publish import publish, rollback
+from tasks.runs import Runs, Status
 from tasks.settings import UtilitySettings
 from tasks.targets.registry import open_target, read_target
 from tests.tasks.logs import Log, make_clean_tables
@@ -235,3 +237,29 @@ def test_before_the_first_night_there_is_nothing_to_see(tmp_path: Path) -> None:
         target.claim(BIGINTS)
         with pytest.raises(UsageError, match="no lists"):
             browse.similar(target, "1", 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (None, "Publish some with: recs run --home "),
+        ("check_failed", "The last night was held back: recs report --home "),
+        ("failed", "The last night failed: recs report --home "),
+        ("interrupted", "Publish some with: recs run --home "),
+    ],
+)
+def test_without_lists_the_hint_is_about_this_home(tmp_path: Path, status: Status | None, hint: str) -> None:
+    home = Home(tmp_path / "a home", "shop", "x", tmp_path)
+    if status is not None:
+        runs = Runs(home.runs)
+        runs.finish(runs.begin("f", dataset="shop", seed=1, live=None), status, "why")
+    with pytest.raises(UsageError) as caught, browse.naming(home), read_target(home.default_url):
+        pass
+    assert caught.value.hint.startswith(f"{hint}'{home.path}'")
+
+
+def test_a_hint_to_look_at_the_runs_names_the_home(url: str, tmp_path: Path) -> None:
+    home = Home(tmp_path, "shop", "x", tmp_path)
+    with pytest.raises(UsageError) as caught, browse.naming(home), open_target(url, owner=OWNER) as target:
+        rollback(target)
+    assert caught.value.hint == f"See what there is: recs runs --home {tmp_path}"

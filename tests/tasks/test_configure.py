@@ -105,7 +105,12 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[models.als]\nmatrix = 'x'", "models.als.matrix is wrong: .*'positive' or 'composite'", "matrix"),
         ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
         ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
-        ("[split]\nmethod = 'random'", "split.method is wrong: .*'temporal', 'leave_last' or 'auto'", ""),
+        (
+            "[split]\nmethod = 'random'",
+            r"split\.method is wrong: it takes 'temporal', 'leave_last' or 'auto' \(given: 'random'\)",
+            "",
+        ),
+        ("[split]\ncutoff = 3", r"split\.cutoff is wrong: it takes a string \(given: 3\)", ""),
         ("[split]\ncutoff = 'soon'", "split.cutoff is wrong", ""),
         ("[judge]\nchampion_metric = 'ndcg@7'", "judge is wrong: champion_metric must be one of ndcg@10", ""),
         ("[judge]\nk = 5", r"judge\.k is wrong: it takes a list of whole numbers \(given: 5\)", ""),

@@ -89,3 +89,17 @@ def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: P
     assert not in_use(home), "a killed night runs no more"
     with locked(home):
         assert in_use(home)
+
+
+def test_where_there_is_no_home_those_at_hand_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        existing_home(Path("/nowhere"))
+    assert "recs run --dataset FOLDER" in caught.value.hint
+    open_home("demo", None)
+    open_home("ml-25m", Path("elsewhere/ml"))
+    with pytest.raises(UsageError) as caught:
+        existing_home(Path("elsewhere/nowhere"))
+    assert caught.value.hint == "Homes at hand: data/demo, elsewhere/ml. Name one with --home."

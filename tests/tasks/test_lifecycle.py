@@ -96,3 +96,25 @@ def test_an_error_that_nobody_foresaw_is_named(home: Home) -> None:
     with pytest.raises(NightError, match=r"^ZeroDivisionError: oh$") as caught:
         live_through(home, fail_with(ZeroDivisionError("oh")))
     assert "--debug" in caught.value.hint
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(1)])
+def test_an_interruption_is_no_failure(home: Home, interruption: BaseException) -> None:
+    with pytest.raises(type(interruption)):
+        live_through(home, fail_with(interruption))
+    [run] = Runs(home.runs).all()
+    assert (run.status, run.reason) == (
+        "interrupted",
+        "Somebody stopped it. The same command goes on where it stopped.",
+    )
+
+
+def test_a_night_interrupted_after_the_switch_was_published(home: Home) -> None:
+    def flow(night: Night) -> None:
+        night.run.switched, night.reason = True, "It is live."
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        live_through(home, flow)
+    [run] = Runs(home.runs).all()
+    assert (run.status, run.reason) == ("published", "It is live. Afterwards, it was interrupted.")

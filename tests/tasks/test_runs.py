@@ -67,6 +67,26 @@ def test_a_finished_run_is_never_resumed(tmp_path: Path) -> None:
     assert runs.find(done.run_id) == done
 
 
+def test_an_interrupted_run_goes_on_unless_another_has_begun_since(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    first = begin(runs, "same")
+    runs.finish(first, "interrupted", "Somebody stopped it.")
+    again = begin(runs, "same")
+    assert (again.run_id, again.status, again.reason, again.finished_at) == (
+        first.run_id,
+        "running",
+        "",
+        None,
+    )
+    runs.finish(again, "interrupted", "Somebody stopped it.")
+    other = begin(runs, "other")
+    runs.finish(other, "failed", "It broke.")
+    assert begin(runs, "same").run_id > other.run_id, "what is live may have changed since"
+    found = runs.find(first.run_id)
+    assert found is not None
+    assert (found.status, found.reason) == ("interrupted", "Somebody stopped it.")
+
+
 @pytest.mark.parametrize("text", ["{", "{}", "[]", "\x00"])
 def test_a_damaged_record_is_named_and_can_be_moved_away(tmp_path: Path, text: str) -> None:
     runs = Runs(tmp_path)
