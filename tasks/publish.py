@@ -15,10 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.digest import Digest
 from tasks.errors import NightError, UsageError
 from tasks.references import Lists
 from tasks.targets.base import At, PublishedRun, Target, pass_by
-from tasks.targets.tables import KINDS
+from tasks.targets.tables import KINDS, Kind
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +56,28 @@ def publish(
             rolled back by hand, nothing is switched unless `force`.
         keep_runs: complete runs to keep for a rollback, the live one included.
         force: switch regardless.
-        at: called at `swept`, `items`, `block` (after each), `loaded`, `indexed`, `before_switch`,
-            `in_switch`, `switched`, `retained`.
+        at: called at `swept`, `items`, `block` (after each), `loaded`, `keyed` and `attached` (on PostgreSQL),
+            `sealed`, `before_switch`, `in_switch`, `switched`, `retained`.
 
     Raises:
+        LockedError: another night is publishing there.
         NightError: the database refused, or does not hold what the lists say. The live lists are untouched:
             once it has switched it raises none.
     """
+    with target.publishing():
+        return _publish(target, run, lists, expected_live, keep_runs=keep_runs, force=force, at=at)
+
+
+def _publish(
+    target: Target,
+    run: int,
+    lists: Lists,
+    expected_live: int | None,
+    *,
+    keep_runs: int,
+    force: bool,
+    at: At,
+) -> Published:
     started = time.monotonic()
 
     def outcome(switched: bool, why: str) -> Published:
@@ -111,6 +127,17 @@ def rollback(target: Target, run: int | None = None) -> int:
     return to
 
 
+def drop_all_but(target: Target, keep_runs: int) -> None:
+    """Drop complete runs but the live one and the newest others, `keep_runs` together; those rolled back go first."""
+    live, held = target.live_run(), target.held_back()
+
+    def worth(run: PublishedRun) -> tuple[bool, bool, int]:
+        return (run.run_id == live, run.run_id not in held, run.run_id)
+
+    for run in sorted(target.published_runs(), key=worth, reverse=True)[keep_runs:]:
+        target.drop_run(run.run_id)
+
+
 def _obstacle(target: Target, run: int, live: int | None, expected_live: int | None) -> str | None:
     if run in target.held_back():
         return f"Run {run} was rolled back by hand; --force switches it on again."
@@ -134,12 +161,19 @@ def _load(target: Target, run: int, lists: Lists, at: At) -> None:
             raise NightError(f"Run {run} was published with other lists before.", "Run again with --force.")
         return
     target.create_run(run)
+    digest = Digest()
     for kind in KINDS:
-        target.load(run, kind, _blocks(lists.folder / f"{kind}.parquet"), at)
+        target.load(run, kind, _digested(_blocks(lists.folder / f"{kind}.parquet"), kind, digest), at)
     at("loaded")
     _verify(target, run, lists)
-    target.seal(run, lists_key=lists.key, rows=lists.n_rows)
-    at("indexed")
+    target.seal(run, lists_key=lists.key, rows=lists.n_rows, digest=digest.hexdigest(), at=at)
+    at("sealed")
+
+
+def _digested(blocks: Iterator[pa.RecordBatch], kind: Kind, digest: Digest) -> Iterator[pa.RecordBatch]:
+    for block in blocks:
+        digest.add(kind, block)
+        yield block
 
 
 def _verify(target: Target, run: int, lists: Lists) -> None:
@@ -159,19 +193,9 @@ def _retain(target: Target, keep_runs: int) -> None:
     The lists are live by now, whatever happens here: what cannot be dropped tonight is left to the next night.
     """
     try:
-        _drop_all_but(target, keep_runs)
+        drop_all_but(target, keep_runs)
     except NightError as error:
         log.warning("The lists are live, but older ones could not be removed: %s %s", error, error.hint)
-
-
-def _drop_all_but(target: Target, keep_runs: int) -> None:
-    live, held = target.live_run(), target.held_back()
-
-    def worth(run: PublishedRun) -> tuple[bool, bool, int]:
-        return (run.run_id == live, run.run_id not in held, run.run_id)
-
-    for run in sorted(target.published_runs(), key=worth, reverse=True)[keep_runs:]:
-        target.drop_run(run.run_id)
 
 
 def _destination(target: Target, live: int, run: int | None) -> int:

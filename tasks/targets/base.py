@@ -8,24 +8,27 @@ switch. `published_runs` names the sealed runs; tables of any other run are left
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from tasks.errors import NightError, UsageError
+from tasks.errors import TransientError
 from tasks.references import IdType
 from tasks.rules import Rules, WrittenRule, rules_on
 from tasks.targets import tables
-from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes, Kind
+from tasks.targets.owned import OwnedDatabase
+from tasks.targets.tables import KINDS, Kind
 from tasks.warehouse import SQL
 
 _ARROW: Mapping[IdType, pa.DataType] = {"BIGINT": pa.int64(), "TEXT": pa.string()}
 _ROWS_AT_ONCE = 50_000
+_RUN_TABLE = re.compile(rf"({'|'.join(KINDS)})_(\d+)")
 
 log = logging.getLogger(__name__)
 
@@ -38,34 +41,39 @@ def pass_by(point: str) -> None:
     """Do nothing at a named point."""
 
 
+def arrow_schema(table: sa.Table) -> pa.Schema:
+    """Names and types of a table's columns."""
+    arrow = {sa.BigInteger: pa.int64(), sa.Integer: pa.int32(), sa.Double: pa.float64(), sa.Text: pa.string()}
+    return pa.schema([(column.name, arrow[type(column.type)]) for column in table.c])
+
+
 class PublishedRun(NamedTuple):
-    """A complete run in the serving database. `switched`: it has been live."""
+    """A complete run in the serving database.
+
+    Attributes:
+        rows: of `recommendations`.
+        switched: it has been live.
+        digest: of all its rows, as `tasks.digest` makes it; None if an older version loaded it.
+        bytes: on disk; None likewise.
+    """
 
     run_id: int
     rows: int
     lists_key: str
     switched: bool
+    digest: str | None
+    bytes: int | None
 
 
-class Target(ABC):
-    """One serving database, stamped with the home that publishes to it.
-
-    Attributes:
-        engine: connections in which transactions begin and end only where `read` and `write` say so.
-        place: where it is, for people; never holds a password.
-    """
+class Target(OwnedDatabase):
+    """One serving database, stamped with the home that publishes to it."""
 
     scheme: ClassVar[str]
     """How its addresses begin: `sqlite` in `sqlite:///lists.db`."""
 
     def __init__(self, engine: sa.Engine, *, place: str, owner: str | None) -> None:
-        self.engine = engine
-        self.place = place
-        self.owner = owner
-        sa.event.listen(engine, "handle_error", self._translate)
-        self._version = 0
+        super().__init__(engine, place=place, owner=owner)
         self._warned_of: set[str] = set()
-        self._ids = self._stamped_ids()
 
     # -- one per kind of database ---------------------------------------------------------------------
 
@@ -73,10 +81,6 @@ class Target(ABC):
     @abstractmethod
     def connect(cls, url: sa.URL, *, owner: str | None) -> Target:
         """Open the database at `url`; without an owner, only to read."""
-
-    @abstractmethod
-    def explain(self, error: BaseException) -> NightError | None:
-        """The clear sentence behind a driver's error; None where the error is a bug of ours."""
 
     @abstractmethod
     def create_run(self, run: int) -> None:
@@ -87,8 +91,12 @@ class Target(ABC):
         """Append blocks sorted by primary key, each in its own transaction; passes `block` after each."""
 
     @abstractmethod
-    def finish_load(self, run: int) -> None:
-        """What is best done once all rows are in: indexes, statistics."""
+    def finish_load(self, run: int, at: At) -> None:
+        """What is best done once all rows are in, such as indexes; passes a point after each step."""
+
+    @abstractmethod
+    def size(self, run: int) -> int | None:
+        """Bytes on disk of a run that was loaded just now, indexes included; None where nobody knows."""
 
     @abstractmethod
     def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
@@ -103,91 +111,17 @@ class Target(ABC):
         """Make every view show `live` when the transaction of `con` ends; passes `in_switch` half-way."""
 
     @abstractmethod
-    def loaded_runs(self) -> set[int]:
-        """Runs that have any table, complete or not."""
-
-    @abstractmethod
     def remove_tables(self, run: int) -> None:
         """Drop the tables of a run that no view shows."""
 
-    # -- whose it is ----------------------------------------------------------------------------------
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Inside, nobody else publishes here. By default nothing: the home's own lock does for its own file."""
+        yield
 
-    @property
-    def claimed(self) -> bool:
-        """Whether the schema exists: true from the first `claim` on."""
-        return self._ids is not None
-
-    @property
-    def ids(self) -> IdTypes:
-        """The types of user and item ids, fixed at the first claim."""
-        if self._ids is None:
-            raise UsageError(f"There are no lists in {self.place} yet.", "Publish some with: recs run")
-        return self._ids
-
-    def claim(self, ids: IdTypes) -> None:
-        """Create the schema at first use; later only check that it is still the same home with the same ids.
-
-        Raises:
-            UsageError: it is another home's, holds other ids, tables not ours, or a newer schema.
-        """
-        if self._ids is None:
-            self._create_schema(ids)
-            return
-        if self._ids != ids:
-            mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self._ids))
-            raise UsageError(
-                f"{self.place} was made for {theirs}, but tonight's data has {mine}.",
-                "Set data.user_id and data.item_id to the first night's types, or publish to a new database.",
-            )
-
-        if self._version < SCHEMA_VERSION:
-            self._upgrade(ids)
-
-    def _upgrade(self, ids: IdTypes) -> None:
-        """Give a database of an older version the tables that it lacks; none has changed so far."""
-        with self.write() as con:
-            tables.fixed_tables(ids).create_all(con)
-            con.execute(tables.schema_version.update().values(version=SCHEMA_VERSION))
-        self._version = SCHEMA_VERSION
-
-    def _create_schema(self, ids: IdTypes) -> None:
-        schema = tables.fixed_tables(ids)
-        with self.write() as con:
-            taken = sorted({*schema.tables, *KINDS} & self._names(con))
-            if taken:
-                raise self._not_ours(taken[0])
-            schema.create_all(con)
-            con.execute(
-                tables.schema_version.insert().values(
-                    version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
-                )
-            )
-            con.execute(tables.active_run.insert().values(run_id=None))
-        self._ids, self._version = ids, SCHEMA_VERSION
-
-    def _stamped_ids(self) -> IdTypes | None:
-        """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""
-        stamp = tables.schema_version
-        with self.read() as con:
-            inspector = sa.inspect(con)
-            if not inspector.has_table(stamp.name):
-                return None
-            if not {*stamp.c.keys()} <= {column["name"] for column in inspector.get_columns(stamp.name)}:
-                raise self._not_ours(stamp.name)
-            found = con.execute(sa.select(stamp)).one()
-        if found.version > SCHEMA_VERSION:
-            raise UsageError(
-                f"{self.place} was made by a newer nightly-recs (its schema is {found.version}, "
-                f"this one knows {SCHEMA_VERSION}).",
-                "Upgrade nightly-recs, or publish to a new database.",
-            )
-        if self.owner is not None and found.owner != self.owner:
-            raise UsageError(
-                f"{self.place} belongs to another home ({found.owner}), not to this one ({self.owner}).",
-                "Give each home a serving database of its own: RECS_PUBLISH__URL.",
-            )
-        self._version = found.version
-        return IdTypes(found.user_id_type, found.item_id_type)
+    def switching(self) -> AbstractContextManager[sa.Connection]:
+        """The transaction of a switch."""
+        return self.write()
 
     # -- what is in it --------------------------------------------------------------------------------
 
@@ -213,8 +147,26 @@ class Target(ABC):
         t = tables.published_runs.c
         switched = t.switched_at.is_not(None).label("switched")
         with self.read() as con:
-            found = con.execute(sa.select(t.run_id, t.rows, t.lists_key, switched).order_by(t.run_id.desc()))
-            return tuple(PublishedRun(*row) for row in found)
+            columns = (t.run_id, t.rows, t.lists_key, switched, t.digest, t.bytes)
+            return tuple(
+                PublishedRun(*row) for row in con.execute(sa.select(*columns).order_by(t.run_id.desc()))
+            )
+
+    def loaded_runs(self) -> set[int]:
+        """Runs that have any table, complete or not."""
+        with self.read() as con:
+            names = map(_RUN_TABLE.fullmatch, self._names(con))
+            return {int(match[2]) for match in names if match}
+
+    def rows(self, run: int, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """What a run's table holds, by its primary key: blocks like those that were loaded."""
+        table = tables.run_table(kind, run, self.ids)
+        schema = arrow_schema(table)
+        by_key = sa.select(table).order_by(*table.primary_key)
+        with self.read() as con:
+            found = con.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE).execute(by_key)
+            for block in found.partitions():
+                yield pa.record_batch([*map(list, zip(*block, strict=True))], schema=schema)
 
     def count(self, run: int, kind: Kind) -> int:
         """Rows of one kind that a run has in the database."""
@@ -267,18 +219,28 @@ class Target(ABC):
     # -- publication, driven by tasks/publish.py ------------------------------------------------------
 
     def sweep(self, resuming: int | None) -> None:
-        """Remove what killed nights left: half-loaded runs, and runs never shown except `resuming`."""
+        """Remove what killed nights left: half-loaded runs, and runs never shown except `resuming`.
+
+        What a reader's transaction still holds is left to the next night, with a warning.
+        """
         for run in self.published_runs():
             if not run.switched and run.run_id != resuming:
-                self.drop_run(run.run_id)
+                self._try_to(self.drop_run, run.run_id)
         for orphan in self.loaded_runs() - {run.run_id for run in self.published_runs()}:
-            self.remove_tables(orphan)
+            self._try_to(self.remove_tables, orphan)
 
-    def seal(self, run: int, *, lists_key: str, rows: int) -> None:
+    def _try_to(self, remove: Callable[[int], None], run: int) -> None:
+        try:
+            remove(run)
+        except TransientError as error:
+            log.warning("What a killed night left in %s could not be removed yet: %s", self.place, error)
+
+    def seal(self, run: int, *, lists_key: str, rows: int, digest: str, at: At = pass_by) -> None:
         """Call a loaded run complete: from here on it can be switched to."""
-        self.finish_load(run)
+        self.finish_load(run, at)
+        row = {"run_id": run, "lists_key": lists_key, "rows": rows, "digest": digest, "bytes": self.size(run)}
         with self.write() as con:
-            con.execute(tables.published_runs.insert().values(run_id=run, lists_key=lists_key, rows=rows))
+            con.execute(tables.published_runs.insert().values(row))
 
     def switch(
         self,
@@ -293,7 +255,7 @@ class Target(ABC):
 
         `hold_back` is the run that is left by hand. Returns whether the switch took place.
         """
-        with self.write() as con:
+        with self.switching() as con:
             live = con.scalar(sa.select(tables.active_run.c.run_id).with_for_update())
             if live != expected_live and not force:
                 return False
@@ -351,32 +313,3 @@ class Target(ABC):
             con.execute(table.delete().where(table.c.run_id == run))
             if full:
                 con.execute(table.insert(), full)
-
-    # -- transactions ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """One consistent view of the database."""
-        with self.engine.connect() as con, con.begin():
-            yield con
-
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction that writes: all of it happens, or nothing."""
-        with self.engine.connect().execution_options(writes=True) as con, con.begin():
-            yield con
-
-    def _not_ours(self, table: str) -> UsageError:
-        return UsageError(
-            f"{self.place} has a table {table!r} that nightly-recs did not make.",
-            "Publish to a database of its own: RECS_PUBLISH__URL.",
-        )
-
-    def _names(self, con: sa.Connection) -> set[str]:
-        inspector = sa.inspect(con)
-        return {*inspector.get_table_names(), *inspector.get_view_names()}
-
-    def _translate(self, context: sa.ExceptionContext) -> None:
-        explained = self.explain(context.original_exception)
-        if explained is not None:
-            raise explained from context.original_exception

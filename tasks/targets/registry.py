@@ -11,9 +11,10 @@ from tasks.errors import UsageError
 from tasks.home import Home
 from tasks.settings import Settings
 from tasks.targets.base import Target
+from tasks.targets.postgresql import PostgreSQLTarget
 from tasks.targets.sqlite import SQLiteTarget
 
-TARGETS: dict[str, type[Target]] = {target.scheme: target for target in (SQLiteTarget,)}
+TARGETS: dict[str, type[Target]] = {target.scheme: target for target in (SQLiteTarget, PostgreSQLTarget)}
 
 
 def serving_url(home: Home, settings: Settings) -> str:
@@ -50,15 +51,13 @@ def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
 
 
 def _target_class(url: str) -> type[Target]:
-    supported = ", ".join(f"{scheme}:///…" for scheme in TARGETS)
+    supported = "sqlite:///folder/recommendations.db or postgresql://user:password@host/database"
     try:
         kind = sa.make_url(url).get_backend_name()
     except sa.exc.ArgumentError:  # its text repeats the address, which may hold a password
         raise UsageError(
-            "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to one of: {supported}"
+            "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to {supported}"
         ) from None
     if kind not in TARGETS:
-        raise UsageError(
-            f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to one of: {supported}"
-        )
+        raise UsageError(f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}")
     return TARGETS[kind]

@@ -21,8 +21,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PREVIOUS = "previous_recommendations"
 """A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
 
-SCHEMA_VERSION = 2
-"""Raised by one whenever the tables or columns below change; a newer database than the code is refused."""
+SCHEMA_VERSION = 3
+"""Raised by one whenever the tables or columns below change; a newer database than the code is refused.
+
+An older one is given the tables and the columns that it lacks: so far no version has asked for more. New columns are
+nullable, for rows of before have nothing to put there.
+"""
 
 
 class IdTypes(NamedTuple):
@@ -62,6 +66,8 @@ published_runs = sa.Table(
     sa.Column("lists_key", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("switched_at", UtcTime),
+    sa.Column("digest", sa.Text),  # of all that the run's tables hold; null if an older version loaded them
+    sa.Column("bytes", sa.BigInteger),  # on disk, indexes included; null likewise
 )
 held_back_runs = sa.Table(
     "held_back_runs",
@@ -114,7 +120,12 @@ stage_times = sa.Table(
     sa.Column("peak_mb", sa.Double),
 )
 
-_ID_TYPES: Mapping[IdType, type[sa.types.TypeEngine[Any]]] = {"BIGINT": sa.BigInteger, "TEXT": sa.Text}
+_ID_TYPES: Mapping[IdType, sa.types.TypeEngine[Any]] = {
+    "BIGINT": sa.BigInteger(),
+    "TEXT": sa.Text().with_variant(
+        sa.Text(collation="C"), "postgresql"
+    ),  # sorted by bytes, as everywhere here
+}
 
 
 def fixed_tables(ids: IdTypes) -> sa.MetaData:
@@ -124,6 +135,7 @@ def fixed_tables(ids: IdTypes) -> sa.MetaData:
         table.to_metadata(metadata)
     items_table(ids, metadata)
     rules_table(ids, metadata)
+    seen_since_table(ids, metadata)
     return metadata
 
 
@@ -135,6 +147,18 @@ def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
         sa.Column("item_id", _ID_TYPES[ids.item], primary_key=True, autoincrement=False),
         sa.Column("title", sa.Text),
         sa.Column("genres", sa.Text),
+    )
+
+
+def seen_since_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
+    """What users met since the lists were made, `seen_since`: applications write it, `login.sql` leaves it out."""
+    return sa.Table(
+        "seen_since",
+        metadata if metadata is not None else sa.MetaData(),
+        sa.Column("user_id", _ID_TYPES[ids.user], primary_key=True, autoincrement=False),
+        sa.Column("item_id", _ID_TYPES[ids.item], primary_key=True, autoincrement=False),
+        sa.Column("seen_at", UtcTime, nullable=False, server_default=sa.func.current_timestamp()),
+        sqlite_with_rowid=False,
     )
 
 
@@ -196,7 +220,43 @@ def run_table_name(kind: Kind, run: int) -> str:
 
 def run_table(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
     """One kind of list of one run, without the run_id that its view adds; clustered by primary key."""
+    return sa.Table(
+        run_table_name(kind, run),
+        sa.MetaData(),
+        *_columns(kind, ids),
+        sa.PrimaryKeyConstraint(*key_of(kind)),
+        sqlite_with_rowid=False,
+    )
 
+
+def key_of(kind: Kind) -> tuple[str, str]:
+    """The primary key of a run's table: whose list, and the place in it."""
+    owners: Mapping[Kind, str] = {
+        "recommendations": "user_id", "similar_items": "item_id", "fallback_recommendations": "segment",
+    }  # fmt: skip
+    return owners[kind], "rank"
+
+
+def by_run(kind: Kind) -> str:
+    """On PostgreSQL, the table of which those of the runs are partitions."""
+    return f"{kind}_by_run"
+
+
+def partitioned_table(kind: Kind, ids: IdTypes) -> sa.Table:
+    """`by_run`, for PostgreSQL: holds no rows itself."""
+    run_id = sa.Column("run_id", sa.BigInteger, nullable=False)
+    columns = (*_columns(kind, ids), run_id)
+    return sa.Table(by_run(kind), sa.MetaData(), *columns, postgresql_partition_by="list (run_id)")
+
+
+def partition(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
+    """A table to load and attach to `by_run`: without its key yet, and with the proof that it holds one run only."""
+    run_id = sa.Column("run_id", sa.BigInteger, nullable=False, server_default=sa.text(str(int(run))))
+    proof = sa.CheckConstraint(run_id == sa.literal_column(str(int(run))))
+    return sa.Table(run_table_name(kind, run), sa.MetaData(), *_columns(kind, ids), run_id, proof)
+
+
+def _columns(kind: Kind, ids: IdTypes) -> tuple[sa.Column[Any], ...]:
     def user_id(name: str) -> sa.Column[Any]:
         return sa.Column(name, _ID_TYPES[ids.user], nullable=False)
 
@@ -217,20 +277,13 @@ def run_table(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
         ),
         "similar_items": (item_id("item_id"), rank, item_id("similar_item_id"), score),
         "fallback_recommendations": (
-            sa.Column("segment", sa.Text, nullable=False),
+            sa.Column("segment", _ID_TYPES["TEXT"], nullable=False),
             rank,
             item_id("item_id"),
             score,
         ),
     }
-    own, second = columns[kind][0].name, columns[kind][1].name
-    return sa.Table(
-        run_table_name(kind, run),
-        sa.MetaData(),
-        *columns[kind],
-        sa.PrimaryKeyConstraint(own, second),
-        sqlite_with_rowid=False,
-    )
+    return columns[kind]
 
 
 def run_view(name: str, kind: Kind, run: int, ids: IdTypes, *, empty: bool = False) -> CreateView:

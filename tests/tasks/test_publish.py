@@ -6,10 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -18,31 +16,21 @@ import pytest
 from tasks.errors import NightError, UsageError
 from tasks.publish import publish, rollback
 from tasks.references import Lists
-from tasks.targets.base import Target
-from tasks.targets.registry import open_target
-from tests.tasks.published_lists import BIGINTS, OWNER, N, make_lists, read, write_lists
+from tests.tasks.published_lists import BIGINTS, N, make_lists, write_lists
+from tests.tasks.serving import Serving
 
 POINTS = (
-    "swept", "items", "block", "loaded", "indexed", "before_switch", "in_switch", "switched", "retained",
+    "swept", "items", "block", "loaded", "sealed", "before_switch", "in_switch", "switched", "retained",
 )  # fmt: skip
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tasks.publish", "tasks.targets.registry"])
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "recommendations.db"
-
-
-def url(database: Path) -> str:
-    return f"sqlite:///{database}"
-
-
-def publish_run(database: Path, run: int, *, keep_runs: int = 2, **options: object) -> bool:
+def publish_run(serving: Serving, run: int, *, keep_runs: int = 2, **options: object) -> bool:
     """Publish recognisable lists as run `run`, as a night would that began just now."""
-    folder = database.parent / f"lists-{run}"
+    folder = serving.folder / f"lists-{run}"
     lists = make_lists(folder, run) if not folder.exists() else reference(folder, run)
-    with open_target(url(database), owner=OWNER) as target:
+    with serving.opened() as target:
         target.claim(BIGINTS)
         options = {"expected_live": target.live_run(), **options}
         return publish(target, run, lists, keep_runs=keep_runs, **options).switched
@@ -52,104 +40,96 @@ def reference(folder: Path, run: int) -> Lists:
     return Lists(f"lists-of-{run}", folder, 30, 300, 200, 20, 40)
 
 
-def seen_by_readers(database: Path) -> int:
+def seen_by_readers(serving: Serving) -> int:
     """The run that a reader sees, after checking that all it sees is complete and of that run."""
-    con = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
-    con.execute("begin")
     sizes = {"recommendations": 300, "similar_items": 200, "fallback_recommendations": 20}
     runs = set()
-    for view, size in sizes.items():
-        rows = con.execute(f"select run_id, rank, score from {view}").fetchall()
-        assert len(rows) == size
-        assert all(score == run * 1000.0 - rank for run, rank, score in rows)
-        runs |= {run for run, _, _ in rows}
-    (live,) = con.execute("select run_id from active_run").fetchone()
+    with serving.application() as con:
+        con.execute("begin isolation level repeatable read" if serving.is_postgresql else "begin")
+        for view, size in sizes.items():
+            rows = con.execute(f"select run_id, rank, score from {view}").fetchall()
+            assert len(rows) == size
+            assert all(score == run * 1000.0 - rank for run, rank, score in rows)
+            runs |= {run for run, _, _ in rows}
+        (live,) = con.execute("select run_id from active_run").fetchone()
     assert runs == {live}
-    con.close()
     return live
 
 
-def tables_of_runs(database: Path) -> set[int]:
-    con = sqlite3.connect(database)
-    names = [name for (name,) in con.execute("select name from sqlite_master where type = 'table'")]
-    con.close()
-    return {int(name.rpartition("_")[2]) for name in names if name.rpartition("_")[2].isdigit()}
+def test_first_publication_shows_everything(serving: Serving) -> None:
+    assert publish_run(serving, 1)
+    assert seen_by_readers(serving) == 1
 
 
-def test_first_publication_shows_everything(database: Path) -> None:
-    assert publish_run(database, 1)
-    assert seen_by_readers(database) == 1
-
-
-def test_a_later_run_replaces_the_lists_and_retention_drops_the_oldest(database: Path) -> None:
+def test_a_later_run_replaces_the_lists_and_retention_drops_the_oldest(serving: Serving) -> None:
     for run in (1, 2, 3):
-        assert publish_run(database, run, keep_runs=2)
-        assert seen_by_readers(database) == run
-    assert tables_of_runs(database) == {2, 3}
+        assert publish_run(serving, run, keep_runs=2)
+        assert seen_by_readers(serving) == run
+    assert serving.runs_with_tables() == {2, 3}
 
 
-def test_publishing_the_live_run_again_changes_nothing(database: Path) -> None:
-    publish_run(database, 1)
-    assert publish_run(database, 1, expected_live=None)
-    assert seen_by_readers(database) == 1
+def test_publishing_the_live_run_again_changes_nothing(serving: Serving) -> None:
+    publish_run(serving, 1)
+    assert publish_run(serving, 1, expected_live=None)
+    assert seen_by_readers(serving) == 1
 
 
-def test_keep_one_run_leaves_nothing_to_roll_back_to(database: Path) -> None:
-    publish_run(database, 1, keep_runs=1)
-    publish_run(database, 2, keep_runs=1)
-    assert tables_of_runs(database) == {2}
-    assert read(database, "select count(*) from previous_recommendations") == [(0,)]
-    with opened(database) as target, pytest.raises(UsageError, match="No run older"):
+def test_keep_one_run_leaves_nothing_to_roll_back_to(serving: Serving) -> None:
+    publish_run(serving, 1, keep_runs=1)
+    publish_run(serving, 2, keep_runs=1)
+    assert serving.runs_with_tables() == {2}
+    assert serving.query("select count(*) from previous_recommendations") == [(0,)]
+    with serving.opened() as target, pytest.raises(UsageError, match="No run older"):
         rollback(target)
 
 
-def test_a_night_overtaken_by_another_does_not_switch(database: Path) -> None:
-    publish_run(database, 1)
-    publish_run(database, 3)
-    assert not publish_run(database, 2, expected_live=1)
-    assert seen_by_readers(database) == 3
-    assert tables_of_runs(database) == {1, 3}
+def test_a_night_overtaken_by_another_does_not_switch(serving: Serving) -> None:
+    publish_run(serving, 1)
+    publish_run(serving, 3)
+    assert not publish_run(serving, 2, expected_live=1)
+    assert seen_by_readers(serving) == 3
+    assert serving.runs_with_tables() == {1, 3}
 
 
-def test_a_night_overtaken_while_it_loads_does_not_switch_either(database: Path) -> None:
+def test_a_night_overtaken_while_it_loads_does_not_switch_either(serving: Serving) -> None:
     for run in (1, 2):
-        publish_run(database, run)
+        publish_run(serving, run)
 
     def roll_back_meanwhile(point: str) -> None:
         if point == "before_switch":
-            with opened(database) as target:
+            with serving.opened() as target:
                 rollback(target)
 
-    assert not publish_run(database, 3, at=roll_back_meanwhile)
-    assert seen_by_readers(database) == 1
-    assert tables_of_runs(database) == {1, 2}
+    assert not publish_run(serving, 3, at=roll_back_meanwhile)
+    assert seen_by_readers(serving) == 1
+    assert serving.runs_with_tables() == {1, 2}
 
 
-def test_force_switches_whatever_is_live(database: Path) -> None:
-    publish_run(database, 5)
-    assert publish_run(database, 4, expected_live=None, force=True)
-    assert seen_by_readers(database) == 4
+def test_force_switches_whatever_is_live(serving: Serving) -> None:
+    publish_run(serving, 5)
+    assert publish_run(serving, 4, expected_live=None, force=True)
+    assert seen_by_readers(serving) == 4
 
 
-def test_rollback_goes_to_the_run_before_and_holds_back_the_one_left(database: Path) -> None:
+def test_rollback_goes_to_the_run_before_and_holds_back_the_one_left(serving: Serving) -> None:
     for run in (1, 2, 3):
-        publish_run(database, run, keep_runs=5)
-    with opened(database) as target:
+        publish_run(serving, run, keep_runs=5)
+    with serving.opened() as target:
         assert rollback(target) == 2
         assert rollback(target) == 1
         assert target.held_back() == {2, 3}
-    assert seen_by_readers(database) == 1
-    assert not publish_run(database, 3), "a run rolled back by hand stays off"
-    assert publish_run(database, 3, force=True)
-    with opened(database) as target:
+    assert seen_by_readers(serving) == 1
+    assert not publish_run(serving, 3), "a run rolled back by hand stays off"
+    assert publish_run(serving, 3, force=True)
+    with serving.opened() as target:
         assert target.held_back() == {2}
-    assert seen_by_readers(database) == 3
+    assert seen_by_readers(serving) == 3
 
 
-def test_rollback_to_a_named_run_and_forward_again(database: Path) -> None:
+def test_rollback_to_a_named_run_and_forward_again(serving: Serving) -> None:
     for run in (1, 2, 3):
-        publish_run(database, run, keep_runs=5)
-    with opened(database) as target:
+        publish_run(serving, run, keep_runs=5)
+    with serving.opened() as target:
         assert rollback(target, 1) == 1
         assert rollback(target, 3) == 3
         assert target.held_back() == set()
@@ -157,27 +137,27 @@ def test_rollback_to_a_named_run_and_forward_again(database: Path) -> None:
             rollback(target, 3)
         with pytest.raises(UsageError, match="not kept"):
             rollback(target, 99)
-    assert seen_by_readers(database) == 3
+    assert seen_by_readers(serving) == 3
 
 
-def test_a_run_rolled_back_is_dropped_before_a_good_older_one(database: Path) -> None:
+def test_a_run_rolled_back_is_dropped_before_a_good_older_one(serving: Serving) -> None:
     for run in (1, 2):
-        publish_run(database, run, keep_runs=2)
-    with opened(database) as target:
+        publish_run(serving, run, keep_runs=2)
+    with serving.opened() as target:
         rollback(target)
-    publish_run(database, 3, keep_runs=2)
-    assert tables_of_runs(database) == {1, 3}
-    with opened(database) as target:
+    publish_run(serving, 3, keep_runs=2)
+    assert serving.runs_with_tables() == {1, 3}
+    with serving.opened() as target:
         assert target.held_back() == {2}, "remembered although its lists are gone"
 
 
-def test_nothing_published_cannot_be_rolled_back(database: Path) -> None:
-    with opened(database) as target, pytest.raises(UsageError, match="no lists"):
+def test_nothing_published_cannot_be_rolled_back(serving: Serving) -> None:
+    with serving.opened() as target, pytest.raises(UsageError, match="no lists"):
         rollback(target)
 
 
-def test_items_are_mended_and_added_but_never_removed(database: Path, tmp_path: Path) -> None:
-    publish_run(database, 1)
+def test_items_are_mended_and_added_but_never_removed(serving: Serving, tmp_path: Path) -> None:
+    publish_run(serving, 1)
     folder = tmp_path / "few"
     folder.mkdir()
     lists = write_lists(
@@ -187,41 +167,41 @@ def test_items_are_mended_and_added_but_never_removed(database: Path, tmp_path: 
         fallback_recommendations=[("all", 1, 1, 1.0)],
         items=[(1, "A better title", None), (999, "New", "Drama")],
     )
-    with opened(database) as target:
+    with serving.opened() as target:
         publish(target, 2, lists, expected_live=1, keep_runs=2)
-    assert read(database, "select count(*) from items") == [(41,)]
-    assert read(database, "select title, genres from items where item_id in (1, 2, 999)") == [
+    assert serving.query("select count(*) from items") == [(41,)]
+    assert serving.query("select title, genres from items where item_id in (1, 2, 999)") == [
         ("A better title", None), ("Film 2 (1952)", "Drama|Comedy"), ("New", "Drama"),
     ]  # fmt: skip
 
 
-def test_lists_that_do_not_add_up_are_not_switched_on(database: Path, tmp_path: Path) -> None:
-    publish_run(database, 1)
+def test_lists_that_do_not_add_up_are_not_switched_on(serving: Serving, tmp_path: Path) -> None:
+    publish_run(serving, 1)
     make_lists(tmp_path / "lists", 2)
     wrong = Lists("key", tmp_path / "lists", 30, 301, 200, 20, 40)
-    with opened(database) as target, pytest.raises(NightError, match="300 rows of recommendations"):
+    with serving.opened() as target, pytest.raises(NightError, match="300 rows of recommendations"):
         publish(target, 2, wrong, expected_live=1, keep_runs=2)
-    assert seen_by_readers(database) == 1
+    assert seen_by_readers(serving) == 1
 
 
-def test_previous_recommendations_follow_the_live_run(database: Path) -> None:
+def test_previous_recommendations_follow_the_live_run(serving: Serving) -> None:
     for run in (1, 2, 3):
-        publish_run(database, run, keep_runs=3)
-    assert read(database, "select distinct run_id from previous_recommendations") == [(2,)]
-    with opened(database) as target:
+        publish_run(serving, run, keep_runs=3)
+    assert serving.query("select distinct run_id from previous_recommendations") == [(2,)]
+    with serving.opened() as target:
         rollback(target)
-    assert read(database, "select distinct run_id from previous_recommendations") == [(1,)]
+    assert serving.query("select distinct run_id from previous_recommendations") == [(1,)]
 
 
 # -- killed -----------------------------------------------------------------------------------------------
 
 
-def publish_and_die(database: str, run: int, expected_live: int | None, point: str) -> None:
+def publish_and_die(serving: Serving, run: int, expected_live: int | None, point: str) -> None:
     def die(reached: str) -> None:
         if reached == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    publish_run(Path(database), run, expected_live=expected_live, at=die)
+    publish_run(serving, run, expected_live=expected_live, at=die)
 
 
 def run_child(target: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -230,83 +210,96 @@ def run_child(target: Callable[..., None], *arguments: object) -> multiprocessin
     return child
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("serving", "point"),
+    [
+        *((kind, point) for kind in ("sqlite", "postgresql") for point in POINTS),
+        *(("postgresql", point) for point in ("keyed", "attached")),
+    ],
+    indirect=["serving"],
+)
 def test_killed_at_a_point_readers_see_one_complete_run_and_the_next_night_cleans_up(
-    database: Path, point: str
+    serving: Serving, point: str
 ) -> None:
     for run in (1, 2):
-        publish_run(database, run, keep_runs=2)
-    child = run_child(publish_and_die, str(database), 3, 2, point)
+        publish_run(serving, run, keep_runs=2)
+    child = run_child(publish_and_die, serving, 3, 2, point)
     child.join(20)
     assert child.exitcode == -signal.SIGKILL
-    assert seen_by_readers(database) == (3 if point in {"switched", "retained"} else 2)
-    assert publish_run(database, 3, expected_live=2), "the killed night, resumed"
-    assert seen_by_readers(database) == 3
-    assert tables_of_runs(database) == {2, 3}
+    assert seen_by_readers(serving) == (3 if point in {"switched", "retained"} else 2)
+    assert publish_run(serving, 3, expected_live=2), "the killed night, resumed"
+    assert seen_by_readers(serving) == 3
+    assert serving.runs_with_tables() == {2, 3}
+    assert serving.leftovers() == []
 
 
 @pytest.mark.parametrize("point", ["block", "loaded", "before_switch"])
-def test_killed_and_never_resumed_leaves_nothing_to_the_next_run(database: Path, point: str) -> None:
-    publish_run(database, 1)
-    run_child(publish_and_die, str(database), 2, 1, point).join(20)
-    assert publish_run(database, 3)
-    assert seen_by_readers(database) == 3
-    assert tables_of_runs(database) == {1, 3}
+def test_killed_and_never_resumed_leaves_nothing_to_the_next_run(serving: Serving, point: str) -> None:
+    publish_run(serving, 1)
+    run_child(publish_and_die, serving, 2, 1, point).join(20)
+    assert publish_run(serving, 3)
+    assert seen_by_readers(serving) == 3
+    assert serving.runs_with_tables() == {1, 3}
 
 
-def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follows(database: Path) -> None:
-    publish_run(database, 1)
-    run_child(publish_and_die, str(database), 2, 1, "switched").join(20)
-    assert publish_run(database, 3, keep_runs=3)
-    assert seen_by_readers(database) == 3
-    with opened(database) as target:
+def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follows(serving: Serving) -> None:
+    publish_run(serving, 1)
+    run_child(publish_and_die, serving, 2, 1, "switched").join(20)
+    assert publish_run(serving, 3, keep_runs=3)
+    assert seen_by_readers(serving) == 3
+    with serving.opened() as target:
         assert [(run.run_id, run.switched) for run in target.published_runs()] == [
             (3, True), (2, True), (1, True),
         ]  # fmt: skip
         assert rollback(target) == 2
-    assert seen_by_readers(database) == 2
+    assert seen_by_readers(serving) == 2
 
 
-def publish_now(database: str, run: int, expected_live: int) -> None:
-    publish_run(Path(database), run, expected_live=expected_live)
+def publish_now(serving: Serving, run: int, expected_live: int) -> None:
+    publish_run(serving, run, expected_live=expected_live)
 
 
 @pytest.mark.slow
-def test_killed_at_200_random_instants(database: Path) -> None:
-    publish_run(database, 1)
-    make_lists(database.parent / "lists-2", 2)
+def test_killed_at_200_random_instants(serving: Serving) -> None:
+    publish_run(serving, 1)
+    make_lists(serving.folder / "lists-2", 2)
     started = time.monotonic()
-    child = run_child(publish_now, str(database), 2, 1)
+    child = run_child(publish_now, serving, 2, 1)
     child.join(20)
     usual = time.monotonic() - started
     live, run, instants, killed = 2, 2, random.Random(5), 0
     while killed < 200:
         run += 1
         assert run < 800, "too few of the children were still at work when they were killed"
-        make_lists(database.parent / f"lists-{run}", run)
-        child = run_child(publish_now, str(database), run, live)
+        make_lists(serving.folder / f"lists-{run}", run)
+        child = run_child(publish_now, serving, run, live)
         child.join(instants.uniform(0, usual))
         child.kill()
         child.join(20)
         killed += child.exitcode != 0
-        now = seen_by_readers(database)
+        now = seen_by_readers(serving)
         assert now in {live, run}
         live = now
-    assert publish_run(database, run + 1)
-    assert len(tables_of_runs(database)) == 2
+    assert publish_run(serving, run + 1)
+    assert len(serving.runs_with_tables()) == 2
+    assert serving.leftovers() == []
 
 
 # -- read meanwhile ---------------------------------------------------------------------------------------
 
 
-def read_lists(database: str, started: Event, stop: Event, answers: multiprocessing.Queue) -> None:
+def read_lists(serving: Serving, started: Event, stop: Event, answers: multiprocessing.Queue) -> None:
     """Read one list after another, as logins would; report how many, from which runs, and the slowest."""
-    con = sqlite3.connect(f"{Path(database).as_uri()}?mode=ro", uri=True)
+    with serving.application() as con:
+        answers.put(reads_of(con, serving.mark(), started, stop))
+
+
+def reads_of(con, mark: str, started: Event, stop: Event) -> tuple:
     reads, runs, slowest, bad = 0, set(), 0.0, []
+    query = f"select run_id, rank, score from recommendations where user_id = {mark} order by rank"
     while not stop.is_set() or not reads:
         begun = time.perf_counter()
         user = reads % 30 + 1
-        query = "select run_id, rank, score from recommendations where user_id = ? order by rank"
         rows = con.execute(query, (user,)).fetchall()
         slowest = max(slowest, time.perf_counter() - begun)
         seen = {run for run, _, _ in rows}
@@ -316,27 +309,26 @@ def read_lists(database: str, started: Event, stop: Event, answers: multiprocess
         runs |= seen
         reads += 1
         started.set()
-    answers.put((reads, runs, slowest, bad))
+    return reads, runs, slowest, bad
 
 
-def test_readers_always_get_a_full_list_from_one_run(database: Path) -> None:
-    publish_run(database, 1)
-    started, stop, answers = processes.Event(), processes.Event(), processes.Queue()
-    reader = run_child(read_lists, str(database), started, stop, answers)
-    assert started.wait(20)
-    for run in range(2, 12):
-        publish_run(database, run, keep_runs=3)
+def test_readers_always_get_a_full_list_from_one_run(serving: Serving) -> None:
+    publish_run(serving, 1)
+    stop, answers = processes.Event(), processes.Queue()
+    begun = [processes.Event() for _ in range(2)]
+    readers = [run_child(read_lists, serving, started, stop, answers) for started in begun]
+    assert all(started.wait(20) for started in begun)
+    for run in range(2, 22):
+        publish_run(serving, run, keep_runs=3)
         if run % 3 == 0:
-            with opened(database) as target:
+            with serving.opened() as target:
                 rollback(target)
     stop.set()
-    reads, runs, slowest, bad = answers.get(timeout=20)
-    reader.join(20)
-    assert not bad
-    assert reads > 100
-    assert len(runs) > 3
-    assert slowest < 0.25
-
-
-def opened(database: Path) -> AbstractContextManager[Target]:
-    return open_target(url(database), owner=OWNER)
+    for _ in readers:
+        reads, runs, slowest, bad = answers.get(timeout=20)
+        assert not bad
+        assert reads > 100
+        assert len(runs) > 3
+        assert slowest < 0.25
+    for reader in readers:
+        reader.join(20)

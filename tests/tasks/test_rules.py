@@ -14,6 +14,7 @@ import pytest
 from tasks.rules import Rule, by_index, warn_of_idle
 from tasks.targets.base import Target
 from tasks.targets.registry import open_target
+from tasks.targets.tables import SCHEMA_VERSION
 from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS
 
 CHRISTMAS = date(2026, 12, 25)
@@ -180,17 +181,16 @@ def test_ids_may_be_text(tmp_path: Path) -> None:
         assert target.item_rules(CHRISTMAS) == (Rule("block", "007", None, None),)
 
 
-def test_a_database_from_before_there_were_rules_gets_the_table_at_the_next_claim(database: Path) -> None:
+def test_a_database_from_before_there_were_rules_gets_the_table_when_it_is_opened(database: Path) -> None:
     con = sqlite3.connect(database)
     con.executescript("drop table item_rules; update schema_version set version = 1;")
     con.close()
     with open_target(f"sqlite:///{database}", owner=OWNER) as target:
         assert target.item_rules(CHRISTMAS) == ()
-        target.claim(BIGINTS)
         edit(database, "(rule, item_id) values ('block', 1)")
         assert len(target.item_rules(CHRISTMAS)) == 1
     con = sqlite3.connect(database)
-    assert con.execute("select version from schema_version").fetchall() == [(2,)]
+    assert con.execute("select version from schema_version").fetchall() == [(SCHEMA_VERSION,)]
     con.close()
 
 

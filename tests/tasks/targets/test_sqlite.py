@@ -7,19 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from tasks.errors import NightError, TransientError, UsageError
+from tasks.errors import NightError, TransientError
 from tasks.publish import publish
-from tasks.targets import base
 from tasks.targets.registry import open_target, read_target
 from tasks.targets.sqlite import SQLiteTarget
 from tasks.targets.tables import run_table_name
-from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS, make_lists
+from tests.tasks.published_lists import BIGINTS, OWNER, make_lists
 
 
 @pytest.fixture
@@ -28,125 +26,6 @@ def database(tmp_path: Path) -> Path:
     with open_target(f"sqlite:///{path}", owner=OWNER) as target:
         target.claim(BIGINTS)
     return path
-
-
-def test_before_the_claim_nothing_is_there(tmp_path: Path) -> None:
-    with open_target(f"sqlite:///{tmp_path}/lists.db", owner=OWNER) as target:
-        assert not target.claimed
-        assert target.live_run() is None
-        assert target.held_back() == set()
-        assert target.published_runs() == ()
-
-
-def test_claiming_twice_is_claiming_once(database: Path) -> None:
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        target.claim(BIGINTS)
-        assert target.ids == BIGINTS
-
-
-def test_another_owner_is_refused_at_once(database: Path) -> None:
-    address = f"sqlite:///{database}"
-    with pytest.raises(UsageError, match="belongs to another home"), open_target(address, owner="other"):
-        pass
-
-
-def test_a_reader_need_not_be_the_owner(database: Path) -> None:
-    with read_target(f"sqlite:///{database}") as target:
-        assert target.live_run() is None
-
-
-def test_other_id_types_are_refused(database: Path) -> None:
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        with pytest.raises(UsageError, match="made for BIGINT user ids"):
-            target.claim(TEXTS)
-        assert target.ids == BIGINTS
-
-
-def test_the_tops_of_the_live_lists(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_ROWS_AT_ONCE", 7)
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        assert target.live_tops(3) is None
-        for run in (1, 2):
-            publish(
-                target,
-                run,
-                make_lists(tmp_path / str(run), run),
-                expected_live=target.live_run(),
-                keep_runs=2,
-            )
-        tops = target.live_tops(3)
-    assert tops is not None
-    assert tops.to_pylist() == [
-        {"user_id": user, "item_id": (user + rank + 2) % 40 + 1}
-        for user in range(1, 31)
-        for rank in (1, 2, 3)
-    ]
-
-
-def test_a_newer_schema_is_refused(database: Path) -> None:
-    with sqlite3.connect(database) as con:
-        con.execute("update schema_version set version = 99")
-    con.close()
-    with pytest.raises(UsageError, match="newer"), open_target(f"sqlite:///{database}", owner=OWNER):
-        pass
-
-
-@pytest.mark.parametrize("table", ["items", "recommendations", "schema_version"])
-def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Path, table: str) -> None:
-    path = tmp_path / "shop.db"
-    with sqlite3.connect(path) as con:
-        con.execute(f"create table {table} (price real)")
-    con.close()
-    with (
-        pytest.raises(UsageError, match=f"has a table '{table}' that nightly-recs did not make"),
-        open_target(f"sqlite:///{path}", owner=OWNER) as target,
-    ):
-        target.claim(BIGINTS)
-    con = sqlite3.connect(path)
-    assert con.execute("select name from sqlite_master").fetchall() == [(table,)]
-    con.close()
-
-
-def test_mirrors_are_upserted_and_replaced(database: Path) -> None:
-    began = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        target.record_run({"run_id": 5, "started_at": began, "status": "running"})
-        target.record_run(
-            {
-                "run_id": 5,
-                "started_at": "2026-11-02T04:00:00+01:00",
-                "status": "published",
-                "rows": 9,
-                "as_of": None,
-            }
-        )
-        for value in (0.1, 0.2):
-            row = {
-                "model": "als",
-                "half": "report",
-                "segment": "all",
-                "metric": "ndcg",
-                "k": 10,
-                "value": value,
-            }
-            target.record_metrics(5, [row, row | {"k": 20}])
-            target.record_checks(5, [{"check": "rows", "value": value, "limit": 1.0, "passed": True}])
-            target.record_stage_times(5, [{"stage": "fit", "model": "als", "seconds": value, "peak_mb": 1.0}])
-        target.record_checks(6, [])
-    con = sqlite3.connect(database)
-    assert con.execute("select run_id, started_at, status, rows from pipeline_runs").fetchall() == [
-        (5, "2026-11-02 03:00:00.000000", "published", 9)
-    ]
-    assert con.execute("select k, value, ci_low from model_metrics order by k").fetchall() == [
-        (10, 0.2, None), (20, 0.2, None),
-    ]  # fmt: skip
-    assert con.execute('select "check", value, "limit", passed from run_checks').fetchall() == [
-        ("rows", 0.2, 1.0, 1)
-    ]
-    assert con.execute("select stage, model, seconds, peak_mb from stage_times").fetchall() == [
-        ("fit", "als", 0.2, 1)
-    ]
-    con.close()
 
 
 # -- what goes wrong outside ------------------------------------------------------------------------------

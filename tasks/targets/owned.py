@@ -1,0 +1,166 @@
+"""A database that belongs to one home: its stamp, its schema, and transactions whose errors are told plainly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from tasks.errors import NightError, UsageError
+from tasks.targets import tables
+from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes
+
+
+class OwnedDatabase(ABC):
+    """The schema in it is made by the first `claim`, and brought up to date whenever its owner opens it.
+
+    Attributes:
+        engine: connections in which transactions begin and end only where `read` and `write` say so.
+        place: where it is, for people; never holds a password.
+        owner: the home that opens it, None for who only reads.
+    """
+
+    def __init__(self, engine: sa.Engine, *, place: str, owner: str | None) -> None:
+        self.engine = engine
+        self.place = place
+        self.owner = owner
+        sa.event.listen(engine, "handle_error", self._translate)
+        self._ids = self._stamped_ids()
+
+    # -- one per kind of database ---------------------------------------------------------------------
+
+    @abstractmethod
+    def explain(self, error: BaseException) -> NightError | None:
+        """The clear sentence behind a driver's error; None where the error is a bug of ours."""
+
+    def create_views(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
+        """Make what `show` does not make anew each time."""
+
+    def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
+        """What else a new or upgraded schema wants; may be called again."""
+
+    # -- whose it is ----------------------------------------------------------------------------------
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the schema exists: true from the first `claim` on."""
+        return self._ids is not None
+
+    @property
+    def ids(self) -> IdTypes:
+        """The types of user and item ids, fixed at the first claim."""
+        if self._ids is None:
+            raise UsageError(f"There are no lists in {self.place} yet.", "Publish some with: recs run")
+        return self._ids
+
+    def claim(self, ids: IdTypes) -> None:
+        """Create the schema at first use; later only check that it is still the same home with the same ids.
+
+        Raises:
+            UsageError: it is another home's, holds other ids, tables not ours, or a newer schema.
+        """
+        if self._ids is None:
+            self._create_schema(ids)
+            return
+        if self._ids != ids:
+            mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self._ids))
+            raise UsageError(
+                f"{self.place} was made for {theirs}, but tonight's data has {mine}.",
+                "Set data.user_id and data.item_id to the first night's types, or publish to a new database.",
+            )
+
+    def _upgrade(self, ids: IdTypes) -> None:
+        """Bring the schema of an older version to today's in one transaction; no list changes, and no reader waits."""
+        stamp, schema = tables.schema_version, tables.fixed_tables(ids)
+        with self.write() as con:
+            con.execute(sa.select(stamp.c.version).with_for_update())  # one upgrade at a time
+            schema.create_all(con)
+            inspector = sa.inspect(con)
+            for table in schema.sorted_tables:
+                there = {column["name"] for column in inspector.get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in there:
+                        definition = sa.schema.CreateColumn(column).compile(dialect=con.dialect)
+                        con.exec_driver_sql(f"alter table {table.name} add column {definition}")
+            self.finish_schema(con, ids)
+            con.execute(stamp.update().values(version=SCHEMA_VERSION))
+
+    def _create_schema(self, ids: IdTypes) -> None:
+        schema = tables.fixed_tables(ids)
+        with self.write() as con:
+            taken = sorted({*schema.tables, *KINDS, *map(tables.by_run, KINDS)} & self._names(con))
+            if taken:
+                raise self._not_ours(taken[0])
+            schema.create_all(con)
+            con.execute(
+                tables.schema_version.insert().values(
+                    version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
+                )
+            )
+            con.execute(tables.active_run.insert().values(run_id=None))
+            self.create_views(con, ids)
+            self.finish_schema(con, ids)
+        self._ids = ids
+
+    def _stamped_ids(self) -> IdTypes | None:
+        """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""
+        stamp = tables.schema_version
+        with self.read() as con:
+            inspector = sa.inspect(con)
+            if not inspector.has_table(stamp.name):
+                return None
+            if not {*stamp.c.keys()} <= {column["name"] for column in inspector.get_columns(stamp.name)}:
+                raise self._not_ours(stamp.name)
+            found = con.execute(sa.select(stamp)).one()
+        if found.version > SCHEMA_VERSION:
+            raise UsageError(
+                f"{self.place} was made by a newer nightly-recs (its schema is {found.version}, "
+                f"this one knows {SCHEMA_VERSION}).",
+                "Upgrade nightly-recs, or publish to a new database.",
+            )
+        if self.owner is not None and found.owner != self.owner:
+            raise UsageError(
+                f"{self.place} belongs to another home ({found.owner}), not to this one ({self.owner}).",
+                "Give each home a serving database of its own: RECS_PUBLISH__URL.",
+            )
+        ids = IdTypes(found.user_id_type, found.item_id_type)
+        if found.version < SCHEMA_VERSION:
+            if self.owner is None:
+                raise UsageError(
+                    f"{self.place} was made by an older nightly-recs (its schema is {found.version}, this one's "
+                    f"{SCHEMA_VERSION}).",
+                    "The next recs run upgrades it, and recs prune does so at once; its lists stay.",
+                )
+            self._upgrade(ids)
+        return ids
+
+    # -- transactions ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent view of the database."""
+        with self.engine.connect() as con, con.begin():
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction that writes: all of it happens, or nothing."""
+        with self.engine.connect().execution_options(writes=True) as con, con.begin():
+            yield con
+
+    def _not_ours(self, table: str) -> UsageError:
+        return UsageError(
+            f"{self.place} has a table {table!r} that nightly-recs did not make.",
+            "Publish to a database of its own: RECS_PUBLISH__URL.",
+        )
+
+    def _names(self, con: sa.Connection) -> set[str]:
+        inspector = sa.inspect(con)
+        return {*inspector.get_table_names(), *inspector.get_view_names()}
+
+    def _translate(self, context: sa.ExceptionContext) -> None:
+        explained = self.explain(context.original_exception)
+        if explained is not None:
+            raise explained from context.original_exception

@@ -1,0 +1,287 @@
+"""PostgreSQL as the serving database: a partition per run and kind, and one row that says which run is live.
+
+A run is loaded into plain tables that nobody reads, indexed, and attached as partitions; then one UPDATE switches all
+readers. Nothing that readers touch is ever locked against them: not the views, which never change, and not the
+partitioned tables, from which old runs are detached concurrently before they are dropped. One night at a time
+publishes: it holds an advisory lock, and switches by the very session that holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
+
+from tasks.errors import LockedError, NightError, TransientError
+from tasks.targets import tables
+from tasks.targets.ahead import ahead
+from tasks.targets.base import At, Row, Target, arrow_schema
+from tasks.targets.binary_copy import HEADER, TRAILER, encoded
+from tasks.targets.postgresql_errors import explanation
+from tasks.targets.tables import KINDS, IdTypes, Kind
+from tasks.warehouse import SQL
+
+log = logging.getLogger(__name__)
+
+_CONNECT = {
+    "connect_timeout": 10,  # s
+    "keepalives_idle": 30,  # s: a firewall forgets a connection that is silent during a long index build
+    "application_name": "nightly-recs",
+}
+_LOCK = sa.select(
+    sa.func.pg_try_advisory_lock(sa.func.hashtext("nightly-recs"), sa.func.hashtext(sa.func.current_schema()))
+)
+_FUNCTION = "serving/postgresql/login_function.sql"
+
+
+class PostgreSQLTarget(Target):
+    """One schema of a PostgreSQL database, version 14 or later: the first of the connection's search_path."""
+
+    scheme = "postgresql"
+    patience = 30.0
+    """Seconds to wait for transactions of others that are in the way."""
+
+    _holder: sa.Connection | None = None
+    _holder_pid = 0
+
+    @classmethod
+    def connect(cls, url: sa.URL, *, owner: str | None) -> PostgreSQLTarget:
+        """Connect to the server.
+
+        Raises:
+            TransientError: it cannot be reached.
+            NightError: it refuses.
+        """
+        engine = sa.create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args=_CONNECT,
+            pool_pre_ping=True,  # a night may leave it silent for hours
+            hide_parameters=True,
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def be_patient(con: psycopg.Connection, _: object) -> None:
+            con.execute(f"set lock_timeout = {int(1000 * cls.patience)}")
+            con.commit()
+
+        host = url.host or url.query.get("host") or "localhost"
+        port = f":{url.port}" if url.port else ""
+        return cls(engine, place=f"postgresql://{host}{port}/{url.database or ''}", owner=owner)
+
+    def explain(self, error: BaseException) -> NightError | None:
+        """The clear sentence behind a PostgreSQL error; transient where another try may succeed."""
+        return explanation(error, self.place) if isinstance(error, psycopg.Error) else None
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent view of the database, also over several statements."""
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as con, con.begin():
+            yield con
+
+    # -- schema -----------------------------------------------------------------------------------------
+
+    def create_views(self, con: sa.Connection, ids: IdTypes) -> None:
+        """Make the partitioned tables, without a partition, and the views on them."""
+        for kind in KINDS:
+            con.execute(sa.schema.CreateTable(tables.partitioned_table(kind, ids)))
+        _run(con, _read("serving/postgresql/views.sql"))
+
+    def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:
+        """Make the login function, and a role for readers where this role may make one."""
+        body = _read("serving/login.sql")
+        for place, name in enumerate(("user", "n", "segment"), start=1):
+            body = body.replace(f":{name}", f"${place}")
+        kinds = {"user_type": sql.SQL(ids.user), "item_type": sql.SQL(ids.item), "body": sql.SQL(body)}
+        _run(con, _filled(_read(_FUNCTION), **kinds))
+        _run(con, _read("serving/postgresql/reader.sql"))
+        _run(
+            con, "analyze active_run, seen_since"
+        )  # of so few rows nobody else ever does, and planners guess thousands
+        if not con.scalar(sa.text("select count(*) from pg_roles where rolname = 'recs_reader'")):
+            log.warning(
+                "There is no role recs_reader in %s, and this one may not make it. Who may: "
+                "create role recs_reader; docs/serving.md says what to grant.", self.place,
+            )  # fmt: skip
+
+    # -- publication ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Inside, nobody else publishes to this schema, and `switch` works only while that is sure.
+
+        Raises:
+            LockedError: somebody else does.
+        """
+        with self.engine.connect() as holder:
+            if not holder.scalar(_LOCK):
+                raise LockedError(
+                    f"Another night is publishing to {self.place}.",
+                    "Wait for it, or stop it; then run again.",
+                )
+            self._holder, self._holder_pid = holder, _session(holder)
+            holder.commit()
+            try:
+                yield
+            finally:
+                self._holder = None
+                holder.invalidate()  # ends the session, whatever it is doing: the lock is free
+
+    @contextmanager
+    def switching(self) -> Iterator[sa.Connection]:
+        """The transaction of a switch; while publishing, that of the session that holds the lock."""
+        if self._holder is None:
+            with self.write() as con:
+                yield con
+            return
+        with self._holder.begin():
+            if _session(self._holder) != self._holder_pid:
+                raise TransientError(
+                    f"The connection to {self.place} was lost, and with it the right to publish.",
+                    "Run again: the night goes on where it stopped. The live lists are untouched.",
+                )
+            yield self._holder
+
+    def create_run(self, run: int) -> None:
+        """Make the empty tables of a run, replacing those of a load that was cut short."""
+        self.remove_tables(run)
+        with self.write() as con:
+            for kind in KINDS:
+                con.execute(sa.schema.CreateTable(tables.partition(kind, run, self.ids)))
+
+    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
+        """Append blocks, each in its own transaction; all of them reach the disk with the next one that waits."""
+        table = tables.run_table(kind, run, self.ids)
+        for rows in ahead(_encoded(table, blocks)):
+            with self.write() as con:
+                con.exec_driver_sql("set local synchronous_commit = off")
+                self._copy(con, table, rows)
+            at("block")
+
+    def finish_load(self, run: int, at: At) -> None:
+        """Build the primary keys, gather statistics, attach. No reader waits for any of it."""
+        for kind in KINDS:
+            table, key = tables.run_table_name(kind, run), list(tables.key_of(kind))
+            with self.write() as con:
+                con.exec_driver_sql("set local maintenance_work_mem = '256MB'")
+                con.exec_driver_sql(_filled("alter table {t} add primary key ({key})", t=table, key=key))
+            self._alone("analyze {table}", table=table)
+        at("keyed")
+        with self.write() as con:
+            for kind in KINDS:
+                names = {"parent": tables.by_run(kind), "table": tables.run_table_name(kind, run), "run": run}
+                attach = "alter table {parent} attach partition {table} for values in ({run})"
+                con.exec_driver_sql(_filled(attach, **names))
+        at("attached")
+
+    def size(self, run: int) -> int:
+        """Bytes on disk of a run's tables, indexes included."""
+        names = [tables.run_table_name(kind, run) for kind in KINDS]
+        sizes = "select sum(pg_total_relation_size(to_regclass(quote_ident(name)))) from unnest(%s::text[]) as name"
+        with self.read() as con:
+            return int(con.exec_driver_sql(sizes, (names,)).scalar() or 0)
+
+    def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
+        """Add new items and mend changed ones; unchanged rows are not written again."""
+        items = tables.items_table(self.ids)
+        new = items.to_metadata(sa.MetaData(), name="new_items")
+        insert = postgresql.insert(items).from_select(items.c.keys(), sa.select(new))
+        mended = {name: insert.excluded[name] for name in ("title", "genres")}
+        changed = sa.or_(*(items.c[name].is_distinct_from(value) for name, value in mended.items()))
+        mend = insert.on_conflict_do_update(index_elements=["item_id"], set_=mended, where=changed)
+        for rows in _encoded(items, blocks):
+            with self.write() as con:
+                con.exec_driver_sql("create temporary table new_items (like items) on commit drop")
+                self._copy(con, new, rows)
+                con.execute(mend)
+
+    def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
+        """Insert a row, or update the one with its primary key."""
+        insert = postgresql.insert(table).values(row)
+        new = {column.name: insert.excluded[column.name] for column in table.c}
+        con.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=new))
+
+    def show(self, con: sa.Connection, live: int, previous: int | None, at: At) -> None:  # noqa: ARG002
+        """Nothing more: the views follow the pointer."""
+        at("in_switch")
+
+    def remove_tables(self, run: int) -> None:
+        """Detach and drop the tables of a run, once the transactions that read them have ended.
+
+        Raises:
+            TransientError: one of them has not ended in time; another call goes on where this one stopped.
+        """
+        for kind in KINDS:
+            names = {"parent": tables.by_run(kind), "table": tables.run_table_name(kind, run)}
+            pending = self._is_detaching(names["table"])
+            if pending is not None:
+                how = "finalize" if pending else "concurrently"
+                self._alone(f"alter table {{parent}} detach partition {{table}} {how}", **names)
+            self._alone("drop table if exists {table}", **names)
+
+    # -- statements -------------------------------------------------------------------------------------
+
+    def _is_detaching(self, table: str) -> bool | None:
+        """Whether a partition is half detached; None for a table that is no partition, or is not there."""
+        found = "select inhdetachpending from pg_inherits where inhrelid = to_regclass(quote_ident(%s))"
+        with self.read() as con:
+            pending: bool | None = con.exec_driver_sql(found, (table,)).scalar()
+        return pending
+
+    def _copy(self, con: sa.Connection, table: sa.Table, rows: memoryview) -> None:
+        names = {"table": table.name, "columns": table.c.keys()}
+        driver: Any = con.connection.driver_connection
+        try:
+            with (
+                driver.cursor() as cursor,
+                cursor.copy(_filled("copy {table} ({columns}) from stdin (format binary)", **names)) as copy,
+            ):
+                copy.write(HEADER)
+                copy.write(rows)
+                copy.write(TRAILER)
+        except psycopg.Error as error:  # SQLAlchemy does not see what goes past it
+            raise self.explain(error) or error from error
+
+    def _alone(self, template: str, **names: Any) -> None:
+        """Run a statement outside any transaction; one that waits for others gives up after `patience`."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as con:
+            con.exec_driver_sql(_filled(template, **names))
+
+
+def _encoded(table: sa.Table, blocks: Iterable[pa.RecordBatch]) -> Iterator[memoryview]:
+    """Blocks as the bytes of a COPY into the columns of `table`, in their types."""
+    names, schema = table.c.keys(), arrow_schema(table)
+    for block in blocks:
+        yield encoded(block.select(names).cast(schema))
+
+
+def _session(con: sa.Connection) -> int:
+    return con.scalar(sa.select(sa.func.pg_backend_pid())) or 0
+
+
+def _read(file: str) -> str:
+    return (SQL / file).read_text(encoding="utf-8")
+
+
+def _run(con: sa.Connection, script: str) -> None:
+    """Run statements that have no parameters, even where a % looks like one."""
+    con.execution_options(no_parameters=True).exec_driver_sql(script)
+
+
+def _filled(template: str, **names: Any) -> str:
+    """A statement with what cannot be a parameter: names, quoted, lists of names, and integers."""
+
+    def part(value: Any) -> sql.Composable:
+        if isinstance(value, sql.Composable):
+            return value
+        if isinstance(value, int):
+            return sql.Literal(value)
+        return sql.SQL(", ").join(map(sql.Identifier, [value] if isinstance(value, str) else value))
+
+    return sql.SQL(template).format(**{name: part(value) for name, value in names.items()}).as_string(None)

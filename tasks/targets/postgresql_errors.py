@@ -1,0 +1,98 @@
+"""What PostgreSQL's errors mean to an operator. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+from __future__ import annotations
+
+import psycopg
+
+from tasks.errors import NightError, TransientError, UsageError
+
+_STAY = "The live lists are untouched."
+
+_EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = (
+    (
+        ("53100",),
+        NightError,
+        "The disk of {place} is full.",
+        f"Free some space there, or lower publish.keep_runs, then run again. {_STAY}",
+    ),
+    (
+        ("53300",),
+        TransientError,
+        "{place} has no connection left to give.",
+        "End some of its sessions or raise max_connections, then run again.",
+    ),
+    (("53",), NightError, "{place} ran out of resources: {said}.", f"Mend it there, then run again. {_STAY}"),
+    (
+        ("28",),
+        NightError,
+        "{place} refuses the user or the password.",
+        "Mend RECS_PUBLISH__URL, or the server's pg_hba.conf.",
+    ),
+    (
+        ("3D000",),
+        NightError,
+        "{place} does not exist: {said}.",
+        "Make it (createdb), or mend RECS_PUBLISH__URL.",
+    ),
+    (
+        ("3F000",),
+        NightError,
+        "{place} has no schema to publish to: {said}.",
+        "Make one (create schema …), or mend the search_path in RECS_PUBLISH__URL.",
+    ),
+    (
+        ("42501",),
+        NightError,
+        "The role that publishes to {place} lacks a right: {said}.",
+        f"Grant it: docs/serving.md lists what it needs. {_STAY}",
+    ),
+    (
+        ("25006",),
+        NightError,
+        "{place} is read-only.",
+        "Is it a standby? Publish to the primary: RECS_PUBLISH__URL.",
+    ),
+    (
+        ("55P03", "57014"),
+        TransientError,
+        "Somebody's transaction in {place} has been in the way for too long.",
+        "pg_stat_activity shows who has one open; end it, then run again.",
+    ),
+    (
+        ("55000",),
+        TransientError,
+        "{place} is not ready for that: {said}.",
+        "Run again; what a killed night left is removed first.",
+    ),
+    (("40",), TransientError, "Another transaction in {place} was in the way.", "Run again."),
+    (
+        ("57P", "08"),
+        TransientError,
+        "{place} closed the connection: {said}.",
+        f"Run again when the server is up: the night goes on where it stopped. {_STAY}",
+    ),
+    (
+        ("58", "XX001", "XX002"),
+        NightError,
+        "{place} reports a fault of its disk or its files: {said}.",
+        f"Look at the server's log. {_STAY}",
+    ),
+)
+
+
+def explanation(error: psycopg.Error, place: str) -> NightError | None:
+    """The clear sentence behind an error; None where it is a bug of ours."""
+    said = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
+    for codes, kind, sentence, hint in _EXPLANATIONS:
+        if (error.sqlstate or "").startswith(codes):
+            return kind(sentence.format(place=place, said=said), hint)
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:  # from this side of the wire
+        return TransientError(
+            f"{place} cannot be reached, or has closed the connection: {said}.",
+            f"Check that the server runs and that RECS_PUBLISH__URL is right, then run again. {_STAY}",
+        )
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None and "connection option" in said:
+        return UsageError(
+            "The publication address has a part that PostgreSQL does not know.", f"It says: {said}."
+        )
+    return None

@@ -1,0 +1,124 @@
+"""Whole nights that publish to PostgreSQL, and every command that looks at the lists there."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows import cli
+from tasks.configure import load_settings
+from tasks.home import Home, open_home
+from tasks.lifecycle import Outcome, run_night
+from tasks.progress import Nobody
+from tests.flows.conftest import SETTINGS, RunNight
+from tests.flows.plain_night import whole_night
+from tests.flows.test_cli import invoke
+from tests.tasks.postgres_server import new_schema
+from tests.tasks.serving import Serving
+
+PASSWORD = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def serving(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serving:
+    """A schema whose address holds a password, and is where nights publish to."""
+    url = new_schema(postgres).replace("postgres:@", f"postgres:{PASSWORD}@")
+    assert PASSWORD in url
+    monkeypatch.setenv("RECS_PUBLISH__URL", url)
+    return Serving(url, tmp_path)
+
+
+@pytest.fixture
+def home(dataset: Path, tmp_path: Path) -> Home:
+    return open_home(str(dataset), tmp_path / "home")
+
+
+def plain_night(home: Home, *settings: str) -> Outcome:
+    return run_night(home, load_settings(None, (*SETTINGS, *settings)), whole_night, Nobody())
+
+
+def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Serving) -> None:
+    first = plain_night(home).run
+    assert first.status == "published", first.reason
+    assert plain_night(home).nothing_new
+    second = plain_night(home, "models.als.factors=4").run
+    assert serving.query("select distinct run_id from recommendations") == [(second.run_id,)]
+    assert serving.query("select count(*) from recommendations") == [(150 * 20,)]
+    assert not (home.path / "recommendations.db").exists()
+
+    def said(*arguments: object) -> str:
+        return invoke(*map(str, arguments), "--home", str(home.path))
+
+    assert f"Recommended in run {second.run_id}" in said("show", 1)
+    assert "Most like" in said("similar", 1)
+    assert "live" in said("runs")
+    report = said("report")
+    assert f"3,000 rows in {serving.place}" in report
+    assert """psql "$RECS_PUBLISH__URL" -c "select rank, item_id""" in report
+    assert "all lists, 3,000 rows" in said("verify")
+    assert f"Run {first.run_id} is live" in said("rollback")
+    assert f"Recommended in run {first.run_id}" in said("show", 1)
+    assert f"Removed {second.run_id}" in said("prune", "--keep", 1)
+    serving.execute(f"update recommendations_{first.run_id} set item_id = 1 where user_id = 1 and rank = 1")
+    result = CliRunner().invoke(cli.app, ["verify", "--home", str(home.path)])
+    assert "not those that were published" in str(result.exception)
+
+
+def test_a_failed_check_keeps_the_lists_of_the_night_before(home: Home, serving: Serving) -> None:
+    first = plain_night(home).run
+    bad = plain_night(home, "models.als.factors=4", "check.min_catalogue_coverage=1").run
+    assert bad.status == "check_failed", bad.reason
+    assert serving.query("select distinct run_id from recommendations") == [(first.run_id,)]
+
+
+def test_the_password_is_nowhere(
+    run: RunNight, home: Home, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
+) -> None:
+    """Neither in what the home keeps, nor in Prefect's database, nor in what anybody is told."""
+    run(home)
+    for arguments in (["runs"], ["report"], ["show", "1"], ["verify"], ["rollback"]):
+        result = CliRunner().invoke(cli.app, [*arguments, "--home", str(home.path)])
+        assert PASSWORD not in result.output + str(result.exception)
+    serving.execute("drop table published_runs cascade")
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (whatever it is)
+        run(home, "models.als.factors=5")
+    assert PASSWORD not in repr(caught.value)
+    captured = capfd.readouterr()
+    assert PASSWORD not in captured.out + captured.err
+    prefects = [*tmp_path_factory.getbasetemp().glob("prefect*/*.db*")]
+    files = [path for path in home.path.rglob("*") if path.is_file()]
+    assert prefects
+    assert len(files) > 20
+    assert [path for path in (*files, *prefects) if PASSWORD.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
+def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, stage: str) -> None:
+    first = plain_night(home, "models.shelf=als").run
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.flows.test_postgresql_night import killed\n"
+        "killed(Path(sys.argv[1]), sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, home.path, stage]
+    ended = subprocess.run(command, check=False, capture_output=True, start_new_session=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    live = serving.query("select distinct run_id from recommendations")
+    assert live == [(first.run_id,)] if stage != "publish" else live != [(first.run_id,)]
+    again = plain_night(home, "models.shelf=als", "models.als.factors=4").run
+    assert again.status == "published"
+    assert serving.runs_with_tables() == {first.run_id, again.run_id}
+    assert serving.query("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+
+
+def killed(path: Path, stage: str) -> None:
+    """A night in this process that ends with SIGKILL after a stage."""
+    from tasks.home import existing_home  # noqa: PLC0415
+    from tests.flows.killed_night import Killer  # noqa: PLC0415
+
+    chosen = load_settings(None, (*SETTINGS, "models.shelf=als", "models.als.factors=4"))
+    run_night(existing_home(path), chosen, whole_night, Killer(stage, 1, signal.SIGKILL))

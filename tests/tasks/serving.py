@@ -1,0 +1,92 @@
+"""A serving database of either kind for one test, and what an application sees in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tasks.targets.base import Target
+from tasks.targets.registry import open_target, read_target
+from tests.tasks.published_lists import OWNER
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where lists are published to.
+
+    Attributes:
+        url: what RECS_PUBLISH__URL would be.
+        folder: an empty one beside it, for the lists to publish.
+    """
+
+    url: str
+    folder: Path
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.url.startswith("postgresql")
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told."""
+        with read_target(self.url) as target:
+            return target.place
+
+    def opened(self) -> AbstractContextManager[Target]:
+        return open_target(self.url, owner=OWNER)
+
+    @contextmanager
+    def application(self) -> Iterator[Any]:
+        """A connection like an application's: statements outside a transaction, unless it begins one."""
+        if self.is_postgresql:
+            with psycopg.connect(self.url, autocommit=True) as con:
+                yield con
+        else:
+            path = Path(self.url.removeprefix("sqlite:///"))
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)) as con:
+                yield con
+
+    def query(self, statement: str) -> list[tuple]:
+        with self.application() as con:
+            return con.execute(statement).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        with self.application() as con:
+            for statement in statements:
+                con.execute(statement)
+
+    def mark(self) -> str:
+        """How the driver writes a parameter."""
+        return "%s" if self.is_postgresql else "?"
+
+    def tables(self) -> set[str]:
+        catalog = (
+            "select tablename from pg_tables where schemaname = current_schema()"
+            if self.is_postgresql
+            else "select name from sqlite_master where type = 'table'"
+        )
+        return {name for (name,) in self.query(catalog)}
+
+    def runs_with_tables(self) -> set[int]:
+        """Runs of which any table is left."""
+        ends = {name.rpartition("_")[2] for name in self.tables()}
+        return {int(end) for end in ends if end.isdigit()}
+
+    def leftovers(self) -> list[tuple]:
+        """What a killed night might leave beside tables: locks, temporary tables, half-detached partitions, files."""
+        if not self.is_postgresql:
+            path = Path(self.url.removeprefix("sqlite:///"))
+            return [(file.name,) for file in path.parent.glob(f"{path.name}-*")]
+        return self.query(
+            "select 'advisory lock', pid::text from pg_locks where locktype = 'advisory' "
+            "union all select 'half detached', inhrelid::regclass::text from pg_inherits where inhdetachpending "
+            "union all select 'temporary', relname from pg_class where relpersistence = 't' "
+            "union all select 'open transaction', pid::text from pg_stat_activity "
+            "where application_name = 'nightly-recs' and state <> 'idle'"
+        )

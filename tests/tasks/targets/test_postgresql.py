@@ -1,0 +1,336 @@
+"""What only the PostgreSQL target meets: open transactions, lost connections, missing rights, a server that goes."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from tasks.errors import LockedError, NightError, TransientError, UsageError
+from tasks.publish import publish, rollback
+from tasks.targets.base import Target
+from tasks.targets.postgresql import PostgreSQLTarget
+from tasks.targets.registry import open_target
+from tests.tasks.postgres_server import Server, new_schema, running_server
+from tests.tasks.published_lists import BIGINTS, OWNER, make_lists
+from tests.tasks.serving import Serving
+
+
+@pytest.fixture
+def serving(postgres: str, tmp_path: Path) -> Serving:
+    serving = Serving(new_schema(postgres), tmp_path)
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        publish_run(target, serving, 1)
+    return serving
+
+
+def publish_run(
+    target: Target, serving: Serving, run: int, *, at: Callable[[str], None] = str, **options
+) -> bool:
+    lists = make_lists(
+        serving.folder / f"lists-{run}-{time.monotonic_ns()}", run, users=options.pop("users", 30)
+    )
+    options = {"expected_live": target.live_run(), "keep_runs": 2, **options}
+    return publish(target, run, lists, at=at, **options).switched
+
+
+@contextmanager
+def a_reader_in_a_transaction(serving: Serving) -> Iterator[psycopg.Connection]:
+    """Who has looked at the lists and forgot to end the transaction."""
+    with psycopg.connect(serving.url) as con:
+        con.execute("select count(*) from recommendations")
+        yield con
+
+
+def end_sessions(serving: Serving, *, but: int = 0) -> None:
+    """What an administrator, a firewall or a failing network does to the connections of a night."""
+    serving.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        f"where application_name = 'nightly-recs' and pid <> {but} and pid <> pg_backend_pid()"
+    )
+
+
+# -- readers in the way -----------------------------------------------------------------------------------
+
+
+def test_an_open_transaction_delays_neither_publication_nor_readers_only_the_removal_of_what_it_read(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(PostgreSQLTarget, "patience", 0.3)
+    with a_reader_in_a_transaction(serving) as reader:
+        for run in (2, 3, 4):
+            with serving.opened() as target:
+                assert publish_run(target, serving, run, keep_runs=1), (
+                    "switched although the reader holds old runs"
+                )
+                assert "could not be removed" in caplog.text
+            started = time.monotonic()
+            assert serving.query("select distinct run_id from recommendations") == [(run,)]
+            assert time.monotonic() - started < 1
+        assert reader.execute("select distinct run_id from recommendations").fetchone() == (4,)
+        assert serving.query("select count(*) > 0 from pg_inherits where inhdetachpending") == [(True,)]
+    caplog.clear()
+    with serving.opened() as target:
+        publish_run(target, serving, 5, keep_runs=1)
+        assert target.loaded_runs() == {5}
+    assert not caplog.records
+    assert serving.query("select count(*) from pg_inherits where inhdetachpending") == [(0,)]
+
+
+def test_a_repeatable_reader_sees_one_run_through_a_publication(serving: Serving) -> None:
+    with psycopg.connect(serving.url) as con:
+        con.execute("set transaction isolation level repeatable read")
+        first = con.execute("select * from recommendations order by user_id, rank").fetchall()
+        with serving.opened() as target:
+            publish_run(target, serving, 2)
+        assert con.execute("select * from recommendations order by user_id, rank").fetchall() == first
+        assert con.execute("select distinct run_id from similar_items").fetchall() == [(1,)]
+
+
+# -- one night at a time ----------------------------------------------------------------------------------
+
+
+def test_while_a_night_publishes_another_is_refused_but_a_rollback_is_not(serving: Serving) -> None:
+    def meddle(point: str) -> None:
+        if point == "loaded":
+            with serving.opened() as other:
+                with pytest.raises(LockedError, match="Another night is publishing"):
+                    publish_run(other, serving, 3)
+                assert rollback(other) == 1
+
+    with serving.opened() as target:
+        publish_run(target, serving, 2)
+        assert not publish_run(target, serving, 4, at=meddle), "it began before the rollback"
+        assert target.live_run() == 1
+        assert publish_run(target, serving, 5), "the lock is free again"
+
+
+def test_a_killed_night_leaves_no_lock(serving: Serving) -> None:
+    code = (
+        "import sys, time\n"
+        "from tasks.targets.registry import open_target\n"
+        f"with open_target(sys.argv[1], owner={OWNER!r}) as target, target.publishing():\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, serving.url], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "held"
+        with serving.opened() as target:
+            with pytest.raises(LockedError):
+                publish_run(target, serving, 2)
+            holder.kill()
+            holder.wait()
+            for _ in range(50):  # the server notices in its own time
+                try:
+                    assert publish_run(target, serving, 2)
+                    break
+                except LockedError:
+                    time.sleep(0.1)
+            assert target.live_run() == 2
+
+
+@pytest.mark.parametrize("point", ["swept", "block", "keyed", "attached", "before_switch"])
+def test_a_night_whose_connections_were_cut_does_not_switch_and_the_next_try_does(
+    serving: Serving, point: str
+) -> None:
+    """Also where only the session with the lock is gone and the others go on: the right to publish went with it."""
+
+    def cut(reached: str) -> None:
+        if reached == point:
+            end_sessions(serving)
+
+    with serving.opened() as target:
+        with pytest.raises(TransientError, match=r"closed the connection|was lost"):
+            publish_run(target, serving, 2, at=cut)
+        assert target.live_run() == 1
+        assert publish_run(target, serving, 2)
+        assert target.loaded_runs() == {1, 2}
+
+
+def test_a_lock_taken_anew_is_not_the_lock_that_was_lost(serving: Serving) -> None:
+    with serving.opened() as target:
+        target.sweep(None)
+        with target.publishing():
+            assert isinstance(target, PostgreSQLTarget)
+            assert target._holder is not None
+            target._holder.invalidate()  # as a pool does with a broken connection, to open another one silently
+            with pytest.raises(TransientError, match="the right to publish"), target.switching():
+                pass
+
+
+# -- rights and addresses ---------------------------------------------------------------------------------
+
+
+def as_role(serving: Serving, role: str, *grants: str) -> str:
+    """The address of a role that is made for this test and granted something."""
+    serving.execute(
+        f"do $$ begin if exists (select from pg_roles where rolname = '{role}') then "
+        f"drop owned by {role}; drop role {role}; end if; end $$",
+        f"create role {role} login",
+        *grants,
+    )
+    return serving.url.replace("postgres:@", f"{role}:secret77@")
+
+
+def schema_of(serving: Serving) -> str:
+    return str(serving.query("select current_schema()")[0][0])
+
+
+def test_a_reader_may_read_the_lists_and_nothing_else(serving: Serving) -> None:
+    url = as_role(serving, "app", "grant recs_reader to app")
+    with psycopg.connect(url, autocommit=True) as con:
+        assert con.execute("select count(*) from login_recommendations(1, 10)").fetchone() == (10,)
+        assert con.execute("select count(*) from recommendations").fetchone() == (300,)
+        for forbidden in (
+            "select * from recommendations_1", "select * from published_runs", "delete from items",
+            "update active_run set run_id = 1", "insert into item_rules (rule, item_id) values ('block', 1)",
+            "drop view recommendations", "create table mine (a int)",
+        ):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                con.execute(forbidden)
+
+
+def test_a_role_that_may_not_create_is_told_so(serving: Serving) -> None:
+    url = as_role(serving, "poor", f"grant usage on schema {schema_of(serving)} to poor")
+    with (
+        pytest.raises(NightError, match="lacks a right: permission denied"),
+        open_target(url, owner=OWNER) as target,
+    ):
+        target.live_run()
+
+
+def test_a_publisher_that_may_not_make_roles_publishes_all_the_same(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    serving = Serving(new_schema(server.url), tmp_path)
+    url = as_role(serving, "humble", f"grant all on schema {schema_of(serving)} to humble")
+    with open_target(url, owner=OWNER) as target:
+        target.claim(BIGINTS)
+        assert publish_run(target, serving, 1)
+    assert "There is no role recs_reader" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda url: url.replace("/postgres?", "/nowhere?"), NightError, "does not exist"),
+        (
+            lambda url: url.replace("postgres:@", "nobody:secret77@"),
+            NightError,
+            "refuses the user|does not exist",
+        ),
+        (lambda url: url + quote(" -csearch_path=nowhere"), NightError, "no schema to publish to"),
+        (lambda url: "postgresql://joe:secret77@127.0.0.1:1/x", TransientError, "cannot be reached"),
+        (lambda url: "postgresql://joe:secret77@no.such.host.invalid/x", TransientError, "cannot be reached"),
+        (
+            lambda url: "postgresql://joe:secret77@127.0.0.1/x?no_such_option=1",
+            UsageError,
+            "part that PostgreSQL does not know",
+        ),
+    ],
+)
+def test_a_wrong_address_is_a_clear_error_without_its_password(
+    serving: Serving, change: Callable[[str], str], error: type[NightError], said: str
+) -> None:
+    with pytest.raises(error, match=said) as caught, open_target(change(serving.url), owner=OWNER) as target:
+        target.claim(BIGINTS)
+    told = f"{caught.value} {caught.value.hint}"
+    assert "secret77" not in told
+    assert "Traceback" not in told
+
+
+# -- the server itself ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+def test_a_server_stopped_and_started_during_the_load(server: Server, tmp_path: Path) -> None:
+    serving = Serving(new_schema(server.url), tmp_path)
+
+    def restart(point: str) -> None:
+        if point == "loaded":
+            server.restart()
+
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        assert publish_run(target, serving, 1)
+        with pytest.raises(TransientError):
+            publish_run(target, serving, 2, at=restart)
+        assert serving.query("select distinct run_id from recommendations") == [(1,)]
+        assert publish_run(target, serving, 2), "the pool finds the server again"
+        assert target.loaded_runs() == {1, 2}
+    server.stop()
+    with pytest.raises(TransientError, match="cannot be reached"), serving.opened():
+        pass
+    server.start()
+    with serving.opened() as target:
+        assert target.live_run() == 2
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Twelve megabytes in memory, where this user may mount such a thing."""
+    folder = Path(
+        tempfile.mkdtemp(prefix="recs-disk-")
+    )  # not in tmp_path: the server's own user must get there
+    folder.chmod(0o755)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", folder]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(
+    small_disk: Path, server: Server, tmp_path: Path
+) -> None:
+    server.give(small_disk)
+    with psycopg.connect(server.url, autocommit=True) as con:
+        con.execute(f"create tablespace small location '{small_disk}'")
+    serving = Serving(new_schema(server.url) + quote(" -cdefault_tablespace=small"), tmp_path)
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        assert publish_run(target, serving, 1)
+        with pytest.raises(NightError, match=r"disk of .* is full"):
+            publish_run(target, serving, 2, users=30_000)
+        assert target.live_run() == 1
+        assert publish_run(target, serving, 2)
+        assert target.loaded_runs() == {1, 2}
+
+
+def test_passwords_stay_out_of_logs_and_errors(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    url = as_role(serving, "keeper", f"grant all on schema {schema_of(serving)} to keeper")
+    with caplog.at_level(logging.DEBUG):
+        with pytest.raises(NightError) as caught, open_target(url, owner=OWNER):
+            pass
+        serving.execute(f"grant all on all tables in schema {schema_of(serving)} to keeper")
+        with (
+            open_target(url, owner=OWNER) as target,
+            pytest.raises(sa.exc.ProgrammingError, match="nonsense") as bug,
+            target.write() as con,
+        ):
+            con.execute(sa.text("select nonsense"))
+    told = "".join(traceback.format_exception(caught.value)) + "".join(traceback.format_exception(bug.value))
+    assert "secret77" not in caplog.text + told + caught.value.hint
+    assert "secret77" in url
