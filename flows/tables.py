@@ -254,6 +254,8 @@ def _login_query(place: str, user: int | str) -> str:
     query += f"{literal} order by rank limit 10"
     # A person reads double quotes around the single ones of SQL more easily than what shlex makes of them.
     quoted = shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"'
+    if place.startswith("postgresql:"):
+        return f'psql "$RECS_PUBLISH__URL" -c {quoted}'
     return f"sqlite3 {shlex.quote(_near(place))} {quoted}"
 
 

@@ -87,7 +87,13 @@ class SimilarItems:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One night in the serving database. `kept`: a rollback can show it; `held_back`: rolled back by hand."""
+    """One night in the serving database.
+
+    Attributes:
+        kept: a rollback can show it.
+        held_back: rolled back by hand.
+        bytes: what its lists take on disk, None where they are gone or nobody knows.
+    """
 
     run_id: int
     as_of: datetime | None
@@ -100,6 +106,7 @@ class RecordedRun:
     live: bool
     kept: bool
     held_back: bool
+    bytes: int | None
 
 
 @contextmanager
@@ -136,7 +143,7 @@ def show(
     """
     user_id = _to_id(user, target.ids.user, "user")
     _require_lists(target)
-    rows = target.query("serving/login.sql", user=user_id, n=n)
+    rows = target.query("serving/login.sql", user=user_id, n=n, segment=None)
     liked, note = _liked_before(warehouse, user_id, utility, n_liked)
     return ShownList(
         user_id=user_id,
@@ -268,6 +275,7 @@ def _recorded(row: sa.Row[tuple[object, ...]]) -> RecordedRun:
         live=bool(row.is_live),
         kept=bool(row.is_kept),
         held_back=bool(row.is_held_back),
+        bytes=row.bytes,
     )
 
 

@@ -1,7 +1,7 @@
 -- 'Because you last rated …': items like the one that the user just rated. Those on the user's own list come first: they
--- are unseen. The database does not know what users did, so of the others only those in `seen` are left out.
--- Inputs:  similar_items, recommendations, items; `user`; `item`, the one just rated; `n`, how many rows at most; `seen`,
---          the ids of items not to offer as a JSON list, null for none.
+-- are unseen. The database does not know what users did: of the others only what is in seen_since is left out.
+-- Inputs:  similar_items, recommendations, seen_since, items; `user`; `item`, the one just rated; `n`, how many rows at
+--          most.
 -- Output:  item_id, title, similarity, rank_in_list (null for what is not on the user's list).
 -- Grain:   one row per similar item, at most `n`.
 select
@@ -15,6 +15,9 @@ left join recommendations
     on recommendations.user_id = :user and recommendations.item_id = similar_items.similar_item_id
 where
     similar_items.item_id = :item
-    and not exists (select 1 from json_each(:seen) as seen where seen.value = similar_items.similar_item_id)
+    and not exists (
+        select 1 from seen_since
+        where seen_since.user_id = :user and seen_since.item_id = similar_items.similar_item_id
+    )
 order by case when recommendations.rank is null then 1 else 0 end, similar_items.rank
 limit :n;

@@ -15,7 +15,7 @@ select
     listed.item_id,
     items.title,
     listed.users,
-    listed.users * 1.0 / everybody.users as share_of_users
+    cast(listed.users as double precision) / everybody.users as share_of_users
 from listed
 cross join everybody
 left join items on items.item_id = listed.item_id

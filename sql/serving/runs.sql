@@ -1,6 +1,7 @@
 -- Every night that is recorded, newest first, and what became of its lists.
 -- Inputs:  pipeline_runs, active_run, published_runs, held_back_runs.
--- Output:  the columns of pipeline_runs, then is_live, is_kept (a rollback can show it), is_held_back; 0 or 1.
+-- Output:  the columns of pipeline_runs, then is_live, is_kept (a rollback can show it), is_held_back, 0 or 1, and
+--          bytes, what its lists take on disk (null where they are gone or nobody knows).
 -- Grain:   one row per night.
 select
     pipeline_runs.run_id,
@@ -13,7 +14,8 @@ select
     pipeline_runs.reason,
     case when active_run.run_id is null then 0 else 1 end as is_live,
     case when published_runs.switched_at is null then 0 else 1 end as is_kept,
-    case when held_back_runs.run_id is null then 0 else 1 end as is_held_back
+    case when held_back_runs.run_id is null then 0 else 1 end as is_held_back,
+    published_runs.bytes
 from pipeline_runs
 left join active_run on active_run.run_id = pipeline_runs.run_id
 left join published_runs on published_runs.run_id = pipeline_runs.run_id
