@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tasks.errors import UsageError
+
+HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
+DEFAULT_HOME = Path("data/demo")
 
 
 def run_number(text: str) -> int:

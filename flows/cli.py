@@ -15,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from flows.arguments import moment, run_number, whole
+from flows import upkeep
+from flows.arguments import DEFAULT_HOME, HomeOption, moment, run_number, whole
 from flows.console import Terminal, complain, err, out
 from tasks.configure import load_settings, models_asked, night_settings
 from tasks.errors import UsageError, plain
@@ -29,9 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
 Length = Annotated[int, typer.Option("-n", parser=whole("-n", 1), metavar="NUMBER", help="How many items.")]
-DEFAULT_HOME = Path("data/demo")
 INTERRUPTED = 128 + signal.SIGINT
 _process = {"debug": False}
 
@@ -277,6 +276,10 @@ def rollback(
     with naming(where):
         live = roll_back(where, load_settings(), run_id)
     out.print(f"Run {live} is live.")
+
+
+app.command()(upkeep.verify)
+app.command()(upkeep.prune)
 
 
 @app.command()

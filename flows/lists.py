@@ -53,7 +53,7 @@ def show_runs(
 
     Where no night is `running`, one that never ended was interrupted.
 
-    A rollback needs the whole id: where the window is narrow, rows and seconds go first.
+    A rollback needs the whole id: where the window is narrow, rows, size and seconds go first.
     """
     known = {run.run_id: run for run in recorded}
     wide = console.width >= _WIDE
@@ -63,7 +63,7 @@ def show_runs(
     table.add_column("status", min_width=_STATUS_WIDTH, no_wrap=True)
     for name in ("", "champion"):
         table.add_column(name, overflow="fold")
-    for name in ("rows", "seconds") if wide else ():
+    for name in ("rows", "MB", "seconds") if wide else ():
         table.add_column(name, justify="right")
     for run in runs:
         as_of = "" if run.as_of is None else f"{run.as_of:%Y-%m-%d %H:%M}"
@@ -74,7 +74,7 @@ def show_runs(
             _standing(known.get(run.run_id)),
             run.champion or "",
         )
-        table.add_row(*row, *(_size(run) if wide else ()))
+        table.add_row(*row, *(_size(run, known.get(run.run_id)) if wide else ()))
     console.print(table)
     unpublished = [(run, _why(run, running)) for run in runs if run.status != "published"]
     if any(why for _, why in unpublished):
@@ -94,12 +94,12 @@ def _why(run: Run, running: bool) -> str:
     return run.reason
 
 
-def _size(run: Run) -> tuple[str, str]:
-    """Rows and seconds, as far as they are known."""
+def _size(run: Run, recorded: RecordedRun | None) -> tuple[str, str, str]:
+    """Rows, the megabytes of the lists that are kept, and seconds, as far as they are known."""
     rows = "" if run.rows is None else f"{run.rows:,}"
-    if run.finished_at is None:
-        return rows, ""
-    return rows, f"{(run.finished_at - run.started_at).total_seconds():,.0f}"
+    size = "" if recorded is None or recorded.bytes is None else f"{recorded.bytes / 2**20:,.0f}"
+    ended = run.finished_at
+    return rows, size, "" if ended is None else f"{(ended - run.started_at).total_seconds():,.0f}"
 
 
 def _standing(run: RecordedRun | None) -> str:

@@ -27,6 +27,8 @@ COMMANDS = [
     "report",
     "compare",
     "rollback",
+    "verify",
+    "prune",
     "schedule",
     "generate",
     "fetch",

@@ -54,6 +54,7 @@ def shown(width: int, *, running: bool = True) -> str:
         live=True,
         kept=True,
         held_back=False,
+        bytes=12 * 2**20,
     )
     show_runs(console, nights(), [live], running=running)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -72,7 +73,7 @@ def test_rows_and_seconds_need_a_wide_window() -> None:
     wide = shown(110)
     assert "200,000" in wide
     assert "seconds" in wide
-    assert " 18\n" in wide
+    assert "200,000  12       18" in wide
 
 
 def test_why_a_night_did_not_publish_stands_whole_below() -> None:

