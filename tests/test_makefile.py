@@ -1,5 +1,6 @@
 """`make setup`: who waits for packages sees them come, and who cannot have them is told."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,10 @@ def setup(folder: Path, pip_ends: int, *arguments: str) -> subprocess.CompletedP
     )
     python.chmod(0o755)
     command = ["make", "setup", f"PYTHON={sys.executable}", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        command, cwd=folder, env=alone, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("TORCH_INDEX=https://example.org/cpu",)])
