@@ -5,7 +5,7 @@ python -m benchmarks.publication [--on postgresql|sqlite] [--users 140000 --item
 Lists of random items are published twice, the second time beside the live first ones, and timed up to the end of the
 load, the end of its indexes, and the switch. To compare: the same rows by a bare COPY from a file (PostgreSQL), or by
 executemany of tuples that are there already into a table sorted by the same key (SQLite). Then `--readers` processes
-read the first `--shown` rows of random users by sql/serving/login.sql, each after a pause of 10 ms, while nothing is
+read the first `--shown` rows of random users by sql/serving/login.sql, each after a pause of 50 ms, while nothing is
 published.
 Without --url, PostgreSQL is the wheel's that the tests use, SQLite a file in a temporary folder. The last line is
 machine-readable; rates are in rows of recommendations a second.
@@ -37,7 +37,7 @@ from tasks.targets.tables import IdTypes, run_table_name
 from tasks.warehouse import SQL
 
 COLUMNS = ("user_id", "rank", "item_id", "score", "model", "model_score", "reason_item_id")
-PAUSE, WARM = 0.01, 1.0  # s
+PAUSE, WARM = 0.05, 1.0  # s: 20 readers are 400 logins a second
 
 
 def main() -> None:
