@@ -58,6 +58,7 @@ def _target_class(url: str) -> type[Target]:
         raise UsageError(
             "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to {supported}"
         ) from None
+    kind = "postgresql" if kind == "postgres" else kind  # what some hosts write
     if kind not in TARGETS:
         raise UsageError(f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}")
     return TARGETS[kind]

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from tasks.errors import UsageError
+from tasks.errors import TransientError, UsageError
 from tasks.targets.registry import open_target
 
 
@@ -31,4 +31,12 @@ def test_an_unsupported_address_is_refused_without_its_password(address: str) ->
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_in_memory_serves_nobody(address: str) -> None:
     with pytest.raises(UsageError, match="names no file"), open_target(address, owner="me"):
+        pass
+
+
+def test_postgresql_goes_by_its_short_name_too() -> None:
+    with (
+        pytest.raises(TransientError, match="postgresql://127.0.0.1:1/x cannot be reached"),
+        open_target("postgres://joe:hunter2@127.0.0.1:1/x", owner="me"),
+    ):
         pass
