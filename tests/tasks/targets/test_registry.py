@@ -36,7 +36,7 @@ def test_a_database_in_memory_serves_nobody(address: str) -> None:
 
 def test_postgresql_goes_by_its_short_name_too() -> None:
     with (
-        pytest.raises(TransientError, match="postgresql://127.0.0.1:1/x cannot be reached"),
+        pytest.raises(TransientError, match=r"postgresql://127\.0\.0\.1:1/x cannot be reached"),
         open_target("postgres://joe:hunter2@127.0.0.1:1/x", owner="me"),
     ):
         pass
