@@ -170,7 +170,9 @@ class PostgreSQLTarget(Target):
             table, key = tables.run_table_name(kind, run), list(tables.key_of(kind))
             with self.write() as con:
                 con.exec_driver_sql("set local maintenance_work_mem = '512MB'")
-                con.exec_driver_sql("set local max_parallel_maintenance_workers = 0")  # sorted rows: one is as fast
+                con.exec_driver_sql(
+                    "set local max_parallel_maintenance_workers = 0"
+                )  # sorted rows: one is as fast
                 con.exec_driver_sql(_filled("alter table {t} add primary key ({key})", t=table, key=key))
             self._alone("analyze {table}", table=table)
         at("keyed")
