@@ -26,11 +26,12 @@ def verify(
 
     Exit codes: 0 they are the same; 3 they are not; 2 there is nothing to compare.
     """
-    from tasks.targets.registry import open_target, serving_url
+    from tasks.browse import naming
+    from tasks.targets.registry import read_target, serving_url
     from tasks.upkeep import verify
 
     where = existing_home(home)
-    with open_target(serving_url(where, load_settings()), owner=where.owner) as target:
+    with naming(where), read_target(serving_url(where, load_settings())) as target:
         run = verify(target, run_id)
     out.print(
         f"Run {run.run_id}: all lists, {run.rows:,} rows of recommendations, are as they were published."

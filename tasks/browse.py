@@ -19,12 +19,11 @@ from tasks.references import IdType
 from tasks.runs import Runs
 from tasks.settings import UtilitySettings
 from tasks.targets.base import Target
+from tasks.targets.owned import PUBLISH_SOME
 from tasks.targets.tables import items_table
 from tasks.warehouse import run_file
 
 Id = int | str
-PUBLISH_SOME = "Publish some with: recs run"
-"""What to do without lists, as far as a serving database can tell: it knows no home."""
 _BIGINT = range(-(2**63), 2**63)
 _CANDIDATES = 10
 

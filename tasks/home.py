@@ -7,7 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,14 +208,21 @@ def locked(home: Home, who: str = "night") -> AbstractContextManager[None]:
 
 
 def in_use(home: Home) -> bool:
-    """Whether the process that last held the home's lock for a night still lives; the lock itself is left alone."""
+    """Whether a night runs in the home.
+
+    The lock is tried only while the process that last held it, or another of its number, lives: to try it is to hold
+    it for an instant, in which a night that begins would be refused.
+    """
     try:
-        os.kill(int((home.path / "lock").read_text(encoding="ascii")), 0)
-    except PermissionError:  # it lives, and is somebody else's
+        with (home.path / "lock").open(encoding="ascii") as file:
+            with suppress(PermissionError):  # it lives, and is somebody else's
+                os.kill(int(file.read()), 0)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
     except (FileNotFoundError, ValueError, ProcessLookupError):
         return False
-    return True
+    return False
 
 
 @contextmanager

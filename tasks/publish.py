@@ -19,6 +19,7 @@ from tasks.digest import Digest
 from tasks.errors import NightError, UsageError
 from tasks.references import Lists
 from tasks.targets.base import At, PublishedRun, Target, pass_by
+from tasks.targets.owned import PUBLISH_SOME
 from tasks.targets.tables import KINDS, Kind
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def rollback(target: Target, run: int | None = None) -> int:
     """
     live = target.live_run()
     if live is None:
-        raise UsageError(f"There are no lists in {target.place} yet.", "Publish some with: recs run")
+        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
     to = _destination(target, live, run)
     if not target.switch(to, expected_live=live, hold_back=live if to < live else None):
         raise NightError("Another publication switched at the same moment.", "Look at: recs runs")

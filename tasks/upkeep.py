@@ -8,6 +8,7 @@ from tasks.digest import Digest
 from tasks.errors import CheckFailedError, UsageError
 from tasks.publish import drop_all_but
 from tasks.targets.base import PublishedRun, Target
+from tasks.targets.owned import PUBLISH_SOME
 from tasks.targets.tables import KINDS
 
 
@@ -41,14 +42,14 @@ def verify(target: Target, run_id: int | None = None) -> PublishedRun:
         UsageError: there is no such run, or a version loaded it that did not keep the digest of its lists.
         CheckFailedError: the lists are others.
     """
-    run_id = target.live_run() if run_id is None else run_id
+    live = target.live_run()
+    if live is None:
+        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
+    run_id = live if run_id is None else run_id
     known = {run.run_id: run for run in target.published_runs()}
     if run_id not in known:
         raise UsageError(
-            f"There are no lists of run {run_id} in {target.place}."
-            if run_id
-            else f"{target.place} has no lists yet.",
-            "See what there is: recs runs",
+            f"There are no lists of run {run_id} in {target.place}.", "See what there is: recs runs"
         )
     run = known[run_id]
     if run.digest is None:

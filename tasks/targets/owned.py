@@ -12,6 +12,9 @@ from tasks.errors import NightError, UsageError
 from tasks.targets import tables
 from tasks.targets.tables import KINDS, SCHEMA_VERSION, IdTypes
 
+PUBLISH_SOME = "Publish some with: recs run"
+"""What to do without lists, as far as a serving database can tell: it knows no home."""
+
 
 class OwnedDatabase(ABC):
     """The schema in it is made by the first `claim`, and brought up to date whenever its owner opens it.
@@ -52,7 +55,7 @@ class OwnedDatabase(ABC):
     def ids(self) -> IdTypes:
         """The types of user and item ids, fixed at the first claim."""
         if self._ids is None:
-            raise UsageError(f"There are no lists in {self.place} yet.", "Publish some with: recs run")
+            raise UsageError(f"There are no lists in {self.place} yet.", PUBLISH_SOME)
         return self._ids
 
     def claim(self, ids: IdTypes) -> None:

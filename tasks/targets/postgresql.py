@@ -38,7 +38,6 @@ _CONNECT = {
 _LOCK = sa.select(
     sa.func.pg_try_advisory_lock(sa.func.hashtext("nightly-recs"), sa.func.hashtext(sa.func.current_schema()))
 )
-_FUNCTION = "serving/postgresql/login_function.sql"
 
 
 class PostgreSQLTarget(Target):
@@ -99,7 +98,7 @@ class PostgreSQLTarget(Target):
         for place, name in enumerate(("user", "n", "segment"), start=1):
             body = body.replace(f":{name}", f"${place}")
         kinds = {"user_type": sql.SQL(ids.user), "item_type": sql.SQL(ids.item), "body": sql.SQL(body)}
-        _run(con, _filled(_read(_FUNCTION), **kinds))
+        _run(con, _filled(_read("serving/postgresql/login_function.sql"), **kinds))
         _run(con, _read("serving/postgresql/reader.sql"))
         _run(
             con, "analyze active_run, seen_since"

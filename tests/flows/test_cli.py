@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from flows import cli, prefect_home
 from tasks import lifecycle
-from tasks.errors import NightError
-from tasks.home import Home
+from tasks.errors import NightError, UsageError
+from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome
 from tasks.runs import Run
 from tasks.settings import Settings
@@ -233,3 +233,11 @@ def test_an_error_that_was_told_holds_on_to_nothing() -> None:
     error.__context__.__cause__ = error  # a ring, as an error that was raised from itself makes one
     cli._forget_where(error)
     assert [e.__traceback__ for e in (error, error.__cause__, error.__context__)] == [None, None, None]
+
+
+def test_verifying_where_no_list_is_changes_nothing_and_says_what_to_do_there(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home").path
+    with pytest.raises(UsageError, match="There are no lists in") as caught:
+        invoke("verify", "--home", home)
+    assert caught.value.hint == f"Publish some with: recs run --home {home}"
+    assert not (home / "recommendations.db").exists()

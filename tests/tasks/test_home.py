@@ -73,8 +73,7 @@ def test_a_damaged_home_is_a_clear_error(tmp_path: Path, text: str) -> None:
 
 def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: Path) -> None:
     home = open_home("demo", tmp_path / "home")
-    (home.path / "lock").unlink()  # as if this process had never opened it
-    assert not in_use(home), "no night has been there"
+    assert not in_use(home), "this process, which lives, held the lock to make the home, and let it go"
     code = (
         "import sys, time; from pathlib import Path; from tasks.home import existing_home, locked\n"
         f"with locked(existing_home(Path({str(home.path)!r}))): print('held', flush=True); time.sleep(60)"

@@ -186,11 +186,14 @@ def test_lists_that_do_not_add_up_are_not_switched_on(serving: Serving, tmp_path
 
 def test_previous_recommendations_follow_the_live_run(serving: Serving) -> None:
     for run in (1, 2, 3):
-        publish_run(serving, run, keep_runs=3)
+        publish_run(serving, run, keep_runs=4)
     assert serving.query("select distinct run_id from previous_recommendations") == [(2,)]
     with serving.opened() as target:
         rollback(target)
     assert serving.query("select distinct run_id from previous_recommendations") == [(1,)]
+    publish_run(serving, 4, keep_runs=4)
+    previous = serving.query("select distinct run_id from previous_recommendations")
+    assert previous == [(2,)], "not that of run 3, which was rolled back by hand"
 
 
 # -- killed -----------------------------------------------------------------------------------------------

@@ -205,6 +205,8 @@ def test_an_older_database_is_upgraded_as_its_owner_opens_it_and_its_lists_stay(
             assert [(run.run_id, run.digest) for run in target.published_runs()] == [(2, None), (1, None)]
             assert target.live_run() == 2
             assert target.query("serving/login.sql", user=1, n=10, segment=None)[0].run_id == 2
+        if claimed.is_postgresql:
+            assert claimed.query("select count(*) from login_recommendations(1, 10)") == [(10,)]
     assert claimed.query("select version from schema_version") == [(SCHEMA_VERSION,)]
     with claimed.opened() as target:
         publish_some(target, claimed, 3)
