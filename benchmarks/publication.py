@@ -6,7 +6,7 @@ Lists of random items are published twice, the second time beside the live first
 load, the end of its indexes, and the switch. To compare: the same rows by a bare COPY from a file (PostgreSQL), or by
 executemany of tuples that are there already into a table sorted by the same key (SQLite). Then `--readers` processes
 read the first `--shown` rows of random users by sql/serving/login.sql, each after a pause of 50 ms, while nothing is
-published.
+published; and before that `select 1`, which is the floor: what this machine takes to wake a reader and a server.
 Without --url, PostgreSQL is the wheel's that the tests use, SQLite a file in a temporary folder. The last line is
 machine-readable; rates are in rows of recommendations a second.
 """
@@ -67,14 +67,15 @@ def main() -> None:
             print(f"published in {switched:.1f} s: {loaded:.1f} s to load, {keyed - loaded:.1f} s for keys")
         bare = bare_executemany(folder) if asked.on == "sqlite" else bare_copy(url, folder)
         print(f"bare: {bare:.1f} s")
-        p50, p99, most, logins = log_in(
-            url, asked.users, min(asked.shown, asked.n), asked.readers, asked.seconds
-        )
-        print(f"{logins:,.0f} logins a second by {asked.readers} readers, the slowest {most:.1f} ms")
-    rows = lists.n_rows
+        floor = round_trips(url, None, 1, asked)
+        logins = round_trips(url, asked.users, min(asked.shown, asked.n), asked)
+        print(f"{len(logins) / asked.seconds:,.0f} logins a second, the slowest {logins.max():.1f} ms")
+    rows, (p50, p99) = lists.n_rows, np.percentile(logins, [50, 99])
+    least, floor_p99 = np.percentile(floor, [50, 99])
     print(
         f"load_per_s={rows / loaded:.0f} bare_per_s={rows / bare:.0f} share={bare / loaded:.2f} "
-        f"with_keys_per_s={rows / keyed:.0f} login_p50_ms={p50:.2f} login_p99_ms={p99:.2f} peak_mb={peak:.0f}"
+        f"with_keys_per_s={rows / keyed:.0f} peak_mb={peak:.0f} "
+        f"login_p50_ms={p50:.2f} login_p99_ms={p99:.2f} floor_p50_ms={least:.2f} floor_p99_ms={floor_p99:.2f}"
     )
 
 
@@ -204,28 +205,24 @@ def bare_executemany(folder: Path) -> float:
     return seconds
 
 
-def log_in(url: str, users: int, n: int, readers: int, seconds: int) -> tuple[float, float, float, float]:
-    """Median, 99th percentile and worst of a login in milliseconds, and logins a second."""
-    processes = multiprocessing.get_context("spawn")
-    with processes.Pool(readers) as pool:
-        found = pool.starmap(
-            one_reader, [(url, users, n, seconds, seed) for seed in range(readers)], chunksize=1
-        )
-    times = np.concatenate(found) * 1000
-    return (*np.percentile(times, [50, 99]), times.max(), len(times) / seconds)
+def round_trips(url: str, users: int | None, n: int, asked: argparse.Namespace) -> np.ndarray:
+    """Milliseconds of every query of all readers at once: logins of `users`, or `select 1` for none."""
+    each = [(url, users, n, asked.seconds, seed) for seed in range(asked.readers)]
+    with multiprocessing.get_context("spawn").Pool(asked.readers) as pool:
+        return np.concatenate(pool.starmap(one_reader, each, chunksize=1)) * 1000
 
 
-def one_reader(url: str, users: int, n: int, seconds: int, seed: int) -> np.ndarray:
-    """Seconds of each of its logins, those of the first second left out."""
+def one_reader(url: str, users: int | None, n: int, seconds: int, seed: int) -> np.ndarray:
+    """Seconds of each of its queries, those of the first second left out."""
     rng, times = np.random.default_rng(seed), []
     with ExitStack() as until_the_end:
-        login = login_of(url, n, until_the_end)
+        ask = asker(url, users is None, until_the_end)
         begun = time.perf_counter()
         while time.perf_counter() < begun + WARM + seconds:
             time.sleep(rng.exponential(PAUSE))
-            user = int(rng.integers(users))
+            user = int(rng.integers(users or 1))
             started = time.perf_counter()
-            rows = login(user)
+            rows = ask(user, n)
             if started > begun + WARM:
                 times.append(time.perf_counter() - started)
             if rows != n:
@@ -233,15 +230,17 @@ def one_reader(url: str, users: int, n: int, seconds: int, seed: int) -> np.ndar
     return np.array(times)
 
 
-def login_of(url: str, n: int, until_the_end: ExitStack) -> Callable[[int], int]:
-    """A function that reads the list of a user and says how long it is."""
+def asker(url: str, nothing: bool, until_the_end: ExitStack) -> Callable[[int, int], int]:
+    """A function that reads the list of a user, or nothing, and says how long it is."""
     if url.startswith("sqlite"):
         con = sqlite3.connect(f"{Path(url.removeprefix('sqlite:///')).as_uri()}?mode=ro", uri=True)
-        query = (SQL / "serving/login.sql").read_text(encoding="utf-8")
-        return lambda user: len(con.execute(query, {"user": user, "n": n, "segment": None}).fetchall())
+        query = "select 1" if nothing else (SQL / "serving/login.sql").read_text(encoding="utf-8")
+        return lambda user, n: len(con.execute(query, {"user": user, "n": n, "segment": None}).fetchall())
     postgres = until_the_end.enter_context(psycopg.connect(url, autocommit=True))
+    if nothing:
+        return lambda *_: len(postgres.execute("select 1", prepare=True).fetchall())
     function = "select * from login_recommendations(%s, %s)"
-    return lambda user: len(postgres.execute(function, (user, n), prepare=True).fetchall())
+    return lambda user, n: len(postgres.execute(function, (user, n), prepare=True).fetchall())
 
 
 if __name__ == "__main__":

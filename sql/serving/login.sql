@@ -5,6 +5,8 @@
 --          because_of, the id and title of the item in the user's history behind it (null for none); best first. What
 --          seen_since says that the user has met is left out: ranks then have gaps.
 -- Grain:   one row per recommended item.
+-- Parameters but the user are selected, which hides them from PostgreSQL's planner: for an n or a segment that it knows
+-- it plans every login anew, which takes longer than the login.
 with personal as (
     select rank, item_id, score, model, reason_item_id, run_id
     from recommendations
@@ -15,20 +17,20 @@ with personal as (
             where seen_since.user_id = recommendations.user_id and seen_since.item_id = recommendations.item_id
         )
     order by rank
-    limit :n
+    limit (select :n)
 ),
 asked_for as (
     select rank, item_id, score, run_id
     from fallback_recommendations
     where
-        segment = :segment
+        segment = (select :segment)
         and not exists (select 1 from personal)
         and not exists (
             select 1 from seen_since
             where seen_since.user_id = :user and seen_since.item_id = fallback_recommendations.item_id
         )
     order by rank
-    limit :n
+    limit (select :n)
 ),
 for_everybody as (
     select
@@ -40,7 +42,7 @@ for_everybody as (
     from fallback_recommendations
     where segment = 'all' and not exists (select 1 from personal) and not exists (select 1 from asked_for)
     order by is_seen, rank  -- what is left when everything is seen is better than nothing
-    limit :n
+    limit (select :n)
 ),
 shown as (
     select rank, item_id, score, model, reason_item_id, 1 as is_personal, run_id, false as is_seen from personal

@@ -21,8 +21,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PREVIOUS = "previous_recommendations"
 """A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
 
-SCHEMA_VERSION = 3
-"""Raised by one whenever the tables or columns below change; a newer database than the code is refused.
+SCHEMA_VERSION = 4
+"""Raised by one whenever the tables or columns below or the login function change; a newer database than the code is
+refused.
 
 An older one is given the tables and the columns that it lacks: so far no version has asked for more. New columns are
 nullable, for rows of before have nothing to put there.

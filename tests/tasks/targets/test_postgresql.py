@@ -204,6 +204,17 @@ def test_a_reader_may_read_the_lists_and_nothing_else(serving: Serving) -> None:
                 con.execute(forbidden)
 
 
+def test_a_session_plans_its_logins_once(serving: Serving) -> None:
+    long = make_lists(serving.folder / "long", 2, items=1000, n=500)
+    with serving.opened() as target:
+        publish(target, 2, long, expected_live=1, keep_runs=2)
+    with serving.application() as con:
+        for user in range(1, 11):
+            con.execute("select * from login_recommendations(%s, %s)", (user, 5), prepare=True)
+        plans = con.execute("select custom_plans, generic_plans from pg_prepared_statements").fetchall()
+    assert plans == [(5, 5)], "PostgreSQL plans five times for what is asked, and then compares"
+
+
 def test_a_role_that_may_not_create_is_told_so(serving: Serving) -> None:
     url = as_role(serving, "poor", f"grant usage on schema {schema_of(serving)} to poor")
     with (
