@@ -161,7 +161,7 @@ def _load(target: Target, run: int, lists: Lists, at: At) -> None:
         if loaded[run] != lists.key:
             raise NightError(f"Run {run} was published with other lists before.", "Run again with --force.")
         return
-    target.create_run(run)
+    target.begin_load(run)
     digest = Digest()
     for kind in KINDS:
         target.load(run, kind, _digested(_blocks(lists.folder / f"{kind}.parquet"), kind, digest), at)

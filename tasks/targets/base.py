@@ -83,12 +83,8 @@ class Target(OwnedDatabase):
         """Open the database at `url`; without an owner, only to read."""
 
     @abstractmethod
-    def create_run(self, run: int) -> None:
-        """Make the empty tables of a run, replacing those of a load that was cut short."""
-
-    @abstractmethod
     def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Append blocks sorted by primary key, each in its own transaction; passes `block` after each."""
+        """Make a table of a run from blocks sorted by primary key; passes `block` after each."""
 
     @abstractmethod
     def finish_load(self, run: int, at: At) -> None:
@@ -118,6 +114,10 @@ class Target(OwnedDatabase):
     def publishing(self) -> Iterator[None]:
         """Inside, nobody else publishes here. By default nothing: the home's own lock does for its own file."""
         yield
+
+    def begin_load(self, run: int) -> None:
+        """Remove the tables of a load of this run that was cut short."""
+        self.remove_tables(run)
 
     def switching(self) -> AbstractContextManager[sa.Connection]:
         """The transaction of a switch."""

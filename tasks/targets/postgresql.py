@@ -147,21 +147,21 @@ class PostgreSQLTarget(Target):
                 )
             yield self._holder
 
-    def create_run(self, run: int) -> None:
-        """Make the empty tables of a run, replacing those of a load that was cut short."""
-        self.remove_tables(run)
-        with self.write() as con:
-            for kind in KINDS:
-                con.execute(sa.schema.CreateTable(tables.partition(kind, run, self.ids)))
-
     def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Append blocks, each in its own transaction; all of them reach the disk with the next one that waits."""
+        """Make the table in one transaction: as nobody sees it before, its rows are written frozen.
+
+        Whoever reads rows first, here the index, would else write their pages, and log them, once more.
+        """
         table = tables.run_table(kind, run, self.ids)
-        for rows in ahead(_encoded(table, blocks)):
-            with self.write() as con:
-                con.exec_driver_sql("set local synchronous_commit = off")
-                self._copy(con, table, rows)
-            at("block")
+
+        def told(blocks: Iterable[memoryview]) -> Iterator[memoryview]:
+            for block in blocks:
+                yield block
+                at("block")
+
+        with self.write() as con:
+            con.execute(sa.schema.CreateTable(tables.partition(kind, run, self.ids)))
+            self._copy(con, table, told(ahead(_encoded(table, blocks))), "format binary, freeze")
 
     def finish_load(self, run: int, at: At) -> None:
         """Build the primary keys, gather statistics, attach. No reader waits for any of it."""
@@ -200,7 +200,7 @@ class PostgreSQLTarget(Target):
         for rows in _encoded(items, blocks):
             with self.write() as con:
                 con.exec_driver_sql("create temporary table new_items (like items) on commit drop")
-                self._copy(con, new, rows)
+                self._copy(con, new, [rows])
                 con.execute(mend)
 
     def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
@@ -236,16 +236,21 @@ class PostgreSQLTarget(Target):
             pending: bool | None = con.exec_driver_sql(found, (table,)).scalar()
         return pending
 
-    def _copy(self, con: sa.Connection, table: sa.Table, rows: memoryview) -> None:
-        names = {"table": table.name, "columns": table.c.keys()}
+    def _copy(
+        self,
+        con: sa.Connection,
+        table: sa.Table,
+        blocks: Iterable[memoryview],
+        options: str = "format binary",
+    ) -> None:
+        names = {"table": table.name, "columns": table.c.keys(), "options": sql.SQL(options)}
+        statement = _filled("copy {table} ({columns}) from stdin ({options})", **names)
         driver: Any = con.connection.driver_connection
         try:
-            with (
-                driver.cursor() as cursor,
-                cursor.copy(_filled("copy {table} ({columns}) from stdin (format binary)", **names)) as copy,
-            ):
+            with driver.cursor() as cursor, cursor.copy(statement) as copy:
                 copy.write(HEADER)
-                copy.write(rows)
+                for block in blocks:
+                    copy.write(block)
                 copy.write(TRAILER)
         except psycopg.Error as error:  # SQLAlchemy does not see what goes past it
             raise self.explain(error) or error from error

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +28,7 @@ from tasks.targets.owned import PUBLISH_SOME
 from tasks.targets.tables import KINDS, PREVIOUS, Kind
 
 _WAL_BYTES = 64 * 2**20  # what the log may keep on disk after a checkpoint
+_PARAMETERS = 999  # of one statement; before 3.32, SQLite takes no more
 
 
 class SQLiteTarget(Target):
@@ -66,18 +69,17 @@ class SQLiteTarget(Target):
                 return kind(sentence.format(place=self.place, seconds=self.busy_seconds), hint)
         return None
 
-    def create_run(self, run: int) -> None:
-        """Make the empty tables of a run, replacing those of a load that was cut short."""
-        self.remove_tables(run)
+    def begin_load(self, run: int) -> None:
+        """Also see how large the file is."""
+        super().begin_load(run)
         self._used_before = self._used()
-        with self.write() as con:
-            for kind in KINDS:
-                tables.run_table(kind, run, self.ids).create(con)
 
     def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Append sorted blocks. SQLite empties its log into the file as they commit, so that it stays small."""
+        """Make the table, block by block. SQLite empties its log into the file as they commit: it stays small."""
         table = tables.run_table(kind, run, self.ids)
-        for _ in self._execute_many(table.insert(), table, ahead(blocks)):
+        with self.write() as con:
+            table.create(con)
+        for _ in self._insert(sqlite.insert(table), table, blocks):
             at("block")
 
     def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
@@ -87,24 +89,33 @@ class SQLiteTarget(Target):
         new = {"title": insert.excluded.title, "genres": insert.excluded.genres}
         changed = sa.or_(*(items.c[name].is_distinct_from(value) for name, value in new.items()))
         mend = insert.on_conflict_do_update(index_elements=["item_id"], set_=new, where=changed)
-        for _ in self._execute_many(mend, items, blocks):
+        for _ in self._insert(mend, items, blocks):
             pass
 
-    def _execute_many(
-        self, statement: sa.Insert, table: sa.Table, blocks: Iterable[pa.RecordBatch]
+    def _insert(
+        self, statement: sqlite.Insert, table: sa.Table, blocks: Iterable[pa.RecordBatch]
     ) -> Iterator[None]:
+        """Insert each block in a transaction of its own, many rows by one statement: twice as fast as row by row."""
         names = table.c.keys()
-        sql = str(statement.compile(self.engine, column_keys=names))
-        for block in blocks:
+        most = _PARAMETERS // len(names) * len(names)
+
+        @cache
+        def insert(values: int) -> str:
+            rows = [dict.fromkeys(names)] * (values // len(names))
+            return str(statement.values(rows).compile(self.engine))
+
+        for values in ahead(_row_by_row(block.select(names)) for block in blocks):
+            pieces = (tuple(values[start : start + most]) for start in range(0, len(values), most))
             with self.write() as con:
-                con.exec_driver_sql(sql, list(zip(*map(_values, block.select(names).columns), strict=True)))
+                for length, alike in groupby(pieces, len):
+                    con.exec_driver_sql(insert(length), list(alike))
             yield
 
     def finish_load(self, run: int, at: At) -> None:
         """Nothing: the tables are their own primary key index."""
 
     def size(self, run: int) -> int | None:  # noqa: ARG002
-        """By how much the used part of the file grew since `create_run`."""
+        """By how much the used part of the file grew since `begin_load`."""
         return None if self._used_before is None else self._used() - self._used_before
 
     def _used(self) -> int:
@@ -161,6 +172,14 @@ def _engine(path: Path, busy_seconds: float, *, writes: bool) -> sa.Engine:
         con.exec_driver_sql("begin immediate" if con.get_execution_options().get("writes") else "begin")
 
     return engine
+
+
+def _row_by_row(block: pa.RecordBatch) -> list[Any]:
+    """The values of a block, one row after the other."""
+    values: list[Any] = [None] * (block.num_rows * block.num_columns)
+    for place, column in enumerate(block.columns):
+        values[place :: block.num_columns] = _values(column)
+    return values
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -104,7 +104,7 @@ def test_old_runs_and_leftovers_are_pruned_and_the_live_one_stays(serving: Servi
     for run in (1, 2, 3):
         publish_run(serving, run, keep_runs=5)
     with serving.opened() as target:
-        target.create_run(4)
+        target.load(4, "recommendations", [], str)
         sizes = {run.run_id: run.bytes for run in target.published_runs()}
         done = prune(target, 2)
         assert (done.runs, done.bytes) == ((1,), sizes[1])
