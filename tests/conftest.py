@@ -8,9 +8,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
+from hypothesis import settings
 
 from tests.tasks.postgres_server import new_schema, running_server
 from tests.tasks.serving import Serving
+
+settings.register_profile("untimed", deadline=None)  # no test depends on how busy its machine is
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

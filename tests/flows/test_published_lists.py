@@ -57,7 +57,7 @@ def publishes(champion: str):
     return flow
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     history=histories(), champion=st.sampled_from(["popularity", "item_knn", "als"]), seed=st.integers(0, 9)
 )

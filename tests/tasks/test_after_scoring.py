@@ -80,7 +80,7 @@ def wishes(draw: st.DrawFn) -> AfterScoring:
     )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(after=wishes(), exclude_seen=st.booleans())
 def test_lists_keep_what_was_promised(after: AfterScoring, exclude_seen: bool) -> None:
     lists = after.lists(MODELS, USERS, DATA.seen if exclude_seen else None)

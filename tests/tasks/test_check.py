@@ -243,7 +243,7 @@ def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
     assert "min_user_coverage" in failure.hint
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(log=st.sets(st.tuples(st.integers(1, 5), st.integers(1, 6)), min_size=1), n=st.integers(1, 8))
 def test_lists_made_by_the_book_pass_whatever_the_data(
     tmp_path_factory: pytest.TempPathFactory, log: set[tuple[int, int]], n: int

@@ -247,7 +247,7 @@ class TestRepeats:
         ]
         assert rows(con, "select title from items") == [("New",)]
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.lists(
             st.tuples(

@@ -114,7 +114,7 @@ def test_users_without_history_are_cold(con):
     assert (judged.reference.n_select, judged.reference.n_report) == (0, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     ratings=st.lists(
         st.tuples(st.integers(1, 4), st.integers(10, 15), st.sampled_from([1.0, 4.0]), st.integers(0, 9)),

@@ -21,7 +21,7 @@ scores = st.floats(allow_nan=False, allow_infinity=False)
 ranked_lists = st.lists(st.tuples(texts, scores, texts), min_size=1, max_size=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.dictionaries(texts, ranked_lists, min_size=1),
     titles=st.dictionaries(texts, st.none() | texts, min_size=1),
@@ -52,7 +52,7 @@ def test_hostile_texts_and_scores_come_out_as_they_went_in(
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1) | st.none())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_every_64_bit_id_survives(
     tmp_path_factory: pytest.TempPathFactory, user: int, reason: int | None
 ) -> None:

@@ -103,7 +103,7 @@ def refit_snapshot(con, folder, utility):
     return build_snapshot(con, split, utility, key="refit", folder=matrices)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(log=logs, chosen=st.lists(signals, min_size=1, max_size=3), data=st.data())
 def test_agrees_with_plain_loops(con, log, chosen, data):
     make_clean_tables(con, log)

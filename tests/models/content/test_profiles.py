@@ -148,7 +148,7 @@ def test_a_mean_below_zero_turns_no_taste_round(scale: float) -> None:
     assert profile[0] > 0 > profile[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     counts=st.lists(st.lists(st.sampled_from([0, 0, 1, 3]), min_size=5, max_size=5), min_size=2, max_size=8),
     share=st.sampled_from([0.0, 0.4, 1.0]),

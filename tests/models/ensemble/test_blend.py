@@ -123,7 +123,7 @@ def test_the_scale_of_a_members_scores_does_not_matter() -> None:
     assert np.array_equal(model.recommend(users, 8, exclude=data.seen).items, before)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6), st.sampled_from([5, 9, 100]), st.booleans(), st.sampled_from([1.0, 0.6, 0.2]))
 def test_however_long_the_lists_they_begin_alike(
     seed: int, candidates: int, excluding: bool, eligible_share: float

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -26,7 +26,6 @@ def plain(found: np.ndarray, samples: int, confidence: float, seed: int) -> list
     return [found.mean(), np.quantile(means, tail), np.quantile(means, 1 - tail)]
 
 
-@settings(deadline=None)
 @given(found=figures, at_once=st.integers(1, 400), seed=st.integers(0, 99))
 def test_all_figures_share_the_samples_that_each_alone_would_draw(found, at_once, seed):
     draw = {"samples": 37, "confidence": 0.9, "seed": seed}
@@ -55,7 +54,6 @@ def test_joint_intervals_hold_all_the_means_of_a_sample_as_often_as_they_say():
     assert each[0] > 0.97
 
 
-@settings(deadline=None)
 @given(found=figures)
 def test_no_joint_interval_is_narrower_than_one_for_itself(found):
     draw = {"samples": 200, "confidence": 0.9, "seed": 3}
@@ -86,7 +84,6 @@ def test_two_that_do_the_same_differ_by_nothing_at_all():
     assert paired_difference(same, same, **SETTINGS) == (0, 0, 0, 0)
 
 
-@settings(deadline=None)
 @given(values)
 def test_the_interval_lies_within_the_values_and_mostly_around_the_mean(found):
     mean, low, high = interval(found, **SETTINGS)
@@ -158,7 +155,6 @@ def test_what_cannot_be_averaged_is_refused():
         paired_difference(np.zeros(2), np.zeros(3), **SETTINGS)
 
 
-@settings(deadline=None)
 @given(found=figures, seed=st.integers(0, 99))
 def test_a_ratio_is_that_of_the_sums_of_the_users_drawn(found, seed):
     draw = {"samples": 37, "confidence": 0.9, "seed": seed}

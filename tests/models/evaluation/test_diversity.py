@@ -22,7 +22,7 @@ def by_pairs(row: np.ndarray, vectors: np.ndarray) -> float:
     return sum(distances) / len(distances) if distances else math.nan
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000), n_rows=st.integers(1, 70), n_items=st.integers(1, 15), n=st.integers(1, 10)
 )

@@ -33,7 +33,7 @@ def test_a_worked_example():
     assert found["hit_rate@2"][0] == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     n_rows=st.integers(1, 8),

@@ -28,7 +28,7 @@ def test_a_worked_example_of_item_classes():
     assert names(found, ITEM_CLASSES) == ["tail", "middle", "", "head", "tail"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
 def test_an_items_class_is_what_more_popular_items_have(counts):
     classes = item_classes(np.array(counts))
@@ -48,7 +48,7 @@ def test_users_with_fewer_than_ten_items_are_new_and_the_others_are_thirds():
     assert len(set(user_classes(np.full(9, 30)))) == 1, "equal histories stay together"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=30))
 def test_who_has_met_more_is_in_no_lesser_class(met):
     classes = user_classes(np.sort(met))
@@ -56,7 +56,7 @@ def test_who_has_met_more_is_in_no_lesser_class(met):
     assert [met < NEW_BELOW for met in sorted(met)] == (classes == 0).tolist()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), n_rows=st.integers(1, 8), n_items=st.integers(3, 20), k=st.integers(1, 9))
 def test_hits_of_the_item_classes_add_up(seed, n_rows, n_items, k):
     rng = np.random.default_rng(seed)

@@ -107,7 +107,7 @@ class TestALS(PersonalContract):
         assert als.penalty(0 * weights, 1e4) == 0
 
     @given(arrays(np.float64, (5, 4), elements=st.integers(0, 9)))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_the_greatest_singular_value_is_found(self, dense: np.ndarray) -> None:
         found = als.greatest_singular_value(sparse.csr_matrix(dense))
         exact = np.linalg.norm(dense, 2)

@@ -120,7 +120,7 @@ class TestSVDPlusPlus(TestMF):
 
 
 @given(objectives())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_gradients_of_the_blocks_of_an_epoch_add_up_to_that_of_the_objective(drawn) -> None:
     ratings, met, config, count = drawn
     rng = np.random.default_rng(0)
@@ -143,7 +143,7 @@ def test_the_gradients_of_the_blocks_of_an_epoch_add_up_to_that_of_the_objective
 
 
 @given(objectives())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_every_user_with_ratings_is_in_one_block(drawn) -> None:
     ratings, met, _, count = drawn
     blocks = list(mf_training.blocks(ratings, met, count, np.random.default_rng(1), CPU))

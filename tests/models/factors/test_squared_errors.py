@@ -34,7 +34,7 @@ def outcome(errors, tables, rows) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("many", [0, 1_000_000])
 @given(st.integers(0, 2**32), st.tuples(st.integers(1, 12), st.integers(1, 12)), st.integers(1, 20))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_kernels_agree_with_autograd(many, seed, shape, factors) -> None:
     tables, rows = problem(seed, shape, factors)
     with pytest.MonkeyPatch.context() as patch:

@@ -36,7 +36,7 @@ def ours(plain: Parameters) -> tuple[torch.Tensor, list[torch.Tensor]]:
     return plain.base.detach().float().requires_grad_(), weights
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(0, 3))
 def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users, n_items, factors, layers):
     rng = np.random.default_rng(seed)

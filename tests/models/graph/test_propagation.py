@@ -2,7 +2,7 @@ import numba
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
@@ -43,7 +43,6 @@ def edges(shape: tuple[int, int]) -> st.SearchStrategy[np.ndarray]:
 SHAPES = st.tuples(st.integers(0, 9), st.integers(0, 9))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_the_adjacency_is_the_normalised_one(data: st.DataObject) -> None:
     matrix = data.draw(SHAPES.flatmap(edges))
@@ -53,7 +52,6 @@ def test_the_adjacency_is_the_normalised_one(data: st.DataObject) -> None:
     np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix), atol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_feature_edges_weigh_their_share_of_the_items_edges(data: st.DataObject) -> None:
     matrix = data.draw(edges((5, 4)))
@@ -76,7 +74,6 @@ def test_entries_that_are_not_positive_are_no_edges() -> None:
     )
 
 
-@settings(deadline=None)
 @given(st.data(), WEIGHTS)
 def test_propagation_is_the_weighted_sum_of_powers_on_the_cpu_and_in_torch(
     data: st.DataObject, weights: list[float]

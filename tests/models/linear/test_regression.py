@@ -33,7 +33,7 @@ def ridge(matrix: np.ndarray, item: int, regressors: np.ndarray, penalty: float)
     return np.linalg.solve(own.T @ own + penalty * np.eye(len(regressors)), own.T @ matrix[:, item])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small_matrices, penalties)
 def test_on_all_is_one_ridge_regression_per_item(matrix: np.ndarray, penalty: float) -> None:
     weights = regression.on_all(sparse.csr_array(matrix), penalty)
@@ -43,7 +43,7 @@ def test_on_all_is_one_ridge_regression_per_item(matrix: np.ndarray, penalty: fl
         assert weights[item, item] == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small_matrices, penalties)
 def test_on_all_candidates_is_on_all(matrix: np.ndarray, penalty: float) -> None:
     chosen = everything(matrix.shape[1])
@@ -53,7 +53,7 @@ def test_on_all_candidates_is_on_all(matrix: np.ndarray, penalty: float) -> None
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small_matrices, penalties, st.randoms(use_true_random=False))
 def test_on_candidates_uses_them_alone(matrix: np.ndarray, penalty: float, random) -> None:
     n_items = matrix.shape[1]
@@ -93,7 +93,7 @@ def test_it_tells_how_many_items_are_done_and_no_bit_depends_on_it(monkeypatch: 
     assert np.array_equal(in_parts.data, at_once.data)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small_matrices, penalties, st.integers(1, 10))
 def test_candidates_are_those_that_lower_the_loss_most(matrix: np.ndarray, penalty: float, k: int) -> None:
     n_items = matrix.shape[1]
@@ -110,7 +110,7 @@ def test_candidates_are_those_that_lower_the_loss_most(matrix: np.ndarray, penal
         np.testing.assert_allclose(np.sort(gain[listed]), np.sort(gain)[n_items - len(listed) :], rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     hnp.arrays(np.float32, (6, 6), elements=st.integers(-9, 9).map(np.float32)),
     st.integers(1, 8),

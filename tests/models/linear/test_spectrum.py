@@ -10,7 +10,7 @@ from models.linear import spectrum
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     hnp.arrays(
         np.float32,

@@ -29,7 +29,7 @@ def megabytes(entries: int) -> float:
     return (entries + 0.5) * 8 / 1e6
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     shape=st.tuples(st.integers(0, 15), st.integers(1, 9)),
@@ -55,7 +55,7 @@ def test_of_equals_the_first_in_the_tie_order_are_kept():
         assert set(rows.indices[rows.indptr[row] : rows.indptr[row + 1]]) == set(order[order != row][:4])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), shape=st.tuples(st.integers(1, 15), st.integers(1, 9)))
 def test_reach_is_a_bound_and_exact_for_one_column(seed, shape):
     dense = random_vectors(seed, shape, 0.2)
@@ -69,7 +69,7 @@ def test_reach_is_a_bound_and_exact_for_one_column(seed, shape):
         assert np.array_equal(bound, others)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), entries=st.integers(1, 400), k=st.sampled_from([0, 5, 40]))
 def test_memory_bounds_what_is_kept_and_the_strongest_stay(seed, entries, k):
     dense = random_vectors(seed, (25, 6), 0.3)

@@ -24,7 +24,7 @@ def fast(vectors: np.ndarray, measure: Measure, rows_are_users: bool) -> np.ndar
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),

@@ -16,7 +16,7 @@ def rarities(dense: np.ndarray) -> tuple[np.ndarray, int]:
     return np.maximum((~np.isnan(dense)).sum(axis=0), 1), len(dense)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=seeds, shape=shapes)
 def test_tfidf(seed, shape):
     dense = random_vectors(seed, shape)
@@ -25,7 +25,7 @@ def test_tfidf(seed, shape):
     np.testing.assert_allclose(weighting.tfidf(stored(dense)).toarray(), expected, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=seeds, shape=shapes, k1=st.sampled_from([0.0, 1.2, 100.0]), b=st.sampled_from([0.0, 0.75, 1.0]))
 def test_bm25(seed, shape, k1, b):
     dense = random_vectors(seed, shape)
@@ -38,7 +38,7 @@ def test_bm25(seed, shape, k1, b):
     np.testing.assert_allclose(weighting.bm25(stored(dense), k1=k1, b=b).toarray(), expected, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=seeds, shape=shapes, rows=st.sampled_from([0.0, 0.4, 1.0]), columns=st.sampled_from([0.0, 0.6]))
 def test_degree(seed, shape, rows, columns):
     dense = random_vectors(seed, shape)

@@ -88,7 +88,7 @@ def cases(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, dict]:
     return Candidates(items, relevance, n_pinned, n_new), places, how
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_it_is_the_plain_greedy_arrangement(case) -> None:
     candidates, places, how = case
@@ -98,7 +98,7 @@ def test_it_is_the_plain_greedy_arrangement(case) -> None:
         assert chosen[row].tolist() == expected + [-1] * (len(places) - len(expected))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_lists_are_full_and_hold_nothing_twice(case) -> None:
     candidates, places, how = case

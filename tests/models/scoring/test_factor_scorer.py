@@ -7,7 +7,7 @@ from models.scoring import factor_scorer, selection
 from tests.models.scoring import oracle
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     n_users=st.integers(1, 30),

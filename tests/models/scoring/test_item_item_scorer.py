@@ -14,7 +14,7 @@ def whole_numbers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarra
     return ((rng.random(shape) < 0.2) * rng.integers(-2, 4, shape)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     n_users=st.integers(1, 30),

@@ -40,7 +40,7 @@ def cases(draw: st.DrawFn):
     return items, *(each.astype(np.float32) for each in (weights, similarity, *factors))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(case=cases())
 def test_it_is_the_largest_term_of_the_sum(case) -> None:
     items, weights, similarity, left, right = (
@@ -52,7 +52,7 @@ def test_it_is_the_largest_term_of_the_sum(case) -> None:
     np.testing.assert_array_equal(found, brute_force(items, weights, similarity + left @ right.T))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(case=cases())
 def test_the_nearest_described_is_that_of_the_greatest_product(case) -> None:
     items, weights, profiles, *_ = case

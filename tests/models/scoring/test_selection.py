@@ -18,7 +18,7 @@ def draw_scores(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> 
     return rng.standard_normal(shape).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 10_000),
     kind=st.sampled_from(["ties", "rising", "normal"]),

@@ -18,7 +18,7 @@ def random(seed: int, rows: int, columns: int, width: int) -> tuple[sparse.csr_a
     return matrix, rng.standard_normal((columns, width)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(0, 90), st.integers(0, 20), st.integers(0, 5))
 def test_it_is_the_product_and_the_sum(seed: int, rows: int, columns: int, width: int) -> None:
     matrix, x = random(seed, rows, columns, width)

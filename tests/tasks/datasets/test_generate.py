@@ -140,7 +140,7 @@ def test_memory_does_not_grow_with_the_ratings(tmp_path: Path, monkeypatch: pyte
 # -- invariants -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     users=st.integers(1, 40),
     items=st.integers(15, 120),

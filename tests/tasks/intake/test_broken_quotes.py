@@ -21,7 +21,7 @@ def records(path: Path) -> list[list[str]]:
         return [record for record in csv.reader(file, strict=True) if record]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
 def test_a_sound_file_loses_nothing(tmp_path: Path, table: list[tuple[str, str]]) -> None:
     text = io.StringIO(newline="")

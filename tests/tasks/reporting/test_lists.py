@@ -46,7 +46,7 @@ def write(folder: Path, lists: dict, *, reason: bool = False, text: bool = False
     return Lists("key", folder, len(lists), len(rows), 0, 0, 5)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(some_lists, some_lists)
 def test_what_is_kept_and_what_moved_is_counted_right(tmp_path_factory, before, after) -> None:
     folder = tmp_path_factory.mktemp("lists")

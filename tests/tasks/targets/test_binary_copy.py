@@ -39,7 +39,7 @@ def through(con: psycopg.Connection, block: pa.RecordBatch) -> list[tuple]:
 
 
 @given(ROWS, st.integers(0, 5))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_come_out_as_they_went_in(con: psycopg.Connection, rows: list[tuple], start: int) -> None:
     """Also of a block that is a part of another one."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 4
