@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -273,11 +272,12 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def test_a_server_stopped_and_started_during_the_load(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["block", "loaded", "attached"])
+def test_a_server_stopped_and_started_during_the_load(server: Server, tmp_path: Path, when: str) -> None:
     serving = Serving(new_schema(server.url), tmp_path)
 
     def restart(point: str) -> None:
-        if point == "loaded":
+        if point == when:
             server.restart()
 
     with serving.opened() as target:
@@ -294,23 +294,6 @@ def test_a_server_stopped_and_started_during_the_load(server: Server, tmp_path: 
     server.start()
     with serving.opened() as target:
         assert target.live_run() == 2
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """Twelve megabytes in memory, where this user may mount such a thing."""
-    folder = Path(
-        tempfile.mkdtemp(prefix="recs-disk-")
-    )  # not in tmp_path: the server's own user must get there
-    folder.chmod(0o755)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", folder]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-        folder.rmdir()
 
 
 def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(

@@ -17,7 +17,7 @@ from tasks.publish import publish
 from tasks.targets.registry import open_target, read_target
 from tasks.targets.sqlite import SQLiteTarget
 from tasks.targets.tables import run_table_name
-from tests.tasks.published_lists import BIGINTS, OWNER, make_lists
+from tests.tasks.published_lists import BIGINTS, OWNER, make_lists, read
 
 
 @pytest.fixture
@@ -145,23 +145,28 @@ def test_a_fault_of_ours_is_not_explained_away(database: Path) -> None:
         assert target.explain(ValueError("a mistake")) is None
 
 
-def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(
-    database: Path, tmp_path: Path
+def test_a_full_disk_leaves_the_live_lists_and_once_there_is_space_the_next_night_succeeds(
+    small_disk: Path, tmp_path: Path
 ) -> None:
-    small, large = make_lists(tmp_path / "small", 1), make_lists(tmp_path / "large", 2, users=3000)
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+    database, other_files = small_disk / "recommendations.db", small_disk / "other-files"
+    url = f"sqlite:///{database}"
+    lists = [make_lists(tmp_path / f"{users}", run, users=users) for run, users in ((1, 30), (2, 10_000))]
+    with open_target(url, owner=OWNER) as target:
         target.claim(BIGINTS)
-        publish(target, 1, small, expected_live=None, keep_runs=2)
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        with target.engine.connect() as con:  # the one connection of the pool
-            con.exec_driver_sql("pragma max_page_count = 60")
-        with pytest.raises(NightError, match="disk is full"):
-            publish(target, 2, large, expected_live=1, keep_runs=2)
-        assert target.live_run() == 1
-        assert target.count(1, "recommendations") == small.n_rows
-    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        assert publish(target, 2, large, expected_live=1, keep_runs=2).switched
+        publish(target, 1, lists[0], expected_live=None, keep_runs=2)
+    other_files.write_bytes(bytes(9 * 2**20))
+    for _ in range(2):
+        with (
+            open_target(url, owner=OWNER) as target,
+            pytest.raises(NightError, match=r"The disk is full: .* cannot grow"),
+        ):
+            publish(target, 2, lists[1], expected_live=1, keep_runs=2)
+        assert read(database, "select distinct run_id, count(*) from recommendations") == [(1, 300)]
+    other_files.unlink()
+    with open_target(url, owner=OWNER) as target:
+        assert publish(target, 2, lists[1], expected_live=1, keep_runs=2).switched
         assert target.loaded_runs() == {1, 2}
+    assert [file.name for file in small_disk.iterdir()] == ["recommendations.db"]
 
 
 def test_the_log_stays_small_and_goes_with_the_last_connection(database: Path, tmp_path: Path) -> None:
