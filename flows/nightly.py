@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,11 +19,13 @@ from flows import prefect_server
 from flows.interruption import ending_at_once
 from models.ensemble.blend import Blend
 from tasks import stages
-from tasks.errors import NightError, TransientError
+from tasks.errors import NightError, TransientError, in_words
 from tasks.lifecycle import give_up
 from tasks.night import Night
 from tasks.references import Choice, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.report import read_report
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 Fillers = tuple[FittedModel, ...]
@@ -33,14 +36,24 @@ _nights: dict[int, tuple[Night, Callable[[], None]]] = {}
 """The night that a run of the flow is about, and what to do when it begins: Prefect takes only plain parameters."""
 
 
-def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
-    """Whether another try may succeed: a file or a database of somebody else's was busy or out of reach."""
-    return isinstance(state.result(raise_on_failure=False), OSError | TransientError)
+_DELAYS = [1, 5, 20]  # s
+
+
+def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether another try may succeed: a file or a database of somebody else's was busy or out of reach.
+
+    Prefect asks only while a try is left, so that it can be announced here.
+    """
+    error = state.result(raise_on_failure=False)
+    passes = isinstance(error, OSError | TransientError)
+    if passes:
+        log.warning("%s is tried again in %d s: %s", task.name, _DELAYS[run.run_count - 1], in_words(error))
+    return passes
 
 
 # Prefect orchestrates and does not remember: finished stages live in our own store.
 once = partial(task, cache_policy=NO_CACHE, persist_result=False)
-again = partial(once, retries=3, retry_delay_seconds=[1, 5, 20], retry_condition_fn=may_pass)
+again = partial(once, retries=len(_DELAYS), retry_delay_seconds=_DELAYS, retry_condition_fn=may_pass)
 
 land = again(stages.land)
 clean = once(stages.clean)

@@ -29,6 +29,8 @@ def settle_in(folder: Path, *, debug: bool) -> None:
     # A flow's and a task's failures are told by our own watcher, in one sentence.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "DEBUG" if debug else "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,models")
+    # What is said when the flow has ended is said on the terminal alone.
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
 def empty_database() -> Path:

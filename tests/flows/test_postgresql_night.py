@@ -11,14 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import cli
+from flows.nightly import run_flow
 from tasks.configure import load_settings
+from tasks.errors import TransientError
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome, run_night
 from tasks.progress import Nobody
 from tests.flows.conftest import SETTINGS, RunNight
 from tests.flows.plain_night import whole_night
 from tests.flows.test_cli import invoke
-from tests.tasks.postgres_server import new_schema
+from tests.tasks.postgres_server import Server, new_schema, running_server
 from tests.tasks.serving import Serving
 
 PASSWORD = "correct-horse-battery-staple"
@@ -95,6 +97,36 @@ def test_the_password_is_nowhere(
     assert prefects
     assert len(files) > 20
     assert [path for path in (*files, *prefects) if PASSWORD.encode() in path.read_bytes()] == []
+
+
+class Outage(Nobody):
+    """The serving database stops when the lists are checked, and starts when the night finds it gone."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
+        if stage == "check":
+            self._server.stop()
+
+    def failed(self, stage: str, model: str | None, error: BaseException) -> None:
+        assert (stage, type(error)) == ("publish", TransientError)
+        self._server.start()
+
+
+def test_a_night_outlives_a_restart_of_the_server(
+    prefect_server: None,
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running_server() as server:
+        monkeypatch.setenv("RECS_PUBLISH__URL", server.url)
+        night = run_night(home, load_settings(None, SETTINGS), run_flow, Outage(server)).run
+        assert night.status == "published"
+    tried = [message for message in caplog.messages if "tried again" in message]
+    assert len(tried) == 1
+    assert tried[0].startswith("publish is tried again in 1 s: postgresql://")
 
 
 @pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
