@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from tasks.errors import UsageError
 from tasks.publish import publish
@@ -150,6 +151,25 @@ def test_a_run_knows_how_large_it_is(claimed: Serving) -> None:
         large, small = (run.bytes or 0 for run in target.published_runs())
     assert 30_000 * 20 < large < 30_000 * 200
     assert 0 < small < large / 5
+
+
+def test_a_look_at_the_lists_is_of_one_moment(claimed: Serving) -> None:
+    how_many = sa.text("select count(*), max(run_id) from recommendations")
+    with claimed.opened() as target, read_target(claimed.url) as reader:
+        publish_some(target, claimed, 1)
+        with reader.read() as con:
+            before = con.execute(how_many).one()
+            publish_some(target, claimed, 2)
+            assert con.execute(how_many).one() == before
+        with reader.read() as con:
+            assert con.execute(how_many).one() != before
+
+
+def test_an_error_tells_nothing_of_the_data(claimed: Serving) -> None:
+    with claimed.opened() as target, pytest.raises(sa.exc.DBAPIError) as caught, target.write() as con:
+        con.execute(sa.text("select nonsense where '1' = :secret"), {"secret": "a user's name"})
+    assert "nonsense" in str(caught.value)
+    assert "a user's name" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
