@@ -209,7 +209,7 @@ def test_a_session_plans_its_logins_once(serving: Serving) -> None:
         publish(target, 2, long, expected_live=1, keep_runs=2)
     with serving.application() as con:
         for user in range(1, 11):
-            con.execute("select * from login_recommendations(%s, %s)", (user, 5), prepare=True)
+            con.execute("select * from login_recommendations(%s, %s, %s)", (user, 5, None), prepare=True)
         plans = con.execute("select custom_plans, generic_plans from pg_prepared_statements").fetchall()
     assert plans == [(5, 5)], "PostgreSQL plans five times for what is asked, and then compares"
 
