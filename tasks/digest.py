@@ -35,8 +35,9 @@ class Digest:
                 self._feed(table, name, "length", np.diff(bounds).tobytes())
                 self._feed(table, name, "value", memoryview(text or b"")[bounds[0] : bounds[-1]])
             else:
-                wide = pa.float64() if pa.types.is_floating(there.type) else pa.int64()
-                self._feed(table, name, "value", _bytes(there.cast(wide)))
+                is_float = pa.types.is_floating(there.type)
+                numbers = there.cast(pa.float64() if is_float else pa.int64()).to_numpy(zero_copy_only=False)
+                self._feed(table, name, "value", (numbers + 0).tobytes())  # SQLite knows no -0.0
 
     def _feed(self, table: str, column: str, part: str, data: bytes | memoryview) -> None:
         self._columns[table, column, part].update(data)

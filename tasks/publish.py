@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.digest import Digest
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, UsageError, plain
 from tasks.references import Lists
 from tasks.targets.base import At, PublishedRun, Target, pass_by
 from tasks.targets.owned import PUBLISH_SOME
@@ -124,7 +125,7 @@ def rollback(target: Target, run: int | None = None) -> int:
         raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
     to = _destination(target, live, run)
     if not target.switch(to, expected_live=live, hold_back=live if to < live else None):
-        raise NightError("Another publication switched at the same moment.", "Look at: recs runs")
+        raise NightError("Somebody switched or removed runs at the same moment.", "Look at: recs runs")
     return to
 
 
@@ -195,8 +196,9 @@ def _retain(target: Target, keep_runs: int) -> None:
     """
     try:
         drop_all_but(target, keep_runs)
-    except NightError as error:
-        log.warning("The lists are live, but older ones could not be removed: %s %s", error, error.hint)
+    except (NightError, SQLAlchemyError) as error:
+        told = plain(error)
+        log.warning("The lists are live, but older ones could not be removed: %s %s", told, told.hint)
 
 
 def _destination(target: Target, live: int, run: int | None) -> int:

@@ -8,7 +8,6 @@ switch. `published_runs` names the sealed runs; tables of any other run are left
 from __future__ import annotations
 
 import logging
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -23,12 +22,11 @@ from tasks.references import IdType
 from tasks.rules import Rules, WrittenRule, rules_on
 from tasks.targets import tables
 from tasks.targets.owned import OwnedDatabase
-from tasks.targets.tables import KINDS, Kind
+from tasks.targets.tables import Kind
 from tasks.warehouse import SQL
 
 _ARROW: Mapping[IdType, pa.DataType] = {"BIGINT": pa.int64(), "TEXT": pa.string()}
 _ROWS_AT_ONCE = 50_000
-_RUN_TABLE = re.compile(rf"({'|'.join(KINDS)})_(\d+)")
 
 log = logging.getLogger(__name__)
 
@@ -155,8 +153,7 @@ class Target(OwnedDatabase):
     def loaded_runs(self) -> set[int]:
         """Runs that have any table, complete or not."""
         with self.read() as con:
-            names = map(_RUN_TABLE.fullmatch, self._names(con))
-            return {int(match[2]) for match in names if match}
+            return {run for run in map(tables.run_of, self._names(con)) if run is not None}
 
     def rows(self, run: int, kind: Kind) -> Iterator[pa.RecordBatch]:
         """What a run's table holds, by its primary key: blocks like those that were loaded."""
@@ -253,31 +250,41 @@ class Target(OwnedDatabase):
     ) -> bool:
         """Show a sealed run to all readers at one instant, if they still see `expected_live` (or `force`).
 
-        `hold_back` is the run that is left by hand. Returns whether the switch took place.
+        `hold_back` is the run that is left by hand. Returns whether the switch took place: not to a run that somebody
+        has dropped meanwhile either.
         """
         with self.switching() as con:
-            live = con.scalar(sa.select(tables.active_run.c.run_id).with_for_update())
-            if live != expected_live and not force:
-                return False
             held, published = tables.held_back_runs, tables.published_runs
             now = datetime.now(UTC)
+            live = self._live_until_the_end(con)
+            if live != expected_live and not force:
+                return False
+            here = published.update().where(published.c.run_id == run).values(switched_at=now)
+            if con.execute(here).rowcount == 0:
+                return False
             con.execute(held.delete().where(held.c.run_id == run))
             if hold_back is not None:
                 con.execute(held.insert().values(run_id=hold_back, held_at=now))
-            con.execute(published.update().where(published.c.run_id == run).values(switched_at=now))
             con.execute(tables.active_run.update().values(run_id=run))
             self.show(con, run, self._run_before(con, run), at)
         return True
 
     def drop_run(self, run: int) -> None:
-        """Forget a run that is not live, then remove its tables."""
+        """Forget a run, then remove its tables; nothing if it is live, perhaps since a moment ago."""
         published = tables.published_runs
         with self.write() as con:
+            live = self._live_until_the_end(con)
+            if live == run:
+                return
             con.execute(published.delete().where(published.c.run_id == run))
-            live = con.scalar(sa.select(tables.active_run.c.run_id))
             if live is not None:
                 self.show(con, live, self._run_before(con, live), pass_by)
         self.remove_tables(run)
+
+    def _live_until_the_end(self, con: sa.Connection) -> int | None:
+        """The live run; it stays the live one until the transaction of `con` ends, unless that switches."""
+        live: int | None = con.scalar(sa.select(tables.active_run.c.run_id).with_for_update())
+        return live
 
     def _run_before(self, con: sa.Connection, live: int) -> int | None:
         """The newest kept run older than the live one that nobody rolled back."""

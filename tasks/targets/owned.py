@@ -44,6 +44,9 @@ class OwnedDatabase(ABC):
     def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
         """What else a new or upgraded schema wants; may be called again."""
 
+    def change_schema_alone(self, con: sa.Connection) -> None:  # noqa: B027
+        """Keep others from changing the schema until the transaction of `con` ends; SQLite's transactions do anyway."""
+
     # -- whose it is ----------------------------------------------------------------------------------
 
     @property
@@ -66,19 +69,18 @@ class OwnedDatabase(ABC):
         """
         if self._ids is None:
             self._create_schema(ids)
-            return
-        if self._ids != ids:
-            mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self._ids))
+        if self.ids != ids:
+            mine, theirs = (f"{i.user} user ids and {i.item} item ids" for i in (ids, self.ids))
             raise UsageError(
                 f"{self.place} was made for {theirs}, but tonight's data has {mine}.",
                 "Set data.user_id and data.item_id to the first night's types, or publish to a new database.",
             )
 
     def _upgrade(self, ids: IdTypes) -> None:
-        """Bring the schema of an older version to today's in one transaction; no list changes, and no reader waits."""
+        """Bring the schema of an older version to today's in one transaction; no list changes."""
         stamp, schema = tables.schema_version, tables.fixed_tables(ids)
         with self.write() as con:
-            con.execute(sa.select(stamp.c.version).with_for_update())  # one upgrade at a time
+            self.change_schema_alone(con)
             schema.create_all(con)
             inspector = sa.inspect(con)
             for table in schema.sorted_tables:
@@ -91,21 +93,27 @@ class OwnedDatabase(ABC):
             con.execute(stamp.update().values(version=SCHEMA_VERSION))
 
     def _create_schema(self, ids: IdTypes) -> None:
-        schema = tables.fixed_tables(ids)
         with self.write() as con:
-            taken = sorted({*schema.tables, *KINDS, *map(tables.by_run, KINDS)} & self._names(con))
-            if taken:
-                raise self._not_ours(taken[0])
-            schema.create_all(con)
-            con.execute(
-                tables.schema_version.insert().values(
-                    version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
-                )
+            self.change_schema_alone(con)
+            if not sa.inspect(con).has_table(tables.schema_version.name):  # else somebody made it meanwhile
+                self._make_tables(con, ids)
+        self._ids = self._stamped_ids()
+
+    def _make_tables(self, con: sa.Connection, ids: IdTypes) -> None:
+        schema = tables.fixed_tables(ids)
+        ours = {*schema.tables, *KINDS, *map(tables.by_run, KINDS)}
+        taken = sorted(name for name in self._names(con) if name in ours or tables.run_of(name) is not None)
+        if taken:
+            raise self._not_ours(taken[0])
+        schema.create_all(con)
+        con.execute(
+            tables.schema_version.insert().values(
+                version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
             )
-            con.execute(tables.active_run.insert().values(run_id=None))
-            self.create_views(con, ids)
-            self.finish_schema(con, ids)
-        self._ids = ids
+        )
+        con.execute(tables.active_run.insert().values(run_id=None))
+        self.create_views(con, ids)
+        self.finish_schema(con, ids)
 
     def _stamped_ids(self) -> IdTypes | None:
         """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""

@@ -9,6 +9,7 @@ publishes: it holds an advisory lock, and switches by the very session that hold
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
-from tasks.errors import LockedError, NightError, TransientError
+from tasks.errors import LockedError, NightError, TransientError, UsageError
 from tasks.targets import tables
 from tasks.targets.ahead import ahead
 from tasks.targets.base import At, Row, Target, arrow_schema
@@ -31,6 +32,7 @@ from tasks.warehouse import SQL
 log = logging.getLogger(__name__)
 
 _CONNECT = {
+    "client_encoding": "utf8",  # what binary COPY is given, whatever the environment says
     "connect_timeout": 10,  # s
     "keepalives_idle": 30,  # s: a firewall forgets a connection that is silent during a long index build
     "application_name": "nightly-recs",
@@ -60,17 +62,21 @@ class PostgreSQLTarget(Target):
         """
         engine = sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args=_CONNECT,
+            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
             pool_pre_ping=True,  # a night may leave it silent for hours
             hide_parameters=True,
         )
 
         @sa.event.listens_for(engine, "connect")
-        def be_patient(con: psycopg.Connection, _: object) -> None:
+        def settle_in(con: psycopg.Connection, _: object) -> None:
             con.execute(f"set lock_timeout = {int(1000 * cls.patience)}")
+            con.execute("set statement_timeout = 0")  # an index takes its time
+            # The first schema is ours; what others hold is neither seen nor taken for ours.
+            con.execute("select set_config('search_path', quote_ident(current_schema()), false)")
             con.commit()
 
         host = url.host or url.query.get("host") or "localhost"
+        host = host if isinstance(host, str) else ",".join(host)
         port = f":{url.port}" if url.port else ""
         return cls(engine, place=f"postgresql://{host}{port}/{url.database or ''}", owner=owner)
 
@@ -86,8 +92,34 @@ class PostgreSQLTarget(Target):
 
     # -- schema -----------------------------------------------------------------------------------------
 
+    def change_schema_alone(self, con: sa.Connection) -> None:
+        """Take turns; and have readers, who queue behind whoever waits for a lock, wait for moments only."""
+        schema = sa.func.hashtext(sa.func.current_schema())
+        con.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("nightly-recs schema"), schema)))
+        con.exec_driver_sql("set local lock_timeout = '100ms'")
+
+    def _upgrade(self, ids: IdTypes) -> None:
+        end = time.monotonic() + self.patience
+        while True:
+            try:
+                return super()._upgrade(ids)
+            except TransientError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.5)
+
     def create_views(self, con: sa.Connection, ids: IdTypes) -> None:
-        """Make the partitioned tables, without a partition, and the views on them."""
+        """Make the partitioned tables, without a partition, and the views on them.
+
+        Raises:
+            UsageError: the database cannot hold all characters.
+        """
+        encoding = con.exec_driver_sql("show server_encoding").scalar()
+        if encoding != "UTF8":
+            raise UsageError(
+                f"{self.place} is encoded in {encoding}, which cannot hold all titles.",
+                "Publish to a database in UTF8: create database … encoding 'UTF8' template template0.",
+            )
         for kind in KINDS:
             con.execute(sa.schema.CreateTable(tables.partitioned_table(kind, ids)))
         _run(con, _read("serving/postgresql/views.sql"))
@@ -100,13 +132,16 @@ class PostgreSQLTarget(Target):
         kinds = {"user_type": sql.SQL(ids.user), "item_type": sql.SQL(ids.item), "body": sql.SQL(body)}
         _run(con, _filled(_read("serving/postgresql/login_function.sql"), **kinds))
         _run(con, _read("serving/postgresql/reader.sql"))
-        _run(
-            con, "analyze active_run, seen_since"
-        )  # of so few rows nobody else ever does, and planners guess thousands
-        if not con.scalar(sa.text("select count(*) from pg_roles where rolname = 'recs_reader'")):
+        # Of so few rows nobody else ever does, and planners guess thousands.
+        _run(con, "analyze active_run, seen_since")
+        can_read = (
+            "select has_schema_privilege(oid, current_schema(), 'usage') "
+            "and has_table_privilege(oid, 'items', 'select') from pg_roles where rolname = 'recs_reader'"
+        )
+        if not con.exec_driver_sql(can_read).scalar():
             log.warning(
-                "There is no role recs_reader in %s, and this one may not make it. Who may: "
-                "create role recs_reader; docs/serving.md says what to grant.", self.place,
+                "No role recs_reader can read the lists in %s, and the role that publishes may not see to it: "
+                "docs/serving.md says what an administrator is to run.", self.place,
             )  # fmt: skip
 
     # -- publication ------------------------------------------------------------------------------------
@@ -180,7 +215,34 @@ class PostgreSQLTarget(Target):
                 names = {"parent": tables.by_run(kind), "table": tables.run_table_name(kind, run), "run": run}
                 attach = "alter table {parent} attach partition {table} for values in ({run})"
                 con.exec_driver_sql(_filled(attach, **names))
+        self._await_readers()
         at("attached")
+
+    def _await_readers(self) -> None:
+        """Wait, with patience, for the transactions that read lists before a run was attached.
+
+        They would see the pointer to the new partition, and not the partition.
+        """
+        end, before = time.monotonic() + self.patience, self._readers()
+        while before and time.monotonic() < end:
+            time.sleep(0.02)
+            before = {who: pid for who, pid in self._readers().items() if who in before}
+        if before:
+            log.warning(
+                "Who has read lists in %s in a transaction that is still open finds none until it ends: process %s.",
+                self.place, ", ".join(map(str, before.values())),
+            )  # fmt: skip
+
+    def _readers(self) -> dict[str, int]:
+        """Transactions that have lists open, and their processes."""
+        found = (
+            "select virtualtransaction, pid from pg_locks where pid <> pg_backend_pid() "
+            "and database = (select oid from pg_database where datname = current_database()) "
+            "and relation in (select to_regclass(quote_ident(name)) from unnest(%s::text[]) as name)"
+        )
+        with self.read() as con:
+            rows = con.exec_driver_sql(found, ([*map(tables.by_run, KINDS)],)).all()
+        return {row.virtualtransaction: row.pid for row in rows}
 
     def size(self, run: int) -> int:
         """Bytes on disk of a run's tables, indexes included."""

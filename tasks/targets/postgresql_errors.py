@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 from tasks.errors import NightError, TransientError, UsageError
@@ -25,7 +27,7 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
     (
         ("28",),
         NightError,
-        "{place} refuses the user or the password.",
+        "{place} refuses the user or the password: {said}.",
         "Mend RECS_PUBLISH__URL, or the server's pg_hba.conf.",
     ),
     (
@@ -53,7 +55,14 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
         "Is it a standby? Publish to the primary: RECS_PUBLISH__URL.",
     ),
     (
-        ("55P03", "57014"),
+        ("23",),
+        NightError,
+        "What is to be published breaks a rule of {place}: {said}.",
+        f"This should not happen: `recs --debug run` shows where. {_STAY}",
+    ),
+    (("57014",), TransientError, "{place} ended a statement: {said}.", "Run again."),
+    (
+        ("55P03",),
         TransientError,
         "Somebody's transaction in {place} has been in the way for too long.",
         "pg_stat_activity shows who has one open; end it, then run again.",
@@ -80,11 +89,24 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
 )
 
 
+_SAID = (
+    (
+        r"password authentication failed|no password supplied|no pg_hba\.conf entry|role .* does not exist",
+        "28000",
+    ),
+    (r"database .* does not exist", "3D000"),
+    (r"too many clients|connection slots", "53300"),
+)
+"""What servers say when they refuse a connection: psycopg gives no code then."""
+
+
 def explanation(error: psycopg.Error, place: str) -> NightError | None:
     """The clear sentence behind an error; None where it is a bug of ours."""
     said = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
+    refused = (code for words, code in _SAID if re.search(words, said))
+    state = error.sqlstate or next(refused, "")
     for codes, kind, sentence, hint in _EXPLANATIONS:
-        if (error.sqlstate or "").startswith(codes):
+        if state.startswith(codes):
             return kind(sentence.format(place=place, said=said), hint)
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:  # from this side of the wire
         return TransientError(

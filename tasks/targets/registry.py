@@ -53,11 +53,16 @@ def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
 def _target_class(url: str) -> type[Target]:
     supported = "sqlite:///folder/recommendations.db or postgresql://user:password@host/database"
     try:
-        kind = sa.make_url(url).get_backend_name()
-    except sa.exc.ArgumentError:  # its text repeats the address, which may hold a password
+        parts = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):  # its text repeats the address, which may hold a password
         raise UsageError(
             "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to {supported}"
         ) from None
+    kind = parts.get_backend_name()
+    if kind != SQLiteTarget.scheme and "@" in f"{parts.host}{parts.database}":
+        raise UsageError(
+            "The publication address has an @ too many.", "In a user's name or a password write it as %40."
+        )
     kind = "postgresql" if kind == "postgres" else kind  # what some hosts write
     if kind not in TARGETS:
         raise UsageError(f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}")

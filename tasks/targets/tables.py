@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
@@ -21,6 +22,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PREVIOUS = "previous_recommendations"
 """A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
 
+_RUN_TABLE = re.compile(rf"(?:{'|'.join(KINDS)})_(\d+)")
+
 SCHEMA_VERSION = 4
 """Raised by one whenever the tables or columns below or the login function change; a newer database than the code is
 refused.
@@ -35,6 +38,12 @@ class IdTypes(NamedTuple):
 
     user: IdType
     item: IdType
+
+
+def run_of(table: str) -> int | None:
+    """The run that a table of this name belongs to, if it is one that a publication makes for a run."""
+    found = _RUN_TABLE.fullmatch(table)
+    return int(found[1]) if found else None
 
 
 class UtcTime(sa.TypeDecorator[datetime]):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import NightError, UsageError
-from tasks.publish import publish, rollback
+from tasks.publish import drop_all_but, publish, rollback
 from tasks.references import Lists
 from tests.tasks.published_lists import BIGINTS, N, make_lists, write_lists
 from tests.tasks.serving import Serving
@@ -149,6 +149,43 @@ def test_a_run_rolled_back_is_dropped_before_a_good_older_one(serving: Serving) 
     assert serving.runs_with_tables() == {1, 3}
     with serving.opened() as target:
         assert target.held_back() == {2}, "remembered although its lists are gone"
+
+
+def test_a_run_that_somebody_rolled_back_to_meanwhile_is_not_removed(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in (1, 2, 3):
+        publish_run(serving, run, keep_runs=3)
+    with serving.opened() as target, serving.opened() as other:
+        drop = target.drop_run
+
+        def rolled_back_before(run: int) -> None:
+            if run == 1:
+                rollback(other, 1)
+            drop(run)
+
+        monkeypatch.setattr(target, "drop_run", rolled_back_before)
+        drop_all_but(target, 1)
+    assert seen_by_readers(serving) == 1
+    assert serving.runs_with_tables() == {1, 3}
+
+
+def test_a_run_that_somebody_removed_meanwhile_is_not_rolled_back_to(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in (1, 2):
+        publish_run(serving, run)
+    with serving.opened() as target, serving.opened() as other:
+        switch = target.switch
+
+        def dropped_before(run: int, **options) -> bool:
+            other.drop_run(run)
+            return switch(run, **options)
+
+        monkeypatch.setattr(target, "switch", dropped_before)
+        with pytest.raises(NightError, match="at the same moment"):
+            rollback(target)
+    assert seen_by_readers(serving) == 2
 
 
 def test_nothing_published_cannot_be_rolled_back(serving: Serving) -> None:

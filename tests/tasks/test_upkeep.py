@@ -46,7 +46,10 @@ def test_a_digest_does_not_depend_on_how_rows_are_cut(rows: list[tuple], cuts: l
 
 @given(COLUMNS.filter(bool), COLUMNS.filter(bool))
 def test_other_rows_have_another_digest(some: list[tuple], others: list[tuple]) -> None:
-    assert (digest(some, []) == digest(others, [])) == (repr(some) == repr(others))
+    def told(rows: list[tuple]) -> str:  # apart from the sign of zero, which SQLite does not know
+        return repr([(n, None if x is None else x + 0.0, s) for n, x, s in rows])
+
+    assert (digest(some, []) == digest(others, [])) == (told(some) == told(others))
 
 
 def test_null_and_nothing_are_not_the_same() -> None:

@@ -1,10 +1,17 @@
 -- A role that may read what applications read, and nothing else: grant recs_reader to their users.
 -- Inputs:  everything that docs/serving.md names.
--- Output:  the role recs_reader and its grants; nothing where the publishing role may not make roles and nobody else did.
+-- Output:  the role recs_reader and its grants, as far as the publishing role may make them; the caller looks.
 do $$
 begin
     if not exists (select 1 from pg_roles where rolname = 'recs_reader') then
-        create role recs_reader nologin;
+        begin
+            create role recs_reader nologin;
+        exception
+            when insufficient_privilege then
+                return;
+            when duplicate_object or unique_violation then
+                null;  -- another database of this server made it at the same moment
+        end;
     end if;
     execute format('grant usage on schema %I to recs_reader', current_schema());
     grant select on
@@ -13,8 +20,6 @@ begin
     to recs_reader;
 exception
     when insufficient_privilege then
-        null;  -- the caller looks whether the role is there
-    when duplicate_object or unique_violation then
-        null;  -- another database of this server made it at the same moment; the next upgrade grants
+        null;
 end
 $$;

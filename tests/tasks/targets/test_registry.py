@@ -17,6 +17,7 @@ from tasks.targets.registry import open_target
         "mssql+pyodbc://joe:hunter2@db/x",
         "joe:hunter2@db",
         "redis://:hunter2@db",
+        "postgresql://joe@127.0.0.1:hunter2/x",
         "",
     ],
 )
@@ -26,6 +27,14 @@ def test_an_unsupported_address_is_refused_without_its_password(address: str) ->
     assert "sqlite:///" in refused.value.hint
     told = "".join(traceback.format_exception(refused.value))
     assert "hunter2" not in told + refused.value.hint
+
+
+@pytest.mark.parametrize("password", ["se@hunter2", "se@hun/hunter2", "a@b@hunter2"])
+def test_a_password_with_a_bare_at_sign_is_refused_and_not_told(password: str) -> None:
+    with pytest.raises(UsageError, match="an @ too many") as refused:
+        open_target(f"postgresql://joe:{password}@127.0.0.1:1/x", owner="me").__enter__()
+    assert "%40" in refused.value.hint
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])

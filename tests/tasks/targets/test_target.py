@@ -74,7 +74,7 @@ def test_a_newer_schema_is_refused(claimed: Serving) -> None:
         pass
 
 
-@pytest.mark.parametrize("table", ["items", "recommendations", "schema_version"])
+@pytest.mark.parametrize("table", ["items", "recommendations", "schema_version", "similar_items_2023"])
 def test_somebody_elses_database_is_refused_and_left_alone(serving: Serving, table: str) -> None:
     with serving.opened():
         serving.execute(f"create table {table} (price double precision)")
@@ -199,6 +199,10 @@ def test_hostile_text_comes_out_as_it_went_in(serving: Serving, seed: int) -> No
             for kind in KINDS
         }
         login = target.query("serving/login.sql", user=texts[3], n=5, segment=None)
+    if serving.is_postgresql:
+        with serving.application() as con:
+            found = con.execute("select item_id from login_recommendations(%s, 5)", (texts[3],)).fetchall()
+        assert found == [(HOSTILE[3],)]
     assert stored["recommendations"] == recommendations
     assert stored["similar_items"] == similar
     assert [row[0] for row in stored["fallback_recommendations"]] == texts
