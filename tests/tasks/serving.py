@@ -13,6 +13,7 @@ import psycopg
 
 from tasks.targets.base import Target
 from tasks.targets.registry import open_target, read_target
+from tasks.warehouse import SQL
 from tests.tasks.published_lists import OWNER
 
 
@@ -61,9 +62,11 @@ class Serving:
             for statement in statements:
                 con.execute(statement)
 
-    def mark(self) -> str:
-        """How the driver writes a parameter."""
-        return "%s" if self.is_postgresql else "?"
+    def login(self) -> str:
+        """The query of a login; its parameters are user, n and segment, as the driver writes them."""
+        if self.is_postgresql:
+            return "select * from login_recommendations(%(user)s, %(n)s, %(segment)s)"
+        return (SQL / "serving/login.sql").read_text(encoding="utf-8").rstrip().rstrip(";")
 
     def tables(self) -> set[str]:
         catalog = (

@@ -295,59 +295,72 @@ def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follo
     assert seen_by_readers(serving) == 2
 
 
-def publish_now(serving: Serving, run: int, expected_live: int) -> None:
-    publish_run(serving, run, expected_live=expected_live)
+def publish_and_tell(serving: Serving, run: int, begun: Event) -> None:
+    publish_run(serving, run, at=lambda _: begun.set())
+
+
+def a_publisher_at_work(serving: Serving, run: int) -> multiprocessing.process.BaseProcess:
+    make_lists(serving.folder / f"lists-{run}", run)
+    begun = processes.Event()
+    child = run_child(publish_and_tell, serving, run, begun)
+    assert begun.wait(20)
+    return child
 
 
 @pytest.mark.slow
 def test_killed_at_200_random_instants(serving: Serving) -> None:
+    """And after each, the next night succeeds and leaves nothing."""
     publish_run(serving, 1)
-    make_lists(serving.folder / "lists-2", 2)
-    started = time.monotonic()
-    child = run_child(publish_now, serving, 2, 1)
+    child, started = a_publisher_at_work(serving, 2), time.monotonic()
     child.join(20)
     usual = time.monotonic() - started
-    live, run, instants, killed = 2, 2, random.Random(5), 0
+    run, instants, killed, live = 2, random.Random(5), 0, 2
     while killed < 200:
         run += 1
-        assert run < 800, "too few of the children were still at work when they were killed"
-        make_lists(serving.folder / f"lists-{run}", run)
-        child = run_child(publish_now, serving, run, live)
+        assert run < 1600, "too few of the children were still at work when they were killed"
+        child = a_publisher_at_work(serving, run)
         child.join(instants.uniform(0, usual))
         child.kill()
         child.join(20)
         killed += child.exitcode != 0
-        now = seen_by_readers(serving)
-        assert now in {live, run}
-        live = now
-    assert publish_run(serving, run + 1)
-    assert len(serving.runs_with_tables()) == 2
-    assert serving.leftovers() == []
+        assert seen_by_readers(serving) in {live, run}
+        run += 1
+        assert publish_run(serving, run)
+        assert seen_by_readers(serving) == run
+        assert len(serving.runs_with_tables()) == 2
+        assert serving.leftovers() == []
+        live = run
 
 
 # -- read meanwhile ---------------------------------------------------------------------------------------
 
 
 def read_lists(serving: Serving, started: Event, stop: Event, answers: multiprocessing.Queue) -> None:
-    """Read one list after another, as logins would; report how many, from which runs, and the slowest."""
+    """Log in again and again, and read lists of all kinds at once; report how often, which runs, and the slowest."""
     with serving.application() as con:
-        answers.put(reads_of(con, serving.mark(), started, stop))
+        answers.put(reads_of(con, serving.login(), started, stop))
 
 
-def reads_of(con, mark: str, started: Event, stop: Event) -> tuple:
+def reads_of(con, login: str, started: Event, stop: Event) -> tuple:
     reads, runs, slowest, bad = 0, set(), 0.0, []
-    query = f"select run_id, rank, score from recommendations where user_id = {mark} order by rank"
+    queries = {
+        f"select run_id, rank, score, is_personal from ({login}) as login": N,
+        "select run_id, rank, score, 1 from recommendations where user_id = 7 "
+        "union all select run_id, rank, score, 1 from similar_items where item_id = 3 "
+        "union all select run_id, rank, score, 1 from fallback_recommendations": N + 5 + 2 * N,
+    }
     while not stop.is_set() or not reads:
-        begun = time.perf_counter()
-        user = reads % 30 + 1
-        rows = con.execute(query, (user,)).fetchall()
-        slowest = max(slowest, time.perf_counter() - begun)
-        seen = {run for run, _, _ in rows}
-        whole = len(rows) == N and len(seen) == 1
-        if not whole or any(score != run * 1000.0 - rank for run, rank, score in rows):
-            bad.append(rows)
-        runs |= seen
-        reads += 1
+        for query, size in queries.items():
+            parameters = {"user": reads % 30 + 1, "n": N, "segment": None} if login in query else {}
+            begun = time.perf_counter()
+            rows = con.execute(query, parameters).fetchall()
+            slowest = max(slowest, time.perf_counter() - begun)
+            seen = {run for run, *_ in rows}
+            whole = len(rows) == size and len(seen) == 1
+            if not whole or any(score != run * 1000.0 - rank or not own for run, rank, score, own in rows):
+                bad.append(rows)
+            runs |= seen
+            reads += 1
         started.set()
     return reads, runs, slowest, bad
 

@@ -1,13 +1,47 @@
-"""A disk that is soon full."""
+"""A PostgreSQL with a run in it, one that can be stopped, and a disk that is soon full."""
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tasks.publish import publish
+from tasks.targets.base import Target
+from tests.tasks.postgres_server import Server, new_schema, running_server
+from tests.tasks.published_lists import BIGINTS, make_lists
+from tests.tasks.serving import Serving
+
+
+@pytest.fixture
+def published(postgres: str, tmp_path: Path) -> Serving:
+    """A schema in which run 1 is live."""
+    serving = Serving(new_schema(postgres), tmp_path)
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        publish_run(target, serving, 1)
+    return serving
+
+
+def publish_run(
+    target: Target, serving: Serving, run: int, *, at: Callable[[str], None] = str, **options
+) -> bool:
+    lists = make_lists(
+        serving.folder / f"lists-{run}-{time.monotonic_ns()}", run, users=options.pop("users", 30)
+    )
+    options = {"expected_live": target.live_run(), "keep_runs": 2, **options}
+    return publish(target, run, lists, at=at, **options).switched
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """One that can be stopped."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture
