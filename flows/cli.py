@@ -19,7 +19,7 @@ from flows import upkeep
 from flows.arguments import DEFAULT_HOME, HomeOption, moment, run_number, whole
 from flows.console import Terminal, complain, err, out
 from tasks.configure import load_settings, models_asked, night_settings
-from tasks.errors import UsageError, plain
+from tasks.errors import TransientError, UsageError, plain
 from tasks.home import BUILT_IN, existing_home, in_use, open_home
 
 app = typer.Typer(
@@ -166,11 +166,10 @@ def show(
 ) -> None:
     """Show what a user gets at login beside what that user liked before, to judge the list by eye."""
     from flows.lists import show_list
-    from tasks.browse import naming, show
-    from tasks.targets.registry import read_target, serving_url
+    from tasks.browse import lists_of, show
 
     where, settings = existing_home(home), load_settings()
-    with naming(where), read_target(serving_url(where, settings)) as target:
+    with lists_of(where, settings) as target:
         found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
     show_list(out, found)
 
@@ -183,11 +182,10 @@ def similar(
 ) -> None:
     """Show the items most like one."""
     from flows.lists import show_similar
-    from tasks.browse import naming, similar
-    from tasks.targets.registry import read_target, serving_url
+    from tasks.browse import lists_of, similar
 
     where = existing_home(home)
-    with naming(where), read_target(serving_url(where, load_settings())) as target:
+    with lists_of(where, load_settings()) as target:
         show_similar(out, similar(target, item, n))
 
 
@@ -195,13 +193,16 @@ def similar(
 def runs(home: HomeOption = DEFAULT_HOME) -> None:
     """List the nights: how each ended, which one is live, which can be rolled back to."""
     from flows.lists import show_runs
-    from tasks.browse import naming, runs
+    from tasks.browse import lists_of, runs
     from tasks.report import read_runs
-    from tasks.targets.registry import read_target, serving_url
 
     where = existing_home(home)
-    with naming(where), read_target(serving_url(where, load_settings())) as target:
-        recorded = runs(target)
+    recorded = []
+    try:
+        with lists_of(where, load_settings()) as target:
+            recorded = runs(target)
+    except TransientError as error:
+        err.print(f"Which run is live is not known. {error}", markup=False, soft_wrap=True)
     show_runs(out, read_runs(where), recorded, running=in_use(where))
 
 
@@ -219,8 +220,8 @@ def report(
     The page of a night that has none yet is drawn now, from what is still kept of it.
     """
     from flows.tables import show_report, show_stages
+    from tasks.browse import lists_of
     from tasks.report import page_path, read_report, write_page
-    from tasks.targets.registry import read_target, serving_url
 
     where = existing_home(home)
     found = read_report(where, run_id)
@@ -228,7 +229,7 @@ def report(
     if not page.exists() and found.run.status != "running":
         write_page(where, found.run)
     show_stages(out, found)
-    with read_target(serving_url(where, load_settings())) as target:
+    with lists_of(where, load_settings()) as target:
         show_report(out, found, place=target.place, live=target.live_run(), page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
         raise UsageError("There is no browser to open it with.", f"The page is {page}.")

@@ -26,12 +26,11 @@ def verify(
 
     Exit codes: 0 they are the same; 3 they are not; 2 there is nothing to compare.
     """
-    from tasks.browse import naming
-    from tasks.targets.registry import read_target, serving_url
+    from tasks.browse import lists_of
     from tasks.upkeep import verify
 
     where = existing_home(home)
-    with naming(where), read_target(serving_url(where, load_settings())) as target:
+    with lists_of(where, load_settings()) as target:
         run = verify(target, run_id)
     out.print(
         f"Run {run.run_id}: all lists, {run.rows:,} rows of recommendations, are as they were published."
@@ -55,11 +54,12 @@ def prune(
     Every night does so by itself when it ends. The live run always stays. PostgreSQL gives the space back; a SQLite
     file keeps it for the nights to come.
     """
+    from tasks.browse import naming
     from tasks.targets.registry import open_target, serving_url
     from tasks.upkeep import prune
 
     where, settings = existing_home(home), load_settings()
-    with locked(where), open_target(serving_url(where, settings), owner=where.owner) as target:
+    with naming(where), locked(where), open_target(serving_url(where, settings), owner=where.owner) as target:
         done = prune(target, keep or settings.publish.keep_runs)
         left = len(target.published_runs())
     gone = ", ".join(map(str, done.runs)) or "nothing"

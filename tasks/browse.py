@@ -17,9 +17,10 @@ from tasks.errors import NightError, UsageError
 from tasks.home import Home, in_use
 from tasks.references import IdType
 from tasks.runs import Runs
-from tasks.settings import UtilitySettings
+from tasks.settings import Settings, UtilitySettings
 from tasks.targets.base import Target
 from tasks.targets.owned import PUBLISH_SOME
+from tasks.targets.registry import read_target, serving_url
 from tasks.targets.tables import items_table
 from tasks.warehouse import run_file
 
@@ -106,6 +107,18 @@ class RecordedRun:
     kept: bool
     held_back: bool
     bytes: int | None
+
+
+@contextmanager
+def lists_of(home: Home, settings: Settings) -> Iterator[Target]:
+    """The serving database of a home, to look at.
+
+    Raises:
+        UsageError: there is none yet, or it is another home's.
+    """
+    with naming(home), read_target(serving_url(home, settings)) as target:
+        target.refuse_unless_of(home.owner)
+        yield target
 
 
 @contextmanager

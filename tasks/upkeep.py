@@ -65,6 +65,6 @@ def verify(target: Target, run_id: int | None = None) -> PublishedRun:
         raise CheckFailedError(
             f"The lists of run {run_id} in {target.place} are not those that were published: somebody or something "
             "has changed them.",
-            "Show an earlier run with recs rollback, or make them anew with recs run --force.",
+            "A rollback shows earlier lists; see which there are: recs runs",
         )
     return run

@@ -29,6 +29,7 @@ class OwnedDatabase(ABC):
         self.engine = engine
         self.place = place
         self.owner = owner
+        self._owned_by: str | None = None
         sa.event.listen(engine, "handle_error", self._translate)
         self._ids = self._stamped_ids()
 
@@ -60,6 +61,16 @@ class OwnedDatabase(ABC):
         if self._ids is None:
             raise UsageError(f"There are no lists in {self.place} yet.", PUBLISH_SOME)
         return self._ids
+
+    def refuse_unless_of(self, home: str) -> None:
+        """Raises:
+        UsageError: what is there was published by another home.
+        """
+        if self._owned_by not in (None, home):
+            raise UsageError(
+                f"{self.place} belongs to another home ({self._owned_by}), not to this one ({home}).",
+                "Give each home a serving database, or a schema, of its own: RECS_PUBLISH__URL.",
+            )
 
     def claim(self, ids: IdTypes) -> None:
         """Create the schema at first use; later only check that it is still the same home with the same ids.
@@ -131,11 +142,9 @@ class OwnedDatabase(ABC):
                 f"this one knows {SCHEMA_VERSION}).",
                 "Upgrade nightly-recs, or publish to a new database.",
             )
-        if self.owner is not None and found.owner != self.owner:
-            raise UsageError(
-                f"{self.place} belongs to another home ({found.owner}), not to this one ({self.owner}).",
-                "Give each home a serving database of its own: RECS_PUBLISH__URL.",
-            )
+        self._owned_by = found.owner
+        if self.owner is not None:
+            self.refuse_unless_of(self.owner)
         ids = IdTypes(found.user_id_type, found.item_id_type)
         if found.version < SCHEMA_VERSION:
             if self.owner is None:

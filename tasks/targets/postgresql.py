@@ -40,6 +40,7 @@ _CONNECT = {
 _LOCK = sa.select(
     sa.func.pg_try_advisory_lock(sa.func.hashtext("nightly-recs"), sa.func.hashtext(sa.func.current_schema()))
 )
+_LINGERING = 2.0  # s: a server takes a moment to notice that who held the lock has gone
 
 
 class PostgreSQLTarget(Target):
@@ -60,6 +61,10 @@ class PostgreSQLTarget(Target):
             TransientError: it cannot be reached.
             NightError: it refuses.
         """
+        host = url.host or url.query.get("host") or "localhost"
+        host = host if isinstance(host, str) else ",".join(host)
+        port = f":{url.port}" if url.port else ""
+        place = f"postgresql://{host}{port}/{url.database or ''}"
         engine = sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
             connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
@@ -72,13 +77,36 @@ class PostgreSQLTarget(Target):
             con.execute(f"set lock_timeout = {int(1000 * cls.patience)}")
             con.execute("set statement_timeout = 0")  # an index takes its time
             # The first schema is ours; what others hold is neither seen nor taken for ours.
-            con.execute("select set_config('search_path', quote_ident(current_schema()), false)")
+            pin = "select set_config('search_path', quote_ident(current_schema()), false) where current_schema() <> ''"
+            if con.execute(pin).fetchone() is None:
+                raise NightError(
+                    f"{place} has no schema that its search_path names and this role may use.",
+                    "Make it (create schema recs authorization recs) or grant usage on it, and name it in "
+                    "RECS_PUBLISH__URL: …?options=-csearch_path%3Drecs",
+                )
             con.commit()
 
-        host = url.host or url.query.get("host") or "localhost"
-        host = host if isinstance(host, str) else ",".join(host)
-        port = f":{url.port}" if url.port else ""
-        return cls(engine, place=f"postgresql://{host}{port}/{url.database or ''}", owner=owner)
+        target = cls(engine, place=place, owner=owner)
+        target.look_around()
+        return target
+
+    def look_around(self) -> None:
+        """Learn the schema's name; who is to make tables there and may not is told so now, not after a night's work.
+
+        Raises:
+            NightError: a right is missing.
+        """
+        with self.read() as con:
+            schema, may_create = con.exec_driver_sql(
+                "select current_schema(), has_schema_privilege(current_schema(), 'create') "
+                "and has_database_privilege(current_database(), 'temporary')"
+            ).one()
+        self.place += f" (schema {schema})"
+        if self.owner is not None and not may_create:
+            raise NightError(
+                f"The role that publishes may not make tables in {self.place}.",
+                "Grant it create on the schema and temporary on the database: docs/serving.md.",
+            )
 
     def explain(self, error: BaseException) -> NightError | None:
         """The clear sentence behind a PostgreSQL error; transient where another try may succeed."""
@@ -154,11 +182,14 @@ class PostgreSQLTarget(Target):
             LockedError: somebody else does.
         """
         with self.engine.connect() as holder:
-            if not holder.scalar(_LOCK):
-                raise LockedError(
-                    f"Another night is publishing to {self.place}.",
-                    "Wait for it, or stop it; then run again.",
-                )
+            end = time.monotonic() + _LINGERING
+            while not holder.scalar(_LOCK):
+                if time.monotonic() > end:
+                    raise LockedError(
+                        f"Another night is publishing to {self.place}.",
+                        "Wait for it, or stop it; then run again.",
+                    )
+                time.sleep(0.02)
             self._holder, self._holder_pid = holder, _session(holder)
             holder.commit()
             try:

@@ -39,14 +39,14 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
     (
         ("3F000",),
         NightError,
-        "{place} has no schema to publish to: {said}.",
-        "Make one (create schema …), or mend the search_path in RECS_PUBLISH__URL.",
+        "A schema is missing in {place}: {said}.",
+        "Look at the search_path in RECS_PUBLISH__URL.",
     ),
     (
         ("42501",),
         NightError,
-        "The role that publishes to {place} lacks a right: {said}.",
-        f"Grant it: docs/serving.md lists what it needs. {_STAY}",
+        "A right is missing in {place}: {said}.",
+        f"docs/serving.md lists what who publishes and who reads needs; recs connects as who publishes. {_STAY}",
     ),
     (
         ("25006",),

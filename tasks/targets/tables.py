@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateView
 
 from tasks.references import IdType
@@ -56,6 +57,22 @@ class UtcTime(sa.TypeDecorator[datetime]):
         """Turn what a run's record holds into naive UTC."""
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+
+
+class _UtcNow(sa.ColumnElement[datetime]):
+    """This moment in UTC, without a zone. PostgreSQL's current_timestamp would be the session's own time."""
+
+    inherit_cache = True
+
+
+@compiles(_UtcNow)
+def _utc_now(*_: Any, **__: Any) -> str:
+    return "current_timestamp"
+
+
+@compiles(_UtcNow, "postgresql")
+def _utc_now_in_postgresql(*_: Any, **__: Any) -> str:
+    return "timezone('utc', now())"
 
 
 _metadata = sa.MetaData()
@@ -167,7 +184,7 @@ def seen_since_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Ta
         metadata if metadata is not None else sa.MetaData(),
         sa.Column("user_id", _ID_TYPES[ids.user], primary_key=True, autoincrement=False),
         sa.Column("item_id", _ID_TYPES[ids.item], primary_key=True, autoincrement=False),
-        sa.Column("seen_at", UtcTime, nullable=False, server_default=sa.func.current_timestamp()),
+        sa.Column("seen_at", UtcTime, nullable=False, server_default=_UtcNow()),
         sqlite_with_rowid=False,
     )
 
@@ -187,7 +204,7 @@ def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
     return sa.Table(
         "item_rules",
         metadata if metadata is not None else sa.MetaData(),
-        sa.Column("rule_id", sa.Integer, primary_key=True),
+        sa.Column("rule_id", sa.Integer, sa.Identity(), primary_key=True),
         sa.Column("rule", sa.Text, nullable=False),
         sa.Column("item_id", _ID_TYPES[ids.item], nullable=False),
         sa.Column("position", sa.Integer),

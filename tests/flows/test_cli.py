@@ -13,7 +13,7 @@ from tasks import lifecycle
 from tasks.errors import NightError, UsageError
 from tasks.home import Home, open_home
 from tasks.lifecycle import Outcome
-from tasks.runs import Run
+from tasks.runs import Run, Runs
 from tasks.settings import Settings
 from tasks.tuned import Evidence, Tuned, judging, write_tuned
 from tests.flows.conftest import RunNight
@@ -233,6 +233,17 @@ def test_an_error_that_was_told_holds_on_to_nothing() -> None:
     error.__context__.__cause__ = error  # a ring, as an error that was raised from itself makes one
     cli._forget_where(error)
     assert [e.__traceback__ for e in (error, error.__cause__, error.__context__)] == [None, None, None]
+
+
+def test_nights_are_listed_though_the_server_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = open_home("demo", tmp_path / "home")
+    runs = Runs(home.runs)
+    run = runs.begin("f", dataset="demo", seed=1, live=None)
+    runs.finish(run, "failed", "why")
+    monkeypatch.setenv("RECS_PUBLISH__URL", "postgresql://127.0.0.1:1/x")
+    told = invoke("runs", "--home", home.path)
+    assert str(run.run_id) in told
+    assert "Which run is live is not known. postgresql://127.0.0.1:1/x cannot be reached" in told
 
 
 def test_verifying_where_no_list_is_changes_nothing_and_says_what_to_do_there(tmp_path: Path) -> None:

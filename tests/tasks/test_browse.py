@@ -15,7 +15,7 @@ from tasks.errors import UsageError
 from tasks.home import Home
 from tasks.publish import publish, rollback
 from tasks.runs import Runs, Status
-from tasks.settings import UtilitySettings
+from tasks.settings import Settings, UtilitySettings
 from tasks.targets.registry import open_target, read_target
 from tests.tasks.logs import Log, make_clean_tables
 from tests.tasks.published_lists import BIGINTS, OWNER, TEXTS, N, make_lists, write_lists
@@ -256,6 +256,15 @@ def test_without_lists_the_hint_is_about_this_home(tmp_path: Path, status: Statu
     with pytest.raises(UsageError) as caught, browse.naming(home), read_target(home.default_url):
         pass
     assert caught.value.hint.startswith(f"{hint}'{home.path}'")
+
+
+def test_lists_of_another_home_are_not_shown_as_this_ones(url: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"publish": {"url": url}})
+    with (
+        pytest.raises(UsageError, match=f"belongs to another home \\({OWNER}\\)"),
+        browse.lists_of(Home(tmp_path, "shop", "x", tmp_path), settings),
+    ):
+        pass
 
 
 def test_a_hint_to_look_at_the_runs_names_the_home(url: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from tasks.errors import NightError, TransientError, UsageError
 from tasks.publish import publish
-from tasks.targets.registry import open_target
+from tasks.targets.registry import open_target, read_target
 from tests.tasks.postgres_server import Server, new_schema
 from tests.tasks.published_lists import BIGINTS, OWNER, make_lists
 from tests.tasks.serving import Serving
@@ -64,10 +65,32 @@ def test_a_reader_may_read_the_lists_and_nothing_else(serving: Serving) -> None:
 def test_a_role_that_may_not_create_is_told_so(serving: Serving) -> None:
     url = as_role(serving, "poor", f"grant usage on schema {schema_of(serving)} to poor")
     with (
-        pytest.raises(NightError, match="lacks a right: permission denied"),
+        pytest.raises(NightError, match=r"A right is missing in .* permission denied"),
         open_target(url, owner=OWNER) as target,
     ):
         target.live_run()
+
+
+def test_who_may_not_make_tables_is_told_before_the_night(server: Server, tmp_path: Path) -> None:
+    serving = Serving(new_schema(server.url), tmp_path)
+    url = as_role(serving, "reader", f"grant usage on schema {schema_of(serving)} to reader")
+    told = rf"may not make tables in .* \(schema {schema_of(serving)}\)"
+    with pytest.raises(NightError, match=told), open_target(url, owner=OWNER):
+        pass
+    with read_target(url) as target:
+        assert not target.claimed
+
+
+def test_rules_and_what_was_seen_need_no_more_rights_than_documented(serving: Serving) -> None:
+    rights = "grant select, insert, delete on item_rules, seen_since to editor"
+    url = as_role(serving, "editor", f"grant usage on schema {schema_of(serving)} to editor", rights)
+    with psycopg.connect(url, autocommit=True) as con:
+        con.execute("set timezone = 'Asia/Tokyo'")
+        con.execute("insert into item_rules (rule, item_id) values ('block', 1)")
+        con.execute("delete from item_rules where item_id = 1")
+        con.execute("insert into seen_since (user_id, item_id) values (42, 17)")
+        (age,) = con.execute("select now() at time zone 'utc' - seen_at from seen_since").fetchone()
+    assert abs(age) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("has_role", [False, True])
@@ -89,7 +112,11 @@ def test_a_publisher_that_may_not_see_to_the_readers_role_publishes_all_the_same
     [
         (lambda url: url.replace("/postgres?", "/nowhere?"), NightError, "does not exist"),
         (lambda url: url.replace("postgres:@", "nobody:secret77@"), NightError, "refuses the user"),
-        (lambda url: url + quote(" -csearch_path=nowhere"), NightError, "no schema to publish to"),
+        (
+            lambda url: url + quote(" -csearch_path=nowhere"),
+            NightError,
+            "has no schema that its search_path names",
+        ),
         (lambda url: "postgresql://joe:secret77@127.0.0.1:1/x", TransientError, "cannot be reached"),
         (lambda url: "postgresql://joe:secret77@no.such.host.invalid/x", TransientError, "cannot be reached"),
         (
@@ -114,6 +141,7 @@ def test_a_wrong_password_is_called_that(server: Server) -> None:
     with psycopg.connect(server.url, autocommit=True) as con:
         con.execute("create role joe login password 'right'")
         rules = Path(con.execute("show hba_file").fetchone()[0])
+        con.execute("grant create on schema public to joe")
         rules.write_text(f"local all joe scram-sha-256\n{rules.read_text()}")
         con.execute("select pg_reload_conf()")
     for password in (":secret77", ""):
