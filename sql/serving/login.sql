@@ -1,6 +1,6 @@
 -- What a user sees at login: the user's own list, or a list for everybody where there is none. Never nothing.
 -- Inputs:  recommendations, fallback_recommendations, seen_since, items; `user`, the user's id; `n`, how many rows at
---          most; `segment`, which fallback list (a genre), null for that of all.
+--          most, 1 or more; `segment`, which fallback list (a genre), null for that of all.
 -- Output:  rank, item_id, title, genres, score, model (null in the fallback), is_personal, run_id, reason_item_id and
 --          because_of, the id and title of the item in the user's history behind it (null for none); best first. What
 --          seen_since says that the user has met is left out: ranks then have gaps.

@@ -91,18 +91,27 @@ class PostgreSQLTarget(Target):
         return target
 
     def look_around(self) -> None:
-        """Learn the schema's name; who is to make tables there and may not is told so now, not after a night's work.
+        """Learn the schema's name; what would stop a publication is told now, not after a night's work.
 
         Raises:
+            UsageError: the database cannot hold all characters.
             NightError: a right is missing.
         """
         with self.read() as con:
-            schema, may_create = con.exec_driver_sql(
-                "select current_schema(), has_schema_privilege(current_schema(), 'create') "
+            schema, encoding, may_create = con.exec_driver_sql(
+                "select current_schema(), current_setting('server_encoding'), "
+                "has_schema_privilege(current_schema(), 'create') "
                 "and has_database_privilege(current_database(), 'temporary')"
             ).one()
         self.place += f" (schema {schema})"
-        if self.owner is not None and not may_create:
+        if self.owner is None:
+            return
+        if encoding != "UTF8":
+            raise UsageError(
+                f"{self.place} is encoded in {encoding}, which cannot hold all titles.",
+                "Publish to a database in UTF8: create database … encoding 'UTF8' template template0.",
+            )
+        if not may_create:
             raise NightError(
                 f"The role that publishes may not make tables in {self.place}.",
                 "Grant it create on the schema and temporary on the database: docs/serving.md.",
@@ -137,17 +146,7 @@ class PostgreSQLTarget(Target):
             time.sleep(0.5)
 
     def create_views(self, con: sa.Connection, ids: IdTypes) -> None:
-        """Make the partitioned tables, without a partition, and the views on them.
-
-        Raises:
-            UsageError: the database cannot hold all characters.
-        """
-        encoding = con.exec_driver_sql("show server_encoding").scalar()
-        if encoding != "UTF8":
-            raise UsageError(
-                f"{self.place} is encoded in {encoding}, which cannot hold all titles.",
-                "Publish to a database in UTF8: create database … encoding 'UTF8' template template0.",
-            )
+        """Make the partitioned tables, without a partition, and the views on them."""
         for kind in KINDS:
             con.execute(sa.schema.CreateTable(tables.partitioned_table(kind, ids)))
         _run(con, _read("serving/postgresql/views.sql"))
