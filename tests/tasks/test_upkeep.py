@@ -52,6 +52,10 @@ def test_other_rows_have_another_digest(some: list[tuple], others: list[tuple]) 
     assert (digest(some, []) == digest(others, [])) == (told(some) == told(others))
 
 
+def test_the_sign_of_zero_does_not_count() -> None:
+    assert digest([(1, -0.0, "a")], []) == digest([(1, 0.0, "a")], [])
+
+
 def test_null_and_nothing_are_not_the_same() -> None:
     rows = [(1, None, None), (1, 0.0, None), (1, None, ""), (1, None, "a")]
     assert len({digest([row], []) for row in rows}) == 4

@@ -133,8 +133,12 @@ def test_an_upgrade_gives_way_to_readers_and_is_done_when_they_have_gone(
         reader.execute("select count(*) from published_runs")
         with pytest.raises(TransientError, match="in the way"), serving.opened():
             pass
-    with serving.opened() as target:
-        assert [run.bytes for run in target.published_runs()] == [None]
+        monkeypatch.setattr(PostgreSQLTarget, "patience", 10.0)
+        leaving = threading.Timer(0.7, reader.rollback)
+        leaving.start()
+        with serving.opened() as target:
+            assert [run.bytes for run in target.published_runs()] == [None]
+        leaving.join()
 
 
 # -- one night at a time ----------------------------------------------------------------------------------
@@ -153,6 +157,22 @@ def test_while_a_night_publishes_another_is_refused_but_a_rollback_is_not(servin
         assert not publish_run(target, serving, 4, at=meddle), "it began before the rollback"
         assert target.live_run() == 1
         assert publish_run(target, serving, 5), "the lock is free again"
+
+
+def test_a_lock_that_is_about_to_go_is_waited_for(serving: Serving) -> None:
+    held = threading.Event()
+
+    def hold() -> None:
+        with serving.opened() as other, other.publishing():
+            held.set()
+            time.sleep(0.5)
+
+    ending = threading.Thread(target=hold)
+    ending.start()
+    assert held.wait(10)
+    with serving.opened() as target:
+        assert publish_run(target, serving, 2)
+    ending.join()
 
 
 def test_a_killed_night_leaves_no_lock(serving: Serving) -> None:
