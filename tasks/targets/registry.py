@@ -51,7 +51,10 @@ def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
 
 
 def _target_class(url: str) -> type[Target]:
-    supported = "sqlite:///folder/recommendations.db or postgresql://user:password@host/database"
+    supported = (
+        "sqlite:////folder/recommendations.db or "
+        "postgresql://user:password@host/database?options=-csearch_path%3Dschema"
+    )
     try:
         parts = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # its text repeats the address, which may hold a password
