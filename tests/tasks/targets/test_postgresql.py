@@ -103,7 +103,10 @@ def test_a_night_does_not_wait_for_ever(
         assert f"finds none until it ends: process {con.info.backend_pid}" in caplog.text
 
 
-def test_a_repeatable_reader_sees_one_run_through_a_publication(serving: Serving) -> None:
+def test_a_repeatable_reader_sees_one_run_through_a_publication(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgreSQLTarget, "patience", 0.3)
     with psycopg.connect(serving.url) as con:
         con.execute("set transaction isolation level repeatable read")
         first = con.execute("select * from recommendations order by user_id, rank").fetchall()

@@ -13,6 +13,7 @@ from tasks.errors import UsageError
 from tasks.publish import publish
 from tasks.targets import base
 from tasks.targets.base import Target
+from tasks.targets.postgresql import PostgreSQLTarget
 from tasks.targets.registry import open_target, read_target
 from tasks.targets.tables import KINDS, PREVIOUS, SCHEMA_VERSION
 from tests.tasks.published_lists import BIGINTS, TEXTS, make_lists, write_lists
@@ -153,7 +154,8 @@ def test_a_run_knows_how_large_it_is(claimed: Serving) -> None:
     assert 0 < small < large / 5
 
 
-def test_a_look_at_the_lists_is_of_one_moment(claimed: Serving) -> None:
+def test_a_look_at_the_lists_is_of_one_moment(claimed: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PostgreSQLTarget, "patience", 0.3)
     how_many = sa.text("select count(*), max(run_id) from recommendations")
     with claimed.opened() as target, read_target(claimed.url) as reader:
         publish_some(target, claimed, 1)
