@@ -19,7 +19,7 @@ from tasks.references import IdType
 from tasks.runs import Runs
 from tasks.settings import Settings, UtilitySettings
 from tasks.targets.base import Target
-from tasks.targets.owned import PUBLISH_SOME
+from tasks.targets.owned import PUBLISH_SOME, no_lists
 from tasks.targets.registry import read_target, serving_url
 from tasks.targets.tables import items_table
 from tasks.warehouse import run_file
@@ -186,7 +186,7 @@ def runs(target: Target) -> list[RecordedRun]:
 
 def _require_lists(target: Target) -> None:
     if target.live_run() is None:
-        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
+        raise no_lists(target.place)
 
 
 def _to_id(text: str, id_type: IdType, what: str) -> Id:

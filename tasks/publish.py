@@ -20,7 +20,7 @@ from tasks.digest import Digest
 from tasks.errors import NightError, UsageError, plain
 from tasks.references import Lists
 from tasks.targets.base import At, PublishedRun, Target, pass_by
-from tasks.targets.owned import PUBLISH_SOME
+from tasks.targets.owned import no_lists
 from tasks.targets.tables import KINDS, Kind
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def rollback(target: Target, run: int | None = None) -> int:
     """
     live = target.live_run()
     if live is None:
-        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
+        raise no_lists(target.place)
     to = _destination(target, live, run)
     if not target.switch(to, expected_live=live, hold_back=live if to < live else None):
         raise NightError("Somebody switched or removed runs at the same moment.", "Look at: recs runs")

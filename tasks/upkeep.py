@@ -8,7 +8,7 @@ from tasks.digest import Digest
 from tasks.errors import CheckFailedError, UsageError
 from tasks.publish import drop_all_but
 from tasks.targets.base import PublishedRun, Target
-from tasks.targets.owned import PUBLISH_SOME
+from tasks.targets.owned import no_lists
 from tasks.targets.tables import KINDS
 
 
@@ -44,7 +44,7 @@ def verify(target: Target, run_id: int | None = None) -> PublishedRun:
     """
     live = target.live_run()
     if live is None:
-        raise UsageError(f"There are no lists in {target.place} yet.", PUBLISH_SOME)
+        raise no_lists(target.place)
     run_id = live if run_id is None else run_id
     known = {run.run_id: run for run in target.published_runs()}
     if run_id not in known:

@@ -16,6 +16,11 @@ PUBLISH_SOME = "Publish some with: recs run"
 """What to do without lists, as far as a serving database can tell: it knows no home."""
 
 
+def no_lists(place: str) -> UsageError:
+    """What is said where nothing was published yet."""
+    return UsageError(f"There are no lists in {place} yet.", PUBLISH_SOME)
+
+
 class OwnedDatabase(ABC):
     """The schema in it is made by the first `claim`, and brought up to date whenever its owner opens it.
 
@@ -59,12 +64,14 @@ class OwnedDatabase(ABC):
     def ids(self) -> IdTypes:
         """The types of user and item ids, fixed at the first claim."""
         if self._ids is None:
-            raise UsageError(f"There are no lists in {self.place} yet.", PUBLISH_SOME)
+            raise no_lists(self.place)
         return self._ids
 
     def refuse_unless_of(self, home: str) -> None:
-        """Raises:
-        UsageError: what is there was published by another home.
+        """Do nothing, if what is there was published by `home` or by nobody.
+
+        Raises:
+            UsageError: it is another home's.
         """
         if self._owned_by not in (None, home):
             raise UsageError(

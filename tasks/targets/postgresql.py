@@ -87,10 +87,10 @@ class PostgreSQLTarget(Target):
             con.commit()
 
         target = cls(engine, place=place, owner=owner)
-        target.look_around()
+        target._look_around()
         return target
 
-    def look_around(self) -> None:
+    def _look_around(self) -> None:
         """Learn the schema's name; what would stop a publication is told now, not after a night's work.
 
         Raises:

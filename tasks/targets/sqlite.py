@@ -24,7 +24,7 @@ from tasks.errors import NightError, TransientError, UsageError
 from tasks.targets import tables
 from tasks.targets.ahead import ahead
 from tasks.targets.base import At, Row, Target
-from tasks.targets.owned import PUBLISH_SOME
+from tasks.targets.owned import no_lists
 from tasks.targets.tables import KINDS, PREVIOUS, Kind
 
 _WAL_BYTES = 64 * 2**20  # what the log may keep on disk after a checkpoint
@@ -54,7 +54,7 @@ class SQLiteTarget(Target):
             )
         path = Path(url.database).absolute()
         if owner is None and not path.exists():
-            raise UsageError(f"There are no lists in {path} yet.", PUBLISH_SOME)
+            raise no_lists(str(path))
         if not path.parent.is_dir():
             raise NightError(
                 f"The folder {path.parent} does not exist.", "Make it, or mend RECS_PUBLISH__URL."
