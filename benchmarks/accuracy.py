@@ -21,7 +21,7 @@ from benchmarks.command import fitted, model_arguments, refuse_bad_input
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
 from tasks.errors import UsageError
-from tasks.memory import peak_mb
+from tasks.monitoring.memory import peak_mb
 
 _GREATEST = (
     2**31 - 1

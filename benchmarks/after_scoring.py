@@ -20,11 +20,11 @@ from scipy import sparse
 
 from benchmarks.command import at_least
 from models.factors.bpr import BPR
-from models.scoring.item_vectors import unit_vectors
-from tasks.after_scoring import AfterScoring
-from tasks.memory import peak_mb, reset_peak
-from tasks.reasons import reasons_for
-from tasks.rules import ItemRules
+from models.numerics.unit_vectors import unit_vectors
+from tasks.monitoring.memory import peak_mb, reset_peak
+from tasks.recommendation.explanations import reasons_for
+from tasks.recommendation.item_rules import ItemRules
+from tasks.recommendation.rerank import AfterScoring
 
 GENRES, BLOCK = 20, 4096
 PARTS = ("plain", "arranged", "reasons")

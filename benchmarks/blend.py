@@ -13,23 +13,25 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.command import refuse_bad_input
 from benchmarks.nights import SMALL
-from flows.console import Terminal, out
+from flows.terminal.console import Terminal, out
 from models.evaluation.bootstrap import paired_difference
-from tasks import stages
-from tasks.choose import HALVES
-from tasks.configure import load_settings
+from tasks.artifacts import Evaluation
+from tasks.config.load import load_settings
+from tasks.config.settings import PublishSettings, Settings
 from tasks.errors import UsageError
-from tasks.home import open_home
-from tasks.lifecycle import run_night
-from tasks.night import Night
-from tasks.references import Evaluation
-from tasks.settings import PublishSettings, Settings
+from tasks.evaluation.choose import HALVES
+from tasks.ingestion.input_files import check_input_folder
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import open_home
 
 
 def main() -> None:
@@ -43,7 +45,11 @@ def main() -> None:
     settings = load_settings(None, asked.set).model_copy(update={"publish": PublishSettings()})
     for dataset in asked.dataset:
         with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder, Terminal(out) as terminal:
-            home = open_home(dataset, Path(folder) / "home", data=settings.data)
+            home = open_home(
+                dataset,
+                Path(folder) / "home",
+                check_input=partial(check_input_folder, settings=settings.data),
+            )
             terminal.headline(home.dataset, home.path)
             lines: list[str] = []
             run_night(home, settings, lambda night, lines=lines: lines.extend(compared(night)), terminal)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from models.base import Config, DivergedError, Progress, Recommender
 from models.interactions import Interactions
 from models.registry import config_class, recommender_class, require_known
-from tasks.configure import toml_value
+from tasks.config.load import toml_value
+from tasks.config.messages import explain
 from tasks.errors import NightError, UsageError
-from tasks.setting_faults import explain
 
 
 def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, argparse.Namespace]:

@@ -24,7 +24,7 @@ from models.evaluation.beyond_accuracy import coverage, exposures, gini, list_me
 from models.evaluation.diversity import intra_list_diversity
 from models.evaluation.metrics import ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, item_classes, restricted
-from tasks.memory import peak_mb, reset_peak
+from tasks.monitoring.memory import peak_mb, reset_peak
 
 KS = (10, 20, 100)
 FACTORS, N_FEATURES = 64, 5000

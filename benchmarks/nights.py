@@ -12,15 +12,15 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.command import refuse_bad_input
-from flows import tables
-from flows.console import Terminal, out
-from flows.prefect_home import settle_in
+from flows.prefect_runtime.home import settle_in
+from flows.terminal import run_report as tables
+from flows.terminal.console import Terminal, out
 from models.registry import RECOMMENDERS
-from tasks.configure import load_settings
-from tasks.home import open_home
-from tasks.lifecycle import run_night
-from tasks.report import read_report
-from tasks.settings import PublishSettings
+from tasks.config.load import load_settings
+from tasks.config.settings import PublishSettings
+from tasks.reporting.run_report import read_report
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import open_home
 
 SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-small"
 

@@ -3,7 +3,7 @@
 python -m benchmarks.optimism [--nights 2000] [--models 8] [--users 400] [--spread 0.0] [--overlap 0.0 0.9] [--seed 42]
 
 Each night judges the models on twice --users users, whose metric is the user's own level, plus the model's
-true difference, plus chance. The champion (`tasks/champion.py`, without an incumbent) is chosen and reported on all
+true difference, plus chance. The champion (`tasks.evaluation.champion`, no incumbent) is chosen and reported on all
 of them, or chosen on one half and reported on the other, as a night of ours does. optimism = the reported metric of the
 champion less its true one: what the report promises and the users will not get. loss = the best true metric less the
 champion's: what choosing on fewer users costs. --spread is the standard deviation of the models' true differences.
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import at_least, refuse_bad_input
-from tasks.champion import Standing, decide
-from tasks.settings import JudgeSettings
+from tasks.config.settings import JudgeSettings
+from tasks.evaluation.champion import Standing, decide
 
 LEVEL, BETWEEN_USERS, CHANCE = 0.25, 0.2, 0.12
 """Mean of the metric, its spread between users, and within a user between models: as NDCG@10 on the demo, roughly."""

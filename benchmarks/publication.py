@@ -28,13 +28,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.command import at_least, refuse_bad_input
-from tasks.memory import peak_mb, reset_peak
-from tasks.publish import BLOCK_ROWS, publish
-from tasks.references import Lists
-from tasks.targets.base import Target
-from tasks.targets.registry import open_target
-from tasks.targets.tables import IdTypes, run_table_name
-from tasks.warehouse import SQL
+from tasks.artifacts import Lists
+from tasks.monitoring.memory import peak_mb, reset_peak
+from tasks.publication.publish import BLOCK_ROWS, publish
+from tasks.publication.targets.base import Target
+from tasks.publication.targets.connect import open_target
+from tasks.publication.targets.schema import IdTypes, run_table_name
+from tasks.storage.warehouse import SQL
 
 COLUMNS = ("user_id", "rank", "item_id", "score", "model", "model_score", "reason_item_id")
 PAUSE, WARM = 0.05, 1.0  # s: 20 readers are 400 logins a second

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import at_least, model_config, plain_fit_errors, refuse_bad_input
-from flows.console import Terminal, out
+from flows.terminal.console import Terminal, out
 from models.base import Config
 from models.evaluation.bootstrap import interval, paired_difference
-from tasks import stages
-from tasks.choose import HALVES
-from tasks.configure import load_settings
+from tasks.config.load import load_settings
+from tasks.config.settings import ModelsSettings, PublishSettings, Settings
 from tasks.errors import UsageError
-from tasks.home import Home, open_home
-from tasks.lifecycle import run_night
-from tasks.night import Night
-from tasks.settings import ModelsSettings, PublishSettings, Settings
+from tasks.evaluation.choose import HALVES
+from tasks.ingestion.input_files import check_input_folder
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import Home, open_home
 
 METRIC = "ndcg@10"
 
@@ -50,7 +52,11 @@ def main() -> None:
     settings = load_settings(None, (*judge, f"run.seed={asked.seed}"))
 
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder, Terminal(out) as terminal:
-        home = open_home(asked.dataset, Path(folder) / "home", data=settings.data)
+        home = open_home(
+            asked.dataset,
+            Path(folder) / "home",
+            check_input=partial(check_input_folder, settings=settings.data),
+        )
         terminal.headline(home.dataset, home.path)
         a, b = (judged(home, settings, asked.model, config, terminal) for config in (tried, other))
     compare(a, b, settings, " ".join(asked.set), " ".join(asked.against))

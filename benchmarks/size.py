@@ -19,7 +19,7 @@ from scipy import sparse
 from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
 from models.interactions import Interactions
 from tasks.errors import UsageError
-from tasks.memory import peak_mb, reset_peak
+from tasks.monitoring.memory import peak_mb, reset_peak
 
 USER_SPREAD, ITEM_SPREAD = 1.2, 2.0  # standard deviations of log(number of ratings)
 LIKED = 3.5

@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.command import at_least
 from models.base import FloatArray, TopN
-from models.scoring import factor_scorer
-from tasks.memory import peak_mb, reset_peak
+from models.ranking import factor_scorer
+from tasks.monitoring.memory import peak_mb, reset_peak
 
 SEEN_PER_USER = 144  # as in MovieLens 20M
 T = TypeVar("T")

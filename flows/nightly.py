@@ -15,15 +15,15 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import prefect_server
-from flows.interruption import ending_at_once
+from flows.prefect_runtime import server as prefect_server
+from flows.prefect_runtime.interruption import ending_at_once
 from models.ensemble.blend import Blend
-from tasks import stages
+from tasks.artifacts import Choice, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.errors import NightError, TransientError, in_words
-from tasks.lifecycle import give_up
-from tasks.night import Night
-from tasks.references import Choice, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot
-from tasks.report import read_report
+from tasks.reporting.run_report import read_report
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.run.lifecycle import give_up
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.arguments import as_mask, as_rows, split_known
 from models.interactions import Interactions, MatrixName
-from models.options import Options
 from models.search_space import SearchSpace
+from models.settings_base import Options
+from models.validation import as_mask, as_rows, split_known
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The stages of the night, one module each: they move data and call models/ and sql/."""
+"""The stages of the night, a room each: they move data and call models/ and sql/."""

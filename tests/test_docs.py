@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.registry import RECOMMENDERS, config_class, recommender_class
-from tasks.check import CHECKS
+from tasks.validation.checks import CHECKS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

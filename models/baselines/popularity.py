@@ -10,7 +10,7 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
-from models.scoring import factor_scorer
+from models.ranking import factor_scorer
 
 
 class Popularity(Recommender):

@@ -11,11 +11,11 @@ from scipy import sparse
 
 from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
-from models.scoring import item_item_scorer
-from models.scoring.item_item_model import ItemItemRecommender
-from models.scoring.item_item_scorer import product_blocks
-from models.scoring.reasons import nearest_described
-from models.scoring.selection import Selector, each_itself
+from models.ranking import item_item_scorer
+from models.ranking.explanations import nearest_described
+from models.ranking.item_item_model import ItemItemRecommender
+from models.ranking.item_item_scorer import product_blocks
+from models.ranking.topk import Selector, each_itself
 from models.search_space import Range, SearchSpace
 
 

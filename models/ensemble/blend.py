@@ -13,10 +13,10 @@ from scipy import sparse
 
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
 from models.ensemble.candidates import Candidates, best, pooled, with_listed
-from models.ensemble.facts import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
+from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
 from models.interactions import Interactions, MatrixName
+from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
-from models.scoring.factor_model import FactorRecommender
 
 _ASKED_ROWS = 4096  # users whose lists the members make at a time
 _POOLED_ROWS = 512  # users whose candidates are held at a time

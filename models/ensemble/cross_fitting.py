@@ -12,9 +12,9 @@ from scipy import sparse
 from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.ensemble.blend import Blend
 from models.ensemble.candidates import Candidates, best
-from models.ensemble.facts import ITEM_FACTS
+from models.ensemble.data_features import ITEM_FACTS
 from models.ensemble.listwise import fit_weights
-from models.ensemble.options import MIN_TEACHERS, BlendOptions
+from models.ensemble.settings import MIN_TEACHERS, BlendOptions
 
 METHODS: dict[str, tuple[str, ...]] = {
     "ranks": ("1/rank",),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base import BoolArray, FloatArray
-from models.scoring.launch import one_blas_thread
+from models.numerics.threads import one_blas_thread
 
 _STEPS = 50
 _ENOUGH = 1e-9  # the decrease of the loss, per user, at which Newton stops

@@ -15,8 +15,8 @@ from scipy import sparse
 
 from models.base import FloatArray, IntArray
 from models.evaluation.metrics import ascending
-from models.linear.spectrum import right_singular
 from models.neighbours import weighting
+from models.numerics.truncated_svd import right_singular
 
 _RANK = 64
 

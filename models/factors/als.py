@@ -13,7 +13,7 @@ from scipy import sparse
 from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
 _MOST = 0.2  # of the greatest singular value of the confidences: what the penalty may weigh

@@ -12,7 +12,7 @@ from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.bpr_kernels import Factors, Trainer
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
 _STAGES = 8  # lengths of a step that falls where the trainer knows only constant ones

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.launch import one_launch
+from models.numerics.threads import one_launch
 
 _MAX_GROUPS = 32
 _ROWS_PER_GROUP = 48  # fewer leave too few negatives to choose from

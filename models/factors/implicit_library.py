@@ -10,7 +10,7 @@ from typing import Any
 from scipy import sparse
 
 from models.base import FloatArray, Progress
-from models.scoring.launch import one_blas_thread
+from models.numerics.threads import one_blas_thread
 
 
 def fitted_factors(

@@ -11,7 +11,7 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from models.base import Config, FloatArray, IntArray, Progress, Recommender
 from models.device import DeviceConfig
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 from models.search_space import Choice, Range, SearchSpace
 
 logger = logging.getLogger(__name__)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch.nn import functional
 
-from models.adam import Adam
 from models.base import FloatArray, Progress
 from models.device import torch_device
 from models.factors.squared_errors import Rows, gather, squared_errors
-from models.scoring.launch import one_torch_thread
+from models.numerics.adam import Adam
+from models.numerics.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from models.factors.mf import MFConfig

@@ -14,7 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from models.scoring.launch import one_launch
+from models.numerics.threads import one_launch
 
 _MANY = 32_768  # ratings: of fewer, handing them out to threads costs more than it saves
 _PARTS = 64  # of about equal work: enough that no thread waits long for the others

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.graph.propagation import adjacency_tensor
-from models.scoring.sparse_product import multiply
+from models.numerics.sparse_product import multiply
 
 GraphProduct = Callable[[Tensor], Tensor]
 

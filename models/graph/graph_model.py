@@ -12,7 +12,7 @@ from pydantic import Field
 from models.base import DivergedError, Progress
 from models.device import DeviceConfig
 from models.graph.sampled_softmax import Loss
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 
 _LEAST_EPOCHS = 10
 _MILLION = 1_000_000

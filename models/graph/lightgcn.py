@@ -21,11 +21,11 @@ from models.base import Config, FloatArray, Progress, Recommender
 from models.device import torch_device
 from models.graph import batched_descent
 from models.graph.graph_model import GraphConfig, GraphRecommender
+from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.propagation import Propagation, normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
-from models.graph.starting_point import noise, overlay, singular_embeddings
 from models.interactions import Interactions, MatrixName
-from models.scoring.factor_model import FactorRecommender
+from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
 _LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128

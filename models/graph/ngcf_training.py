@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from models.adam import Adam
 from models.base import FloatArray, Progress
 from models.device import torch_device
 from models.graph.bi_interaction import final_embeddings, graph_product
+from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.propagation import normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
-from models.graph.starting_point import noise, overlay, singular_embeddings
+from models.numerics.adam import Adam
 
 if TYPE_CHECKING:
     from models.graph.ngcf import NGCFConfig

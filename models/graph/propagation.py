@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.sparse_product import multiply_add
+from models.numerics.sparse_product import multiply_add
 
 if TYPE_CHECKING:
     import torch

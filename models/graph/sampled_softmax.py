@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.launch import one_launch
+from models.numerics.threads import one_launch
 
 Loss = Literal["softmax", "bpr"]
 

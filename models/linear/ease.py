@@ -13,8 +13,8 @@ from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
 from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach, stored_mb
-from models.scoring.item_item_model import ItemItemRecommender
-from models.scoring.item_item_scorer import check_products
+from models.ranking.item_item_model import ItemItemRecommender
+from models.ranking.item_item_scorer import check_products
 from models.search_space import Range, SearchSpace
 
 logger = logging.getLogger(__name__)

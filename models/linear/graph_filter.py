@@ -15,13 +15,13 @@ from scipy import sparse
 
 from models.base import Config, FloatArray, Progress, Recommender
 from models.interactions import Interactions, MatrixName
-from models.linear.spectrum import right_singular
 from models.neighbours import weighting
 from models.neighbours.neighbourhoods import bounded_k, nearest, reach, size_mb
 from models.neighbours.similarity import Measure, similarity_blocks
-from models.scoring.item_item_model import ItemItemRecommender
-from models.scoring.item_item_scorer import Factors
-from models.scoring.sparse_product import multiply
+from models.numerics.sparse_product import multiply
+from models.numerics.truncated_svd import right_singular
+from models.ranking.item_item_model import ItemItemRecommender
+from models.ranking.item_item_scorer import Factors
 from models.search_space import Range, SearchSpace
 
 _ROUNDING = 1e-6  # of a singular vector, whose length is 1: what is less is a zero with rounding

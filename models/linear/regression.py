@@ -17,8 +17,8 @@ from scipy.linalg.lapack import spotrf, spotri
 
 from models.base import FloatArray, Progress
 from models.neighbours.neighbourhoods import nearest, reach
-from models.scoring.item_item_scorer import check_products, product_blocks
-from models.scoring.launch import one_launch
+from models.numerics.threads import one_launch
+from models.ranking.item_item_scorer import check_products, product_blocks
 
 _ROWS = 64  # of a large array that are looked at at once
 SCRATCH_BYTES = 50 * _ROWS  # per item, at most what `on_all` and `strongest` need beside their results

@@ -11,7 +11,7 @@ from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import neighbours
-from models.scoring.item_item_model import ItemItemRecommender
+from models.ranking.item_item_model import ItemItemRecommender
 
 
 class ItemKNNConfig(NeighbourConfig):

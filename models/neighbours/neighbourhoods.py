@@ -16,8 +16,8 @@ from models.base import FloatArray
 from models.neighbours import weighting
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.similarity import similarity_blocks
-from models.scoring.launch import one_launch
-from models.scoring.selection import Selector
+from models.numerics.threads import one_launch
+from models.ranking.topk import Selector
 
 logger = logging.getLogger(__name__)
 

@@ -46,9 +46,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray
-from models.scoring.item_item_scorer import check_products, product_blocks
-from models.scoring.launch import one_launch
-from models.scoring.selection import block_rows
+from models.numerics.threads import one_launch
+from models.ranking.item_item_scorer import check_products, product_blocks
+from models.ranking.topk import block_rows
 
 Similarity = Literal[
     "dot", "cosine", "adjusted_cosine", "asymmetric_cosine", "jaccard", "pearson", "euclidean"

@@ -13,8 +13,8 @@ from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import neighbours
 from models.neighbours.weighting import degree
-from models.scoring import item_item_scorer
-from models.scoring.selection import each_itself
+from models.ranking import item_item_scorer
+from models.ranking.topk import each_itself
 from models.search_space import Range, SearchSpace
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from tasks.datasets.fetch import fetch
-from tasks.datasets.generate import generate_demo
-from tasks.home import BUILT_IN, Home
-from tasks.progress import Watcher
+from tasks.datasets.movielens import fetch
+from tasks.datasets.synthetic.generate import generate_demo
+from tasks.monitoring.events import Watcher
+from tasks.storage.home import BUILT_IN, Home
 
 
 def prepare(home: Home, watcher: Watcher) -> None:

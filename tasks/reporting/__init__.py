@@ -1,1 +1,1 @@
-"""The page of a night: what it shows, gathered from what the run kept, and how it is drawn."""
+"""Reports of a night: its figures, its page, comparisons of two nights."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.blend import gain
-from tasks.configure import load_settings
-from tasks.references import Evaluation
+from tasks.artifacts import Evaluation
+from tasks.config.load import load_settings
 
 HALF = np.array([0, 0, 1, 1, 1, 1])
 VALUES = {

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import setting
 from benchmarks.command import refuse_bad_input
-from tasks.datasets.generate import generate_demo
+from tasks.datasets.synthetic.generate import generate_demo
 
 LINE = re.compile(r"ndcg@10=(\S+) against=(\S+) difference=(\S+) low=(\S+) high=(\S+) users=(\d+)")
 

@@ -8,13 +8,13 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
-from flows.prefect_home import begin_database
-from tasks.configure import load_settings
-from tasks.datasets.generate import generate_demo
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome, run_night
-from tasks.night import Night
-from tasks.progress import Nobody
+from flows.prefect_runtime.home import begin_database
+from tasks.config.load import load_settings
+from tasks.datasets.synthetic.generate import generate_demo
+from tasks.monitoring.events import Nobody
+from tasks.run.context import Night
+from tasks.run.lifecycle import Outcome, run_night
+from tasks.storage.home import Home, open_home
 from tests.flows.plain_night import whole_night
 
 SETTINGS = (

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from flows.nightly import run_flow
-from tasks.configure import load_settings
-from tasks.home import existing_home
-from tasks.lifecycle import run_night
-from tasks.progress import Nobody
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import existing_home
 from tests.flows.conftest import SETTINGS
 
 ONE_MODEL = ("models.shelf=als",)

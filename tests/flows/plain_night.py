@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tasks import stages
-from tasks.fit import FILLERS
-from tasks.night import Night
-from tasks.references import HeldOut
+from tasks.artifacts import HeldOut
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.training.fit import FILLERS
 
 
 def whole_night(night: Night, meddle: Callable[[HeldOut], None] = lambda _: None) -> None:

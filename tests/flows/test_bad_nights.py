@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from models.factors.als import ALS
-from tasks.configure import load_settings
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome, run_night
-from tasks.progress import Nobody
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.run.lifecycle import Outcome, run_night
+from tasks.storage.home import Home, open_home
 from tests.flows.plain_night import whole_night
 
 SETTINGS = (

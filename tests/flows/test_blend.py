@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from models.factors.als import ALS
-from tasks.home import Home
+from tasks.storage.home import Home
 from tests.flows.conftest import RunNight
 
 EVERYBODY_JUDGES = ("blend.enabled=true", "split.method=leave_last")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from tasks.home import Home, open_home
-from tasks.runs import Runs
+from tasks.storage.home import Home, open_home
+from tasks.storage.run_records import Runs
 from tests.flows.conftest import RunNight
 from tests.flows.killed_night import ONE_MODEL
 from tests.flows.test_night import published

@@ -14,13 +14,13 @@ from flows import nightly
 from models.content.profiles import Content
 from models.factors.als import ALS
 from models.registry import recommender_class
+from tasks.config.settings import ModelsSettings
 from tasks.errors import NightError, UsageError
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome, roll_back
-from tasks.night import Night
-from tasks.report import read_report
-from tasks.runs import Runs
-from tasks.settings import ModelsSettings
+from tasks.reporting.run_report import read_report
+from tasks.run.context import Night
+from tasks.run.lifecycle import Outcome, roll_back
+from tasks.storage.home import Home, open_home
+from tasks.storage.run_records import Runs
 from tests.flows.conftest import RunNight
 from tests.flows.plain_night import whole_night
 
@@ -126,7 +126,7 @@ def test_what_only_tells_of_the_champion_may_fail(
     def breaks(*_: object, **__: object) -> None:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("tasks.stages.weighing.trade_off", breaks)
+    monkeypatch.setattr("tasks.run.stages.weighing.trade_off", breaks)
     outcome = run(home, "models.shelf=als", "recommend.diversity=0.3")
     assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "als", {})
     assert outcome.run.summary["trade_off_failed"] == "MemoryError: too large"
@@ -241,7 +241,7 @@ def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(
 
 def _with_a_broken_list(night: Night) -> None:
     """A night whose lists lose the first rank of every user between recommend and check."""
-    from tasks import recommend  # noqa: PLC0415
+    from tasks.recommendation import recommend  # noqa: PLC0415
 
     genuine = recommend._list_table
     try:
@@ -266,7 +266,7 @@ def test_an_older_as_of_is_run_and_recorded_but_not_switched(run_plain: RunNight
 def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
     run_plain: RunNight, home: Home, tmp_path: Path
 ) -> None:
-    from tasks.configure import load_settings  # noqa: PLC0415
+    from tasks.config.load import load_settings  # noqa: PLC0415
 
     first = run_plain(home).run
     second = run_plain(home, "recommend.n=10").run
@@ -278,7 +278,7 @@ def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
 
 
 def test_a_rollback_while_a_night_runs_fences_it_off(run_plain: RunNight, home: Home) -> None:
-    from tasks.configure import load_settings  # noqa: PLC0415
+    from tasks.config.load import load_settings  # noqa: PLC0415
 
     first = run_plain(home).run
     run_plain(home, "recommend.n=10")

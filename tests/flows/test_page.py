@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import pytest
 
-from flows import cli
-from tasks.configure import load_settings
+from flows.cli import app as cli
+from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
-from tasks.home import Home, open_home
-from tasks.lifecycle import run_night
-from tasks.night import Night
-from tasks.progress import Nobody
-from tasks.report import page_path
-from tasks.runs import Run, Runs
+from tasks.monitoring.events import Nobody
+from tasks.reporting.run_report import page_path
+from tasks.run.context import Night
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import Home, open_home
+from tasks.storage.run_records import Run, Runs
+from tests.flows.cli.test_app import invoke
 from tests.flows.conftest import SETTINGS
 from tests.flows.plain_night import whole_night
-from tests.flows.test_cli import invoke
-from tests.tasks.reporting.read_page import ReadPage, needs_nothing_else
+from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -132,7 +132,7 @@ def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tm
     home = open_home(str(nights.home.input), tmp_path / "home")
 
     def breaks(night: Night) -> None:
-        from tasks import stages  # noqa: PLC0415
+        from tasks.run import stages  # noqa: PLC0415
 
         stages.clean(night, stages.land(night))
         raise NightError(f"It broke at {HOSTILE}.", "Mend it.")
@@ -149,7 +149,7 @@ def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tm
 def test_a_night_that_is_held_back_says_by_which_check(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import recommend  # noqa: PLC0415
+    from tasks.recommendation import recommend  # noqa: PLC0415
 
     genuine = recommend._list_table
     monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
@@ -165,8 +165,8 @@ def test_a_night_that_is_held_back_says_by_which_check(
 def test_a_page_that_cannot_be_drawn_does_not_fail_the_night(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from tasks import report  # noqa: PLC0415
-    from tasks.reporting import page  # noqa: PLC0415
+    from tasks.reporting import run_report as report  # noqa: PLC0415
+    from tasks.reporting.page import contents as page  # noqa: PLC0415
 
     def breaks(*_: object) -> None:
         raise RuntimeError("no ink")

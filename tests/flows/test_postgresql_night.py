@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows import cli
+from flows.cli import app as cli
 from flows.nightly import run_flow
-from tasks.configure import load_settings
+from tasks.config.load import load_settings
 from tasks.errors import TransientError
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome, run_night
-from tasks.progress import Nobody
+from tasks.monitoring.events import Nobody
+from tasks.run.lifecycle import Outcome, run_night
+from tasks.storage.home import Home, open_home
+from tests.flows.cli.test_app import invoke
 from tests.flows.conftest import SETTINGS, RunNight
 from tests.flows.plain_night import whole_night
-from tests.flows.test_cli import invoke
 from tests.tasks.postgres_server import Server, new_schema, running_server
 from tests.tasks.serving import Serving
 
@@ -149,7 +149,7 @@ def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, st
 
 def killed(path: Path, stage: str) -> None:
     """A night in this process that ends with SIGKILL after a stage."""
-    from tasks.home import existing_home  # noqa: PLC0415
+    from tasks.storage.home import existing_home  # noqa: PLC0415
     from tests.flows.killed_night import Killer  # noqa: PLC0415
 
     chosen = load_settings(None, (*SETTINGS, "models.shelf=als", "models.als.factors=4"))

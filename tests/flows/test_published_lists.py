@@ -10,12 +10,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import stages
-from tasks.configure import load_settings
-from tasks.home import open_home
-from tasks.lifecycle import run_night
-from tasks.night import Night
-from tasks.progress import Nobody
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import open_home
 
 N = 4
 ids = st.integers(1, 9) | st.integers(2**31, 2**31 + 3)

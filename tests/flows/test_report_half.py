@@ -13,10 +13,10 @@ import pytest
 from scipy import sparse
 
 from models.interactions import load_matrix
-from tasks import holdout
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome
-from tasks.references import HeldOut
+from tasks.artifacts import HeldOut
+from tasks.preparation import holdout
+from tasks.run.lifecycle import Outcome
+from tasks.storage.home import Home, open_home
 from tests.flows.conftest import RunNight
 from tests.flows.test_night import published
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks import stages
-from tasks.compare import compare
-from tasks.configure import load_settings
-from tasks.home import Home, open_home
-from tasks.lifecycle import Outcome, run_night
-from tasks.night import Night
-from tasks.progress import Nobody
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.reporting.compare_runs import compare
+from tasks.run import stages
+from tasks.run.context import Night
+from tasks.run.lifecycle import Outcome, run_night
+from tasks.storage.home import Home, open_home
 
 HEADER = "userId,movieId,rating,timestamp\n"
 RATINGS = [(user, item) for user in range(1, 9) for item in range(1, 13) if (user + item) % 3]

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.warehouse import open_warehouse
+from tasks.storage.warehouse import open_warehouse
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from tasks.clean import clean
-from tasks.land import land
-from tasks.references import CleanData, Intake
-from tasks.settings import DataSettings
+from tasks.artifacts import CleanData, Intake
+from tasks.config.settings import DataSettings
+from tasks.ingestion.clean import clean
+from tasks.ingestion.land import land
 
 RATINGS = "userId,movieId,rating,timestamp\n"
 TAGS = "userId,movieId,tag,timestamp\n"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.evaluation.slices import ITEM_CLASSES
-from tasks.evaluate import LIST_METRICS
+from tasks.evaluation.evaluate import LIST_METRICS
 
 ITEMS = 4
 

@@ -33,7 +33,7 @@ class Log:
 
 
 def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "bigint") -> None:
-    """The tables of sql/warehouse/00_schema.sql; a rating or tag is superseded by its pair's next one."""
+    """The tables of sql/warehouse/schema.sql; a rating or tag is superseded by its pair's next one."""
     columns = {
         "ratings": "rating double, rated_at timestamp, superseded_at timestamp",
         "tags": "tag text, tagged_at timestamp, superseded_at timestamp",

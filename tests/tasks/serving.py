@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from tasks.targets.base import Target
-from tasks.targets.registry import open_target, read_target
-from tasks.warehouse import SQL
-from tests.tasks.published_lists import OWNER
+from tasks.publication.targets.base import Target
+from tasks.publication.targets.connect import open_target, read_target
+from tasks.storage.warehouse import SQL
+from tests.tasks.publication.published_lists import OWNER
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from models.ensemble.blend import Blend
 from models.ensemble.cross_fitting import METHODS, TooFewUsersError, learn
-from models.ensemble.options import MIN_TEACHERS, BlendOptions
+from models.ensemble.settings import MIN_TEACHERS, BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
 from tests.models.contract import N_ITEMS, N_USERS, small_world

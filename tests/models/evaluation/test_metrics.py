@@ -7,7 +7,7 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy import sparse
 
 from models.evaluation.metrics import METRICS, ranking_metrics
-from models.scoring.selection import Selector
+from models.ranking.topk import Selector
 
 JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
 

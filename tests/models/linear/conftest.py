@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.scoring.launch import one_blas_thread
+from models.numerics.threads import one_blas_thread
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from models.base import DivergedError
-from models.linear import spectrum
 from models.linear.graph_filter import GraphFilter, GraphFilterConfig, default_rank
 from models.neighbours import neighbourhoods
+from models.numerics import truncated_svd as spectrum
 from tests.models.contract import EMPTY_USER, N_USERS, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.base import DivergedError
 from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
-from models.scoring.selection import block_rows
+from models.ranking.topk import block_rows
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
 
 SIMILARITIES = typing.get_args(Similarity)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.runs import Run, Runs, StageTime
+from tasks.storage.run_records import Run, Runs, StageTime
 
 BEGAN = datetime(2026, 11, 21, 5, 0, 0)
 

@@ -1,0 +1,1 @@
+"""Prefect's server, home folder and signals."""

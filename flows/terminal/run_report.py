@@ -1,0 +1,272 @@
+"""A night's figures as tables for the terminal."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tasks.reporting.run_report import Report
+from tasks.storage.run_records import ENDINGS, Run
+
+_SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
+_FIXED_WIDTH, _METRIC_WIDTH = 24, 20
+_MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
+
+
+class _Column(NamedTuple):
+    """`of_ratings`: it has no list length."""
+
+    metric: str
+    form: str
+    meaning: str
+    of_ratings: bool = False
+
+
+_BEYOND = {
+    "coverage": _Column("coverage", ".1%", "Coverage: share of the known items that any list holds."),
+    "gini": _Column("gini", ".3f", "Gini: 0 if all are listed alike often, 1 if one takes all."),
+    "novelty": _Column("novelty", ".2f", "Novelty: bits, how little known the items are."),
+    "by genre": _Column("ild_features", ".3f", "By genre: diversity, mean distance of two items of a list."),
+    "by taste": _Column("ild_vectors", ".3f", "By taste: the same by who likes them."),
+    "popularity": _Column(
+        "popularity_bias", ".2f", "Popularity: of the lists, over that of what users had met."
+    ),
+    "rmse": _Column("rmse", ".4f", "RMSE: of predicted ratings.", of_ratings=True),
+}
+
+
+def show_report(
+    console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
+) -> None:
+    """Everything that a person wants to know about a night, the verdict last.
+
+    `place` is the serving database, `live` the run that its readers see now.
+    """
+    show_intake(console, report)
+    if report.metrics:
+        show_metrics(console, report)
+        show_differences(console, report)
+        show_beyond_accuracy(console, report)
+        show_trade_off(console, report)
+    show_verdict(console, report, place=place, live=live, page=page)
+
+
+def show_intake(console: Console, report: Report) -> None:
+    """Where every row of the input went."""
+    table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
+    table.add_column("source")
+    for name in ("rows in", "clean", "duplicates", "quarantined"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for counts in report.run.summary.get("intake", []):
+        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts["reasons"].items())
+        numbers = [f"{counts[k]:,}" for k in ("rows_in", "clean", "duplicates", "quarantined")]
+        table.add_row(counts["source"], *numbers, escape(reasons))
+    if table.row_count:
+        console.print()
+        console.print(table)
+
+
+def show_metrics(console: Console, report: Report) -> None:
+    """Models × metrics with their intervals, on the report half, under the protocol they were measured by."""
+    k = _shortest(report)
+    mine = [
+        row
+        for row in report.metrics
+        if row["half"] == "report" and row["k"] == k and row["segment"] in ("all", "cold")
+    ]
+    if not mine:
+        console.print("\nNo user fell into the report half, so there are no figures of the models to show.")
+        return
+    table = Table(title=f"Models on the report half (at {k})", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model")
+    table.add_column("users", justify="right")
+    shown = _SHOWN[: max(1, (console.width - _FIXED_WIDTH) // _METRIC_WIDTH)]
+    for metric in shown:
+        table.add_column(f"{metric}@{k}", justify="right")
+    ranked = sorted(
+        {row["model"]: row for row in mine if row["metric"] == _SHOWN[0]}.values(),
+        key=lambda row: (row["segment"] == "cold", -row["value"]),
+    )
+    for first in ranked:
+        cells = [_cell(report, first["model"], metric, k, first["segment"]) for metric in shown]
+        crowned = first["model"] == report.run.champion
+        name = f"{first['model']} [dim](cold)[/]" if first["segment"] == "cold" else first["model"]
+        table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
+    console.print()
+    console.print(table)
+    if empty := report.run.learned_nothing:
+        console.print(f"[yellow]{escape(empty)}[/]", soft_wrap=True)
+    split = next((s.note for s in report.run.stages if s.stage == "split"), "")
+    console.print(
+        f"[dim]Protocol: {escape(split)}. All items that the training part knows are ranked, seen ones left out; "
+        "short lists are completed by content and popularity, as published. Intervals: bootstrap over users, "
+        f"{report.run.settings['judge']['confidence']:.0%}. "
+        "Cold: users without history, judged on the fallback list.[/]",
+        soft_wrap=True,
+    )
+
+
+def show_differences(console: Console, report: Report) -> None:
+    """Each model against popularity, paired over users."""
+    rows = [r for r in report.differences if r["half"] == "report" and r["baseline"] == "popularity"]
+    if not rows:
+        return
+    table = Table(
+        title=f"Against popularity, paired over users ({rows[0]['metric']})",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("model")
+    table.add_column("difference", justify="right")
+    table.add_column("detectable", justify="right")
+    for row in sorted(rows, key=lambda row: -row["mean"]):
+        interval = f"{row['mean']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
+        table.add_row(row["model"], interval, f"{row['detectable']:.4f}")
+    console.print()
+    console.print(table)
+
+
+def show_beyond_accuracy(console: Console, report: Report) -> None:
+    """What the lists of each model are like beside being right; columns without figures or room are left out."""
+    k = _shortest(report)
+    half = [row for row in report.metrics if row["half"] == "report" and row["segment"] == "all"]
+    models = dict.fromkeys(row["model"] for row in half)
+    found = {
+        column: {model: report.figure(model, what.metric, None if what.of_ratings else k) for model in models}
+        for column, what in _BEYOND.items()
+    }
+    columns = [column for column, cells in found.items() if any(cells.values())]
+    columns = columns[: max(1, (console.width - _MODEL_WIDTH) // _BEYOND_WIDTH)]
+    if not columns:
+        return
+    table = Table(title=f"What their lists are like (at {k})", title_justify="left", box=None, pad_edge=False)
+    table.add_column("model")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for model in models:
+        cells = [(found[column][model], _BEYOND[column].form) for column in columns]
+        crowned = "bold" if model == report.run.champion else ""
+        table.add_row(
+            model, *("" if row is None else f"{row['value']:{form}}" for row, form in cells), style=crowned
+        )
+    console.print()
+    console.print(table)
+    console.print(f"[dim]{' '.join(_BEYOND[column].meaning for column in columns)}[/]", soft_wrap=True)
+
+
+def show_trade_off(console: Console, report: Report) -> None:
+    """What diversity and caps cost and gain, on the half that settings may be chosen by."""
+    if failed := report.run.summary.get("trade_off_failed"):
+        console.print(
+            f"\n[red]What diversity and caps cost is not known:[/] {escape(failed)}", soft_wrap=True
+        )
+    found = report.run.summary.get("trade_off")
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric")
+    for name in ("without", "with", "difference"):
+        table.add_column(name, justify="right")
+    for row in found["figures"]:
+        interval = f"{row['difference']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
+        table.add_row(
+            f"{row['metric']}@{row['k']}", f"{row['as_said']:.4f}", f"{row['arranged']:.4f}", interval
+        )
+    console.print(
+        f"\n[italic]Diversity and caps: lists of {escape(found['model'])} without and with them, "
+        f"on the {found['n_users']:,} users of the select half[/]",
+        soft_wrap=True,
+    )
+    console.print(table)
+
+
+def show_verdict(
+    console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
+) -> None:
+    """What became of the night, and how to read its lists. The arguments are those of `show_report`."""
+    run = report.run
+    console.print()
+    for model, why in run.failed_models.items():
+        console.print(f"[red]{model} failed:[/] {escape(why)}", soft_wrap=True)
+    why = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
+    if run.champion:
+        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
+    colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
+    became = run.reason
+    if run.status == "published" and live != run.run_id:
+        became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
+    console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+    if run.status != "published":
+        console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
+    if rules := run.summary.get("rules"):
+        console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
+    if run.status == "published" and live == run.run_id:
+        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
+        query = _login_query(place, run.summary["example_user"])
+        console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
+    if page is not None and page.exists():
+        console.print(f"[bold]Report[/]     {escape(_near(str(page)))}", soft_wrap=True)
+    total = sum(stage.seconds for stage in run.stages)
+    peak = max((stage.peak_mb for stage in run.stages), default=0)
+    console.print(
+        f"[dim]Run {run.run_id}: {_wall(run)}{total:.1f} s in its stages, at most {peak:,.0f} MB[/]"
+    )
+
+
+def _wall(run: Run) -> str:
+    """From start to end by the clock; a night that was killed and went on counts the pause."""
+    return "" if run.finished_at is None else f"{(run.finished_at - run.started_at).total_seconds():,.0f} s, "
+
+
+def show_stages(console: Console, report: Report) -> None:
+    """The time and memory of each stage."""
+    table = Table(title=f"Run {report.run.run_id}", title_justify="left", box=None, pad_edge=False)
+    for name in ("stage", "model"):
+        table.add_column(name)
+    for name in ("seconds", "peak MB"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for stage in report.run.stages:
+        note = "from the store" if stage.stored else ""
+        table.add_row(stage.stage, stage.model or "", f"{stage.seconds:.2f}", f"{stage.peak_mb:,.0f}", note)
+    console.print(table)
+
+
+def _near(place: str) -> str:
+    """A path as a person in this folder would write it."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
+
+
+def _login_query(place: str, user: int | str) -> str:
+    """A command to paste."""
+    literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
+    query = (
+        "select rank, item_id, title, score from recommendations join items using (item_id) where user_id = "
+    )
+    query += f"{literal} order by rank limit 10"
+    # A person reads double quotes around the single ones of SQL more easily than what shlex makes of them.
+    quoted = shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"'
+    if place.startswith("postgresql:"):
+        return f'psql "$RECS_PUBLISH__URL" -c {quoted}'
+    return f"sqlite3 {shlex.quote(_near(place))} {quoted}"
+
+
+def _shortest(report: Report) -> int:
+    """The length of the shortest lists that were judged; figures of ratings have none."""
+    return min(row["k"] for row in report.metrics if row["k"] is not None)
+
+
+def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:
+    row = report.figure(model, metric, k, segment=segment)
+    if row is None:
+        return ""
+    low, high = (f"{row[end]:.3f}".lstrip("0") for end in ("ci_low", "ci_high"))
+    return f"{row['value']:.4f} [dim]\\[{low}, {high}][/]"

@@ -1,0 +1,114 @@
+"""What a person sees of `recs tune`: a bar for the running trial, a line for each that is worth one, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.terminal.console import Terminal
+from models.base import Progress
+from tasks.tuning.search import Attempt
+from tasks.tuning.tune import Finding, Tuning
+
+
+class TuneTerminal(Terminal):
+    """A `tasks.tuning.tune.Onlooker` that prints what is new: the defaults' score, whatever is better, what failed."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._bar: str | None = None
+
+    def trying(self, model: str, number: int, part: str, best: float | None, seconds_left: float) -> Progress:
+        """Show which trial runs, the best so far and the time left."""
+        self._take_down()
+        so_far = "" if best is None else f", best {best:.4f}"
+        bar = f"{model} {number} ({part}{so_far}; {_clock(seconds_left)} left)"
+        self._bar = bar
+        self.started(bar, None)
+        return lambda done, total: self.advanced(bar, None, done, total)
+
+    def tried(self, attempt: Attempt) -> None:
+        """A line if it is worth one."""
+        self._take_down()
+        name = f"{attempt.model} {attempt.number}"
+        if attempt.outcome == "failed":
+            self.line("[red]✗[/]", name, attempt.seconds, f"failed: {attempt.error}")
+        elif attempt.named or attempt.best:
+            what = {"default": "the default settings", "earlier": "found by an earlier tune"}.get(
+                attempt.named, ""
+            )
+            words = what or settings_text(attempt.settings)
+            mark = "[green]✓[/]" if attempt.best else "[dim]·[/]"
+            self.line(mark, name, attempt.seconds, f"{attempt.score or 0:.4f}  {words}")
+
+    def _take_down(self) -> None:
+        if self._bar is not None:
+            self.dropped(self._bar)
+            self._bar = None
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Such as `factors=64 alpha=3.2`."""
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
+    """What was found for each model, and where it stands."""
+    found = [finding for finding in tuning.findings if finding.tuned is not None]
+    if found:
+        table = Table(title="Better than the defaults", title_justify="left", box=None, pad_edge=False)
+        for name in ("model", "default", "tuned", "difference", "trials"):
+            table.add_column(name, justify="left" if name == "model" else "right")
+        for finding in found:
+            _row(table, finding)
+        console.print()
+        console.print(table)
+        for finding in found:
+            if finding.tuned is not None:
+                text = f"{finding.model}: {settings_text(finding.tuned.settings)}"
+                console.print(text, markup=False, soft_wrap=True)
+    for finding in tuning.findings:
+        if finding.tuned is None:
+            score = "" if finding.default is None else f" ({finding.default:.4f}, {_trials(finding)})"
+            console.print(f"{finding.model}: {finding.why}{score}", markup=False, soft_wrap=True)
+    console.print(
+        f"[dim]On the {tuning.users:,} users of the select half of an earlier window: {escape(tuning.window)}. "
+        "Differences are paired over these users, who also chose the settings: expect less of them. The night judges "
+        "them anew.[/]",
+        soft_wrap=True,
+    )
+    if tuning.stopped:
+        console.print("Stopped by Ctrl-C; the same command goes on where it stopped.")
+    if file.exists():
+        kept = "" if found else ", with what earlier tunes found"
+        console.print(
+            f"[bold]{escape(str(file))}[/] goes into the next `recs run`{kept}. To go back: delete a model's "
+            "tables there, or set models.tuned = false.",
+            soft_wrap=True,
+        )
+
+
+def _row(table: Table, finding: Finding) -> None:
+    if finding.tuned is None:
+        return
+    what = finding.tuned.evidence
+    interval = f"{what.difference:+.4f} [dim]\\[{what.low:+.4f}, {what.high:+.4f}][/]"
+    table.add_row(finding.model, f"{what.default:.4f}", f"{what.score:.4f}", interval, _trials(finding))
+
+
+def _trials(finding: Finding) -> str:
+    return f"{finding.trials} trial{'' if finding.trials == 1 else 's'}, {finding.pruned} cut short"
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return (
+        f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+        if whole >= 3600
+        else f"{whole // 60}:{whole % 60:02}"
+    )

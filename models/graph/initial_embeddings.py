@@ -1,0 +1,47 @@
+"""What base embeddings are before training: noise, overlaid with vectors that already know something."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from models.base import FloatArray
+from models.numerics.sparse_product import multiply
+from models.numerics.truncated_svd import right_singular
+
+_LENGTH = 0.1  # root mean square of an entry
+
+
+def noise(n_nodes: int, factors: int, rng: np.random.Generator) -> FloatArray:
+    """Normal noise: (n_nodes, factors) float32 of root mean square 0.1."""
+    return _LENGTH * rng.standard_normal((n_nodes, factors), np.float32)
+
+
+def overlay(base: FloatArray, vectors: FloatArray) -> None:
+    """Write `vectors` over the first rows and columns of `base`, all scaled alike to a root mean square of 0.1.
+
+    Nothing happens where they are all zero.
+
+    Args:
+        base: (n_nodes, f) float32, changed in place.
+        vectors: (at most n_nodes, at most f) float32.
+    """
+    scale = np.sqrt(np.square(vectors).mean()) if vectors.size else 0
+    if scale > 0:
+        base[: len(vectors), : vectors.shape[1]] = vectors * np.float32(_LENGTH / scale)
+
+
+def singular_embeddings(likes: sparse.csr_array, rank: int, rng: np.random.Generator) -> FloatArray:
+    """Rows, then columns of `likes` in its first singular directions, each by the root of its value.
+
+    Args:
+        likes: (m, n) float32, normalised by the roots of both degrees.
+        rank: at least 1.
+        rng: the source of randomness.
+
+    Returns:
+        (m + n, r) float32; r is `rank`, or less where the matrix has fewer directions.
+    """
+    values, right = right_singular(likes, rank, seed=int(rng.integers(2**31)))
+    roots = np.sqrt(values)
+    return np.vstack([multiply(likes, right) / roots, right * roots])

@@ -1,0 +1,1 @@
+"""Numerical building blocks: threads, optimiser, sparse products, truncated SVD."""

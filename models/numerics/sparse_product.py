@@ -1,0 +1,71 @@
+"""A sparse matrix times dense vectors, by all threads: the product beneath propagation and the spectrum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from scipy import sparse
+
+from models.base import FloatArray
+from models.numerics.threads import one_launch
+
+_PARTS = 64  # of equally many non-zeros each: enough that no thread waits long for the others
+
+
+def multiply(matrix: sparse.csr_array, x: FloatArray, out: FloatArray | None = None) -> FloatArray:
+    """matrix · x.
+
+    Every row is summed by one thread in the order of the matrix: results do not depend on their number.
+
+    Args:
+        matrix: (m, n) float32.
+        x: (n, f) float32, C-contiguous.
+        out: where to write the result, not `x` itself; by default a new array.
+
+    Returns:
+        (m, f) float32.
+    """
+    out = np.empty((matrix.shape[0], x.shape[1]), np.float32) if out is None else out
+    return multiply_add(matrix, x, out, out, gain=1, own=0)
+
+
+def multiply_add(
+    matrix: sparse.csr_array, x: FloatArray, base: FloatArray, out: FloatArray, *, gain: float, own: float
+) -> FloatArray:
+    """out = gain · matrix · x + own · base, in one pass, as `multiply`; `base` is not read where `own` is 0."""
+    cuts = np.linspace(0, matrix.nnz, _PARTS + 1)
+    bounds = np.searchsorted(matrix.indptr, cuts).astype(np.int64)
+    bounds[0], bounds[-1] = 0, matrix.shape[0]
+    with one_launch:
+        _multiply_add(
+            matrix.indptr,
+            matrix.indices,
+            matrix.data,
+            bounds,
+            np.float32(gain),
+            x,
+            np.float32(own),
+            base,
+            out,
+        )
+    return out
+
+
+@numba.njit(parallel=True, cache=True, fastmath={"contract"})
+def _multiply_add(
+    indptr: Any, indices: Any, data: Any, bounds: Any, gain: Any, x: Any, own: Any, base: Any, out: Any
+) -> None:
+    """A part of the rows is one task."""
+    width = x.shape[1]
+    for part in numba.prange(len(bounds) - 1):
+        total = np.empty(width, np.float32)
+        for row in range(bounds[part], bounds[part + 1]):
+            total[:] = 0
+            for at in range(indptr[row], indptr[row + 1]):
+                weight, column = data[at], indices[at]
+                for f in range(width):
+                    total[f] += weight * x[column, f]
+            for f in range(width):
+                out[row, f] = gain * total[f] + (own * base[row, f] if own != 0 else np.float32(0))

@@ -1,0 +1,1 @@
+"""From scores to ranked lists: the scorers that whole families of models share, reranking, explanations."""

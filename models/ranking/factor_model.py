@@ -1,0 +1,86 @@
+"""What all factor models share: users and items are vectors, a score is their product plus a bias."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
+from models.ranking import factor_scorer
+from models.ranking.explanations import largest_terms, ones_like
+from models.ranking.topk import each_itself
+
+
+class FactorRecommender(Recommender):
+    """A recommender whose `_fit` sets the three arrays below; everything else is inherited.
+
+    Class attributes of a subclass:
+        remedy: what to do if training diverges, for the error that `fit` then raises.
+
+    Attributes:
+        user_factors_: (n_users, f) float32.
+        item_factors_: (n_items, f) float32.
+        item_bias_: (n_items,) float32, or an empty array for models without a bias.
+    """
+
+    remedy: ClassVar[str] = "smaller steps are safer"
+
+    user_factors_: FloatArray
+    item_factors_: FloatArray
+    item_bias_: FloatArray
+
+    def _check_learned(self) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            bias = np.abs(self.item_bias_).max(initial=0)
+            greatest = _greatest_norm(self.user_factors_) * _greatest_norm(self.item_factors_) + bias
+        if not np.isfinite(greatest):
+            raise DivergedError(f"{self.name}: training diverged; {self.remedy}")
+
+    def _score(self, users: IntArray) -> FloatArray:
+        return factor_scorer.score(self.user_factors_, self.item_factors_, users, self._bias())
+
+    def _recommend(
+        self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
+    ) -> TopN:
+        return factor_scorer.top_n(
+            self.user_factors_, self.item_factors_, users, n,
+            tie_order=self.tie_order_, item_bias=self._bias(), exclude=exclude, eligible=eligible,
+        )  # fmt: skip
+
+    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
+        """By the cosine of the item vectors; the bias, which is popularity, plays no part."""
+        directions = self._directions()
+        return factor_scorer.top_n(
+            directions, directions, items, n,
+            tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=eligible,
+        )  # fmt: skip
+
+    def _because_of(
+        self,
+        users: IntArray,  # noqa: ARG002
+        items: NDArray[np.int32],
+        liked: sparse.csr_array,
+    ) -> NDArray[np.int32]:
+        """The liked item of greatest cosine with the listed one: the nearest in the model's own space."""
+        directions = self._directions()
+        return largest_terms(items, ones_like(liked), left=directions, right=directions)
+
+    def _directions(self) -> FloatArray:
+        """The item vectors, of length 1 or 0."""
+        norms = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
+        directions: FloatArray = np.divide(
+            self.item_factors_, norms, out=np.zeros_like(self.item_factors_), where=norms > 0
+        )
+        return directions
+
+    def _bias(self) -> FloatArray | None:
+        return self.item_bias_ if self.item_bias_.size else None
+
+
+def _greatest_norm(vectors: FloatArray) -> np.float32:
+    """The length of the longest row; NaN or infinite if any entry is, or if its square is too great for float32."""
+    squared: FloatArray = np.einsum("nf,nf->n", vectors, vectors)
+    return np.float32(np.sqrt(squared.max(initial=0)))

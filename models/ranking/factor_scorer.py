@@ -1,0 +1,74 @@
+"""The one top-N scorer of all factor models: blocked matrix product, then selection."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.ranking.topk import Selector, block_rows
+
+
+def top_n(
+    user_factors: FloatArray,
+    item_factors: FloatArray,
+    users: IntArray,
+    n: int,
+    *,
+    tie_order: NDArray[np.int32],
+    item_bias: FloatArray | None = None,
+    exclude: sparse.csr_array | None = None,
+    eligible: BoolArray | None = None,
+) -> TopN:
+    """The n items of greatest user_factors · item_factors + item_bias for each user.
+
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, used again and again: fresh
+    allocations of that size cost several times the product itself.
+
+    Args:
+        user_factors: (n_users, f) float32.
+        item_factors: (n_items, f) float32.
+        users: (n_rows,) rows of `user_factors` and of `exclude`.
+        n: length of the lists.
+        tie_order: (n_items,) permutation; of equal scores the item that comes first in it wins.
+        item_bias: (n_items,) float32.
+        exclude: (n_users, n_items); items stored in a user's row are left out.
+        eligible: (n_items,) mask of items that may appear.
+    """
+    import torch  # noqa: PLC0415  (takes a second: only who scores pays it, `recs show` does not)
+
+    users = np.asarray(users)
+    selector = Selector(users, n, tie_order, exclude, eligible)
+    weights = torch.from_numpy(_with_bias(item_factors, item_bias)).T
+    buffer = torch.empty(min(block_rows(len(item_factors)), len(users)), len(item_factors))
+    for start in range(0, len(users), max(len(buffer), 1)):
+        block = _with_one(user_factors[users[start : start + len(buffer)]], item_bias)
+        scores = buffer[: len(block)]
+        torch.mm(torch.from_numpy(block), weights, out=scores)
+        selector.select(start, scores.numpy())
+    return selector.top
+
+
+def score(
+    user_factors: FloatArray, item_factors: FloatArray, users: IntArray, item_bias: FloatArray | None = None
+) -> FloatArray:
+    """Scores of all items for `users`: (len(users), n_items) float32."""
+    import torch  # noqa: PLC0415  (as above)
+
+    block = torch.from_numpy(_with_one(user_factors[users], item_bias))
+    scores: FloatArray = torch.mm(block, torch.from_numpy(_with_bias(item_factors, item_bias)).T).numpy()
+    return scores
+
+
+def _with_bias(item_factors: FloatArray, item_bias: FloatArray | None) -> FloatArray:
+    """The bias as one more factor, so that the product adds it for free; users have a 1 there."""
+    if item_bias is None:
+        return np.ascontiguousarray(item_factors, np.float32)
+    return np.column_stack([item_factors, item_bias]).astype(np.float32, copy=False)
+
+
+def _with_one(user_factors: FloatArray, item_bias: FloatArray | None) -> FloatArray:
+    if item_bias is None:
+        return np.ascontiguousarray(user_factors, np.float32)
+    return np.column_stack([user_factors, np.ones(len(user_factors), np.float32)])

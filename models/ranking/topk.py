@@ -1,0 +1,229 @@
+"""Pick the n best of every row of a score block: the half that both scorers share.
+
+No row is sorted. A row is dealt into groups; the n-th greatest group maximum is a lower bound of the n-th
+greatest score, because n different groups hold at least one such score each. Only the few groups that reach
+the bound are looked at again, and only the scores that reach it are sorted: a little over n, if few are tied.
+
+Scores are compared as the integers that their bits spell: among positive floats that is the same order, and maxima of
+integers fill the machine's vectors. Where negative scores count, the row is first rewritten so that it holds for all.
+
+The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.numerics.threads import one_launch
+
+_ROWS_PER_CHUNK = 16  # rows that share one scratch space
+_BLOCK_ENTRIES = 30_000_000  # scores held at a time: 120 MB
+_MAX_BLOCK_ROWS = 1024  # the matrix product gains nothing from taller blocks
+_GROUP = 32  # scores per group, if that makes enough groups
+_NO_SCORE = -(2**31)  # what −inf and NaN become
+_INFINITY = 0x7F800000  # the bits of +inf; NaN lies above
+
+
+class Selector:
+    """Turns blocks of scores into lists, by one rule: higher score first, ties in the order of `tie_order`.
+
+    −inf and NaN are no scores: they never enter a list, and lists that run short are padded.
+
+    Args:
+        users: (n_rows,) the row of `exclude` that belongs to each list.
+        n: length of the lists.
+        tie_order: (n_items,) permutation of the items; of equal scores the item that comes first here wins.
+        exclude: (n_users, n_items); items stored in a user's row are left out.
+        eligible: (n_items,) mask; by default every item.
+    """
+
+    def __init__(
+        self,
+        users: IntArray,
+        n: int,
+        tie_order: NDArray[np.int32],
+        exclude: sparse.csr_array | None = None,
+        eligible: BoolArray | None = None,
+    ) -> None:
+        self._users = np.asarray(users, np.int64)
+        self._tie_order = tie_order
+        self._tie_rank = np.empty(len(tie_order), np.uint32)
+        self._tie_rank[tie_order] = np.arange(len(tie_order), dtype=np.uint32)
+        self._hidden = np.flatnonzero(~eligible) if eligible is not None else np.empty(0, np.int64)
+        self._exclude = exclude
+        shape = (len(self._users), n)
+        self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
+
+    def select(self, start: int, scores: FloatArray) -> None:
+        """Fill the lists from row `start` on; the masks overwrite `scores`, (block, n_items) float32."""
+        rows = slice(start, start + len(scores))
+        with one_launch:
+            if len(self._hidden):
+                _hide(scores, self._hidden)
+            if self._exclude is not None:
+                _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
+            _select(
+                scores.view(np.int32),
+                self._tie_rank,
+                self._tie_order,
+                self.top.items[rows],
+                self.top.scores[rows],
+            )
+
+
+def each_itself(n_items: int) -> sparse.csr_array:
+    """(n_items, n_items) float32: for every item, the item itself, which its list of similar items must not hold."""
+    return sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+
+
+def block_rows(n_items: int) -> int:
+    """How many rows of `n_items` scores to hold at a time, so that memory stays bounded."""
+    return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
+
+
+@numba.njit(parallel=True, cache=True)
+def _hide(scores: Any, items: Any) -> None:
+    """Set the same items to −inf in every row: numpy takes longer for that than the product for its scores."""
+    for row in numba.prange(len(scores)):
+        for item in items:
+            scores[row, item] = -np.inf
+
+
+@numba.njit(parallel=True, cache=True)
+def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
+    """Set each user's stored items to −inf."""
+    for row in numba.prange(len(users)):
+        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+            scores[row, indices[at]] = -np.inf
+
+
+@numba.njit(parallel=True, cache=True)
+def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
+    """Write every row's best items and their scores; what is not written stays padding."""
+    n_rows, width = bits.shape
+    n = items.shape[1]
+    n_groups = max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
+    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
+        maxima = np.empty(n_groups, np.int32)
+        found = np.empty(width + 1, np.int32)  # one more, for a candidate that is not kept
+        rewritten = np.empty(width, np.int32)
+        for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
+            scores = bits[row]
+            _group_maxima(scores, maxima)
+            bound = _lower_bound(maxima, n)
+            if bound <= 0 or maxima.max() > _INFINITY:
+                _rewrite(scores, rewritten)
+                scores = rewritten
+                _group_maxima(scores, maxima)
+                bound = _lower_bound(maxima, n)
+            best = _greatest(_keys(scores, found[: _collect(scores, bound, maxima, found)], tie_rank), n)
+            for rank in range(len(best)):
+                item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
+                items[row, rank] = item
+                values[row, rank] = _as_float(scores[item])
+
+
+@numba.njit(cache=True)
+def _rewrite(bits: Any, ordered: Any) -> None:
+    """Integers that order like the floats, negative ones too: −0 as 0, and −inf and NaN below everything."""
+    for item in range(len(bits)):
+        b = bits[item]
+        magnitude = b & np.int32(0x7FFFFFFF)
+        none = (magnitude > _INFINITY) | ((magnitude == _INFINITY) & (b < 0))
+        ordered[item] = _NO_SCORE if none else (b if b >= 0 else -magnitude)
+
+
+@numba.njit(cache=True)
+def _as_float(ordered: Any) -> Any:
+    """The float behind a rewritten integer; a positive one was never rewritten."""
+    bits = ordered if ordered >= 0 else -ordered | np.int32(_NO_SCORE)
+    return np.int32(bits).view(np.float32)
+
+
+@numba.njit(cache=True)
+def _group_maxima(row: Any, maxima: Any) -> None:
+    """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loops are vector maxima.
+
+    Four passes in one: a maximum is written once for four scores that are read.
+    """
+    n_groups, width = len(maxima), len(row)
+    maxima[:] = row[:n_groups]
+    start = n_groups
+    while start + 4 * n_groups <= width:
+        second, third, fourth = start + n_groups, start + 2 * n_groups, start + 3 * n_groups
+        for group in range(n_groups):
+            left = max(row[start + group], row[second + group])
+            right = max(row[third + group], row[fourth + group])
+            maxima[group] = max(maxima[group], left, right)
+        start += 4 * n_groups
+    while start < width:
+        for group in range(min(n_groups, width - start)):
+            maxima[group] = max(maxima[group], row[start + group])
+        start += n_groups
+
+
+@numba.njit(cache=True)
+def _lower_bound(maxima: Any, n: int) -> Any:
+    """The n-th greatest group maximum or a little less; the least score there is if fewer than n groups have one.
+
+    Bisects the integers: at most 32 counts, without a branch.
+    """
+    # At least n maxima reach low, or all candidates are wanted; fewer reach high.
+    low, high = _NO_SCORE + 1, 2**31
+    while high - low > 1:
+        middle = (low + high) >> 1
+        least = np.int32(middle)
+        count = np.int32(0)
+        for group in range(len(maxima)):
+            count += np.int32(maxima[group] >= least)
+        if count < n:
+            high = middle
+        else:
+            low = middle
+            if count <= n + n // 8:
+                break
+    return np.int32(low)
+
+
+@numba.njit(cache=True)
+def _collect(row: Any, bound: Any, maxima: Any, found: Any) -> Any:
+    """Write the items whose scores reach the bound to the front of `found`; return how many.
+
+    Each is written and then counted only if it does: a branch would be guessed wrong too often.
+    """
+    n_groups = len(maxima)
+    count = np.uint64(0)
+    for group in range(n_groups):
+        found[count] = group
+        count += np.uint64(maxima[group] >= bound)
+    groups = found[:count].copy()
+    count = np.uint64(0)
+    for group in groups:
+        for item in range(group, len(row), n_groups):
+            found[count] = item
+            count += np.uint64(row[item] >= bound)
+    return count
+
+
+@numba.njit(cache=True)
+def _keys(row: Any, items: Any, tie_rank: Any) -> Any:
+    """One integer an item, the better the greater: the score above the inverted tie rank."""
+    keys = np.empty(len(items), np.int64)
+    for at in range(len(items)):
+        tie = np.int64(0xFFFFFFFF) - np.int64(tie_rank[items[at]])
+        keys[at] = (np.int64(row[items[at]]) << np.int64(32)) | tie
+    return keys
+
+
+@numba.njit(cache=True)
+def _greatest(keys: Any, n: int) -> Any:
+    """The n greatest keys, greatest first."""
+    if len(keys) > 4 * n:
+        keys = np.partition(keys, len(keys) - n)[len(keys) - n :]
+    return np.sort(keys)[::-1][:n]

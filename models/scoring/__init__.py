@@ -1,1 +1,0 @@
-"""From scores to lists: the scorers that whole families of models share."""

@@ -1,0 +1,24 @@
+-- Which items may stand in lists, by the allow-lists of genres and the rules of single items.
+-- Inputs:  items; temp table seen_pairs (checks/published_lists.sql); $blocked, $pinned, the ids of ruled items as text;
+--          $genres, one of which an item must have, if there are any; $without_genres, none of which it may have.
+-- Output:  temp table item_status (item_id, is_touched, is_described, is_blocked, is_pinned, is_allowed), one row per
+--          item of the catalogue or of seen_pairs. is_allowed is what the genres say.
+create or replace temp table item_status as
+with known_items as (
+    select item_id, true as is_touched from seen_pairs
+    union all
+    select item_id, false as is_touched from items
+),
+touched as (
+    select item_id, bool_or(is_touched) as is_touched from known_items group by item_id
+)
+select
+    item_id,
+    is_touched,
+    coalesce(len(items.genres) > 0, false) as is_described,
+    list_contains($blocked::text[], item_id::text) as is_blocked,
+    list_contains($pinned::text[], item_id::text) as is_pinned,
+    (len($genres::text[]) = 0 or coalesce(list_has_any(items.genres, $genres::text[]), false))
+        and not coalesce(list_has_any(items.genres, $without_genres::text[]), false) as is_allowed
+from touched
+left join items using (item_id);

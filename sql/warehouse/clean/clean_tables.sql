@@ -1,0 +1,88 @@
+-- The clean tables, as schema.sql describes them.
+-- In:  temp read_ratings, read_tags, read_events, read_items; landed_files.
+-- Out: ratings, tags, events, items anew, in an order that does not depend on threads; temp repeat_counts (source,
+--      duplicates), the sound rows that a later one supersedes or equals. Drops what it read.
+-- Rows at one moment: the later line of the later file wins. Files are ordered by path, then by landing.
+create or replace temp table file_order as
+select file_id, row_number() over (order by path, file_id) as position
+from landed_files;
+
+create or replace temp table rating_history as
+select
+    user_id,
+    item_id,
+    rating,
+    rated_at,
+    lead(rated_at) over (partition by user_id, item_id order by rated_at, position, line) as superseded_at
+from read_ratings
+inner join file_order using (file_id)
+where user_id is not null and item_id is not null and rating is not null and rated_at is not null;
+
+create or replace table ratings as
+from rating_history
+where superseded_at is null or superseded_at > rated_at
+order by user_id, item_id, rated_at;
+
+create or replace temp table tag_history as
+select
+    user_id,
+    item_id,
+    tag,
+    tagged_at,
+    lead(tagged_at) over (partition by user_id, item_id, tag order by tagged_at, position, line) as superseded_at
+from read_tags
+inner join file_order using (file_id)
+where user_id is not null and item_id is not null and tag is not null and tagged_at is not null;
+
+create or replace table tags as
+from tag_history
+where superseded_at is null or superseded_at > tagged_at
+order by user_id, item_id, tag, tagged_at;
+
+create or replace temp table event_history as
+select user_id, item_id, event, value, happened_at, count(*) - 1 as repeats
+from read_events
+where
+    user_id is not null and item_id is not null and event is not null and value is not null
+    and happened_at is not null
+group by all;
+
+create or replace table events as
+select * exclude (repeats)
+from event_history
+order by user_id, item_id, happened_at, event, value;
+
+create or replace temp table item_history as
+select
+    item_id,
+    title,
+    genres,
+    row_number() over (partition by item_id order by position desc, line desc) as age
+from read_items
+inner join file_order using (file_id)
+where item_id is not null;
+
+create or replace table items as
+select item_id, title, genres
+from item_history
+where age = 1
+order by item_id;
+
+create or replace temp table repeat_counts as
+select 'ratings' as source, count(superseded_at) as duplicates from rating_history
+union all
+select 'tags', count(superseded_at) from tag_history
+union all
+select 'events', coalesce(sum(repeats), 0)::bigint from event_history
+union all
+select 'items', count(*) from item_history where age > 1;
+
+drop table file_order;
+drop table read_ratings;
+drop table read_tags;
+drop table read_events;
+drop table read_items;
+drop table rating_history;
+drop table tag_history;
+drop table event_history;
+drop table item_history;

@@ -1,0 +1,12 @@
+-- The relevant items of the users that holdout/judged_users.sql lists, in the same order.
+-- Inputs:  temp relevant; $with_history, true or false.
+-- Output:  row_idx (the user's place in that list), column_idx (item_idx), value (always 1), sorted by both
+--          indices.
+-- Grain:   one row per pair.
+select
+    (dense_rank() over (order by user_id) - 1)::integer as row_idx,
+    item_idx as column_idx,
+    1::float as value
+from relevant
+where (user_idx is not null) = $with_history and item_idx is not null
+order by row_idx, column_idx;

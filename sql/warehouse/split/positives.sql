@@ -1,0 +1,22 @@
+-- Which pairs show liking inside the windows: the one definition that training and judging share.
+-- Inputs:  the windowed views of split/windows.sql.
+-- Output:  temp macro positives(relevant_rating, positive_tags, positive_events): user_id, item_id;
+--          positive_events is a list of {event, at_least}, where at_least is compared with the pair's summed
+--          value.
+-- Grain:   one row per pair. Sums are taken in a fixed order, so that no thread count can move them.
+create or replace temp macro positives(relevant_rating, positive_tags, positive_events) as table
+    with thresholds as (
+        select unnest(positive_events::struct(event text, at_least double)[], recursive := true)
+    ),
+    positive_sums as (
+        select user_id, item_id
+        from windowed_events
+        join thresholds using (event)
+        group by user_id, item_id, event, at_least
+        having sum(value order by happened_at, value) >= at_least
+    )
+    select user_id, item_id from windowed_ratings where rating >= relevant_rating
+    union
+    select user_id, item_id from windowed_tags where positive_tags
+    union
+    select user_id, item_id from positive_sums;

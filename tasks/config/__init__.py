@@ -1,0 +1,1 @@
+"""Settings: their names, types and defaults, where they are read from, and messages about wrong ones."""

@@ -1,0 +1,213 @@
+"""Where settings come from: `pipeline.toml`, the environment (`RECS_SECTION__KEY`), `--set section.key=value`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
+
+from models.registry import config_class, require_known
+from tasks.config.messages import explain
+from tasks.config.settings import Settings, UtilitySettings
+from tasks.config.tuned_settings import Tuned, read_tuned, unfit
+from tasks.errors import UsageError
+
+DEFAULT_FILE = Path("pipeline.toml")
+OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
+
+
+def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+    """Settings from a TOML file, the environment and `section.key=value` overrides, in rising order of precedence.
+
+    Args:
+        path: the file; by default `pipeline.toml` in the current folder if there is one.
+        overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
+
+    Raises:
+        UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
+            the serving database's address anywhere but in the environment.
+    """
+    return _layered(*_said(path, overrides))
+
+
+def night_settings(
+    path: Path | None, overrides: tuple[str, ...], *, tuned: Path, as_of: datetime | None
+) -> tuple[Settings, list[str]]:
+    """As `load_settings`, and before all of that what `recs tune` found, unless it says `models.tuned = false`.
+
+    Args:
+        path, overrides: as for `load_settings`.
+        tuned: the home's `tuned.toml`.
+        as_of: what was asked for; None for just after the newest interaction.
+
+    Returns:
+        The settings, and what a person should know of the tuned ones: a line on those in use, and a line for each
+        reason why some are left out.
+
+    Raises:
+        UsageError: as `load_settings`, or `tuned` is no TOML.
+    """
+    asked, in_file = _said(path, overrides)
+    plain = _layered(asked, in_file)
+    if not plain.models.tuned:
+        return plain, []
+    file = read_tuned(tuned)
+    why_not = dict(file.stale)
+    taken: dict[str, dict[str, Any]] = {}
+    for name, model in file.found.items():
+        if why := unfit(model.evidence, plain, as_of):
+            why_not[name] = why
+            continue
+        said = plain.models.config(name).model_fields_set
+        if free := {field: value for field, value in model.settings.items() if field not in said}:
+            taken[name] = free
+    notes = _notes(tuned, {name: file.found[name] for name in taken}, why_not)
+    return _layered(asked, in_file, {"models": taken}), notes
+
+
+def _notes(path: Path, used: Mapping[str, Tuned], why_not: Mapping[str, str]) -> list[str]:
+    dated = ", ".join(f"{name} ({model.evidence.date[:10]})" for name, model in used.items())
+    notes = [f"Tuned settings of {dated}, from {path}"] if used else []
+    for why in dict.fromkeys(why_not.values()):
+        names = ", ".join(name for name in why_not if why_not[name] == why)
+        notes.append(
+            f"Without the tuned settings of {names} in {path}: {why}. Run `recs tune` again, or set "
+            "models.tuned=false to hear no more of it."
+        )
+    return notes
+
+
+def models_asked(text: str | None) -> tuple[str, ...]:
+    """The names given with `--models`; none without it.
+
+    Raises:
+        UsageError: it names nothing, as an unset variable of the shell does, or a model that is not there.
+    """
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    if not names:
+        raise UsageError(
+            "--models names no model.", "Name some, as in --models als,item_knn, or leave it out."
+        )
+    for name in names:
+        try:
+            require_known(name)
+        except ValueError as error:
+            raise UsageError(f"--models is wrong: {error}") from None
+    return names
+
+
+def _said(path: Path | None, overrides: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the command line and what the file says."""
+    in_file, asked = _read_toml(path), _nested(overrides)
+    _refuse_address(in_file)
+    _refuse_address(asked)
+    _refuse_unknown_variables()
+    return asked, in_file
+
+
+def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, Any]) -> Settings:
+    """The settings of `--set`, environment, file, and what comes `before`, in falling order of precedence."""
+    defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
+
+    class _Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del init_settings, dotenv_settings, file_secret_settings  # nobody sets anything there
+            layers = (asked, in_file, *before, {"utility": defaults})
+            first, *rest = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in layers)
+            return first, env_settings, *rest
+
+    try:
+        layered = _Layered()
+        for name in layered.models.model_extra or {}:
+            try:
+                layered.models.config(name)
+            except ValidationError as error:
+                raise UsageError(*explain(error, config_class(name), ("models", name))) from None
+    except ValidationError as error:
+        raise UsageError(*explain(error, Settings, ())) from None
+    except SettingsError as error:
+        raise UsageError(f"A RECS_ variable of the environment cannot be read: {error}.") from None
+    return layered
+
+
+def _read_toml(path: Path | None) -> dict[str, Any]:
+    if path is None and not DEFAULT_FILE.exists():
+        return {}
+    path = path or DEFAULT_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _refuse_address(layer: dict[str, Any]) -> None:
+    """Files are shared, and a command line shows in the list of processes."""
+    publish = layer.get("publish")
+    if isinstance(publish, dict) and "url" in publish:
+        raise UsageError(
+            "publish.url belongs neither into a file nor on the command line, because it may hold a password.",
+            "Set the environment variable RECS_PUBLISH__URL instead.",
+        )
+
+
+def _refuse_unknown_variables() -> None:
+    """A section's misspelt name would else go unnoticed: the settings read only the variables of those they know."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    known = [f"{prefix}{section}".upper() for section in Settings.model_fields]
+    for variable in sorted(os.environ):
+        section = variable.upper().partition("__")[0]
+        if section.startswith(prefix) and section not in {*known, *OTHER_VARIABLES}:
+            near = difflib.get_close_matches(section, known, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}__…? " if near else ""
+            raise UsageError(
+                f"The environment variable {variable} sets nothing.", f"{hint}Known here: {', '.join(known)}."
+            )
+
+
+def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """`('a.b=1',)` → `{'a': {'b': 1}}`."""
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals or len(keys) < 2 or not all(keys):
+            raise UsageError(
+                f"--set {override!r} is not of the form section.key=value.",
+                "For example: --set split.method=leave_last",
+            )
+        branch = tree
+        for key in keys[:-1]:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise UsageError(
+                    f"--set {override!r} contradicts another --set.", f"{key} already has a value."
+                )
+        branch[keys[-1]] = toml_value(text.strip())
+    return tree
+
+
+def toml_value(text: str) -> Any:
+    """What TOML reads there, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,360 @@
+"""The settings of the night: every name, type, range and default. `tasks/config/load.py` reads them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.base import Config
+from models.ensemble.settings import BlendOptions
+from models.registry import config_class, require_known
+from models.settings_base import Options
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+IdChoice = Literal["auto", "integer", "text"]
+
+
+class RunSettings(Options):
+    """How a night runs."""
+
+    seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
+    parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
+
+
+class RatingsColumns(Options):
+    """Where ratings are: the file's stem, then its column names."""
+
+    file: str = "ratings"
+    user: str = "userId"
+    item: str = "movieId"
+    rating: str = "rating"
+    timestamp: str = "timestamp"
+
+
+class TagsColumns(Options):
+    """Where tags are: the file's stem, then its column names."""
+
+    file: str = "tags"
+    user: str = "userId"
+    item: str = "movieId"
+    tag: str = "tag"
+    timestamp: str = "timestamp"
+
+
+class EventsColumns(Options):
+    """Where events are: the file's stem, then its column names. A missing value column means 1."""
+
+    file: str = "events"
+    user: str = "userId"
+    item: str = "itemId"
+    event: str = "event"
+    value: str = "value"
+    timestamp: str = "timestamp"
+
+
+class ItemsColumns(Options):
+    """Where the catalogue is: the file's stem, then its column names. Title and genres may be absent."""
+
+    file: str = "movies"
+    item: str = "movieId"
+    title: str = "title"
+    genres: str = "genres"
+
+
+class DataSettings(Options):
+    """What comes in and how dirty it may be."""
+
+    kind: Literal["snapshot", "append"] = "snapshot"
+    rating_min: float = 0.5
+    rating_max: float = 5.0
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    max_future_days: int = Field(
+        default=1, ge=0, le=100_000, description="A time later than its file's landing by more is rejected."
+    )
+    user_id: IdChoice = "auto"
+    item_id: IdChoice = "auto"
+    ratings: RatingsColumns = RatingsColumns()
+    tags: TagsColumns = TagsColumns()
+    events: EventsColumns = EventsColumns()
+    items: ItemsColumns = ItemsColumns()
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> DataSettings:
+        if self.rating_min >= self.rating_max:
+            raise ValueError(f"rating_min {self.rating_min} must lie below rating_max {self.rating_max}")
+        return self
+
+
+class Signal(Options):
+    """One term of the composite utility: weight · transform(aggregate of value · 2^(−age / half_life))."""
+
+    source: Literal["ratings", "tags", "events"]
+    event: str | None = Field(
+        default=None, description="Events only: which one; a missing value counts as 1."
+    )
+    weight: float = Field(default=1.0, ge=0, description="0 switches the signal off.")
+    aggregate: Literal["last", "sum", "max", "count"] = "sum"
+    transform: Literal["none", "binary", "log1p", "user_mean", "user_ratio", "user_zscore", "item_idf"] = (
+        "none"
+    )
+    half_life_days: float = Field(default=0, ge=0, description="Days in which a value halves; 0 is no decay.")
+
+    @model_validator(mode="after")
+    def _event_goes_with_events(self) -> Signal:
+        if (self.source == "events") != (self.event is not None):
+            raise ValueError("`event` is needed when source is 'events', and only then")
+        return self
+
+
+_THRESHOLDS = {"like": 1.0, "share": 1.0, "comment": 1.0, "purchase": 1.0}
+_SIGNALS = {
+    "rating": Signal(source="ratings", weight=1, aggregate="last", transform="user_mean"),
+    "tag": Signal(source="tags", weight=2, aggregate="count", transform="log1p"),
+}
+
+
+class UtilitySettings(Options):
+    """What an interaction is worth, and which of them are positive."""
+
+    relevant_rating: float = 3.5
+    positive_tags: bool = True
+    positive_events: dict[str, float] = _THRESHOLDS
+    signals: dict[str, Signal] = _SIGNALS
+
+    @field_validator("positive_events")
+    @classmethod
+    def _zero_means_never(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(threshold < 0 for threshold in value.values()):
+            raise ValueError("a threshold must be positive, or 0 for an event that never counts")
+        return {event: threshold for event, threshold in value.items() if threshold > 0}
+
+    @field_validator("signals")
+    @classmethod
+    def _drop_what_weighs_nothing(cls, value: dict[str, Signal]) -> dict[str, Signal]:
+        kept = {name: signal for name, signal in value.items() if signal.weight > 0}
+        if not kept:
+            raise ValueError("at least one signal must have a weight above 0")
+        return kept
+
+
+class SplitSettings(Options):
+    """What is held out to judge the models."""
+
+    method: Literal["temporal", "leave_last", "auto"] = "auto"
+    cutoff: str = ""
+    temporal_share: Share = 0.1
+    leave_last_share: Share = 0.2
+    leave_last_n: int = Field(default=0, ge=0)
+    min_users: int = Field(default=500, ge=1)
+    min_user_share: Share = 0.2
+
+    @field_validator("cutoff", mode="before")
+    @classmethod
+    def _cutoff_may_be_a_date_of_toml(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, date) else value
+
+    @field_validator("cutoff")
+    @classmethod
+    def _cutoff_is_a_date(cls, value: str) -> str:
+        if value:
+            datetime.fromisoformat(value)
+        return value
+
+
+class JudgeSettings(Options):
+    """How the models are compared."""
+
+    k: tuple[int, ...] = Field(default=(10, 20), min_length=1)
+    champion_metric: str = "ndcg@10"
+    bootstrap_samples: int = Field(default=2000, ge=100)
+    confidence: Share = 0.95
+    min_effect: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="Of the incumbent's metric: by so much more must a challenger win.",
+    )
+    wins_needed: int = Field(
+        default=3, ge=1, le=100, description="Nights in a row that it takes to replace it."
+    )
+    min_users: int = Field(
+        default=30,
+        ge=1,
+        description="Of the select half: fewer neither replace a champion nor hold lists back.",
+    )
+
+    @model_validator(mode="after")
+    def _metric_is_computed(self) -> JudgeSettings:
+        if any(k < 1 for k in self.k):
+            raise ValueError("every k must be at least 1")
+        names = ("ndcg", "recall", "recall_min", "map", "mrr", "hit_rate", "precision")
+        known = [f"{name}@{k}" for name in names for k in self.k]
+        if self.champion_metric not in known:
+            raise ValueError(f"champion_metric must be one of {', '.join(known)}")
+        return self
+
+
+class ModelsSettings(BaseModel):
+    """The shelf, and one table of hyperparameters per model, checked by that model's own config."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    shelf: tuple[str, ...] = Field(
+        default=("popularity", "item_knn", "user_knn", "als", "bpr", "mf", "lightgcn", "graph_filter"),
+        min_length=1,
+        description="The models that are fitted and judged every night.",
+    )
+    tuned: bool = Field(
+        default=True,
+        description="Take what `recs tune` wrote into the home between the defaults and these settings.",
+    )
+
+    @field_validator("shelf", mode="before")
+    @classmethod
+    def _shelf_may_be_words(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_are_models(self) -> ModelsSettings:
+        for name in (*self.shelf, *(self.model_extra or {})):
+            require_known(name)
+        return self
+
+    def config(self, name: str) -> Config:
+        """The config of a model: its table, or its defaults."""
+        return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
+
+
+class BlendSettings(BlendOptions):
+    """Whether and how a blend of the shelf joins the candidates."""
+
+    enabled: bool = True
+    members: tuple[str, ...] = Field(
+        default=(), description="What it is made of; empty: the shelf and content."
+    )
+
+    @field_validator("members")
+    @classmethod
+    def _members_are_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(require_known(name) for name in value))
+
+    def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
+        """The models it is made of; fewer than two make no blend."""
+        chosen = self.members or tuple(dict.fromkeys((*shelf, "content")))
+        return chosen if self.enabled and len(chosen) > 1 else ()
+
+
+class RecommendSettings(Options):
+    """What the published lists look like."""
+
+    n: int = Field(default=100, ge=1, le=10_000)
+    exclude_seen: bool = True
+    similar_model: str = "item_knn"
+    similar_n: int = Field(default=50, ge=1, le=10_000)
+    fallback_n: int = Field(default=100, ge=1, le=10_000)
+    fallback_genres: bool = True
+    genres: tuple[str, ...] = Field(default=(), description="List only items of one of these; none is all.")
+    without_genres: tuple[str, ...] = Field(default=(), description="List no item of any of these.")
+    diversity: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="0 ranks by relevance alone, 1 by difference from what stands above.",
+    )
+    max_per_genre: int = Field(
+        default=0, ge=0, le=10, description="Items of a genre among the first 10 at most; 0 is no cap."
+    )
+    new_item_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of each list for items that nobody has met, by content."
+    )
+
+    @field_validator("genres", "without_genres", mode="before")
+    @classmethod
+    def _genres_may_be_separated_by_commas(cls, value: Any) -> Any:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _new_items_have_a_place(self) -> RecommendSettings:
+        share = self.new_item_share
+        if share and share * self.n < 1 - 1e-9:
+            raise ValueError(
+                f"new_item_share {share:g} of {self.n} places is less than one: "
+                f"set it to {1 / self.n:.2g} or more, or to 0"
+            )
+        return self
+
+    @field_validator("similar_model")
+    @classmethod
+    def _similar_model_exists(cls, value: str) -> str:
+        return require_known(value)
+
+
+class CheckSettings(Options):
+    """What must hold before lists go live."""
+
+    min_user_coverage: float = Field(default=1.0, ge=0, le=1)
+    max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
+    max_input_age_days: float = Field(
+        default=0,
+        ge=0,
+        description="From the newest interaction to the night; 0: an old data set is no bad night.",
+    )
+    max_days_behind: float = Field(
+        default=1.0, ge=0, description="From the newest interaction to that of the live lists."
+    )
+    max_lost_users: float = Field(default=0.1, ge=0, le=1, description="Share of the users with a live list.")
+    min_overlap: float = Field(
+        default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."
+    )
+    min_catalogue_coverage: float = Field(
+        default=0.01, ge=0, le=1, description="Share of the items anybody met."
+    )
+    max_sameness: float = Field(
+        default=0.8, ge=0, le=1, description="1: all users have the same first ten items."
+    )
+    max_quality_drop: float = Field(
+        default=0.3, ge=0, le=1, description="Of the champion's metric under the median of the last nights."
+    )
+    min_users: int = Field(default=30, ge=1, description="How the lists of fewer users change is not judged.")
+
+
+class PublishSettings(Options):
+    """Where the lists go."""
+
+    keep_runs: int = Field(default=7, ge=1)
+    url: SecretStr | None = Field(
+        default=None, description="From the environment only: it may hold a password."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="RECS_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    utility: UtilitySettings = UtilitySettings()
+    split: SplitSettings = SplitSettings()
+    judge: JudgeSettings = JudgeSettings()
+    models: ModelsSettings = ModelsSettings()
+    blend: BlendSettings = BlendSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    check: CheckSettings = CheckSettings()
+    publish: PublishSettings = PublishSettings()

@@ -1,0 +1,1 @@
+"""Judge fitted models on the holdout and choose the champion."""

@@ -1,0 +1,104 @@
+"""What diversity and caps cost: the champion's lists with and without them, on the held-out users of the select half.
+
+An operator chooses the strength by these figures; therefore the report half has no part in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.evaluation.bootstrap import intervals
+from models.evaluation.diversity import intra_list_diversity
+from models.evaluation.metrics import ranking_metrics
+from models.interactions import load_matrix
+from tasks.artifacts import FittedModel, HeldOut, Snapshot, TradeOff, TradeOffFigure
+from tasks.config.settings import JudgeSettings, RecommendSettings
+from tasks.preparation.item_statistics import Yardsticks, load_yardsticks
+from tasks.recommendation.item_rules import by_index
+from tasks.recommendation.rerank import after_scoring
+from tasks.storage.artifact_store import write_json
+from tasks.training.fit import load_model
+
+_BLOCK = 4096
+
+
+def trade_off(
+    champion: FittedModel,
+    fillers: Sequence[FittedModel],
+    snapshot: Snapshot,
+    held_out: HeldOut,
+    settings: RecommendSettings,
+    judge: JudgeSettings,
+    *,
+    seed: int,
+    key: str,
+    folder: Path,
+) -> TradeOff:
+    """Judge lists of `recommend.n` at every `judge.k`, arranged and not; neither knows rules, allow-lists or new items.
+
+    Folder: `trade_off.json`, the figures of the reference.
+    """
+    models = [load_model(each) for each in (champion, *fillers)]
+    with np.load(held_out.folder / "users.npz", allow_pickle=False) as arrays:
+        selecting = np.flatnonzero(arrays["half"] == 0)
+        users = arrays["user_idx"][selecting]
+    relevant = load_matrix(held_out.folder, "relevant")[selecting]
+    seen = load_matrix(snapshot.folder, "seen")
+    plain = settings.model_copy(update={"genres": (), "without_genres": (), "new_item_share": 0.0})
+    arranged = after_scoring(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
+    arranged = replace(
+        arranged, eligible=~arranged.is_new
+    )  # as in judging: what nobody met is never relevant
+    as_said = replace(arranged, diversity=0.0, max_per_genre=0)
+    longest = min(max(judge.k), settings.n)
+    lists = np.full((2, len(users), longest), -1, np.int32)
+    for number, how in enumerate((as_said, arranged)):
+        for start in range(0, len(users), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            lists[number, block] = how.lists(models, users[block], seen).items[:, :longest]
+    yardsticks = load_yardsticks(held_out)
+    figures = _figures(lists[0], lists[1], relevant, yardsticks, judge, seed)
+    write_json(folder / "trade_off.json", [asdict(figure) for figure in figures])
+    return TradeOff(key, folder, champion.model, len(users), figures)
+
+
+def _figures(
+    as_said: NDArray[np.int32],
+    arranged: NDArray[np.int32],
+    relevant: sparse.csr_array,
+    yardsticks: Yardsticks,
+    judge: JudgeSettings,
+    seed: int,
+) -> tuple[TradeOffFigure, ...]:
+    """NDCG and diversity of both, and the paired difference, over the users for whom both are defined.
+
+    Diversity by genres and tags, or by who likes them where nothing is said of the items.
+    """
+    told = yardsticks.feature_vectors.nnz > 0
+    diversity = "ild_features" if told else "ild_vectors"
+    vectors = yardsticks.feature_vectors if told else yardsticks.taste_vectors
+    figures = []
+    for k in judge.k:
+        both = (as_said, arranged)
+        values = {
+            "ndcg": [ranking_metrics(lists, relevant, [k])[f"ndcg@{k}"] for lists in both],
+            diversity: [intra_list_diversity(lists, vectors, [k])[k] for lists in both],
+        }
+        for metric, (without, with_it) in values.items():
+            table = np.column_stack([without, with_it, with_it - without])
+            table = table[np.isfinite(table).all(axis=1)]
+            if len(table):
+                means = intervals(
+                    table, samples=judge.bootstrap_samples, confidence=judge.confidence, seed=seed
+                )
+                before, after, gain = means
+                figures.append(
+                    TradeOffFigure(metric, k, before.mean, after.mean, gain.mean, gain.low, gain.high)
+                )
+    return tuple(figures)

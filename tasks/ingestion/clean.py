@@ -1,0 +1,181 @@
+"""From landed text to clean tables: typed, without repeats, rejected rows in quarantine with reasons."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from typing import cast
+
+import duckdb
+from duckdb.value.constant import LongValue, StringValue, Value
+
+from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
+from tasks.config.settings import DataSettings, IdChoice
+from tasks.errors import NightError, UsageError
+from tasks.storage.artifact_store import from_json, to_json
+from tasks.storage.cache_key import fingerprint, source_hash
+from tasks.storage.warehouse import run_file, transaction
+
+log = logging.getLogger(__name__)
+
+# `auto` ids are integers when at least this share of them looks like one.
+INTEGER_SHARE = 0.99
+
+_ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue("")}
+_CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
+
+
+def clean(
+    con: duckdb.DuckDBPyConnection,
+    intake: Intake,
+    settings: DataSettings,
+    *,
+    id_types: tuple[IdType, IdType] | None = None,
+) -> CleanData:
+    """Rebuild the clean tables and the quarantine from the raw tables, unless they hold just that already.
+
+    Args:
+        con: the warehouse, after `land`.
+        intake: what `land` returned.
+        settings: the rating scale, the id types, how late a time may be, and how many rejected rows are too many.
+        id_types: the types of user and item ids that this home settled on; they go before `auto`.
+
+    Raises:
+        ValueError: `intake` is not what the warehouse holds.
+        UsageError: `settings` ask for other id types than the home's.
+        NightError: a source has too many rejected rows (the quarantine then shows them, and the clean tables
+            stay as they were), no interaction is left, or the rows do not add up.
+    """
+    landed = set(con.execute("select source, sha256 from landed_files").fetchall())
+    if landed != {(file.source, file.sha256) for file in intake.files}:
+        raise ValueError("these files are not landed in this warehouse")
+    if id_types is not None:
+        _check_id_types(settings, id_types)
+    else:
+        run_file(con, "warehouse/clean/staging.sql")
+        id_types = _decide_id_types(con, settings)
+    key = fingerprint(
+        intake.data_hash,
+        settings,
+        id_types,
+        source_hash("tasks.ingestion.land", "tasks.ingestion.clean"),
+        duckdb.__version__,
+    )
+    known = con.execute("select reference from clean_state where key = ?", [key]).fetchone()
+    if known is not None:
+        return cast(CleanData, from_json(CleanData, json.loads(known[0])))
+    run_file(con, "warehouse/clean/staging.sql")
+    user_type, item_type = id_types
+    _quarantine(con, settings, user_type, item_type)
+    with transaction(con):
+        run_file(con, "warehouse/clean/clean_tables.sql")
+        counts = _counts(con)
+        _check_balance(counts)
+        _check_reject_shares(con, counts, settings.max_reject_share)
+        newest, n_users, n_items = run_file(con, "warehouse/clean/extent.sql").fetchall()[0]
+        if newest is None:
+            raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
+        # Which times lie in the future is also a matter of when the files were landed: the counts tell.
+        data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
+        con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
+    return data
+
+
+def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Refuse a moment before everything that the clean tables know: nobody would get a list.
+
+    Raises:
+        UsageError: no interaction lies before `as_of`.
+    """
+    run_file(con, "warehouse/split/interactions.sql")
+    [(first,)] = con.sql("select min(happened_at) from interactions_before('infinity')").fetchall()
+    if first is None or first >= as_of:
+        raise UsageError(
+            f"There is no interaction before {as_of}.", f"The first one is of {first}: give a later --as-of."
+        )
+
+
+def _check_id_types(settings: DataSettings, fixed: tuple[IdType, IdType]) -> None:
+    for name, choice, kind in zip(
+        ("user_id", "item_id"), (settings.user_id, settings.item_id), fixed, strict=True
+    ):
+        if choice != "auto" and _CHOSEN_TYPE[choice] != kind:
+            raise UsageError(
+                f"data.{name} asks for {choice} ids, but the first night fixed this home's to "
+                f"{'integer' if kind == 'BIGINT' else 'text'}.",
+                f"Set data.{name} to auto, or start a new home.",
+            )
+
+
+def _decide_id_types(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[IdType, IdType]:
+    shares = run_file(con, "warehouse/clean/integer_shares.sql").fetchone() or (None, None)
+    return _id_type(settings.user_id, shares[0]), _id_type(settings.item_id, shares[1])
+
+
+def _id_type(choice: IdChoice, integer_share: float | None) -> IdType:
+    if choice != "auto":
+        return _CHOSEN_TYPE[choice]
+    return "BIGINT" if integer_share is not None and integer_share >= INTEGER_SHARE else "TEXT"
+
+
+def _quarantine(
+    con: duckdb.DuckDBPyConnection, settings: DataSettings, user_type: IdType, item_type: IdType
+) -> None:
+    """Type all rows into the staging tables and put the faulty ones into quarantine."""
+    users, items = _ID_EXAMPLE[user_type], _ID_EXAMPLE[item_type]
+    scale = {"rating_min": settings.rating_min, "rating_max": settings.rating_max}
+    future = {"max_future_days": settings.max_future_days}
+    with transaction(con):
+        # From here on the quarantine may speak of other rows than the clean tables do.
+        con.execute("delete from clean_state")
+        ids = {"user_example": users, "item_example": items}
+        run_file(con, "warehouse/clean/read_ratings.sql", **ids, **scale, **future)
+        run_file(con, "warehouse/clean/read_tags.sql", **ids, **future)
+        run_file(con, "warehouse/clean/read_events.sql", **ids, **future)
+        run_file(con, "warehouse/clean/read_items.sql", item_example=items)
+        run_file(con, "warehouse/clean/quarantine.sql")
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
+    rows = run_file(con, "warehouse/clean/source_counts.sql").fetchall()
+    return tuple(SourceCounts(*row) for row in rows)
+
+
+def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
+    """Nothing is dropped silently: every row that came in is clean, a duplicate, or in quarantine."""
+    for count in counts:
+        if count.clean + count.duplicates + count.quarantined != count.rows_in:
+            raise NightError(
+                f"The rows of {count.source} do not add up: {count.rows_in:,} came in, {count.clean:,} are "
+                f"clean, {count.duplicates:,} duplicates, {count.quarantined:,} in quarantine.",
+                "This is a bug: please report it with the files.",
+            )
+
+
+def _check_reject_shares(
+    con: duckdb.DuckDBPyConnection, counts: tuple[SourceCounts, ...], limit: float
+) -> None:
+    for count in counts:
+        if count.quarantined > limit * count.rows_in:
+            top = ", ".join(f"{reason} ({n:,})" for reason, n in list(count.reasons.items())[:3])
+            raise NightError(
+                f"{count.quarantined:,} of {count.rows_in:,} rows of {count.source} were rejected, "
+                f"{count.quarantined / count.rows_in:.1%}, more than the {limit:.1%} that "
+                f"data.max_reject_share allows: {top}.",
+                f"Look at them: {_look_at_quarantine(con, count.source)}",
+            )
+        if count.quarantined:
+            log.warning(
+                "%s: %s of %s rows went to quarantine",
+                count.source, f"{count.quarantined:,}", f"{count.rows_in:,}",
+            )  # fmt: skip
+
+
+def _look_at_quarantine(con: duckdb.DuckDBPyConnection, source: Source) -> str:
+    """A command for the shell that shows some rejected rows: no command line of DuckDB's is installed."""
+    place = con.execute("select path from duckdb_databases() where database_name = current_database()")
+    [(path,)] = place.fetchall()
+    query = f"from quarantine where source = '{source}' limit 20"
+    program = f"import duckdb; duckdb.connect('{path}', read_only=True).sql('''{query}''').show()"
+    return f'.venv/bin/python -c "{program}"'

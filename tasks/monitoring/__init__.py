@@ -1,0 +1,1 @@
+"""Progress events and memory figures of a running night."""

@@ -1,0 +1,1 @@
+"""From clean tables to matrices: the split, the utility snapshot, the holdout."""

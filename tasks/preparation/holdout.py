@@ -1,0 +1,75 @@
+"""What the models are judged on: the items that users came to like after their cutoffs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.artifacts import HeldOut, Snapshot, Split
+from tasks.config.settings import UtilitySettings
+from tasks.preparation.interaction_matrices import fetch_matrix
+from tasks.preparation.item_statistics import write_yardsticks
+from tasks.preparation.time_windows import liking, open_split
+from tasks.storage.artifact_store import write_json
+from tasks.storage.warehouse import run_file
+
+
+def hold_out(
+    con: duckdb.DuckDBPyConnection,
+    split: Split,
+    snapshot: Snapshot,
+    settings: UtilitySettings,
+    *,
+    seed: int,
+    key: str,
+    folder: Path,
+) -> HeldOut:
+    """Write what the record `HeldOut` describes into the existing `folder`.
+
+    Relevant is what was positive at or after the user's cutoff, was not seen before it in any way, and was
+    touched by anybody before the cutoffs: what nobody touched only a content model could find, and figures of
+    models would not compare. The user's id and `seed` decide, and nothing else, who is in which half.
+    """
+    open_split(con, split, "after")
+    known = {"as_of": split.as_of, "seed": seed} | {
+        f"{side}_path": str(snapshot.folder / f"{side}.parquet") for side in ("users", "items")
+    }
+    run_file(con, "warehouse/holdout/relevant.sql", **known, **liking(settings))
+    [(unknown_item_share,)] = con.execute(
+        "select coalesce(avg((item_idx is null)::integer), 0) from relevant"
+    ).fetchall()
+    users = _columns(con, "warehouse/holdout/judged_users.sql", with_history=True)
+    cold_users = _columns(con, "warehouse/holdout/judged_users.sql", with_history=False)
+    np.savez(folder / "users.npz", allow_pickle=False, user_idx=users["user_idx"], half=users["half"])
+    np.savez(folder / "cold_half.npz", allow_pickle=False, half=cold_users["half"])
+    for name, judged, with_history in (("relevant", users, True), ("cold_relevant", cold_users, False)):
+        shape = (len(judged["half"]), snapshot.n_items)
+        matrix = fetch_matrix(con, "warehouse/holdout/relevant_matrix.sql", shape, with_history=with_history)
+        sparse.save_npz(folder / f"{name}.npz", matrix, compressed=False)
+    np.savez(
+        folder / "ratings.npz",
+        allow_pickle=False,
+        **_columns(con, "warehouse/holdout/later_ratings.sql", **known),
+    )
+    segments = write_yardsticks(snapshot, users["user_idx"], seed=seed, folder=folder)
+    write_json(folder / "segments.json", segments)
+    n_report = int(users["half"].sum())
+    return HeldOut(
+        key=key,
+        folder=folder,
+        n_select=len(users["half"]) - n_report,
+        n_report=n_report,
+        n_cold=len(cold_users["half"]),
+        unknown_item_share=unknown_item_share,
+    )
+
+
+def _columns(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> dict[str, NDArray[Any]]:
+    """The result of sql/`name`, column by column."""
+    columns = run_file(con, name, **parameters).fetchnumpy()
+    return {column: np.asarray(values) for column, values in columns.items()}

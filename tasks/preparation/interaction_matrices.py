@@ -1,0 +1,95 @@
+"""Build a snapshot: the composite utility and its sister matrices, from what lies before a split's cutoffs.
+
+The mathematics is in sql/warehouse/4x; docs/utility.md explains it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from models.interactions import Interactions
+from tasks.artifacts import Snapshot, Split
+from tasks.config.settings import UtilitySettings
+from tasks.preparation.time_windows import liking, open_split
+from tasks.storage.warehouse import run_file
+
+
+def build_snapshot(
+    con: duckdb.DuckDBPyConnection, split: Split, settings: UtilitySettings, *, key: str, folder: Path
+) -> Snapshot:
+    """Write the matrices and id maps of what lies before the cutoffs of `split` into the existing `folder`.
+
+    The judged and the published models learn from the same statements: only the cutoffs differ. Users are those
+    with any interaction before the cutoffs; items are those too, and those of the catalogue that have genres.
+    Both stand in the order of their ids. The same clean tables give the same bytes, at any number of threads.
+    """
+    open_split(con, split, "before")
+    run_file(con, "warehouse/features/id_maps.sql")
+    user_map = con.sql("from user_map order by user_idx").to_arrow_table()
+    item_map = con.sql("from item_map order by item_idx").to_arrow_table()
+    pq.write_table(user_map, folder / "users.parquet")
+    pq.write_table(item_map, folder / "items.parquet")
+
+    shape = (user_map.num_rows, item_map.num_rows)
+    timestamp = fetch_matrix(con, "warehouse/features/seen.sql", shape)
+    seen = sparse.csr_array(
+        (np.ones(timestamp.nnz, np.float32), timestamp.indices, timestamp.indptr), shape=shape
+    )
+    item_features, feature_names = _item_features(con, shape[1])
+    data = Interactions(
+        seen=seen,
+        rating=fetch_matrix(con, "warehouse/features/rating.sql", shape),
+        positive=fetch_matrix(con, "warehouse/features/positive.sql", shape, **liking(settings)),
+        composite=fetch_matrix(
+            con, "warehouse/features/composite.sql", shape, signals=_signal_rows(settings)
+        ),
+        timestamp=timestamp,
+        item_features=item_features,
+        feature_names=feature_names,
+    )
+    data.save(folder)
+    return Snapshot(
+        key=key,
+        folder=folder,
+        n_users=data.n_users,
+        n_items=data.n_items,
+        n_seen=data.seen.nnz,
+        n_rating=data.rating.nnz,
+        n_positive=data.positive.nnz,
+        n_composite=data.composite.nnz,
+        n_untouched=int(np.count_nonzero(~item_map["is_touched"].to_numpy())),
+    )
+
+
+def fetch_matrix(
+    con: duckdb.DuckDBPyConnection, name: str, shape: tuple[int, int], **parameters: Any
+) -> sparse.csr_array:
+    """The result of sql/`name` as a canonical matrix.
+
+    The statement returns `row_idx`, `column_idx` (int32, sorted, no cell twice) and `value`, whose type
+    becomes the matrix's.
+    """
+    cells = run_file(con, name, **parameters).fetchnumpy()
+    row_starts = np.searchsorted(cells["row_idx"], np.arange(shape[0] + 1, dtype=np.int32))
+    return sparse.csr_array((cells["value"], cells["column_idx"], row_starts), shape=shape)
+
+
+def _item_features(con: duckdb.DuckDBPyConnection, n_items: int) -> tuple[sparse.csr_array, tuple[str, ...]]:
+    run_file(con, "warehouse/features/item_features.sql")
+    names = con.execute("select distinct feature from item_features order by feature").fetchall()
+    matrix = fetch_matrix(con, "warehouse/features/feature_matrix.sql", (n_items, len(names)))
+    return matrix, tuple(name for (name,) in names)
+
+
+def _signal_rows(settings: UtilitySettings) -> list[dict[str, Any]]:
+    """The signals as a small table for SQL, numbered in the order of their names."""
+    return [
+        {"signal": number, **signal.model_dump()}
+        for number, (_, signal) in enumerate(sorted(settings.signals.items()))
+    ]

@@ -1,0 +1,129 @@
+"""Choose each user's cutoff: what lies before it trains the judged models, what follows judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pyarrow.parquet as pq
+
+from tasks.artifacts import Split
+from tasks.config.settings import SplitSettings, UtilitySettings
+from tasks.preparation.time_windows import liking, open_windows
+from tasks.storage.warehouse import run_file
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What the cutoffs in the temporary table `cutoffs` make of the users."""
+
+    kind: Literal["temporal", "leave_last"]
+    cutoff: datetime | None
+    judgeable: int
+    users: int
+    why: str
+
+
+def make_split(
+    con: duckdb.DuckDBPyConnection,
+    settings: SplitSettings,
+    utility: UtilitySettings,
+    *,
+    as_of: datetime,
+    key: str,
+    folder: Path,
+) -> Split:
+    """Cut the users' time as `settings.method` says and write `cutoffs.parquet` into the existing `folder`.
+
+    `cutoffs.parquet` has one row per user with any interaction before `as_of` (UTC, exclusive). Data that
+    cannot be split (one user with one rating, everything at one moment) give a valid split that holds nothing
+    out, and `why` says so. `utility` says what is positive: `auto` counts the users who can be judged.
+    """
+    run_file(con, "warehouse/split/interactions.sql")
+    if settings.method == "temporal":
+        cut = _cut_temporal(con, settings, utility, as_of)
+    elif settings.method == "leave_last":
+        cut = _cut_last(con, settings, utility, as_of)
+    else:
+        cut = _cut_auto(con, settings, utility, as_of)
+    _write_cutoffs(con, folder)
+    return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, cut.cutoff)
+
+
+def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, folder: Path) -> Split:
+    """The split of the refit: every cutoff is `as_of`, nothing is held out."""
+    run_file(con, "warehouse/split/interactions.sql")
+    run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
+    _write_cutoffs(con, folder)
+    return Split(key, folder, "everything", "everything before as_of", as_of, as_of)
+
+
+def _cut_auto(
+    con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
+) -> _Cut:
+    temporal = _cut_temporal(con, settings, utility, as_of)
+    needed = f"auto asks for {settings.min_users:,} users or {settings.min_user_share:.0%} of all"
+    wanted = min(settings.min_users, settings.min_user_share * temporal.users)
+    if temporal.judgeable >= max(wanted, 1):
+        return replace(temporal, why=f"{temporal.why} ({needed})")
+    last = _cut_last(con, settings, utility, as_of)
+    return replace(last, why=f"{last.why}; not temporal, because {temporal.why} ({needed})")
+
+
+def _cut_temporal(
+    con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
+) -> _Cut:
+    if settings.cutoff:
+        cutoff = _naive_utc(settings.cutoff)
+    else:
+        run_file(con, "warehouse/split/temporal_cutoff.sql", as_of=as_of, share=settings.temporal_share)
+        [(newest_share,)] = con.fetchall()
+        cutoff = newest_share or as_of
+    run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=cutoff)
+    users, with_history, with_future, judgeable = _count_users(con, utility, as_of)
+    if with_history and with_future:
+        why = f"{judgeable:,} of {users:,} users have history before {cutoff} and positives from then on"
+        return _Cut("temporal", cutoff, judgeable, users, why)
+    run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
+    reason = f"{settings.cutoff} leaves one side empty" if settings.cutoff else "everything has one timestamp"
+    return _Cut("temporal", as_of, 0, users, f"nothing is held out, because {reason}")
+
+
+def _cut_last(
+    con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
+) -> _Cut:
+    share, n = settings.leave_last_share, settings.leave_last_n
+    run_file(con, "warehouse/split/leave_last_cutoffs.sql", as_of=as_of, share=share, n=n)
+    users, _, with_future, judgeable = _count_users(con, utility, as_of)
+    if with_future:
+        newest = f"{n:,}" if n else f"{share:.0%}"
+        why = (
+            f"{judgeable:,} of {users:,} users have positives among the newest {newest} of their interactions"
+        )
+    else:
+        why = "nothing is held out, because no user has interactions at two different times"
+    return _Cut("leave_last", None, judgeable, users, why)
+
+
+def _count_users(
+    con: duckdb.DuckDBPyConnection, utility: UtilitySettings, as_of: datetime
+) -> tuple[int, int, int, int]:
+    """Users, those with history, those with a future, and those with history and later positives."""
+    open_windows(con, "after", as_of)
+    run_file(con, "warehouse/split/judgeable_users.sql", as_of=as_of, **liking(utility))
+    [(users, with_history, with_future, judgeable)] = con.fetchall()
+    return users, with_history, with_future, judgeable
+
+
+def _naive_utc(text: str) -> datetime:
+    """A date of the settings as the warehouse keeps times: UTC without saying so."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _write_cutoffs(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    cutoffs = con.sql("from cutoffs order by user_id").to_arrow_table()
+    pq.write_table(cutoffs, folder / "cutoffs.parquet")

@@ -1,0 +1,1 @@
+"""Write lists to the serving database, switch readers to them, and look after them."""

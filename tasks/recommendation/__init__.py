@@ -1,0 +1,1 @@
+"""From the champion's scores to the lists that will be published."""

@@ -1,0 +1,247 @@
+"""Write what will be published: a list per user, similar items, fallback lists and the catalogue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import Progress, Recommender
+from models.interactions import load_matrix
+from tasks.artifacts import FittedModel, Lists, Snapshot
+from tasks.config.settings import RecommendSettings
+from tasks.recommendation.backfill import CompletedLists
+from tasks.recommendation.explanations import nameable, reasons_for
+from tasks.recommendation.genre_filter import genres_of_items
+from tasks.recommendation.item_rules import Rules, by_index, warn_of_idle
+from tasks.recommendation.rerank import AfterScoring, after_scoring
+from tasks.storage.warehouse import run_file
+from tasks.training.fit import load_model
+
+PINNED = "pinned"
+"""What stands in the column `model` where an editor's rule placed the item."""
+
+_BLOCK = 4096
+
+Segments = dict[str, NDArray[np.bool_] | None]
+
+log = logging.getLogger(__name__)
+
+
+def recommend(
+    con: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    champion: FittedModel,
+    fillers: Sequence[FittedModel],
+    similar: Sequence[FittedModel],
+    settings: RecommendSettings,
+    *,
+    rules: Rules,
+    seed: int,
+    progress: Progress | None = None,
+    key: str,
+    folder: Path,
+) -> Lists:
+    """Write the four Parquet files of `Lists` with external ids, block by block, sorted by primary key.
+
+    Args:
+        con: the warehouse, for the catalogue.
+        snapshot: what the models were fitted on.
+        champion: whose lists the users get.
+        fillers: complete the champion's short lists, in this order; the last one, popularity, makes the fallback lists.
+        similar: the models of similar items; each is asked about the items that those before it do not know. They also
+            give the reasons for models that cannot say any.
+        settings: lengths, exclusions and what happens after scoring.
+        rules: of single items.
+        seed: of what is drawn at random after scoring.
+        progress: called as progress(done users, all users).
+        key: of the artifact.
+        folder: where to write, existing.
+    """
+    users = pq.read_table(snapshot.folder / "users.parquet")["user_id"].combine_chunks()
+    items = pq.read_table(snapshot.folder / "items.parquet")["item_id"].combine_chunks()
+    seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
+    models = [load_model(model) for model in (champion, *fillers)]
+    similar_models = [load_model(model) for model in similar]
+    item_ids = items.to_pylist()
+    resolved = by_index(rules, item_ids)
+    warn_of_idle(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
+    after = after_scoring(snapshot, settings, resolved, models, seed=seed)
+    liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
+    written = folder / "recommendations.parquet"
+    rows = _write(
+        written,
+        _list_schema(users.type, items.type),
+        _user_lists(after, models, similar_models, seen, liked, users, items, progress),
+    )
+    n_similar = _write(
+        folder / "similar_items.parquet",
+        _similar_schema(items.type),
+        _similar(similar_models, items, after, settings.similar_n),
+    )
+    n_fallback = _write(
+        folder / "fallback_recommendations.parquet",
+        _fallback_schema(items.type),
+        _fallback(models[-1], after, _segments(snapshot, settings), items, settings.fallback_n),
+    )
+    n_items = _write_catalogue(con, items, folder / "items.parquet")
+    never_met = items.filter(pa.array(after.is_new))
+    n_new = _rows_with(written, "item_id", never_met) if settings.new_item_share else None
+    n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))  # who has met everything has no list
+    return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
+
+
+def _user_lists(
+    after: AfterScoring,
+    models: Sequence[Recommender],
+    similar: Sequence[Recommender],
+    exclude: sparse.csr_array | None,
+    liked: sparse.csr_array,
+    users: pa.Array,
+    items: pa.Array,
+    progress: Progress | None,
+) -> Iterator[pa.Table]:
+    names = pa.array([*(model.name for model in models), PINNED])
+    for start in range(0, len(users), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(users)))
+        lists = after.lists(models, block, exclude)
+        reasons = reasons_for(lists, block, models, similar, liked)
+        yield _list_table(lists, reasons, users.take(pa.array(block)), items, names)
+        if progress is not None:
+            progress(int(block[-1]) + 1, len(users))
+
+
+def _list_table(
+    lists: CompletedLists, reasons: NDArray[np.int32], users: pa.Array, items: pa.Array, names: pa.Array
+) -> pa.Table:
+    row, rank, item = _flat(lists.items)
+    there = (row, rank)
+    reason, model_score = reasons[there], lists.model_scores[there]
+    return pa.table(
+        {
+            "user_id": users.take(pa.array(row)),
+            "rank": pa.array(rank + 1, pa.int32()),
+            "item_id": items.take(pa.array(item)),
+            "score": pa.array(lists.scores[there], pa.float32()),
+            "model": names.take(pa.array(lists.placed_by[there])),
+            "model_score": pa.array(model_score, pa.float32(), mask=np.isnan(model_score)),
+            "reason_item_id": items.take(pa.array(reason, mask=reason < 0)),
+        }
+    )
+
+
+def _similar(
+    models: Sequence[Recommender], items: pa.Array, after: AfterScoring, n: int
+) -> Iterator[pa.Table]:
+    listed = np.flatnonzero(~after.rules.blocked)
+    for start in range(0, len(listed), _BLOCK):
+        block = listed[start : start + _BLOCK]
+        top = models[0].similar_items(block, n, among=after.eligible)
+        for model in models[1:]:
+            without = np.flatnonzero(top.items[:, 0] < 0)
+            found = model.similar_items(block[without], n, among=after.eligible)
+            top.items[without], top.scores[without] = found.items, found.scores
+        row, rank, item = _flat(top.items)
+        yield pa.table(
+            {
+                "item_id": items.take(pa.array(block[row])),
+                "rank": pa.array(rank + 1, pa.int32()),
+                "similar_item_id": items.take(pa.array(item)),
+                "score": pa.array(top.scores[row, rank], pa.float32()),
+            }
+        )
+
+
+def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
+    """The items that each segment's fallback list may hold: any for `all`, those of the genre for a genre."""
+    segments: Segments = {"all": None}
+    if not settings.fallback_genres:
+        return segments
+    genres = genres_of_items(snapshot)
+    for genre in genres.names:
+        if genre == "all":
+            log.warning("The genre 'all' gets no fallback list: the list of that name is everybody's.")
+        else:
+            segments[genre] = genres.any_of([genre])
+    return segments
+
+
+def _fallback(
+    popularity: Recommender, after: AfterScoring, segments: Segments, items: pa.Array, n: int
+) -> Iterator[pa.Table]:
+    """A list per segment, in the order of their names."""
+    for segment in sorted(segments):
+        top = after.only(segments[segment], n).lists([popularity], np.array([0]), None)
+        _, rank, item = _flat(top.items)
+        yield pa.table(
+            {
+                "segment": pa.array([segment] * len(rank), pa.string()),
+                "rank": pa.array(rank + 1, pa.int32()),
+                "item_id": items.take(pa.array(item)),
+                "score": pa.array(top.scores[0, rank], pa.float32()),
+            }
+        )
+
+
+def _write_catalogue(con: duckdb.DuckDBPyConnection, items: pa.Array, path: Path) -> int:
+    """Every item of the catalogue, and every item of the lists that the catalogue lacks (without a title)."""
+    con.register("known_items", pa.table({"item_id": items}))
+    run_file(con, "warehouse/features/catalogue.sql")
+    con.unregister("known_items")
+    catalogue = con.sql("from catalogue order by item_id").to_arrow_table()
+    pq.write_table(catalogue, path)
+    return int(catalogue.num_rows)
+
+
+def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Row, position and item of everything that is no padding, in order."""
+    row, position = np.nonzero(items >= 0)
+    return row, position, items[row, position]
+
+
+def _rows_with(path: Path, column: str, values: pa.Array) -> int:
+    """How many rows of a file of lists hold one of the values."""
+    with pq.ParquetFile(path) as file:
+        blocks = file.iter_batches(columns=[column])
+        return sum(pc.is_in(block[column], value_set=values).true_count for block in blocks)
+
+
+def _list_schema(user_id: pa.DataType, item_id: pa.DataType) -> pa.Schema:
+    return pa.schema(
+        {
+            "user_id": user_id,
+            "rank": pa.int32(),
+            "item_id": item_id,
+            "score": pa.float32(),
+            "model": pa.string(),
+            "model_score": pa.float32(),
+            "reason_item_id": item_id,
+        }
+    )
+
+
+def _similar_schema(item_id: pa.DataType) -> pa.Schema:
+    columns = {"item_id": item_id, "rank": pa.int32(), "similar_item_id": item_id, "score": pa.float32()}
+    return pa.schema(columns)
+
+
+def _fallback_schema(item_id: pa.DataType) -> pa.Schema:
+    return pa.schema({"segment": pa.string(), "rank": pa.int32(), "item_id": item_id, "score": pa.float32()})
+
+
+def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
+    """Write tables into one Parquet file, an empty one where there are none; returns the number of rows."""
+    rows = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows

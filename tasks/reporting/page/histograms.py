@@ -1,0 +1,98 @@
+"""How ratings, utilities and attention are spread: histograms, and who gets the places on the lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.interactions import load_matrix
+from tasks.artifacts import Snapshot
+
+_BARS = 24
+_CURVE_POINTS = 80
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a histogram: what it is called and how many entries it holds."""
+
+    label: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Bars of equal width, or one for each value; `rest` entries lie beyond the last."""
+
+    bars: tuple[Bar, ...]
+    rest: int
+    median: float
+
+    @property
+    def n(self) -> int:
+        """How many entries there are in all."""
+        return sum(bar.n for bar in self.bars) + self.rest
+
+
+@dataclass(frozen=True)
+class Attention:
+    """How interactions and places on lists fall to the items, the most popular first.
+
+    Attributes:
+        share_of_items: (p,) from 0 to 1.
+        interactions, places: (p,) which share of all falls to so many of the items.
+        head: the share of the places that falls to the 1 % most popular items.
+        listed: the share of the items that stands on anybody's list.
+    """
+
+    share_of_items: tuple[float, ...]
+    interactions: tuple[float, ...]
+    places: tuple[float, ...]
+    head: float
+    head_interactions: float
+    listed: float
+
+
+def value_histogram(folder: Path, name: str) -> Histogram | None:
+    """How the entries of a snapshot's matrix are spread: a bar for each value, or for equal ranges if many."""
+    values = load_matrix(folder, name).data
+    if not values.size:
+        return None
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= _BARS:
+        bars = tuple(Bar(f"{value:g}", int(n)) for value, n in zip(distinct, counts, strict=True))
+        return Histogram(bars, 0, float(np.median(values)))
+    top = float(np.quantile(values, 0.995))
+    counts, edges = np.histogram(values, bins=_BARS, range=(float(values.min()), top))
+    bars = tuple(
+        Bar(f"{low:.2g} to {high:.2g}", int(n))
+        for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    )
+    return Histogram(bars, int((values > top).sum()), float(np.median(values)))
+
+
+def popularity(snapshot: Snapshot) -> NDArray[np.int64]:
+    """How many users met each item, (n_items,)."""
+    met = load_matrix(snapshot.folder, "seen").indices
+    return np.bincount(met, minlength=snapshot.n_items)
+
+
+def attention(met: NDArray[np.int64], places: NDArray[np.int64]) -> Attention:
+    """Compare what users met with what they are recommended; both (n_items,), with a sum above zero."""
+    order = np.argsort(-met, kind="stable")
+    met_by, given = (np.concatenate([[0], np.cumsum(of[order])]) / of.sum() for of in (met, places))
+    n = len(order)
+    # denser where the curves are steep: at the most popular items
+    at = np.unique(np.round(np.linspace(0, 1, _CURVE_POINTS) ** 2 * n).astype(np.int64))
+    head = max(1, round(n / 100))
+    return Attention(
+        tuple((at / n).tolist()),
+        tuple(met_by[at].tolist()),
+        tuple(given[at].tolist()),
+        float(given[head]),
+        float(met_by[head]),
+        float((places > 0).mean()),
+    )

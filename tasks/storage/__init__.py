@@ -1,0 +1,1 @@
+"""What a home keeps between nights: artifacts, run records, the DuckDB warehouse."""

@@ -1,0 +1,71 @@
+"""The DuckDB warehouse: one connection, and SQL read from files under sql/warehouse/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tasks.errors import NightError, TransientError
+
+SQL = Path(__file__).resolve().parents[2] / "sql"
+
+
+@contextmanager
+def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse at `path`, made if absent. One process at a time owns the file, even for reading.
+
+    Raises:
+        TransientError: another program has it open.
+        NightError: it is damaged, or its folder cannot be written.
+    """
+    try:
+        con = duckdb.connect(path)
+    except duckdb.Error as error:
+        raise _cannot_open(path, str(error)) from error
+    try:
+        con.execute("set global timezone = 'UTC'")  # global: cursors have settings of their own
+        con.execute("set global preserve_insertion_order = true")
+        run_file(con, "warehouse/schema.sql")
+        yield con
+    finally:
+        con.close()
+
+
+def _cannot_open(path: Path, why: str) -> NightError:
+    if "lock" in why.lower():
+        holder = re.search(r"PID (\d+)", why)
+        return TransientError(
+            f"{path} is open in another program{f' (process {holder[1]})' if holder else ''}.",
+            "Close it, or wait for `recs show` to end, and run again.",
+        )
+    return NightError(
+        f"{path} cannot be opened: {why.strip().splitlines()[0]}",
+        "If it is damaged, move it away: the next night builds it anew from the input files.",
+    )
+
+
+def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
+    """Run every statement of sql/`name`; each is given the `$parameters` that it names.
+
+    Returns the connection, ready to fetch the last statement's result.
+    """
+    for statement in con.extract_statements((SQL / name).read_text(encoding="utf-8")):
+        con.execute(statement, {key: parameters[key] for key in statement.named_parameters})
+    return con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What happens inside is kept whole or, after an error, not at all."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()

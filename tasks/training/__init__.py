@@ -1,0 +1,1 @@
+"""Fit one model, or the ensemble of several."""

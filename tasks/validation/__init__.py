@@ -1,0 +1,1 @@
+"""Checks of the lists before they go live."""

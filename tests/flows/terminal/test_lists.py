@@ -1,0 +1,102 @@
+"""Nights as a table that fits the window."""
+
+import io
+from datetime import datetime
+
+import pytest
+from rich.console import Console
+
+from flows.terminal.lists import show_list, show_runs
+from tasks.publication.queries import Item, Recommended, RecordedRun, ShownList
+from tasks.storage.run_records import Run, Status
+
+BEGAN, ENDED = datetime(2026, 11, 21, 5, 0, 0), datetime(2026, 11, 21, 5, 0, 18)
+REASONS: dict[Status, str] = {
+    "published": "Run 20261121050000 is live.",
+    "check_failed": "coverage: 3 of 2,000 users have no list [known], more than check.min_user_coverage allows",
+    "not_switched": "somebody rolled back while the night ran",
+    "running": "",
+}
+
+
+def nights() -> list[Run]:
+    return [
+        Run(
+            20261121050000 + number,
+            "fingerprint",
+            "demo",
+            BEGAN,
+            seed=1,
+            expected_live=None,
+            status=status,
+            as_of=datetime(2024, 12, 29, 21, 44),
+            finished_at=ENDED,
+            champion="als",
+            rows=200_000,
+            reason=reason,
+        )
+        for number, (status, reason) in enumerate(REASONS.items())
+    ]
+
+
+def shown(width: int, *, running: bool = True) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    run = nights()[0]
+    live = RecordedRun(
+        run.run_id,
+        run.as_of,
+        BEGAN,
+        ENDED,
+        "published",
+        "als",
+        200_000,
+        None,
+        live=True,
+        kept=True,
+        held_back=False,
+        bytes=12 * 2**20,
+    )
+    show_runs(console, nights(), [live], running=running)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 110, 200])
+def test_neither_id_nor_status_is_ever_shortened(width: int) -> None:
+    lines = shown(width).splitlines()
+    for run in nights():
+        assert any(str(run.run_id) in line and run.status.replace("_", " ") in line for line in lines)
+
+
+def test_rows_and_seconds_need_a_wide_window() -> None:
+    assert "rows" not in shown(80)
+    assert "2024-12-29 21:44" in shown(80)
+    wide = shown(110)
+    assert "200,000" in wide
+    assert "seconds" in wide
+    assert "200,000  12       18" in wide
+
+
+def test_why_a_night_did_not_publish_stands_whole_below() -> None:
+    for width in (60, 200):
+        below = shown(width).split("\n\n")[1].splitlines()
+        assert below == [
+            f"20261121050001 check failed: {REASONS['check_failed']}",
+            f"20261121050002 not switched: {REASONS['not_switched']}",
+        ]
+
+
+@pytest.mark.parametrize(("makers", "in_title"), [(("als", "als"), True), (("als", "popularity"), False)])
+def test_who_made_a_list_is_said_once_or_row_by_row(makers: tuple[str, str], in_title: bool) -> None:
+    rows = [Recommended(n, Item(n, f"Film {n}", None), 1 / n, maker) for n, maker in enumerate(makers, 1)]
+    console = Console(file=io.StringIO(), width=80)
+    show_list(console, ShownList(7, 1, True, tuple(rows), (), "Nothing."))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("run 1 by als" in text) == in_title
+    assert text.count("als") == 1
+
+
+def test_a_night_that_never_ended_was_interrupted_unless_it_runs_now() -> None:
+    assert "interrupted" not in shown(110)
+    text = shown(110, running=False)
+    assert "running" not in text
+    assert "20261121050003 interrupted: It was killed" in text

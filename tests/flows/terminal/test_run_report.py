@@ -1,0 +1,147 @@
+"""A night's figures: what is not there is said, not shown as an empty table."""
+
+import io
+import shlex
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from flows.terminal.run_report import show_report
+from tasks.reporting.run_report import Report
+from tasks.storage.run_records import Run, StageTime
+
+
+def night(finished: datetime | None = datetime(2026, 11, 21, 5, 0, 18)) -> Run:
+    return Run(
+        20261121050000,
+        "fingerprint",
+        "demo",
+        datetime(2026, 11, 21, 5, 0, 0),
+        seed=1,
+        expected_live=None,
+        status="published",
+        finished_at=finished,
+        champion="popularity",
+        rows=20,
+        stages=[
+            StageTime("land", None, 4.0, 310.0, False, ""),
+            StageTime("clean", None, 2.1, 820.0, False, ""),
+        ],
+        settings={"judge": {"confidence": 0.95}},
+        summary={"example_user": 1},
+    )
+
+
+def metric(half: str) -> dict[str, Any]:
+    row = {"model": "popularity", "half": half, "segment": "all", "metric": "ndcg", "k": 10}
+    return {**row, "value": 0.25, "ci_low": 0.2, "ci_high": 0.3, "n_users": 1}
+
+
+def shown(report: Report, live: int | None = 20261121050000) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    show_report(console, report, place="/srv/recs.db", live=live)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_report_half_is_shown_with_its_protocol() -> None:
+    text = shown(Report(night(), [metric("select"), metric("report")], []))
+    assert "Models on the report half (at 10)" in text
+    assert "0.2500 [.200, .300]" in text
+    assert "Protocol:" in text
+
+
+def test_what_lists_are_like_fits_110_columns_and_leaves_out_what_is_not_known() -> None:
+    plain = {"half": "report", "segment": "all", "k": 10, "ci_low": None, "ci_high": None, "n_users": 1}
+    rows = [metric("report"), {**metric("report"), "segment": "light", "value": 0.9}]
+    for name, value in {"coverage": 0.123, "gini": 0.9, "novelty": 3.21, "popularity_bias": 2.5}.items():
+        rows.append({"model": "popularity", "metric": name, **plain, "value": value})
+    rows.append({"model": "mf", "metric": "rmse", **plain, "k": None, "value": 0.8765})
+    text = shown(Report(night(), rows, []))
+    table = text[text.index("What their lists are like (at 10)") :].splitlines()
+    assert table[1].split() == ["model", "coverage", "gini", "novelty", "popularity", "rmse"]
+    assert table[2].split() == ["popularity", "12.3%", "0.900", "3.21", "2.50"]
+    assert table[3].split() == ["mf", "0.8765"]
+    assert "0.9000" not in text, "a slice is no figure of everybody"
+
+
+def test_an_empty_report_half_is_said_to_be_empty() -> None:
+    text = shown(Report(night(), [metric("select")], []))
+    assert "No user fell into the report half" in text
+    assert "Models on the report half" not in text
+    assert "Protocol:" not in text
+
+
+@pytest.mark.parametrize(
+    ("finished", "expected"),
+    [
+        (datetime(2026, 11, 21, 5, 0, 18), "Run 20261121050000: 18 s, 6.1 s in its stages, at most 820 MB"),
+        (None, "Run 20261121050000: 6.1 s in its stages, at most 820 MB"),
+    ],
+)
+def test_the_time_by_the_clock_stands_beside_that_of_the_stages(
+    finished: datetime | None, expected: str
+) -> None:
+    assert expected in shown(Report(night(finished), [], [])).splitlines()[-1]
+
+
+def test_a_night_whose_lists_went_says_whose_are_live() -> None:
+    report = Report(night(), [], [])
+    assert "Read them" in shown(report)
+    assert "It is not any more" not in shown(report)
+    later = shown(report, live=20261121060000)
+    assert "It is not any more: run 20261121060000 is." in later
+    assert "Read them" not in later
+
+
+def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
+    run = night()
+    run.summary["learned_nothing"] = ["als", "mf"]
+    text = shown(Report(run, [metric("report")], []))
+    assert "\nals, mf: had nothing to learn from; their lists are those of what completes them.\n" in text
+    assert "nothing to learn" not in shown(Report(night(), [metric("report")], []))
+
+
+@pytest.mark.parametrize(
+    ("user", "condition"),
+    [(7, "user_id = 7"), ("u1", "user_id = 'u1'"), ("o'neil", "user_id = 'o''neil'"), ('$5 "`!\\', None)],
+)
+def test_the_query_can_be_pasted_and_read(user: int | str, condition: str | None) -> None:
+    run = night()
+    run.summary["example_user"] = user
+    line = next(line for line in shown(Report(run, [], [])).splitlines() if line.startswith("Read them"))
+    _, _, query = shlex.split(line.removeprefix("Read them"))
+    if condition is None:  # nothing that double quotes would not keep as it is
+        assert str(user) in query
+    else:
+        assert f"where {condition} order by" in line
+        assert line.endswith(f'"{query}"')
+
+
+def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
+    figure = {
+        "metric": "ndcg",
+        "k": 10,
+        "as_said": 0.25,
+        "arranged": 0.24,
+        "difference": -0.01,
+        "low": -0.02,
+        "high": 0.0,
+    }
+    run = night()
+    run.summary["trade_off"] = {"model": "als", "n_users": 399, "figures": [figure]}
+    text = shown(Report(run, [metric("report")], []))
+    assert "lists of als without and with them, on the 399 users of the select half" in text
+    assert "ndcg@10" in text
+    assert "-0.0100 [-0.0200, +0.0000]" in text
+    run.summary["trade_off"], run.summary["trade_off_failed"] = None, "MemoryError: too large"
+    assert "not known: MemoryError: too large" in shown(Report(run, [metric("report")], []))
+
+
+def test_a_night_that_did_not_publish_says_which_run_is_live() -> None:
+    failed = night()
+    failed.status, failed.reason = "failed", "It broke."
+    text = " ".join(shown(Report(failed, [], []), live=7).split())
+    assert "Failed It broke. Live Run 7 is." in text
+    assert "Live There are no lists." in " ".join(shown(Report(failed, [], []), live=None).split())

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from models.numerics import truncated_svd as spectrum
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@settings(max_examples=40)
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(0, 8), st.integers(1, 8)),
+        elements=st.integers(-3, 3).map(np.float32),
+    ),
+    st.integers(1, 10),
+)
+def test_small_matrices_are_decomposed_exactly(matrix: np.ndarray, rank: int) -> None:
+    values, vectors = spectrum.right_singular(sparse.csr_array(matrix), rank, seed=0)
+    expected = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)
+    expected = expected[expected > 1e-3 * expected.max(initial=0)][:rank]
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(len(values)), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(matrix @ vectors, axis=0), expected, rtol=1e-4)
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> sparse.csr_array:
+    """400 × 600, ten tastes and noise; and this is too large for the dense way."""
+    monkeypatch.setattr(spectrum, "_DENSE", 0)
+    rng = np.random.default_rng(0)
+    taste = rng.integers(10, size=400)[:, None] == rng.integers(10, size=600)[None, :]
+    return sparse.csr_array((rng.random(taste.shape) < np.where(taste, 0.2, 0.01)).astype(np.float32))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_block_lanczos_finds_the_leading_vectors(wide: sparse.csr_array, turned: bool) -> None:
+    matrix = sparse.csr_array(wide.T) if turned else wide
+    values, vectors = spectrum.right_singular(matrix, 10, seed=1)
+    _, expected, transposed = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    np.testing.assert_allclose(values, expected[:10], rtol=1e-4)
+    overlap = np.linalg.norm(transposed[:10] @ vectors, axis=0)
+    np.testing.assert_allclose(overlap, 1, atol=1e-3)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(10), atol=1e-5)
+
+
+def test_the_seed_decides_everything_but_the_subspace(wide: sparse.csr_array) -> None:
+    once, again, other = (spectrum.right_singular(wide, 10, seed=seed)[1] for seed in (1, 1, 2))
+    assert np.array_equal(once, again)
+    np.testing.assert_allclose(once @ (once.T @ other), other, atol=2e-3)
+
+
+@pytest.mark.parametrize("dense", [0, 1024])
+def test_fewer_vectors_come_back_than_asked_for_where_there_are_no_more(
+    monkeypatch: pytest.MonkeyPatch, dense: int
+) -> None:
+    monkeypatch.setattr(spectrum, "_DENSE", dense)
+    ones = sparse.csr_array(np.ones((300, 400), np.float32))
+    values, vectors = spectrum.right_singular(ones, 5, seed=0)
+    np.testing.assert_allclose(values, [np.sqrt(300 * 400)], rtol=1e-4)
+    np.testing.assert_allclose(np.abs(vectors), 1 / np.sqrt(400), rtol=1e-3)

@@ -1,0 +1,205 @@
+"""Settings: one file, the environment, and --set; every mistake is named before anything starts."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tasks.config.load import load_settings
+from tasks.config.settings import Settings
+from tasks.errors import UsageError
+
+SHIPPED = Path(__file__).parents[3] / "pipeline.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "p.toml").write_text(text)
+    return folder / "p.toml"
+
+
+def test_the_shipped_file_says_what_the_defaults_are() -> None:
+    assert load_settings(SHIPPED).model_dump() == Settings().model_dump()
+
+
+def test_the_shipped_file_shows_every_setting() -> None:
+    def keys(table: dict, path: str = "") -> set[str]:
+        return {
+            found
+            for key, value in table.items()
+            for found in (keys(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}"})
+        }
+
+    shown = keys(tomllib.loads(SHIPPED.read_text()))
+    known = keys(Settings().model_dump(exclude={"publish": {"url"}}, exclude_none=True))
+    assert shown == known
+
+
+def test_set_beats_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "[split]\nmin_users = 1\nleave_last_n = 1\n[judge]\nk = [10, 5]\n")
+    monkeypatch.setenv("RECS_SPLIT__MIN_USERS", "2")
+    monkeypatch.setenv("RECS_SPLIT__LEAVE_LAST_N", "2")
+    settings = load_settings(file, ("split.leave_last_n=3",))
+    assert (settings.split.leave_last_n, settings.split.min_users, settings.judge.k) == (3, 2, (10, 5))
+    assert settings.split.leave_last_share == 0.2
+
+
+def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "[utility.signals.watched]\nsource='events'\nevent='watch'\n[utility.signals.tag]\nweight=0\n"
+        "[utility.positive_events]\nshare=0\n",
+    )
+    utility = load_settings(file).utility
+    assert set(utility.signals) == {"rating", "watched"}
+    assert "share" not in utility.positive_events
+    assert utility.positive_events["like"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[utility]\nrelevent_rating = 4", "no setting utility.relevent_rating", "relevant_rating"),
+        ("[utilty]\nrelevant_rating = 4", "no setting utilty", "Did you mean utility"),
+        ("[models.als]\nfactor = 4", "no setting models.als.factor", "models.als.factors"),
+        (
+            "[models.als]\nfactors = 0",
+            r"models\.als\.factors is wrong: it takes a whole number of at least 1 and at most 2048 \(given: 0\)",
+            "Length of the user and item vectors.",
+        ),
+        (
+            "[models.als]\nfactors = 'x'",
+            r"takes a whole number of at least 1 and at most 2048 \(given: 'x'\)",
+            "",
+        ),
+        (
+            "[models.als]\nfactors = true",
+            r"takes a whole number of at least 1 and at most 2048 \(given: true\)",
+            "",
+        ),
+        ("[run]\nseed = true", r"run.seed is wrong: it takes a whole number .*\(given: true\)", "randomness"),
+        ("[judge]\nk = []", r"judge.k is wrong: it takes 1 or more of them \(given: \[\]\)", ""),
+        ("[models.mf]\nimplicit_term = 3", r"takes true or false \(given: 3\)", "SVD"),
+        (
+            "[models.bpr]\nsampler = true",
+            r"sampler is wrong: .*'uniform' or 'implicit' \(given: true\)",
+            "uniform: our own trainer",
+        ),
+        (
+            "[models.lightgcn]\nlayer_weights = [-1, 1, 1, 1]",
+            r"layer_weights\.0 is wrong: it takes a number of at least 0 and at most 1000 \(given: -1\)",
+            "Weights of the layers",
+        ),
+        (
+            "[models.lightgcn]\nlayer_weights = 1",
+            r"it takes a list of numbers of at least 0 and at most 1000 \(given: 1\)",
+            "Weights of the layers",
+        ),
+        (
+            "[models.lightgcn]\nlayer_weights = [true, 1, 1, 1]",
+            r"takes a list of numbers of at least 0 and at most 1000 \(given: \[true, 1, 1, 1\]\)",
+            "Weights of the layers",
+        ),
+        ("[models.als]\nalpha = nan", r"takes a number above 0 and at most \d+ \(given: nan\)", ""),
+        ("[models.als]\nmatrix = 'x'", "models.als.matrix is wrong: .*'positive' or 'composite'", "matrix"),
+        ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
+        ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
+        (
+            "[split]\nmethod = 'random'",
+            r"split\.method is wrong: it takes 'temporal', 'leave_last' or 'auto' \(given: 'random'\)",
+            "",
+        ),
+        ("[split]\ncutoff = 3", r"split\.cutoff is wrong: it takes a string \(given: 3\)", ""),
+        ("[split]\ncutoff = 'soon'", "split.cutoff is wrong", ""),
+        ("[judge]\nchampion_metric = 'ndcg@7'", "judge is wrong: champion_metric must be one of ndcg@10", ""),
+        ("[judge]\nk = 5", r"judge\.k is wrong: it takes a list of whole numbers \(given: 5\)", ""),
+        ("[judge]\nk = ['x']", r"judge\.k\.0 is wrong: it takes a whole number \(given: 'x'\)", ""),
+        ("[models]\nshelf = 5", r"models\.shelf is wrong: it takes a list \(given: 5\)", "fitted and judged"),
+        ("[data]\nrating_min = 9", "data is wrong: rating_min 9.0 must lie below", ""),
+        ("[utility.signals.x]\nsource = 'events'", "utility.signals.x is wrong: `event` is needed", ""),
+        (
+            "[utility.signals.tag]\nweight = -1",
+            r"signals\.tag\.weight is wrong: it takes a number of at least 0 \(given: -1\)",
+            "0 switches the signal off.",
+        ),
+        (
+            "[utility.signals.tag]\nhalf_life = 3",
+            "no setting utility.signals.tag.half_life",
+            "half_life_days",
+        ),
+        ("[publish]\nurl = 'sqlite:///x'", "publish.url belongs neither into a file", "RECS_PUBLISH__URL"),
+        ("[publish", "not valid TOML", ""),
+    ],
+)
+def test_a_mistake_is_named_and_the_nearest_name_given(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_settings(written(tmp_path, text))
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("cutoff", ["2024-06-01", "2024-06-01T04:00:00"])
+def test_a_cutoff_needs_no_quotes(tmp_path: Path, cutoff: str) -> None:
+    in_file = load_settings(written(tmp_path, f"[split]\ncutoff = {cutoff}"))
+    assert in_file.split.cutoff == cutoff
+    assert load_settings(None, (f"split.cutoff={cutoff}",)).split.cutoff == cutoff
+    assert load_settings(None, (f"split.cutoff='{cutoff}'",)).split.cutoff == cutoff
+
+
+def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_settings(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="of the form section"):
+        load_settings(None, ("factors",))
+    with pytest.raises(UsageError, match="contradicts another --set"):
+        load_settings(None, ("split.method=auto", "split.method.name=auto"))
+
+
+def test_the_address_of_the_serving_database_is_not_taken_from_the_command_line() -> None:
+    with pytest.raises(UsageError, match="nor on the command line") as caught:
+        load_settings(None, ("publish.url=postgresql://me:hunter2@db/x",))
+    assert "RECS_PUBLISH__URL" in caught.value.hint
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("override", ["models.shelf=popularty", "split.method=random", "run.seed=x"])
+def test_a_sentence_ends_with_one_dot(override: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, (override,))
+    assert ".." not in f"{caught.value} {caught.value.hint}"
+
+
+def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_PUBLISH__URL", "postgresql://me:hunter2@db/x")
+    settings = load_settings(SHIPPED)
+    assert settings.publish.url is not None
+    assert settings.publish.url.get_secret_value().endswith("hunter2@db/x")
+    assert "hunter2" not in repr(settings) + str(settings.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("RECS_RECOMEND__N", "RECS_RECOMMEND__…"), ("RECS_PUBLISH_URL", "RECS_PUBLISH__…")],
+)
+def test_a_misspelt_variable_of_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "5")
+    with pytest.raises(UsageError, match=f"environment variable {variable} sets nothing") as caught:
+        load_settings()
+    assert f"Did you mean {meant}?" in caught.value.hint
+
+
+def test_the_command_line_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_HOME", "data/shop")
+    monkeypatch.setenv("RECS_SPLIT__METHOD", "leave_last")
+    assert load_settings().split.method == "leave_last"
+
+
+def test_a_share_of_new_items_that_gives_no_place_is_refused() -> None:
+    said = "new_item_share 0.01 of 50 places is less than one: set it to 0.02 or more, or to 0"
+    with pytest.raises(UsageError, match=said):
+        load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.01"))
+    assert load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.02")).recommend.n == 50

@@ -1,0 +1,143 @@
+"""Judging ranks what is new to the user, and completes lists as published ones are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from models.base import Recommender
+from models.baselines.popularity import Popularity
+from models.content.profiles import Content, ContentConfig
+from models.factors.mf import MF, MFConfig
+from models.interactions import Interactions
+from models.neighbours.item_knn import ItemKNN
+from tasks.artifacts import FittedModel, HeldOut, Snapshot
+from tasks.config.settings import JudgeSettings
+from tasks.evaluation.evaluate import evaluate, evaluate_strangers
+from tasks.preparation.item_statistics import write_yardsticks
+
+LIKES = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
+SETTINGS = JudgeSettings(k=(1, 10))
+
+
+def kept(folder: Path, model: Recommender, data: Interactions) -> FittedModel:
+    model.fit(data, seed=1).save(folder / model.name)
+    return FittedModel(model.name, folder / model.name, model.name, 0.0, 0.0)
+
+
+def snapshot_of(folder: Path, data: Interactions) -> Snapshot:
+    (folder / "snapshot").mkdir()
+    data.save(folder / "snapshot")
+    return Snapshot("s", folder / "snapshot", *LIKES.shape, 0, 0, 0, 0, 0)
+
+
+def held_out(
+    folder: Path,
+    snapshot: Snapshot,
+    relevant: dict[int, list[int]],
+    cold: list[list[int]],
+    ratings: list[tuple[int, int, float]] = [],  # noqa: B006
+) -> HeldOut:
+    """Users and what each of them came to like; strangers, likewise; (user, item, rating) given later."""
+    users = np.array(list(relevant), np.int32)
+    np.savez(folder / "users.npz", user_idx=users)
+    rated = np.array(ratings).reshape(-1, 3)
+    pairs = {"user_idx": rated[:, 0].astype(np.int32), "item_idx": rated[:, 1].astype(np.int32)}
+    np.savez(folder / "ratings.npz", **pairs, rating=rated[:, 2].astype(np.float32))
+    write_yardsticks(snapshot, users, seed=1, folder=folder)
+    for name, wanted in (("relevant", list(relevant.values())), ("cold_relevant", cold)):
+        matrix = sparse.lil_array((len(wanted), LIKES.shape[1]), dtype=np.float32)
+        for row, items in enumerate(wanted):
+            matrix[row, items] = 1
+        sparse.save_npz(folder / f"{name}.npz", sparse.csr_array(matrix))
+    return HeldOut("h", folder, len(relevant), 0, len(cold), 0.0)
+
+
+def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
+    data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
+    popular, knn = kept(tmp_path, Popularity(), data), kept(tmp_path, ItemKNN(), data)
+    snapshot = snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {0: [2], 2: [0], 3: [1, 4]}, [])
+    for matrix in ("rating", "positive", "composite", "timestamp", "item_features"):
+        (snapshot.folder / f"{matrix}.npz").unlink()  # judging needs none of them
+    found = evaluate(knn, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "per_user.npz") as per_user:
+        assert per_user["recall@10"].tolist() == [1, 1, 1], "user 2 has no neighbours, user 3 none for item 4"
+        assert per_user["recall@1"].tolist() == [1, 1, 0.5]
+    found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "per_user.npz") as per_user:
+        assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
+
+
+def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
+    drama = np.array([[1], [1], [1], [0], [1]])  # item 4 is like what user 0 liked, and new
+    likes = LIKES * (np.arange(5) != 4)
+    data = replace(
+        Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32)),
+        item_features=sparse.csr_array(drama, dtype=np.float32),
+        feature_names=("genre:Drama",),
+    )
+    plain = Content(ContentConfig(popularity_exponent=0, caution=0))
+    content, popular = kept(tmp_path, plain, data), kept(tmp_path, Popularity(), data)
+    assert {2, 4} == set(plain.recommend(np.array([0]), 2, exclude=data.seen).items[0])
+    snapshot = snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {0: [3]}, [])
+    found = evaluate(content, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "per_user.npz") as per_user:
+        assert per_user["mrr@10"].tolist() == [1 / 2], "after item 2, as item 4 is left out"
+
+
+def test_strangers_are_judged_by_the_list_for_everybody(tmp_path: Path) -> None:
+    data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
+    held = held_out(tmp_path, snapshot_of(tmp_path, data), {}, [[0], [1], [2]])
+    found = evaluate_strangers(kept(tmp_path, Popularity(), data), held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "per_user.npz") as per_user:
+        assert per_user["recall@1"].tolist() == [1, 0, 0]
+        assert per_user["mrr@10"][:2].tolist() == [1, 0.5]
+
+
+def test_lists_are_measured_beside_being_right(tmp_path: Path) -> None:
+    likes = np.zeros((5, 5))
+    likes[:, 0], likes[:2, 1], likes[1, 2], likes[2, 3], likes[3, 4] = 1, 1, 1, 1, 1
+    data = replace(
+        Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32)),
+        item_features=sparse.csr_array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], dtype=np.float32),
+        feature_names=("genre:Drama", "genre:War"),
+    )
+    popular, snapshot = kept(tmp_path, Popularity(), data), snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {4: [1, 3, 4]}, [])
+    found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    with np.load(found.folder / "lists.npz") as lists:
+        items = lists["items"][0]
+        assert items[0] == 1
+        assert sorted(items[1:4]) == [2, 3, 4]
+        assert items[4:].tolist() == [-1] * 6
+        assert lists["novelty@1"][0] == pytest.approx(np.log2(5 / 2))
+        assert lists["novelty@10"][0] == pytest.approx((np.log2(5 / 2) + 3 * np.log2(5)) / 4)
+        assert lists["list_popularity@10"][0] == pytest.approx((2 + 1 + 1 + 1) / 5 / 4)
+        assert lists["ild_features@10"][0] == pytest.approx(4 / 6), "two of each genre: two pairs are alike"
+        assert np.isnan(lists["ild_features@1"][0]), "one item is not unlike itself"
+    with np.load(found.folder / "middle.npz") as middle:
+        assert middle["recall@1"][0] == pytest.approx(1 / 3), (
+            "half of the interactions are of a more popular item"
+        )
+    with np.load(found.folder / "head.npz") as head:
+        assert np.isnan(head["recall@10"][0]), "of the head it came to like nothing"
+    assert not (found.folder / "errors.npz").exists(), "popularity has no idea of ratings"
+
+
+@pytest.mark.parametrize(("matrix", "judged"), [(None, True), ("composite", False)])
+def test_ratings_are_judged_where_they_were_learned(tmp_path: Path, matrix: str | None, judged: bool) -> None:
+    data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
+    data = replace(data, rating=data.rating * 4)
+    model = MF(MFConfig(factors=2, epochs=2, matrix=matrix))
+    mf, popular = kept(tmp_path, model, data), kept(tmp_path, Popularity(), data)
+    snapshot = snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {0: [2]}, [], ratings=[(0, 2, 3.0), (3, 4, 5.0)])
+    found = evaluate(mf, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    assert (found.folder / "errors.npz").exists() == judged
+    if judged:
+        with np.load(found.folder / "errors.npz") as errors:
+            assert errors["error"].tolist() == [1.0, -1.0], "all ratings are 4, and so is every prediction"

@@ -1,0 +1,62 @@
+"""What diversity costs: figures of the select half, against plain ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from models.baselines.popularity import Popularity
+from models.content.profiles import Content
+from models.factors.bpr import BPR
+from tasks.artifacts import FittedModel, HeldOut, Snapshot, TradeOff
+from tasks.config.settings import JudgeSettings, RecommendSettings
+from tasks.evaluation.reranking_cost import trade_off
+from tasks.preparation.item_statistics import write_yardsticks
+from tests.tasks.recommendation.test_rerank import DATA, N_ITEMS, N_USERS
+
+
+def weighed(folder: Path, **wishes: float) -> TradeOff:
+    """Users 1 to 20 are held out, the first ten to select by; relevant is some of what they have not seen."""
+    for name in ("snapshot", "held_out", "out"):
+        (folder / name).mkdir()
+    DATA.save(folder / "snapshot")
+    fitted = []
+    for kind in (BPR, Content, Popularity):
+        kind().fit(DATA, seed=1).save(folder / kind.name)
+        fitted.append(FittedModel(kind.name, folder / kind.name, kind.name, 0.0, 0.0))
+    users = np.arange(1, 21, dtype=np.int32)
+    relevant = (DATA.seen.toarray()[users] == 0) & (np.random.default_rng(3).random((20, N_ITEMS)) < 0.2)
+    np.savez(folder / "held_out" / "users.npz", user_idx=users, half=np.repeat([0, 1], 10).astype(np.int8))
+    sparse.save_npz(folder / "held_out" / "relevant.npz", sparse.csr_array(relevant.astype(np.float32)))
+    snapshot = Snapshot("s", folder / "snapshot", N_USERS, N_ITEMS, *[DATA.seen.nnz] * 4, 0)
+    write_yardsticks(snapshot, users, seed=1, folder=folder / "held_out")
+    return trade_off(
+        fitted[0],
+        fitted[1:],
+        snapshot,
+        HeldOut("h", folder / "held_out", 10, 10, 0, 0.0),
+        RecommendSettings(n=10, **wishes),
+        JudgeSettings(k=(5, 10), champion_metric="ndcg@10", bootstrap_samples=100),
+        seed=1,
+        key="k",
+        folder=folder / "out",
+    )
+
+
+def test_diversity_rises_and_both_figures_are_told_at_every_k(tmp_path: Path) -> None:
+    found = weighed(tmp_path, diversity=0.8)
+    assert (found.model, found.n_users) == ("bpr", 10)
+    assert [(f.metric, f.k) for f in found.figures] == [
+        ("ndcg", 5), ("ild_features", 5), ("ndcg", 10), ("ild_features", 10),
+    ]  # fmt: skip
+    for figure in found.figures:
+        assert figure.difference == pytest.approx(figure.arranged - figure.as_said)
+        assert figure.low <= figure.difference <= figure.high
+        assert figure.metric == "ndcg" or figure.low > 0
+
+
+def test_what_is_off_costs_nothing(tmp_path: Path) -> None:
+    assert all(figure.difference == 0 for figure in weighed(tmp_path, max_per_genre=10).figures)

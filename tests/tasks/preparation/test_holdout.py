@@ -1,0 +1,211 @@
+"""What counts as relevant, who is cold, and who is in which half."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from tasks.config.settings import SplitSettings, UtilitySettings
+from tasks.preparation.holdout import hold_out
+from tasks.preparation.interaction_matrices import build_snapshot
+from tasks.preparation.item_statistics import load_yardsticks
+from tasks.preparation.split import make_split
+from tasks.storage.warehouse import open_warehouse
+from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
+from tests.tasks.preparation import utility_oracle
+
+AT_50 = SplitSettings(method="temporal", cutoff=day(50).isoformat())
+UTILITY = UtilitySettings()
+
+
+@pytest.fixture(scope="module")
+def con():
+    with open_warehouse(Path(":memory:")) as connection:
+        yield connection
+
+
+class Judged:
+    """A held-out artifact in external ids: {user: relevant items} with history, [relevant items] without."""
+
+    def __init__(self, con, log, *, split=AT_50, seed=42, id_type="bigint"):
+        make_clean_tables(con, log, id_type)
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            made = make_split(con, split, UTILITY, as_of=AS_OF, key="", folder=folder)
+            snapshot = build_snapshot(con, made, UTILITY, key="", folder=folder)
+            self.reference = hold_out(con, made, snapshot, UTILITY, seed=seed, key="k", folder=folder)
+            self.files = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
+            self.cutoffs = pq.read_table(folder / "cutoffs.parquet").to_pydict()
+            user_ids = pq.read_table(folder / "users.parquet")["user_id"].to_pylist()
+            item_ids = pq.read_table(folder / "items.parquet")["item_id"].to_pylist()
+            judged = np.load(folder / "users.npz")
+            relevant, cold = (
+                [
+                    [item_ids[column] for column in row.indices]
+                    for row in sparse.csr_array(sparse.load_npz(path))
+                ]
+                for path in (folder / "relevant.npz", folder / "cold_relevant.npz")
+            )
+            self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
+            later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
+            self.yardsticks = load_yardsticks(replace(self.reference, folder=folder))
+            self.segments = json.loads((folder / "segments.json").read_text())
+        self.ratings = {
+            (user_ids[user], item_ids[item]): (rating, half)
+            for user, item, rating, half in zip(
+                later["user_idx"], later["item_idx"], later["rating"], later["half"], strict=True
+            )
+        }
+        ids = [user_ids[row] for row in judged["user_idx"]]
+        self.relevant = dict(zip(ids, relevant, strict=True))
+        self.half = dict(zip(ids, judged["half"].tolist(), strict=True))
+        self.cold = cold
+
+
+def test_only_what_is_newly_liked_and_known_is_relevant(con):
+    log = Log(
+        ratings=[
+            (1, 10, 2.0, 1), (1, 11, 4.0, 1), (2, 12, 4.0, 2), (2, 13, 1.0, 2), (3, 14, 5.0, 3),
+            (1, 10, 5.0, 60),  # seen before, though disliked
+            (1, 12, 4.0, 50),  # relevant: the cutoff itself is held out
+            (1, 13, 3.0, 60),  # not liked
+            (1, 99, 5.0, 60),  # nobody had touched it
+            (2, 14, 5.0, 60), (2, 14, 1.0, 70),  # liked, then disliked: the latest counts
+            (3, 13, 5.0, 100),  # at as_of: not yet there
+        ],
+        tags=[(1, 14, "noir", 55)],
+        events=[(2, 10, "like", 1.0, 50), (2, 11, "mute", 1.0, 60)],
+        items=[(item, None, ["Drama"]) for item in (5, 10, 99)],
+    )  # fmt: skip
+    judged = Judged(con, log)
+    assert judged.relevant == {1: [12, 14], 2: [10]}
+    assert judged.reference.unknown_item_share == 1 / 4
+    assert judged.reference.n_cold == 0
+    half = {user: hashlib.md5(f"42:{user}".encode()).digest()[8] % 2 for user in (1, 2)}
+    assert judged.ratings == {
+        (1, 12): (4, half[1]), (1, 13): (3, half[1]), (2, 14): (1, half[2]),
+    }, "liked or not, but new to the user and known to somebody; the latest counts"  # fmt: skip
+
+
+def test_users_without_history_are_cold(con):
+    log = Log(
+        ratings=[
+            (1, 10, 5.0, 1), (1, 11, 5.0, 1),
+            (7, 10, 5.0, 60), (7, 11, 4.0, 61),
+            (8, 99, 5.0, 60),  # likes nothing that the snapshot knows
+            (9, 10, 1.0, 60),  # likes nothing
+        ]
+    )  # fmt: skip
+    judged = Judged(con, log)
+    assert judged.relevant == {}
+    assert judged.ratings == {}
+    assert judged.cold == [[10, 11]]
+    assert judged.reference.n_cold == len(judged.cold_half) == 1
+    assert (judged.reference.n_select, judged.reference.n_report) == (0, 0)
+
+
+@settings(max_examples=20)
+@given(
+    ratings=st.lists(
+        st.tuples(st.integers(1, 4), st.integers(10, 15), st.sampled_from([1.0, 4.0]), st.integers(0, 9)),
+        max_size=25,
+        unique_by=lambda row: (row[0], row[1], row[3]),
+    ),
+    method=st.sampled_from(["temporal", "leave_last"]),
+)
+def test_agrees_with_plain_loops(con, ratings, method):
+    log = Log(ratings=ratings)
+    judged = Judged(con, log, split=SplitSettings(method=method, temporal_share=0.4, leave_last_share=0.4))
+    cutoffs = {
+        user: (cutoff - EPOCH).days
+        for user, cutoff in zip(judged.cutoffs["user_id"], judged.cutoffs["cutoff"], strict=True)
+    }
+    train = utility_oracle.before(log, cutoffs)
+    seen, known = {row[:2] for row in train.ratings}, {row[1] for row in train.ratings}
+    later = Log(ratings=[row for row in ratings if row[-1] >= cutoffs[row[0]]])
+    visible = utility_oracle.before(later, dict.fromkeys(cutoffs, 100))
+    fresh = utility_oracle.positive(visible, UTILITY) - seen
+    expected = {}
+    for user, item in sorted(fresh):
+        if item in known:
+            expected.setdefault(user, []).append(item)
+    with_history = {row[0] for row in train.ratings}
+    assert judged.relevant == {user: items for user, items in expected.items() if user in with_history}
+    assert judged.cold == [items for user, items in expected.items() if user not in with_history]
+    unknown = sum(item not in known for _, item in fresh)
+    assert judged.reference.unknown_item_share == pytest.approx(unknown / max(len(fresh), 1))
+
+
+def test_yardsticks_know_nothing_from_after_the_cutoff(con):
+    early = [
+        (user, item, 5.0, 1)
+        for user, items in {1: range(10, 20), 2: (10, 11), 3: (10,)}.items()
+        for item in items
+    ]
+    late = [(user, 12, 5.0, 60) for user in (2, 3)]
+    judged = Judged(con, Log(ratings=early + late, items=[(99, None, ["Drama"])]))
+    by = judged.yardsticks
+    assert list(judged.relevant) == [2, 3]
+    assert by.popularity == pytest.approx([3 / 3, 2 / 3, *[1 / 3] * 8, 0])
+    assert by.history_popularity == pytest.approx([5 / 6, 1])
+    assert by.user_class.tolist() == [0, 0], "both are new; the settled user is not judged"
+    assert by.item_class.tolist() == [0, 1, *[1] * 8, -1]
+    assert by.taste_vectors.any(axis=1).tolist() == [True] * 10 + [False]
+    assert {
+        row["segment"]: (row["of"], row["n"], row["least"], row["greatest"]) for row in judged.segments
+    } == {
+        "new": ("users", 2, 1, 2),
+        "light": ("users", 1, 10, 10),
+        "head": ("items", 1, 3, 3),
+        "middle": ("items", 9, 1, 2),
+    }
+    assert Judged(con, Log(ratings=early + late[::-1], items=[(99, None, ["Drama"])])).files == judged.files
+
+
+def crowd(user_ids):
+    """Users who like item 10 before day 50 and item 11 after it; somebody else makes 11 known."""
+    rows = [row for user in user_ids for row in ((user, 10, 5.0, 1), (user, 11, 5.0, 60))]
+    return Log(ratings=[*rows, (-1, 11, 5.0, 1)])
+
+
+def test_a_user_stays_in_the_same_half_whoever_else_is_there(con):
+    alone, together = Judged(con, crowd(range(0, 200, 2))), Judged(con, crowd(range(200)))
+    assert alone.half == {user: half for user, half in together.half.items() if user % 2 == 0}
+    assert (together.reference.n_select, together.reference.n_report) == (
+        list(together.half.values()).count(0),
+        list(together.half.values()).count(1),
+    )
+    assert 70 < together.reference.n_select < 130
+
+
+def test_another_seed_makes_other_halves(con):
+    assert Judged(con, crowd(range(50)), seed=1).half != Judged(con, crowd(range(50)), seed=2).half
+
+
+@pytest.mark.parametrize("id_type", ["bigint", "text"])
+def test_the_half_is_the_documented_bit_of_md5(con, id_type):
+    judged = Judged(con, crowd(range(20)), seed=7, id_type=id_type)
+    digests = {user: hashlib.md5(f"7:{user}".encode()).digest() for user in judged.half}
+    assert judged.half == {user: digest[8] % 2 for user, digest in digests.items()}
+
+
+def test_the_same_log_in_another_order_gives_the_same_bytes(con):
+    log = crowd(range(60))
+    assert Judged(con, log).files == Judged(con, Log(ratings=log.ratings[::-1])).files
+
+
+@pytest.mark.parametrize("log", [Log(), Log(ratings=[(1, 10, 5.0, 1)])], ids=["nothing", "one rating"])
+def test_nothing_held_out_is_a_valid_answer(con, log):
+    judged = Judged(con, log, split=SplitSettings())
+    assert (judged.relevant, judged.cold) == ({}, [])
+    assert judged.reference.unknown_item_share == 0

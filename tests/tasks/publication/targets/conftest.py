@@ -1,0 +1,61 @@
+"""A PostgreSQL with a run in it, one that can be stopped, and a disk that is soon full."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.publication.publish import publish
+from tasks.publication.targets.base import Target
+from tests.tasks.postgres_server import Server, new_schema, running_server
+from tests.tasks.publication.published_lists import BIGINTS, make_lists
+from tests.tasks.serving import Serving
+
+
+@pytest.fixture
+def published(postgres: str, tmp_path: Path) -> Serving:
+    """A schema in which run 1 is live."""
+    serving = Serving(new_schema(postgres), tmp_path)
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        publish_run(target, serving, 1)
+    return serving
+
+
+def publish_run(
+    target: Target, serving: Serving, run: int, *, at: Callable[[str], None] = str, **options
+) -> bool:
+    lists = make_lists(
+        serving.folder / f"lists-{run}-{time.monotonic_ns()}", run, users=options.pop("users", 30)
+    )
+    options = {"expected_live": target.live_run(), "keep_runs": 2, **options}
+    return publish(target, run, lists, at=at, **options).switched
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """One that can be stopped."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Twelve megabytes in memory, where this user may mount such a thing."""
+    folder = Path(
+        tempfile.mkdtemp(prefix="recs-disk-")
+    )  # not in tmp_path: the server's own user must get there
+    folder.chmod(0o755)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", folder]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()

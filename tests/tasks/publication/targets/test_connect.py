@@ -1,0 +1,51 @@
+"""Addresses of serving databases: what is supported, and that passwords stay secret."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from tasks.errors import TransientError, UsageError
+from tasks.publication.targets.connect import open_target
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://joe:hunter2@db/lists",
+        "mssql+pyodbc://joe:hunter2@db/x",
+        "joe:hunter2@db",
+        "redis://:hunter2@db",
+        "postgresql://joe@127.0.0.1:hunter2/x",
+        "",
+    ],
+)
+def test_an_unsupported_address_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(UsageError) as refused, open_target(address, owner="me"):
+        pass
+    assert "sqlite:///" in refused.value.hint
+    told = "".join(traceback.format_exception(refused.value))
+    assert "hunter2" not in told + refused.value.hint
+
+
+@pytest.mark.parametrize("password", ["se@hunter2", "se@hun/hunter2", "a@b@hunter2"])
+def test_a_password_with_a_bare_at_sign_is_refused_and_not_told(password: str) -> None:
+    with pytest.raises(UsageError, match="an @ too many") as refused:
+        open_target(f"postgresql://joe:{password}@127.0.0.1:1/x", owner="me").__enter__()
+    assert "%40" in refused.value.hint
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_serves_nobody(address: str) -> None:
+    with pytest.raises(UsageError, match="names no file"), open_target(address, owner="me"):
+        pass
+
+
+def test_postgresql_goes_by_its_short_name_too() -> None:
+    with (
+        pytest.raises(TransientError, match=r"postgresql://127\.0\.0\.1:1/x cannot be reached"),
+        open_target("postgres://joe:hunter2@127.0.0.1:1/x", owner="me"),
+    ):
+        pass

@@ -1,0 +1,174 @@
+"""Every query handed to application developers, on both kinds of database, as documented."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from tasks.publication.publish import publish
+from tasks.publication.targets.base import Target
+from tasks.storage.warehouse import SQL
+from tests.tasks.publication.published_lists import BIGINTS, write_lists
+from tests.tasks.serving import Serving
+
+DOCS = SQL.parent / "docs" / "serving.md"
+ITEMS = [(1, "Alien", "Horror|Sci-Fi"), (2, "Brazil", "Sci-Fi"), (3, "Clue", None), (4, None, None)]
+SIMILAR = [(1, 1, 2, 0.9), (1, 2, 3, 0.8), (1, 3, 4, 0.7)]
+FALLBACK = [("all", 1, 4, 9.0), ("all", 2, 3, 8.0), ("Horror", 1, 1, 7.0)]
+# user 1's list stays, user 2's second item changes, user 3 is new in run 2
+LISTS = {
+    1: {1: [1, 2], 2: [1, 3], 9: [4]},
+    2: {1: [1, 2], 2: [1, 4], 3: [2, 1]},
+}
+STRANGERS = [
+    (1, 4, None, None, 9.0, None, 0, 2, None, None),
+    (2, 3, "Clue", None, 8.0, None, 0, 2, None, None),
+]
+
+
+@pytest.fixture
+def target(serving: Serving) -> Iterator[Target]:
+    with serving.opened() as target:
+        target.claim(BIGINTS)
+        for run, by_user in LISTS.items():
+            folder = serving.folder / str(run)
+            folder.mkdir()
+            ranked = [
+                (user, rank, item, -float(rank), "als", None, 3 if rank == 2 else None)
+                for user, items in by_user.items()
+                for rank, item in enumerate(items, 1)
+            ]
+            lists = write_lists(
+                folder,
+                recommendations=ranked,
+                similar_items=SIMILAR,
+                fallback_recommendations=FALLBACK,
+                items=ITEMS,
+            )
+            publish(target, run, lists, expected_live=target.live_run(), keep_runs=2)
+        yield target
+
+
+def run(target: Target, file: str, **parameters: object) -> list[tuple]:
+    return [tuple(row) for row in target.query(file, **parameters)]
+
+
+def login(target: Target, user: int, n: int, segment: str | None = None) -> list[tuple]:
+    """By the query and, where there is one, by the function: the same."""
+    rows = run(target, "serving/login.sql", user=user, n=n, segment=segment)
+    if target.scheme == "postgresql":
+        with target.read() as con:
+            function = "select * from login_recommendations(%s, %s, %s)"
+            assert [tuple(row) for row in con.exec_driver_sql(function, (user, n, segment))] == rows
+    return rows
+
+
+def test_login_returns_the_personal_list(target: Target) -> None:
+    assert login(target, 1, 10) == [
+        (1, 1, "Alien", "Horror|Sci-Fi", -1.0, "als", 1, 2, None, None),
+        (2, 2, "Brazil", "Sci-Fi", -2.0, "als", 1, 2, 3, "Clue"),
+    ]
+    assert len(login(target, 1, 1)) == 1
+
+
+def test_login_returns_the_fallback_to_strangers(target: Target) -> None:
+    assert login(target, 9, 10) == STRANGERS
+    assert login(target, 9, 1) == STRANGERS[:1]
+
+
+def test_login_returns_the_fallback_of_a_segment_or_else_that_of_all(target: Target) -> None:
+    assert login(target, 9, 10, "Horror") == [(1, 1, "Alien", "Horror|Sci-Fi", 7.0, None, 0, 2, None, None)]
+    assert login(target, 9, 10, "Western") == STRANGERS
+    assert [row[1] for row in login(target, 1, 10, "Horror")] == [1, 2], "who has a list gets it"
+
+
+def test_login_leaves_out_what_was_seen_since_and_is_never_empty(target: Target, serving: Serving) -> None:
+    serving.execute("insert into seen_since (user_id, item_id) values (1, 1), (9, 4)")
+    assert [row[:2] for row in login(target, 1, 10)] == [(2, 2)]
+    assert [row[1] for row in login(target, 9, 1)] == [3]
+    serving.execute("insert into seen_since (user_id, item_id) values (1, 2), (9, 3), (9, 1)")
+    assert login(target, 1, 10) == STRANGERS, "nothing is left of the list"
+    assert login(target, 9, 10, "Horror") == STRANGERS
+    assert [row[1] for row in login(target, 2, 10)] == [1, 4]
+
+
+def test_login_looks_rows_up_by_their_key_and_scans_nothing(target: Target) -> None:
+    query = (SQL / "serving/login.sql").read_text(encoding="utf-8")
+    named = {"user": 1, "n": 10, "segment": None}
+    with target.read() as con:
+        if target.scheme == "postgresql":
+            con.exec_driver_sql("set enable_seqscan = off")  # of ten rows
+            (plan,) = con.execute(sa.text(f"explain (analyze, format json) {query}"), named).scalar_one()
+            nodes = [*scans(plan["Plan"])]
+            read = {node["Relation Name"] for node in nodes if node["Actual Loops"]}
+            assert all(
+                node["Node Type"].startswith(("Index", "Bitmap"))
+                for node in nodes
+                if node["Actual Loops"] and node["Relation Name"] not in {"active_run"}
+            ), json.dumps(plan, indent=1)
+            assert "recommendations_2" in read
+            assert not read & {"recommendations_1", "fallback_recommendations_1", "similar_items_1"}
+            return
+        plan = [row[3] for row in con.execute(sa.text(f"explain query plan {query}"), named)]
+        touched = [step for step in plan if re.search(r"(recommendations|items|seen_since)", step)]
+        assert touched
+        assert all("USING PRIMARY KEY" in step or "USING INDEX" in step for step in touched), plan
+
+
+def scans(node: dict) -> Iterator[dict]:
+    """The parts of a plan that read a table."""
+    if "Relation Name" in node:
+        yield node
+    for part in node.get("Plans", ()):
+        yield from scans(part)
+
+
+def test_similar_items(target: Target) -> None:
+    assert run(target, "serving/similar.sql", item=1, n=2) == [
+        (1, 2, "Brazil", "Sci-Fi", 0.9, 2),
+        (2, 3, "Clue", None, 0.8, 2),
+    ]
+
+
+def test_user_list(target: Target) -> None:
+    assert run(target, "cookbook/user_list.sql", user=2) == [
+        (1, 1, "Alien", "Horror|Sci-Fi", -1.0, "als", None),
+        (2, 4, None, None, -2.0, "als", "Clue"),
+    ]
+
+
+def test_new_users(target: Target) -> None:
+    assert run(target, "cookbook/new_users.sql", n=1) == [(3, 1, 2, "Brazil", -1.0)]
+
+
+def test_because_you_rated(target: Target, serving: Serving) -> None:
+    """User 2 has item 4 on the list: it comes first although it is the least similar."""
+
+    def asked() -> list[tuple]:
+        return run(target, "cookbook/because_you_rated.sql", user=2, item=1, n=2)
+
+    assert asked() == [(4, None, 0.7, 2), (2, "Brazil", 0.9, None)]
+    serving.execute("insert into seen_since (user_id, item_id) values (2, 2), (1, 4)")
+    assert asked() == [(4, None, 0.7, 2), (3, "Clue", 0.8, None)]
+
+
+def test_most_recommended(target: Target) -> None:
+    assert run(target, "cookbook/most_recommended.sql", top=10, n=2) == [
+        (1, "Alien", 3, 1.0),
+        (2, "Brazil", 2, pytest.approx(2 / 3)),
+    ]
+
+
+def test_changed_lists(target: Target) -> None:
+    assert run(target, "cookbook/changed_lists.sql", top=10) == [(2, 1, 2)]
+    assert run(target, "cookbook/changed_lists.sql", top=1) == []
+
+
+def test_every_query_is_in_the_documentation() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    files = [*(SQL / "cookbook").glob("*.sql"), SQL / "serving" / "login.sql"]
+    assert [file.name for file in files if file.name not in text] == []

@@ -1,0 +1,130 @@
+"""What is written to be published: the columns of every file whatever there is to write, and a list per segment."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import sparse
+
+from models.baselines.popularity import Popularity
+from models.content.profiles import Content
+from models.interactions import Interactions
+from tasks.artifacts import FittedModel, Lists, Snapshot
+from tasks.config.settings import RecommendSettings
+from tasks.recommendation.item_rules import Rules
+from tasks.recommendation.recommend import recommend
+from tests.tasks.logs import Log, make_clean_tables
+
+COLUMNS = {
+    "recommendations": ["user_id", "rank", "item_id", "score", "model", "model_score", "reason_item_id"],
+    "similar_items": ["item_id", "rank", "similar_item_id", "score"],
+    "fallback_recommendations": ["segment", "rank", "item_id", "score"],
+    "items": ["item_id", "title", "genres"],
+}
+
+
+def lists_of(
+    con, folder: Path, likes: np.ndarray, settings: RecommendSettings, rules: Rules = (), **genres: list[int]
+) -> Lists:
+    """Popularity, completed by content: user u is called 100 + u, item i 200 + i; `genres` name their items."""
+    n_users, n_items = likes.shape
+    makes = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
+    for made in makes.values():
+        made.mkdir()
+    positive = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
+    features = np.zeros((n_items, len(genres)), np.float32)
+    for column, members in enumerate(genres.values()):
+        features[members, column] = 1
+    data = Interactions(
+        positive.seen, positive.rating, positive.positive, positive.composite, positive.timestamp,
+        sparse.csr_array(features), tuple(f"genre:{genre}" for genre in genres),
+    )  # fmt: skip
+    data.save(makes["snapshot"])
+    for name, first, count in (("user", 100, n_users), ("item", 200, n_items)):
+        ids = pa.table({f"{name}_id": pa.array(range(first, first + count), pa.int64())})
+        pq.write_table(ids, makes["snapshot"] / f"{name}s.parquet")
+    Popularity().fit(data, seed=1).save(makes["popularity"])
+    Content().fit(data, seed=1).save(makes["content"])
+    n_untouched = int((likes.sum(axis=0) == 0).sum())
+    make_clean_tables(con, Log())
+    snapshot = Snapshot("s", makes["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4, n_untouched)
+    popular, content = (FittedModel(name, makes[name], name, 0.0, 0.0) for name in ("popularity", "content"))
+    return recommend(
+        con,
+        snapshot,
+        popular,
+        (content, popular),
+        (popular, content),
+        settings,
+        rules=rules,
+        seed=1,
+        key="k",
+        folder=makes["lists"],
+    )
+
+
+def rows(lists: Lists, name: str) -> list[dict]:
+    return pq.read_table(lists.folder / f"{name}.parquet").to_pylist()
+
+
+LIKES = np.array([[1, 1, 0], [1, 0, 0]])
+
+
+def test_everybody_gets_the_unseen_by_popularity(con, tmp_path: Path) -> None:
+    lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2))
+    given = [(row["user_id"], row["rank"], row["item_id"]) for row in rows(lists, "recommendations")]
+    assert given == [(101, 1, 201)], "nobody touched item 202, and user 100 has seen the others"
+    assert (lists.n_users, lists.n_rows, lists.n_similar, lists.n_items) == (1, 1, 0, 3), (
+        "user 100 has no list"
+    )
+
+
+def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tmp_path: Path) -> None:
+    likes = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
+    lists = lists_of(con, tmp_path, likes, RecommendSettings(n=3), Crime=[1, 3], Drama=[2, 4], Noir=[1, 3, 2])
+    given = [(row["user_id"], row["item_id"], row["model"]) for row in rows(lists, "recommendations")]
+    assert [row for row in given if row[0] == 101] == [(101, 201, "popularity"), (101, 202, "popularity")]
+    assert [row for row in given if row[0] == 100] == [(100, 203, "content"), (100, 204, "content")]
+    similar = {(row["item_id"], row["rank"]): row["similar_item_id"] for row in rows(lists, "similar_items")}
+    assert (similar[203, 1], similar[204, 1]) == (201, 202)
+    assert {row["item_id"] for row in rows(lists, "fallback_recommendations")} == {200, 201, 202}
+
+
+def test_rows_with_new_items_are_counted_where_they_have_places(con, tmp_path: Path) -> None:
+    likes = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])
+    for name, settings in (
+        ("on", RecommendSettings(n=2, new_item_share=0.5)),
+        ("off", RecommendSettings(n=2)),
+    ):
+        (tmp_path / name).mkdir()
+        lists = lists_of(con, tmp_path / name, likes, settings, Crime=[0, 3], Drama=[1, 4], Noir=[0, 1, 3, 4])
+        new = [row for row in rows(lists, "recommendations") if row["item_id"] in {203, 204}]
+        assert len(new) > 0
+        assert lists.n_new == (len(new) if name == "on" else None)
+        assert ("items that nobody has met" in lists.in_short) == (name == "on")
+
+
+def test_the_seen_may_come_again_where_settings_say_so(con, tmp_path: Path) -> None:
+    lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2, exclude_seen=False))
+    assert [row["item_id"] for row in rows(lists, "recommendations")] == [200, 201, 200, 201]
+
+
+def test_each_genre_has_a_fallback_list_but_one_called_all(con, tmp_path: Path, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        lists = lists_of(con, tmp_path, LIKES, RecommendSettings(), Drama=[1, 2], all=[1])
+    fallback = [(row["segment"], row["item_id"]) for row in rows(lists, "fallback_recommendations")]
+    assert fallback == [("Drama", 201), ("all", 200), ("all", 201)]
+    assert caplog.messages == ["The genre 'all' gets no fallback list: the list of that name is everybody's."]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0)])
+def test_with_nothing_to_write_the_files_are_empty_but_whole(con, tmp_path: Path, shape) -> None:
+    lists = lists_of(con, tmp_path, np.zeros(shape), RecommendSettings())
+    assert (lists.n_rows, lists.n_similar, lists.n_fallback) == (0, 0, 0)
+    for name, columns in COLUMNS.items():
+        table = pq.read_table(lists.folder / f"{name}.parquet")
+        assert table.column_names == columns
+        assert table.schema.field(columns[0]).type == (pa.string() if "fallback" in name else pa.int64())

@@ -1,0 +1,46 @@
+"""Histograms count everything once, and curves of attention say who gets how much."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from tasks.reporting.page.histograms import attention, value_histogram
+
+
+def save(folder: Path, values: list[float]) -> None:
+    matrix = sparse.csr_array(
+        (np.array(values, np.float32), np.arange(len(values)), [0, len(values)]), shape=(1, 3000)
+    )
+    sparse.save_npz(folder / "rating.npz", matrix)
+
+
+def test_stars_have_a_bar_each(tmp_path: Path) -> None:
+    save(tmp_path, [3.5, 4, 4, 5])
+    found = value_histogram(tmp_path, "rating")
+    assert found is not None
+    assert [(bar.label, bar.n) for bar in found.bars] == [("3.5", 1), ("4", 2), ("5", 1)]
+    assert (found.n, found.rest, found.median) == (4, 0, 4)
+
+
+def test_many_values_share_bars_and_none_is_lost(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).lognormal(size=2000)
+    save(tmp_path, values.tolist())
+    found = value_histogram(tmp_path, "rating")
+    assert found is not None
+    assert found.n == 2000
+    assert 0 < found.rest <= 10
+
+
+def test_no_ratings_no_histogram(tmp_path: Path) -> None:
+    save(tmp_path, [])
+    assert value_histogram(tmp_path, "rating") is None
+
+
+def test_attention_is_counted_from_the_most_popular_item_on() -> None:
+    met = np.array([1, 60, 9, 30])
+    places = np.array([0, 50, 0, 50])
+    found = attention(met, places)
+    at = dict(zip(found.share_of_items, zip(found.interactions, found.places, strict=True), strict=True))
+    assert at == {0.0: (0, 0), 0.25: (0.6, 0.5), 0.5: (0.9, 1.0), 0.75: (0.99, 1.0), 1.0: (1.0, 1.0)}
+    assert (found.head_interactions, found.head, found.listed) == (0.6, 0.5, 0.5)

@@ -1,0 +1,104 @@
+"""One home, one data set, one night at a time."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import LockedError, UsageError
+from tasks.storage.home import existing_home, in_use, locked, open_home
+
+
+def test_a_home_refuses_another_data_set(tmp_path: Path) -> None:
+    other = tmp_path / "ml-latest-small"
+    other.mkdir()
+    open_home("demo", tmp_path / "home")
+    with pytest.raises(UsageError, match="belongs to the data set 'demo', not to 'ml-latest-small'"):
+        open_home(str(other), tmp_path / "home")
+    open_home(str(other), tmp_path / "home2")
+    with pytest.raises(UsageError, match="belongs to the data set 'ml-latest-small'"):
+        open_home("demo", tmp_path / "home2")
+
+
+def test_a_home_remembers_its_data_set_and_identity(tmp_path: Path) -> None:
+    first = open_home("demo", tmp_path / "home")
+    assert open_home(None, tmp_path / "home") == first == existing_home(tmp_path / "home")
+    assert open_home("demo", tmp_path / "other").home_id != first.home_id
+    assert first.id_types() is None
+    first.fix_id_types("BIGINT", "TEXT")
+    assert first.id_types() == ("BIGINT", "TEXT")
+
+
+def test_two_homes_of_one_moved_folder_are_one_data_set(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    assert open_home(str(tmp_path / "shop"), tmp_path / "h").dataset == "shop"
+    assert open_home(str(tmp_path / "shop"), tmp_path / "h2", name="bookshop").dataset == "bookshop"
+
+
+def test_another_folder_of_the_same_name_is_another_data_set_unless_it_is_said_to_have_moved(
+    tmp_path: Path,
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "shop").mkdir(parents=True)
+    first = open_home(str(tmp_path / "a" / "shop"), tmp_path / "h")
+    with pytest.raises(UsageError, match="reads its data from"):
+        open_home(str(tmp_path / "b" / "shop"), tmp_path / "h")
+    moved = open_home(str(tmp_path / "b" / "shop"), tmp_path / "h", name="shop")
+    assert moved.home_id == first.home_id
+    assert existing_home(tmp_path / "h").input == tmp_path / "b" / "shop"
+
+
+def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no data set"):
+        open_home(str(tmp_path / "nowhere"), tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+    with pytest.raises(UsageError, match="no night has run there"):
+        existing_home(tmp_path / "home")
+
+
+def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="cannot be written"):
+        open_home("demo", tmp_path / "file" / "home")
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"dataset": 1}', "\x00"])
+def test_a_damaged_home_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    home = open_home("demo", tmp_path / "home").path
+    (home / "home.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"home.json cannot be read"):
+        open_home(None, home)
+
+
+def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home")
+    assert not in_use(home), "this process, which lives, held the lock to make the home, and let it go"
+    code = (
+        "import sys, time; from pathlib import Path; from tasks.storage.home import existing_home, locked\n"
+        f"with locked(existing_home(Path({str(home.path)!r}))): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "held"
+        assert in_use(home)
+        with pytest.raises(LockedError, match=f"process {holder.pid}"), locked(home):
+            pass
+        holder.kill()
+    assert not in_use(home), "a killed night runs no more"
+    with locked(home):
+        assert in_use(home)
+
+
+def test_where_there_is_no_home_those_at_hand_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        existing_home(Path("/nowhere"))
+    assert "recs run --dataset FOLDER" in caught.value.hint
+    open_home("demo", None)
+    open_home("ml-25m", Path("elsewhere/ml"))
+    with pytest.raises(UsageError) as caught:
+        existing_home(Path("elsewhere/nowhere"))
+    assert caught.value.hint == "Homes at hand: data/demo, elsewhere/ml. Name one with --home."

@@ -1,0 +1,56 @@
+"""A fitted model on disk, and what is said of one that had nothing to learn from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from models.interactions import Interactions
+from models.registry import recommender_class
+from tasks.artifacts import FittedModel, Snapshot
+from tasks.training.fit import fit, load_model
+
+LIKES = Interactions.from_positive(sparse.csr_array(np.tril(np.ones((6, 5), np.float32))))
+NOTHING = sparse.csr_array((6, 5), dtype=np.float32)
+
+
+def fitted(folder: Path, data: Interactions, name: str, **config: object) -> FittedModel:
+    (folder / "snapshot").mkdir()
+    (folder / "model").mkdir()
+    data.save(folder / "snapshot")
+    counts = dict.fromkeys(("n_seen", "n_rating", "n_positive", "n_composite", "n_untouched"), 0)
+    snapshot = Snapshot("k", folder / "snapshot", n_users=6, n_items=5, **counts)
+    settings = recommender_class(name).config_class(**config)
+    return fit(snapshot, name, settings, seed=1, progress=None, key="m", folder=folder / "model")
+
+
+def test_the_reference_leads_to_the_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reference = fitted(tmp_path, LIKES, "item_knn")
+    model, users = load_model(reference), np.arange(6)
+    again = recommender_class("item_knn")(model.config).fit(LIKES, seed=1)
+    np.testing.assert_array_equal(model.score(users), again.score(users))
+    assert (reference.key, reference.model, reference.learned) == ("m", "item_knn", True)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "empty", "said"),
+    [
+        ("mf", {}, "rating", "nothing that mf could learn from: it wants ratings, and there are none."),
+        ("bpr", {}, "positive", "bpr could learn from: nothing counts as liking; utility.relevant_rating"),
+        ("item_knn", {"matrix": "composite"}, "composite", "item_knn could learn from: nothing has any utility"),
+        ("item_knn", {"matrix": "composite"}, "rating", ""),
+        ("content", {}, "composite", ""),
+        ("popularity", {}, "composite", ""),
+    ],
+)  # fmt: skip
+def test_a_model_on_the_shelf_without_anything_to_learn_from_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, config: dict, empty: str, said: str
+) -> None:
+    reference = fitted(tmp_path, replace(LIKES, **{empty: NOTHING}), name, **config)
+    assert reference.learned == (not said), "the tables of the night mark it by this"
+    told = [r.getMessage() for r in caplog.records if "nothing that" in r.getMessage()]
+    assert len(told) == bool(said)
+    assert said in "".join(told)

@@ -1,0 +1,207 @@
+"""The trials of one model. Fits are replaced by a known function of the settings; Optuna's storage is real."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.base import DivergedError
+from models.registry import config_class
+from tasks.config.settings import ModelsSettings, Settings
+from tasks.errors import NightError
+from tasks.storage.cache_key import source_hash
+from tasks.tuning import search as searching
+from tasks.tuning.search import Search
+from tasks.tuning.tune import _storage
+from tasks.tuning.window import Window
+
+SPACE = config_class("als").search_space
+WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="small")
+
+
+def value(config):
+    """Best at alpha 50 and few factors; the small part agrees."""
+    return -abs(np.log(config["alpha"] / 50)) - config["factors"] / 1000
+
+
+@pytest.fixture
+def storage(tmp_path):
+    home = SimpleNamespace(tuning=tmp_path)
+    with _storage(home) as opened:
+        yield opened
+
+
+class Plain(Search):
+    """A search whose fits take no time."""
+
+    fits: list
+
+    def _values(self, part, drawn, progress):
+        self.fits = [*getattr(self, "fits", []), part]
+        return np.full(4, value(self.config.model_dump() | drawn))
+
+
+def search(storage, folder: Path, *, kind=Plain, window=WINDOW, model="als", space=SPACE, **settings):
+    return kind(model, space, window, Settings(**settings), storage, folder)
+
+
+def run(searched, n):
+    return [searched.try_next(lambda number, part: None) for _ in range(n)]
+
+
+def test_trials_begin_with_the_defaults_then_what_an_earlier_tune_found(storage, tmp_path):
+    earlier = {"factors": 40, "alpha": 45.0, "regularization": 20.0, "degree_exponent": 0.1}
+    searched = search(storage, tmp_path)
+    searched.begin({**earlier, "vanished": 3})
+    first, second = run(searched, 2)
+    assert (first.named, first.settings["factors"], first.settings["alpha"]) == ("default", 256, 20.0)
+    assert (second.named, second.settings, second.best) == ("earlier", earlier, True)
+    assert searched.has_judged(earlier)
+    assert not searched.has_judged(earlier | {"factors": 41})
+    again = search(storage, tmp_path)
+    again.begin(earlier)
+    assert run(again, 1)[0].named == "", "neither is tried a second time"
+
+
+def test_a_default_that_is_left_to_the_model_stays_so(storage, tmp_path):
+    space = config_class("item_knn").search_space
+    searched = search(storage, tmp_path, model="item_knn", space=space, kind=type("K", (Plain,), {
+        "_values": lambda self, part, drawn, progress: np.full(2, float("k" in drawn))
+    }))  # fmt: skip
+    searched.begin({})
+    default, drawn = run(searched, 2)
+    assert "k" not in default.settings
+    assert default.settings["similarity"] == "cosine"
+    assert 20 <= drawn.settings["k"] <= 2000
+
+
+def test_trial_n_depends_only_on_the_seed_and_the_trials_before_it(tmp_path):
+    found = {}
+    for name, parts, seed in (("at once", (12,), 42), ("in parts", (4, 8), 42), ("other seed", (3,), 43)):
+        folder = tmp_path / name
+        folder.mkdir()
+        found[name] = []
+        for n in parts:
+            with _storage(SimpleNamespace(tuning=folder)) as storage:
+                space = {field: SPACE[field] for field in ("factors", "alpha")}
+                searched = search(storage, folder, space=space, run={"seed": seed})
+                searched.begin({})
+                found[name] += [(a.settings, a.outcome, a.score) for a in run(searched, n)]
+    assert found["at once"] == found["in parts"]
+    assert found["at once"][1:3] != found["other seed"][1:]
+
+
+def test_only_a_trial_among_the_best_third_of_the_small_fits_gets_a_whole_one(storage, tmp_path):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    attempts = run(searched, 12)
+    small = [value(a.settings) for a in attempts]
+    for n, attempt in enumerate(attempts):
+        among_best = small[n] >= sorted(small[: n + 1], reverse=True)[max((n + 1) // 3, 1) - 1]
+        assert attempt.outcome == ("complete" if among_best or attempt.named else "pruned")
+    assert searched.fits.count("whole") == sum(a.outcome == "complete" for a in attempts)
+    assert searched.fits.count("small") == 12
+    assert (searched.n_tried, searched.n_pruned) == (12, 12 - searched.fits.count("whole"))
+    assert searched.n_pruned > 0
+
+
+def test_without_a_small_part_nothing_is_cut_short(storage, tmp_path):
+    searched = search(storage, tmp_path, window=replace(WINDOW, small=None))
+    searched.begin({})
+    assert {a.outcome for a in run(searched, 6)} == {"complete"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DivergedError("als: training diverged; less is safer"), "als: training diverged; less is safer"),
+        (NightError("There is nothing to learn from."), "There is nothing to learn from."),
+        (MemoryError("no 3 GB"), "MemoryError: no 3 GB"),
+        (ValueError("odd"), "ValueError: odd"),
+    ],
+)
+def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error, said):
+    class Fails(Plain):
+        def _values(self, part, drawn, progress):
+            if drawn["alpha"] != 20:
+                raise error
+            return super()._values(part, drawn, progress)
+
+    searched = search(storage, tmp_path, kind=Fails)
+    searched.begin({})
+    attempts = run(searched, 3)
+    assert [a.outcome for a in attempts] == ["complete", "failed", "failed"]
+    assert attempts[1].error == said
+    assert searched.best.number == searched.default.number == 0
+    assert not searched.hopeless
+
+
+def test_defaults_that_fail_leave_nothing_to_compare_with(storage, tmp_path):
+    class Fails(Plain):
+        def _values(self, part, drawn, progress):
+            raise DivergedError("too far")
+
+    searched = search(storage, tmp_path, kind=Fails)
+    searched.begin({})
+    assert not searched.hopeless
+    run(searched, 1)
+    assert searched.hopeless
+    assert searched.default_error == "too far"
+
+
+def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(storage, tmp_path):
+    class Dies(Plain):
+        def _values(self, part, drawn, progress):
+            raise KeyboardInterrupt
+
+    searched = search(storage, tmp_path, kind=Dies)
+    searched.begin({})
+    with pytest.raises(KeyboardInterrupt):
+        run(searched, 1)
+    again = search(storage, tmp_path)
+    again.begin({})
+    assert run(again, 1)[0].named == "default"
+    assert again.n_tried == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"window": replace(WINDOW, data_key="other data")},
+        {"models": ModelsSettings.model_validate({"als": {"iterations": 3}})},
+        {"run": {"seed": 1}},
+        {"space": {"factors": SPACE["factors"]}},
+    ],
+    ids=["data", "settings", "seed", "space"],
+)
+def test_what_would_change_a_score_begins_a_new_search(storage, tmp_path, change):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    run(searched, 1)
+    assert search(storage, tmp_path).n_tried == 1
+    assert search(storage, tmp_path, **change).n_tried == 0
+
+
+@pytest.mark.parametrize(
+    "module", ["models.content.profiles", "models.baselines.popularity", "models.factors.als"]
+)
+def test_so_does_other_source_of_a_model_or_of_what_completes_its_lists(
+    storage, tmp_path, monkeypatch, module
+):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    run(searched, 1)
+    monkeypatch.setattr(
+        searching, "source_hash", lambda *modules: source_hash(*modules) + "edited" * (module in modules)
+    )
+    assert search(storage, tmp_path).n_tried == 0
+
+
+def test_every_users_score_of_a_complete_trial_is_kept(storage, tmp_path):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    run(searched, 1)
+    assert searched.values_of(searched.default).tolist() == [pytest.approx(searched.default.value)] * 4

@@ -1,0 +1,375 @@
+"""Tuning whole homes: what it judges by, what it may never see, how it ends. Trials themselves: test_search.py."""
+
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.config.load import load_settings, night_settings
+from tasks.config.tuned_settings import Evidence, Tuned, judging, read_tuned, write_tuned
+from tasks.datasets.synthetic.generate import generate_demo
+from tasks.errors import LockedError, UsageError
+from tasks.monitoring.events import Nobody
+from tasks.storage.home import Home, locked, open_home
+from tasks.storage.warehouse import open_warehouse
+from tasks.tuning import tune as tuning
+from tasks.tuning import window as tuning_window
+from tasks.tuning.search import Search
+from tasks.tuning.tune import spaces, tune
+from tasks.tuning.window import earlier_window
+
+SEED, CUTOFF, SHARE = 42, "2024-06-01", 0.1
+OPTIONS = (
+    "judge.bootstrap_samples=200",
+    "models.shelf=popularity,item_knn,als",
+    "models.als.iterations=2",
+    "split.method=temporal",
+)
+TEMPORAL = (*OPTIONS, f"split.cutoff='{CUTOFF}'", f"split.temporal_share={SHARE}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts_are_worth_it():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning_window, "WORTH_A_SMALL_PART", 0)
+        yield
+
+
+class Onlooker(Nobody):
+    """Remembers the trials, and does something when one begins."""
+
+    def __init__(self, at_once=lambda: None):
+        self.attempts, self._at_once = [], at_once
+
+    def trying(self, model, number, part, best, seconds_left):
+        self._at_once()
+        return lambda done, total: None
+
+    def tried(self, attempt):
+        self.attempts.append(attempt)
+
+    @property
+    def scores(self):
+        return [(a.model, dict(a.settings), a.outcome, a.score) for a in self.attempts]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    generate_demo(folder, users=150, items=120, ratings=6000, tags=0, seed=3)
+    (folder / "events.csv").unlink()  # ratings alone can be altered without moving the window
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned_home(tmp_path_factory, dataset) -> tuple[Home, Onlooker]:
+    """A home that was tuned once, four trials."""
+    home, onlooker = open_home(str(dataset), tmp_path_factory.mktemp("h") / "home"), Onlooker()
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
+    return home, onlooker
+
+
+@pytest.fixture
+def home(tuned_home, tmp_path) -> Home:
+    """A copy of it."""
+    shutil.copytree(tuned_home[0].path, tmp_path / "home")
+    return open_home(None, tmp_path / "home")
+
+
+def altered(dataset: Path, folder: Path, chosen) -> Path:
+    """The same rows at the same times, but of the chosen ones (users, times) other items are rated otherwise."""
+    shutil.copytree(dataset, folder)
+    ratings = pd.read_csv(folder / "ratings.csv")
+    rows = chosen(ratings)
+    assert rows.sum() > 20
+    ratings.loc[rows, "movieId"] = np.random.default_rng(1).permutation(ratings.loc[rows, "movieId"])
+    ratings.loc[rows, "rating"] = 5.5 - ratings.loc[rows, "rating"]
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    return folder
+
+
+def night_cutoff() -> int:
+    return int(pd.Timestamp(CUTOFF).timestamp())
+
+
+def earlier_cutoff(ratings: pd.DataFrame) -> int:
+    """The quantile of what lies before the night's cutoff, as sql/warehouse/split/temporal_cutoff.sql has it."""
+    times = np.sort(ratings.timestamp[ratings.timestamp < night_cutoff()])[::-1]
+    return int(times[int(np.ceil(SHARE * len(times))) - 1])
+
+
+def in_report_half(users: pd.Series) -> pd.Series:
+    return users.map(lambda user: hashlib.md5(f"{SEED}:{user}".encode()).digest()[8] % 2 == 1)
+
+
+def tune_again(tmp_path, dataset) -> Onlooker:
+    onlooker = Onlooker()
+    home = open_home(str(dataset), tmp_path / "another")
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
+    return onlooker
+
+
+def test_the_night_and_the_report_half_cannot_change_the_outcome(tuned_home, dataset, tmp_path):
+    def unseen(ratings):
+        of_night = ratings.timestamp >= night_cutoff()
+        of_report_half = (ratings.timestamp >= earlier_cutoff(ratings)) & in_report_half(ratings.userId)
+        assert (of_report_half & ~of_night).sum() > 20
+        return of_night | of_report_half
+
+    again = tune_again(tmp_path, altered(dataset, tmp_path / "tiny", unseen))
+    assert again.scores == tuned_home[1].scores
+
+
+def test_the_select_half_of_the_earlier_window_does(tuned_home, dataset, tmp_path):
+    def judging(ratings):
+        later = (ratings.timestamp >= earlier_cutoff(ratings)) & (ratings.timestamp < night_cutoff())
+        return later & ~in_report_half(ratings.userId)
+
+    again = tune_again(tmp_path, altered(dataset, tmp_path / "tiny", judging))
+    assert [s[1] for s in again.scores][:1] == [s[1] for s in tuned_home[1].scores][:1]
+    assert again.scores != tuned_home[1].scores
+
+
+@pytest.mark.parametrize("method", ["temporal", "leave_last"])
+def test_the_window_lies_before_every_users_cutoff_of_the_night(home, tmp_path, method):
+    settings = load_settings(None, (*OPTIONS, f"split.method={method}"))
+    window = earlier_window(home, settings, tmp_path, Nobody())
+    cutoffs = pd.read_parquet(tmp_path / "night" / "cutoffs.parquet").set_index("user_id").cutoff
+    again = pd.read_parquet(tmp_path / "split" / "cutoffs.parquet").set_index("user_id").cutoff
+    with open_warehouse(home.warehouse) as con:
+        ratings = con.execute("select user_id, item_id, rated_at, superseded_at from ratings").df()
+    before = ratings[ratings.rated_at < ratings.user_id.map(cutoffs)]
+    trained = before[before.rated_at < before.user_id.map(again)]
+    assert window.whole.snapshot.n_seen == len(trained[["user_id", "item_id"]].drop_duplicates())
+    assert 0 < len(trained) < len(before) < len(ratings)
+    users = np.load(window.whole.held_out.folder / "users.npz")
+    assert set(users["half"]) == {0}
+    assert len(users["half"]) == window.n_users
+    assert not (tmp_path / "both_halves").exists()
+    assert window.why.startswith(method)
+
+
+def test_the_small_part_holds_a_third_and_judging_users_first(home, tmp_path):
+    window = earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody())
+    whole, small = (np.load(p.snapshot.folder / "seen.npz")["indptr"] for p in (window.whole, window.small))
+    assert len(whole) == len(small)
+    assert 0.25 < small[-1] / whole[-1] <= 1 / 3
+    judging = np.load(window.whole.held_out.folder / "users.npz")["user_idx"]
+    others = np.setdiff1d(np.arange(len(whole) - 1), judging)
+    if (np.diff(small)[others] > 0).any():
+        assert (np.diff(small)[judging] > 0).all()
+    assert np.array_equal(
+        judging[np.diff(small)[judging] > 0],
+        np.load(window.small.held_out.folder / "users.npz")["user_idx"],
+    )
+    for name in ("rating", "positive", "composite", "timestamp"):
+        indptr = np.load(window.small.snapshot.folder / f"{name}.npz")["indptr"]
+        assert (np.diff(indptr)[np.diff(small) == 0] == 0).all()
+
+
+def test_little_data_has_no_small_part(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning_window, "WORTH_A_SMALL_PART", 1_000_000)
+    assert earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody()).small is None
+
+
+def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
+    scores = {}
+
+    def values(self, part, drawn, progress):
+        return np.array([0.1, 0.2, 0.3]) + scores.get(str(drawn["exponent"]), 0.2)
+
+    monkeypatch.setattr(Search, "_values", values)
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
+    found = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=2)
+    assert [(f.model, f.tuned, f.why) for f in found.findings] == [
+        ("item_knn", None, "nothing beat the default settings")
+    ]
+    scores["0.8"] = 0.0  # the default
+    of_night = (*TEMPORAL, "run.seed=8")
+    found = tune(home, load_settings(None, of_night), ["item_knn"], Onlooker(), seconds=600, trials=4)
+    [finding] = found.findings
+    written = read_tuned(home.tuned).found["item_knn"]
+    assert written == finding.tuned
+    what = written.evidence
+    assert (what.metric, what.users, what.trials, what.seed) == ("ndcg@10", found.users, 4, 8)
+    assert what.difference == pytest.approx(what.score - what.default) == pytest.approx(0.2)
+    assert 0 < what.low <= what.difference <= what.high
+    with open_warehouse(home.warehouse) as con:
+        [(newest,)] = con.execute("select max(rated_at) from ratings").fetchall()
+    assert timedelta(0) < what.as_of - newest <= timedelta(seconds=1)
+    assert what.window == found.window
+    assert set(written.settings) == set(spaces(["item_knn"], settings)["item_knn"])
+    night, _ = night_settings(None, of_night, tuned=home.tuned, as_of=None)
+    assert night.models.config("item_knn").exponent == written.settings["exponent"]
+
+    scores.update({"0.8": 0.9})  # by another measure, the defaults are better
+    settings, onlooker = load_settings(None, (*of_night, "judge.champion_metric=ndcg@20")), Onlooker()
+    found = tune(home, settings, ["item_knn"], onlooker, seconds=600, trials=3)
+    assert found.findings[0].tuned is None
+    assert [attempt.named for attempt in onlooker.attempts] == ["default", "earlier", ""]
+    assert not home.tuned.exists(), "what was tuned earlier was judged again, and lost"
+
+
+def test_defaults_that_nothing_was_held_against_are_not_called_unbeaten(monkeypatch, home):
+    monkeypatch.setattr(Search, "_values", lambda *_: np.array([0.1, 0.2, 0.3]))
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
+    [finding] = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=1).findings
+    assert (finding.why, finding.trials) == ("nothing but its default settings was tried", 1)
+
+
+def test_a_lead_that_may_be_chance_is_told_and_not_written(monkeypatch, home):
+    def values(self, part, drawn, progress):
+        return np.array([0.2, 0.2, 0.2] if drawn["exponent"] == 0.8 else [0.19, 0.22, 0.22])
+
+    monkeypatch.setattr(Search, "_values", values)
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
+    [finding] = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=3).findings
+    assert finding.tuned is None
+    assert finding.why == "better, but not beyond chance: +0.0100 [-0.0002, +0.0200]; not written"
+    assert not home.tuned.exists()
+
+
+def test_what_was_tuned_for_another_night_is_neither_tried_nor_kept(monkeypatch, home):
+    """It may have been chosen by what this night is judged on."""
+    monkeypatch.setattr(Search, "_values", lambda self, part, drawn, progress: np.array([0.2, 0.3]))
+    settings, onlooker = load_settings(None, (*TEMPORAL, "run.seed=7")), Onlooker()
+    as_of = datetime(2024, 1, 1)
+    this, other = (
+        Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 1, "", "", "", as_of, judging(each))
+        for each in (settings, load_settings(None, TEMPORAL))
+    )
+    unfit = {"item_knn": Tuned({"exponent": 0.5}, other)}
+    write_tuned(home.tuned, {**unfit, "als": Tuned({"factors": 64}, other), "gone": Tuned({}, this)})
+    tune(home, settings, ["item_knn"], onlooker, seconds=600, trials=2)
+    assert [attempt.named for attempt in onlooker.attempts] == ["default", ""]
+    file = read_tuned(home.tuned)
+    assert list(file.found) == ["als"], "that was not tuned now"
+    assert not file.stale
+
+    write_tuned(home.tuned, unfit)
+    monkeypatch.setattr(tuning, "_search", lambda *_: True)  # no time for the defaults
+    tune(home, load_settings(None, (*TEMPORAL, "run.seed=9")), ["item_knn"], Onlooker(), seconds=600)
+    assert list(read_tuned(home.tuned).found) == ["item_knn"]
+
+
+def test_ctrl_c_keeps_what_was_found(monkeypatch, home):
+    monkeypatch.setattr(
+        Search, "_values", lambda self, part, drawn, progress: np.array([drawn["exponent"] != 0.8])
+    )
+    begun = []
+
+    def interrupt():
+        begun.append(1)
+        if len(begun) == 6:
+            raise KeyboardInterrupt
+
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
+    found = tune(home, settings, ["item_knn"], Onlooker(interrupt), seconds=600)
+    assert found.stopped
+    assert "item_knn" in read_tuned(home.tuned).found
+    assert not (home.tuning / "window").exists()
+
+
+def test_a_night_may_run_meanwhile_but_no_second_tune(home):
+    def meanwhile():
+        with locked(home), open_warehouse(home.warehouse):
+            pass
+        with pytest.raises(LockedError, match=r"Another tune is running in .*home \(process \d+\)"):
+            tune(home, load_settings(None, TEMPORAL), ["item_knn"], Onlooker(), seconds=600)
+
+    onlooker = Onlooker(meanwhile)
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=5)
+    assert [a.number for a in onlooker.attempts] == [4], "four were there"
+    assert onlooker.attempts[0].outcome != "failed", onlooker.attempts[0].error
+
+
+def test_a_night_that_runs_at_the_beginning_is_waited_for_by_the_user(home):
+    with locked(home), pytest.raises(LockedError, match="Another night is running"):
+        tune(home, load_settings(None, TEMPORAL), ["item_knn"], Onlooker(), seconds=600)
+
+
+KILLED = """
+import os, signal, sys
+from tasks.config.load import load_settings
+from tasks.storage.home import open_home
+from pathlib import Path
+from tasks.tuning.tune import spaces, tune
+from tests.tasks.tuning.test_tune import Onlooker, TEMPORAL
+fits = []
+def kill():
+    fits.append(1)
+    if len(fits) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+tune(open_home(None, Path(sys.argv[1])), load_settings(None, TEMPORAL), ["item_knn"], Onlooker(kill), seconds=600)
+"""
+
+
+@pytest.mark.slow
+def test_it_goes_on_after_kill_9(home):
+    killed = subprocess.run([sys.executable, "-c", KILLED, home.path], cwd=Path.cwd(), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    onlooker = Onlooker()
+    found = tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=8)
+    numbers = [a.number for a in onlooker.attempts]
+    assert numbers == list(range(numbers[0], 8)), "what was there is counted, the killed one as failed"
+    assert 5 <= numbers[0] <= 6
+    assert found.findings[0].trials == 8
+
+
+# -- the schedule and the words ---------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes only in trials."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+class StandIn:
+    """A `Search` whose trials take so many seconds."""
+
+    def __init__(self, clock, cost):
+        self._clock, self._cost = clock, cost
+        self.n_tried, self.hopeless = 0, False
+
+    def try_next(self, progress):
+        self.n_tried += 1
+        self._clock.now += self._cost
+
+    def expected_seconds(self):
+        return self._cost if self.n_tried else 0.0
+
+
+def test_every_model_gets_its_share_of_the_time(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(tuning, "time", clock)
+    fast, slow = StandIn(clock, 1.0), StandIn(clock, 10.0)
+    tuning._search([fast, slow], SimpleNamespace(tried=lambda attempt: None), 100.0, 10**9)
+    assert (fast.n_tried, slow.n_tried) == (50, 5)
+    assert clock.now == 100
+
+
+def test_no_trial_begins_that_would_not_end_in_time(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(tuning, "time", clock)
+    fast, slow = StandIn(clock, 3.0), StandIn(clock, 40.0)
+    tuning._search([fast, slow], SimpleNamespace(tried=lambda attempt: None), 100.0, 10**9)
+    assert slow.n_tried == 1
+    assert 97 < clock.now <= 100
+
+
+def test_nobody_to_judge_by_is_one_sentence(home):
+    settings = load_settings(None, (*OPTIONS, "utility.relevant_rating=9"))
+    with pytest.raises(UsageError, match="Nobody is left to tune by"):
+        tune(home, settings, ["item_knn"], Onlooker(), seconds=600)
