@@ -28,7 +28,7 @@ from tasks.config.settings import PublishSettings, Settings
 from tasks.errors import UsageError
 from tasks.evaluation.choose import HALVES
 from tasks.ingestion.input_files import check_input_folder
-from tasks.run import stages
+from tasks.run import dag
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import open_home
@@ -57,25 +57,22 @@ def main() -> None:
 
 
 def compared(night: Night) -> list[str]:
-    """The first part of `flows.nightly`, and what came of it.
+    """The first part of the DAG, and what came of it.
 
     Raises:
         UsageError: nobody is held out to report on, or too few to learn a blend from.
     """
-    cut = stages.split(night, stages.clean(night, stages.land(night)))
-    before = stages.utility(night, cut)
-    held_out = stages.hold_out(night, cut, before)
+    dag.take_in(night)
+    before, held_out = dag.cut(night)
     if not held_out.n_report:
         raise UsageError("No user of this data set can be held out to report on.")
-    fillers = tuple(stages.fit(night, before, name) for name in ("content", "popularity"))
-    shelf, blend = night.settings.models.shelf, night.settings.blend
-    fitted = {n: stages.fit(night, before, n) for n in dict.fromkeys((*shelf, *blend.members_of(shelf)))}
-    singles = [stages.evaluate(night, fitted[name], fillers, before, held_out) for name in shelf]
-    members = tuple(fitted[name] for name in blend.members_of(shelf))
-    learned = stages.learn_blend(night, members, before, held_out)
-    if not learned.members:
-        raise UsageError(f"There is no blend: {learned.note}.")
-    blended = stages.evaluate(night, learned.fitted, fillers, before, held_out)
+    backfill = dag.fit_backfill(night, before)
+    fitted, singles = dag.judge_shelf(night, before, backfill, held_out)
+    learned = dag.learn_blend_of_shelf(night, before, (*fitted, *backfill), held_out)
+    if learned is None or not learned.members:
+        why = "; ".join(night.record.failed_models.values()) if learned is None else learned.note
+        raise UsageError(f"There is no blend: {why}.")
+    [blended] = dag.judge_blend(night, learned, before, backfill, held_out)
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     return [*gain(blended, singles, half, night.settings)]
 

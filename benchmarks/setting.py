@@ -28,7 +28,7 @@ from tasks.config.settings import ModelsSettings, PublishSettings, Settings
 from tasks.errors import UsageError
 from tasks.evaluation.choose import HALVES
 from tasks.ingestion.input_files import check_input_folder
-from tasks.run import stages
+from tasks.run import dag
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import Home, open_home
@@ -74,21 +74,20 @@ def judged(
 
 
 def of_report_half(night: Night, model: str) -> NDArray[np.float64]:
-    """The first part of `flows.nightly`, for one model: its metric per user, completed lists as everywhere.
+    """The first part of the DAG, for one model: its metric per user, completed lists as everywhere.
 
     Raises:
         UsageError: nobody is held out.
         NightError: the model cannot be fitted.
     """
-    cut = stages.split(night, stages.clean(night, stages.land(night)))
-    before = stages.utility(night, cut)
-    held_out = stages.hold_out(night, cut, before)
+    dag.take_in(night)
+    before, held_out = dag.cut(night)
     if not held_out.n_report:
         raise UsageError("No user of this data set can be held out to report on.")
-    fillers = tuple(stages.fit(night, before, name) for name in ("content", "popularity"))
+    backfill = dag.fit_backfill(night, before)
     with plain_fit_errors():
-        fitted = stages.fit(night, before, model)
-    evaluation = stages.evaluate(night, fitted, fillers, before, held_out)
+        fitted = night.run(dag.fit_call(night, before, model))
+    evaluation = night.run(dag.evaluate_call(night, fitted, before, backfill, held_out))
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     per_user = np.load(evaluation.folder / "per_user.npz", allow_pickle=False)[METRIC]
     of_report: NDArray[np.float64] = per_user[half == HALVES.index("report")]

@@ -1,7 +1,7 @@
-"""What tasks hand each other: small frozen records that point at data, never the data itself.
+"""References that stages hand each other: small frozen dataclasses that point at data, never the data itself.
 
-Every reference is made of JSON values, dates and other references, so that a manifest can hold it (`to_json`) and the
-next night can read it back (`from_json`). Folders are artifacts of the stage store (`tasks/storage/artifact_store.py`).
+A reference consists of JSON values, dates, paths and other references, so that the manifest of an artifact can hold it
+(`tasks/storage/artifact_store.py`). `key` identifies the artifact, `folder` is where its files lie.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ IdType = Literal["BIGINT", "TEXT"]
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One input file as it stands on disk or as it was landed.
+    """One input file, on disk or landed.
 
-    `kind`: a `snapshot` replaces what the same path said before; an `append` adds to it.
+    Attributes:
+        source: the kind of rows it holds.
+        path: relative to the input folder.
+        kind: a `snapshot` replaces the earlier content of the same path; an `append` adds to it.
+        sha256: of the content.
+        size: in bytes.
     """
 
     source: Source
@@ -31,7 +36,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Intake:
-    """The live input files of a night, new ones included; `data_hash` covers contents and column mapping."""
+    """The input files that a night reads, new ones included; `data_hash` covers their contents and column mapping."""
 
     data_hash: str
     files: tuple[SourceFile, ...]
@@ -40,7 +45,10 @@ class Intake:
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """Where the rows of one source went: rows_in = clean + duplicates + quarantined, always."""
+    """Number of rows of one source by outcome: rows_in = clean + duplicates + quarantined, always.
+
+    `reasons`: reason of rejection → number of rows. A row can have several.
+    """
 
     source: Source
     rows_in: int
@@ -52,7 +60,7 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class CleanData:
-    """The clean tables of the warehouse. `key` changes whenever their contents could."""
+    """The clean tables of the warehouse. `key` changes whenever their contents may have changed."""
 
     key: str
     counts: tuple[SourceCounts, ...]
@@ -64,16 +72,16 @@ class CleanData:
 
     @property
     def until(self) -> datetime:
-        """Just after the newest interaction, by whole seconds: all that happened lies before it."""
+        """The first whole second after the newest interaction: every interaction lies before it."""
         return self.newest_interaction.replace(microsecond=0) + timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Who is cut when. Folder: `cutoffs.parquet` (user_id, cutoff TIMESTAMP), one row per clean user.
+    """The cutoff of every user. Folder: `cutoffs.parquet` (user_id, cutoff TIMESTAMP), one row per clean user.
 
-    What a user did at or after the cutoff, and before `as_of`, is held out. The refit uses a folder of the same shape
-    in which every cutoff is `as_of` (`kind='everything'`). `cutoff` is None where each user has one of their own.
+    A user's interactions at or after the cutoff, and before `as_of`, are held out. The refit uses a split of the same
+    shape in which every cutoff is `as_of` (`kind='everything'`). `cutoff` is None where users have different ones.
     """
 
     key: str
@@ -88,9 +96,9 @@ class Split:
 class Snapshot:
     """The utility matrices before a split's cutoffs.
 
-    Folder: what `models.interactions.Interactions.save` writes, and the id maps `users.parquet` (user_idx, user_id)
-    and `items.parquet` (item_idx, item_id, is_touched), ordered by index. `n_untouched` of the items are in the
-    catalogue only: nobody met them before the cutoffs.
+    Folder: the files of `models.interactions.Interactions.save`, and the id maps `users.parquet` (user_idx, user_id)
+    and `items.parquet` (item_idx, item_id, is_touched), ordered by index. `n_untouched` items are in the catalogue but
+    have no interaction before the cutoffs.
     """
 
     key: str
@@ -106,14 +114,20 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What the models are judged on.
+    """The held-out interactions that models are judged on.
 
-    Folder: `users.npz` with `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) for users with history and
-    at least one relevant item; `relevant.npz`, csr (n, n_items) of their relevant items in the same order;
-    `cold_relevant.npz`, csr (n_cold, n_items) and `cold_half.npz` (`half`) for users without history. `ratings.npz`,
-    for models of the rating: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item new to the
-    user. What `tasks/preparation/item_statistics.py` writes, and `segments.json`: the classes of users and items.
-    `unknown_item_share`: the share of held-out positives whose item nobody touched before the cutoffs (not counted).
+    Folder:
+        `users.npz`: `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) of users with history and at least
+            one relevant item.
+        `relevant.npz`: CSR (n, n_items), their relevant items, in the same order.
+        `cold_relevant.npz`, `cold_half.npz`: the same for users without history, CSR (n_cold, n_items).
+        `ratings.npz`: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item that is new to the
+            user, for models of the rating.
+        `segments.json`: the limits of the classes of users and items; with it, the files of
+            `tasks/preparation/item_statistics.py`.
+
+    `unknown_item_share`: the share of held-out positives whose item has no interaction before the cutoffs; these are
+    not counted as relevant.
     """
 
     key: str
@@ -126,7 +140,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted recommender. Folder: what `Recommender.save` wrote. `learned`: there was something to learn from."""
+    """A fitted recommender. Folder: the files of `Recommender.save`.
+
+    `learned` is False where the training matrix was empty. `peak_mb` is the memory of the process while fitting.
+    """
 
     key: str
     folder: Path
@@ -138,10 +155,10 @@ class FittedModel:
 
 @dataclass(frozen=True)
 class LearnedBlend:
-    """A blend of fitted models, its weights learned on the select half; or none, where too few users could teach.
+    """A blend of fitted models with weights learned on the select half; no blend if there were too few users.
 
-    Folder: what `Recommender.save` wrote, if there are `members`; and `learned.json`, how it was learned.
-    `members`: the models it is made of, in its order; empty: there is no blend. `note`: what was learned, or why not.
+    Folder: `learned.json`, how it was learned; and, if there are members, the files of `Recommender.save`.
+    `members`: the models of the blend, in its order; empty if there is no blend. `note`: what was learned, or why not.
     """
 
     key: str
@@ -153,7 +170,7 @@ class LearnedBlend:
 
     @property
     def fitted(self) -> FittedModel:
-        """The blend as a model like others."""
+        """The blend as a fitted model."""
         return FittedModel(self.key, self.folder, "blend", self.seconds, self.peak_mb)
 
 
@@ -161,11 +178,16 @@ class LearnedBlend:
 class Evaluation:
     """A model's metrics per held-out user, in the order of `HeldOut`.
 
-    Folder: `per_user.npz`, one (n_users,) float64 array per metric such as `ndcg@10`. Users with history also have
-    `head.npz`, `middle.npz` and `tail.npz`, the same where only items of that class are relevant, NaN for who has none;
-    `lists.npz` with `items` (n_users, n) int32, the ranked lists, and an array for each of `LIST_METRICS`, NaN where it
-    is not defined; and, of a model of the rating, `errors.npz` with `error` (n_pairs,) float32, predicted − given, in
-    the order of the held-out ratings. `learned`: as of the fitted model.
+    Folder:
+        `per_user.npz`: one (n_users,) float64 array per metric, such as `ndcg@10`.
+        `head.npz`, `middle.npz`, `tail.npz`: the same where only items of that class are relevant; NaN for users
+            without any. Only for users with history, as are the files below.
+        `lists.npz`: `items` (n_users, n) int32, the ranked lists, and one array per list metric; NaN where a metric is
+            not defined.
+        `errors.npz`: `error` (n_pairs,) float32, predicted − given, in the order of the held-out ratings; only for
+            models of the rating.
+
+    `learned`: as of the fitted model.
     """
 
     key: str
@@ -177,10 +199,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A model against the incumbent, paired over users: the mean of its metric less the incumbent's, and its interval,
-    which holds together with those of the other challengers.
+    """A model compared with the incumbent, paired over users.
 
-    `wins`: on how many nights in a row, tonight included, it was clearly better; 0 if it is not tonight.
+    Attributes:
+        model: its name.
+        mean: the mean of its champion metric less the incumbent's.
+        low, high: the interval of that difference; the intervals of all challengers hold jointly.
+        wins: number of nights in a row, tonight included, on which it was clearly better; 0 if it is not tonight.
     """
 
     model: str
@@ -192,12 +217,20 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the champion was found, by the select half. `challenges` are those of all other models, best first; `means`
-    is every model's metric, empty where nobody could be held out.
+    """How the champion was chosen on the select half.
 
-    `incumbent` is the model behind the lists that were live. Where there was none, or it was not judged tonight, nobody
-    had to be beaten: `challenges` is empty and `least`, the difference that an interval must lie above, None. Fewer
-    users than `min_users` replace no champion.
+    Attributes:
+        champion: the model that makes tonight's lists.
+        incumbent: the model behind the live lists; None if there are none.
+        metric: such as `ndcg@10`.
+        n_users: users of the select half.
+        least: the difference that an interval must lie above; None if there was no incumbent, or it was not judged
+            tonight: then nobody had to be beaten, and `challenges` is empty.
+        wins_needed: number of nights in a row that a challenger must win.
+        min_users: with fewer users no champion is replaced.
+        challenges: all other models, best first.
+        means: every model's metric; empty where no user could be held out.
+        why: the decision in one sentence.
     """
 
     champion: str
@@ -206,17 +239,18 @@ class Decision:
     n_users: int
     least: float | None
     wins_needed: int
-    min_users: int
     challenges: tuple[Challenge, ...]
     means: dict[str, float]
+    min_users: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Choice:
     """The champion and the figures behind it. Folder: `metrics.json`, rows of the `model_metrics` table.
 
-    `ranking`: every judged model, the champion first, the others best first; the next one stands in if one cannot be
-    refitted.
+    `ranking`: every judged model, the champion first, then the best first. If a model cannot be refitted, the next one
+    takes its place.
     """
 
     key: str
@@ -233,7 +267,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class TradeOffFigure:
-    """One metric (`ndcg`, `ild_features`, `ild_vectors`) at one k: plain, arranged, and the paired difference."""
+    """One metric (`ndcg`, `ild_features`, `ild_vectors`) at one k, of the lists as scored and as reranked.
+
+    `difference` is paired over users, with its interval `low` to `high`.
+    """
 
     metric: str
     k: int
@@ -246,7 +283,7 @@ class TradeOffFigure:
 
 @dataclass(frozen=True)
 class TradeOff:
-    """What diversity and caps cost on the select half. Folder: `trade_off.json`, the figures."""
+    """Costs of diversity and genre caps on the select half. Folder: `trade_off.json`, the figures."""
 
     key: str
     folder: Path
@@ -256,19 +293,19 @@ class TradeOff:
 
     @property
     def in_short(self) -> str:
-        """Every figure without and with."""
+        """Every figure as scored and as reranked."""
         return "; ".join(f"{f.metric}@{f.k} {f.as_said:.4f} → {f.arranged:.4f}" for f in self.figures)
 
 
 @dataclass(frozen=True)
 class Lists:
-    """What will be published. Folder, Parquet, external ids, sorted by primary key:
+    """The lists that will be published. Folder: Parquet files with external ids, sorted by primary key.
 
     `recommendations.parquet` (user_id, rank, item_id, score, model, model_score, reason_item_id),
     `similar_items.parquet` (item_id, rank, similar_item_id, score), `fallback_recommendations.parquet` (segment, rank,
     item_id, score), `items.parquet` (item_id, title, genres joined by '|').
 
-    `n_users`: those with a list; `n_new`: rows of users' lists that hold what nobody has met, counted where
+    `n_users`: users with a list. `n_new`: rows of users' lists whose item has no interaction; None unless
     `recommend.new_item_share` is on.
     """
 
@@ -283,6 +320,16 @@ class Lists:
 
     @property
     def in_short(self) -> str:
-        """How much there is for users."""
+        """Number of rows and users, in words."""
         new = "" if self.n_new is None else f", {self.n_new:,} of them with items that nobody has met"
         return f"{self.n_rows:,} rows for {self.n_users:,} users{new}"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One row of `run_checks`. A check without a value, as where there is nothing to compare with yet, passes."""
+
+    check: str
+    value: float | None
+    limit: float | None
+    passed: bool

@@ -63,10 +63,10 @@ def show_intake(console: Console, report: Report) -> None:
     for name in ("rows in", "clean", "duplicates", "quarantined"):
         table.add_column(name, justify="right")
     table.add_column("reasons")
-    for counts in report.run.summary.get("intake", []):
-        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts["reasons"].items())
-        numbers = [f"{counts[k]:,}" for k in ("rows_in", "clean", "duplicates", "quarantined")]
-        table.add_row(counts["source"], *numbers, escape(reasons))
+    for counts in report.run.summary.intake:
+        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts.reasons.items())
+        numbers = [f"{n:,}" for n in (counts.rows_in, counts.clean, counts.duplicates, counts.quarantined)]
+        table.add_row(counts.source, *numbers, escape(reasons))
     if table.row_count:
         console.print()
         console.print(table)
@@ -163,25 +163,23 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
 
 def show_trade_off(console: Console, report: Report) -> None:
     """What diversity and caps cost and gain, on the half that settings may be chosen by."""
-    if failed := report.run.summary.get("trade_off_failed"):
+    if failed := report.run.summary.trade_off_failed:
         console.print(
             f"\n[red]What diversity and caps cost is not known:[/] {escape(failed)}", soft_wrap=True
         )
-    found = report.run.summary.get("trade_off")
-    if not found:
+    found = report.run.summary.trade_off
+    if found is None:
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     for name in ("without", "with", "difference"):
         table.add_column(name, justify="right")
-    for row in found["figures"]:
-        interval = f"{row['difference']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
-        table.add_row(
-            f"{row['metric']}@{row['k']}", f"{row['as_said']:.4f}", f"{row['arranged']:.4f}", interval
-        )
+    for row in found.figures:
+        interval = f"{row.difference:+.4f} [dim]\\[{row.low:+.4f}, {row.high:+.4f}][/]"
+        table.add_row(f"{row.metric}@{row.k}", f"{row.as_said:.4f}", f"{row.arranged:.4f}", interval)
     console.print(
-        f"\n[italic]Diversity and caps: lists of {escape(found['model'])} without and with them, "
-        f"on the {found['n_users']:,} users of the select half[/]",
+        f"\n[italic]Diversity and caps: lists of {escape(found.model)} without and with them, "
+        f"on the {found.n_users:,} users of the select half[/]",
         soft_wrap=True,
     )
     console.print(table)
@@ -205,11 +203,11 @@ def show_verdict(
     console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
     if run.status != "published":
         console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
-    if rules := run.summary.get("rules"):
+    if rules := run.summary.rules:
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:
         console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
-        query = _login_query(place, run.summary["example_user"])
+        query = _login_query(place, run.summary.example_user)
         console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
     if page is not None and page.exists():
         console.print(f"[bold]Report[/]     {escape(_near(str(page)))}", soft_wrap=True)

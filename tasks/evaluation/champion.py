@@ -51,10 +51,12 @@ def standing(runs: Sequence[Run], tonight: Run) -> Standing:
     if not before:
         return Standing(incumbent)
     last = max(before)[-1]
-    decision = last.summary.get("decision", {})
-    if last.protocol != tonight.protocol or not decision.get("incumbent") == last.champion == incumbent:
+    decision = last.summary.decision
+    if decision is None or last.protocol != tonight.protocol:
         return Standing(incumbent)
-    return Standing(incumbent, {each["model"]: each["wins"] for each in decision["challenges"]})
+    if not decision.incumbent == last.champion == incumbent:
+        return Standing(incumbent)
+    return Standing(incumbent, {each.model: each.wins for each in decision.challenges})
 
 
 def decide(
@@ -88,9 +90,9 @@ def decide(
         n_users,
         least,
         settings.wins_needed,
-        settings.min_users,
         challenges,
         means,
+        settings.min_users,
     )
     return tuple(sorted(ranking, key=lambda name: name != champion)), decision, _told(decision, ranking)
 

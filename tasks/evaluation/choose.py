@@ -18,10 +18,12 @@ from tasks.config.settings import JudgeSettings
 from tasks.evaluation.champion import Standing, decide
 from tasks.evaluation.metric_rows import HALVES, Row, figure, further_figures
 from tasks.storage.artifact_store import to_json, write_json
+from tasks.storage.stage import stage
 
 PerUser = Mapping[str, NDArray[np.float64]]
 
 
+@stage("choose", note=lambda chosen: chosen.why)
 def choose(
     evaluations: tuple[Evaluation, ...],
     candidates: Sequence[str],

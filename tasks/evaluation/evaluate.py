@@ -16,9 +16,9 @@ from models.evaluation.metrics import ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
-from tasks.config.settings import JudgeSettings
 from tasks.preparation.item_statistics import load_yardsticks
 from tasks.recommendation.backfill import completed_lists
+from tasks.storage.stage import stage
 from tasks.training.fit import load_model
 
 LIST_METRICS = ("novelty", "list_popularity", "ild_features", "ild_vectors")
@@ -27,12 +27,13 @@ LIST_METRICS = ("novelty", "list_popularity", "ild_features", "ild_vectors")
 _BLOCK = 8192
 
 
+@stage("evaluate", model=lambda given: str(given["fitted"].model))
 def evaluate(
     fitted: FittedModel,
     fillers: Sequence[FittedModel],
     snapshot: Snapshot,
     held_out: HeldOut,
-    settings: JudgeSettings,
+    k: tuple[int, ...],
     *,
     progress: Progress | None = None,
     key: str,
@@ -41,8 +42,8 @@ def evaluate(
     """Rank for the held-out users and keep what each of them got: see `held_out_lists` and `judge_lists`."""
     started = time.perf_counter()
     models = [load_model(each) for each in (fitted, *fillers)]
-    lists = held_out_lists(models, snapshot, held_out, max(settings.k), progress=progress)
-    judge_lists(lists, held_out, settings.k, folder)
+    lists = held_out_lists(models, snapshot, held_out, max(k), progress=progress)
+    judge_lists(lists, held_out, k, folder)
     judge_ratings(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
 
@@ -102,13 +103,14 @@ def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:
         np.savez(folder / "errors.npz", allow_pickle=False, error=predicted - later["rating"])
 
 
+@stage("evaluate", model=lambda _: "fallback")
 def evaluate_strangers(
-    popularity: FittedModel, held_out: HeldOut, settings: JudgeSettings, *, key: str, folder: Path
+    popularity: FittedModel, held_out: HeldOut, k: tuple[int, ...], *, key: str, folder: Path
 ) -> Evaluation:
     """Judge the fallback list on users without history (the cold segment): they all get the same one."""
     started = time.perf_counter()
     relevant = load_matrix(held_out.folder, "cold_relevant")
-    one = load_model(popularity).recommend(np.array([0]), max(settings.k)).items
+    one = load_model(popularity).recommend(np.array([0]), max(k)).items
     lists = np.repeat(one, relevant.shape[0], axis=0)
-    np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, settings.k))
+    np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, k))
     return Evaluation(key, folder, "fallback", round(time.perf_counter() - started, 3))

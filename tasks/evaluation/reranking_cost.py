@@ -23,11 +23,13 @@ from tasks.preparation.item_statistics import Yardsticks, load_yardsticks
 from tasks.recommendation.item_rules import by_index
 from tasks.recommendation.rerank import after_scoring
 from tasks.storage.artifact_store import write_json
+from tasks.storage.stage import stage
 from tasks.training.fit import load_model
 
 _BLOCK = 4096
 
 
+@stage("trade_off", model=lambda given: str(given["champion"].model), note=lambda made: made.in_short)
 def trade_off(
     champion: FittedModel,
     fillers: Sequence[FittedModel],

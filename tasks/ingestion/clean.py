@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime
-from typing import cast
 
 import duckdb
 from duckdb.value.constant import LongValue, StringValue, Value
@@ -14,7 +13,8 @@ from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
 from tasks.config.settings import DataSettings, IdChoice
 from tasks.errors import NightError, UsageError
 from tasks.storage.artifact_store import from_json, to_json
-from tasks.storage.cache_key import fingerprint, source_hash
+from tasks.storage.cache_key import SOURCE, fingerprint
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,12 @@ _ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue(
 _CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
 
 
+def _in_short(data: CleanData) -> str:
+    rejected = sum(counts.quarantined for counts in data.counts)
+    return f"{sum(counts.clean for counts in data.counts):,} clean rows, {rejected:,} quarantined"
+
+
+@stage("clean", stored=False, note=_in_short)
 def clean(
     con: duckdb.DuckDBPyConnection,
     intake: Intake,
@@ -59,12 +65,12 @@ def clean(
         intake.data_hash,
         settings,
         id_types,
-        source_hash("tasks.ingestion.land", "tasks.ingestion.clean"),
+        SOURCE.hash("tasks.ingestion.land", "tasks.ingestion.clean"),
         duckdb.__version__,
     )
     known = con.execute("select reference from clean_state where key = ?", [key]).fetchone()
     if known is not None:
-        return cast(CleanData, from_json(CleanData, json.loads(known[0])))
+        return from_json(CleanData, json.loads(known[0]))
     run_file(con, "warehouse/clean/staging.sql")
     user_type, item_type = id_types
     _quarantine(con, settings, user_type, item_type)

@@ -20,7 +20,8 @@ from tasks.config.settings import DataSettings
 from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, require_sources
 from tasks.ingestion.read_errors import changed, reading_fault
 from tasks.ingestion.read_file import column_mapping, read_input
-from tasks.storage.cache_key import fingerprint, source_hash
+from tasks.storage.cache_key import SOURCE, fingerprint
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
 
 _LAND = {
@@ -80,14 +81,20 @@ def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSett
     return _plan(con, folder, settings).intake
 
 
+@stage(
+    "land",
+    stored=False,
+    retried=True,
+    note=lambda intake: f"{len(intake.files)} file{'s' * (len(intake.files) != 1)}, {intake.new_files} new",
+)
 def land(
-    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings, *, landed_at: datetime
+    con: duckdb.DuckDBPyConnection, input_folder: Path, settings: DataSettings, *, landed_at: datetime
 ) -> Intake:
-    """Bring the raw tables in line with `folder`, in one transaction; an error leaves them as they were.
+    """Bring the raw tables in line with `input_folder`, in one transaction; an error leaves them as they were.
 
     Args:
         con: the warehouse.
-        folder: the input folder.
+        input_folder: where the files are.
         settings: where each source is, its columns, and whether files are snapshots.
         landed_at: the time to record; without a zone it is UTC.
 
@@ -96,7 +103,7 @@ def land(
         NightError: a file is damaged, empty or not UTF-8.
         TransientError: a file is out of reach, or changed while it was read.
     """
-    plan = _plan(con, folder, settings)
+    plan = _plan(con, input_folder, settings)
     moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
     with transaction(con):
         for stale in plan.forget:
@@ -134,7 +141,7 @@ def _present(
 ) -> dict[_Key, _Content]:
     """What lies in the folder, each content once; landed already if the same reader read the same columns."""
     present: dict[_Key, _Content] = {}
-    reader = source_hash(*_READER)
+    reader = SOURCE.hash(*_READER)
     for found in files:
         sha256, stat = _digest(found.location)
         key = (found.source, sha256)

@@ -1,4 +1,4 @@
-"""How much memory a stage needed at its worst."""
+"""Peak memory of the process, stage by stage."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def reset_peak() -> None:
-    """Start a new high-water mark, where the kernel offers it (Linux)."""
+    """Reset the high-water mark of memory, where the kernel allows it (Linux)."""
     try:
         _CLEAR.write_text("5")
     except OSError:
-        return  # elsewhere the mark counts from the start of the process
+        return  # elsewhere it counts from the start of the process
 
 
 def peak_mb() -> float:
-    """The largest resident size in MB since `reset_peak`; where that is not offered, since the process began."""
+    """Return the largest resident size in MB since `reset_peak`, or since the process began where that does nothing."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM"):

@@ -16,9 +16,18 @@ from tasks.preparation.interaction_matrices import fetch_matrix
 from tasks.preparation.item_statistics import write_yardsticks
 from tasks.preparation.time_windows import liking, open_split
 from tasks.storage.artifact_store import write_json
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 
 
+def _in_short(made: HeldOut) -> str:
+    return (
+        f"{made.n_select:,} users to select by, {made.n_report:,} to report on, {made.n_cold:,} without history; "
+        f"{made.unknown_item_share:.1%} of the positives are of items too new to know"
+    )
+
+
+@stage("held_out", note=_in_short)
 def hold_out(
     con: duckdb.DuckDBPyConnection,
     split: Split,

@@ -17,9 +17,18 @@ from models.interactions import Interactions
 from tasks.artifacts import Snapshot, Split
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.time_windows import liking, open_split
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 
 
+def _in_short(made: Snapshot) -> str:
+    return (
+        f"{made.n_users:,} users × {made.n_items - made.n_untouched:,} items, {made.n_seen:,} seen, "
+        f"{made.n_positive:,} positive; {made.n_untouched:,} items that nobody touched"
+    )
+
+
+@stage("utility", note=_in_short)
 def build_snapshot(
     con: duckdb.DuckDBPyConnection, split: Split, settings: UtilitySettings, *, key: str, folder: Path
 ) -> Snapshot:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from tasks.artifacts import Split
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.time_windows import liking, open_windows
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 
 
@@ -27,6 +28,7 @@ class _Cut:
     why: str
 
 
+@stage("split", note=lambda made: made.why)
 def make_split(
     con: duckdb.DuckDBPyConnection,
     settings: SplitSettings,
@@ -53,6 +55,7 @@ def make_split(
     return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, cut.cutoff)
 
 
+@stage("everything", note=lambda made: f"all before {made.as_of}")
 def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, folder: Path) -> Split:
     """The split of the refit: every cutoff is `as_of`, nothing is held out."""
     run_file(con, "warehouse/split/interactions.sql")

@@ -11,17 +11,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.artifacts import Lists
-from tasks.errors import NightError, UsageError, plain
+from tasks.artifacts import CleanData, Lists
+from tasks.errors import CheckFailedError, NightError, UsageError, plain
 from tasks.publication.checksum import Digest
 from tasks.publication.targets.base import At, PublishedRun, Target, pass_by
 from tasks.publication.targets.ownership import no_lists
-from tasks.publication.targets.schema import KINDS, Kind
+from tasks.publication.targets.schema import KINDS, IdTypes, Kind
+from tasks.storage.run_records import Run, Status
+from tasks.storage.stage import stage
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,53 @@ def _publish(
     _retain(target, keep_runs)
     at("retained")
     return outcome(True, f"Run {run} is live.")
+
+
+class Verdict(NamedTuple):
+    """How a night ends, and why in one sentence."""
+
+    status: Status
+    reason: str
+
+
+@stage("publish", stored=False, retried=True, note=lambda verdict: verdict.reason)
+def publish_or_hold_back(
+    target: Target,
+    lists: Lists,
+    data: CleanData,
+    record: Run,
+    *,
+    failure: CheckFailedError | None,
+    newer: Run | None,
+    keep_runs: int,
+    force: bool,
+) -> Verdict:
+    """Publish the lists of a night, unless a check has failed or the live lists are of newer data.
+
+    Args:
+        target: the serving database.
+        lists: what to publish.
+        data: the clean tables, which fix the types of ids.
+        record: the run record; `switched` and `rows` are set at once after the switch.
+        failure: the check that failed, if any.
+        newer: the live run, if its data reach further than tonight's.
+        keep_runs: complete runs to keep for a rollback, the live one included.
+        force: publish even if `newer` is given or another run went live during the night.
+    """
+    target.claim(IdTypes(data.user_id_type, data.item_id_type))
+    if failure is not None:
+        return Verdict("check_failed", f"{failure} {failure.hint}".strip())
+    if newer is not None and not force:
+        return Verdict(
+            "not_switched",
+            f"The live run {newer.run_id} is of newer data, until {newer.data_until} and not {record.data_until}; "
+            "its lists stay. --force switches all the same.",
+        )
+    published = publish(
+        target, record.run_id, lists, expected_live=record.expected_live, keep_runs=keep_runs, force=force
+    )
+    record.switched, record.rows = published.switched, published.rows
+    return Verdict("published" if published.switched else "not_switched", published.why)
 
 
 def first_user(lists: Lists) -> int | str:

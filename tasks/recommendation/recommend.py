@@ -23,6 +23,7 @@ from tasks.recommendation.explanations import nameable, reasons_for
 from tasks.recommendation.genre_filter import genres_of_items
 from tasks.recommendation.item_rules import Rules, by_index, warn_of_idle
 from tasks.recommendation.rerank import AfterScoring, after_scoring
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 from tasks.training.fit import load_model
 
@@ -36,6 +37,7 @@ Segments = dict[str, NDArray[np.bool_] | None]
 log = logging.getLogger(__name__)
 
 
+@stage("recommend", model=lambda given: str(given["champion"].model), note=lambda made: made.in_short)
 def recommend(
     con: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,

@@ -127,7 +127,7 @@ def _ended(runs: Runs, home: Home, run_id: int) -> Run:
 
 def _asked(run: Run) -> dict[str, Any]:
     """What a run was told to do: its settings, and the rules of single items that counted."""
-    rules = run.summary.get("rules")
+    rules = run.summary.rules
     return dict(_flat(run.settings)) | ({"item_rules": rules} if rules else {})
 
 
@@ -149,10 +149,10 @@ def _changed(a: dict[str, Any], b: dict[str, Any], *, keep_equal: bool = False) 
 def _counts(run: Run, made: Made) -> dict[str, int]:
     """How much data a run learned from."""
     counts = {}
-    for source in run.summary.get("intake", []):
-        counts[f"{source['source']}, clean"] = source["clean"]
-        if source["quarantined"]:
-            counts[f"{source['source']}, rejected"] = source["quarantined"]
+    for source in run.summary.intake:
+        counts[f"{source.source}, clean"] = source.clean
+        if source.quarantined:
+            counts[f"{source.source}, rejected"] = source.quarantined
     if made.snapshot is not None:
         counts |= {"users": made.snapshot.n_users, "items": made.snapshot.n_items}
         counts |= {"positive": made.snapshot.n_positive}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Choice
 from tasks.errors import UsageError
+from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
-from tasks.storage.run_records import Run, Runs
+from tasks.storage.run_records import Run, Runs, Status
+from tasks.storage.stage import stage
 
 PAGE = "report.html"
 log = logging.getLogger(__name__)
@@ -54,6 +57,25 @@ def write_report(folder: Path, choice: Choice) -> list[dict[str, Any]]:
         "metrics"
     ]
     return metrics
+
+
+@stage("report", stored=False, retried=True)
+def report(home: Home, record: Run, choice: Choice, status: Status, reason: str, *, target: Target) -> None:
+    """Write a night's figures and its page beside its record, and the figures into the serving database.
+
+    Args:
+        home: of the night.
+        record: its run record.
+        choice: how the champion was chosen; holds the figures.
+        status: how the night ends, which its record does not say yet.
+        reason: why it ends so.
+        target: the serving database.
+    """
+    metrics = write_report(Runs(home.runs).folder(record.run_id), choice)
+    target.record_metrics(record.run_id, metrics)
+    target.record_checks(record.run_id, [asdict(result) for result in record.summary.checks])
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    try_to_write_page(home, replace(record, status=status, reason=reason, finished_at=now))
 
 
 def page_path(home: Home, run: Run) -> Path:

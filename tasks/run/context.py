@@ -1,75 +1,84 @@
-"""One night in progress: what every stage needs to know, and how a stage is run, timed, stored and reported."""
+"""The context of one night: what its stages share, and how a stage is run, timed, stored and recorded."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import duckdb
 
 from models.base import Progress
+from tasks.artifacts import CleanData
 from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
-from tasks.monitoring.events import Watcher
+from tasks.monitoring.events import Timing, Watcher, watched
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules, today
 from tasks.storage.artifact_store import Store
-from tasks.storage.cache_key import fingerprint, library_versions, source_hash
+from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, StageTime, Status
+from tasks.storage.stage import Call, Promise
 
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Timing:
-    """What one running stage says about itself."""
+class Runner(Protocol):
+    """How stages are run: one after the other in this process, or as tasks of an orchestrator."""
 
-    note: str = ""
-    stored: bool = False
+    def run(self, night: Night, call: Call[R]) -> R:
+        """Run a stage and return its result; raise its error."""
+
+    def start(self, night: Night, call: Call[R]) -> Promise[R]:
+        """Start a stage, which may run beside others, and return a promise of its result."""
 
 
 class Night:
-    """Everything that the stages of one night share. They hand each other references; this is where they stand.
+    """The context that the stages of one night share.
 
     Attributes:
-        home, settings, run, runs, store, watcher: see their classes.
+        home, settings, watcher: see their classes.
+        record: the run record of this night.
+        runs: the records of all nights of the home.
+        store: the artifacts of the home.
         target: the serving database.
-        work: the fingerprint of the run but for the rules of single items.
-        rules: those of tonight's lists, from the recommend stage on.
-        as_of: what was asked for, or None for just after the newest interaction.
-        verdict, reason: how the night ends if nothing goes wrong from here on; the publish stage decides.
-        force: switch even where fencing or age would hold the lists back.
+        runner: runs the stages.
+        base_fingerprint: the run's fingerprint without the rules of single items.
+        rules: the rules of single items for tonight's lists, once `take_rules` has read them.
+        requested_as_of: the `as_of` that was asked for; None for just after the newest interaction.
+        verdict, reason: how the night ends if nothing fails from here on; decided at publication.
+        force: switch readers even where fencing or the age of the data forbids it.
+        failed_stage: name of the stage that failed last, such as `fit als`.
     """
 
     def __init__(
         self,
         home: Home,
         settings: Settings,
-        run: Run,
+        record: Run,
         con: duckdb.DuckDBPyConnection,
         target: Target,
         watcher: Watcher,
+        runner: Runner,
         *,
-        work: str,
-        as_of: datetime | None,
+        base_fingerprint: str,
+        requested_as_of: datetime | None,
         force: bool,
     ) -> None:
-        self.home, self.settings, self.run = home, settings, run
-        self.target, self.watcher = target, watcher
+        self.home, self.settings, self.record = home, settings, record
+        self.target, self.watcher, self.runner = target, watcher, runner
         self._con: duckdb.DuckDBPyConnection | None = con
+        self._clean_key: str | None = None
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
-        self.work, self.as_of, self.force = work, as_of, force
+        self.base_fingerprint, self.requested_as_of, self.force = base_fingerprint, requested_as_of, force
         self.rules: Rules = ()
         self.verdict: Status = "failed"
         self.reason = "it ended before publication"
@@ -77,20 +86,148 @@ class Night:
         self._model_errors: dict[str, BaseException] = {}
         self._writing = threading.Lock()
 
+    # -- stages ---------------------------------------------------------------------------------------
+
+    def run(self, call: Call[R]) -> R:
+        """Run a stage and return its result; raise its error."""
+        return self.runner.run(self, call)
+
+    def start(self, call: Call[R]) -> Promise[R]:
+        """Start a stage, which may run beside others; an error shows when the promise is asked for its result."""
+        return self.runner.start(self, call)
+
+    def perform(self, call: Call[R]) -> R:
+        """Run a stage here and now, or take its result from the store; time and record it. For runners."""
+        stage, arguments = call.stage, call.arguments()
+        model = stage.model_of(arguments)
+        with self.stage(stage.name, model) as timing:
+            if stage.stored:
+                result = self._from_store(call, arguments, timing)
+            else:
+                result = stage.function(**arguments, **self._supplied(call, model))
+            timing.note = stage.note(result)
+        return result
+
+    def _from_store(self, call: Call[R], arguments: dict[str, Any], timing: Timing) -> R:
+        stage = call.stage
+        key = stage.cache_key(arguments, clean_key=self._clean_key)
+        self._hold(f"{stage.name}/{key}")
+        found = self.store.find(stage.name, key, stage.result_class)
+        if found is not None:
+            timing.stored = True
+            return found
+
+        def build(folder: Path) -> R:
+            supplied = self._supplied(call, stage.model_of(arguments), key=key, folder=folder)
+            return stage.function(**arguments, **supplied)
+
+        modules = stage.modules(arguments)
+        made = self.store.make(stage.name, key, build, is_reusable=lambda: not SOURCE.changed(*modules))
+        if made.key != key:  # type: ignore[attr-defined]
+            self._hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
+            log.warning(
+                "The source code of %s has changed since this night began. Tonight goes on with the result, and no "
+                "other night will use it.", stage.name,
+            )  # fmt: skip
+        return made
+
+    def _supplied(self, call: Call[Any], model: str | None, **made: Any) -> dict[str, Any]:
+        """The parameters that the night fills in, as far as the stage takes them."""
+        names = call.stage.supplied
+        supplied = dict(made)
+        if "con" in names:
+            supplied["con"] = self.con.cursor()
+        if "target" in names:
+            supplied["target"] = self.target
+        if "progress" in names:
+            supplied["progress"] = self.progress(call.stage.name, model)
+        return supplied
+
+    @contextmanager
+    def stage(self, name: str, model: str | None = None) -> Iterator[Timing]:
+        """Time the block as a stage, tell the watcher, and add it to the run record."""
+        with watched(self.watcher, name, model) as timing:
+            reset_peak()
+            try:
+                yield timing
+            except BaseException as error:
+                self.failed_stage = name if model is None else f"{name} {model}"
+                if model is not None:
+                    self._model_errors[model] = error
+                raise
+            done = StageTime(name, model, round(timing.seconds, 3), peak_mb(), timing.stored, timing.note)
+            with self._writing:
+                self.record.stages.append(done)
+                self.runs.save(self.record)
+
+    def progress(self, stage: str, model: str | None = None) -> Progress:
+        """Return a progress callback that tells the watcher how far a stage is."""
+        return lambda done, total: self.watcher.advanced(stage, model, done, total)
+
+    # -- what stages share ----------------------------------------------------------------------------
+
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The warehouse connection; each stage takes a cursor of it."""
+        """The connection to the warehouse; each stage takes a cursor of it."""
         if self._con is None:
             raise NightError("This night is over.")
         return self._con
 
     def end(self) -> None:
-        """Let go of the warehouse. Prefect's threads keep a night in mind until the process ends; DuckDB complains."""
+        """Drop the connection: Prefect's threads keep the night until the process exits, and DuckDB would complain."""
         self._con = None
+
+    @property
+    def as_of(self) -> datetime:
+        """The end of tonight's data (exclusive, UTC)."""
+        if self.record.as_of is None:
+            raise NightError("as_of is not known before the data is clean.")
+        return self.record.as_of
+
+    def take_in(self, data: CleanData) -> None:
+        """Fix what depends on tonight's clean tables: id types, `as_of`, and the key of all that is made from them."""
+        if self.home.id_types() is None:
+            self.home.fix_id_types(data.user_id_type, data.item_id_type)
+        self._clean_key = data.key
+        self.record.as_of = self.requested_as_of or data.until
+        self.record.data_until = min(self.record.as_of, data.until)
+        self.note(intake=data.counts)
+
+    def take_rules(self) -> Rules:
+        """Read the rules of single items, which an editor may have changed since the night began.
+
+        They become part of the run's fingerprint, so that the next night can tell whether anything is new.
+        """
+        self.rules = self.target.item_rules(today())
+        with self._writing:
+            self.record.fingerprint = fingerprint(self.base_fingerprint, self.rules)
+            self.runs.save(self.record)
+        self.note(rules=tuple(rule.in_words for rule in self.rules))
+        return self.rules
+
+    # -- the record -----------------------------------------------------------------------------------
+
+    def note(self, **found: Any) -> None:
+        """Set fields of the run's summary (`RunSummary`) and save the record."""
+        with self._writing:
+            for name, value in found.items():
+                getattr(self.record.summary, name)  # an unknown name is an AttributeError
+                setattr(self.record.summary, name, value)
+            self.runs.save(self.record)
+
+    def _hold(self, artifact: str) -> None:
+        """Note that this run needs the artifact 'stage/key', so that it is not removed."""
+        with self._writing:
+            if artifact not in self.record.artifacts:
+                self.record.artifacts.append(artifact)
+            self.runs.save(self.record)
 
     @contextmanager
     def last_record(self) -> Iterator[None]:
-        """Keep all stages from writing the record from now on; who holds it for longer is dying with it."""
+        """Keep stages from writing the record from now on.
+
+        Waits 1 s for the lock and goes on without it: a stage that holds it for longer ends with this process.
+        """
         held = self._writing.acquire(timeout=1)
         try:
             yield
@@ -98,106 +235,33 @@ class Night:
             if held:
                 self._writing.release()
 
-    @contextmanager
-    def stage(self, name: str, model: str | None = None) -> Iterator[Timing]:
-        """Time a stage, tell the watcher, write it into the run's record."""
-        timing, started = Timing(), time.perf_counter()
-        self.watcher.started(name, model)
-        reset_peak()
-        try:
-            yield timing
-        except BaseException as error:
-            self.failed_stage = name if model is None else f"{name} {model}"
-            if model is not None:
-                self._model_errors[model] = error
-            self.watcher.failed(name, model, error)
-            raise
-        seconds = time.perf_counter() - started
-        with self._writing:
-            self.run.stages.append(
-                StageTime(name, model, round(seconds, 3), peak_mb(), timing.stored, timing.note)
-            )
-            self.runs.save(self.run)
-        self.watcher.finished(name, model, seconds, timing.note)
-
-    def stored(
-        self,
-        stage: str,
-        kind: type[R],
-        build: Callable[[str, Path], R],
-        *,
-        made_from: Any,
-        source: tuple[str, ...],
-        model: str | None = None,
-        note: Callable[[R], str] = lambda _: "",
-    ) -> R:
-        """Run a stage, or take its result from the store if nothing it depends on has changed.
-
-        Args:
-            stage: its name, also the folder in the store.
-            kind: the class of the reference it returns.
-            build: called as build(key, folder); writes into the folder and returns the reference.
-            made_from: the keys of its inputs and its resolved settings.
-            source: the modules whose source (with all they import) decides the result.
-            model: the model that it is about, if any.
-            note: a few words on the result for whoever watches.
-        """
-        key = fingerprint(stage, made_from, source_hash(*source), library_versions())
-        with self.stage(stage, model) as timing:
-            with self._writing:
-                if f"{stage}/{key}" not in self.run.artifacts:
-                    self.run.artifacts.append(f"{stage}/{key}")
-                self.runs.save(self.run)
-            found = self.store.find(stage, key, kind)
-            timing.stored = found is not None
-            reference = found if found is not None else self.store.make(stage, key, lambda f: build(key, f))
-            timing.note = note(reference)
-        return reference
-
-    def take_rules(self) -> Rules:
-        """Read the rules of single items anew: an editor may have changed them since the night began.
-
-        The run is then one of these rules, so that the next night knows whether anything is new.
-        """
-        self.rules = self.target.item_rules(today())
-        with self._writing:
-            self.run.fingerprint = fingerprint(self.work, self.rules)
-            self.runs.save(self.run)
-        return self.rules
+    # -- failures and other runs ----------------------------------------------------------------------
 
     def go_on_without(self, model: str, why: str = "unknown") -> None:
-        """Note that a model could not be fitted or judged, and why, if no stage of its own has said so."""
+        """Record that a model is left out; `why` counts only if no stage of the model has raised an error."""
         error = self._model_errors.get(model)
         with self._writing:
-            self.run.failed_models[model] = in_words(error) if error else why
-            self.runs.save(self.run)
+            self.record.failed_models[model] = in_words(error) if error else why
+            self.runs.save(self.record)
 
-    def go_on_without_figure(self, stage: str, model: str) -> None:
-        """Note that a stage failed which only tells something of a model, and why; the model is not lost by it."""
+    def take_error(self, model: str) -> str:
+        """Return, in words, the error of a stage whose failure costs the night nothing but its figures; forget it."""
         error = self._model_errors.pop(model, None)
-        cause = in_words(error) if error else "unknown"
         self.failed_stage = ""
-        with self._writing:
-            self.run.summary[f"{stage}_failed"] = cause
-            self.runs.save(self.run)
-        log.warning("The stage %s failed, and the night goes on without its figures: %s", stage, cause)
+        return in_words(error) if error else "unknown"
 
     def live(self) -> Run | None:
-        """The run that readers see, if its record is here."""
+        """Return the record of the live run, if it is in this home."""
         live_id = self.target.live_run()
         return None if live_id is None else self.runs.find(live_id)
 
-    def newer_than_this(self) -> Run | None:
-        """The live run, if its data reach further than tonight's.
+    def live_if_newer(self) -> Run | None:
+        """Return the live run if its data reach further than tonight's, else None.
 
-        Unless an older night was asked for, by more than the check `days_behind_live` lets pass.
+        A night that nobody asked to end earlier (`--as-of`) may be behind by `check.max_days_behind` days.
         """
         live = self.live()
-        if live is None or live.data_until is None or self.run.data_until is None:
+        if live is None or live.data_until is None or self.record.data_until is None:
             return None
-        leeway = 0.0 if self.as_of is not None else self.settings.check.max_days_behind
-        return live if live.data_until - self.run.data_until > timedelta(days=leeway) else None
-
-    def progress(self, stage: str, model: str | None = None) -> Progress:
-        """A progress callback that tells the watcher how far a stage is."""
-        return lambda done, total: self.watcher.advanced(stage, model, done, total)
+        leeway = 0.0 if self.requested_as_of is not None else self.settings.check.max_days_behind
+        return live if live.data_until - self.record.data_until > timedelta(days=leeway) else None

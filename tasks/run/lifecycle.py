@@ -22,12 +22,13 @@ from tasks.publication.targets.connect import open_target, serving_url
 from tasks.recommendation.item_rules import today
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
+from tasks.run.dag import InProcess
 from tasks.storage.artifact_store import Store
-from tasks.storage.cache_key import fingerprint, library_versions, source_hash
+from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
 from tasks.storage.home import Home, locked
 from tasks.storage.run_records import Run, Runs
 from tasks.storage.warehouse import open_warehouse
-from tasks.training.fit import FILLERS
+from tasks.training.fit import BACKFILL
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
 _ROOM = 32 * 2**20  # bytes; with much less, Prefect's server does not start, and takes minutes to say so
@@ -61,18 +62,16 @@ def run_night(
     *,
     as_of: datetime | None = None,
     force: bool = False,
-    dag: str = "flows.nightly",
 ) -> Outcome:
     """Run one night from lock to record.
 
     Args:
         home: where it lives.
         settings: what it should do.
-        flow: the stages, in order.
-        watcher: who is told how it goes.
-        as_of: exclusive, UTC; None for just after the newest interaction.
-        force: run even if nothing is new, and switch whatever is live.
-        dag: the module of `flow`; when its source changes there is something new.
+        flow: runs the stages; `tasks.run.dag.nightly`, or something around it.
+        watcher: is told how the night goes.
+        as_of: end of the data, exclusive, UTC; None for just after the newest interaction.
+        force: run even if nothing is new, and switch readers whatever is live.
 
     Raises:
         NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
@@ -86,24 +85,27 @@ def run_night(
         ):
             runs, store = Runs(home.runs), Store(home.artifacts)
             intake = plan_intake(con, home.input, settings.data)
-            work = _fingerprint(intake.data_hash, settings, as_of, dag)
-            mark = fingerprint(work, target.item_rules(today()))
+            base = _fingerprint(intake.data_hash, settings, as_of)
+            mark = fingerprint(base, target.item_rules(today()))
             if not force and not intake.new_files:
                 needless = _nothing_new(home, mark, runs, target)
                 if needless is not None:
                     return needless
             _check_room(home)
             store.sweep()
-            run = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
-            run.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
-            night = Night(home, settings, run, con, target, watcher, work=work, as_of=as_of, force=force)
+            record = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
+            record.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
+            night = Night(
+                home, settings, record, con, target, watcher, InProcess(),
+                base_fingerprint=base, requested_as_of=as_of, force=force,
+            )  # fmt: skip
             _mirror(night)
             try:
                 _live_through(night, flow)
             finally:
                 night.end()
                 _forget_old(runs, store, target, settings.publish.keep_runs)
-            return Outcome(run, target.place, target.live_run())
+            return Outcome(record, target.place, target.live_run())
 
 
 def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
@@ -116,7 +118,7 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
         return rollback(target, run_id)
 
 
-def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag: str) -> str:
+def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
     """Inputs + settings + source + as_of; the rules of single items come on top.
 
     How many fits run at once, and where lists go, change no result.
@@ -126,7 +128,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None, dag
     )
     names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}
-    source = source_hash(dag, "tasks.run.stages", *(recommender_class(name).__module__ for name in names))
+    source = SOURCE.hash("tasks.run.dag", *(recommender_class(name).__module__ for name in names))
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
 
 
@@ -134,7 +136,7 @@ def _models(settings: Settings) -> list[str]:
     """All that the night fits: the shelf, what stands in for it, and what finds similar items."""
     shelf = settings.models.shelf
     blended = settings.blend.members_of(shelf)
-    return sorted({*shelf, *blended, *FILLERS, settings.recommend.similar_model})
+    return sorted({*shelf, *blended, *BACKFILL, settings.recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:
@@ -184,10 +186,10 @@ def give_up(night: Night) -> None:
 
     The serving database hears of it from the next night: this one may be in the midst of writing to it.
     """
-    run = night.run
+    run = night.record
     with night.last_record():
         if run.switched:
-            night.runs.finish(run, "published", f"{night.reason} Afterwards, it was interrupted.")
+            night.runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, it was interrupted.")
             night.watcher.interrupted("Interrupted. The new lists are live.")
         else:
             night.runs.finish(
@@ -210,16 +212,16 @@ def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
         traceback.clear_frames(interruption.__traceback__)
         raise
     else:
-        night.runs.finish(night.run, night.verdict, night.reason)
+        night.runs.finish(night.record, night.verdict, night.reason)
         _mirror(night)
 
 
 def _fail(night: Night, error: Exception) -> None:
     """Record an error and raise it in plain words; too late to fail is who has switched readers to the new lists."""
-    run, clear = night.run, plain(error)
+    run, clear = night.record, plain(error)
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
-        night.runs.finish(run, "published", f"{night.reason} Afterwards, {cause}")
+        night.runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, {cause}")
     else:
         night.runs.finish(run, "failed", cause)
     _mirror(night)
@@ -237,9 +239,9 @@ def _mirror(night: Night) -> None:
     """The runs' records, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
     if not night.target.claimed:
         return
-    run_id, kept = night.run.run_id, ("stage", "model", "seconds", "peak_mb")
+    run_id, kept = night.record.run_id, ("stage", "model", "seconds", "peak_mb")
     times = [
-        {name: value for name, value in asdict(time).items() if name in kept} for time in night.run.stages
+        {name: value for name, value in asdict(time).items() if name in kept} for time in night.record.stages
     ]
     try:
         for run in night.runs.all():  # also those that died before they could tell

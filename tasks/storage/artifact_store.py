@@ -1,7 +1,7 @@
-"""Finished stages, kept by what they were made from: `artifacts/<stage>/<key>/`, manifest written last.
+"""The artifact store: results of finished stages in `artifacts/<stage>/<key>/`, the manifest written last.
 
-A stage that was killed leaves a folder without a manifest, which nothing ever reads. A hit is checked against its
-manifest, file by file, before it is believed.
+The key says what a result was made from (`cache_key.py`). A stage that was killed leaves a folder without a manifest,
+which is never read. A result that is found is checked against its manifest, file by file, before it is used.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, fields, is_dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from pydantic import TypeAdapter
 
 MANIFEST = "manifest.json"
 _HALF_MADE = ".making-"
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
 
 R = TypeVar("R")
 
@@ -30,7 +32,7 @@ class Store:
         self.root = root
 
     def find(self, stage: str, key: str, kind: type[R]) -> R | None:
-        """The reference to a finished stage, or None if there is none or it is damaged."""
+        """Return the reference to a stored result, or None if there is none or it is damaged."""
         folder = self.root / stage / key
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -39,34 +41,51 @@ class Store:
         if any(_digest(folder / name) != digest for name, digest in manifest["files"].items()):
             return None
         try:
-            reference: R = from_json(kind, manifest["reference"])
-        except (KeyError, TypeError, ValueError):
+            reference = from_json(kind, manifest["reference"])
+        except (KeyError, ValueError):
             return None  # written by a version whose references had other fields
         return _at(reference, folder)
 
-    def make(self, stage: str, key: str, build: Callable[[Path], R]) -> R:
-        """Run `build` in a fresh folder and keep what it wrote together with the reference it returned."""
-        final = self.root / stage / key
+    def make(
+        self,
+        stage: str,
+        key: str,
+        build: Callable[[Path], R],
+        *,
+        is_reusable: Callable[[], bool] = lambda: True,
+    ) -> R:
+        """Run `build` in a fresh folder and keep what it wrote together with the reference that it returned.
+
+        Args:
+            stage: the name of the folder for this kind of artifact.
+            key: what the artifact is made from; `find` asks by it.
+            build: called with the folder to write into.
+            is_reusable: called after `build`; if it says no, the artifact is kept under a key that nobody asks for.
+        """
         folder = self.root / stage / f"{_HALF_MADE}{key}"
-        for leftover in (folder, final):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         reference = build(folder)
+        if not is_reusable():
+            key = f"{key[:16]}-{uuid4().hex[:15]}"
+            reference = replace(reference, key=key)  # type: ignore[type-var]
+        final = self.root / stage / key
         files = {
             p.relative_to(folder).as_posix(): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()
         }
         write_json(folder / MANIFEST, {"stage": stage, "files": files, "reference": to_json(reference)})
+        shutil.rmtree(final, ignore_errors=True)
         folder.rename(final)
         _sync(final.parent)
         return _at(reference, final)
 
     def sweep(self) -> None:
-        """Remove what killed stages left half made."""
+        """Remove the unfinished folders of killed stages."""
         for folder in self.root.glob(f"*/{_HALF_MADE}*"):
             shutil.rmtree(folder)
 
     def keep_only(self, kept: set[str]) -> list[str]:
-        """Remove every artifact, finished or not, whose 'stage/key' is not in `kept`; returns those removed."""
+        """Remove every artifact, finished or not, whose 'stage/key' is not in `kept`; return those removed."""
         removed = []
         for folder in sorted(self.root.glob("*/*")):
             name = folder.relative_to(self.root).as_posix()
@@ -77,12 +96,12 @@ class Store:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader, or a crash, sees the old file or the whole new one."""
+    """Write a JSON file atomically: a reader, or a crash, sees the old file or the whole new one."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a crash, sees the old one or the whole new one."""
+    """Write a text file atomically: a reader, or a crash, sees the old file or the whole new one."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -92,37 +111,29 @@ def write_text(path: Path, text: str) -> None:
     _sync(path.parent)
 
 
-def to_json(reference: Any) -> Any:
-    """A reference as JSON values."""
-    if is_dataclass(reference) and not isinstance(reference, type):
-        return {name: to_json(value) for name, value in asdict(reference).items()}
-    if isinstance(reference, dict):
-        return {key: to_json(value) for key, value in reference.items()}
-    if isinstance(reference, list | tuple):
-        return [to_json(value) for value in reference]
-    if isinstance(reference, datetime):
-        return reference.isoformat()
-    return str(reference) if isinstance(reference, Path) else reference
+def to_json(value: Any) -> Any:
+    """Return a dataclass as JSON values."""
+    return _adapter(type(value)).dump_python(value, mode="json")
 
 
-def from_json(kind: Any, value: Any) -> Any:
-    """The reference of type `kind` that `to_json` turned into `value`."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        known = [
-            field.name for field in fields(kind) if field.name in value
-        ]  # the others keep their defaults
-        return kind(**{name: from_json(hints[name], value[name]) for name in known})
-    if origin in (Union, UnionType):
-        return None if value is None else from_json(next(a for a in arguments if a is not type(None)), value)
-    if origin in (tuple, list):
-        return origin(from_json(arguments[0], entry) for entry in value)
-    if origin is Literal or origin is dict:
-        return value
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    return kind(value)
+def from_json(kind: type[R], value: Any) -> R:
+    """Return the dataclass of type `kind` that `to_json` turned into `value`.
+
+    Fields that `value` lacks keep their defaults, and fields that `kind` does not know are left out, so that a record
+    of an older version can be read.
+
+    Raises:
+        ValueError: `value` does not fit `kind`.
+    """
+    found: R = _adapter(kind).validate_python(value)
+    return found
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """The reader and writer of a class, built once: that takes milliseconds."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def _at(reference: R, folder: Path) -> R:

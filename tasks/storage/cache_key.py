@@ -1,4 +1,9 @@
-"""Hashes that say whether a result is still the right one: of values, and of the source that computes them."""
+"""Cache keys: hashes of values, and of the source code that computes a result.
+
+A stage's result may be used again while nothing that it depends on has changed: its inputs, its settings, the versions
+of the libraries, and every module and SQL file that it runs. The source is read once, when the process begins. Code
+that is loaded later may be newer (a deploy in the middle of a night); `SourceTree.changed` finds that out.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ import ast
 import hashlib
 import json
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,26 +23,36 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("flows", "tasks", "models")
 _LIBRARIES = ("numpy", "scipy", "torch", "implicit", "numba", "duckdb", "pyarrow")
-# Their effect on a result is hashed by value (settings, references) or is none at all.
-_PLUMBING = {
-    "tasks.config.settings",
-    "tasks.config.load",
-    "tasks.artifacts",
-    "tasks.errors",
-    "tasks.storage.artifact_store",
-    "tasks.run.context",
-    "tasks.monitoring.events",
-    "tasks.storage.cache_key",
-    "tasks.storage.run_records",
-    "tasks.storage.home",
+_NOT_HASHED = (
+    "tasks.artifacts", "tasks.config", "tasks.errors", "tasks.monitoring", "tasks.storage.artifact_store",
+    "tasks.storage.cache_key", "tasks.storage.home", "tasks.storage.run_records", "tasks.storage.stage",
     "models.registry",
-}
+)  # fmt: skip
+"""Modules and packages that cannot change a result: their effect is hashed by value (settings, references), or they
+only watch and store."""
 
 
 def fingerprint(*parts: Any) -> str:
-    """A hash of JSON-like values, dates, paths, dataclasses and pydantic models: 32 hex characters."""
+    """Return a hash of JSON-like values, dates, paths, dataclasses and pydantic models: 32 hex characters."""
     text = json.dumps(parts, sort_keys=True, default=_plain, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def key_of_value(value: Any) -> Any:
+    """Return the JSON-like value that stands for an argument of a stage in its cache key.
+
+    A reference (a dataclass with a `key`) is represented by that key, hyperparameters together with what of this
+    machine the fitted bits depend on, everything else by its value.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return value.key if hasattr(value, "key") else key_of_value(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): key_of_value(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [key_of_value(each) for each in value]
+    if hasattr(value, "machine_state"):
+        return [value, value.machine_state()]
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -51,55 +68,120 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def source_hash(*modules: str) -> str:
-    """A hash of the source of `modules`, of all of ours that they import, and of the SQL files they name."""
-    digest = hashlib.sha256()
-    for path in sorted(_closure(modules)):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:32]
-
-
-@cache
 def library_versions() -> dict[str, str]:
-    """The versions of Python and of the libraries whose change may change a figure."""
+    """Return the versions of Python and of the libraries whose change may change a figure."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
-def _closure(modules: tuple[str, ...]) -> set[Path]:
-    waiting, seen, files = list(modules), set(modules), set()
-    while waiting:
-        path = _module_file(waiting.pop())
-        if path is None:
-            continue
-        files.add(path)
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            files.update(_sql_named_by(node))
-            for name in _imported_by(node):
-                if name not in seen and name not in _PLUMBING and name.split(".")[0] in _PACKAGES:
-                    seen.add(name)
-                    waiting.append(name)
-    return files
+class SourceTree:
+    """The modules and SQL files below a folder, as they were when this object was made.
 
-
-def _module_file(name: str) -> Path | None:
-    """The file of one of our modules; None for a name inside a module (`from module import name`).
-
-    Looked up on the disk: `find_spec` imports what a name stands in, and so torch, for a night that has nothing to do.
+    Attributes:
+        root: the folder that holds `flows/`, `tasks/`, `models/` and `sql/`.
     """
-    place = ROOT.joinpath(*name.split("."))
-    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        found = [path for package in _PACKAGES for path in (root / package).rglob("*.py")]
+        found += (root / "sql").rglob("*.sql")
+        self._text = {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+        self._closures: dict[tuple[str, ...], frozenset[str]] = {}
+        self._parsed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+
+    def hash(self, *modules: str) -> str:
+        """Return a hash of the source of `modules`, of all of ours that they import, and of the SQL they name."""
+        digest = hashlib.sha256()
+        for path in sorted(self.files(*modules)):
+            digest.update(path.encode() + b"\0" + self._text[path] + b"\0")
+        return digest.hexdigest()[:32]
+
+    def changed(self, *modules: str) -> list[str]:
+        """Return those of the files of `hash` that are no longer on disk as they were, sorted."""
+        return sorted(path for path in self.files(*modules) if _read(self.root / path) != self._text[path])
+
+    def files(self, *modules: str) -> frozenset[str]:
+        """Return the paths, relative to the root, of the files that `hash` covers.
+
+        A module counts with the `__init__` files of its packages. An SQL file counts where its name is a string
+        constant, or matches an f-string, of one of the modules. `_NOT_HASHED` and what only those import is left out.
+        """
+        if modules not in self._closures:
+            self._closures[modules] = frozenset(self._follow(modules))
+        return self._closures[modules]
+
+    def _follow(self, modules: Iterable[str]) -> set[str]:
+        waiting, seen, files = list(modules), set(modules), set[str]()
+        while waiting:
+            name = waiting.pop()
+            path = self._module_file(name)
+            if path is None:
+                continue  # a name inside a module: `from module import name`
+            imported, sql = self._parse(path, name)
+            files |= {path, *sql}
+            new = {each for each in imported | _packages_of(name) if each not in seen and not _left_out(each)}
+            seen |= new
+            waiting += new
+        return files
+
+    def _module_file(self, name: str) -> str | None:
+        """Look a module up in the tree: `find_spec` would import its package, and so perhaps torch."""
+        place = name.replace(".", "/")
+        return next((path for path in (f"{place}.py", f"{place}/__init__.py") if path in self._text), None)
+
+    def _parse(self, path: str, module: str) -> tuple[frozenset[str], frozenset[str]]:
+        """The modules that a file may import, and the SQL files that it names."""
+        if path not in self._parsed:
+            package = module if path.endswith("/__init__.py") else module.rpartition(".")[0]
+            imported, sql = set[str](), set[str]()
+            for node in ast.walk(ast.parse(self._text[path])):
+                imported.update(_imported_by(node, package))
+                if pattern := _sql_pattern(node):
+                    sql.update(each for each in self._text if fnmatchcase(each, f"sql/{pattern}"))
+            self._parsed[path] = frozenset(imported), frozenset(sql)
+        return self._parsed[path]
 
 
-def _imported_by(node: ast.AST) -> list[str]:
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _left_out(module: str) -> bool:
+    return module.partition(".")[0] not in _PACKAGES or any(
+        module == each or module.startswith(f"{each}.") for each in _NOT_HASHED
+    )
+
+
+def _packages_of(module: str) -> set[str]:
+    """`a` and `a.b` for `a.b.c`."""
+    parts = module.split(".")
+    return {".".join(parts[:depth]) for depth in range(1, len(parts))}
+
+
+def _imported_by(node: ast.AST, package: str) -> list[str]:
+    """Full names that an import statement in a module of `package` may refer to."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".")
+        base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
 
 
-def _sql_named_by(node: ast.AST) -> list[Path]:
+def _sql_pattern(node: ast.AST) -> str | None:
+    """The SQL file that a constant or an f-string names, with `*` for what an f-string fills in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".sql"):
-        path = ROOT / "sql" / node.value
-        return [path] if path.is_file() else []
-    return []
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values]
+        return "".join(parts) if "".join(parts).endswith(".sql") else None
+    return None
+
+
+SOURCE = SourceTree(ROOT)
+"""The source of this process."""

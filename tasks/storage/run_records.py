@@ -1,4 +1,4 @@
-"""The record of every night: `runs/<run_id>/run.json` is the truth about it."""
+"""Run records: `runs/<run_id>/run.json` says how a night went. It is the source of truth; databases hold copies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.artifacts import CheckResult, Decision, SourceCounts, TradeOff
 from tasks.errors import NightError
 from tasks.storage.artifact_store import from_json, to_json, write_json
 
@@ -21,12 +22,12 @@ ENDINGS: dict[Status, str] = {
     "interrupted": "Interrupted",
     "running": "Running",
 }
-"""What a person reads."""
+"""Status → what reports call it."""
 
 
 @dataclass
 class StageTime:
-    """One stage of one night. `stored`: the result came from the stage store."""
+    """One stage of one night. `stored`: the result came from the artifact store. `peak_mb`: of the whole process."""
 
     stage: str
     model: str | None
@@ -37,12 +38,50 @@ class StageTime:
 
 
 @dataclass
-class Run:
-    """One night. Times are UTC; `run_id` is the start as yyyymmddhhmmss.
+class RunSummary:
+    """What the stages of a night found out, for reports and for the nights to come. Empty until a stage has run.
 
-    `expected_live` is the run whose lists were live when this night began; `switched` says that its own went live;
-    `artifacts` are the 'stage/key' it holds. `data_until` is the moment just after the newest interaction before
-    `as_of`, which may lie far behind an `as_of` that was asked for.
+    Attributes:
+        intake: rows of every source by outcome.
+        split: the kind of split, such as `temporal`.
+        decision: how the champion was chosen.
+        learned_nothing: models whose training matrix was empty; their metrics are those of the backfill.
+        trade_off: costs of diversity and genre caps; None where neither is on.
+        trade_off_failed: why these costs are not known, if the stage failed.
+        rules: the rules of single items in force, in words.
+        checks: the result of every check.
+        example_user: an external id to try a query with.
+    """
+
+    intake: tuple[SourceCounts, ...] = ()
+    split: str | None = None
+    decision: Decision | None = None
+    learned_nothing: tuple[str, ...] = ()
+    trade_off: TradeOff | None = None
+    trade_off_failed: str = ""
+    rules: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    example_user: int | str | None = None
+
+
+@dataclass
+class Run:
+    """One night. Times are UTC.
+
+    Attributes:
+        run_id: the start as yyyymmddhhmmss.
+        fingerprint: of inputs, settings, rules of single items, source and `as_of`.
+        expected_live: the run whose lists were live when this night began.
+        as_of: only interactions before it are used.
+        data_until: just after the newest interaction before `as_of`, which may be far before it.
+        champion: the model behind the lists.
+        rows: number of rows published.
+        switched: whether its own lists went live.
+        reason: why it ended as it did.
+        artifacts: 'stage/key' of every artifact that it holds.
+        failed_models: model → why it was left out.
+        settings: as resolved, without the address of the serving database.
+        summary: what the stages found out.
     """
 
     run_id: int
@@ -63,39 +102,41 @@ class Run:
     artifacts: list[str] = field(default_factory=list)
     failed_models: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: RunSummary = field(default_factory=RunSummary)
 
     @property
     def instead(self) -> str:
-        """What readers have if this night does not publish."""
+        """Which lists are live if this night does not publish, in words."""
         if self.expected_live is None:
             return "There are no earlier lists, so none are live."
         return f"The lists of run {self.expected_live} stay live."
 
     @property
     def learned_nothing(self) -> str:
-        """Which models' figures are not their own; nothing where all had something to learn from."""
-        models = ", ".join(self.summary.get("learned_nothing", []))
+        """Models whose training matrix was empty, in words; empty if there are none."""
+        models = ", ".join(self.summary.learned_nothing)
         return (
             models and f"{models}: had nothing to learn from; their lists are those of what completes them."
         )
 
     @property
     def protocol(self) -> tuple[Any, ...]:
-        """How the models were judged: what must be the same for figures of two nights to compare."""
+        """What must be equal for the metrics of two nights to be comparable."""
         return (
-            self.summary.get("split"),
+            self.summary.split,
             self.settings.get("split"),
             self.settings.get("utility"),
             self.settings.get("judge", {}).get("champion_metric"),
         )
 
     def row(self) -> dict[str, Any]:
-        """This night's row of the `pipeline_runs` table; its reason says also why the champion is the champion."""
+        """Return this night's row of the `pipeline_runs` table; its reason includes why the champion was chosen."""
         names = ("run_id", "as_of", "started_at", "finished_at", "status", "champion", "rows", "reason")
         row = {name: getattr(self, name) for name in names}
-        why = self.summary.get("decision", {}).get("why")
-        return row if why is None else row | {"reason": f"{self.reason} Champion: {why}.".lstrip()}
+        decision = self.summary.decision
+        if decision is None:
+            return row
+        return row | {"reason": f"{self.reason} Champion: {decision.why}.".lstrip()}
 
 
 class Runs:
@@ -105,43 +146,48 @@ class Runs:
         self.root = root
 
     def folder(self, run_id: int) -> Path:
-        """Where a run keeps its record and report."""
+        """Return the folder of a run's record and report."""
         return self.root / str(run_id)
 
     def save(self, run: Run) -> None:
-        """Write the record; a crash leaves the old one or the new one."""
+        """Write the record atomically."""
         self.folder(run.run_id).mkdir(parents=True, exist_ok=True)
         write_json(self.folder(run.run_id) / "run.json", to_json(run))
 
     def find(self, run_id: int) -> Run | None:
-        """The record of a run, or None.
+        """Return the record of a run, or None if there is none.
 
         Raises:
             NightError: it is damaged.
         """
         path = self.folder(run_id) / "run.json"
         try:
-            run: Run = from_json(Run, json.loads(path.read_text(encoding="utf-8")))
+            return from_json(Run, json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise NightError(
                 f"{path} is damaged ({error}).",
                 f"Move the folder {path.parent} away; the published lists do not need it.",
             ) from error
-        return run
 
     def all(self) -> list[Run]:
-        """Every run, newest first."""
+        """Return every run, newest first."""
         ids = sorted((int(p.parent.name) for p in self.root.glob("[0-9]*/run.json")), reverse=True)
         return [run for run in map(self.find, ids) if run is not None]
 
     def begin(self, fingerprint: str, *, dataset: str, seed: int, live: int | None) -> Run:
-        """A new run, or the unfinished one with the same fingerprint, which then goes on under its own id.
+        """Begin a run, or go on with the unfinished one of the same fingerprint under its old id.
 
-        Unfinished runs with another fingerprint belong to dead processes (the caller holds the lock): they are
-        closed, as published if `live`, the run that readers see, is theirs. One that was interrupted is unfinished as
-        long as no other has begun.
+        Unfinished runs with another fingerprint belong to dead processes, since the caller holds the lock. They are
+        closed: as published if `live` is theirs, else as failed. An interrupted run counts as unfinished until another
+        one begins.
+
+        Args:
+            fingerprint: of what the night will compute.
+            dataset: the name of the dataset.
+            seed: of everything random.
+            live: the run whose lists are live now.
         """
         mine: Run | None = None
         for place, run in enumerate(self.all()):
@@ -153,8 +199,8 @@ class Runs:
                 self.finish(run, "published", "Its lists went live; it ended before its report was written.")
             elif run.status == "running":
                 self.finish(run, "failed", "It ended without a word: killed, or the machine went down.")
-        if mine is not None:  # expected_live stays: a rollback since then must not be undone
-            mine.stages, mine.failed_models, mine.summary = [], {}, {}
+        if mine is not None:  # keep expected_live: a rollback since then must not be undone
+            mine.stages, mine.failed_models, mine.summary = [], {}, RunSummary()
             mine.status, mine.reason, mine.finished_at = "running", "", None
         else:
             mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
@@ -162,7 +208,7 @@ class Runs:
         return mine
 
     def finish(self, run: Run, status: Status, reason: str) -> None:
-        """Close a run."""
+        """Close a run: record its status and reason."""
         run.status, run.reason, run.finished_at = status, reason, _now()
         self.save(run)
 

@@ -1,6 +1,6 @@
-"""Learn the weights of the blend on the select half, and make the blend anew of members fitted on everything.
+"""The ensemble: learn the weights of the blend on the select half; refit it with members fitted on everything.
 
-The blend is one more candidate: it is judged and chosen as the models of the shelf are.
+The blend is one more candidate, judged and chosen like the models of the shelf.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from tasks.artifacts import FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.config.settings import BlendSettings
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.artifact_store import write_json
+from tasks.storage.stage import stage
 from tasks.training.fit import load_model
 
 
+@stage("fit", model=lambda _: Blend.name, note=lambda learned: learned.note)
 def learn_blend(
     members: Sequence[FittedModel],
     snapshot: Snapshot,
@@ -37,9 +39,9 @@ def learn_blend(
     key: str,
     folder: Path,
 ) -> LearnedBlend:
-    """Find weights on the select half, of whose users each is ranked by weights learned without them.
+    """Learn the weights of a blend on the select half; each of its users is ranked by weights learned without them.
 
-    Nothing of the report half is looked at: the weights learned from all of the select half rank it.
+    The report half has no influence: it is ranked by the weights learned from the whole select half.
 
     Folder: see `LearnedBlend`. `learned.json` has the method, each method's `metric` over users that it was not learned
     from, and how many users taught; or why there is nothing.
@@ -49,8 +51,8 @@ def learn_blend(
         snapshot: what lies before the cutoffs.
         held_out: what the select half came to like.
         settings: how to learn.
-        metric: such as `ndcg@10`; decides between methods.
-        seed: deals the folds.
+        metric: such as `ndcg@10`; the method with the best value is taken.
+        seed: of the division into folds.
         key: of the artifact.
         folder: where to write, existing.
     """
@@ -73,7 +75,7 @@ def learn_blend(
 def _learned(
     blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendSettings, metric: str, seed: int
 ) -> tuple[Blend, Taught]:
-    """The blend with weights from what the select half came to like."""
+    """Return the blend with weights learned from the held-out positives of the select half."""
     with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
         selecting = judged["half"] == 0
         users = judged["user_idx"][selecting]
@@ -95,6 +97,7 @@ def _learned(
     )
 
 
+@stage("fit", model=lambda _: Blend.name)
 def refit_blend(
     judged: LearnedBlend,
     members: Sequence[FittedModel],
@@ -104,7 +107,16 @@ def refit_blend(
     key: str,
     folder: Path,
 ) -> FittedModel:
-    """The blend that was judged, with the same weights, of members fitted on another snapshot."""
+    """Save the blend that was judged, its weights unchanged, with members fitted on another snapshot.
+
+    Args:
+        judged: the blend, with its weights.
+        members: its members in the same order, fitted on `snapshot`.
+        snapshot: the training matrices.
+        seed: of the order in which ties are broken.
+        key: of the artifact.
+        folder: where to write, existing.
+    """
     started = time.perf_counter()
     about = json.loads((judged.folder / "model.json").read_text(encoding="utf-8"))
     config = BlendConfig.model_validate({**about["config"], "members": _places(members, folder)})
@@ -114,7 +126,7 @@ def refit_blend(
 
 
 def _places(members: Sequence[FittedModel], folder: Path) -> dict[str, str]:
-    """Where the members are kept, relative to the blend: a home that moves takes both along."""
+    """Member → its folder relative to the blend's, so that the home can be moved."""
     return {member.model: Path(relpath(member.folder, folder)).as_posix() for member in members}
 
 

@@ -1,4 +1,4 @@
-"""Fit one model on one snapshot and keep it."""
+"""Fit one model on one snapshot and save it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, Snapshot
 from tasks.monitoring.memory import peak_mb
+from tasks.storage.stage import stage
 
-FILLERS = ("content", "popularity")
-"""The models that complete the lists of others, in this order; fitted every night, on the shelf or not."""
+BACKFILL = ("content", "popularity")
+"""The models that complete short lists, in order of precedence; fitted every night, on the shelf or not."""
 
 _ADVICE: dict[MatrixName, str] = {
     "rating": "it wants ratings, and there are none. Take it off models.shelf.",
@@ -24,17 +25,32 @@ _ADVICE: dict[MatrixName, str] = {
 log = logging.getLogger(__name__)
 
 
+@stage(
+    "fit",
+    model=lambda given: str(given["name"]),
+    also_runs=lambda given: (recommender_class(given["name"]).__module__,),
+)
 def fit(
     snapshot: Snapshot,
     name: str,
     config: Config,
     *,
     seed: int,
-    progress: Progress | None,
+    progress: Progress | None = None,
     key: str,
     folder: Path,
 ) -> FittedModel:
-    """Fit the model called `name` on `snapshot` and save it into `folder`."""
+    """Fit the model called `name` on `snapshot` and save it into `folder`.
+
+    Args:
+        snapshot: the training matrices.
+        name: a name of `models/registry.py`.
+        config: its hyperparameters.
+        seed: the only source of randomness.
+        progress: called as progress(done, total) during a long fit.
+        key: of the artifact.
+        folder: where to write, existing.
+    """
     data = Interactions.load(snapshot.folder)
     learned = _something_to_learn(data, name, config)
     started = time.perf_counter()
@@ -45,14 +61,14 @@ def fit(
 
 
 def _something_to_learn(data: Interactions, name: str, config: Config) -> bool:
-    """Without it a model's lists, and its figures, will be those of what completes them; then say so."""
+    """Whether the training matrix has entries. If not, warn: the model's lists and metrics will be the backfill's."""
     matrix = config.matrix or recommender_class(name).matrix
-    if name in FILLERS or data.matrix(matrix).nnz:
+    if name in BACKFILL or data.matrix(matrix).nnz:
         return True
     log.warning("There is nothing that %s could learn from: %s", name, _ADVICE[matrix])
     return False
 
 
 def load_model(fitted: FittedModel) -> Recommender:
-    """The recommender behind a reference."""
+    """Load the recommender that a reference points at."""
     return recommender_class(fitted.model).load(fitted.folder)

@@ -26,8 +26,8 @@ from models.search_space import Choice, SearchSpace
 from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
 from tasks.evaluation.evaluate import held_out_lists
-from tasks.storage.cache_key import fingerprint, library_versions, source_hash
-from tasks.training.fit import FILLERS, fit, load_model
+from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
+from tasks.training.fit import BACKFILL, fit, load_model
 from tasks.tuning.window import Part, Window
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ class Search:
 
         self.model, self.space, self.window, self.settings = model, space, window, settings
         self.config = settings.models.config(model)
-        modules = sorted({recommender_class(name).__module__ for name in (model, *FILLERS)})
+        modules = sorted({recommender_class(name).__module__ for name in (model, *BACKFILL)})
         metric = settings.judge.champion_metric
         self._k = int(metric.partition("@")[2])
         key = fingerprint(
             window.data_key, settings.split, settings.utility, settings.run.seed, metric, self.config,
             {field: repr(where) for field, where in space.items()},
-            [settings.models.config(name) for name in FILLERS],
-            source_hash("tasks.tuning.search", *modules), library_versions(), optuna.__version__,
+            [settings.models.config(name) for name in BACKFILL],
+            SOURCE.hash("tasks.tuning.search", *modules), library_versions(), optuna.__version__,
         )  # fmt: skip
         self._folder = folder / f"{model}-{key}"
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,6 @@ window holds out only the select half is kept. So nothing that the night will be
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,14 +24,13 @@ from tasks.datasets.prepare import prepare
 from tasks.errors import UsageError
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
-from tasks.monitoring.events import Watcher
+from tasks.monitoring.events import Watcher, watched
 from tasks.preparation import interaction_matrices as building
 from tasks.preparation import split as splitting
 from tasks.preparation.holdout import hold_out
-from tasks.run.context import Timing
 from tasks.storage.home import Home, locked
 from tasks.storage.warehouse import open_warehouse, run_file
-from tasks.training.fit import FILLERS, fit
+from tasks.training.fit import BACKFILL, fit
 
 SMALL_SHARE = 1 / 3
 """Of all interactions, what the small part is fitted on, with those of the judged users first."""
@@ -89,7 +85,7 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
     """
     with locked(home):
         prepare(home, watcher)
-        with open_warehouse(home.warehouse) as con, _stage(watcher, "earlier window") as stage:
+        with open_warehouse(home.warehouse) as con, watched(watcher, "earlier window") as stage:
             now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
             intake = land(con.cursor(), home.input, settings.data, landed_at=now)
             data = clean(con.cursor(), intake, settings.data, id_types=home.id_types())
@@ -103,7 +99,7 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
             f"Nobody is left to tune by: {stage.note}.",
             "Tuning wants more data, or a night that holds out less.",
         )
-    with _stage(watcher, "what completes lists"):
+    with watched(watcher, "what completes lists"):
         whole = Part(snapshot, held_out, _fillers(snapshot, settings, folder / "fillers"))
         small = _small_part(whole, settings, folder / "small")
     return Window(data.key, as_of, stage.note, whole, small)
@@ -196,22 +192,10 @@ def _fillers(snapshot: Snapshot, settings: Settings, folder: Path) -> tuple[Fitt
             snapshot, name, settings.models.config(name), seed=settings.run.seed, progress=None,
             key=name, folder=_made(folder / name),
         )
-        for name in FILLERS
+        for name in BACKFILL
     )  # fmt: skip
 
 
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
-
-
-@contextmanager
-def _stage(watcher: Watcher, name: str) -> Iterator[Timing]:
-    started, timing = time.perf_counter(), Timing()
-    watcher.started(name, None)
-    try:
-        yield timing
-    except BaseException as error:
-        watcher.failed(name, None, error)
-        raise
-    watcher.finished(name, None, time.perf_counter() - started, timing.note)

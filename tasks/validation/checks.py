@@ -14,11 +14,15 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from tasks.artifacts import Lists
+from tasks.artifacts import CheckResult, Choice, CleanData, Lists
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.errors import CheckFailedError
+from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
+from tasks.storage.run_records import Run
+from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
+from tasks.validation import vital_signs
 
 QUERIES = (
     "warehouse/checks/lists.sql",
@@ -45,16 +49,6 @@ class Check:
     bound: Bound
     limit: Callable[[CheckSettings], float | None]
     advice: str
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One row of `run_checks`. Without a value, as where there is nothing yet to compare with, a check passes."""
-
-    check: str
-    value: float | None
-    limit: float | None
-    passed: bool
 
 
 def _none_of(name: str, meaning: str, advice: str) -> Check:
@@ -210,6 +204,66 @@ def check_lists(
         names = [column[0] for column in found.description or ()]
         values |= dict(zip(names, found.fetchone() or (), strict=True))
     return [_judge(check, values[check.name], settings) for check in CHECKS]
+
+
+def _in_short(results: tuple[CheckResult, ...]) -> str:
+    failed = [result.check for result in results if not result.passed]
+    return f"failed: {', '.join(failed)}" if failed else f"all {len(results)} passed"
+
+
+@stage("check", stored=False, note=_in_short)
+def check(
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    lists: Lists,
+    data: CleanData,
+    choice: Choice | None,
+    record: Run,
+    runs: Sequence[Run],
+    *,
+    as_of: datetime,
+    settings: CheckSettings,
+    recommend: RecommendSettings,
+    min_users: int,
+    live: Run | None,
+    compare_lists: bool,
+    rules: Rules,
+) -> tuple[CheckResult, ...]:
+    """Check the lists against the clean tables and the live lists, by SQL of its own, and the night against others.
+
+    Args:
+        con: the warehouse.
+        target: the serving database.
+        lists: what is to be published.
+        data: the clean tables.
+        choice: how the champion was judged; None if nobody was, and then quality does not matter.
+        record: the record of this night.
+        runs: those of all nights of the home.
+        as_of: end of the data, exclusive, UTC.
+        settings: the limits.
+        recommend: what the lists should look like.
+        min_users: with fewer judged users nothing is said about quality.
+        live: the live run; None if tonight's data may be older than its.
+        compare_lists: whether the lists should resemble the live ones.
+        rules: of single items, that the lists were made by.
+
+    Returns:
+        The result of every check, in the order of `CHECKS`.
+    """
+    intake = vital_signs.of_intake(data, record, live)
+    judging = vital_signs.of_judging(choice, record, runs, min_users=min_users)
+    return tuple(
+        check_lists(
+            con,
+            lists,
+            as_of=as_of,
+            settings=settings,
+            recommend=recommend,
+            vital_signs=intake | judging,
+            live=target.live_tops(TOP) if compare_lists else None,
+            rules=rules,
+        )
+    )
 
 
 def first_failure(results: Sequence[CheckResult], stay: str = "") -> CheckFailedError | None:

@@ -73,8 +73,8 @@ def comparable(run: Run, runs: Iterable[Run]) -> Sequence[Run]:
 
 def _quality(run: Run) -> float | None:
     """The metric of the model behind a night's lists."""
-    means: dict[str, float] = run.summary.get("decision", {}).get("means", {})
-    return means.get(run.champion or "")
+    decision = run.summary.decision
+    return None if decision is None else decision.means.get(run.champion or "")
 
 
 def _one(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any] | None:

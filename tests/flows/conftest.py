@@ -13,9 +13,9 @@ from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.monitoring.events import Nobody
 from tasks.run.context import Night
+from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
-from tests.flows.plain_night import whole_night
 
 SETTINGS = (
     "recommend.n=20",
@@ -73,7 +73,7 @@ def run(prefect_server: None) -> RunNight:
 @pytest.fixture
 def run_plain() -> RunNight:
     """The same night, stage after stage without Prefect: for what the flow has no part in, in half the time."""
-    return partial(run_small_night, flow=whole_night)
+    return partial(run_small_night, flow=nightly)
 
 
 def run_small_night(home: Home, *overrides: str, flow: Callable[[Night], None], **options) -> Outcome:

@@ -15,9 +15,9 @@ import pytest
 from models.factors.als import ALS
 from tasks.config.load import load_settings
 from tasks.monitoring.events import Nobody
+from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
-from tests.flows.plain_night import whole_night
 
 SETTINGS = (
     "recommend.n=20",
@@ -53,7 +53,7 @@ def at_quantile(raw: Path, share: float) -> int:
 
 def run(home: Home, *overrides: str, as_of: datetime | None = None) -> Outcome:
     settings = load_settings(None, (*SETTINGS, *overrides))
-    return run_night(home, settings, whole_night, Nobody(), as_of=as_of)
+    return run_night(home, settings, nightly, Nobody(), as_of=as_of)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def caught(home: Home, outcome: Outcome) -> set[str]:
     """The checks that failed, after a look at what readers see and at what the night says of itself."""
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert live_lists(home.path / "recommendations.db") == live_lists(Path("before.db"))
-    failed = [check["check"] for check in outcome.run.summary["checks"] if not check["passed"]]
+    failed = [check.check for check in outcome.run.summary.checks if not check.passed]
     assert outcome.run.reason.startswith(f"Check {failed[0]} failed: ")
     with sqlite3.connect(home.path / "recommendations.db") as con:
         query = 'select "check" from run_checks where run_id = ? and not passed'
@@ -108,7 +108,7 @@ def caught(home: Home, outcome: Outcome) -> set[str]:
 def test_a_night_without_a_fault_passes(tonight: Home) -> None:
     outcome = run(tonight)
     assert outcome.run.status == "published", outcome.run.reason
-    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    values = {check.check: check.value for check in outcome.run.summary.checks}
     assert all(values[name] is not None for name in ("overlap", "lost_users", "quality", "sameness"))
     assert live_lists(tonight.path / "recommendations.db") != live_lists(Path("before.db"))
 
@@ -161,7 +161,7 @@ def test_a_few_hours_of_the_newest_rows_withdrawn_are_no_old_file(tonight: Home)
     spoil(tonight, lambda rows: rows[rows["timestamp"] < until - DAY // 2])
     outcome = run(tonight)
     assert outcome.run.status == "published", outcome.run.reason
-    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    values = {check.check: check.value for check in outcome.run.summary.checks}
     assert 0 < values["days_behind_live"] < 1
     assert values["overlap"] is not None
 
@@ -173,7 +173,7 @@ def test_a_night_asked_for_in_the_future_does_not_hold_back_those_after_it(tonig
     spoil(tonight, lambda rows: pd.concat([rows, rows.iloc[[0]].assign(timestamp=newest + DAY)]))
     outcome = run(tonight)
     assert outcome.run.status == "published", outcome.run.reason
-    values = {check["check"]: check["value"] for check in outcome.run.summary["checks"]}
+    values = {check.check: check.value for check in outcome.run.summary.checks}
     assert (values["days_behind_live"], values["overlap"] is not None) == (0, True)
 
 

@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from flows import nightly
+from flows import nightly as flow
 from models.content.profiles import Content
 from models.factors.als import ALS
 from models.registry import recommender_class
 from tasks.config.settings import ModelsSettings
 from tasks.errors import NightError, UsageError
+from tasks.evaluation.reranking_cost import trade_off
 from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
+from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, roll_back
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
 from tests.flows.conftest import RunNight
-from tests.flows.plain_night import whole_night
 
 LISTS = {
     "recommendations": "user_id, rank, item_id, score, model, model_score, reason_item_id",
@@ -58,7 +59,7 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
     report = read_report(home)
     assert {row["model"] for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
     assert report.run.champion in {"popularity", "item_knn", "als"}
-    assert [check for check in report.run.summary["checks"] if not check["passed"]] == []
+    assert [check for check in report.run.summary.checks if not check.passed] == []
     with sqlite3.connect(home.path / "recommendations.db") as con:
         nights = con.execute("select run_id, status from pipeline_runs").fetchall()
         assert nights == [(outcome.run.run_id, "published")]
@@ -98,7 +99,7 @@ def test_new_settings_repeat_only_what_they_change(run_plain: RunNight, home: Ho
     assert changed["evaluate popularity"]
 
 
-def test_the_whole_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> None:
+def test_the_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> None:
     shelf = ModelsSettings().shelf
     outcome = run(home, f"models.shelf={','.join(shelf)}")
     assert outcome.run.failed_models == {}
@@ -126,10 +127,10 @@ def test_what_only_tells_of_the_champion_may_fail(
     def breaks(*_: object, **__: object) -> None:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("tasks.run.stages.weighing.trade_off", breaks)
+    monkeypatch.setattr(trade_off, "function", breaks)
     outcome = run(home, "models.shelf=als", "recommend.diversity=0.3")
     assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "als", {})
-    assert outcome.run.summary["trade_off_failed"] == "MemoryError: too large"
+    assert outcome.run.summary.trade_off_failed == "MemoryError: too large"
     said = "The stage trade_off failed, and the night goes on without its figures: MemoryError: too large"
     assert said in caplog.messages
 
@@ -182,7 +183,7 @@ def test_what_fails_after_the_switch_does_not_call_the_night_failed(
     def breaks(*_: object) -> None:
         raise ConnectionError("no server")
 
-    monkeypatch.setattr(nightly, "show_in_prefect", breaks)
+    monkeypatch.setattr(flow, "show_in_prefect", breaks)
     outcome = run(home)
     assert (outcome.exit_code, outcome.run.status) == (0, "published")
     assert "Afterwards, ConnectionError: no server" in outcome.run.reason
@@ -246,7 +247,7 @@ def _with_a_broken_list(night: Night) -> None:
     genuine = recommend._list_table
     try:
         recommend._list_table = lambda *arguments: genuine(*arguments).slice(1)
-        whole_night(night)
+        nightly(night)
     finally:
         recommend._list_table = genuine
 
@@ -285,7 +286,7 @@ def test_a_rollback_while_a_night_runs_fences_it_off(run_plain: RunNight, home: 
 
     def meanwhile(night: Night) -> None:
         roll_back(home, load_settings(), None)
-        whole_night(night)
+        nightly(night)
 
     outcome = run_plain(home, "recommend.n=7", flow=meanwhile)
     assert (outcome.exit_code, outcome.run.status) == (0, "not_switched")

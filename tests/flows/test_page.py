@@ -13,12 +13,12 @@ from tasks.errors import NightError, UsageError
 from tasks.monitoring.events import Nobody
 from tasks.reporting.run_report import page_path
 from tasks.run.context import Night
+from tasks.run.dag import nightly, take_in
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Run, Runs
 from tests.flows.cli.test_app import invoke
 from tests.flows.conftest import SETTINGS
-from tests.flows.plain_night import whole_night
 from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
 
 HOSTILE = "<script>alert(1)</script>"
@@ -46,9 +46,7 @@ def nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights
     (copy / "movies.csv").write_text("\n".join(changed), encoding="utf-8")
     home = open_home(str(copy), folder / "home")
     runs = [
-        run_night(
-            home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), whole_night, Nobody()
-        ).run
+        run_night(home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), nightly, Nobody()).run
         for n in (8, 4)
     ]
     return TwoNights(home, *runs)
@@ -132,9 +130,7 @@ def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tm
     home = open_home(str(nights.home.input), tmp_path / "home")
 
     def breaks(night: Night) -> None:
-        from tasks.run import stages  # noqa: PLC0415
-
-        stages.clean(night, stages.land(night))
+        take_in(night)
         raise NightError(f"It broke at {HOSTILE}.", "Mend it.")
 
     with pytest.raises(NightError):
@@ -154,7 +150,7 @@ def test_a_night_that_is_held_back_says_by_which_check(
     genuine = recommend._list_table
     monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
     home = open_home(str(nights.home.input), tmp_path / "home")
-    outcome = run_night(home, load_settings(None, SETTINGS), whole_night, Nobody())
+    outcome = run_night(home, load_settings(None, SETTINGS), nightly, Nobody())
     assert outcome.exit_code == 3
     page, _ = page_of(home, outcome.run)
     assert "Held back A check held the new lists back. There are no earlier lists" in page.text

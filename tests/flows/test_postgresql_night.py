@@ -15,11 +15,11 @@ from flows.nightly import run_flow
 from tasks.config.load import load_settings
 from tasks.errors import TransientError
 from tasks.monitoring.events import Nobody
+from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
 from tests.flows.cli.test_app import invoke
 from tests.flows.conftest import SETTINGS, RunNight
-from tests.flows.plain_night import whole_night
 from tests.tasks.postgres_server import Server, new_schema, running_server
 from tests.tasks.serving import Serving
 
@@ -41,7 +41,7 @@ def home(dataset: Path, tmp_path: Path) -> Home:
 
 
 def plain_night(home: Home, *settings: str) -> Outcome:
-    return run_night(home, load_settings(None, (*SETTINGS, *settings)), whole_night, Nobody())
+    return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, Nobody())
 
 
 def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Serving) -> None:
@@ -153,4 +153,4 @@ def killed(path: Path, stage: str) -> None:
     from tests.flows.killed_night import Killer  # noqa: PLC0415
 
     chosen = load_settings(None, (*SETTINGS, "models.shelf=als", "models.als.factors=4"))
-    run_night(existing_home(path), chosen, whole_night, Killer(stage, 1, signal.SIGKILL))
+    run_night(existing_home(path), chosen, nightly, Killer(stage, 1, signal.SIGKILL))

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from tasks.config.load import load_settings
 from tasks.monitoring.events import Nobody
-from tasks.run import stages
-from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import open_home
+from tests.flows.unjudged_night import publishes
 
 N = 4
 ids = st.integers(1, 9) | st.integers(2**31, 2**31 + 3)
@@ -40,21 +39,6 @@ def histories(draw: st.DrawFn) -> tuple[list[tuple], list[tuple], list[tuple]]:
 def write(path: Path, header: str, rows: list[tuple]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header.split(","), *rows])
-
-
-def publishes(champion: str):
-    """A night that knows its champion beforehand, so that it need not judge anybody, and runs without Prefect."""
-
-    def flow(night: Night) -> None:
-        data = stages.clean(night, stages.land(night))
-        snapshot = stages.utility(night, stages.everything(night, data))
-        names = ("content", "popularity", "item_knn", champion)
-        fitted = {name: stages.fit(night, snapshot, name) for name in names}
-        fillers = (fitted["content"], fitted["popularity"])
-        lists = stages.recommend(night, snapshot, fitted[champion], fillers, (fitted["item_knn"], *fillers))
-        stages.publish(night, data, lists, stages.check(night, data, lists))
-
-    return flow
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])

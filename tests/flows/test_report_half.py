@@ -14,7 +14,7 @@ from scipy import sparse
 
 from models.interactions import load_matrix
 from tasks.artifacts import HeldOut
-from tasks.preparation import holdout
+from tasks.preparation.holdout import hold_out
 from tasks.run.lifecycle import Outcome
 from tasks.storage.home import Home, open_home
 from tests.flows.conftest import RunNight
@@ -40,14 +40,14 @@ def destroy(folder: Path, which: int) -> None:
 
 def destroying(which: int) -> Callable[..., HeldOut]:
     """`hold_out`, which then destroys a half."""
-    genuine = holdout.hold_out
+    genuine = hold_out.function
 
-    def hold_out(*arguments: Any, folder: Path, **named: Any) -> HeldOut:
+    def destroyed(*arguments: Any, folder: Path, **named: Any) -> HeldOut:
         held_out = genuine(*arguments, folder=folder, **named)
         destroy(folder, which)
         return held_out
 
-    return hold_out
+    return destroyed
 
 
 def decided(home: Home, outcome: Outcome) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def decided(home: Home, outcome: Outcome) -> dict[str, Any]:
     arrays = np.load(blend / "arrays.npz")
     return {
         "verdict": (run.status, run.champion, run.failed_models),
-        "decision": run.summary["decision"],
-        "checks": [check for check in run.summary["checks"] if check["check"] != "input_age_days"],
-        "trade_off": run.summary["trade_off"]["figures"],
+        "decision": run.summary.decision,
+        "checks": [check for check in run.summary.checks if check.check != "input_age_days"],
+        "trade_off": run.summary.trade_off.figures,
         "lists": published(home),
         "blend": json.loads((blend / "model.json").read_text(encoding="utf-8"))["config"]["weights"],
         "how it was learned": json.loads((blend / "learned.json").read_text(encoding="utf-8")),
@@ -85,7 +85,7 @@ def test_destroying_the_report_half_changes_nothing_but_its_own_figures(
         home = open_home(str(dataset), tmp_path / name)
         with monkeypatch.context() as patch:
             if destroyed is not None:
-                patch.setattr(holdout, "hold_out", destroying(destroyed))
+                patch.setattr(hold_out, "function", destroying(destroyed))
             return [decided(home, run(home, *WITH_EVERYTHING, as_of=as_of)) for as_of in times]
 
     both = moments(dataset)  # the second night has an incumbent, live lists and a night to compare with

@@ -8,10 +8,9 @@ import pytest
 from tasks.config.load import load_settings
 from tasks.monitoring.events import Nobody
 from tasks.reporting.compare_runs import compare
-from tasks.run import stages
-from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
+from tests.flows.unjudged_night import publishes
 
 HEADER = "userId,movieId,rating,timestamp\n"
 RATINGS = [(user, item) for user in range(1, 9) for item in range(1, 13) if (user + item) % 3]
@@ -29,21 +28,18 @@ def home(tmp_path: Path) -> Home:
     return open_home(str(raw), tmp_path / "home")
 
 
-def publish_als(night: Night) -> None:
-    data = stages.clean(night, stages.land(night))
-    snapshot = stages.utility(night, stages.everything(night, data))
-    content, popularity, als = (
-        stages.fit(night, snapshot, name) for name in ("content", "popularity", "als")
-    )
-    lists = stages.recommend(night, snapshot, als, (content, popularity), (content, popularity))
-    stages.publish(night, data, lists, stages.check(night, data, lists))
-
-
 def one_night(home: Home, *settings: str) -> Outcome:
     chosen = load_settings(
-        None, ("recommend.n=3", "models.als.factors=2", "models.als.matrix=positive", *settings)
+        None,
+        (
+            "recommend.n=3",
+            "models.als.factors=2",
+            "models.als.matrix=positive",
+            "recommend.similar_model=content",
+            *settings,
+        ),
     )
-    return run_night(home, chosen, publish_als, Nobody())
+    return run_night(home, chosen, publishes("als"), Nobody())
 
 
 def sql(home: Home, statement: str) -> list[tuple]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from tasks.artifacts import CheckResult
 from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
 from tasks.reporting.page import metric_panels as figures
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
@@ -81,7 +82,7 @@ def gather(home: Home, run: Run) -> Page:
         against=tuple(panel for panel in against if panel is not None),
         challenge=figures.challenge(run),
         history=figures.history(runs, run),
-        checks=_checks(run.summary.get("checks", [])),
+        checks=_checks(run.summary.checks),
         ratings=None if snapshot is None else value_histogram(snapshot.folder, "rating"),
         utilities=None if snapshot is None else value_histogram(snapshot.folder, "composite"),
         attention=_attention(made),
@@ -93,14 +94,14 @@ def gather(home: Home, run: Run) -> Page:
     )
 
 
-def _checks(rows: list[dict[str, Any]]) -> tuple[Checked, ...]:
+def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:
     """The failed ones first. A check that this version does not know keeps its name."""
     known = {check.name: check for check in CHECKS}
     shown = []
-    for row in sorted(rows, key=lambda row: row["passed"]):
-        check = known.get(row["check"])
+    for row in sorted(rows, key=lambda row: row.passed):
+        check = known.get(row.check)
         meaning, bound, advice = (check.meaning, check.bound, check.advice) if check else ("", "", "")
-        shown.append(Checked(row["check"], meaning, bound, row["value"], row["limit"], row["passed"], advice))
+        shown.append(Checked(row.check, meaning, bound, row.value, row.limit, row.passed, advice))
     return tuple(shown)
 
 

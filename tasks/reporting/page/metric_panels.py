@@ -163,21 +163,21 @@ def difference_panel(rows: Sequence[Row], baseline: str | None) -> Panel | None:
 
 def challenge(run: Run) -> Challenge | None:
     """How the night's champion was decided, if it had an incumbent to beat."""
-    decision = run.summary.get("decision", {})
-    rows = decision.get("challenges")
-    if not rows:
+    decision = run.summary.decision
+    if decision is None or decision.incumbent is None or decision.least is None or not decision.challenges:
         return None
-    figures = tuple(Figure(row["model"], row["mean"], row["low"], row["high"], None) for row in rows)
-    name = metric_name(*_split_name(decision["metric"]))
-    panel = Panel(f"{name} against {decision['incumbent']}", "", _scale(figures), figures)
-    wins = tuple((row["model"], row["wins"]) for row in rows if row["wins"])
+    rows = decision.challenges
+    figures = tuple(Figure(row.model, row.mean, row.low, row.high, None) for row in rows)
+    name = metric_name(*_split_name(decision.metric))
+    panel = Panel(f"{name} against {decision.incumbent}", "", _scale(figures), figures)
+    wins = tuple((row.model, row.wins) for row in rows if row.wins)
     return Challenge(
         panel,
-        decision["incumbent"],
-        decision["least"],
-        decision["n_users"],
-        decision["wins_needed"],
-        decision.get("min_users", 0),  # of an older version
+        decision.incumbent,
+        decision.least,
+        decision.n_users,
+        decision.wins_needed,
+        decision.min_users,
         wins,
     )
 

@@ -40,7 +40,8 @@ def what_happened(run: Run) -> str:
 
 def why_champion(run: Run) -> str:
     """Why the champion was chosen, as the night's record has it."""
-    return sentence(run.summary.get("decision", {}).get("why") or _note(run, "choose"))
+    decision = run.summary.decision
+    return sentence((decision.why if decision is not None else "") or _note(run, "choose"))
 
 
 def protocol(run: Run) -> str:
@@ -85,11 +86,11 @@ def _checks(page: Page) -> Tile | None:
 
 
 def _intake(run: Run) -> Tile | None:
-    rows = run.summary.get("intake", [])
+    rows = run.summary.intake
     if not rows:
         return None
-    rejected = sum(row["quarantined"] for row in rows)
-    return Tile("Clean rows", f"{sum(row['clean'] for row in rows):,}", f"{rejected:,} rejected")
+    rejected = sum(row.quarantined for row in rows)
+    return Tile("Clean rows", f"{sum(row.clean for row in rows):,}", f"{rejected:,} rejected")
 
 
 def _kept(page: Page) -> Tile | None:

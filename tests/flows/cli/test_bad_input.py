@@ -8,9 +8,9 @@ import pytest
 
 from tasks.config.load import load_settings
 from tasks.monitoring.events import Nobody
+from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import open_home
-from tests.flows.plain_night import whole_night
 
 USERS, ITEMS = range(1, 11), range(1, 9)
 NOBODY_HELD_OUT = "popularity, because no user could be held out to judge the models on"
@@ -66,9 +66,7 @@ def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
         name = next(kind for kind in ("rating", "tag", "event") if f",{kind}," in header)
         lines = [header, *(",".join(map(str, row)) for row in rows)]
         (raw / f"{name}s.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return run_night(
-        open_home(str(raw), folder / "home"), load_settings(None, SETTINGS), whole_night, Nobody()
-    )
+    return run_night(open_home(str(raw), folder / "home"), load_settings(None, SETTINGS), nightly, Nobody())
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ def test_models_that_had_nothing_to_learn_from_are_marked(
     tmp_path: Path, sources: dict[str, list[tuple]], marked: set[str]
 ) -> None:
     """Ratings are there to be liked; neither tags nor events are stars."""
-    learned_nothing = set(run(tmp_path, sources).run.summary["learned_nothing"])
+    learned_nothing = set(run(tmp_path, sources).run.summary.learned_nothing)
     assert learned_nothing & {"mf", "popularity", "content"} == marked
 
 

@@ -3,12 +3,14 @@
 import io
 import shlex
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from flows.terminal.run_report import show_report
+from tasks.artifacts import TradeOff, TradeOffFigure
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, StageTime
 
@@ -97,7 +99,7 @@ def test_a_night_whose_lists_went_says_whose_are_live() -> None:
 
 def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
     run = night()
-    run.summary["learned_nothing"] = ["als", "mf"]
+    run.summary.learned_nothing = ("als", "mf")
     text = shown(Report(run, [metric("report")], []))
     assert "\nals, mf: had nothing to learn from; their lists are those of what completes them.\n" in text
     assert "nothing to learn" not in shown(Report(night(), [metric("report")], []))
@@ -109,7 +111,7 @@ def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
 )
 def test_the_query_can_be_pasted_and_read(user: int | str, condition: str | None) -> None:
     run = night()
-    run.summary["example_user"] = user
+    run.summary.example_user = user
     line = next(line for line in shown(Report(run, [], [])).splitlines() if line.startswith("Read them"))
     _, _, query = shlex.split(line.removeprefix("Read them"))
     if condition is None:  # nothing that double quotes would not keep as it is
@@ -120,22 +122,14 @@ def test_the_query_can_be_pasted_and_read(user: int | str, condition: str | None
 
 
 def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
-    figure = {
-        "metric": "ndcg",
-        "k": 10,
-        "as_said": 0.25,
-        "arranged": 0.24,
-        "difference": -0.01,
-        "low": -0.02,
-        "high": 0.0,
-    }
+    figure = TradeOffFigure("ndcg", 10, as_said=0.25, arranged=0.24, difference=-0.01, low=-0.02, high=0.0)
     run = night()
-    run.summary["trade_off"] = {"model": "als", "n_users": 399, "figures": [figure]}
+    run.summary.trade_off = TradeOff("k", Path(), "als", 399, (figure,))
     text = shown(Report(run, [metric("report")], []))
     assert "lists of als without and with them, on the 399 users of the select half" in text
     assert "ndcg@10" in text
     assert "-0.0100 [-0.0200, +0.0000]" in text
-    run.summary["trade_off"], run.summary["trade_off_failed"] = None, "MemoryError: too large"
+    run.summary.trade_off, run.summary.trade_off_failed = None, "MemoryError: too large"
     assert "not known: MemoryError: too large" in shown(Report(run, [metric("report")], []))
 
 

@@ -16,7 +16,7 @@ from tasks.artifacts import Decision
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.champion import Standing, decide, standing
 from tasks.storage.artifact_store import from_json, to_json
-from tasks.storage.run_records import Run, Status
+from tasks.storage.run_records import Run, RunSummary, Status
 
 SETTINGS = JudgeSettings(k=(10,), bootstrap_samples=200)
 ONCE = SETTINGS.model_copy(update={"wins_needed": 1})
@@ -143,9 +143,9 @@ class Home:
         """Judge models by how far they are above others; publish, unless another status is given."""
         as_of = MONDAY + timedelta(days=day)
         run = Run(len(self.runs) + 1, "f", "d", as_of, 1, self.live, status, as_of)
-        run.settings, run.summary = deepcopy(self.settings), {"split": self.split}
+        run.settings, run.summary = deepcopy(self.settings), RunSummary(split=self.split)
         _, decision, _ = decide(values(**above), standing(self.runs, run), SETTINGS, seed=1)
-        run.champion, run.summary["decision"] = decision.champion, to_json(decision)
+        run.champion, run.summary.decision = decision.champion, decision
         self.runs.insert(0, run)
         if status == "published":
             self.live = run.run_id

@@ -14,12 +14,11 @@ from models.factors.mf import MF, MFConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, Snapshot
-from tasks.config.settings import JudgeSettings
 from tasks.evaluation.evaluate import evaluate, evaluate_strangers
 from tasks.preparation.item_statistics import write_yardsticks
 
 LIKES = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
-SETTINGS = JudgeSettings(k=(1, 10))
+K = (1, 10)
 
 
 def kept(folder: Path, model: Recommender, data: Interactions) -> FittedModel:
@@ -62,11 +61,11 @@ def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
     held = held_out(tmp_path, snapshot, {0: [2], 2: [0], 3: [1, 4]}, [])
     for matrix in ("rating", "positive", "composite", "timestamp", "item_features"):
         (snapshot.folder / f"{matrix}.npz").unlink()  # judging needs none of them
-    found = evaluate(knn, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(knn, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["recall@10"].tolist() == [1, 1, 1], "user 2 has no neighbours, user 3 none for item 4"
         assert per_user["recall@1"].tolist() == [1, 1, 0.5]
-    found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(popular, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
 
@@ -84,7 +83,7 @@ def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
     assert {2, 4} == set(plain.recommend(np.array([0]), 2, exclude=data.seen).items[0])
     snapshot = snapshot_of(tmp_path, data)
     held = held_out(tmp_path, snapshot, {0: [3]}, [])
-    found = evaluate(content, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(content, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"].tolist() == [1 / 2], "after item 2, as item 4 is left out"
 
@@ -92,7 +91,7 @@ def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
 def test_strangers_are_judged_by_the_list_for_everybody(tmp_path: Path) -> None:
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     held = held_out(tmp_path, snapshot_of(tmp_path, data), {}, [[0], [1], [2]])
-    found = evaluate_strangers(kept(tmp_path, Popularity(), data), held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate_strangers(kept(tmp_path, Popularity(), data), held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["recall@1"].tolist() == [1, 0, 0]
         assert per_user["mrr@10"][:2].tolist() == [1, 0.5]
@@ -108,7 +107,7 @@ def test_lists_are_measured_beside_being_right(tmp_path: Path) -> None:
     )
     popular, snapshot = kept(tmp_path, Popularity(), data), snapshot_of(tmp_path, data)
     held = held_out(tmp_path, snapshot, {4: [1, 3, 4]}, [])
-    found = evaluate(popular, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(popular, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "lists.npz") as lists:
         items = lists["items"][0]
         assert items[0] == 1
@@ -136,7 +135,7 @@ def test_ratings_are_judged_where_they_were_learned(tmp_path: Path, matrix: str 
     mf, popular = kept(tmp_path, model, data), kept(tmp_path, Popularity(), data)
     snapshot = snapshot_of(tmp_path, data)
     held = held_out(tmp_path, snapshot, {0: [2]}, [], ratings=[(0, 2, 3.0), (3, 4, 5.0)])
-    found = evaluate(mf, (popular,), snapshot, held, SETTINGS, key="k", folder=tmp_path)
+    found = evaluate(mf, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     assert (found.folder / "errors.npz").exists() == judged
     if judged:
         with np.load(found.folder / "errors.npz") as errors:

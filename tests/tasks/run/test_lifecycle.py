@@ -9,17 +9,16 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
+from tasks.artifacts import Intake
 from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
+from tasks.ingestion.land import land
 from tasks.monitoring.events import Nobody
-from tasks.run import stages
 from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
 from tests.tasks.inputs import RATINGS
-
-DAG = "tasks.run.stages"
 
 
 @pytest.fixture
@@ -29,15 +28,19 @@ def home(folder: Path, tmp_path: Path) -> Home:
     return open_home(str(folder), tmp_path / "home")
 
 
+def land_files(night: Night) -> Intake:
+    return night.run(land.call(night.home.input, night.settings.data, landed_at=night.record.started_at))
+
+
 def live_through(home: Home, flow: Callable[[Night], object]) -> Outcome:
-    return run_night(home, load_settings(), flow, Nobody(), dag=DAG)  # type: ignore[arg-type]
+    return run_night(home, load_settings(), flow, Nobody())  # type: ignore[arg-type]
 
 
 def fail_with(error: BaseException) -> Callable[[Night], None]:
     """A night whose cleaning fails."""
 
     def flow(night: Night) -> None:
-        stages.land(night)
+        land_files(night)
         with night.stage("clean"):
             raise error
 
@@ -61,14 +64,14 @@ def test_a_full_disk_is_said_in_one_sentence_and_the_next_night_begins_with_what
     [failed] = Runs(home.runs).all()
     assert (failed.status, failed.reason) == ("failed", "stage clean: The disk is full.")
     landed = []
-    live_through(home, lambda night: landed.append(stages.land(night)))
+    live_through(home, lambda night: landed.append(land_files(night)))
     assert [file.path for file in landed[0].files] == ["ratings.csv"]
 
 
 def test_a_night_without_room_does_not_begin(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(NightError, match="The disk is full: 3 MB are left"):
-        live_through(home, stages.land)
+        live_through(home, land_files)
     assert Runs(home.runs).all() == []
 
 
@@ -81,7 +84,7 @@ def test_a_model_that_the_machine_cannot_train_is_refused_before_anything_starts
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     settings = load_settings(None, (*use, "models.mf.device=cuda"))
     with pytest.raises(UsageError, match="The model mf cannot be trained on this machine: device is 'cuda'"):
-        run_night(home, settings, stages.land, Nobody(), dag=DAG)
+        run_night(home, settings, land_files, Nobody())
     assert not Runs(home.runs).all()
 
 
@@ -111,10 +114,13 @@ def test_an_interruption_is_no_failure(home: Home, interruption: BaseException) 
 
 def test_a_night_interrupted_after_the_switch_was_published(home: Home) -> None:
     def flow(night: Night) -> None:
-        night.run.switched, night.reason = True, "It is live."
+        night.record.switched = True
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         live_through(home, flow)
     [run] = Runs(home.runs).all()
-    assert (run.status, run.reason) == ("published", "It is live. Afterwards, it was interrupted.")
+    assert (run.status, run.reason) == (
+        "published",
+        f"Run {run.run_id} is live. Afterwards, it was interrupted.",
+    )

@@ -1,47 +1,148 @@
-"""Fingerprints change when a result could, and only then."""
+"""Cache keys change when a result could, and only then."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
+
+from models.base import Config
 from tasks.config.settings import Settings, SplitSettings
-from tasks.storage.cache_key import ROOT, _closure, fingerprint, source_hash
+from tasks.storage.cache_key import ROOT, SOURCE, SourceTree, fingerprint, key_of_value
+
+UTILITY = "tasks.preparation.interaction_matrices"
+ALS, EVALUATE = "models.factors.als", "tasks.evaluation.evaluate"
 
 
-def test_the_order_of_keys_does_not_matter_but_every_value_does() -> None:
+@pytest.fixture
+def copied_tree(tmp_path: Path) -> Path:
+    """A copy of our source."""
+    for folder in ("flows", "tasks", "models", "sql"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_every_value_counts_and_the_order_of_keys_does_not() -> None:
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint(SplitSettings()) != fingerprint(SplitSettings(min_users=501))
     assert fingerprint([1, 2]) != fingerprint([2, 1])
 
 
-def test_a_secret_is_not_part_of_what_is_hashed_in_clear() -> None:
+def test_a_secret_is_not_hashed_in_clear() -> None:
     assert "hunter2" not in str(
         Settings(publish={"url": "postgresql://me:hunter2@db/x"}).model_dump(mode="json")
     )
 
 
-def test_a_stage_depends_on_the_source_and_sql_it_runs_and_not_on_its_neighbours() -> None:
-    files = {
-        path.relative_to(ROOT).as_posix() for path in _closure(("tasks.preparation.interaction_matrices",))
-    }
+def test_references_count_by_key_and_configs_with_the_machine() -> None:
+    @dataclass(frozen=True)
+    class Reference:
+        key: str
+        seconds: float
+
+    class OnGpu(Config):
+        def machine_state(self) -> dict[str, str | int]:
+            return {"device": "cuda"}
+
+    assert key_of_value((Reference("k", 1.5),)) == ["k"]
+    assert fingerprint(key_of_value(OnGpu())) != fingerprint(key_of_value(Config()))
+
+
+def test_a_stage_depends_on_its_source_and_sql_not_on_others() -> None:
+    files = SOURCE.files(UTILITY)
     assert {
-        "tasks/preparation/interaction_matrices.py",
-        "models/interactions.py",
-        "tasks/storage/warehouse.py",
-    } <= files
-    assert any(name.startswith("sql/warehouse/features/") for name in files)
+        "tasks/preparation/interaction_matrices.py", "tasks/preparation/__init__.py", "tasks/__init__.py",
+        "models/interactions.py", "tasks/storage/warehouse.py", "sql/warehouse/features/composite.sql",
+    } <= files  # fmt: skip
     assert not {"tasks/publication/publish.py", "models/factors/als.py", "tasks/config/settings.py"} & files
 
 
 def test_a_model_does_not_depend_on_another_model() -> None:
-    assert source_hash("models.factors.als") != source_hash("models.neighbours.item_knn")
-    files = {path.name for path in _closure(("models.factors.als",))}
-    assert "als.py" in files
-    assert "base.py" in files
-    assert "item_knn.py" not in files
+    files = SOURCE.files(ALS)
+    assert "models/factors/als.py" in files
+    assert "models/neighbours/item_knn.py" not in files
+    assert "tasks/monitoring/memory.py" not in SOURCE.files("tasks.training.fit")
 
 
-def test_whose_source_is_hashed_is_not_imported() -> None:
-    """A night with nothing new names all models, and shall not wait for what trains them."""
-    hashed = "source_hash('models.factors.mf', 'models.graph.ngcf', 'models.linear.ease')"
-    asked = f"import sys; from tasks.storage.cache_key import source_hash; {hashed}; sys.exit('torch' in sys.modules)"
+def test_editing_the_content_model_keeps_evaluations() -> None:
+    assert "models/content/profiles.py" not in SOURCE.files(EVALUATE)
+
+
+def append(path: str, text: str) -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        with (root / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return edit
+
+
+def rewrite(path: str, before: str, after: str) -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        text = (root / path).read_text(encoding="utf-8")
+        assert before in text
+        (root / path).write_text(text.replace(before, after), encoding="utf-8")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed", "same"),
+    [
+        (append("models/factors/als.py", "# edited\n"), ALS, UTILITY),
+        (append("models/base.py", "# edited\n"), ALS, "tasks.ingestion.land"),
+        (append("models/factors/__init__.py", "# edited\n"), ALS, "models.linear.ease"),
+        (append("models/__init__.py", "# edited\n"), UTILITY, "tasks.ingestion.read_errors"),
+        (append("sql/warehouse/features/composite.sql", "-- edited\n"), UTILITY, ALS),
+        (append("tasks/monitoring/memory.py", "# edited\n"), None, "tasks.training.fit"),
+        (append("tasks/storage/artifact_store.py", "# edited\n"), None, UTILITY),
+        (append("sql/serving/login.sql", "-- edited\n"), "tasks.publication.queries", UTILITY),
+    ],
+)
+def test_an_edit_changes_the_right_hashes(copied_tree, edit, changed, same) -> None:
+    before = SourceTree(copied_tree)
+    edit(copied_tree)
+    after = SourceTree(copied_tree)
+    if changed is not None:
+        assert after.hash(changed) != before.hash(changed)
+        assert before.changed(changed) != []
+    assert after.hash(same) == before.hash(same)
+    assert before.changed(same) == []
+
+
+def test_a_relative_import_is_followed(copied_tree: Path) -> None:
+    rewrite("models/factors/als.py", "from models.base import", "from ..base import")(copied_tree)
+    append("models/factors/als.py", "from . import bpr_kernels\n")(copied_tree)
+    assert {"models/base.py", "models/factors/bpr_kernels.py"} <= SourceTree(copied_tree).files(ALS)
+
+
+def test_sql_named_by_an_f_string_is_followed(copied_tree: Path) -> None:
+    append("models/factors/als.py", "def name(x): return f'warehouse/clean/read_{x}.sql'\n")(copied_tree)
+    files = SourceTree(copied_tree).files(ALS)
+    assert {"sql/warehouse/clean/read_ratings.sql", "sql/warehouse/clean/read_tags.sql"} <= files
+    assert "sql/warehouse/clean/quarantine.sql" not in files
+
+
+def test_a_removed_file_has_changed(copied_tree: Path) -> None:
+    tree = SourceTree(copied_tree)
+    (copied_tree / "models/factors/als.py").unlink()
+    assert tree.changed(ALS) == ["models/factors/als.py"]
+
+
+def test_the_hash_is_of_the_source_at_the_start(copied_tree: Path) -> None:
+    tree = SourceTree(copied_tree)
+    at_start = tree.hash(ALS)
+    append("models/factors/als.py", "# deployed\n")(copied_tree)
+    assert SourceTree(copied_tree).hash(ALS) != at_start
+    assert tree.hash(UTILITY, ALS) == SOURCE.hash(UTILITY, ALS)
+
+
+def test_hashing_imports_nothing() -> None:
+    """A night with nothing new hashes all models, and must not wait for torch."""
+    hashed = "SOURCE.hash('models.factors.mf', 'models.graph.ngcf', 'models.linear.ease')"
+    asked = (
+        f"import sys; from tasks.storage.cache_key import SOURCE; {hashed}; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, timeout=60, check=False).returncode == 0

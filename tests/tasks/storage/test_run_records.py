@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.artifacts import Decision
 from tasks.errors import NightError
 from tasks.storage.run_records import Run, Runs, StageTime
 
@@ -103,5 +104,6 @@ def test_the_mirror_says_also_why_the_champion_is_the_champion(tmp_path: Path) -
     run = Runs(tmp_path).begin("f", dataset="d", seed=1, live=None)
     run.reason = "Run 1 is live."
     assert run.row()["reason"] == "Run 1 is live."
-    run.summary["decision"] = {"why": "als stays: it has the best ndcg@10"}
+    why = "als stays: it has the best ndcg@10"
+    run.summary.decision = Decision("als", "als", "ndcg@10", 9, None, 1, (), {}, why=why)
     assert run.row()["reason"] == "Run 1 is live. Champion: als stays: it has the best ndcg@10."

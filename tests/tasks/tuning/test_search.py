@@ -12,8 +12,7 @@ from models.base import DivergedError
 from models.registry import config_class
 from tasks.config.settings import ModelsSettings, Settings
 from tasks.errors import NightError
-from tasks.storage.cache_key import source_hash
-from tasks.tuning import search as searching
+from tasks.storage.cache_key import SourceTree
 from tasks.tuning.search import Search
 from tasks.tuning.tune import _storage
 from tasks.tuning.window import Window
@@ -194,8 +193,9 @@ def test_so_does_other_source_of_a_model_or_of_what_completes_its_lists(
     searched = search(storage, tmp_path)
     searched.begin({})
     run(searched, 1)
+    genuine = SourceTree.hash
     monkeypatch.setattr(
-        searching, "source_hash", lambda *modules: source_hash(*modules) + "edited" * (module in modules)
+        SourceTree, "hash", lambda tree, *modules: genuine(tree, *modules) + "edited" * (module in modules)
     )
     assert search(storage, tmp_path).n_tried == 0
 

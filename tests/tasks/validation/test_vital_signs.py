@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.artifacts import Choice, CleanData, Decision, SourceCounts
-from tasks.storage.run_records import Run
+from tasks.storage.run_records import Run, RunSummary
 from tasks.validation.vital_signs import of_intake, of_judging
 
 EVENING = datetime(2026, 6, 1)
@@ -22,7 +22,10 @@ def night(run_id: int, quality: float = 0.2, **other: Any) -> Run:
     as_of = EVENING + timedelta(days=run_id)
     run = Run(run_id, "f", "d", as_of, 1, None, "published", as_of, as_of, champion="als")
     run.settings = {"split": {"method": "auto"}, "utility": {}, "judge": {"champion_metric": "ndcg@10"}}
-    run.summary = {"split": "temporal", "decision": {"means": {"als": quality, "popularity": 0.9}}}
+    means = {"als": quality, "popularity": 0.9}
+    run.summary = RunSummary(
+        split="temporal", decision=Decision("als", None, "ndcg@10", 9, None, 1, (), means)
+    )
     for name, value in other.items():
         setattr(run, name, value)
     return run

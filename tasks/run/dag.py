@@ -1,0 +1,392 @@
+"""The DAG of the night: the order of its stages, and what happens when a model fails.
+
+It reads from top to bottom like docs/night.md. Each stage is declared where its work is done, by `@stage`. Runs in this
+process (`InProcess`), or through Prefect (`flows/nightly.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+from models.ensemble.blend import Blend
+from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
+from tasks.errors import NightError
+from tasks.evaluation.champion import standing
+from tasks.evaluation.choose import choose
+from tasks.evaluation.evaluate import evaluate, evaluate_strangers
+from tasks.evaluation.reranking_cost import trade_off
+from tasks.ingestion.clean import clean, require_before
+from tasks.ingestion.land import land
+from tasks.preparation.holdout import hold_out
+from tasks.preparation.interaction_matrices import build_snapshot
+from tasks.preparation.split import everything, make_split
+from tasks.publication.publish import first_user, publish_or_hold_back
+from tasks.recommendation.genre_filter import check_genres
+from tasks.recommendation.recommend import recommend
+from tasks.reporting.run_report import report
+from tasks.run.context import Night
+from tasks.storage.stage import Call, Promise
+from tasks.training.ensemble import learn_blend, refit_blend
+from tasks.training.fit import BACKFILL, fit
+from tasks.validation.checks import check, first_failure
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+Backfill = tuple[FittedModel, ...]
+"""The models that complete short lists, in order of precedence; popularity, which knows every user, is the last."""
+
+
+def nightly(night: Night) -> None:
+    """Run all stages of a night: judge the shelf, choose the champion, refit it on everything, publish its lists."""
+    data = take_in(night)
+    before, held_out = cut(night)
+
+    backfill = fit_backfill(night, before)
+    fitted, judged = judge_shelf(night, before, backfill, held_out)
+    blend = learn_blend_of_shelf(night, before, (*fitted, *backfill), held_out)
+    judged += judge_blend(night, blend, before, backfill, held_out)
+    judged += judge_popularity(night, before, backfill, held_out)
+    choice = choose_champion(night, judged, backfill, held_out)
+    judgeable = (*fitted, blend.fitted) if blend is not None else fitted
+    judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
+
+    refits = Refits(night)
+    lists = recommend_best(refits, refit_best(refits, choice, blend))
+    publish(night, data, lists, choice)
+    night.run(report.call(night.home, night.record, choice, night.verdict, night.reason))
+
+
+# -- before any model ---------------------------------------------------------------------------------
+
+
+def take_in(night: Night) -> CleanData:
+    """Land and clean the input files; refuse an `as_of` before all data and genres that do not exist."""
+    settings = night.settings
+    intake = night.run(land.call(night.home.input, settings.data, landed_at=night.record.started_at))
+    data = night.run(clean.call(intake, settings.data, id_types=night.home.id_types()))
+    night.take_in(data)
+    require_before(night.con.cursor(), night.as_of)
+    check_genres(night.con.cursor(), settings.recommend)
+    return data
+
+
+def cut(night: Night) -> tuple[Snapshot, HeldOut]:
+    """Split by time; return the training matrices and the held-out interactions that models are judged on."""
+    settings, seed = night.settings, night.settings.run.seed
+    split = night.run(make_split.call(settings.split, settings.utility, as_of=night.as_of))
+    night.note(split=split.kind)
+    before = night.run(build_snapshot.call(split, settings.utility))
+    return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))
+
+
+# -- fit and judge ------------------------------------------------------------------------------------
+
+
+def fit_backfill(night: Night, snapshot: Snapshot) -> Backfill:
+    """Fit the models that complete short lists. Without popularity there is no night; without content there is."""
+    *others, last = BACKFILL
+    popularity = night.run(fit_call(night, snapshot, last))
+    fitted = [or_go_on_without(night, fit_call(night, snapshot, name), name) for name in others]
+    return (*(each for each in fitted if each is not None), popularity)
+
+
+def judge_shelf(
+    night: Night, before: Snapshot, backfill: Backfill, held_out: HeldOut
+) -> tuple[tuple[FittedModel, ...], tuple[Evaluation, ...]]:
+    """Fit and evaluate every model of the shelf. A model that fails is recorded, and the others go on."""
+    at_hand = {each.model: each for each in backfill}
+    started: dict[str, tuple[FittedModel | Promise[FittedModel], Promise[Evaluation]]] = {}
+    for name in night.settings.models.shelf:
+        model = at_hand.get(name) or night.start(fit_call(night, before, name))
+        started[name] = model, night.start(evaluate_call(night, model, before, backfill, held_out))
+    fitted, judged = [], []
+    for name, (model, evaluation) in started.items():
+        if evaluation.succeeded():
+            fitted.append(model if isinstance(model, FittedModel) else model.result())
+            judged.append(evaluation.result())
+        else:
+            night.go_on_without(name)
+    return tuple(fitted), tuple(judged)
+
+
+def learn_blend_of_shelf(
+    night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], held_out: HeldOut
+) -> LearnedBlend | None:
+    """Learn a blend of the models that could be fitted; None with fewer than two of them, or if it fails."""
+    settings, at_hand = night.settings, {each.model: each for each in fitted}
+    wanted = settings.blend.members_of(settings.models.shelf)
+    members = [
+        at_hand.get(name) or or_go_on_without(night, fit_call(night, before, name), name)
+        for name in wanted
+        if name not in night.record.failed_models
+    ]
+    there = tuple(member for member in members if member is not None)
+    if len(there) < 2:
+        return None
+    metric, seed = settings.judge.champion_metric, settings.run.seed
+    return or_go_on_without(
+        night, learn_blend.call(there, before, held_out, settings.blend, metric, seed=seed), Blend.name
+    )
+
+
+def judge_blend(
+    night: Night, blend: LearnedBlend | None, before: Snapshot, backfill: Backfill, held_out: HeldOut
+) -> tuple[Evaluation, ...]:
+    """Evaluate the blend, if there is one. Users it was learned from are ranked by their out-of-fold weights."""
+    if blend is None or not blend.members:
+        return ()
+    call = evaluate_call(night, blend.fitted, before, backfill, held_out)
+    judged = or_go_on_without(night, call, Blend.name)
+    return () if judged is None else (judged,)
+
+
+def judge_popularity(
+    night: Night, before: Snapshot, backfill: Backfill, held_out: HeldOut
+) -> tuple[Evaluation, ...]:
+    """Evaluate popularity, which the others are compared with, where it is not on the shelf (and no candidate)."""
+    if backfill[-1].model in night.settings.models.shelf:
+        return ()
+    return (night.run(evaluate_call(night, backfill[-1], before, backfill, held_out)),)
+
+
+def choose_champion(
+    night: Night, judged: tuple[Evaluation, ...], backfill: Backfill, held_out: HeldOut
+) -> Choice:
+    """Evaluate the fallback list on cold users, and choose the champion from the shelf and the blend.
+
+    Raises:
+        NightError: every model of the shelf has failed.
+    """
+    settings = night.settings
+    cold = night.run(evaluate_strangers.call(backfill[-1], held_out, settings.judge.k))
+    names = (*settings.models.shelf, Blend.name)
+    candidates = [each.model for each in judged if each.model in names]
+    if not candidates:
+        failed = "; ".join(f"{model}: {why}" for model, why in night.record.failed_models.items())
+        raise NightError(
+            f"No model is left: {failed}.",
+            f"{night.record.instead} Mend the first of these and run again.",
+        )
+    before = standing(night.runs.all(), night.record)
+    choice = night.run(
+        choose.call(judged, candidates, cold, held_out, before, settings.judge, seed=settings.run.seed)
+    )
+    night.record.champion = choice.champion
+    night.note(
+        decision=replace(choice.decision, why=choice.why),
+        learned_nothing=tuple(each.model for each in judged if not each.learned),
+    )
+    return choice
+
+
+def judge_reranking(
+    night: Night,
+    before: Snapshot,
+    fitted: tuple[FittedModel, ...],
+    backfill: Backfill,
+    held_out: HeldOut,
+    champion: str,
+) -> None:
+    """Measure what diversity and genre caps cost the champion, where one of them is on.
+
+    If this fails, only its figures are missing: the night goes on with the champion.
+    """
+    settings = night.settings
+    if not held_out.n_select or not (settings.recommend.diversity or settings.recommend.max_per_genre):
+        return
+    model = next(each for each in fitted if each.model == champion)
+    cost = night.start(
+        trade_off.call(
+            model, backfill, before, held_out, settings.recommend, settings.judge, seed=settings.run.seed
+        )
+    )
+    if cost.succeeded():
+        night.note(trade_off=cost.result())
+        return
+    why = night.take_error(champion)
+    night.note(trade_off_failed=why)
+    log.warning("The stage %s failed, and the night goes on without its figures: %s", trade_off.name, why)
+
+
+# -- refit on everything ------------------------------------------------------------------------------
+
+
+class Refits:
+    """Models fitted on everything, each fitted once, when it is first asked for.
+
+    Attributes:
+        night: the night.
+        snapshot: the matrices of everything before `as_of`.
+        backfill: the backfill models, fitted on it.
+    """
+
+    def __init__(self, night: Night) -> None:
+        self.night = night
+        split = night.run(everything.call(as_of=night.as_of))
+        self.snapshot = night.run(build_snapshot.call(split, night.settings.utility))
+        self.backfill = fit_backfill(night, self.snapshot)
+        self._fitted = {each.model: each for each in self.backfill}
+
+    def get(self, name: str) -> FittedModel | None:
+        """Return a model fitted on everything; None if that fails."""
+        if name not in self._fitted:
+            fitted = or_go_on_without(self.night, fit_call(self.night, self.snapshot, name), name)
+            if fitted is None:
+                return None
+            self._fitted[name] = fitted
+        return self._fitted[name]
+
+    def get_blend(self, blend: LearnedBlend) -> FittedModel | None:
+        """Return the blend with its members fitted on everything; None if one of them fails: its weights need all."""
+        night, members = self.night, []
+        for name in blend.members:
+            member = self.get(name)
+            if member is None:
+                night.go_on_without(Blend.name, f"its member {name} could not be refitted")
+                return None
+            members.append(member)
+        seed = night.settings.run.seed
+        call = refit_blend.call(blend, tuple(members), self.snapshot, seed=seed)
+        return or_go_on_without(night, call, Blend.name)
+
+
+def refit_best(refits: Refits, choice: Choice, blend: LearnedBlend | None) -> FittedModel:
+    """Return the champion fitted on everything or, if that fails, the next best model.
+
+    Raises:
+        NightError: no judged model can be refitted.
+    """
+    for name in choice.ranking:
+        if name in refits.night.record.failed_models:
+            continue  # it has failed as a member of the blend
+        is_blend = blend is not None and name == Blend.name
+        fitted = refits.get_blend(blend) if is_blend and blend is not None else refits.get(name)
+        if fitted is not None:
+            return fitted
+    raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
+
+
+# -- lists --------------------------------------------------------------------------------------------
+
+
+def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
+    """Write everybody's lists by the champion, and similar items by their own model, or by the champion if that fails.
+
+    Args:
+        refits: the models fitted on everything.
+        champion: one of them; not the chosen champion if that could not be refitted.
+    """
+    night = refits.night
+    settings, seed = night.settings.recommend, night.settings.run.seed
+    night.record.champion = champion.model
+    similar = refits.get(settings.similar_model) or champion
+    call = recommend.call(
+        refits.snapshot,
+        champion,
+        refits.backfill,
+        (similar, *refits.backfill),
+        settings,
+        rules=night.take_rules(),
+        seed=seed,
+    )
+    return night.run(call)
+
+
+def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) -> None:
+    """Check the lists, and publish them or hold them back. Without a choice, quality is not checked."""
+    settings, record = night.settings, night.record
+    on_purpose = night.requested_as_of is not None or night.force
+    live, newer = night.live(), night.live_if_newer()
+    results = night.run(
+        check.call(
+            lists,
+            data,
+            choice,
+            record,
+            night.runs.all(),
+            as_of=night.as_of,
+            settings=settings.check,
+            recommend=settings.recommend,
+            min_users=settings.judge.min_users,
+            live=None if on_purpose else live,
+            compare_lists=newer is None,
+            rules=night.rules,
+        )
+    )
+    night.note(checks=results)
+    night.verdict, night.reason = night.run(
+        publish_or_hold_back.call(
+            lists,
+            data,
+            record,
+            failure=first_failure(results, record.instead),
+            newer=newer,
+            keep_runs=settings.publish.keep_runs,
+            force=night.force,
+        )
+    )
+    if record.switched:
+        night.note(example_user=first_user(lists))
+
+
+# -- calls and failures -------------------------------------------------------------------------------
+
+
+def fit_call(night: Night, snapshot: Snapshot, name: str) -> Call[FittedModel]:
+    """Return the call that fits a model with tonight's hyperparameters."""
+    config, seed = night.settings.models.config(name), night.settings.run.seed
+    return fit.call(snapshot, name, config, seed=seed)
+
+
+def evaluate_call(
+    night: Night,
+    fitted: FittedModel | Promise[FittedModel],
+    snapshot: Snapshot,
+    backfill: Backfill,
+    held_out: HeldOut,
+) -> Call[Evaluation]:
+    """Return the call that evaluates a fitted model at tonight's list lengths."""
+    return evaluate.call(fitted, backfill, snapshot, held_out, night.settings.judge.k)
+
+
+def or_go_on_without(night: Night, call: Call[R], model: str) -> R | None:
+    """Run a stage of a model and return its result. If it fails, record that the model is left out; return None."""
+    promise = night.start(call)
+    if promise.succeeded():
+        return promise.result()
+    night.go_on_without(model)
+    return None
+
+
+class InProcess:
+    """Runs stages in this process, one after the other, without an orchestrator: for tests and benchmarks."""
+
+    def run(self, night: Night, call: Call[R]) -> R:
+        """Run a stage."""
+        return night.perform(call)
+
+    def start(self, night: Night, call: Call[R]) -> Promise[R]:
+        """Run a stage now; keep its error until the result is asked for."""
+        try:
+            return _Ended(night.perform(call))
+        except Exception as error:  # noqa: BLE001  (raised by `result`)
+            return _Ended(error=error)
+
+
+class _Ended(Generic[R]):
+    """The promise of a stage that has ended."""
+
+    def __init__(self, result: R | None = None, error: Exception | None = None) -> None:
+        self._result, self._error = result, error
+
+    def succeeded(self) -> bool:
+        return self._error is None
+
+    def result(self) -> R:
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]

@@ -1,0 +1,85 @@
+"""Stages: a declaration, and a cache key that follows from the arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tasks.storage.stage import Stage, stage
+
+
+@dataclass(frozen=True)
+class Made:
+    key: str
+    folder: Path
+    n: int
+
+
+@stage("count", model=lambda given: str(given["name"]), note=lambda made: f"{made.n} things")
+def count(con: object, before: Made, name: str, n: int = 3, *, key: str, folder: Path) -> Made:
+    """Count things."""
+    return Made(key, folder, n + before.n)
+
+
+@stage("count")
+def count_otherwise(before: Made, name: str, n: int = 3, *, key: str, folder: Path) -> Made:
+    return Made(key, folder, n - before.n)
+
+
+BEFORE = Made("b", Path("b"), 2)
+
+
+def key_of(counting: Stage, *args: object, clean_key: str = "clean", **kwargs: object) -> str:
+    return counting.cache_key(counting.bind(*args, **kwargs), clean_key=clean_key)
+
+
+def test_called_as_a_function_it_is_the_function() -> None:
+    assert count(None, BEFORE, "als", key="k", folder=Path("k")) == Made("k", Path("k"), 5)
+    assert (count.__doc__, count.__name__) == ("Count things.", "count")
+    assert (count.result_class, count.supplied) == (Made, {"con", "key", "folder"})
+
+
+def test_defaults_and_keywords_make_no_other_key() -> None:
+    assert (
+        key_of(count, BEFORE, "als")
+        == key_of(count, BEFORE, "als", 3)
+        == key_of(count, n=3, name="als", before=BEFORE)
+    )
+
+
+def test_every_argument_counts_references_by_their_key() -> None:
+    plain = key_of(count, BEFORE, "als")
+    assert plain != key_of(count, BEFORE, "bpr")
+    assert plain != key_of(count, BEFORE, "als", 4)
+    assert plain != key_of(count, Made("other", BEFORE.folder, BEFORE.n), "als")
+    assert plain == key_of(count, Made("b", Path("elsewhere"), 9), "als")
+
+
+def test_the_clean_tables_count_where_the_warehouse_is_read() -> None:
+    assert key_of(count, BEFORE, "als") != key_of(count, BEFORE, "als", clean_key="other")
+    assert key_of(count_otherwise, BEFORE, "als") == key_of(count_otherwise, BEFORE, "als", clean_key="other")
+
+
+def test_functions_of_one_stage_have_keys_of_their_own() -> None:
+    assert key_of(count, BEFORE, "als") != key_of(count_otherwise, BEFORE, "als")
+
+
+@pytest.mark.parametrize("wrong", [{"n": 1, "key": "mine"}, {"unknown": 1}, {}])
+def test_a_call_with_other_arguments_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        count.call(BEFORE, *(() if not wrong else ("als",)), **wrong)
+
+
+def test_a_call_waits_for_promises_and_is_named_by_its_model() -> None:
+    class Later:
+        def succeeded(self) -> bool:
+            return True
+
+        def result(self) -> Made:
+            return BEFORE
+
+    call = count.call(Later(), "als")
+    assert call.arguments() == {"before": BEFORE, "name": "als", "n": 3}
+    assert (call.label, len(call.awaited)) == ("count-als", 1)
