@@ -53,9 +53,9 @@ class Blend(Recommender):
     the pair: the mean cosine to the user's latest likes, by the item vectors of the first member that has them. None
     depends on the scale of a member's scores, so the weights hold for members fitted on other data.
 
-    Candidates are the members' first `candidates` items, whatever the length of the lists asked for: the ranking that was
-    judged on short lists is the one published in long ones. A list that they do not fill is extended with the candidates
-    that the members list when the items above are excluded, ranked in the same way.
+    Candidates are the members' first `candidates` items, whatever the length of the lists asked for: the ranking
+    that was judged on short lists is the one published in long ones. A list that they do not fill is extended with the
+    candidates that the members list when the items above are excluded, ranked in the same way.
 
     `fit` computes only features of the data: members must be fitted on it before. Known users are those that any member
     knows; known items are those that any member knows and that have an interaction.

@@ -14,7 +14,7 @@ from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import neighbours
 from models.neighbours.weighting import degree
 from models.ranking import item_item_scorer
-from models.ranking.topk import each_itself
+from models.ranking.topk import identity
 from models.search_space import Range, SearchSpace
 
 
@@ -117,7 +117,7 @@ class UserKNN(Recommender):
         )
         return item_item_scorer.top_n(
             sparse.csr_array(unit[:, items].T), unit, np.arange(len(items)), n,
-            tie_order=self.tie_order_, exclude=each_itself(len(norms))[items], eligible=eligible,
+            tie_order=self.tie_order_, exclude=identity(len(norms))[items], eligible=eligible,
         )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_scores_that_could_overflow_are_an_error(spoilt, value):
         item_item_scorer.check_scores(profiles, similarity, (learned[2], learned[3]))
 
 
-def test_no_scores_do_not_overflow():
+def test_empty_matrices_do_not_overflow():
     nothing = sparse.csr_array((0, 0), dtype=np.float32)
     item_item_scorer.check_scores(nothing, nothing)
     item_item_scorer.check_products(nothing)
