@@ -32,7 +32,14 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
 
 
 def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Return `matrix`, float32, with every row divided by its length; empty rows stay empty."""
+    """Divide every row by its length; empty rows stay empty.
+
+    Args:
+        matrix: (n_rows, n_columns) float32 without explicit zeros.
+
+    Returns:
+        (n_rows, n_columns) float32, rows of length 1 or without an entry.
+    """
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32))
     per_entry = np.repeat(lengths, np.diff(matrix.indptr))
     return sparse.csr_array((matrix.data / per_entry, matrix.indices, matrix.indptr), shape=matrix.shape)

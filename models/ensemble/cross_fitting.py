@@ -162,7 +162,16 @@ class _TrainingSet:
         self.n_users = len(np.unique(self.pool.row[self.liked]))
 
     def fit(self, method: str, options: BlendOptions, users: BoolArray) -> NDArray[np.float64]:
-        """Learn a method's weights from a mask of the users: (n_features,), 0 for features of other methods."""
+        """Learn the weights of one method.
+
+        Args:
+            method: a key of `METHODS`.
+            options: settings; only `regularization` is read.
+            users: (n_users,) mask of the users to learn from.
+
+        Returns:
+            (n_features,) float64; 0 for features of other methods.
+        """
         used = np.array([name.startswith(METHODS[method]) for name in self._names])
         is_training = users[self.pool.row]
         weights = np.zeros(len(used))

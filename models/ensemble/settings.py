@@ -14,7 +14,7 @@ over fewer users is so uncertain that a blend worse than its members could becom
 
 
 class BlendOptions(Options):
-    """How the weights of a blend are learned."""
+    """Settings for learning the weights of a blend."""
 
     method: Literal["auto", "ranks", "scores", "ranker"] = Field(
         default="auto",

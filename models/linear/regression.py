@@ -21,9 +21,8 @@ from models.numerics.threads import one_launch
 from models.ranking.item_item_scorer import check_products, product_blocks
 
 _ROWS = 64  # rows of a large array processed at a time
-SCRATCH_BYTES = (
-    50 * _ROWS
-)  # per item, upper bound of what `solve_dense` and `keep_strongest` need beside their results
+SCRATCH_BYTES = 50 * _ROWS
+"""Bytes per item, an upper bound, that `solve_dense` and `keep_strongest` need beside their results."""
 _ROUNDING = 1e-6  # relative to the trace: error of the least eigenvalue in float32
 _ITEMS_PER_CHUNK = 32  # items that share one scratch space
 _ITEMS_PER_REPORT = 4096  # items between calls of progress

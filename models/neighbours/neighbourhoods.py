@@ -130,7 +130,14 @@ def _few_rows(blocks: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, F
 
 
 def possible_neighbours(vectors: sparse.csr_array) -> NDArray[np.int64]:
-    """Return an upper bound of the number of other rows that each row has a place in common with: (n_rows,) int64."""
+    """Return an upper bound of the number of other rows that each row has a place in common with.
+
+    Args:
+        vectors: (n, n_places); only the positions of the entries are read.
+
+    Returns:
+        (n,) int64, from 0 to n − 1.
+    """
     others = np.bincount(vectors.indices, minlength=vectors.shape[1]) - 1
     rows = np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))
     common = np.bincount(rows, others[vectors.indices], minlength=vectors.shape[0])
@@ -138,7 +145,15 @@ def possible_neighbours(vectors: sparse.csr_array) -> NDArray[np.int64]:
 
 
 def size_mb(possible: NDArray[np.int64], k: int) -> float:
-    """Return the most MB that k neighbours per vector can take, with `possible` (n,) as for `keep_greatest`."""
+    """Return an upper bound of the memory of k neighbours per vector.
+
+    Args:
+        possible: (n,) int64, as for `keep_greatest`.
+        k: neighbours per vector.
+
+    Returns:
+        Size in MB.
+    """
     return stored_mb(int(np.minimum(possible, k).sum()))
 
 

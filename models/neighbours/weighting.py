@@ -80,16 +80,31 @@ def degree(vectors: sparse.csr_array, *, row_exponent: float, column_exponent: f
         (n_rows, n_columns) float32, entries where `vectors` has one.
     """
     rows = np.maximum(np.diff(vectors.indptr), 1) ** -row_exponent
-    columns = np.maximum(column_degrees(vectors), 1) ** -column_exponent
+    columns = column_degrees(vectors) ** -column_exponent
     weights = np.repeat(rows, np.diff(vectors.indptr)) * columns[vectors.indices]
     return with_entries(vectors, vectors.data * weights)
 
 
 def column_degrees(vectors: sparse.csr_array) -> NDArray[np.int64]:
-    """Return the number of entries of each column, at least 1: (n_columns,)."""
+    """Count the entries of each column.
+
+    Args:
+        vectors: (n_rows, n_columns); explicit zeros count.
+
+    Returns:
+        (n_columns,) int64, at least 1, so that it can be a divisor.
+    """
     return np.maximum(np.bincount(vectors.indices, minlength=vectors.shape[1]), 1)
 
 
 def with_entries(vectors: sparse.csr_array, data: NDArray[np.floating]) -> sparse.csr_array:
-    """Return `vectors` with other entries, `data` (nnz,), as float32."""
+    """Return a matrix with the positions of `vectors` and other entries.
+
+    Args:
+        vectors: (n_rows, n_columns).
+        data: (nnz,), in the order of `vectors.data`.
+
+    Returns:
+        (n_rows, n_columns) float32; shares the index arrays of `vectors`.
+    """
     return sparse.csr_array((data.astype(np.float32), vectors.indices, vectors.indptr), shape=vectors.shape)

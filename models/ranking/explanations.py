@@ -97,7 +97,14 @@ def nearest_by_profile(
 
 
 def ones_like(liked: sparse.csr_array) -> sparse.csr_array:
-    """Return weights of 1, float32, for every entry of `liked`."""
+    """Return weights that count every liked item once.
+
+    Args:
+        liked: (b, n_items); stored items are liked.
+
+    Returns:
+        (b, n_items) float32, 1 for every stored entry, explicit zeros included.
+    """
     ones = np.ones(liked.nnz, np.float32)
     return sparse.csr_array((ones, liked.indices, liked.indptr), shape=liked.shape)
 

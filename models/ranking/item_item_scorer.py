@@ -84,7 +84,10 @@ def score(
 
 
 def check_products(vectors: sparse.csr_array) -> None:
-    """Check that the product of any two rows of `vectors`, float32, fits into float32.
+    """Check that the product of any two rows fits into float32.
+
+    Args:
+        vectors: (n, n_columns) float32.
 
     Raises:
         DivergedError: a product could overflow, or an entry is NaN or infinite.

@@ -64,7 +64,12 @@ class Selector:
         self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
 
     def select(self, start: int, scores: FloatArray) -> None:
-        """Fill the lists from row `start` on with the best of `scores`, (b, n_items) float32; overwrites `scores`."""
+        """Select the lists of a block of rows.
+
+        Args:
+            start: row of the first list to fill.
+            scores: (b, n_items) float32, one row per list; overwritten by the masks.
+        """
         rows = slice(start, start + len(scores))
         with one_launch:
             if len(self._hidden):

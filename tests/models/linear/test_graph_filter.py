@@ -11,6 +11,7 @@ from models.neighbours import neighbourhoods
 from models.numerics import truncated_svd
 from tests.models.contract import EMPTY_USER, N_USERS, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
+from tests.models.threads import on_one_and_all_threads
 
 
 class TestGraphFilter(PersonalContract):
@@ -73,14 +74,12 @@ def test_the_memory_limit_holds(memory_mb: int) -> None:
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truncated_svd, "_DENSE", 0)
     data = interactions(np.random.default_rng(0).random((350, 300)) < 0.1)
-    fitted = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        with threadpool_limits(threads, "blas"):
-            fitted.append(GraphFilter(GraphFilterConfig(rank=5)).fit(data, seed=1))
-        numba.set_num_threads(before)
-    one, several = fitted
+
+    def fitted() -> GraphFilter:
+        with threadpool_limits(numba.get_num_threads(), "blas"):
+            return GraphFilter(GraphFilterConfig(rank=5)).fit(data, seed=1)
+
+    one, several = on_one_and_all_threads(fitted)
     assert np.array_equal(one.similarity_.data, several.similarity_.data)
     assert np.array_equal(one.user_factors_, several.user_factors_)
     assert np.array_equal(one.item_factors_, several.item_factors_)

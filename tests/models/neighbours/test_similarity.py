@@ -1,6 +1,5 @@
 import typing
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from models.base import DivergedError
 from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
 from models.ranking.topk import block_rows
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
+from tests.models.threads import on_one_and_all_threads
 
 SIMILARITIES = typing.get_args(Similarity)
 
@@ -83,14 +83,12 @@ def test_worked_examples():
 @pytest.mark.parametrize("missing", ["ignored", "mean"])
 def test_the_number_of_threads_changes_no_bit(similarity, missing):
     vectors = stored(random_vectors(1, (200, 150), 0.2))
-    found = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
+
+    def all_similarities() -> np.ndarray:
         blocks = similarity_blocks(vectors, Measure(similarity, missing), rows_are_users=False)
-        found.append(np.vstack([block.copy() for _, block in blocks]))
-        numba.set_num_threads(before)
-    assert np.array_equal(*found)
+        return np.vstack([block.copy() for _, block in blocks])
+
+    assert np.array_equal(*on_one_and_all_threads(all_similarities))
 
 
 @pytest.mark.parametrize("similarity", sorted(set(SIMILARITIES) - {"dot", "euclidean"}))

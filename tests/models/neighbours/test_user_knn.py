@@ -1,6 +1,5 @@
 import logging
 
-import numba
 import numpy as np
 import pytest
 
@@ -8,6 +7,7 @@ from models.neighbours.similarity import Measure
 from models.neighbours.user_knn import UserKNN, UserKNNConfig, default_k
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, interactions, small_world
 from tests.models.neighbours.oracle import similarities
+from tests.models.threads import on_one_and_all_threads
 
 
 class TestUserKNN(PersonalContract):
@@ -79,11 +79,6 @@ class TestUserKNN(PersonalContract):
 
     def test_the_number_of_threads_changes_no_bit(self) -> None:
         world = small_world()
-        scores = []
-        for threads in (1, numba.config.NUMBA_NUM_THREADS):
-            before = numba.get_num_threads()
-            numba.set_num_threads(threads)
-            scores.append(self.fitted(world).score(np.arange(N_USERS)))
-            numba.set_num_threads(before)
-        assert scores[0].shape == (N_USERS, N_ITEMS)
-        assert np.array_equal(*scores, equal_nan=True)
+        one, many = on_one_and_all_threads(lambda: self.fitted(world).score(np.arange(N_USERS)))
+        assert one.shape == (N_USERS, N_ITEMS)
+        assert np.array_equal(one, many, equal_nan=True)

@@ -1,4 +1,3 @@
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +7,7 @@ from scipy import sparse
 from models.base import DivergedError
 from models.ranking import item_item_scorer
 from tests.models.ranking import oracle
+from tests.models.threads import on_one_and_all_threads
 
 
 def whole_numbers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -64,10 +64,5 @@ def test_the_number_of_threads_changes_no_bit():
     rng = np.random.default_rng(3)
     profiles = sparse.csr_array(rng.random((300, 80)) * (rng.random((300, 80)) < 0.2), dtype=np.float32)
     similarity = sparse.csr_array(rng.random((80, 80)), dtype=np.float32)
-    scores = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        scores.append(item_item_scorer.score(profiles, similarity, np.arange(300)))
-        numba.set_num_threads(before)
-    assert np.array_equal(*scores, equal_nan=True)
+    one, many = on_one_and_all_threads(lambda: item_item_scorer.score(profiles, similarity, np.arange(300)))
+    assert np.array_equal(one, many, equal_nan=True)
