@@ -104,7 +104,7 @@ class EASE(ItemItemRecommender):
         return regression.solve_sparse(matrix, chosen, config.regularization, progress)
 
     def _n_predictors(self, matrix: sparse.csr_array, needed: float) -> int:
-        """Return the number of items each item is regressed on; log a warning if memory made it less than asked for.
+        """Return the number of items each item is regressed on; log a warning if it or the solver is due to memory_mb.
 
         Args:
             matrix: (n_users, n_items); its columns are regressed.

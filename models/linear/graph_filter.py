@@ -98,9 +98,8 @@ class GraphFilter(ItemItemRecommender):
         self.similarity_ = self._linear_filter(sparse.csr_array(normalised.T))
         rank = config.rank or default_rank(int(self.known_users_.sum()), int(self.known_items_.sum()))
         _, frequencies = right_singular(normalised, rank, seed=seed)
-        frequencies[np.abs(frequencies) < _ROUNDING] = (
-            0  # so that scores are exactly 0 where no frequency passes
-        )
+        # Without rounding errors scores are exactly 0, which is no score, where no frequency passes.
+        frequencies[np.abs(frequencies) < _ROUNDING] = 0
         root = np.sqrt(weighting.column_degrees(matrix))[:, None]
         self.user_factors_ = multiply(matrix, (config.low_pass * frequencies / root).astype(np.float32))
         self.item_factors_ = (frequencies * root).astype(np.float32)
