@@ -1,1 +1,1 @@
-"""Models without a personal side."""
+"""Models that list the same items for all users."""

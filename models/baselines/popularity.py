@@ -1,4 +1,4 @@
-"""Popularity: the same list for everybody, by how many users liked each item."""
+"""Popularity: the same list for all users, by the number of users who liked each item."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models.ranking import factor_scorer
 
 
 class Popularity(Recommender):
-    """Scores an item by the sum of its column; of equals, the one that more users touched comes first.
+    """Scores an item by the sum of its column; ties break by interaction count.
 
-    Knows every user, also those without a training entry, and every item that anybody touched, so that it can
-    complete any list.
+    Known users are all users, also those without a training entry; known items are all items with an interaction. So it
+    can complete any list.
 
     Attributes:
         item_scores_: (n_items,) float32.
@@ -38,9 +38,9 @@ class Popularity(Recommender):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         self.known_users_ = np.ones(matrix.shape[0], bool)
-        touched = np.bincount(data.seen.indices, minlength=data.n_items)
-        self.known_items_ = touched > 0
-        self.item_scores_ = np.asarray(matrix.sum(axis=0) + touched / (data.n_users + 1), np.float32)
+        users_of_item = np.bincount(data.seen.indices, minlength=data.n_items)
+        self.known_items_ = users_of_item > 0
+        self.item_scores_ = np.asarray(matrix.sum(axis=0) + users_of_item / (data.n_users + 1), np.float32)
 
     def _score(self, users: IntArray) -> FloatArray:
         return np.tile(self.item_scores_, (len(users), 1))
@@ -48,9 +48,9 @@ class Popularity(Recommender):
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
-        everybody = np.ones((len(self.known_users_), 1), np.float32)
+        user_factors = np.ones((len(self.known_users_), 1), np.float32)
         return factor_scorer.top_n(
-            everybody, self.item_scores_[:, None], users, n,
+            user_factors, self.item_scores_[:, None], users, n,
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
@@ -60,10 +60,10 @@ class Popularity(Recommender):
         items: NDArray[np.int32],
         liked: sparse.csr_array,  # noqa: ARG002
     ) -> NDArray[np.int32]:
-        """Nothing: everybody gets this list, whatever they liked."""
+        """Give no reasons: the list does not depend on what the user liked."""
         return np.full(items.shape, -1, np.int32)
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:  # noqa: ARG002
-        """None: that two items are both popular does not make them alike."""
+        """Return empty lists: that two items are both popular does not make them alike."""
         shape = (len(items), n)
         return TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))

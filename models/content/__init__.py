@@ -1,1 +1,1 @@
-"""Models that know items by what is said about them."""
+"""Models that know items by their genres and tags."""

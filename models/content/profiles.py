@@ -1,4 +1,4 @@
-"""Content-based filtering: items described by their genres and tags (Lops, de Gemmis & Semeraro 2011)."""
+"""Content-based filtering: item profiles of genres and tags (Lops, de Gemmis & Semeraro 2011)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
+from models.content.tf_idf import tf_idf, unit_rows
 from models.interactions import Interactions, MatrixName
 from models.ranking import item_item_scorer
-from models.ranking.explanations import nearest_described
+from models.ranking.explanations import nearest_by_profile
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import product_blocks
-from models.ranking.topk import Selector, each_itself
+from models.ranking.topk import Selector, identity
 from models.search_space import Range, SearchSpace
 
 
@@ -32,19 +33,19 @@ class ContentConfig(Config):
     }
 
     genre_weight: float = Field(
-        default=0.4, ge=0, le=1, description="Share of the genres in a likeness; the tags have the rest."
+        default=0.4, ge=0, le=1, description="Share of the genres in a similarity; the tags have the rest."
     )
     like_weight: float = Field(
         default=0.3,
         ge=0,
         le=1000,
-        description="What a liked item adds to a profile, in mean magnitudes of an entry of the matrix.",
+        description="Weight that a liked item adds to a profile, in mean magnitudes of an entry of the matrix.",
     )
     touch_weight: float = Field(
         default=0.1,
         ge=0,
         le=1000,
-        description="What any item that the user met adds: people choose what they watch.",
+        description="Weight that every item the user has interacted with adds: people choose what they watch.",
     )
     user_features: int = Field(
         default=64, ge=1, le=100_000, description="Strongest genres and strongest tags kept per user."
@@ -59,37 +60,38 @@ class ContentConfig(Config):
         default=0.05,
         ge=0,
         le=2,
-        description="The same for similar items: of those as alike, the liked ones first.",
+        description="The same for lists of similar items, where it orders items of equal similarity.",
     )
     caution: float = Field(
         default=3.0,
         ge=0,
         le=1e6,
-        description="A profile of this many items counts as much as popularity alone; more items, more.",
+        description="Number of a user's items at which their profile weighs as much as popularity alone.",
     )
 
 
 class Content(ItemItemRecommender):
-    """Recommends what is described like the things that the user liked, also what nobody has touched yet.
+    """Recommends items whose genres and tags are like those of the user's items, items without interactions included.
 
-    An item's profile is TF-IDF over its genres, and over its tags; a user's is the sum of their items' profiles,
-    weighted by utility (Rocchio 1971). The likeness of two profiles is a weighted mean of two cosines, of the genres
-    and of the tags. So an item without tags gets nothing for them; one cosine of everything would take its few genres
-    for a full description (NDCG@10 on ml-latest-small .06 instead of .10).
+    An item has a TF-IDF profile of its genres, and one of its tags; a user's profiles are the sums of their items'
+    profiles, weighted by utility (Rocchio 1971). The similarity of a user and an item is a weighted mean of the cosine
+    of the genres and that of the tags, so that an item without tags gets 0 for them. With one cosine of all features,
+    its few genres would count as a full description (NDCG@10 on ml-latest-small .06 instead of .10).
 
-    Likeness alone ranks badly, for it does not know what is good (.04). With n items in the user's profile,
+    Similarity alone ranks badly, because it does not depend on quality (.04). With n items in the user's profile,
 
-        score(u, i) = (likeness(u, i) + caution / n) · ((1 + likes of i) / (1 + most likes of any))^popularity_exponent
+        score(u, i) = (similarity(u, i) + caution / n) · ((1 + likes of i) / (1 + most likes))^popularity_exponent
 
-    which is nearly popularity for a user of one item, and bends towards the user's taste with every further one.
+    which is nearly popularity for a user of one item, and more personal with every further item.
 
-    Knows every item with a genre or tag that it shares with some but not all others, touched or not, and every user who
-    met such an item.
+    Known items are those with a genre or tag that some but not all other items have, with or without interactions;
+    known users are those with an interaction with such an item.
 
     Attributes:
-        profiles_: (n_users, n_features + 1) float32, the users' profiles, and caution / n.
-        similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity.
-        item_profiles_: (n_items, n_features) float32; the product of two rows is the likeness of two items.
+        profiles_: (n_users, n_features + 1) float32, the users' profiles; the last column is caution / n.
+        similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity; the last row is the
+            popularity alone.
+        item_profiles_: (n_items, n_features) float32; the product of two rows is the similarity of two items.
         popularity_: (n_items,) float32, (1 + likes) / (1 + most likes of any).
     """
 
@@ -116,7 +118,7 @@ class Content(ItemItemRecommender):
         users, items = [], []
         for columns, share in ((is_genre, config.genre_weight), (~is_genre, 1 - config.genre_weight)):
             described = tf_idf(sparse.csr_array(data.item_features[:, columns]))
-            liking = _unit_rows(_strongest(weights, described, config.user_features))
+            liking = unit_rows(_strongest(weights, described, config.user_features))
             items.append(described * np.float32(np.sqrt(share)))
             users.append(liking * np.float32(np.sqrt(share)))
         self.item_profiles_, of_users = _side_by_side(items), _side_by_side(users)
@@ -131,9 +133,9 @@ class Content(ItemItemRecommender):
         self.similarity_ = self._columns(of_items, config.popularity_exponent)
 
     def _profile_weights(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
-        """What each item counts in each user's profile: the pattern of `seen` and of `matrix`, float32.
+        """Return the weight of each item in each user's profile: float32, entries where `seen` or `matrix` has one.
 
-        The unit is the mean magnitude of an entry: by a mean below 0 dislikes would become likes.
+        The unit is the mean magnitude of an entry: dividing by a mean below 0 would turn dislikes into likes.
         """
         mean = float(np.abs(matrix.data).mean(dtype=np.float64)) if matrix.nnz else 0.0
         liked, touched = self.config.like_weight * data.positive, self.config.touch_weight * data.seen
@@ -141,11 +143,11 @@ class Content(ItemItemRecommender):
         return weights.astype(np.float32)
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """By likeness, and hardly by popularity: it decides between the many that share the same few genres."""
+        """Rank by similarity; popularity only orders the many items that share the same few genres."""
         columns = self._columns(self.item_profiles_, self.config.similar_popularity_exponent)
         return item_item_scorer.top_n(
             self.item_profiles_, columns, items, n,
-            tie_order=self.tie_order_, exclude=each_itself(len(self.known_items_)), eligible=eligible,
+            tie_order=self.tie_order_, exclude=identity(len(self.known_items_)), eligible=eligible,
         )  # fmt: skip
 
     def _because_of(
@@ -154,11 +156,11 @@ class Content(ItemItemRecommender):
         items: NDArray[np.int32],
         liked: sparse.csr_array,
     ) -> NDArray[np.int32]:
-        """The liked item of greatest likeness: a profile is a sum of features, and no item's term stands in it."""
-        return nearest_described(items, liked, self.item_profiles_)
+        """Return the most similar liked item: a profile is a sum of features, so the score has no term per item."""
+        return nearest_by_profile(items, liked, self.item_profiles_)
 
     def _columns(self, of_items: sparse.csr_array, exponent: float) -> sparse.csr_array:
-        """The rows of `of_items` as columns, each times the item's popularity to a power."""
+        """Transpose `of_items`, (n_items, f), and multiply each column by the item's popularity to a power."""
         factor = np.repeat(self.popularity_**exponent, np.diff(of_items.indptr)).astype(np.float32)
         scaled = sparse.csr_array(
             (of_items.data * factor, of_items.indices, of_items.indptr), shape=of_items.shape
@@ -166,22 +168,8 @@ class Content(ItemItemRecommender):
         return sparse.csr_array(scaled.T)
 
 
-def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
-    """Rows of length 1, entries ∝ ln(1 + times) · ln((n + 1) / (items of the feature + 1)) (Salton & Buckley 1988).
-
-    What stands at a single item likens it to no other one, what stands at every item says nothing: both are left out.
-    """
-    n_items = counts.shape[0]
-    spread = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.where(spread > 1, np.log((n_items + 1) / (spread + 1)), 0).astype(np.float32)
-    weighted = counts.copy()
-    weighted.data = np.log1p(counts.data) * idf[counts.indices]
-    weighted.eliminate_zeros()
-    return _unit_rows(weighted)
-
-
 def _strongest(weights: sparse.csr_array, features: sparse.csr_array, k: int) -> sparse.csr_array:
-    """The k greatest entries of every row of weights · features, a block of rows at a time."""
+    """Return the k greatest entries of every row of weights · features, computed a block of rows at a time."""
     n_rows, n_features = weights.shape[0], features.shape[1]
     if features.nnz == 0:
         return sparse.csr_array(weights @ features)  # empty
@@ -197,20 +185,13 @@ def _strongest(weights: sparse.csr_array, features: sparse.csr_array, k: int) ->
     return strongest
 
 
-def _unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Every row divided by its length; empty rows stay empty."""
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32))
-    per_entry = np.repeat(lengths, np.diff(matrix.indptr))
-    return sparse.csr_array((matrix.data / per_entry, matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
 def _with_column(matrix: sparse.csr_array, column: NDArray[np.generic]) -> sparse.csr_array:
-    """`matrix` with one more column behind the others."""
+    """Return `matrix` with one more column behind the others."""
     return _side_by_side([matrix, sparse.csr_array(np.asarray(column, np.float32)[:, None])])
 
 
 def _side_by_side(matrices: list[sparse.csr_array]) -> sparse.csr_array:
-    """All columns in one matrix, without zeros: a weight of 0 leaves nothing to know an item or a user by."""
+    """Stack matrices horizontally, without explicit zeros: features of weight 0 must not make anything known."""
     together = sparse.csr_array(sparse.hstack(matrices, format="csr"))
     together.eliminate_zeros()
     return together

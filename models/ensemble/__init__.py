@@ -1,1 +1,1 @@
-"""Models made of other models."""
+"""Models that combine the lists of other models."""

@@ -1,4 +1,4 @@
-"""One ranking out of many: what several models say of an item, and what the data says, by learned weights."""
+"""Blend: rank the items that several models list by a learned, weighted sum of features of the models and the data."""
 
 from __future__ import annotations
 
@@ -12,54 +12,61 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
-from models.ensemble.candidates import Candidates, best, pooled, with_listed
-from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
+from models.ensemble.candidates import CandidatePool, exclude_listed, pool_lists, top_candidates
+from models.ensemble.data_features import (
+    ITEM_FEATURES,
+    LATEST_COUNTS,
+    directions,
+    item_features,
+    latest_likes,
+    similarity_to_latest,
+)
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
 
-_ASKED_ROWS = 4096  # users whose lists the members make at a time
-_POOLED_ROWS = 512  # users whose candidates are held at a time
-_STEP = 1e-3  # between the scores of what comes after the candidates, which are known by their order alone
+_LISTED_USERS = 4096  # users whose lists the members make at a time
+_POOLED_USERS = 512  # users whose candidates are held at a time
+_SCORE_STEP = 1e-3  # between scores of items after the candidates, of which only the order is known
 _RANK_OFFSET = (
-    10.0  # the k of reciprocal rank fusion; 60 is for runs over millions of documents, and did worse
+    10.0  # the k of reciprocal rank fusion; the usual 60, for runs over millions of documents, was worse
 )
 
 
 class BlendConfig(Config):
-    """What a blend is made of; `models.ensemble.cross_fitting` learns the weights."""
+    """Members and weights of a blend; `models.ensemble.cross_fitting` learns the weights."""
 
     candidates: int = Field(default=100, ge=1, le=10_000, description="Length of each member's list.")
     members: dict[str, str] = Field(
-        default={}, description="Model → where it is kept, relative to the folder of the blend."
+        default={}, description="Model → folder it is saved in, relative to the folder of the blend."
     )
     weights: dict[str, float] = Field(
-        default={}, description="Feature → weight; what is absent weighs nothing."
+        default={}, description="Feature → weight; a feature that is absent has weight 0."
     )
 
 
 class Blend(Recommender):
-    """Ranks what its fitted members list for a user by a weighted sum of features.
+    """Ranks the items that its fitted members list for a user by a weighted sum of features.
 
-    Of each member: the reciprocal rank 1 / (10 + rank) (Cormack, Clarke & Büttcher 2009), the logarithm of the rank,
-    and the score, standardised within the list. Of the item: `facts.item_facts`. Of the pair: its nearness to what
-    the user liked last, by the item vectors of the first member that has them. None of them depends on the scale of
-    a member's scores, so that the weights hold for members fitted on other data.
+    Features of each member: the reciprocal rank 1 / (10 + rank) (Cormack, Clarke & Büttcher 2009), the logarithm of the
+    rank, and the score, standardised within the list. Features of the item: `data_features.item_features`. Features of
+    the pair: the mean cosine to the user's latest likes, by the item vectors of the first member that has them. None
+    depends on the scale of a member's scores, so the weights hold for members fitted on other data.
 
-    However long a list is asked for, its candidates are what the members list among their first `candidates`: what
-    was judged on short lists is published in long ones. A list that they do not fill goes on with the members' best
-    of what is left, as if the user had met all above.
+    Candidates are the members' first `candidates` items, whatever the length of the lists asked for: the ranking
+    that was judged on short lists is the one published in long ones. A list that they do not fill is extended with the
+    candidates that the members list when the items above are excluded, ranked in the same way.
 
-    `fit` takes only facts from the data: the members are to be fitted on it already. Knows whom any member knows, and
-    what any member knows and somebody touched.
+    `fit` computes only features of the data: members must be fitted on it before. Known users are those that any member
+    knows; known items are those that any member knows and that have an interaction.
 
     Attributes:
         members: the fitted models, in the order of `config.members`.
-        item_facts_: (n_facts, n_items) float32.
+        item_features_: (len(ITEM_FEATURES), n_items) float32.
         latest_likes_: (n_users, 30) int32, −1 pads.
-        fold_weights_: (folds, n_features) float64, the weights of users who must not be ranked by what was learned of
-            them, see `keep_apart`; empty otherwise.
-        fold_: (n_users,) int8, the row of `fold_weights_` that ranks each user; −1: the weights of the config.
+        fold_weights_: (folds, n_features) float64, the out-of-fold weights of users that the weights of the config
+            were learned from, see `set_fold_weights`; empty otherwise.
+        fold_: (n_users,) int8, the row of `fold_weights_` to rank each user with; −1: the weights of the config.
     """
 
     name: ClassVar[str] = "blend"
@@ -67,7 +74,7 @@ class Blend(Recommender):
     config_class: ClassVar[type[Config]] = BlendConfig
     config: BlendConfig
 
-    item_facts_: FloatArray
+    item_features_: FloatArray
     latest_likes_: NDArray[np.int32]
     fold_weights_: NDArray[np.float64]
     fold_: NDArray[np.int8]
@@ -80,18 +87,18 @@ class Blend(Recommender):
         self.members = list(members)
         vectors = [m.item_factors_ for m in members if isinstance(m, FactorRecommender)]
         self._vectors = directions(vectors[0]) if vectors else None
-        unknown = set(self.config.weights) - set(self.features)
+        unknown = set(self.config.weights) - set(self.feature_names)
         if unknown:
             raise ValueError(f"a blend of {names} has no feature {', '.join(sorted(unknown))}")
 
     @property
-    def features(self) -> list[str]:
-        """The names of the features, in the order of `columns`."""
+    def feature_names(self) -> list[str]:
+        """Names of the features, in the order of `feature_columns`."""
         members = [
             f"{kind} {name}" for name in self.config.members for kind in ("1/rank", "log rank", "score")
         ]
-        near = [f"near last {count}" for count in LATEST] if self._vectors is not None else []
-        return [*members, *ITEM_FACTS, *near]
+        near = [f"near last {count}" for count in LATEST_COUNTS] if self._vectors is not None else []
+        return [*members, *ITEM_FEATURES, *near]
 
     def _fit(
         self,
@@ -105,49 +112,72 @@ class Blend(Recommender):
         touched = np.bincount(data.seen.indices, minlength=data.n_items) > 0
         self.known_users_ = np.any([member.known_users_ for member in self.members], axis=0)
         self.known_items_ = np.any([member.known_items_ for member in self.members], axis=0) & touched
-        self.item_facts_ = item_facts(data)
+        self.item_features_ = item_features(data)
         self.latest_likes_ = latest_likes(data)
-        self.fold_weights_ = np.empty((0, len(self.features)))
+        self.fold_weights_ = np.empty((0, len(self.feature_names)))
         self.fold_ = np.full(matrix.shape[0], -1, np.int8)
 
-    def weighted(self, weights: dict[str, float]) -> Blend:
-        """The same blend with these weights."""
+    def with_weights(self, weights: dict[str, float]) -> Blend:
+        """Return a copy of this fitted blend with other weights, feature → weight."""
         other = Blend(self.config.model_copy(update={"weights": weights}), self.members)
         vars(other).update(self._learned())
         return other
 
-    def keep_apart(self, users: IntArray, fold: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
-        """Let each of `users` be ranked by the row `fold` of `weights`: those learned without them."""
-        self.fold_ = self.fold_.copy()  # `weighted` shares it
+    def set_fold_weights(self, users: IntArray, fold: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
+        """Rank `users` by their out-of-fold weights (cross-fitting), not by the weights of the config.
+
+        Args:
+            users: (b,) user indices.
+            fold: (b,) int8, the row of `weights` of each of `users`.
+            weights: (folds, n_features) float64; row f was learned without the users of fold f.
+        """
+        self.fold_ = self.fold_.copy()  # copies made by `with_weights` share it
         self.fold_[users] = fold
         self.fold_weights_ = weights
 
     # -- rank -----------------------------------------------------------------------------------------
 
-    def propose(
+    def candidates(
         self, users: IntArray, exclude: sparse.csr_array | None, eligible: BoolArray
-    ) -> Iterator[tuple[slice, Candidates]]:
-        """The members' candidates, a few hundred of the users at a time: which of them, and what is proposed."""
+    ) -> Iterator[tuple[slice, CandidatePool]]:
+        """Pool the members' candidates, a few hundred users at a time.
+
+        Args:
+            users: (b,) user indices.
+            exclude: as for `recommend`.
+            eligible: (n_items,) mask of the items that may be candidates.
+
+        Yields:
+            The slice of `users`, and the pool of their candidates, whose rows count from the slice's start.
+        """
         n = self.config.candidates
-        for start in range(0, len(users), _ASKED_ROWS):
-            asked = users[start : start + _ASKED_ROWS]
-            lists = [m.recommend(asked, n, exclude=exclude, items=eligible) for m in self.members]
-            for at in range(0, len(asked), _POOLED_ROWS):
-                few = slice(at, min(at + _POOLED_ROWS, len(asked)))
+        for start in range(0, len(users), _LISTED_USERS):
+            block = users[start : start + _LISTED_USERS]
+            lists = [m.recommend(block, n, exclude=exclude, items=eligible) for m in self.members]
+            for at in range(0, len(block), _POOLED_USERS):
+                few = slice(at, min(at + _POOLED_USERS, len(block)))
                 parts = [TopN(top.items[few], top.scores[few]) for top in lists]
-                pool = pooled(parts, len(eligible))
+                pool = pool_lists(parts, len(eligible))
                 yield slice(start + few.start, start + few.stop), pool
 
-    def columns(self, pool: Candidates, users: IntArray) -> Iterator[FloatArray]:
-        """Each feature of the candidates of `users`, (n,), in the order of `features`."""
+    def feature_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
+        """Compute the features of candidates, one at a time.
+
+        Args:
+            pool: the candidates.
+            users: (b,) user indices; the rows of the pool are places in it.
+
+        Yields:
+            (n_candidates,) float32 or float64, in the order of `feature_names`.
+        """
         for scores, ranks in zip(pool.scores, pool.ranks, strict=True):
             yield 1 / (_RANK_OFFSET + 1 + ranks)
             yield -np.log1p(ranks)
             yield scores
-        for fact in self.item_facts_:
-            yield fact[pool.item]
+        for feature in self.item_features_:
+            yield feature[pool.item]
         if self._vectors is not None:
-            yield from nearness(pool.row, pool.item, self.latest_likes_[users], self._vectors)
+            yield from similarity_to_latest(pool.row, pool.item, self.latest_likes_[users], self._vectors)
 
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
@@ -155,11 +185,11 @@ class Blend(Recommender):
         top = self._best_candidates(users, n, exclude, eligible)
         length = (top.items >= 0).sum(axis=1)
         short = np.flatnonzero((self.config.candidates <= length) & (length < n))
-        while len(short):  # with fewer than `candidates`, every member has said all it can
-            beyond = with_listed(exclude, users[short], top.items[short], (len(self.fold_), len(eligible)))
+        while len(short):  # lists below `candidates` hold all that the members can list
+            beyond = exclude_listed(exclude, users[short], top.items[short], (len(self.fold_), len(eligible)))
             more = self._best_candidates(users[short], n, beyond, eligible)
             found = (more.items >= 0).sum(axis=1)
-            _go_on(top, short, more)
+            _append(top, short, more)
             length[short] += found
             short = short[(self.config.candidates <= found) & (length[short] < n)]
         return top
@@ -168,25 +198,25 @@ class Blend(Recommender):
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
         top = TopN(np.empty((len(users), n), np.int32), np.empty((len(users), n), np.float32))
-        for rows, pool in self.propose(users, exclude, eligible):
-            scores = self._weighed(pool, users[rows])
-            found = best(pool, scores, rows.stop - rows.start, n, self.tie_order_)
+        for rows, pool in self.candidates(users, exclude, eligible):
+            scores = self._weighted_sum(pool, users[rows])
+            found = top_candidates(pool, scores, rows.stop - rows.start, n, self.tie_order_)
             top.items[rows], top.scores[rows] = found
         return top
 
-    def _weighed(self, pool: Candidates, users: IntArray) -> FloatArray:
-        """The sum of the weighted features; one at a time, so that no bit depends on how a product is shared out."""
-        own = [self.config.weights.get(feature, 0.0) for feature in self.features]
-        weights = np.vstack([self.fold_weights_, own])  # the last row is that of fold −1
+    def _weighted_sum(self, pool: CandidatePool, users: IntArray) -> FloatArray:
+        """Sum the weighted features one by one: a matrix product's last bits could depend on the number of threads."""
+        own = [self.config.weights.get(feature, 0.0) for feature in self.feature_names]
+        weights = np.vstack([self.fold_weights_, own])  # the last row, index −1, is for fold −1
         fold = self.fold_[users][pool.row]
         total = np.zeros(len(pool.row))
-        for weight, column in zip(weights.T, self.columns(pool, users), strict=True):
+        for weight, column in zip(weights.T, self.feature_columns(pool, users), strict=True):
             if weight.any():
                 total += weight[fold] * column
         return total.astype(np.float32)
 
     def _score(self, users: IntArray) -> FloatArray:
-        """Scores where nothing is left out; NaN for what no member lists."""
+        """Score by the complete list of each user; NaN for items that no member lists."""
         n_items = len(self.known_items_)
         block = np.full((len(users), n_items), np.nan, np.float32)
         top = self._recommend(users, n_items, None, self.known_items_)
@@ -195,7 +225,7 @@ class Blend(Recommender):
         return block
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """Each item's list is that of the first member which has one."""
+        """Return each item's list from the first member that has one."""
         top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
         for member in self.members:
             without = np.flatnonzero(top.items[:, 0] < 0)
@@ -211,11 +241,11 @@ class Blend(Recommender):
         return cls(config, [recommender_class(name).load(folder / place) for name, place in places.items()])
 
 
-def _go_on(top: TopN, rows: IntArray, more: TopN) -> None:
-    """Write the items of `more` where the lists `rows` of `top` end, each a step below the one before."""
+def _append(top: TopN, rows: IntArray, more: TopN) -> None:
+    """Append the items of `more` to the lists `rows` of `top`, in place, each score a step below the one before."""
     ends = (top.items[rows] >= 0).sum(axis=1, keepdims=True)
     last = np.take_along_axis(top.scores[rows], ends - 1, axis=1)
     row, rank = np.nonzero((more.items >= 0) & (ends + np.arange(more.items.shape[1]) < top.items.shape[1]))
     place = ends[row, 0] + rank
     top.items[rows[row], place] = more.items[row, rank]
-    top.scores[rows[row], place] = last[row, 0] - _STEP * (rank + 1)
+    top.scores[rows[row], place] = last[row, 0] - _SCORE_STEP * (rank + 1)

@@ -1,4 +1,4 @@
-"""Learn a blend's weights from users, and judge each of those users by weights learned without them."""
+"""Cross-fitting of a blend: learn its weights from users, and rank each of those users by out-of-fold weights."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.ensemble.blend import Blend
-from models.ensemble.candidates import Candidates, best
-from models.ensemble.data_features import ITEM_FACTS
+from models.ensemble.candidates import CandidatePool, top_candidates
+from models.ensemble.data_features import ITEM_FEATURES
 from models.ensemble.listwise import fit_weights
-from models.ensemble.settings import MIN_TEACHERS, BlendOptions
+from models.ensemble.settings import MIN_TRAINING_USERS, BlendOptions
 
 METHODS: dict[str, tuple[str, ...]] = {
     "ranks": ("1/rank",),
     "scores": ("score",),
-    "ranker": ("log rank", "score", "near last", *ITEM_FACTS),
+    "ranker": ("log rank", "score", "near last", *ITEM_FEATURES),
 }
-"""What the names of a method's features begin with."""
+"""Method → prefixes of the names of its features; from the simplest method to the most complex one."""
 
-Measure = Callable[[NDArray[np.int32], sparse.csr_array], NDArray[np.float64]]
-"""Called as measure(lists (n_users, n), relevant (n_users, n_items)): how good each list is, (n_users,)."""
+ListMetric = Callable[[NDArray[np.int32], sparse.csr_array], NDArray[np.float64]]
+"""Called as metric(lists (n_users, n), relevant (n_users, n_items)); returns the quality of each list, (n_users,)."""
 
 
 class TooFewUsersError(ValueError):
     """There are not enough users to learn weights from."""
 
 
-class Taught(NamedTuple):
-    """What was learned.
+class LearningReport(NamedTuple):
+    """Result of learning the weights, beside the blend itself.
 
     Attributes:
-        method: the one that ranks everybody but those who were learned from.
-        scores: method → mean of the measure over users ranked by weights learned without them.
-        n_users: how many users taught the weights.
+        method: the method that ranks all users but those that the weights were learned from.
+        scores: method → mean of the metric over users ranked by out-of-fold weights.
+        n_users: number of users that the weights were learned from: users with a relevant candidate.
     """
 
     method: str
@@ -50,84 +50,95 @@ def learn(
     users: IntArray,
     relevant: sparse.csr_array,
     options: BlendOptions,
-    measure: Measure,
+    metric: ListMetric,
     *,
     exclude: sparse.csr_array,
     eligible: BoolArray,
     n: int,
     seed: int,
-) -> tuple[Blend, Taught]:
-    """The blend with weights that put what these users liked in front.
+) -> tuple[Blend, LearningReport]:
+    """Learn weights that rank the items that `users` came to like above the other candidates.
 
-    The users are dealt into folds. Each fold is ranked by weights that the others taught, and by the method that did
-    best on the others; whoever else comes is ranked by weights learned from all of them, with the method that was best.
-    So the blend can be judged on the very users that taught it, beside models that never saw what was held out. But for
-    the method: a fold helped to teach the weights by which the others measured it.
+    The users are dealt into folds. Users of a fold are ranked by out-of-fold weights and by the method that was best on
+    the other folds; all other users by weights learned from all folds, with the method that was best on all. So the
+    blend can be judged on these very users, beside models that never saw what was held out. One dependence is left:
+    the other folds measured the methods by weights that were learned with this fold.
 
     Args:
-        blend: fitted; its own weights are not looked at.
-        users: (n_users,) those to learn from.
-        relevant: (n_users, n_items), the items stored in row r are those that `users[r]` came to like.
-        options: how.
-        measure: what decides between methods.
+        blend: fitted; its own weights are not read.
+        users: (n_users,) indices of the users to learn from.
+        relevant: (n_users, n_items), row r stores the items that `users[r]` came to like.
+        options: settings of learning.
+        metric: quality of lists, to choose between methods.
         exclude: as for `Recommender.recommend`.
         eligible: (n_items,) mask of the items that may be listed.
         n: length of the lists that are measured.
-        seed: deals the folds, and draws who teaches where there are more than `options.learn_users`.
+        seed: of the folds, and of the sample where there are more than `options.learn_users` users.
+
+    Returns:
+        A copy of the blend with the weights, and the report.
 
     Raises:
-        TooFewUsersError: fewer than `MIN_TEACHERS` users have anything relevant among their candidates.
+        TooFewUsersError: fewer than `MIN_TRAINING_USERS` users have a relevant item among their candidates.
     """
     rng = np.random.default_rng(seed)
-    teachers = np.sort(rng.permutation(len(users))[: options.learn_users])
-    users, relevant = users[teachers], sparse.csr_array(relevant[teachers])
+    sample = np.sort(rng.permutation(len(users))[: options.learn_users])
+    users, relevant = users[sample], sparse.csr_array(relevant[sample])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    lesson = _prepared(blend, users, relevant, exclude, eligible & blend.known_items_)
-    apart = _learned_apart(lesson, fold, options)
+    training = _training_set(blend, users, relevant, exclude, eligible & blend.known_items_)
+    out_of_fold = _out_of_fold_weights(training, fold, options)
     measured = {
-        method: measure(lesson.lists(weights[fold], n).items, relevant) for method, weights in apart.items()
+        method: metric(training.lists(weights[fold], n).items, relevant)
+        for method, weights in out_of_fold.items()
     }
-    chosen = _best(measured, np.ones(len(users), bool))
-    of_fold = [apart[_best(measured, fold != f)][f] for f in range(options.folds)]
-    weights = lesson.weights(chosen, options, np.ones(len(users), bool))
-    named = {name: float(weight) for name, weight in zip(blend.features, weights, strict=True) if weight}
-    learned = blend.weighted(named)
-    learned.keep_apart(users, fold, np.array(of_fold))
+    chosen = _best_method(measured, np.ones(len(users), bool))
+    fold_weights = [out_of_fold[_best_method(measured, fold != f)][f] for f in range(options.folds)]
+    weights = training.fit(chosen, options, np.ones(len(users), bool))
+    named = {name: float(weight) for name, weight in zip(blend.feature_names, weights, strict=True) if weight}
+    learned = blend.with_weights(named)
+    learned.set_fold_weights(users, fold, np.array(fold_weights))
     means = {method: float(values.mean()) for method, values in measured.items()}
-    return learned, Taught(chosen, means, lesson.n_taught)
+    return learned, LearningReport(chosen, means, training.n_users)
 
 
-def _prepared(
+def _training_set(
     blend: Blend, users: IntArray, relevant: sparse.csr_array, exclude: sparse.csr_array, eligible: BoolArray
-) -> _Lesson:
-    lesson = _Lesson(blend, users, relevant, exclude, eligible) if len(users) else None
-    taught = lesson.n_taught if lesson else 0
-    if lesson is None or taught < MIN_TEACHERS:
+) -> _TrainingSet:
+    training = _TrainingSet(blend, users, relevant, exclude, eligible) if len(users) else None
+    n_users = training.n_users if training else 0
+    if training is None or n_users < MIN_TRAINING_USERS:
         raise TooFewUsersError(
-            f"a blend needs {MIN_TEACHERS} users of the select half who came to like something that its members "
-            f"list, and there are {taught}"
+            f"a blend needs {MIN_TRAINING_USERS} users of the select half who came to like something that its "
+            f"members list, and there are {n_users}"
         )
-    return lesson
+    return training
 
 
-def _learned_apart(
-    lesson: _Lesson, fold: NDArray[np.int8], options: BlendOptions
+def _out_of_fold_weights(
+    training: _TrainingSet, fold: NDArray[np.int8], options: BlendOptions
 ) -> dict[str, NDArray[np.float64]]:
-    """Method → (folds, n_features), the weights that the users of all other folds teach."""
+    """Return method → (folds, n_features); row f is learned from the users of all folds but f."""
     methods = list(METHODS) if options.method == "auto" else [options.method]
     return {
-        method: np.array([lesson.weights(method, options, fold != f) for f in range(options.folds)])
+        method: np.array([training.fit(method, options, fold != f) for f in range(options.folds)])
         for method in methods
     }
 
 
-def _best(measured: dict[str, NDArray[np.float64]], on: BoolArray) -> str:
-    """The method with the best mean over the users `on`; of equals the first, which is the simplest."""
-    return max(measured, key=lambda method: float(measured[method][on].mean()))
+def _best_method(measured: dict[str, NDArray[np.float64]], users: BoolArray) -> str:
+    """Return the method with the best mean over a mask of the users; of equals the first, which is the simplest."""
+    return max(measured, key=lambda method: float(measured[method][users].mean()))
 
 
-class _Lesson:
-    """The candidates of the users who teach, their features, and which of them were liked."""
+class _TrainingSet:
+    """Candidates of the users to learn from, their features, and which of them were liked.
+
+    Attributes:
+        pool: the candidates of all users; its rows are places in `users`.
+        features: (n_candidates, n_features) float32.
+        liked: (n_candidates,) bool.
+        n_users: number of users with a liked candidate; the others do not change the weights.
+    """
 
     def __init__(
         self,
@@ -137,40 +148,51 @@ class _Lesson:
         exclude: sparse.csr_array,
         eligible: BoolArray,
     ) -> None:
-        self._names, self._tie_order, self._n_users = blend.features, blend.tie_order_, len(users)
+        self._names, self._tie_order, self._n_lists = blend.feature_names, blend.tie_order_, len(users)
         pools, features = [], []
-        for rows, pool in blend.propose(users, exclude, eligible):
-            features.append(np.column_stack(list(blend.columns(pool, users[rows]))).astype(np.float32))
+        for rows, pool in blend.candidates(users, exclude, eligible):
+            features.append(
+                np.column_stack(list(blend.feature_columns(pool, users[rows]))).astype(np.float32)
+            )
             pools.append(pool._replace(row=pool.row + rows.start))
-        self.pool = _chained(pools)
+        self.pool = _concatenate(pools)
         self.features: FloatArray = np.concatenate(features)
         wanted = np.repeat(np.arange(len(users)), np.diff(relevant.indptr)) * len(eligible) + relevant.indices
         self.liked: BoolArray = np.isin(self.pool.row * len(eligible) + self.pool.item, wanted)
-        self.n_taught = len(np.unique(self.pool.row[self.liked]))
+        self.n_users = len(np.unique(self.pool.row[self.liked]))
 
-    def weights(self, method: str, options: BlendOptions, from_whom: BoolArray) -> NDArray[np.float64]:
-        """The method's weights, learned from a mask of the users; 0 for features of other methods."""
+    def fit(self, method: str, options: BlendOptions, users: BoolArray) -> NDArray[np.float64]:
+        """Learn the weights of one method.
+
+        Args:
+            method: a key of `METHODS`.
+            options: settings; only `regularization` is read.
+            users: (n_users,) mask of the users to learn from.
+
+        Returns:
+            (n_features,) float64; 0 for features of other methods.
+        """
         used = np.array([name.startswith(METHODS[method]) for name in self._names])
-        taught = from_whom[self.pool.row]
-        found = np.zeros(len(used))
-        found[used] = fit_weights(
-            self.features[np.ix_(taught, used)],
-            self.pool.row[taught],
-            self.liked[taught],
+        is_training = users[self.pool.row]
+        weights = np.zeros(len(used))
+        weights[used] = fit_weights(
+            self.features[np.ix_(is_training, used)],
+            self.pool.row[is_training],
+            self.liked[is_training],
             regularization=options.regularization,
         )
-        return found
+        return weights
 
     def lists(self, weights: NDArray[np.float64], n: int) -> TopN:
-        """The n best of every user by their own row of `weights`, (n_users, n_features)."""
+        """Return the n best items of every user by their own row of `weights`, (n_users, n_features)."""
         scores = np.zeros(len(self.pool.row))
         for weight, column in zip(weights.T, self.features.T, strict=True):
             scores += weight[self.pool.row] * column
-        return best(self.pool, scores.astype(np.float32), self._n_users, n, self._tie_order)
+        return top_candidates(self.pool, scores.astype(np.float32), self._n_lists, n, self._tie_order)
 
 
-def _chained(pools: Sequence[Candidates]) -> Candidates:
-    return Candidates(
+def _concatenate(pools: Sequence[CandidatePool]) -> CandidatePool:
+    return CandidatePool(
         np.concatenate([pool.row for pool in pools]),
         np.concatenate([pool.item for pool in pools]),
         np.concatenate([pool.scores for pool in pools], axis=1),

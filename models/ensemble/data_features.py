@@ -1,4 +1,4 @@
-"""What the data itself says of an item and of a user's latest taste: features beside the members' opinions."""
+"""Features of a blend that come from the data, not from its members: of items, and of a user's latest likes."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from models.interactions import Interactions
 from models.numerics.threads import one_launch
 
 NEWEST_SHARES = (0.02, 0.1, 0.3)
-"""An item's trend is its part in so large a share of all interactions, the newest ones."""
-LATEST = (3, 10, 30)
-"""A user's latest taste is that of so many of the items that they liked last."""
-ITEM_FACTS = (
+"""Shares of all interactions, the newest ones, over which an item's trends are measured."""
+LATEST_COUNTS = (3, 10, 30)
+"""Numbers of latest likes that a candidate is compared with."""
+ITEM_FEATURES = (
     "popularity",
     "liked_share",
     "mean_rating",
     "novelty",
     *(f"trend_{s:.0%}" for s in NEWEST_SHARES),
 )
-_CAUTION = 5.0  # shares and means are those of so many average interactions more
-_NEWEST = 0.01  # beyond the newest hundredth of all interactions no item is called newer
+_PRIOR_COUNT = 5.0  # average interactions added to an item's own before a share or mean is taken
+_NOVELTY_FLOOR = 0.01  # no item counts as newer than the newest hundredth of all interactions
 
 
-def item_facts(data: Interactions) -> FloatArray:
-    """(len(ITEM_FACTS), n_items) float32, in that order.
+def item_features(data: Interactions) -> FloatArray:
+    """Compute the features `ITEM_FEATURES` of every item.
 
     - popularity: log(1 + interactions);
-    - liked_share: the share of its interactions that show liking; mean_rating: of its ratings; both shrunk to the mean;
-    - novelty: −log of the share of all interactions that happened since its first one (and a hundredth);
-    - trend_2% …: log of its interactions among the newest 2 %, over what its popularity lets expect. The unit of time
-      is what happened, not a day: the same on data of any age and pace.
+    - liked_share: share of its interactions that show liking; mean_rating: mean of its ratings; both shrunk to the mean
+      of all items;
+    - novelty: −log of (0.01 + the share of all interactions that happened since its first one);
+    - trend_2% …: log of its interactions among the newest 2 %, relative to the number expected from its popularity.
+      Time is counted in interactions, not in days: features are comparable on data of any age and pace.
+
+    Args:
+        data: the snapshot; its genres and tags (`Interactions.item_features`) are not read.
+
+    Returns:
+        (len(ITEM_FEATURES), n_items) float32, in that order; all finite.
     """
     n = data.n_items
     seen = np.bincount(data.seen.indices, minlength=n)
@@ -47,29 +54,29 @@ def item_facts(data: Interactions) -> FloatArray:
     first = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(first, data.timestamp.indices, times)
     before = np.searchsorted(in_order, first) / max(len(times), 1)
-    facts = [
+    features = [
         np.log1p(seen),
-        _shrunk(liked, seen),
-        _shrunk(stars, rated),
-        -np.log(1 + _NEWEST - before),
+        _shrunk_mean(liked, seen),
+        _shrunk_mean(stars, rated),
+        -np.log(1 + _NOVELTY_FLOOR - before),
     ]
     for share in NEWEST_SHARES:
         since = in_order[int((1 - share) * (len(times) - 1))] if len(times) else 0
         newest = np.bincount(data.timestamp.indices[times >= since], minlength=n)
-        facts.append(np.log((newest + 1) / (share * seen + 1)))
-    return np.asarray(facts, np.float32)
+        features.append(np.log((newest + 1) / (share * seen + 1)))
+    return np.asarray(features, np.float32)
 
 
-def _shrunk(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
-    """sums / counts, drawn towards the mean of all."""
+def _shrunk_mean(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Return sums / counts, shrunk towards the mean of all items."""
     mean = sums.sum() / max(counts.sum(), 1)
-    shrunk: NDArray[np.float64] = (sums + _CAUTION * mean) / (counts + _CAUTION)
+    shrunk: NDArray[np.float64] = (sums + _PRIOR_COUNT * mean) / (counts + _PRIOR_COUNT)
     return shrunk
 
 
 def latest_likes(data: Interactions) -> NDArray[np.int32]:
-    """(n_users, max(LATEST)) the items that each user liked last, newest first; −1 pads."""
-    n = max(LATEST)
+    """Return the items that each user liked last: (n_users, max(LATEST_COUNTS)) int32, newest first; −1 pads."""
+    n = max(LATEST_COUNTS)
     likes: sparse.csr_array = data.positive
     user = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(likes.indptr))
     order = np.lexsort((likes.indices, -_times_of(likes, user, data.timestamp), user))
@@ -83,7 +90,7 @@ def latest_likes(data: Interactions) -> NDArray[np.int32]:
 def _times_of(
     likes: sparse.csr_array, user: NDArray[np.int64], timestamp: sparse.csr_array
 ) -> NDArray[np.int64]:
-    """The timestamp of each entry of `likes`; 0 for a like that was never seen."""
+    """Return the timestamp of each entry of `likes`; 0 for a pair that has none."""
     n_items = timestamp.shape[1]
     rows = np.repeat(np.arange(timestamp.shape[0], dtype=np.int64), np.diff(timestamp.indptr))
     known, wanted = rows * n_items + timestamp.indices, user * n_items + likes.indices
@@ -94,21 +101,24 @@ def _times_of(
     return times
 
 
-def nearness(
+def similarity_to_latest(
     row: NDArray[np.int64], item: NDArray[np.int64], latest: NDArray[np.int32], vectors: FloatArray
 ) -> FloatArray:
-    """(len(LATEST), n) float32: the mean cosine of each candidate to the items that its user liked last.
+    """Return each candidate's mean cosine to the items that its user liked last.
 
     Args:
-        row: (n,) the row of `latest` that each candidate belongs to, sorted.
-        item: (n,) the candidates.
-        latest: (n_rows, max(LATEST)) items, newest first; −1 pads.
-        vectors: (n_items, f) of length 1, or 0 for items without one.
+        row: (n,) int64, sorted; the row of `latest` that each candidate belongs to.
+        item: (n,) int64, the candidates.
+        latest: (n_rows, max(LATEST_COUNTS)) int32 items, newest first; −1 pads.
+        vectors: (n_items, f) float32 of length 1, or 0 for items without one.
+
+    Returns:
+        (len(LATEST_COUNTS), n) float32 from −1 to 1, a row per number of latest likes; 0 for users without likes.
     """
     ends = np.searchsorted(row, np.arange(len(latest)), side="right")
-    found = np.zeros((len(LATEST), len(row)), np.float32)
+    found = np.zeros((len(LATEST_COUNTS), len(row)), np.float32)
     with one_launch:
-        _mean_cosines(ends, item, latest, np.asarray(LATEST), np.ascontiguousarray(vectors), found)
+        _mean_cosines(ends, item, latest, np.asarray(LATEST_COUNTS), np.ascontiguousarray(vectors), found)
     return found
 
 
@@ -121,7 +131,7 @@ def directions(vectors: FloatArray) -> FloatArray:
 
 @numba.njit(parallel=True, cache=True)
 def _mean_cosines(ends: Any, item: Any, latest: Any, counts: Any, vectors: Any, found: Any) -> None:
-    """The product of a candidate with the mean of the first few vectors is the mean of its cosines."""
+    """Write the mean cosines into `found`: product with the sum of the latest vectors, over the number of vectors."""
     n_factors = vectors.shape[1]
     for user in numba.prange(len(ends)):
         total = np.zeros(n_factors, np.float32)

@@ -1,4 +1,4 @@
-"""How a blend is learned. Apart from the learning, so that who reads settings need not import it."""
+"""Settings of learning a blend, in a module that readers of settings can import without numba or the models."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from pydantic import Field
 
 from models.settings_base import Options
 
-MIN_TEACHERS = 30
-"""Of fewer users no blend is learned: by default so many must speak for a feature to be believed half, and the mean
-over fewer is so uncertain that a blend worse than its members could become champion of a first night."""
+MIN_TRAINING_USERS = 30
+"""No blend is learned from fewer users. The default regularization shrinks a weight by half at this number, and a mean
+over fewer users is so uncertain that a blend worse than its members could become champion of a first night."""
 
 
 class BlendOptions(Options):
-    """How a blend is learned."""
+    """Settings for learning the weights of a blend."""
 
     method: Literal["auto", "ranks", "scores", "ranker"] = Field(
         default="auto",
-        description="ranks: weighted reciprocal ranks. scores: weighted standardised scores. ranker: both, and what "
-        "the data says. auto: the best of them on users that it was not learned from.",
+        description="ranks: weighted reciprocal ranks. scores: weighted standardised scores. ranker: log ranks, "
+        "standardised scores and features of the data. auto: the best of the three on out-of-fold users.",
     )
-    candidates: int = Field(default=100, ge=10, le=10_000, description="Of so many items of each member.")
+    candidates: int = Field(default=100, ge=10, le=10_000, description="Items taken from each member's list.")
     folds: int = Field(
-        default=5, ge=2, le=20, description="Parts of the select half, each ranked by the others'."
+        default=5,
+        ge=2,
+        le=20,
+        description="Folds of the select half; each is ranked by weights learned from the others.",
     )
     regularization: float = Field(
-        default=30.0, gt=0, le=1e6, description="How many users must speak for a feature to be believed half."
+        default=30.0, gt=0, le=1e6, description="Number of users at which a weight is shrunk by half."
     )
     learn_users: int = Field(
         default=2000,
-        ge=MIN_TEACHERS,
+        ge=MIN_TRAINING_USERS,
         le=100_000,
-        description="At most so many of the select half teach the weights.",
+        description="Largest number of users of the select half that weights are learned from.",
     )

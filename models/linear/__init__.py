@@ -1,1 +1,1 @@
-"""Models that are linear in what the user did, and solved in closed form."""
+"""Linear models of a user's items, solved in closed form."""

@@ -12,7 +12,7 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
-from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach, stored_mb
+from models.neighbours.neighbourhoods import k_within_memory, largest_k, possible_neighbours, stored_mb
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import check_products
 from models.search_space import Range, SearchSpace
@@ -33,44 +33,44 @@ class EASEConfig(Config):
         default=150.0,
         gt=0,
         le=1e6,
-        description="Penalty on squared weights, in users: distrusts what fewer users than that speak for.",
+        description="Penalty on squared weights, in numbers of users: shrinks weights that fewer users support.",
     )
     user_exponent: float = Field(
         default=0.25,
         ge=0,
         le=1,
-        description="Users' rows are divided by their length to this power, the mean weight of an entry kept: "
-        "0 is plain EASE, more lets users of many items count for less.",
+        description="Users' rows are divided by their squared length to this power; the mean square of an entry is "
+        "kept. 0 is plain EASE; above 0 users of many items count for less.",
     )
     neighbours: int = Field(
         default=500,
         ge=1,
         le=100_000,
-        description="Weights kept per item: the greatest ones of `dense`, the only ones `sparse` looks for.",
+        description="Weights kept per item: dense keeps the greatest ones, sparse solves only for so many.",
     )
     solver: Literal["auto", "dense", "sparse"] = Field(
         default="auto",
-        description="dense: exact, at least 4 bytes × items² of memory, time ~ items³. sparse: each item regressed "
+        description="dense: exact, at least 4 bytes × items² of memory, time ~ items³. sparse: each item is regressed "
         "only on the `neighbours` that predict it best. auto: dense where memory_mb allows it.",
     )
     memory_mb: int = Field(
         default=4000,
         ge=1,
         le=1_000_000,
-        description="What the weights may take in MB while they are solved: where the dense solver would take "
-        "more, the sparse one takes over, with fewer predictors an item if it must. Not counted are one block of "
-        "products, of at most 120 MB, and the scratch of each thread of the sparse solver: 8 bytes for every entry of "
-        "an item's predictors, and 4 a user.",
+        description="Memory limit of the weights in MB while they are solved. Where the dense solver would take more, "
+        "the sparse one is used, with fewer predictors per item if necessary. Not counted are one block of products, "
+        "of at most 120 MB, and the scratch space of each thread of the sparse solver: 8 bytes for every entry of an "
+        "item's predictors, and 4 per user.",
     )
 
 
 class EASE(ItemItemRecommender):
-    """Weights between items that explain every user's row by the rest of it.
+    """Predicts every item of a user from the user's other items, by ridge regression between items.
 
     Plain EASE is `user_exponent=0, neighbours=100000, solver=dense`.
 
-    The dense solver's Cholesky decomposition is left to all threads of BLAS: its last digits may depend on their
-    number. No bit of the sparse solver's result does.
+    The dense solver's Cholesky decomposition uses all threads of BLAS: its last bits may depend on their number. The
+    sparse solver's result does not.
     """
 
     name: ClassVar[str] = "ease"
@@ -93,25 +93,25 @@ class EASE(ItemItemRecommender):
         self.similarity_ = sparse.csr_array(weights.T)
 
     def _weights(self, matrix: sparse.csr_array, progress: Progress) -> sparse.csr_array:
-        """Row i holds what item i is predicted from."""
+        """Solve for the weights; row i holds those that predict item i."""
         config = self.config
         needed = dense_mb(matrix.shape[1], config.neighbours)
         if config.solver != "sparse" and needed <= config.memory_mb:
-            everything = regression.on_all(matrix, config.regularization)
-            return regression.strongest(everything, config.neighbours, self.tie_order_)
-        k = self._predictors(matrix, needed)
-        chosen = regression.candidates(matrix, config.regularization, k, self.tie_order_)
-        return regression.on_candidates(matrix, chosen, config.regularization, progress)
+            weights = regression.solve_dense(matrix, config.regularization)
+            return regression.keep_strongest(weights, config.neighbours, self.tie_order_)
+        k = self._n_predictors(matrix, needed)
+        chosen = regression.best_predictors(matrix, config.regularization, k, self.tie_order_)
+        return regression.solve_sparse(matrix, chosen, config.regularization, progress)
 
-    def _predictors(self, matrix: sparse.csr_array, needed: float) -> int:
-        """How many items each item is regressed on; says why if they are not those that were asked for.
+    def _n_predictors(self, matrix: sparse.csr_array, needed: float) -> int:
+        """Return the number of items each item is regressed on; log a warning if it or the solver is due to memory_mb.
 
         Args:
-            matrix: whose columns are regressed.
-            needed: what the dense solver would take in MB.
+            matrix: (n_users, n_items); its columns are regressed.
+            needed: memory of the dense solver in MB.
 
         Raises:
-            ValueError: only the dense solver was allowed, and it needs too much.
+            ValueError: solver is `dense`, and it needs more than memory_mb.
         """
         config = self.config
         too_much = (
@@ -120,13 +120,13 @@ class EASE(ItemItemRecommender):
         )
         if config.solver == "dense":
             raise ValueError(f"{too_much}: raise it, or let solver be auto or sparse")
-        possible = reach(sparse.csr_array(matrix.T))
+        possible = possible_neighbours(sparse.csr_array(matrix.T))
         if config.solver == "sparse":
-            return bounded_k(
+            return k_within_memory(
                 possible, config.neighbours, memory_mb=config.memory_mb, model=self.name, with_transpose=True
             )
-        room = config.memory_mb / 2  # for a moment there are two: the weights and their transpose
-        k = greatest_k(possible, min(config.neighbours, matrix.shape[1]), room)
+        room = config.memory_mb / 2  # the weights and their transpose must fit
+        k = largest_k(possible, min(config.neighbours, matrix.shape[1]), room)
         logger.warning(
             "%s: each item is regressed on its %d best predictors only; raise memory_mb for the exact solution",
             too_much, k,
@@ -135,15 +135,20 @@ class EASE(ItemItemRecommender):
 
 
 def dense_mb(n_items: int, neighbours: int) -> float:
-    """MB that the dense solver takes at its worst: all weights beside those kept, or those kept and their transpose."""
-    everything, kept = 4e-6 * n_items**2, stored_mb(n_items * min(neighbours, n_items))
-    return max(everything + kept, 2 * kept) + 1e-6 * regression.SCRATCH_BYTES * n_items
+    """Return the peak MB of the dense solver: all weights and those kept, or those kept and their transpose."""
+    dense, kept = 4e-6 * n_items**2, stored_mb(n_items * min(neighbours, n_items))
+    return max(dense + kept, 2 * kept) + 1e-6 * regression.SCRATCH_BYTES * n_items
 
 
 def weigh_users(matrix: sparse.csr_array, exponent: float) -> sparse.csr_array:
-    """Rows over (their squared length)^exponent, scaled so that the mean square of an entry stays as it was.
+    """Divide rows by (their squared length)^exponent, scaled so that the mean square of an entry stays the same.
 
-    A row of explicit zeros says nothing and stays one.
+    Args:
+        matrix: (n_users, n_items) float32; rows of explicit zeros stay as they are.
+        exponent: at least 0; 0 leaves all entries as they are.
+
+    Returns:
+        (n_users, n_items) float32.
 
     Raises:
         DivergedError: the entries are too large for float32.

@@ -1,4 +1,4 @@
-"""GF-CF: a user's row through two low-pass filters of the graph of users and items, in closed form.
+"""GF-CF: two low-pass filters of the graph of users and items, applied to each user's row, in closed form.
 
 Shen et al. 2021, "How powerful is graph convolution for recommendation?", section 4.
 """
@@ -9,14 +9,13 @@ import math
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, FloatArray, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.neighbours import weighting
-from models.neighbours.neighbourhoods import bounded_k, nearest, reach, size_mb
+from models.neighbours.neighbourhoods import k_within_memory, keep_greatest, possible_neighbours, size_mb
 from models.neighbours.similarity import Measure, similarity_blocks
 from models.numerics.sparse_product import multiply
 from models.numerics.truncated_svd import right_singular
@@ -24,7 +23,7 @@ from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import Factors
 from models.search_space import Range, SearchSpace
 
-_ROUNDING = 1e-6  # of a singular vector, whose length is 1: what is less is a zero with rounding
+_ROUNDING = 1e-6  # relative to a singular vector's length, 1: smaller entries are rounding errors of zero
 
 
 class GraphFilterConfig(Config):
@@ -43,8 +42,8 @@ class GraphFilterConfig(Config):
         default=None,
         ge=1,
         le=4096,
-        description="Frequencies that the ideal filter lets pass. By default 1.48 · √(the smaller of users and "
-        "items): 256 for 30,000, as published, and 66 for 2,000, where 256 would let nearly everything pass.",
+        description="Number of frequencies that the ideal filter passes. By default 1.48 · √(the smaller of users and "
+        "items): 256 for 30,000, as published, and 66 for 2,000, where 256 would pass nearly all.",
     )
     user_exponent: float = Field(
         default=0.5,
@@ -56,22 +55,22 @@ class GraphFilterConfig(Config):
         default=2000,
         ge=1,
         le=1_000_000,
-        description="What the item-item products may take in MB; where all would take more, only the strongest of "
-        "each item are kept. Not counted are one block of scores, of at most 120 MB, and the low-pass filter: 4 bytes "
-        "× rank of every user and item, and several times that while its frequencies are found.",
+        description="Memory limit of the item-item products in MB; if all would take more, only the strongest of each "
+        "item are kept. Not counted are one block of scores, of at most 120 MB, and the low-pass filter: 4 bytes × "
+        "rank per user and item, and several times that while its frequencies are computed.",
     )
 
 
 class GraphFilter(ItemItemRecommender):
-    """score(u, ·) = r · P + low_pass · r · D^-½ V Vᵀ D^½, with r the user's row.
+    """Scores items by score(u, ·) = r · P + low_pass · r · D^-½ V Vᵀ D^½, with r the user's row.
 
     P = NᵀN is the linear filter, N = D_u^-user_exponent R D^-½ the normalised matrix, V its leading right singular
     vectors (the low frequencies), D the items' numbers of users and D_u the users' numbers of items.
 
-    Similar items are those of the linear filter.
+    Lists of similar items are by the linear filter.
 
     Attributes:
-        similarity_: P without its diagonal, which speaks only for what the user has.
+        similarity_: P without its diagonal, which only raises items that the user has.
         user_factors_: (n_users, rank) float32, low_pass · R D^-½ V.
         item_factors_: (n_items, rank) float32, D^½ V.
     """
@@ -99,33 +98,29 @@ class GraphFilter(ItemItemRecommender):
         self.similarity_ = self._linear_filter(sparse.csr_array(normalised.T))
         rank = config.rank or default_rank(int(self.known_users_.sum()), int(self.known_items_.sum()))
         _, frequencies = right_singular(normalised, rank, seed=seed)
-        frequencies[np.abs(frequencies) < _ROUNDING] = 0  # so that where nothing passes, scores are exactly 0
-        root = np.sqrt(_users_of_items(matrix))[:, None]
+        # Without rounding errors scores are exactly 0, which is no score, where no frequency passes.
+        frequencies[np.abs(frequencies) < _ROUNDING] = 0
+        root = np.sqrt(weighting.column_degrees(matrix))[:, None]
         self.user_factors_ = multiply(matrix, (config.low_pass * frequencies / root).astype(np.float32))
         self.item_factors_ = (frequencies * root).astype(np.float32)
 
     def _linear_filter(self, columns: sparse.csr_array) -> sparse.csr_array:
-        """All products of two items where there is room for them, else each item's strongest in its column."""
-        limit, possible = self.config.memory_mb, reach(columns)
+        """Return all products of two items if they fit into memory, else each item's strongest, in its column."""
+        limit, possible = self.config.memory_mb, possible_neighbours(columns)
         products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
         if size_mb(possible, len(possible)) <= limit:  # P is symmetric: rows are columns
-            return nearest(products, possible, k=len(possible), tie_order=self.tie_order_)
-        k = bounded_k(possible, 0, memory_mb=limit, model=self.name, with_transpose=True)
-        return sparse.csr_array(nearest(products, possible, k=k, tie_order=self.tie_order_).T)
+            return keep_greatest(products, possible, k=len(possible), tie_order=self.tie_order_)
+        k = k_within_memory(possible, 0, memory_mb=limit, model=self.name, with_transpose=True)
+        return sparse.csr_array(keep_greatest(products, possible, k=k, tie_order=self.tie_order_).T)
 
     def _factors(self) -> Factors:
         return self.user_factors_, self.item_factors_
 
     def _item_factors(self) -> Factors:
-        users = _users_of_items(self.profiles_)[:, None]  # D^-½ V = D⁻¹ D^½ V
+        users = weighting.column_degrees(self.profiles_)[:, None]  # D^-½ V = D⁻¹ D^½ V
         return (self.config.low_pass * self.item_factors_ / users).astype(np.float32), self.item_factors_
 
 
-def _users_of_items(matrix: sparse.csr_array) -> NDArray[np.int64]:
-    """How many users each item has, at least 1."""
-    return np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-
-
 def default_rank(n_users: int, n_items: int) -> int:
-    """256 for Gowalla's 30,000 users, as published, and in proportion to the root of the smaller side."""
+    """Return the default rank: 256 for Gowalla's 30,000 users, as published, else by the root of the smaller side."""
     return max(1, round(1.48 * math.sqrt(min(n_users, n_items))))

@@ -1,7 +1,7 @@
-"""Every item regressed on the other items, with a penalty on squared weights: all at once, or each on a few.
+"""Ridge regression of every item on the other items: on all of them at once, or of each item on a few.
 
-Row i of the result holds the weights b that make Σ_j b_j · column j come nearest to column i, with b_i = 0:
-argmin |x_i − X b|² + penalty · |b|².
+Row i of the result holds the weights b that minimise |x_i − X b|² + penalty · |b|² with b_i = 0, where x_i is column i
+of X, the matrix of users and items.
 """
 
 from __future__ import annotations
@@ -16,26 +16,34 @@ from scipy import sparse
 from scipy.linalg.lapack import spotrf, spotri
 
 from models.base import FloatArray, Progress
-from models.neighbours.neighbourhoods import nearest, reach
+from models.neighbours.neighbourhoods import keep_greatest, possible_neighbours
 from models.numerics.threads import one_launch
 from models.ranking.item_item_scorer import check_products, product_blocks
 
-_ROWS = 64  # of a large array that are looked at at once
-SCRATCH_BYTES = 50 * _ROWS  # per item, at most what `on_all` and `strongest` need beside their results
-_ROUNDING = 1e-6  # of the trace: what float32 may lose of the least eigenvalue
+_ROWS = 64  # rows of a large array processed at a time
+SCRATCH_BYTES = 50 * _ROWS
+"""Bytes per item, an upper bound, that `solve_dense` and `keep_strongest` need beside their results."""
+_ROUNDING = 1e-6  # relative to the trace: error of the least eigenvalue in float32
 _ITEMS_PER_CHUNK = 32  # items that share one scratch space
-_ITEMS_PER_REPORT = 4096  # items after which progress is told
-_TOLERANCE = 1e-4  # at which the remaining gradient ends the iteration, relative to the first
+_ITEMS_PER_REPORT = 4096  # items between calls of progress
+_TOLERANCE = 1e-4  # size of the gradient, relative to the first, at which the iteration ends
 _MAX_STEPS = 200  # of conjugate gradients; a dozen are usual
 
 
-def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
-    """The weights on all other items: Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8.
+def solve_dense(matrix: sparse.csr_array, penalty: float) -> FloatArray:
+    """Regress each item on all other items: Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8.
 
-    Holds one (n_items, n_items) float32 array, in which everything happens in place.
+    Holds one (n_items, n_items) float32 array and computes in place.
+
+    Args:
+        matrix: (n_users, n_items) float32.
+        penalty: on squared weights, above 0.
+
+    Returns:
+        (n_items, n_items) float32, row i the weights that predict item i; the diagonal is 0.
 
     Raises:
-        ValueError: the penalty is too small for float32, so that Cholesky's method meets a pivot that is not
+        ValueError: the penalty is too small for float32, so that the Cholesky decomposition meets a pivot that is not
             positive.
         DivergedError: the entries are too large for float32.
     """
@@ -51,7 +59,7 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             weights[rows[start : start + len(products)]] = products
     trace = np.diag(weights).sum(dtype=np.float64)
     weights[np.diag_indices(n_items)] += penalty
-    triangle = weights.T  # LAPACK wants columns, and the matrix is symmetric: this copies nothing
+    triangle = weights.T  # LAPACK expects column order, and the matrix is symmetric: no copy
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
     if failed:
         raise ValueError(
@@ -59,7 +67,7 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             f"raise models.ease.regularization to about {_ROUNDING * trace:.2g} or more"
         )
     spotri(triangle, lower=1, overwrite_c=1)
-    for rows in _row_blocks(n_items):  # it left one half of the inverse: mirror it
+    for rows in _row_blocks(n_items):  # LAPACK writes one triangle of the inverse: mirror it
         start, block = rows[0], weights[rows[0] : rows[-1] + 1]
         block[:, :start] = weights[:start, rows].T
         square = block[:, rows]
@@ -69,10 +77,19 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
     return weights
 
 
-def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> sparse.csr_array:
-    """The k entries of greatest magnitude of each row of a square array, as a sparse matrix."""
+def keep_strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> sparse.csr_array:
+    """Keep the k entries of greatest magnitude of each row.
+
+    Args:
+        weights: (n_items, n_items) float32; zeros are never kept.
+        k: entries kept per row, at least 1.
+        tie_order: (n_items,) permutation; of equal magnitudes the column that comes first in it is kept.
+
+    Returns:
+        (n_items, n_items) float32, with the signs of `weights`.
+    """
     n_items = len(weights)
-    kept = nearest(_magnitudes(weights), np.full(n_items, n_items), k=k, tie_order=tie_order)
+    kept = keep_greatest(_magnitudes(weights), np.full(n_items, n_items), k=k, tie_order=tie_order)
     for rows in _row_blocks(n_items):
         counts = np.diff(kept.indptr[rows[0] : rows[-1] + 2])
         part = slice(kept.indptr[rows[0]], kept.indptr[rows[-1] + 1])
@@ -81,7 +98,7 @@ def strongest(weights: FloatArray, k: int, tie_order: NDArray[np.int32]) -> spar
 
 
 def _magnitudes(weights: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """Blocks of absolute values, −inf for zero."""
+    """Yield blocks of absolute values, −inf for zero."""
     for rows in _row_blocks(len(weights)):
         block = np.abs(weights[rows[0] : rows[-1] + 1])
         block[block == 0] = -np.inf
@@ -89,23 +106,26 @@ def _magnitudes(weights: FloatArray) -> Iterator[tuple[int, FloatArray]]:
 
 
 def _row_blocks(n_rows: int) -> Iterator[NDArray[np.int64]]:
-    """All rows, a few at a time, so that what is computed beside a large array stays small."""
+    """Yield all row indices, a few at a time, so that temporary arrays stay small beside the large one."""
     for start in range(0, n_rows, _ROWS):
         yield np.arange(start, min(start + _ROWS, n_rows))
 
 
-def candidates(
+def best_predictors(
     matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32]
 ) -> sparse.csr_array:
-    """Each item's k best single regressors: those j that lower the loss most when they are alone.
+    """Return each item's k best single predictors: the items that lower its loss most when used alone.
 
-    That is by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
+    Item j lowers the loss of item i by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
 
     Args:
         matrix: (n_users, n_items) float32.
         penalty: on squared weights.
-        k: how many; fewer where fewer share a user with the item.
-        tie_order: (n_items,) permutation that decides between equal ones.
+        k: predictors per item, at least 1; fewer where fewer items share a user with the item.
+        tie_order: (n_items,) permutation; of equal predictors the item that comes first in it is kept.
+
+    Returns:
+        (n_items, n_items) float32; the stored columns of row i are the predictors of item i.
 
     Raises:
         DivergedError: the entries are too large for float32.
@@ -113,13 +133,13 @@ def candidates(
     columns = sparse.csr_array(matrix.T)
     check_products(columns)
     gains = _gains(columns, matrix, penalty)
-    return nearest(gains, reach(columns), k=k, tie_order=tie_order)
+    return keep_greatest(gains, possible_neighbours(columns), k=k, tie_order=tie_order)
 
 
 def _gains(
     columns: sparse.csr_array, matrix: sparse.csr_array, penalty: float
 ) -> Iterator[tuple[int, FloatArray]]:
-    """The roots of what every item would gain from every other, −inf for what shares no user and for itself."""
+    """Yield the root of the decrease of loss for every pair of items; −inf without a common user and for i = j."""
     items = np.arange(len(columns.indptr) - 1)
     scale = 1 / np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32) + np.float32(penalty))
     for start, products in product_blocks(columns, matrix, items):
@@ -130,7 +150,7 @@ def _gains(
 
 @numba.njit(parallel=True, cache=True)
 def _to_gains(products: Any, start: int, scale: Any) -> None:
-    """Products to the roots of gains, in place."""
+    """Turn products into roots of the decrease of loss, in place."""
     for row in numba.prange(len(products)):
         products[row, start + row] = -np.inf
         for column in range(products.shape[1]):
@@ -139,14 +159,23 @@ def _to_gains(products: Any, start: int, scale: Any) -> None:
                 products[row, column] = abs(product) * scale[column]
 
 
-def on_candidates(
+def solve_sparse(
     matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float, progress: Progress
 ) -> sparse.csr_array:
-    """The weights on the items that are stored in each row of `chosen`, by conjugate gradients.
+    """Regress each item on the items stored in its row of `chosen`, by conjugate gradients.
 
-    Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve such small problems
-    for the same end. No product of items × items is held: each problem is solved on its own few columns, by one
-    thread, so that results do not depend on the number of threads.
+    Steck et al. 2019, "Markov random fields for collaborative filtering", section 3.2, solve the same small problems.
+    No product of items × items is held: each problem is solved on its own few columns, by one thread, so results do not
+    depend on the number of threads.
+
+    Args:
+        matrix: (n_users, n_items) float32.
+        chosen: (n_items, n_items); only the positions of the entries are read.
+        penalty: on squared weights, above 0.
+        progress: called as progress(items done, n_items) after every 4,096 items.
+
+    Returns:
+        (n_items, n_items) float32, the weights at the positions of `chosen`.
     """
     columns = sparse.csr_array(matrix.T)
     weights = np.empty(chosen.nnz, np.float32)
@@ -164,7 +193,7 @@ def on_candidates(
 
 @numba.njit(parallel=True, cache=True)
 def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalty: float, weights: Any) -> None:
-    """Fill `weights`, which lie as the entries of `chosen` do, from the first of `items` up to the second."""
+    """Write the entries of `weights`, in the order of `chosen`, for items from `items[0]` up to `items[1]`."""
     indptr, regressors = chosen
     first, end = items
     for chunk in numba.prange((end - first + _ITEMS_PER_CHUNK - 1) // _ITEMS_PER_CHUNK):
@@ -182,7 +211,7 @@ def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalty: float
 
 @numba.njit(cache=True)
 def _local_columns(columns: Any, regressors: Any, local: Any) -> Any:
-    """The regressors' columns side by side, with users numbered as they come: small enough for the cache."""
+    """Copy the regressors' columns, with users renumbered in order of appearance, so that they fit into the cache."""
     indptr, indices, data = columns
     starts = np.zeros(len(regressors) + 1, np.int64)
     for number, column in enumerate(regressors):
@@ -206,7 +235,7 @@ def _local_columns(columns: Any, regressors: Any, local: Any) -> Any:
 def _against_target(
     columns: Any, item: int, regressors: Any, local: Any, starts: Any, users: Any, values: Any
 ) -> Any:
-    """Each regressor's product with the item's own column."""
+    """Return each regressor's product with the item's own column."""
     indptr, indices, data = columns
     target = np.zeros(users.max() + 1 if len(users) else 1, np.float64)
     for at in range(indptr[item], indptr[item + 1]):

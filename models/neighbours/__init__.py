@@ -1,1 +1,1 @@
-"""Models that score items by their likeness to others."""
+"""Neighbourhood models: score items by similar items or by similar users."""

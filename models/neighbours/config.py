@@ -1,4 +1,4 @@
-"""What both neighbourhood models can be told."""
+"""Hyperparameters that both neighbourhood models share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.search_space import Choice, Range, SearchSpace
 
 
 class NeighbourConfig(Config):
-    """Hyperparameters of `item_knn` and `user_knn`."""
+    """Hyperparameters of `item_knn` and `user_knn`; each overrides some defaults."""
 
     search_space: ClassVar[SearchSpace] = {
         "k": Range(20, 2000, log=True),
@@ -29,26 +29,27 @@ class NeighbourConfig(Config):
         default=None,
         ge=0,
         le=1_000_000,
-        description="Neighbours kept of each; 0 keeps all that memory_mb allows. By default it grows with the data.",
+        description="Neighbours kept per user or item; 0: all that memory_mb allows. Default: grows with the data.",
     )
     memory_mb: int = Field(
         default=2000,
         ge=1,
         le=1_000_000,
-        description="What the neighbours may take in MB; only the strongest are kept where they would take more.",
+        description="Memory limit of the neighbours in MB; if they would take more, only the strongest are kept.",
     )
     similarity: Similarity = Field(
-        default="cosine", description="How alike two are: the table in models/neighbours/similarity.py."
+        default="cosine",
+        description="Similarity of two users or items; table in models/neighbours/similarity.py.",
     )
     missing: Missing = Field(
         default="auto",
-        description="What an entry that is missing means: ignored (only what both have counts), zero, or mean "
-        "(the mean of its user); auto is what the similarity was made for.",
+        description="Meaning of a missing entry: ignored (only entries that both have count), zero, or mean "
+        "(the mean of its user); auto is the usual choice for the similarity.",
     )
     weighting: Weighting = Field(
         default="auto",
-        description="Weights of the entries that are compared: none, tfidf, bm25 or degree; auto is degree for the "
-        "cosines and dot, which compare what was done, and none for what compares ratings.",
+        description="Weights of the entries that are compared: none, tfidf, bm25 or degree; auto is degree for cosine, "
+        "asymmetric_cosine and dot, which compare interactions, and none for the others.",
     )
     user_exponent: float = Field(
         default=0.5,
@@ -63,35 +64,41 @@ class NeighbourConfig(Config):
         description="Weighting degree: entries are divided by their item's number of entries to this power.",
     )
     bm25_k1: float = Field(
-        default=1.2, ge=0, le=1000, description="Weighting bm25: how late large entries saturate."
+        default=1.2,
+        ge=0,
+        le=1000,
+        description="Weighting bm25: large entries saturate the later, the greater this is.",
     )
     bm25_b: float = Field(
-        default=0.75, ge=0, le=1, description="Weighting bm25: how much those with many entries are damped."
+        default=0.75, ge=0, le=1, description="Weighting bm25: damping of users or items with many entries."
     )
     asymmetry: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="asymmetric_cosine: the share of the judged one in the denominator; .5 is the cosine.",
+        description="asymmetric_cosine: exponent of the scored user or item in the denominator; .5 is the cosine.",
     )
     shrink: float = Field(
         default=10.0,
         ge=0,
         le=1_000_000,
-        description="Distrust of what rests on little, in numbers of common entries; 0 is the plain similarity.",
+        description="Shrinks similarities of few common entries, in numbers of them; 0 is the plain similarity.",
     )
     exponent: float = Field(
-        default=0.8, gt=0, le=10, description="Similarities are raised to this power: below 1 evens them out."
+        default=0.8,
+        gt=0,
+        le=10,
+        description="Similarities are raised to this power; below 1 makes them more equal.",
     )
 
     @property
     def weights(self) -> Weighting:
-        """The weighting, never `auto`."""
+        """Return the weighting, with `auto` resolved."""
         if self.weighting != "auto":
             return self.weighting
         return "degree" if self.similarity in ("dot", "cosine", "asymmetric_cosine") else "none"
 
     @property
     def measure(self) -> Measure:
-        """Which similarity, and how."""
+        """Return the similarity and its parameters."""
         return Measure(self.similarity, self.missing, self.asymmetry, self.shrink, self.exponent)

@@ -10,7 +10,7 @@ from scipy import sparse
 from models.base import Config, Progress, Recommender
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
-from models.neighbours.neighbourhoods import neighbours
+from models.neighbours.neighbourhoods import find_neighbours
 from models.ranking.item_item_model import ItemItemRecommender
 
 
@@ -26,15 +26,15 @@ class ItemKNNConfig(NeighbourConfig):
 
 
 class ItemKNN(ItemItemRecommender):
-    """Recommends what is similar to what the user liked: score(u, i) = Σ_j entry(u, j) · similarity(i, j).
+    """Recommends items similar to those the user liked: score(u, i) = Σ_j entry(u, j) · similarity(i, j).
 
-    An item is judged by its own k nearest neighbours: those of them that are in the user's profile speak for it
-    (Sarwar et al. 2001, section 3.2). Spreading each liked item over its k nearest instead lists popular items
-    too often: with the plain cosine NDCG@10 on the demo is .155 instead of .208, on ml-latest-small .121 for .132.
+    The sum is over the k nearest neighbours of the scored item i that are in the user's profile (Sarwar et al. 2001,
+    section 3.2). Summing over the k nearest neighbours of each liked item instead lists popular items too often: with
+    the plain cosine NDCG@10 on the demo is .155 instead of .208, on ml-latest-small .121 instead of .132.
 
-    By default the cosine is of entries over the root of their user's number of entries, so that those who like
-    everything say less of each, shrunk towards 0 and raised to the power .8. On Gowalla's validation part that
-    gives Recall@20 .208, the plain shrunk cosine .192.
+    By default entries are divided by the root of their user's number of entries, so that users of many items count for
+    less; their cosine is shrunk towards 0 and raised to the power .8. On Gowalla's validation part that gives Recall@20
+    .208, the plain shrunk cosine .192.
     """
 
     name: ClassVar[str] = "item_knn"
@@ -53,7 +53,7 @@ class ItemKNN(ItemItemRecommender):
     ) -> None:
         self.profiles_ = matrix
         k = self.config.k
-        judges = neighbours(
+        neighbours = find_neighbours(
             sparse.csr_array(matrix.T),
             self.config,
             k=default_k(int(self.known_items_.sum())) if k is None else k,
@@ -63,9 +63,9 @@ class ItemKNN(ItemItemRecommender):
             model=self.name,
             with_transpose=True,
         )
-        self.similarity_ = sparse.csr_array(judges.T)
+        self.similarity_ = sparse.csr_array(neighbours.T)
 
 
 def default_k(n_items: int) -> int:
-    """Neighbours per item: a twentieth of the items, at least 50."""
+    """Return the default number of neighbours per item: a twentieth of the items, at least 50."""
     return max(50, n_items // 20)

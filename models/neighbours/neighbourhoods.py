@@ -1,4 +1,4 @@
-"""Of blocks of similarities, the k greatest of every row, as one sparse matrix of bounded size."""
+"""Neighbourhoods: the k greatest similarities of every row, as one sparse matrix of bounded size."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from models.ranking.topk import Selector
 
 logger = logging.getLogger(__name__)
 
-_ROWS = 128  # whose greatest are chosen at once
+_ROWS = 128  # rows selected from at a time
 
 
-def neighbours(
+def find_neighbours(
     vectors: sparse.csr_array,
     config: NeighbourConfig,
     *,
@@ -35,21 +35,26 @@ def neighbours(
     model: str,
     with_transpose: bool = False,
 ) -> sparse.csr_array:
-    """Each row's nearest other rows by what `config` says: `nearest` of the similarities of the weighted rows.
+    """Find each row's nearest other rows by the weighting and similarity of `config`.
+
+    Logs a warning if no row has a neighbour though rows have places in common.
 
     Args:
         vectors: (n, n_places) float32.
-        config: which similarity of which weights.
-        k, memory_mb, model, with_transpose: as for `bounded_k`.
-        rows_are_users: or items.
-        tie_order: as for `nearest`.
+        config: the weighting and the similarity.
+        k, memory_mb, model, with_transpose: as for `k_within_memory`.
+        rows_are_users: whether the rows are users, not items.
+        tie_order: as for `keep_greatest`.
+
+    Returns:
+        (n, n) float32, row i holding the similarities of vector i to its neighbours; column indices sorted.
     """
     blocks = similarity_blocks(
         _weighted(vectors, config, rows_are_users), config.measure, rows_are_users=rows_are_users
     )
-    possible = reach(vectors)
-    k = bounded_k(possible, k, memory_mb=memory_mb, model=model, with_transpose=with_transpose)
-    found = nearest(blocks, possible, k=k, tie_order=tie_order)
+    possible = possible_neighbours(vectors)
+    k = k_within_memory(possible, k, memory_mb=memory_mb, model=model, with_transpose=with_transpose)
+    found = keep_greatest(blocks, possible, k=k, tie_order=tie_order)
     if found.nnz == 0 and possible.any():
         logger.warning(
             "%s: by %s nothing has neighbours: %s.", model, config.similarity, _reason(vectors, config)
@@ -58,7 +63,7 @@ def neighbours(
 
 
 def _reason(vectors: sparse.csr_array, config: NeighbourConfig) -> str:
-    """Why nothing has neighbours, though some rows have places in common."""
+    """Explain why no row has neighbours, though some rows have places in common."""
     least, greatest = vectors.data.min(), vectors.data.max()
     if least < greatest:
         return f"no similarity of entries from {least:g} to {greatest:g} is above 0"
@@ -82,28 +87,28 @@ def _weighted(vectors: sparse.csr_array, config: NeighbourConfig, rows_are_users
             return vectors
 
 
-def nearest(
+def keep_greatest(
     blocks: Iterator[tuple[int, FloatArray]],
-    reach: NDArray[np.int64],
+    possible: NDArray[np.int64],
     *,
     k: int,
     tie_order: NDArray[np.int32],
 ) -> sparse.csr_array:
-    """Each vector's k greatest similarities.
+    """Keep each vector's k greatest similarities.
 
     Args:
-        blocks: similarities as `similarity_blocks` yields them, (b, n) float32, −inf for what is no neighbour.
-        reach: (n,) at most so many neighbours each vector can have; see `reach`.
-        k: neighbours kept per vector, at least 1; fewer where there are fewer.
-        tie_order: (n,) permutation that decides between equal similarities.
+        blocks: similarities as `similarity_blocks` yields them, (b, n) float32, −inf for pairs that are no neighbours.
+        possible: (n,) int64, upper bound of each vector's number of neighbours; see `possible_neighbours`.
+        k: neighbours kept per vector, at least 1; a vector with fewer keeps all.
+        tie_order: (n,) permutation; of equal similarities the vector that comes first in it is kept.
 
     Returns:
         (n, n) float32, row i holding the neighbours of vector i; column indices sorted.
     """
-    n = len(reach)
-    capacity = int(np.minimum(reach, k).sum())
-    # Memory that is reserved but never written to costs nothing; what is left over is given back at the end.
-    # scipy gives the indices the type of the ends: of two types it would copy them.
+    n = len(possible)
+    capacity = int(np.minimum(possible, k).sum())
+    # Allocated pages that are never written cost nothing, and the arrays are cut to size at the end.
+    # One type for indices and ends: scipy would copy arrays of two types.
     index_type = _index_type(capacity)
     indices, data = np.empty(capacity, index_type), np.empty(capacity, np.float32)
     ends = np.zeros(n + 1, index_type)
@@ -118,71 +123,98 @@ def nearest(
 
 
 def _few_rows(blocks: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, FloatArray]]:
-    """The same rows in smaller blocks, because choosing takes several times the memory of what is chosen."""
+    """Split blocks into smaller ones, because selecting takes several times the memory of the block."""
     for start, block in blocks:
         for first in range(0, len(block), _ROWS):
             yield start + first, block[first : first + _ROWS]
 
 
-def reach(vectors: sparse.csr_array) -> NDArray[np.int64]:
-    """How many others each row can have a place in common with, at most: (n_rows,); quick, not exact."""
+def possible_neighbours(vectors: sparse.csr_array) -> NDArray[np.int64]:
+    """Return an upper bound of the number of other rows that each row has a place in common with.
+
+    Args:
+        vectors: (n, n_places); only the positions of the entries are read.
+
+    Returns:
+        (n,) int64, from 0 to n − 1.
+    """
     others = np.bincount(vectors.indices, minlength=vectors.shape[1]) - 1
     rows = np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr))
-    met = np.bincount(rows, others[vectors.indices], minlength=vectors.shape[0])
-    return np.minimum(met, max(vectors.shape[0] - 1, 0)).astype(np.int64)
+    common = np.bincount(rows, others[vectors.indices], minlength=vectors.shape[0])
+    return np.minimum(common, max(vectors.shape[0] - 1, 0)).astype(np.int64)
 
 
-def size_mb(reach: NDArray[np.int64], k: int) -> float:
-    """MB that k neighbours each take at most, or as many as a vector can have."""
-    return stored_mb(int(np.minimum(reach, k).sum()))
+def size_mb(possible: NDArray[np.int64], k: int) -> float:
+    """Return an upper bound of the memory of k neighbours per vector.
+
+    Args:
+        possible: (n,) int64, as for `keep_greatest`.
+        k: neighbours per vector.
+
+    Returns:
+        Size in MB.
+    """
+    return stored_mb(int(np.minimum(possible, k).sum()))
 
 
 def stored_mb(n_neighbours: int) -> float:
-    """MB of so many neighbours in one matrix: each a similarity of 4 bytes and an index of 4, from 2³¹ on of 8."""
+    """Return the MB of a matrix of n neighbours: 4 bytes per similarity, and 4 per index, or 8 from 2³¹ entries on."""
     return n_neighbours * (4 + np.dtype(_index_type(n_neighbours)).itemsize) / 1e6
 
 
 def _index_type(n_neighbours: int) -> type[np.int32 | np.int64]:
-    """What scipy indexes a matrix of so many entries with."""
+    """Return the index type that scipy uses for a matrix of so many entries."""
     return np.int32 if n_neighbours < 2**31 else np.int64
 
 
-def bounded_k(
-    reach: NDArray[np.int64], k: int, *, memory_mb: float, model: str, with_transpose: bool = False
+def k_within_memory(
+    possible: NDArray[np.int64], k: int, *, memory_mb: float, model: str, with_transpose: bool = False
 ) -> int:
-    """`greatest_k`, with a warning where it is not what was asked for.
+    """Return the number of neighbours per vector that fit into `memory_mb`; log a warning if it is less than `k`.
 
     Args:
-        reach: as for `nearest`.
-        k: neighbours wanted of each; 0 wants all.
-        memory_mb: what they may take in MB.
-        model: whose they are, for the warning.
-        with_transpose: whether their transpose has to fit in beside them, as while the one is made of the other.
+        possible: (n,) int64, as for `keep_greatest`.
+        k: neighbours wanted per vector; 0 wants all.
+        memory_mb: memory limit of the neighbours in MB.
+        model: name of the model, for the warning.
+        with_transpose: whether the transpose must fit beside the neighbours, because one is computed from the other.
+
+    Returns:
+        At least 1.
     """
-    wanted = min(k or len(reach), len(reach))
-    fitting = greatest_k(reach, wanted, memory_mb / 2 if with_transpose else memory_mb)
+    wanted = min(k or len(possible), len(possible))
+    fitting = largest_k(possible, wanted, memory_mb / 2 if with_transpose else memory_mb)
     if fitting < wanted:
         logger.warning(
             "%s keeps only the %d strongest neighbours: %s could take %.1f MB, and memory_mb is %g%s.",
-            model, fitting, "all" if wanted == len(reach) else wanted, size_mb(reach, wanted), memory_mb,
+            model, fitting, "all" if wanted == len(possible) else wanted, size_mb(possible, wanted), memory_mb,
             ", for them and their transpose" if with_transpose else "",
         )  # fmt: skip
     return fitting
 
 
-def greatest_k(reach: NDArray[np.int64], k: int, memory_mb: float) -> int:
-    """The greatest number up to k, but at least 1, with which the result of `nearest` cannot take more memory."""
-    return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: size_mb(reach, tried)))
+def largest_k(possible: NDArray[np.int64], k: int, memory_mb: float) -> int:
+    """Return the largest number of neighbours per vector whose matrix surely fits into a memory limit.
+
+    Args:
+        possible: (n,) int64, as for `keep_greatest`.
+        k: upper limit of the result.
+        memory_mb: memory limit in MB.
+
+    Returns:
+        From 1 to k; 1 even if it does not fit.
+    """
+    return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: size_mb(possible, tried)))
 
 
 def _greatest(
     block: FloatArray, k: int, tie_order: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray]:
-    """The k greatest of every row: how many each has, and all their columns, ascending in each row, and values."""
+    """Select the k greatest of every row; return the number per row, all columns (ascending per row) and values."""
     counts = np.empty(len(block), np.int64)
     with one_launch:
         _count(block, counts)
-    many = np.flatnonzero(counts > k)  # only these need a choice, which takes longer than copying
+    many = np.flatnonzero(counts > k)  # only these need a selection, which takes longer than copying
     few = np.flatnonzero(counts <= k)
     counts[many] = k
     starts = np.cumsum(counts) - counts
@@ -201,7 +233,7 @@ def _greatest(
 
 @numba.njit(parallel=True, cache=True)
 def _count(block: Any, counts: Any) -> None:
-    """How many in each row are more than −inf."""
+    """Count the entries above −inf of each row."""
     for row in numba.prange(len(block)):
         count = 0
         for column in range(block.shape[1]):
@@ -211,7 +243,7 @@ def _count(block: Any, counts: Any) -> None:
 
 @numba.njit(parallel=True, cache=True)
 def _copy(block: Any, rows: Any, starts: Any, columns: Any, values: Any) -> None:
-    """All of the given rows that is more than −inf."""
+    """Copy the entries above −inf of the given rows."""
     for nth in numba.prange(len(rows)):
         row = rows[nth]
         at = starts[row]

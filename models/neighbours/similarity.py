@@ -1,23 +1,23 @@
-"""How alike two users or two items are: every similarity by one rule, a block of vectors against all at a time.
+"""Similarities of users or of items, computed for a block of vectors against all vectors at a time.
 
 The vectors are the rows of a sparse matrix: items described by their users, or users by their items; a *place* is a
-column. With sums over places, n of them, and x and y the entries of the two vectors:
+column. With sums over n places, and x and y the entries of the two vectors:
 
 | `similarity`        | of two vectors                                                               | shrinking |
 |---------------------|------------------------------------------------------------------------------|-----------|
 | `dot`               | Σxy                                                                          | counted   |
 | `cosine`            | Σxy / √(Σx² Σy²)                                                             | added     |
-| `adjusted_cosine`   | the cosine after every user's mean entry is taken off (Sarwar et al. 2001)   | added     |
-| `asymmetric_cosine` | Σxy / ((Σx²)^α (Σy²)^(1−α)), x being judged by its neighbour y (Aiolli 2013) | added     |
+| `adjusted_cosine`   | the cosine after subtracting every user's mean entry (Sarwar et al. 2001)    | added     |
+| `asymmetric_cosine` | Σxy / ((Σx²)^α (Σy²)^(1−α)), x being scored by its neighbour y (Aiolli 2013) | added     |
 | `jaccard`           | common places / places that either has, whatever the entries                 | added     |
 | `pearson`           | (Σxy − ΣxΣy/n) / √((Σx² − (Σx)²/n) (Σy² − (Σy)²/n))                          | counted   |
 | `euclidean`         | 1 / (1 + √Σ(x − y)²)                                                         | counted   |
 
-Shrinking distrusts what rests on little. *Added*: the denominator grows by `shrink` times the mean square of an entry
-(`jaccard`: by `shrink`), so that the scale of the entries does not matter. *Counted*: with c common places the
-similarity is multiplied by c / (c + shrink) (Bell & Koren 2007).
+Shrinking lowers similarities that rest on few entries. *Added*: the denominator grows by `shrink` times the mean square
+of an entry (`jaccard`: by `shrink`), so that the scale of the entries does not matter. *Counted*: with c common places
+the similarity is multiplied by c / (c + shrink) (Bell & Koren 2007).
 
-What an entry that is missing means:
+Meaning of a missing entry:
 
 | `missing` | the places summed over                   | a missing entry            |
 |-----------|------------------------------------------|----------------------------|
@@ -26,12 +26,12 @@ What an entry that is missing means:
 | `mean`    | all                                      | is the mean of its user    |
 | `auto`    | `ignored` for `pearson`, `euclidean` and `adjusted_cosine`, which compare ratings; else `zero`  ||
 
-`dot` and `jaccard` are the same for `ignored` and `zero`; `jaccard` sees no means. What `adjusted_cosine` takes off is
-what `mean` puts in, so that `mean` is `zero` there. A user without entries has the mean 0.
+`dot` and `jaccard` are the same for `ignored` and `zero`; `jaccard` ignores `mean`. For `adjusted_cosine` `mean` is the
+same as `zero`, because it subtracts the means. A user without entries has the mean 0.
 
 Vectors without a common place are never neighbours, nor are pairs whose similarity is not above 0. In a matrix of ones
-nothing has a spread: `pearson` and `adjusted_cosine` find no neighbours there, and `cosine` with `ignored` finds
-everything alike. They want the matrix `rating`.
+the entries have no variance: `pearson` and `adjusted_cosine` find no neighbours there, and `cosine` with `ignored` is 1
+for all pairs. Use them with the matrix `rating`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray
+from models.neighbours.weighting import with_entries
 from models.numerics.threads import one_launch
 from models.ranking.item_item_scorer import check_products, product_blocks
 from models.ranking.topk import block_rows
@@ -64,7 +65,7 @@ _ROWS_PER_CHUNK = 8  # rows that share one scratch space
 
 @dataclass(frozen=True)
 class Measure:
-    """Which similarity, and how: the fields of `NeighbourConfig` of the same names, described there."""
+    """A similarity and its parameters: the fields of `NeighbourConfig` of the same names, described there."""
 
     similarity: Similarity = "cosine"
     missing: Missing = "auto"
@@ -74,7 +75,7 @@ class Measure:
 
     @property
     def absent(self) -> Missing:
-        """What a missing entry means here: never `auto`, and of two that are the same the quicker one."""
+        """Return the meaning of a missing entry, with `auto` resolved; of two equivalent ones the faster."""
         if self.similarity == "jaccard":
             return "zero"
         if self.similarity == "dot" and self.missing in ("auto", "ignored"):
@@ -87,41 +88,49 @@ class Measure:
 
     @property
     def alpha(self) -> float:
-        """The power of the judged vector's Σx² in the denominator."""
+        """Return the power of the scored vector's Σx² in the denominator."""
         return self.asymmetry if self.similarity == "asymmetric_cosine" else 0.5
 
 
 def similarity_blocks(
     vectors: sparse.csr_array, measure: Measure, *, rows_are_users: bool
 ) -> Iterator[tuple[int, FloatArray]]:
-    """Every vector's similarity to all, a block of vectors at a time, to the power of `measure.exponent`.
+    """Compute every vector's similarity to all, to the power of `measure.exponent`, a block of vectors at a time.
 
-    Holds one block of scores and, for what is more than a product over a scale, six double sums for each vector and
-    thread. Time grows with the sum of the squares of the numbers of entries in a column.
+    Holds one block of scores and, for formulas other than a product over a scale, six doubles per vector and thread.
+    Time grows with the sum of the squares of the numbers of entries in a column.
 
     Args:
         vectors: (n, n_places) float32.
-        measure: which similarity.
-        rows_are_users: whether the vectors are users, for what has to do with the means of users.
+        measure: the similarity.
+        rows_are_users: whether the vectors are users, not items; decides which entries a user's mean is of.
 
     Yields:
-        The index of the block's first vector, and the block, (b, n) float32, which the next one overwrites: −inf for
+        The index of the block's first vector, and the block, (b, n) float32, which the next block overwrites: −inf for
         pairs that are no neighbours and for a vector and itself. No bit depends on the number of threads.
 
     Raises:
-        DivergedError: the entries are so large that their products are infinite in float32.
+        DivergedError: the entries are so large that their products overflow float32.
     """
     if measure.similarity == "jaccard":
-        vectors = _replaced(vectors, np.ones(vectors.nnz))
+        vectors = with_entries(vectors, np.ones(vectors.nnz))
     if measure.similarity == "adjusted_cosine":
-        vectors = _replaced(vectors, deviations(vectors, rows_are_users)[0])
+        vectors = with_entries(vectors, deviations(vectors, rows_are_users)[0])
     if measure.absent == "zero" and (measure.similarity not in _COUNTED or _is_plain_dot(measure)):
         return _scaled_products(vectors, measure)
     return _sums_of_pairs(vectors, measure, rows_are_users)
 
 
 def deviations(vectors: sparse.csr_array, rows_are_users: bool) -> tuple[Doubles, Doubles]:
-    """The stored entries less the mean entry of their user, and the means: (nnz,) and (n_users,) float64."""
+    """Subtract the mean entry of its user from each stored entry.
+
+    Args:
+        vectors: (n, n_places) float32.
+        rows_are_users: whether users are the rows, not the columns.
+
+    Returns:
+        The deviations, (nnz,) float64, and the means, (n_users,) float64.
+    """
     n_rows, n_places = vectors.shape
     users = np.repeat(np.arange(n_rows), np.diff(vectors.indptr)) if rows_are_users else vectors.indices
     n_users = n_rows if rows_are_users else n_places
@@ -129,16 +138,12 @@ def deviations(vectors: sparse.csr_array, rows_are_users: bool) -> tuple[Doubles
     means = np.bincount(users, vectors.data, minlength=n_users) / np.maximum(counts, 1)
     entries = vectors.data.astype(np.float64)
     apart = entries - means[users]
-    apart[np.abs(apart) <= 1e-6 * np.abs(entries)] = 0  # what rounding left is no deviation
+    apart[np.abs(apart) <= 1e-6 * np.abs(entries)] = 0  # rounding errors of zero
     return apart, means
 
 
 def _is_plain_dot(measure: Measure) -> bool:
     return measure.similarity == "dot" and measure.shrink == 0
-
-
-def _replaced(vectors: sparse.csr_array, data: NDArray[Any]) -> sparse.csr_array:
-    return sparse.csr_array((data.astype(np.float32), vectors.indices, vectors.indptr), shape=vectors.shape)
 
 
 def _row_sums(vectors: sparse.csr_array, data: NDArray[Any]) -> Doubles:
@@ -154,7 +159,7 @@ def _mean_square(vectors: sparse.csr_array) -> float:
 
 
 def _scaled_products(vectors: sparse.csr_array, measure: Measure) -> Iterator[tuple[int, FloatArray]]:
-    """Σxy over a scale that is known for each vector: one sparse product and one look at every score."""
+    """Compute Σxy over a scale that is known for each vector: one sparse product, and one pass over the scores."""
     n = vectors.shape[0]
     check_products(vectors)
     squares = _row_sums(vectors, vectors.data.astype(np.float64) ** 2)
@@ -173,7 +178,7 @@ def _scaled_products(vectors: sparse.csr_array, measure: Measure) -> Iterator[tu
 
 @numba.njit(parallel=True, cache=True)
 def _scale(products: Any, start: int, scale: Any, exponent: float) -> None:
-    """Products to similarities, in place."""
+    """Turn products into similarities, in place."""
     left, right, added, is_union = scale
     for row in numba.prange(len(products)):
         products[row, start + row] = -np.inf
@@ -188,17 +193,17 @@ def _scale(products: Any, start: int, scale: Any, exponent: float) -> None:
                 products[row, column] = -np.inf
 
 
-# -- everything else ----------------------------------------------------------------------------------------
+# -- all other formulas --------------------------------------------------------------------------------------
 
 
-class _Everywhere(NamedTuple):
-    """What the sums over all places take beside the sums over common ones.
+class _AllPlaces(NamedTuple):
+    """Terms that turn sums over common places into sums over all places.
 
-    With t a vector's `tilt` and l its `level`, Σxy over all places is Σ(x − m)(y − m) over the common ones, m being
-    what stands for missing entries, plus t[x] + t[y] + ground · l[x] · l[y].
+    With m the value of missing entries, t a vector's `tilt` and l its `level`, Σxy over all places is Σ(x − m)(y − m)
+    over the common places, plus t[x] + t[y] + ground · l[x] · l[y].
 
     Attributes:
-        n_places: how many there are; 0 if sums are to stay within the common places, and the rest is not used.
+        n_places: number of places; 0 if sums are over the common places, and the rest is not used.
         totals, squares: (n,) Σx and Σx² over all places.
     """
 
@@ -213,7 +218,7 @@ class _Everywhere(NamedTuple):
 def _sums_of_pairs(
     vectors: sparse.csr_array, measure: Measure, rows_are_users: bool
 ) -> Iterator[tuple[int, FloatArray]]:
-    """From the sums n, Σx, Σy, Σx², Σy², Σxy of every pair."""
+    """Compute similarities from the sums n, Σx, Σy, Σx², Σy², Σxy of every pair."""
     n = vectors.shape[0]
     counted = measure.similarity in _COUNTED
     added = 0.0 if counted else measure.shrink * _mean_square(vectors)
@@ -221,7 +226,7 @@ def _sums_of_pairs(
         _FORMULAS.get(measure.similarity, _COSINE), measure.alpha, added,
         measure.shrink if counted else 0.0, measure.exponent,
     )  # fmt: skip
-    entries, everywhere = _filled(vectors, measure.absent, rows_are_users)
+    entries, all_places = _filled(vectors, measure.absent, rows_are_users)
     places = sparse.csr_array(sparse.csr_array((entries, vectors.indices, vectors.indptr), vectors.shape).T)
     left = vectors.indptr, vectors.indices, entries
     right = places.indptr, places.indices, places.data
@@ -229,37 +234,37 @@ def _sums_of_pairs(
     for start in range(0, n, max(len(buffer), 1)):
         block = buffer[: n - start]
         with one_launch:
-            _compare(start, left, right, everywhere, formula, block)
+            _compare(start, left, right, all_places, formula, block)
         yield start, block
 
 
-def _filled(vectors: sparse.csr_array, absent: Missing, rows_are_users: bool) -> tuple[Doubles, _Everywhere]:
-    """The stored entries less what stands for missing ones, and what that leaves to be added."""
+def _filled(vectors: sparse.csr_array, absent: Missing, rows_are_users: bool) -> tuple[Doubles, _AllPlaces]:
+    """Subtract the value of missing entries from the stored ones; return them, and the terms that make up for it."""
     n, n_places = vectors.shape
     entries, none = vectors.data.astype(np.float64), np.zeros(n)
     if absent == "ignored":
-        return entries, _Everywhere(0, none, none, none, none, 0.0)
+        return entries, _AllPlaces(0, none, none, none, none, 0.0)
     if absent == "zero":
         totals, squares = _row_sums(vectors, entries), _row_sums(vectors, entries**2)
-        return entries, _Everywhere(n_places, totals, squares, none, none, 0.0)
+        return entries, _AllPlaces(n_places, totals, squares, none, none, 0.0)
     entries, means = deviations(vectors, rows_are_users)
     totals, squares = _row_sums(vectors, entries), _row_sums(vectors, entries**2)
     if rows_are_users:
-        return entries, _Everywhere(
+        return entries, _AllPlaces(
             n_places, totals + n_places * means, squares + n_places * means**2, none, means, float(n_places)
         )
     tilt, ground = _row_sums(vectors, entries * means[vectors.indices]), float(means @ means)
-    return entries, _Everywhere(
+    return entries, _AllPlaces(
         n_places, totals + means.sum(), squares + 2 * tilt + ground, tilt, np.ones(n), ground
     )
 
 
 @numba.njit(parallel=True, cache=True)
-def _compare(start: int, left: Any, right: Any, everywhere: Any, formula: Any, block: Any) -> None:
-    """The sums of each row with all vectors, then the formula; each row by one thread."""
+def _compare(start: int, left: Any, right: Any, all_places: Any, formula: Any, block: Any) -> None:
+    """Write the similarities of each row with all vectors: first the sums, then the formula; each row by one thread."""
     left_indptr, left_indices, left_entries = left
     right_indptr, right_indices, right_entries = right
-    n_places, totals, squares, tilt, level, ground = everywhere
+    n_places, totals, squares, tilt, level, ground = all_places
     n_rows, width = block.shape
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         sums = np.empty((width, 6))
@@ -295,7 +300,7 @@ def _compare(start: int, left: Any, right: Any, everywhere: Any, formula: Any, b
 def _similarity(
     formula: Any, common: float, n: float, x: float, y: float, xx: float, yy: float, xy: float
 ) -> float:
-    """One similarity from the sums of a pair; 0 where it is not defined."""
+    """Return one similarity from the sums of a pair; 0 where it is not defined."""
     kind, alpha, added, counted, exponent = formula
     centre = 1 / n if kind == _PEARSON else 0.0
     xy = _centred(xy, x * y * centre, np.sqrt(xx * yy))
@@ -314,6 +319,6 @@ def _similarity(
 
 @numba.njit(cache=True)
 def _centred(products: float, of_centres: float, greatest: float) -> float:
-    """A sum of products less that of the centres, `greatest` being what either can be; 0 for what is but rounding."""
+    """Return products − of_centres; 0 if it is a rounding error relative to `greatest`, an upper bound of both."""
     left = products - of_centres
     return left if abs(left) > 1e-12 * greatest else 0.0

@@ -11,10 +11,10 @@ from scipy import sparse
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
-from models.neighbours.neighbourhoods import neighbours
+from models.neighbours.neighbourhoods import find_neighbours
 from models.neighbours.weighting import degree
 from models.ranking import item_item_scorer
-from models.ranking.topk import each_itself
+from models.ranking.topk import identity
 from models.search_space import Range, SearchSpace
 
 
@@ -36,29 +36,32 @@ class UserKNNConfig(NeighbourConfig):
         default=3.0,
         ge=0,
         le=1_000_000,
-        description="Distrust of what rests on little, in numbers of common entries; 0 is the plain similarity.",
+        description="Shrinks similarities of few common entries, in numbers of them; 0 is the plain similarity.",
     )
     exponent: float = Field(
-        default=1.0, gt=0, le=10, description="Similarities are raised to this power: below 1 evens them out."
+        default=1.0,
+        gt=0,
+        le=10,
+        description="Similarities are raised to this power; below 1 makes them more equal.",
     )
     popularity_exponent: float = Field(
         default=0.3,
         ge=0,
         le=2,
-        description="Scores are divided by the item's number of users to this power: 0 lists what is popular among "
-        "the neighbours, 1 what is rare elsewhere.",
+        description="Scores are divided by the item's number of users to this power: 0 prefers items popular among "
+        "the neighbours, 1 items that are rare among all other users.",
     )
 
 
 class UserKNN(Recommender):
-    """Recommends what similar users liked: score(u, i) = Σ_v similarity(u, v) · entry(v, i) / users(i)^p.
+    """Recommends items that similar users liked: score(u, i) = Σ_v similarity(u, v) · entry(v, i) / users(i)^p.
 
-    v are the k nearest neighbours of u, users(i) the number of i's users, p the `popularity_exponent`: what
-    neighbours have counts for less where everybody has it. The model lists only items that a neighbour has, so
-    its lists may be short.
+    The sum is over the k nearest neighbours v of u; users(i) is the number of i's users, p the `popularity_exponent`,
+    which lowers the scores of popular items. The model lists only items that a neighbour has, so its lists may be
+    short.
 
     Attributes:
-        neighbours_: (n_users, n_users) float32; row u holds the similarities of u's k nearest, u not among them.
+        neighbours_: (n_users, n_users) float32; row u holds the similarities of u's k nearest neighbours, without u.
         entries_: (n_users, n_items) float32, the training matrix over a power of the items' numbers of users.
     """
 
@@ -81,7 +84,7 @@ class UserKNN(Recommender):
     ) -> None:
         self.entries_ = degree(matrix, row_exponent=0, column_exponent=self.config.popularity_exponent)
         k = self.config.k
-        self.neighbours_ = neighbours(
+        self.neighbours_ = find_neighbours(
             matrix,
             self.config,
             k=default_k(int(self.known_users_.sum())) if k is None else k,
@@ -106,7 +109,7 @@ class UserKNN(Recommender):
         )  # fmt: skip
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """By the cosine of the items' columns."""
+        """Rank by the cosine of the items' columns of `entries_`."""
         squares = np.bincount(
             self.entries_.indices, self.entries_.data.astype(np.float64) ** 2, len(self.known_items_)
         )
@@ -117,10 +120,10 @@ class UserKNN(Recommender):
         )
         return item_item_scorer.top_n(
             sparse.csr_array(unit[:, items].T), unit, np.arange(len(items)), n,
-            tie_order=self.tie_order_, exclude=each_itself(len(norms))[items], eligible=eligible,
+            tie_order=self.tie_order_, exclude=identity(len(norms))[items], eligible=eligible,
         )  # fmt: skip
 
 
 def default_k(n_users: int) -> int:
-    """Neighbours per user: 4 √n_users, from 50 to 500."""
+    """Return the default number of neighbours per user: 4 √n_users, from 50 to 500."""
     return max(50, min(500, int(4 * n_users**0.5)))

@@ -1,1 +1,1 @@
-"""From scores to ranked lists: the scorers that whole families of models share, reranking, explanations."""
+"""From scores to ranked lists: scorers that families of models share, top-N selection, reranking, explanations."""

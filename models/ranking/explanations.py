@@ -1,12 +1,12 @@
-"""Why an item is on a list: the item in the user's own history that speaks most for it ("because you liked …").
+"""Explanations of listed items: the item of the user's own history that contributes most ("because you liked …").
 
-What a liked item j says for a listed item i is one term
+A liked item j contributes to a listed item i the term
 
     term(u, j, i) = weight(u, j) · (similarity[j, i] + left[j] · right[i])
 
 and the reason is the liked item of the greatest term above zero. For a model whose score is the sum of such terms over
-the history, this is exact: it is the part of the score without which the score would fall most. For a model of vectors,
-left = right are its item vectors, of length 1: the reason is then the liked item nearest to i in the model's own space.
+the history, this is exact: without that item the score would fall most. For a factor model, left = right are its item
+vectors, of length 1: the reason is then the liked item nearest to i in the model's own space.
 
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
@@ -26,7 +26,7 @@ from models.numerics.threads import one_launch
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
 
 Reasons = NDArray[np.int32]
-"""(n_users, n) int32, for each place of a list the reason; −1 where there is none."""
+"""(n_users, n) int32, the item index of the reason for each place of a list; −1 where there is none."""
 
 
 def largest_terms(
@@ -37,13 +37,17 @@ def largest_terms(
     left: FloatArray | None = None,
     right: FloatArray | None = None,
 ) -> Reasons:
-    """The liked item of the greatest term for every place. An item is no reason for itself.
+    """Return, for every place, the liked item of the greatest term; an item is no reason for itself.
 
     Args:
-        items: (b, n) the lists; −1 pads.
-        weights: (b, n_items) float32, what each liked item counts; what is not stored is not liked.
-        similarity: (n_items, n_items) float32 in canonical form; row j holds what j says about the others.
-        left, right: (n_items, f) float32.
+        items: (b, n) int32, the lists; −1 pads.
+        weights: (b, n_items) float32, the weight of each liked item; items that are not stored are not liked.
+        similarity: (n_items, n_items) float32 in canonical form; row j holds the contributions of j to the other items.
+            None is zero.
+        left, right: (n_items, f) float32; both or neither. None is zero.
+
+    Returns:
+        (b, n) int32, −1 where no term is above zero.
     """
     n_items = weights.shape[1]
     if similarity is None:
@@ -67,19 +71,22 @@ def largest_terms(
     return reasons
 
 
-def nearest_described(
+def nearest_by_profile(
     items: NDArray[np.int32], liked: sparse.csr_array, profiles: sparse.csr_array
 ) -> Reasons:
-    """The liked item whose row of `profiles` has the greatest product with the listed item's.
+    """Return, for every place, the liked item whose row of `profiles` has the greatest product with the listed item's.
 
     Args:
-        items: (b, n) the lists; −1 pads.
-        liked: (b, n_items); what is stored is liked.
+        items: (b, n) int32, the lists; −1 pads.
+        liked: (b, n_items); stored items are liked.
         profiles: (n_items, n_features) float32, rows of length 1.
+
+    Returns:
+        (b, n) int32, −1 where no product is above zero. An item is no reason for itself.
     """
     reasons = np.full(items.shape, -1, np.int32)
     with one_launch:
-        _nearest_described(
+        _nearest_by_profile(
             items,
             (liked.indptr, liked.indices),
             (profiles.indptr, profiles.indices, profiles.data),
@@ -90,27 +97,34 @@ def nearest_described(
 
 
 def ones_like(liked: sparse.csr_array) -> sparse.csr_array:
-    """Weights that count every liked item once."""
+    """Return weights that count every liked item once.
+
+    Args:
+        liked: (b, n_items); stored items are liked.
+
+    Returns:
+        (b, n_items) float32, 1 for every stored entry, explicit zeros included.
+    """
     ones = np.ones(liked.nnz, np.float32)
     return sparse.csr_array((ones, liked.indices, liked.indptr), shape=liked.shape)
 
 
 @numba.njit(parallel=True, cache=True)
 def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: Any, reasons: Any) -> None:
-    """Write each place's reason, a row by one thread; what is not written stays −1."""
+    """Write the reasons, each row by one thread; places without a reason keep their −1."""
     indptr, indices, data = weights
     n_rows, n = items.shape
     n_items, n_factors = right.shape
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         place_of = np.full(n_items, -1, np.int32)
-        of_listed = np.empty((n_factors, n), np.float32)  # their vectors, a factor a line
+        of_listed = np.empty((n_factors, n), np.float32)  # vectors of the listed items, one line per factor
         terms = np.empty(n, np.float32)
         greatest = np.empty(n, np.float32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             listed = items[row]
             greatest[:] = 0
             for place in range(n):
-                for f in range(n_factors):  # padding reads the last item, and is never a term
+                for f in range(n_factors):  # padding reads the last item; its term is never used
                     of_listed[f, place] = right[listed[place], f]
                 if listed[place] >= 0:
                     place_of[listed[place]] = place
@@ -128,7 +142,7 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
 
 @numba.njit(cache=True)
 def _products(vector: Any, of_listed: Any, terms: Any) -> None:
-    """The products of one liked item with all listed ones; the inner loop fills the machine's vectors."""
+    """Write the products of one liked item with all listed ones; the inner loop is vectorised (SIMD)."""
     terms[:] = 0
     for f in range(len(of_listed)):
         factor = vector[f]
@@ -139,7 +153,7 @@ def _products(vector: Any, of_listed: Any, terms: Any) -> None:
 
 @numba.njit(cache=True)
 def _add_similarities(liked: Any, similarity: Any, listed: Any, place_of: Any, terms: Any) -> None:
-    """Add what row `liked` says of the listed items: along a short row, or by looking each item up in a long one."""
+    """Add the entries of row `liked` for the listed items: scan a short row, look each item up in a long one."""
     indptr, indices, data = similarity
     start, stop = indptr[liked], indptr[liked + 1]
     if stop - start <= 16 * len(listed):
@@ -156,8 +170,8 @@ def _add_similarities(liked: Any, similarity: Any, listed: Any, place_of: Any, t
 
 
 @numba.njit(parallel=True, cache=True)
-def _nearest_described(items: Any, liked: Any, profiles: Any, n_features: Any, reasons: Any) -> None:
-    """Write each place's reason, a row by one thread: the profile of every liked item is spread out once for all."""
+def _nearest_by_profile(items: Any, liked: Any, profiles: Any, n_features: Any, reasons: Any) -> None:
+    """Write the reasons, each row by one thread; a liked item's profile is made dense once for all places."""
     liked_indptr, liked_indices = liked
     indptr, indices, data = profiles
     n_rows, n = items.shape

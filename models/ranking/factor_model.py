@@ -1,4 +1,4 @@
-"""What all factor models share: users and items are vectors, a score is their product plus a bias."""
+"""Base class of factor models: users and items are vectors, a score is their product plus a bias."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy import sparse
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
 from models.ranking import factor_scorer
 from models.ranking.explanations import largest_terms, ones_like
-from models.ranking.topk import each_itself
+from models.ranking.topk import identity
 
 
 class FactorRecommender(Recommender):
-    """A recommender whose `_fit` sets the three arrays below; everything else is inherited.
+    """A recommender whose `_fit` sets the three arrays below; scoring, lists and reasons are inherited.
 
     Class attributes of a subclass:
-        remedy: what to do if training diverges, for the error that `fit` then raises.
+        remedy: advice for the error that `fit` raises when training diverges.
 
     Attributes:
         user_factors_: (n_users, f) float32.
@@ -51,11 +51,11 @@ class FactorRecommender(Recommender):
         )  # fmt: skip
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """By the cosine of the item vectors; the bias, which is popularity, plays no part."""
+        """Rank by the cosine of the item vectors; the bias, which is popularity, is left out."""
         directions = self._directions()
         return factor_scorer.top_n(
             directions, directions, items, n,
-            tie_order=self.tie_order_, exclude=each_itself(len(directions)), eligible=eligible,
+            tie_order=self.tie_order_, exclude=identity(len(directions)), eligible=eligible,
         )  # fmt: skip
 
     def _because_of(
@@ -64,7 +64,7 @@ class FactorRecommender(Recommender):
         items: NDArray[np.int32],
         liked: sparse.csr_array,
     ) -> NDArray[np.int32]:
-        """The liked item of greatest cosine with the listed one: the nearest in the model's own space."""
+        """Return the liked item of greatest cosine with the listed one, the nearest in the model's own space."""
         directions = self._directions()
         return largest_terms(items, ones_like(liked), left=directions, right=directions)
 
@@ -81,6 +81,6 @@ class FactorRecommender(Recommender):
 
 
 def _greatest_norm(vectors: FloatArray) -> np.float32:
-    """The length of the longest row; NaN or infinite if any entry is, or if its square is too great for float32."""
+    """Return the length of the longest row; NaN or infinite if an entry is, or if a square overflows float32."""
     squared: FloatArray = np.einsum("nf,nf->n", vectors, vectors)
     return np.float32(np.sqrt(squared.max(initial=0)))

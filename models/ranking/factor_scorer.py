@@ -1,4 +1,4 @@
-"""The one top-N scorer of all factor models: blocked matrix product, then selection."""
+"""Top-N scorer of all factor models: matrix product by blocks of users, then selection."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def top_n(
     exclude: sparse.csr_array | None = None,
     eligible: BoolArray | None = None,
 ) -> TopN:
-    """The n items of greatest user_factors · item_factors + item_bias for each user.
+    """Return the n items of greatest user_factors · item_factors + item_bias for each user.
 
-    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, used again and again: fresh
-    allocations of that size cost several times the product itself.
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, which is reused: fresh allocations
+    of that size cost several times the product itself.
 
     Args:
         user_factors: (n_users, f) float32.
@@ -32,11 +32,14 @@ def top_n(
         users: (n_rows,) rows of `user_factors` and of `exclude`.
         n: length of the lists.
         tie_order: (n_items,) permutation; of equal scores the item that comes first in it wins.
-        item_bias: (n_items,) float32.
+        item_bias: (n_items,) float32; None is zero.
         exclude: (n_users, n_items); items stored in a user's row are left out.
-        eligible: (n_items,) mask of items that may appear.
+        eligible: (n_items,) mask of items that may appear; by default all.
+
+    Returns:
+        Lists of shape (n_rows, n).
     """
-    import torch  # noqa: PLC0415  (takes a second: only who scores pays it, `recs show` does not)
+    import torch  # noqa: PLC0415  (takes a second, which `recs show` need not wait)
 
     users = np.asarray(users)
     selector = Selector(users, n, tie_order, exclude, eligible)
@@ -53,7 +56,17 @@ def top_n(
 def score(
     user_factors: FloatArray, item_factors: FloatArray, users: IntArray, item_bias: FloatArray | None = None
 ) -> FloatArray:
-    """Scores of all items for `users`: (len(users), n_items) float32."""
+    """Compute the scores of all items.
+
+    Args:
+        user_factors: (n_users, f) float32.
+        item_factors: (n_items, f) float32.
+        users: (b,) rows of `user_factors`.
+        item_bias: (n_items,) float32; None is zero.
+
+    Returns:
+        (b, n_items) float32.
+    """
     import torch  # noqa: PLC0415  (as above)
 
     block = torch.from_numpy(_with_one(user_factors[users], item_bias))
@@ -62,7 +75,7 @@ def score(
 
 
 def _with_bias(item_factors: FloatArray, item_bias: FloatArray | None) -> FloatArray:
-    """The bias as one more factor, so that the product adds it for free; users have a 1 there."""
+    """Append the bias as one more factor, so that the product adds it; `_with_one` gives users a 1 there."""
     if item_bias is None:
         return np.ascontiguousarray(item_factors, np.float32)
     return np.column_stack([item_factors, item_bias]).astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""What all item-item models share: an item scores by its similarity to what the user did."""
+"""Base class of item-item models: an item scores by its similarity to the items of the user."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
 from models.ranking import item_item_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.item_item_scorer import Factors
+from models.ranking.topk import identity
 
 
 class ItemItemRecommender(Recommender):
-    """A recommender whose `_fit` sets the two matrices below; everything else is inherited.
+    """A recommender whose `_fit` sets the two matrices below; scoring, lists and reasons are inherited.
 
-    It lists only items for which something in the user's profile speaks, so its lists may be short.
+    It lists only items that are similar to an item of the user's profile, so its lists may be short.
 
     Attributes:
-        profiles_: (n_users, n_items) float32, the users' rows as the model weighs them.
-        similarity_: (n_items, n_items) float32; row j holds what a liking of j says about every other item,
-            column i the neighbours that item i is judged by; the diagonal is empty, indices are sorted.
+        profiles_: (n_users, n_items) float32, the users' rows, weighted by the model.
+        similarity_: (n_items, n_items) float32; row j holds the contributions of item j to the scores of the other
+            items, column i the neighbours that item i is scored by; the diagonal is empty, indices are sorted.
     """
 
     profiles_: sparse.csr_array
@@ -43,7 +44,7 @@ class ItemItemRecommender(Recommender):
     def _because_of(
         self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
     ) -> NDArray[np.int32]:
-        """Exact: the liked item of the largest term of the score's sum, which unknown users do not have."""
+        """Return the liked item of the largest term of the score's sum (exact); unknown users have no reasons."""
         reasons = np.full(items.shape, -1, np.int32)
         users, known = self._split_known(users)
         weights = sparse.csr_array(self.profiles_[users[known]].multiply(ones_like(liked[known])))
@@ -54,18 +55,21 @@ class ItemItemRecommender(Recommender):
         return reasons
 
     def _item_factors(self) -> Factors | None:
-        """The factors of the score as a sum over the history: `_factors` of users are profiles · the first of these."""
+        """Return (left, right), (n_items, f) each, such that the first of `_factors` is profiles · left; None without.
+
+        They split the low-rank part of the score into terms of the user's items, for `_because_of`.
+        """
         return None
 
     def _factors(self) -> Factors | None:
-        """Of users and items, for models whose scores have a part of low rank beside the similarities."""
+        """Return the factors of users and items whose product is added to the scores; None without such a part."""
         return None
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """The neighbours that the items are judged by: the greatest entries of their columns."""
-        # Only their columns: all would take the model's size again.
-        judges = sparse.csr_array(self.similarity_[:, items].T)
-        one_each = sparse.csr_array(sparse.eye_array(len(items), dtype=np.float32, format="csr"))
+        """Return the neighbours that the items are scored by: the greatest entries of their columns."""
+        # Transpose only these columns: all of them would take the model's size again.
+        neighbours = sparse.csr_array(self.similarity_[:, items].T)
         return item_item_scorer.top_n(
-            one_each, judges, np.arange(len(items)), n, tie_order=self.tie_order_, eligible=eligible
-        )
+            identity(len(items)), neighbours, np.arange(len(items)), n,
+            tie_order=self.tie_order_, eligible=eligible,
+        )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The one top-N scorer of all item-item models: profiles times similarity, then selection.
+"""Top-N scorer of all item-item models: profiles times similarity, then selection.
 
-score(u, i) = Σ_j profiles[u, j] · similarity[j, i], and the product of the factors of u and i where a model has those
-too. A sum of exactly zero means that nothing the user did speaks for or against the item: that is no score, so it is
+score(u, i) = Σ_j profiles[u, j] · similarity[j, i], plus the product of the factors of u and i where a model has
+factors. A sum of exactly zero means that no item of the user is similar to the item: that is no score, so the item is
 never listed.
 """
 
@@ -20,9 +20,11 @@ from models.numerics.threads import one_launch
 from models.ranking.topk import Selector, block_rows
 
 Factors = tuple[FloatArray, FloatArray]
-"""(n_users, f) and (n_items, f) float32: similarities of low rank, which need not be held item by item."""
+"""(n_users, f) and (n_items, f) float32: a part of the scores of low rank, for which no similarities are stored."""
 
-_ROUNDING = 1e-6  # of a user's greatest product of factors: what is no more is a zero with rounding
+_ROUNDING = (
+    1e-6  # relative to a user's greatest product of factors: smaller products are rounding errors of zero
+)
 
 
 def top_n(
@@ -36,19 +38,22 @@ def top_n(
     exclude: sparse.csr_array | None = None,
     eligible: BoolArray | None = None,
 ) -> TopN:
-    """The n items of greatest score for each user; items without evidence are left out.
+    """Return the n items of greatest score for each user; items without a score are left out.
 
-    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, with `factors` two.
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores; two blocks with `factors`.
 
     Args:
-        profiles: (n_users, n_items) float32, what each user did.
+        profiles: (n_users, n_items) float32, weights of each user's items.
         similarity: (n_items, n_items) float32.
         users: (n_rows,) rows of `profiles` and of `exclude`.
         n: length of the lists.
         tie_order: (n_items,) permutation; of equal scores the item that comes first in it wins.
-        factors: whose products are added to the scores.
+        factors: their products are added to the scores.
         exclude: (n_users, n_items); items stored in a user's row are left out.
-        eligible: (n_items,) mask of items that may appear.
+        eligible: (n_items,) mask of items that may appear; by default all.
+
+    Returns:
+        Lists of shape (n_rows, n).
     """
     users = np.asarray(users)
     selector = Selector(users, n, tie_order, exclude, eligible)
@@ -60,7 +65,17 @@ def top_n(
 def score(
     profiles: sparse.csr_array, similarity: sparse.csr_array, users: IntArray, factors: Factors | None = None
 ) -> FloatArray:
-    """Scores of all items for `users`: (len(users), n_items) float32, NaN where there is no evidence."""
+    """Compute the scores of all items.
+
+    Args:
+        profiles: (n_users, n_items) float32, weights of each user's items.
+        similarity: (n_items, n_items) float32.
+        users: (b,) rows of `profiles`.
+        factors: their products are added to the scores.
+
+    Returns:
+        (b, n_items) float32, NaN for items without a score.
+    """
     scores = np.empty((len(users), similarity.shape[1]), np.float32)
     for start, block in _score_blocks(profiles, similarity, factors, np.asarray(users)):
         scores[start : start + len(block)] = block
@@ -69,10 +84,13 @@ def score(
 
 
 def check_products(vectors: sparse.csr_array) -> None:
-    """Raise if a product of two rows could be too large for float32.
+    """Check that the product of any two rows fits into float32.
+
+    Args:
+        vectors: (n, n_columns) float32.
 
     Raises:
-        DivergedError: that is so, or an entry is NaN or infinite.
+        DivergedError: a product could overflow, or an entry is NaN or infinite.
     """
     _check(_longest(vectors) * _magnitude(vectors.data) ** 2, "products")
 
@@ -80,10 +98,15 @@ def check_products(vectors: sparse.csr_array) -> None:
 def check_scores(
     profiles: sparse.csr_array, similarity: sparse.csr_array, factors: Factors | None = None
 ) -> None:
-    """Raise if a score could be too large for float32.
+    """Check that all scores fit into float32.
+
+    Args:
+        profiles: (n_users, n_items) float32.
+        similarity: (n_items, n_items) float32.
+        factors: their products are added to the scores.
 
     Raises:
-        DivergedError: that is so, or something that was learned is NaN or infinite.
+        DivergedError: a score could overflow, or one of the arrays holds NaN or infinity.
     """
     greatest = _longest(profiles) * _magnitude(profiles.data) * _magnitude(similarity.data)
     if factors is not None:
@@ -107,11 +130,11 @@ def _magnitude(values: FloatArray) -> float:
 def _score_blocks(
     profiles: sparse.csr_array, similarity: sparse.csr_array, factors: Factors | None, users: IntArray
 ) -> Iterator[tuple[int, FloatArray]]:
-    """The blocks of `product_blocks`, with the products of the factors added: −inf where both say nothing."""
+    """Yield the blocks of `product_blocks`, with the products of the factors added; −inf where both are zero."""
     if factors is None:
         yield from product_blocks(profiles, similarity, users)
         return
-    import torch  # noqa: PLC0415  (takes a second: only who scores pays it, `recs show` does not)
+    import torch  # noqa: PLC0415  (takes a second, which `recs show` need not wait)
 
     user_factors, weights = factors[0], torch.from_numpy(factors[1]).T
     buffer = torch.empty(0)
@@ -127,11 +150,18 @@ def _score_blocks(
 def product_blocks(
     left: sparse.csr_array, right: sparse.csr_array, rows: IntArray
 ) -> Iterator[tuple[int, FloatArray]]:
-    """The product left[rows] · right, a block of rows at a time, with −inf for zero.
+    """Compute the product left[rows] · right, a block of rows at a time, with −inf for zero.
+
+    Every row is summed by one thread, so results do not depend on the number of threads.
+
+    Args:
+        left: (n, k) float32.
+        right: (k, n_columns) float32.
+        rows: (b,) rows of `left`.
 
     Yields:
-        The position in `rows` of the block's first row, and the block, (b, right.shape[1]) float32, which the
-        next one overwrites. Every row is summed by one thread, so results do not depend on their number.
+        The position in `rows` of the block's first row, and the block, (≤ 1,024, n_columns) float32, which the next
+        block overwrites.
     """
     buffer = np.empty((min(block_rows(right.shape[1]), len(rows)), right.shape[1]), np.float32)
     for start in range(0, len(rows), max(len(buffer), 1)):
@@ -147,7 +177,7 @@ def _parts(matrix: sparse.csr_array) -> tuple[IntArray, IntArray, FloatArray]:
 
 @numba.njit(parallel=True, cache=True)
 def _multiply(left: Any, right: Any, rows: Any, product: Any) -> None:
-    """left[rows] · right, sparse times sparse into dense rows (Gustavson 1978)."""
+    """Write left[rows] · right, sparse times sparse, into dense rows (Gustavson 1978); −inf for zero."""
     left_indptr, left_indices, left_data = left
     right_indptr, right_indices, right_data = right
     for row in numba.prange(len(rows)):
@@ -163,7 +193,7 @@ def _multiply(left: Any, right: Any, rows: Any, product: Any) -> None:
 
 @numba.njit(parallel=True, cache=True)
 def _add(scores: Any, products: Any) -> None:
-    """Add the products to the scores; −inf, which is no score, stays where the product is but rounding."""
+    """Add the products to the scores; −inf (no score) stays where the product is a rounding error of zero."""
     for row in numba.prange(len(scores)):
         greatest = np.float32(0)
         for column in range(scores.shape[1]):

@@ -1,11 +1,11 @@
-"""Put candidates into lists, place by place: maximal marginal relevance, a cap per genre, places that are spoken for.
+"""Rerank candidates by maximal marginal relevance (MMR), with a cap per genre, pinned items and places for new items.
 
-Maximal marginal relevance (Carbonell & Goldstein 1998) takes the next item i by
+MMR (Carbonell & Goldstein 1998) fills a list from the top; the next item i is the one of greatest
 
     (1 − diversity) · relevance(i) − diversity · max over the items above of similarity(i, j)
 
-so that an item must be better, or something else, to stand beside what is there already. The kernel is greedy and
-exact: every place looks at every candidate that is left.
+so that an item must be better than the others, or different from the items above. The kernel is greedy and exact: for
+every place it considers every remaining candidate.
 
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
@@ -23,22 +23,22 @@ from models.base import FloatArray
 from models.numerics.threads import one_launch
 
 FIRST_PAGE = 10
-"""The places among which a genre is capped."""
+"""Number of places, from the top, to which the cap per genre applies."""
 
 ORDINARY, NEW = -1, -2
-"""What a place is for, where no pinned candidate stands there."""
+"""Kinds of places without a pinned candidate: for any item, and for new items."""
 
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
 
 
-class Candidates(NamedTuple):
-    """What may stand in the lists of one block of users, pinned ones in front, then ordinary ones, then new ones.
+class RerankCandidates(NamedTuple):
+    """Candidates for the lists of a block of users; columns hold pinned items, then ordinary ones, then new ones.
 
     Attributes:
-        items: (n_users, c) int32; −1 pads. An item may be there several times: it is listed once.
+        items: (n_users, c) int32; −1 pads. An item that occurs several times is listed once.
         relevance: (n_users, c) float32, comparable within a row.
-        n_pinned: the first columns, each of which has its place.
-        n_new: the last columns, for places that are for new items.
+        n_pinned: number of columns of pinned items, the first ones; each has its own place.
+        n_new: number of columns of new items, the last ones.
     """
 
     items: NDArray[np.int32]
@@ -48,12 +48,12 @@ class Candidates(NamedTuple):
 
 
 def ordinary_places(n: int) -> NDArray[np.int32]:
-    """(n,) places that anything may take."""
+    """Return n places for any item, (n,) int32."""
     return np.full(n, ORDINARY, np.int32)
 
 
 def arrange(
-    candidates: Candidates,
+    candidates: RerankCandidates,
     places: NDArray[np.int32],
     *,
     diversity: float,
@@ -61,33 +61,32 @@ def arrange(
     max_per_genre: int,
     genres: sparse.csr_array,
 ) -> NDArray[np.int32]:
-    """Which candidate takes which place.
+    """Choose the candidate of each place, from the top of the lists to the end.
 
-    - A pinned candidate takes its place. Where it pads, because that user does not get it, the place is ordinary.
-    - A place for new items takes a new one, where there is any; the others take ordinary ones, and new ones only
-      where the ordinary have run out.
-    - Among the first ten places stand at most `max_per_genre` items of each genre; an item counts in all its genres,
-      pinned ones too, and those wherever they stand in the ten. A new item that breaks the cap makes room for an
-      ordinary one; where all that is left would break it, it yields: lists are not cut short.
-    - Among what may stand in a place, maximal marginal relevance chooses; of equals the first column.
+    - A pinned candidate takes its place. Where its item is −1 for a user, the place is ordinary.
+    - A place for new items takes a new item while there is one. Ordinary places take ordinary items, and new items only
+      when the ordinary ones have run out.
+    - The first ten places hold at most `max_per_genre` items of each genre. An item counts in all its genres; pinned
+      items of the ten count from the start. A new item that would break the cap gives way to an ordinary one. Where all
+      remaining candidates would break the cap, the cap is ignored: lists are not cut short.
+    - Among the candidates allowed for a place, MMR chooses; of equals the first column.
 
-    Places that nothing is left for close up: rows are filled from the front.
+    Places for which no candidate is left are closed up: rows are filled from the front.
 
     Args:
-        candidates: a block of them.
-        places: (n,) for each place the column of the candidate that is pinned there, or ORDINARY, or NEW.
-        diversity: from 0, by relevance alone, to 1.
-        vectors: (n_items, f) float32 of length 1 or 0, whose products are the similarities. Not read where diversity
-            is 0.
-        max_per_genre: 0 is no cap.
-        genres: (n_items, n_genres), the genres of each item. Not read where there is no cap.
+        candidates: the candidates of a block of users.
+        places: (n,) int32, for each place the column of the candidate that is pinned there, or ORDINARY, or NEW.
+        diversity: from 0 (relevance alone) to 1.
+        vectors: (n_items, f) float32 of length 1 or 0, whose products are the similarities; not read if diversity is 0.
+        max_per_genre: at least 0; 0 is no cap.
+        genres: (n_items, n_genres), stored entries are the genres of each item; not read without a cap.
 
     Returns:
         (n_users, n) int32 columns of the candidates; −1 pads.
     """
     chosen = np.full((len(candidates.items), len(places)), -1, np.int32)
     columns = (candidates.n_pinned, candidates.items.shape[1] - candidates.n_new)
-    kept = (max_per_genre, genres.indptr, genres.indices, genres.shape[1])
+    capped = (max_per_genre, genres.indptr, genres.indices, genres.shape[1])
     with one_launch:
         _arrange(
             candidates.items,
@@ -96,7 +95,7 @@ def arrange(
             places,
             np.float32(diversity),
             vectors,
-            kept,
+            capped,
             chosen,
         )
     return chosen
@@ -113,82 +112,84 @@ def _arrange(
     genres: Any,
     chosen: Any,
 ) -> None:
-    """A row is arranged by one thread."""
+    """Write the chosen columns of every row, each row by one thread."""
     n_rows, width = items.shape
     n_factors = vectors.shape[1] if diversity > 0 else 0
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
-        directions = np.empty((n_factors, width), np.float32)  # of the row's candidates, a factor a line
+        directions = np.empty(
+            (n_factors, width), np.float32
+        )  # vectors of the row's candidates, one line per factor
         products = np.empty(width, np.float32)
         nearest = np.empty(width, np.float32)  # similarity to the most similar item above
-        worth = np.empty(width, np.float32)
-        there = np.empty(width, np.bool_)
+        score = np.empty(width, np.float32)
+        available = np.empty(width, np.bool_)
         listed = np.empty(genres[3], np.int64)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             for column in range(width):
-                there[column] = items[row, column] >= 0
+                available[column] = items[row, column] >= 0
                 nearest[column] = 0
-                worth[column] = (1 - diversity) * relevance[row, column]
+                score[column] = (1 - diversity) * relevance[row, column]
                 for f in range(n_factors):
                     directions[f, column] = vectors[items[row, column], f]
-            _reserve(items[row], there, places, columns, listed, genres)
+            _reserve(items[row], available, places, columns, listed, genres)
             filled = 0
             for place in range(len(places)):
-                best = _best_for(places[place], items[row], there, worth, columns, listed, filled, genres)
+                best = _choose(places[place], items[row], available, score, columns, listed, filled, genres)
                 if best < 0:
                     continue
                 chosen[row, filled] = best
                 filled += 1
                 if best != places[place] and filled <= FIRST_PAGE:
                     _count(listed, items[row, best], genres)
-                _forget_copies(items[row], there, items[row, best], 0)
+                _remove(items[row], available, items[row, best], 0)
                 if n_factors:
-                    _multiply(directions, best, products)
-                    _devalue(worth, nearest, products, diversity)
+                    _products(directions, best, products)
+                    _penalise(score, nearest, products, diversity)
 
 
 @numba.njit(cache=True)
-def _reserve(items: Any, there: Any, places: Any, columns: Any, listed: Any, genres: Any) -> None:
-    """What is pinned is certain: nothing else offers it, and its genres count from the start."""
+def _reserve(items: Any, available: Any, places: Any, columns: Any, listed: Any, genres: Any) -> None:
+    """Prepare the pinned items: no other column may list them, and their genres count from the start."""
     listed[:] = 0
     for place in range(len(places)):
         pinned = places[place]
-        if pinned >= 0 and there[pinned]:
-            _forget_copies(items, there, items[pinned], columns[0])
+        if pinned >= 0 and available[pinned]:
+            _remove(items, available, items[pinned], columns[0])
             if place < FIRST_PAGE:
                 _count(listed, items[pinned], genres)
 
 
 @numba.njit(cache=True)
-def _best_for(
-    wanted: Any, items: Any, there: Any, worth: Any, columns: Any, listed: Any, filled: Any, genres: Any
+def _choose(
+    wanted: Any, items: Any, available: Any, score: Any, columns: Any, listed: Any, filled: Any, genres: Any
 ) -> Any:
-    """The column that takes a place: what is pinned there; by kind and cap, by cap, by kind; anything that is left."""
-    if wanted >= 0 and there[wanted]:
+    """Return the column for a place or −1: the pinned one, else the best by kind and cap, by cap, by kind, of any."""
+    if wanted >= 0 and available[wanted]:
         return wanted
     ordinary, new, end = columns[0], columns[1], len(items)
     best = -1
     if wanted == NEW:
-        best = _best(new, end, items, there, worth, listed, filled < FIRST_PAGE, genres)
+        best = _best(new, end, items, available, score, listed, filled < FIRST_PAGE, genres)
     if best < 0:
-        best = _best(ordinary, new, items, there, worth, listed, filled < FIRST_PAGE, genres)
+        best = _best(ordinary, new, items, available, score, listed, filled < FIRST_PAGE, genres)
     if best < 0 and wanted == NEW:
-        best = _best(new, end, items, there, worth, listed, False, genres)
+        best = _best(new, end, items, available, score, listed, False, genres)
     if best < 0:
-        best = _best(ordinary, new, items, there, worth, listed, False, genres)
+        best = _best(ordinary, new, items, available, score, listed, False, genres)
     if best < 0:
-        best = _best(new, end, items, there, worth, listed, False, genres)
+        best = _best(new, end, items, available, score, listed, False, genres)
     return best
 
 
 @numba.njit(cache=True)
 def _best(
-    start: Any, stop: Any, items: Any, there: Any, worth: Any, listed: Any, is_capped: Any, genres: Any
+    start: Any, stop: Any, items: Any, available: Any, score: Any, listed: Any, is_capped: Any, genres: Any
 ) -> Any:
-    """The column of greatest worth from `start` up to `stop`, if capped one whose genres are not full; −1 for none."""
+    """Return the column of greatest score in [start, stop), skipping full genres if `is_capped`; −1 without any."""
     cap, indptr, indices, _ = genres
     best = -1
     for column in range(start, stop):
-        if there[column] and (best < 0 or worth[column] > worth[best]):
+        if available[column] and (best < 0 or score[column] > score[best]):
             full = False
             if is_capped and cap > 0:
                 for at in range(indptr[items[column]], indptr[items[column] + 1]):
@@ -199,16 +200,16 @@ def _best(
 
 
 @numba.njit(cache=True)
-def _forget_copies(items: Any, there: Any, item: Any, start: Any) -> None:
-    """The item is listed, or its place is certain: no column from `start` on offers it again."""
+def _remove(items: Any, available: Any, item: Any, start: Any) -> None:
+    """Make the item unavailable in all columns from `start` on: it is listed, or pinned to another place."""
     for column in range(start, len(items)):
         if items[column] == item:
-            there[column] = False
+            available[column] = False
 
 
 @numba.njit(cache=True)
 def _count(listed: Any, item: Any, genres: Any) -> None:
-    """One more item of each of its genres."""
+    """Count a listed item in each of its genres."""
     cap, indptr, indices, _ = genres
     if cap > 0:
         for at in range(indptr[item], indptr[item + 1]):
@@ -216,18 +217,18 @@ def _count(listed: Any, item: Any, genres: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _devalue(worth: Any, nearest: Any, products: Any, diversity: Any) -> None:
-    """Candidates to which the item just listed is the most similar one so far are worth less."""
-    for column in range(len(worth)):
+def _penalise(score: Any, nearest: Any, products: Any, diversity: Any) -> None:
+    """Lower the scores of candidates to which the item just listed is the most similar one so far."""
+    for column in range(len(score)):
         further = products[column] - nearest[column]
         if further > 0:
             nearest[column] = products[column]
-            worth[column] -= diversity * further
+            score[column] -= diversity * further
 
 
 @numba.njit(cache=True, fastmath={"contract"})
-def _multiply(directions: Any, column: Any, products: Any) -> None:
-    """The products of one candidate with all: factor by factor, so that the inner loop fills the machine's vectors.
+def _products(directions: Any, column: Any, products: Any) -> None:
+    """Write the products of one candidate with all, factor by factor, so that the inner loop is vectorised (SIMD).
 
     Four factors in one pass: a product is read and written once for four.
     """

@@ -1,11 +1,11 @@
-"""Pick the n best of every row of a score block: the half that both scorers share.
+"""Top-N selection: the n best items of every row of a block of scores, used by both scorers.
 
-No row is sorted. A row is dealt into groups; the n-th greatest group maximum is a lower bound of the n-th
-greatest score, because n different groups hold at least one such score each. Only the few groups that reach
-the bound are looked at again, and only the scores that reach it are sorted: a little over n, if few are tied.
+Rows are not sorted in full. The entries of a row are dealt into groups; the n-th greatest group maximum is a lower
+bound of the n-th greatest score, because n different groups hold at least one such score each. Only the few groups that
+reach the bound are searched again, and only the scores that reach it are sorted: a little over n, if few are tied.
 
-Scores are compared as the integers that their bits spell: among positive floats that is the same order, and maxima of
-integers fill the machine's vectors. Where negative scores count, the row is first rewritten so that it holds for all.
+Scores are compared by their bits, read as integers: among positive floats the order is the same, and maxima of integers
+are vectorised (SIMD). Where negative scores count, the row is first rewritten so that the order holds for all.
 
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
@@ -26,21 +26,24 @@ _ROWS_PER_CHUNK = 16  # rows that share one scratch space
 _BLOCK_ENTRIES = 30_000_000  # scores held at a time: 120 MB
 _MAX_BLOCK_ROWS = 1024  # the matrix product gains nothing from taller blocks
 _GROUP = 32  # scores per group, if that makes enough groups
-_NO_SCORE = -(2**31)  # what −inf and NaN become
+_NO_SCORE = -(2**31)  # stands for −inf and NaN
 _INFINITY = 0x7F800000  # the bits of +inf; NaN lies above
 
 
 class Selector:
-    """Turns blocks of scores into lists, by one rule: higher score first, ties in the order of `tie_order`.
+    """Selects lists from blocks of scores: higher scores first, ties in the order of `tie_order`.
 
-    −inf and NaN are no scores: they never enter a list, and lists that run short are padded.
+    Items of score −inf or NaN are never listed; short lists are padded.
 
     Args:
         users: (n_rows,) the row of `exclude` that belongs to each list.
         n: length of the lists.
         tie_order: (n_items,) permutation of the items; of equal scores the item that comes first here wins.
         exclude: (n_users, n_items); items stored in a user's row are left out.
-        eligible: (n_items,) mask; by default every item.
+        eligible: (n_items,) mask of items that may be listed; by default all.
+
+    Attributes:
+        top: the lists, (n_rows, n); filled by `select`.
     """
 
     def __init__(
@@ -61,7 +64,12 @@ class Selector:
         self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
 
     def select(self, start: int, scores: FloatArray) -> None:
-        """Fill the lists from row `start` on; the masks overwrite `scores`, (block, n_items) float32."""
+        """Select the lists of a block of rows.
+
+        Args:
+            start: row of the first list to fill.
+            scores: (b, n_items) float32, one row per list; overwritten by the masks.
+        """
         rows = slice(start, start + len(scores))
         with one_launch:
             if len(self._hidden):
@@ -77,19 +85,19 @@ class Selector:
             )
 
 
-def each_itself(n_items: int) -> sparse.csr_array:
-    """(n_items, n_items) float32: for every item, the item itself, which its list of similar items must not hold."""
-    return sparse.csr_array(sparse.eye_array(n_items, dtype=np.float32, format="csr"))
+def identity(n: int) -> sparse.csr_array:
+    """Return the (n, n) float32 identity matrix; as `exclude` it keeps items out of their own similar items."""
+    return sparse.csr_array(sparse.eye_array(n, dtype=np.float32, format="csr"))
 
 
 def block_rows(n_items: int) -> int:
-    """How many rows of `n_items` scores to hold at a time, so that memory stays bounded."""
+    """Return how many rows of `n_items` scores to hold at a time: at most 1,024 and 120 MB, but at least 1."""
     return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
 
 
 @numba.njit(parallel=True, cache=True)
 def _hide(scores: Any, items: Any) -> None:
-    """Set the same items to −inf in every row: numpy takes longer for that than the product for its scores."""
+    """Set the same items to −inf in every row; numpy would take longer than the matrix product."""
     for row in numba.prange(len(scores)):
         for item in items:
             scores[row, item] = -np.inf
@@ -105,13 +113,13 @@ def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
 
 @numba.njit(parallel=True, cache=True)
 def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
-    """Write every row's best items and their scores; what is not written stays padding."""
+    """Write every row's best items and their scores; the places that are left stay padding."""
     n_rows, width = bits.shape
     n = items.shape[1]
     n_groups = max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         maxima = np.empty(n_groups, np.int32)
-        found = np.empty(width + 1, np.int32)  # one more, for a candidate that is not kept
+        found = np.empty(width + 1, np.int32)  # one more, because `_collect` writes before it counts
         rewritten = np.empty(width, np.int32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             scores = bits[row]
@@ -131,7 +139,7 @@ def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -
 
 @numba.njit(cache=True)
 def _rewrite(bits: Any, ordered: Any) -> None:
-    """Integers that order like the floats, negative ones too: −0 as 0, and −inf and NaN below everything."""
+    """Write integers that order like the floats, negative ones too: −0 as 0, and −inf and NaN below all others."""
     for item in range(len(bits)):
         b = bits[item]
         magnitude = b & np.int32(0x7FFFFFFF)
@@ -141,16 +149,16 @@ def _rewrite(bits: Any, ordered: Any) -> None:
 
 @numba.njit(cache=True)
 def _as_float(ordered: Any) -> Any:
-    """The float behind a rewritten integer; a positive one was never rewritten."""
+    """Return the float of a rewritten integer; positive ones are the same in both forms."""
     bits = ordered if ordered >= 0 else -ordered | np.int32(_NO_SCORE)
     return np.int32(bits).view(np.float32)
 
 
 @numba.njit(cache=True)
 def _group_maxima(row: Any, maxima: Any) -> None:
-    """Group g holds the entries g, g + n_groups, g + 2 n_groups, ...: the inner loops are vector maxima.
+    """Write the maximum of each group; group g holds the entries g, g + n_groups, g + 2 n_groups, …
 
-    Four passes in one: a maximum is written once for four scores that are read.
+    So the inner loops are vectorised (SIMD). Four passes are one: a maximum is written once for four scores read.
     """
     n_groups, width = len(maxima), len(row)
     maxima[:] = row[:n_groups]
@@ -170,11 +178,11 @@ def _group_maxima(row: Any, maxima: Any) -> None:
 
 @numba.njit(cache=True)
 def _lower_bound(maxima: Any, n: int) -> Any:
-    """The n-th greatest group maximum or a little less; the least score there is if fewer than n groups have one.
+    """Return the n-th greatest group maximum or a little less; the least integer if fewer than n groups have a score.
 
     Bisects the integers: at most 32 counts, without a branch.
     """
-    # At least n maxima reach low, or all candidates are wanted; fewer reach high.
+    # Invariant: at least n maxima reach low, or low is the least integer; fewer than n reach high.
     low, high = _NO_SCORE + 1, 2**31
     while high - low > 1:
         middle = (low + high) >> 1
@@ -193,9 +201,9 @@ def _lower_bound(maxima: Any, n: int) -> Any:
 
 @numba.njit(cache=True)
 def _collect(row: Any, bound: Any, maxima: Any, found: Any) -> Any:
-    """Write the items whose scores reach the bound to the front of `found`; return how many.
+    """Write the items whose scores reach the bound to the front of `found`; return their number.
 
-    Each is written and then counted only if it does: a branch would be guessed wrong too often.
+    Every item is written, and the count grows only if it reaches the bound: a branch would be mispredicted too often.
     """
     n_groups = len(maxima)
     count = np.uint64(0)
@@ -213,7 +221,7 @@ def _collect(row: Any, bound: Any, maxima: Any, found: Any) -> Any:
 
 @numba.njit(cache=True)
 def _keys(row: Any, items: Any, tie_rank: Any) -> Any:
-    """One integer an item, the better the greater: the score above the inverted tie rank."""
+    """Return one integer per item, greater for better items: score in the high bits, inverted tie rank below."""
     keys = np.empty(len(items), np.int64)
     for at in range(len(items)):
         tie = np.int64(0xFFFFFFFF) - np.int64(tie_rank[items[at]])
@@ -223,7 +231,7 @@ def _keys(row: Any, items: Any, tie_rank: Any) -> Any:
 
 @numba.njit(cache=True)
 def _greatest(keys: Any, n: int) -> Any:
-    """The n greatest keys, greatest first."""
+    """Return the n greatest keys, greatest first."""
     if len(keys) > 4 * n:
         keys = np.partition(keys, len(keys) - n)[len(keys) - n :]
     return np.sort(keys)[::-1][:n]

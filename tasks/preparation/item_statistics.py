@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray, IntArray
-from models.content.profiles import tf_idf
+from models.content.tf_idf import tf_idf
 from models.evaluation.beyond_accuracy import history_means, popularity_of
 from models.evaluation.diversity import taste_vectors
 from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES, item_classes, user_classes

@@ -20,7 +20,7 @@ from models.content.profiles import Content
 from models.interactions import load_matrix
 from models.numerics.unit_vectors import unit_vectors, vectors_of_features
 from models.ranking.factor_model import FactorRecommender
-from models.ranking.mmr import NEW, ORDINARY, Candidates, arrange, ordinary_places
+from models.ranking.mmr import NEW, ORDINARY, RerankCandidates, arrange, ordinary_places
 from tasks.artifacts import Snapshot
 from tasks.config.settings import RecommendSettings
 from tasks.recommendation.backfill import CompletedLists, completed_lists
@@ -90,7 +90,7 @@ class AfterScoring:
         relevance = offered.scores + np.where(offered.items >= 0, self.rules.boosts[offered.items], 0)
         n_pinned, n_new = parts[0].items.shape[1], parts[-1].items.shape[1]
         chosen = arrange(
-            Candidates(offered.items, relevance, n_pinned, n_new),
+            RerankCandidates(offered.items, relevance, n_pinned, n_new),
             self._places(n_new),
             diversity=self.diversity,
             vectors=self.vectors,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.ensemble.blend import Blend, BlendConfig
-from models.ensemble.cross_fitting import Taught, TooFewUsersError, learn
+from models.ensemble.cross_fitting import LearningReport, TooFewUsersError, learn
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix
 from tasks.artifacts import FittedModel, HeldOut, LearnedBlend, Snapshot
@@ -74,7 +74,7 @@ def learn_blend(
 
 def _learned(
     blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendSettings, metric: str, seed: int
-) -> tuple[Blend, Taught]:
+) -> tuple[Blend, LearningReport]:
     """Return the blend with weights learned from the held-out positives of the select half."""
     with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
         selecting = judged["half"] == 0

@@ -10,14 +10,15 @@ from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, RecommenderContr
 class TestPopularity(RecommenderContract):
     model = Popularity
 
-    def test_everybody_gets_the_items_that_most_users_liked(self) -> None:
+    def test_all_users_get_the_most_liked_items(self) -> None:
         world = small_world()
         top = self.fitted(world).recommend(np.arange(N_USERS), N_ITEMS)
         counts = world.positive.toarray().sum(axis=0)
         assert np.array_equal(np.floor(top.scores[0, : N_ITEMS - 1]), -np.sort(-counts)[:-1])
         assert (top.items == top.items[0]).all()
 
-    def test_of_items_liked_by_as_many_the_more_touched_comes_first_and_disliked_ones_come_last(self) -> None:
+    def test_ties_break_by_interaction_count(self) -> None:
+        """Items 0 and 1 have one like each and 3 and 2 users; item 3, of one user and no like, comes last."""
         seen = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [1, 0, 1, 0, 0]], np.float32)
         likes = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 0]], np.float32)
         data = replace(interactions(seen), positive=sparse.csr_array(likes))
@@ -29,7 +30,7 @@ class TestPopularity(RecommenderContract):
             -1,
         ]
 
-    def test_a_user_without_history_is_known(self) -> None:
+    def test_a_user_without_interactions_gets_a_full_list(self) -> None:
         top = self.fitted(small_world()).recommend(np.array([EMPTY_USER]), 5)
         assert (top.items >= 0).all()
 
@@ -38,5 +39,5 @@ class TestPopularity(RecommenderContract):
         items = model.recommend(np.array([0]), 20).items[0]
         assert items.tolist() == model.tie_order_.tolist() != sorted(items)
 
-    def test_it_claims_no_similarity(self) -> None:
+    def test_no_item_has_similar_items(self) -> None:
         assert (self.fitted(small_world()).similar_items(np.arange(N_ITEMS), 3).items == -1).all()

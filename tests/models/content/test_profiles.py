@@ -1,4 +1,4 @@
-"""Profiles and their likeness against plain arithmetic, and what a model of descriptions owes to new items."""
+"""The content model: profiles and similarities against dense arithmetic, items without interactions."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.content.profiles import Content, ContentConfig, tf_idf
+from models.content.profiles import Content, ContentConfig
 from models.interactions import Interactions
 from tests.models.contract import (
     N_ITEMS,
@@ -27,7 +27,7 @@ def describe(data: Interactions, counts: np.ndarray, names: tuple[str, ...] = FE
 
 
 def parity_features(n_items: int, rows: np.ndarray) -> np.ndarray:
-    """A genre for the even items and one for the odd, one for all, some tags; `rows` says who is described."""
+    """A genre of the even items, one of the odd and one of all, and some tags; 0 for items outside the mask `rows`."""
     counts = np.zeros((n_items, len(FEATURES)))
     counts[np.arange(n_items), np.arange(n_items) % 2] = 1
     counts[:, 2] = 1
@@ -37,10 +37,10 @@ def parity_features(n_items: int, rows: np.ndarray) -> np.ndarray:
     return counts * rows[:, None]
 
 
-def dense_likeness(
+def dense_similarity(
     counts: np.ndarray, names: tuple[str, ...], weights: np.ndarray, share: float
 ) -> np.ndarray:
-    """The weighted mean of the cosines of `weights` · profiles with the profiles, by whole arrays."""
+    """The weighted mean of the cosines of `weights` · profiles with the profiles, by dense arrays."""
     total = np.zeros((len(weights), len(counts)))
     for prefix, part in (("genre:", share), ("tag:", 1 - share)):
         block = counts[:, [name.startswith(prefix) for name in names]]
@@ -63,16 +63,16 @@ class TestContent(PersonalContract):
         touched = np.bincount(data.seen.indices, minlength=data.n_items) > 0
         return describe(data, parity_features(data.n_items, touched))
 
-    def test_scores_are_likeness_with_caution_times_popularity(self) -> None:
+    def test_scores_follow_the_formula_of_the_docstring(self) -> None:
         world = self.described(small_world())
         scores = self.fitted(world).score(np.arange(N_USERS))
         utility, seen = world.composite.toarray(), world.seen.toarray()
         weights = utility / world.composite.data.mean() + 0.3 * world.positive.toarray() + 0.1 * seen
-        likeness = dense_likeness(world.item_features.toarray(), FEATURES, weights, 0.4)
+        similarity = dense_similarity(world.item_features.toarray(), FEATURES, weights, 0.4)
         likes = 1 + world.positive.toarray().sum(axis=0)
         n = seen.sum(axis=1, keepdims=True)
         known = n[:, 0] > 0
-        expected = (likeness + 3 / np.maximum(n, 1)) * likes / likes.max()
+        expected = (similarity + 3 / np.maximum(n, 1)) * likes / likes.max()
         expected[:, UNTOUCHED_ITEM] = np.nan
         np.testing.assert_allclose(scores[known], expected[known], rtol=1e-5)
 
@@ -85,7 +85,7 @@ class TestContent(PersonalContract):
         assert (similar % 2 == UNTOUCHED_ITEM % 2).all()
         assert UNTOUCHED_ITEM in model.similar_items(np.array([1]), N_ITEMS).items[0]
 
-    def test_without_popularity_a_new_item_of_the_users_taste_comes_first(self) -> None:
+    def test_a_new_item_can_come_first_when_popularity_is_off(self) -> None:
         counts = parity_features(N_ITEMS, np.ones(N_ITEMS))
         counts[:, 3:] = 0
         counts[[1, UNTOUCHED_ITEM], 3] = 1
@@ -93,23 +93,23 @@ class TestContent(PersonalContract):
         plain = Content(ContentConfig(popularity_exponent=0, caution=0)).fit(world, seed=1)
         assert plain.recommend(np.array([7]), 1, exclude=world.seen).items.tolist() == [[UNTOUCHED_ITEM]]
 
-    def test_what_a_user_met_without_liking_it_makes_a_profile_too(self) -> None:
+    def test_items_seen_without_liking_make_a_profile(self) -> None:
         data = interactions(np.zeros((1, 4)))
-        met = interactions(np.array([[1, 0, 0, 0]]))
+        seen = interactions(np.array([[1, 0, 0, 0]]))
         data = describe(
-            replace(data, seen=met.seen, timestamp=met.timestamp), np.eye(4)[[0, 0, 1, 1]], FEATURES[:4]
+            replace(data, seen=seen.seen, timestamp=seen.timestamp), np.eye(4)[[0, 0, 1, 1]], FEATURES[:4]
         )
         top = Content().fit(data, seed=1).recommend(np.array([0]), 1, exclude=data.seen)
         assert top.items.tolist() == [[1]]
 
-    def test_of_items_as_alike_the_better_liked_comes_first(self) -> None:
+    def test_equally_similar_items_are_ordered_by_likes(self) -> None:
         likes = np.triu(np.ones((6, 6)))  # item i is liked by i + 1 users
         counts = np.zeros((6, 2))
         counts[:5, 0] = counts[5, 1] = 1
         model = Content().fit(describe(interactions(likes), counts, ("genre:A", "genre:B")), seed=1)
         assert model.similar_items(np.array([0]), 6).items.tolist() == [[4, 3, 2, 1, -1, -1]]
 
-    def test_without_features_it_knows_nothing(self) -> None:
+    def test_nothing_is_known_without_features(self) -> None:
         world = small_world()
         model = Content().fit(world, seed=1)
         assert not model.known_items_.any()
@@ -117,7 +117,7 @@ class TestContent(PersonalContract):
         assert (model.recommend(np.arange(N_USERS), 3, exclude=world.seen).items == -1).all()
         assert (model.similar_items(np.arange(N_ITEMS), 3).items == -1).all()
 
-    def test_a_kind_of_no_weight_makes_nothing_known(self) -> None:
+    def test_features_of_weight_zero_make_no_item_known(self) -> None:
         tagged_only = Content(ContentConfig(genre_weight=0)).fit(self.described(small_world()), seed=1)
         assert np.flatnonzero(tagged_only.known_items_).tolist() == sorted(
             i for i in range(N_ITEMS) if i % 4 in (0, 1) and i != UNTOUCHED_ITEM
@@ -128,7 +128,7 @@ class TestContent(PersonalContract):
         assert np.diff(model.profiles_.indptr).max() == 3, "one genre, one tag, and the caution"
 
 
-def test_ratings_of_zero_alone_do_no_harm() -> None:
+def test_scores_are_finite_when_all_ratings_are_zero() -> None:
     data = interactions(np.eye(3))
     zero = data.seen.copy()
     zero.data[:] = 0
@@ -137,8 +137,8 @@ def test_ratings_of_zero_alone_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("scale", [1, 1e20])
-def test_a_mean_below_zero_turns_no_taste_round(scale: float) -> None:
-    """The user loved what is of genre A, and hated what is of B, more of it."""
+def test_dislikes_stay_dislikes_when_the_mean_is_negative(scale: float) -> None:
+    """The user liked one item of genre A, and disliked three of genre B."""
     data = interactions(np.ones((1, 5)))
     opinion = sparse.csr_array(scale * np.array([[2, -1, -2, -2, 0]]), dtype=np.float32)
     counts = np.array([[1, 0], [0, 1], [0, 1], [0, 1], [1, 0]])
@@ -153,26 +153,15 @@ def test_a_mean_below_zero_turns_no_taste_round(scale: float) -> None:
     counts=st.lists(st.lists(st.sampled_from([0, 0, 1, 3]), min_size=5, max_size=5), min_size=2, max_size=8),
     share=st.sampled_from([0.0, 0.4, 1.0]),
 )
-def test_likeness_of_items_agrees_with_whole_arrays(counts, share) -> None:
+def test_similarity_of_items_agrees_with_dense_arrays(counts, share) -> None:
     names = ("genre:a", "genre:b", "tag:c", "tag:d", "tag:e")
     data = describe(interactions(np.eye(len(counts))), np.array(counts), names)
     model = Content(ContentConfig(genre_weight=share)).fit(data, seed=1)
     found = (model.item_profiles_ @ model.item_profiles_.T).toarray()
     np.testing.assert_allclose(
-        found, dense_likeness(np.array(counts, float), names, np.eye(len(counts)), share), atol=1e-6
+        found, dense_similarity(np.array(counts, float), names, np.eye(len(counts)), share), atol=1e-6
     )
     top = model.similar_items(np.arange(len(counts)), len(counts))
     for item, row in enumerate(top.items):
         assert item not in row
         assert set(row[row >= 0]) == set(np.flatnonzero(found[item] > 0)) - {item}
-
-
-def test_rare_features_weigh_more_and_useless_ones_nothing() -> None:
-    counts = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], float)
-    given_counts = sparse.csr_array(counts, dtype=np.float32)
-    profiles = tf_idf(given_counts).toarray()
-    assert np.array_equal(given_counts.toarray(), counts), "left as it was"
-    assert (profiles[:, 0] == 0).all(), "every item has it"
-    assert (profiles[:, 3] == 0).all(), "only one item has it"
-    assert profiles[0, 2] > profiles[0, 1] > 0
-    assert np.linalg.norm(profiles, axis=1) == pytest.approx([1, 1, 1, 0])

@@ -1,4 +1,4 @@
-"""The blend as a recommender: the contract of all, and that each weight counts for what it says."""
+"""The blend against the contract of all recommenders, and the effect of its weights, candidates and members."""
 
 from functools import cache
 from pathlib import Path
@@ -56,7 +56,9 @@ class TestBlend(RecommenderContract):
         model = blend(world, WEIGHTS)
         places = {member.name: f"../kept/{member.name}" for member in model.members}
         model = Blend(model.config.model_copy(update={"members": places}), model.members).fit(world, seed=1)
-        model.keep_apart(np.array([0, 2]), np.array([0, 1], np.int8), np.eye(2, len(model.features)))
+        model.set_fold_weights(
+            np.array([0, 2]), np.array([0, 1], np.int8), np.eye(2, len(model.feature_names))
+        )
         model.save(tmp_path / "home" / "blend")
         for member in model.members:
             member.save(tmp_path / "home" / "kept" / member.name)
@@ -93,7 +95,7 @@ def test_all_weight_on_one_member_is_that_member(kind: str, which: int) -> None:
     own = member.recommend(users, 8, exclude=data.seen)
     row, rank = np.nonzero(own.items >= 0)
     assert len(row) > 300
-    if kind == "score":  # of equal scores, only ranks know which came first
+    if kind == "score":  # equal scores are broken by the blend's own tie order
         scores = member.score(users)
         np.testing.assert_allclose(scores[row, ours[row, rank]], own.scores[row, rank], rtol=1e-5)
     else:
@@ -103,15 +105,15 @@ def test_all_weight_on_one_member_is_that_member(kind: str, which: int) -> None:
 def test_each_fold_is_ranked_by_its_own_weights() -> None:
     data, users = small_world(), np.arange(N_USERS)
     model, other = blend(data, {"score als": 1.0}), blend(data, {"score popularity": 1.0})
-    apart = np.array([other.config.weights.get(name, 0.0) for name in model.features])
-    model.keep_apart(np.array([1, 4]), np.array([0, 0], np.int8), apart[None])
+    out_of_fold = np.array([other.config.weights.get(name, 0.0) for name in model.feature_names])
+    model.set_fold_weights(np.array([1, 4]), np.array([0, 0], np.int8), out_of_fold[None])
     mixed, *others = (
         m.recommend(users, 6, exclude=data.seen) for m in (model, blend(data, {"score als": 1.0}), other)
     )
     for user in users:
-        judge = others[1] if user in (1, 4) else others[0]
-        assert np.array_equal(mixed.items[user], judge.items[user])
-        assert np.array_equal(mixed.scores[user], judge.scores[user], equal_nan=True)
+        expected = others[1] if user in (1, 4) else others[0]
+        assert np.array_equal(mixed.items[user], expected.items[user])
+        assert np.array_equal(mixed.scores[user], expected.scores[user], equal_nan=True)
 
 
 def test_the_scale_of_a_members_scores_does_not_matter() -> None:
@@ -125,12 +127,12 @@ def test_the_scale_of_a_members_scores_does_not_matter() -> None:
 
 @settings(max_examples=10)
 @given(st.integers(0, 10**6), st.sampled_from([5, 9, 100]), st.booleans(), st.sampled_from([1.0, 0.6, 0.2]))
-def test_however_long_the_lists_they_begin_alike(
+def test_short_lists_are_the_heads_of_long_ones(
     seed: int, candidates: int, excluding: bool, eligible_share: float
 ) -> None:
     rng = np.random.default_rng(seed)
     data, users = small_world(seed % 3), rng.integers(0, N_USERS, 25)
-    model = of_any_weights(rng, seed % 3, candidates)
+    model = random_blend(rng, seed % 3, candidates)
     eligible = rng.random(N_ITEMS) < eligible_share
     asked = {"exclude": data.seen if excluding else None, "items": eligible}
     long = model.recommend(users, N_ITEMS, **asked)
@@ -144,20 +146,20 @@ def test_however_long_the_lists_they_begin_alike(
     for row, (items, scores) in enumerate(zip(*long, strict=True)):
         pool = {int(item) for head in heads for item in head[row] if item >= 0}
         length = int((items >= 0).sum())
-        assert set(items[: len(pool)]) == pool, "what is deeper in every member's list comes after"
+        assert set(items[: len(pool)]) == pool, "candidates come before all other items"
         assert len(set(items[:length])) == length
         assert (np.diff(scores[:length]) <= 0).all()
         listed = {int(item) for each in anything for item in each[row] if item >= 0}
-        assert set(items[:length]) == listed, "lists are filled as far as the members can"
+        assert set(items[:length]) == listed, "lists hold all that the members list"
 
 
-def of_any_weights(rng: np.random.Generator, world: int, candidates: int) -> Blend:
-    """A blend that heeds several members, and anything else or not."""
+def random_blend(rng: np.random.Generator, world: int, candidates: int) -> Blend:
+    """A blend with random weights, about a third of them 0."""
     model = world_blend(world)
-    weights = rng.normal(size=len(model.features)) * (rng.random(len(model.features)) < 0.7)
-    named = dict(zip(model.features, weights.tolist(), strict=True))
+    weights = rng.normal(size=len(model.feature_names)) * (rng.random(len(model.feature_names)) < 0.7)
+    named = dict(zip(model.feature_names, weights.tolist(), strict=True))
     shorter = Blend(model.config.model_copy(update={"candidates": candidates}), model.members)
-    return shorter.fit(small_world(world), seed=1).weighted(named)
+    return shorter.fit(small_world(world), seed=1).with_weights(named)
 
 
 @cache
@@ -165,11 +167,11 @@ def world_blend(world: int) -> Blend:
     return blend(small_world(world), {})
 
 
-def test_a_list_goes_on_as_if_the_user_had_met_what_is_above() -> None:
+def test_long_lists_go_on_as_if_the_items_above_were_seen() -> None:
     data, users = small_world(), np.arange(20)
     model = blend(data, WEIGHTS, candidates=5)
     long = model.recommend(users, 30, exclude=data.seen)
-    went_on = 0
+    extended = 0
     for user in users:
         heads = [m.recommend(np.array([user]), 5, exclude=data.seen).items[0] for m in model.members]
         pool = {int(item) for head in heads for item in head if item >= 0}
@@ -178,11 +180,11 @@ def test_a_list_goes_on_as_if_the_user_had_met_what_is_above() -> None:
         rest = model.recommend(np.array([user]), 5, exclude=sparse.csr_array(met)).items[0]
         if len(pool) >= 5:
             assert np.array_equal(long.items[user, len(pool) : len(pool) + 5], rest)
-            went_on += (rest >= 0).any()
-    assert went_on > 10
+            extended += (rest >= 0).any()
+    assert extended > 10
 
 
-def test_what_nobody_touched_is_no_candidate() -> None:
+def test_items_without_interactions_are_unknown() -> None:
     data = small_world()
     model = blend(data, WEIGHTS)
     for member in model.members:

@@ -1,4 +1,4 @@
-"""The pool of proposals against a plain version, and what no weight could mend: scales, ties, NaN, short lists."""
+"""The pool of candidates against a plain version; scales, ties, NaN and short lists."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base import TopN
-from models.ensemble.candidates import best, pooled
+from models.ensemble.candidates import pool_lists, top_candidates
 
 N_ITEMS = 12
 
@@ -20,8 +20,8 @@ def top(*rows: list[tuple[int, float]], n: int = 4) -> TopN:
     return TopN(items, scores)
 
 
-def plainly(lists: list[TopN]) -> dict[tuple[int, int], tuple[list[float], list[float]]]:
-    """(row, item) → each member's standardised score and rank, by the docstring."""
+def plain_pool(lists: list[TopN]) -> dict[tuple[int, int], tuple[list[float], list[float]]]:
+    """(row, item) → each member's standardised score and rank, by the docstring of `CandidatePool`."""
     found = {}
     for row in range(len(lists[0].items)):
         members = []
@@ -53,9 +53,9 @@ def some_lists(draw: st.DrawFn) -> list[TopN]:
 
 
 @given(some_lists())
-def test_the_pool_is_that_of_the_plain_version(lists: list[TopN]) -> None:
-    pool = pooled(lists, N_ITEMS)
-    expected = plainly(lists)
+def test_pool_equals_that_of_the_plain_version(lists: list[TopN]) -> None:
+    pool = pool_lists(lists, N_ITEMS)
+    expected = plain_pool(lists)
     assert list(zip(pool.row, pool.item, strict=True)) == sorted(expected)
     for at, key in enumerate(sorted(expected)):
         np.testing.assert_allclose(pool.scores[:, at], expected[key][0], atol=1e-5)
@@ -63,42 +63,42 @@ def test_the_pool_is_that_of_the_plain_version(lists: list[TopN]) -> None:
 
 
 @given(some_lists(), st.floats(0.01, 100), st.floats(-50, 50))
-def test_no_members_scale_has_a_say(lists: list[TopN], factor: float, offset: float) -> None:
-    pool = pooled(lists, N_ITEMS)
+def test_scores_do_not_depend_on_a_members_scale(lists: list[TopN], factor: float, offset: float) -> None:
+    pool = pool_lists(lists, N_ITEMS)
     moved = [TopN(each.items, each.scores * np.float32(factor) + np.float32(offset)) for each in lists]
-    np.testing.assert_allclose(pooled(moved, N_ITEMS).scores, pool.scores, atol=2e-2)
+    np.testing.assert_allclose(pool_lists(moved, N_ITEMS).scores, pool.scores, atol=2e-2)
 
 
 @given(some_lists())
-def test_ranks_know_only_the_order(lists: list[TopN]) -> None:
+def test_ranks_depend_only_on_the_order(lists: list[TopN]) -> None:
     bent = [TopN(each.items, np.exp(each.scores / 4).astype(np.float32)) for each in lists]
-    ours, theirs = pooled(lists, N_ITEMS), pooled(bent, N_ITEMS)
+    ours, theirs = pool_lists(lists, N_ITEMS), pool_lists(bent, N_ITEMS)
     assert np.array_equal(ours.ranks, theirs.ranks)
     assert np.array_equal(ours.item, theirs.item)
 
 
-def test_a_score_that_is_none_is_no_proposal() -> None:
+def test_an_item_without_a_finite_score_is_no_candidate() -> None:
     broken = top([(1, 3.0), (2, np.nan), (3, -np.inf)])
-    pool = pooled([broken, top([(3, 1.0), (4, 1.0)])], N_ITEMS)
+    pool = pool_lists([broken, top([(3, 1.0), (4, 1.0)])], N_ITEMS)
     assert pool.item.tolist() == [1, 3, 4]
-    assert pool.scores.tolist() == [[0, 0, 0], [0, 0, 0]], "one score has no deviation, equal ones neither"
+    assert pool.scores.tolist() == [[0, 0, 0], [0, 0, 0]], "a single score and equal scores have no deviation"
     assert pool.ranks.tolist() == [[0, 4, 4], [4, 0, 1]]
 
 
-def test_with_no_proposal_the_pool_is_empty() -> None:
-    pool = pooled([top([], [])], N_ITEMS)
+def test_pool_of_empty_lists_is_empty() -> None:
+    pool = pool_lists([top([], [])], N_ITEMS)
     assert pool.scores.shape == (1, 0)
-    lists = best(pool, np.empty(0, np.float32), 2, 3, np.arange(N_ITEMS, dtype=np.int32))
+    lists = top_candidates(pool, np.empty(0, np.float32), 2, 3, np.arange(N_ITEMS, dtype=np.int32))
     assert (lists.items == -1).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_best_are_the_greatest_and_ties_follow_the_tie_order(seed: int) -> None:
+def test_top_candidates_have_the_greatest_scores(seed: int) -> None:
     rng = np.random.default_rng(seed)
     order = rng.permutation(N_ITEMS).astype(np.int32)
-    pool = pooled([top([(i, 0.0) for i in range(4)], [], [(7, 2.0), (5, 1.0)])], N_ITEMS)
+    pool = pool_lists([top([(i, 0.0) for i in range(4)], [], [(7, 2.0), (5, 1.0)])], N_ITEMS)
     scores = rng.integers(0, 2, len(pool.row)).astype(np.float32)
-    lists = best(pool, scores, 3, 3, order)
+    lists = top_candidates(pool, scores, 3, 3, order)
     for row in range(3):
         mine = [(-scores[at], list(order).index(pool.item[at])) for at in np.flatnonzero(pool.row == row)]
         expected = [int(order[place]) for _, place in sorted(mine)][:3]

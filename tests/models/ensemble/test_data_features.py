@@ -1,4 +1,4 @@
-"""What the data says, against the sentences of the docstrings on a world small enough to read."""
+"""Features of the data against their definitions, on interactions small enough to check by hand."""
 
 from dataclasses import replace
 
@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
+from models.ensemble.data_features import (
+    ITEM_FEATURES,
+    LATEST_COUNTS,
+    directions,
+    item_features,
+    latest_likes,
+    similarity_to_latest,
+)
 from models.interactions import Interactions
 
 STARS = np.array([[5, 1, 0, 4], [4, 0, 0, 5], [0, 2, 0, 3]], np.float32)
@@ -14,7 +21,7 @@ WHEN = np.array([[10, 20, 0, 90], [30, 0, 0, 95], [0, 50, 0, 100]])
 
 
 def world() -> Interactions:
-    """Item 2 was never met, item 1 never liked, item 3 is the newest and met last by everybody."""
+    """Item 2 has no interaction and item 1 no like; item 3 is the newest, and every user's latest."""
     rating = sparse.csr_array(STARS)
     likes = sparse.csr_array((STARS > 2).astype(np.float32))
     seen = sparse.csr_array((STARS > 0).astype(np.float32))
@@ -24,42 +31,42 @@ def world() -> Interactions:
     )
 
 
-def test_facts_are_what_their_names_say() -> None:
-    facts = dict(zip(ITEM_FACTS, item_facts(world()), strict=True))
-    np.testing.assert_allclose(facts["popularity"], np.log([3, 3, 1, 4]), rtol=1e-6)
+def test_item_features_follow_their_definitions() -> None:
+    features = dict(zip(ITEM_FEATURES, item_features(world()), strict=True))
+    np.testing.assert_allclose(features["popularity"], np.log([3, 3, 1, 4]), rtol=1e-6)
     liked, stars = 5 / 7, 24 / 7
     np.testing.assert_allclose(
-        facts["liked_share"],
+        features["liked_share"],
         np.array([2 + 5 * liked, 5 * liked, 5 * liked, 3 + 5 * liked]) / [7, 7, 5, 8],
         rtol=1e-6,
     )
     np.testing.assert_allclose(
-        facts["mean_rating"],
+        features["mean_rating"],
         np.array([9 + 5 * stars, 3 + 5 * stars, 5 * stars, 12 + 5 * stars]) / [7, 7, 5, 8],
         rtol=1e-6,
     )
-    np.testing.assert_allclose(facts["novelty"], -np.log(1.01 - np.array([0, 1, 7, 4]) / 7), rtol=1e-5)
+    np.testing.assert_allclose(features["novelty"], -np.log(1.01 - np.array([0, 1, 7, 4]) / 7), rtol=1e-5)
     np.testing.assert_allclose(
-        facts["trend_30%"],
+        features["trend_30%"],
         np.log(np.array([1, 1, 1, 4]) / (0.3 * np.array([2, 2, 0, 3]) + 1)),
         rtol=1e-5,
         atol=1e-6,
     )
 
 
-def test_facts_of_nothing_are_finite() -> None:
+def test_item_features_are_finite_without_interactions() -> None:
     nothing = Interactions.from_positive(sparse.csr_array((2, 3), dtype=np.float32))
-    assert np.isfinite(item_facts(nothing)).all()
+    assert np.isfinite(item_features(nothing)).all()
     assert (latest_likes(nothing) == -1).all()
 
 
 def test_latest_likes_come_newest_first() -> None:
     latest = latest_likes(world())
-    assert latest.shape == (3, max(LATEST))
+    assert latest.shape == (3, max(LATEST_COUNTS))
     assert [[i for i in row if i >= 0] for row in latest.tolist()] == [[3, 0], [3, 0], [3]]
 
 
-def test_likes_that_were_never_seen_come_last() -> None:
+def test_likes_without_a_timestamp_come_last() -> None:
     data = world()
     odd = replace(
         data, positive=sparse.csr_array(np.array([[1, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32))
@@ -68,17 +75,17 @@ def test_likes_that_were_never_seen_come_last() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nearness_is_the_mean_cosine_to_the_last_few(seed: int) -> None:
+def test_similarity_to_latest_is_the_mean_cosine(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = rng.normal(size=(50, 6)).astype(np.float32)
     raw[4] = 0
     vectors = directions(raw)
-    latest = np.full((4, max(LATEST)), -1, np.int32)
+    latest = np.full((4, max(LATEST_COUNTS)), -1, np.int32)
     for user, length in enumerate((0, 2, 7, 30)):
         latest[user, :length] = rng.permutation(50)[:length]
     row, item = np.array([0, 0, 1, 3, 3, 3]), rng.integers(0, 50, 6)
-    found = nearness(row, item, latest, vectors)
-    for which, count in enumerate(LATEST):
+    found = similarity_to_latest(row, item, latest, vectors)
+    for which, count in enumerate(LATEST_COUNTS):
         for at, (user, candidate) in enumerate(zip(row, item, strict=True)):
             liked = [i for i in latest[user, :count] if i >= 0]
             cosines = [

@@ -1,4 +1,4 @@
-"""The weights against scipy's optimiser on the loss as it is written, and what must not move them."""
+"""The weights against scipy's optimiser on the loss of the docstring; changes of the data that must not move them."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from models.ensemble.listwise import fit_weights
 
 
-def lesson(seed: int = 0, users: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, rows and likes: the first feature speaks for what is liked, the last one never varies."""
+def training_data(seed: int = 0, users: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, rows and likes: the first feature decides what is liked, the last one never varies."""
     rng = np.random.default_rng(seed)
     row = np.repeat(np.arange(users), rng.integers(2, 9, users))
     features = rng.normal(size=(len(row), 4)) * [1, 10, 0.1, 0]
@@ -30,8 +30,8 @@ def loss(
 
 
 @pytest.mark.parametrize("regularization", [0.3, 30])
-def test_the_weights_are_those_of_a_general_optimiser(regularization: float) -> None:
-    features, row, liked = lesson()
+def test_weights_are_those_of_a_general_optimiser(regularization: float) -> None:
+    features, row, liked = training_data()
     weights = fit_weights(features, row, liked, regularization=regularization)
     exact = features.astype(np.float64)
     found = minimize(loss, np.zeros(4), args=(exact, row, liked, regularization), tol=1e-12)
@@ -43,8 +43,8 @@ def test_the_weights_are_those_of_a_general_optimiser(regularization: float) -> 
     assert weights[3] == 0
 
 
-def test_what_all_candidates_of_a_user_share_has_no_say() -> None:
-    features, row, liked = lesson()
+def test_a_shift_of_all_candidates_of_a_user_changes_nothing() -> None:
+    features, row, liked = training_data()
     shifted = features.copy()
     shifted[:, 1] += np.repeat(np.random.default_rng(1).normal(size=30), np.bincount(row)).astype(np.float32)
     scale = features[:, 1].std() / shifted[:, 1].std()
@@ -53,8 +53,8 @@ def test_what_all_candidates_of_a_user_share_has_no_say() -> None:
     np.testing.assert_allclose(theirs, ours, atol=1e-2)
 
 
-def test_users_who_liked_nothing_teach_nothing() -> None:
-    features, row, liked = lesson()
+def test_users_without_a_liked_candidate_change_nothing() -> None:
+    features, row, liked = training_data()
     more = np.vstack([features, np.full((3, 4), 1e6, np.float32)])
     rows, likes = np.append(row, [30, 30, 30]), np.append(liked, [False] * 3)
     assert np.array_equal(
@@ -64,13 +64,13 @@ def test_users_who_liked_nothing_teach_nothing() -> None:
     assert not fit_weights(features[:0], row[:0], liked[:0], regularization=1).any()
 
 
-def test_few_users_are_believed_less() -> None:
-    sizes = [np.abs(fit_weights(*lesson(), regularization=r)).max() for r in (1, 10, 100, 1e6)]
+def test_weights_shrink_as_regularization_grows() -> None:
+    sizes = [np.abs(fit_weights(*training_data(), regularization=r)).max() for r in (1, 10, 100, 1e6)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < 1e-3
 
 
-def test_a_feature_that_tells_likes_apart_for_sure_does_not_run_away() -> None:
+def test_weight_of_a_perfect_feature_is_finite() -> None:
     row = np.repeat(np.arange(20), 2)
     liked = np.tile([True, False], 20)
     weights = fit_weights(1e6 * liked[:, None].astype(np.float32), row, liked, regularization=1e-3)

@@ -1,4 +1,4 @@
-"""How much memory something takes beyond what there was, as numpy reports it to Python."""
+"""Peak memory of a function, as numpy reports it to Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def peak_mb(work: Callable[[], object]) -> float:
-    """MB of arrays and objects that `work` held at its worst."""
+    """Return the peak MB of arrays and objects that `work` allocates."""
     tracemalloc.start()
     try:
         work()

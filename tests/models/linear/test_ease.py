@@ -31,7 +31,7 @@ class TestEASEByDefault(PersonalContract):
     model = EASE
 
 
-def test_scores_are_those_of_the_published_formula() -> None:
+def test_scores_equal_the_published_formula() -> None:
     world = small_world()
     x = world.positive.toarray().astype(np.float64)
     inverse = np.linalg.inv(x.T @ x + 2 * np.eye(x.shape[1]))
@@ -42,21 +42,21 @@ def test_scores_are_those_of_the_published_formula() -> None:
     np.testing.assert_allclose(scores[known], (x @ weights)[known], atol=1e-5)
 
 
-def test_the_sparse_solver_agrees_where_every_pair_of_items_shares_a_user() -> None:
+def test_sparse_solver_agrees_when_all_pairs_share_a_user() -> None:
     data = interactions(np.random.default_rng(0).random((200, 30)) < 0.4)
     dense = EASE(PLAIN).fit(data, seed=1).score(np.arange(200))
     sparsely = EASE(PLAIN.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
     np.testing.assert_allclose(sparsely, dense, atol=2e-3)
 
 
-def test_every_item_has_at_most_so_many_neighbours() -> None:
+def test_neighbours_limits_the_weights_per_item() -> None:
     for solver in ("dense", "sparse"):
         config = PLAIN.model_copy(update={"neighbours": 3, "solver": solver})
         similarity = EASE(config).fit(small_world(), seed=1).similarity_
         assert np.bincount(similarity.indices).max() == 3
 
 
-def test_above_the_memory_limit_the_sparse_solver_takes_over_and_says_so(
+def test_sparse_solver_takes_over_above_the_memory_limit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = interactions(np.random.default_rng(0).random((40, 600)) < 0.1)
@@ -74,20 +74,20 @@ def test_above_the_memory_limit_the_sparse_solver_takes_over_and_says_so(
 
 
 @pytest.mark.parametrize(
-    ("solver", "said"),
+    ("solver", "warning"),
     [
         ("auto", "each item is regressed on its 104 best predictors only"),
         ("sparse", "ease keeps only the 104 strongest neighbours: 500 could take 2.4 MB"),
     ],
 )
-def test_where_memory_is_shorter_still_the_number_of_predictors_is_said_once(
-    solver: str, said: str, caplog: pytest.LogCaptureFixture
+def test_fewer_predictors_are_warned_of_once(
+    solver: str, warning: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = interactions(np.random.default_rng(0).random((40, 600)) < 0.5)
     with caplog.at_level(logging.WARNING):
         model = EASE(EASEConfig.model_validate({"memory_mb": 1, "solver": solver})).fit(data, seed=1)
     (message,) = caplog.messages
-    assert said in message
+    assert warning in message
     assert np.bincount(model.similarity_.indices).max() == 104
 
 
@@ -99,7 +99,7 @@ def test_ratings_too_large_to_compute_with_are_an_error(solver: str) -> None:
         EASE(config).fit(interactions(1e20 * np.random.default_rng(0).integers(0, 3, (30, 20))), seed=1)
 
 
-def test_within_the_memory_limit_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_warning_within_the_memory_limit(caplog: pytest.LogCaptureFixture) -> None:
     EASE(PLAIN).fit(small_world(), seed=1)
     assert not caplog.records
 
@@ -113,7 +113,7 @@ def test_users_of_many_items_count_for_less() -> None:
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.25, 1.0])
-def test_a_user_of_zeros_weighs_nothing(exponent: float) -> None:
+def test_a_user_of_explicit_zeros_has_no_weight(exponent: float) -> None:
     zeros = sparse.csr_array((np.array([2, 0, 0, 3], np.float32), ([0, 1, 1, 2], [0, 0, 1, 1])), shape=(4, 2))
     weighed = weigh_users(zeros, exponent).toarray()
     assert np.isfinite(weighed).all()
@@ -122,7 +122,7 @@ def test_a_user_of_zeros_weighs_nothing(exponent: float) -> None:
 
 
 @pytest.mark.parametrize("solver", ["dense", "sparse"])
-def test_a_rating_of_zero_alone_spoils_nobodys_scores(solver: str) -> None:
+def test_a_user_whose_only_rating_is_zero_does_no_harm(solver: str) -> None:
     world = small_world()
     rating = world.rating.copy()
     rating.data[slice(*rating.indptr[ONE_ITEM_USER : ONE_ITEM_USER + 2])] = 0
@@ -144,6 +144,6 @@ def test_the_memory_limit_holds(solver: Literal["dense", "sparse"], neighbours: 
 
 
 @pytest.mark.parametrize("field", ["regularization", "neighbours", "memory_mb"])
-def test_bad_values_are_refused_by_name(field: str) -> None:
+def test_values_out_of_range_are_refused_by_name(field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         EASEConfig.model_validate({field: 0})

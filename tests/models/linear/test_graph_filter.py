@@ -8,9 +8,10 @@ from threadpoolctl import threadpool_limits
 from models.base import DivergedError
 from models.linear.graph_filter import GraphFilter, GraphFilterConfig, default_rank
 from models.neighbours import neighbourhoods
-from models.numerics import truncated_svd as spectrum
+from models.numerics import truncated_svd
 from tests.models.contract import EMPTY_USER, N_USERS, PersonalContract, interactions, small_world
 from tests.models.linear.memory import peak_mb
+from tests.models.threads import on_one_and_all_threads
 
 
 class TestGraphFilter(PersonalContract):
@@ -32,7 +33,7 @@ class TestLittleMemory(PersonalContract):
 
 
 @pytest.mark.parametrize(("rank", "low_pass"), [(3, 0.3), (8, 1.0), (5, 0.0)])
-def test_scores_of_unseen_items_are_those_of_the_published_formula(rank: int, low_pass: float) -> None:
+def test_scores_of_unseen_items_equal_the_formula(rank: int, low_pass: float) -> None:
     world = small_world()
     rows = world.positive.toarray().astype(np.float64)
     users, items = np.maximum(rows.sum(axis=1), 1), np.maximum(rows.sum(axis=0), 1)
@@ -51,7 +52,7 @@ def test_scores_of_unseen_items_are_those_of_the_published_formula(rank: int, lo
 
 
 @pytest.mark.parametrize("low_pass", [0.3, 0.0])
-def test_items_that_nothing_speaks_for_are_not_listed(low_pass: float) -> None:
+def test_items_without_a_score_are_not_listed(low_pass: float) -> None:
     apart = np.random.default_rng(0).random((200, 120)) < 0.1
     apart[0], apart[:, 0], apart[0, 0] = False, False, True  # one user's only item, which nobody else has
     data = interactions(apart)
@@ -70,27 +71,25 @@ def test_the_memory_limit_holds(memory_mb: int) -> None:
     assert (model.similarity_.nnz * 8e-6 < memory_mb / 2) == (memory_mb == 8)
 
 
-def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectrum, "_DENSE", 0)
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truncated_svd, "_DENSE", 0)
     data = interactions(np.random.default_rng(0).random((350, 300)) < 0.1)
-    fitted = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        with threadpool_limits(threads, "blas"):
-            fitted.append(GraphFilter(GraphFilterConfig(rank=5)).fit(data, seed=1))
-        numba.set_num_threads(before)
-    one, several = fitted
+
+    def fitted() -> GraphFilter:
+        with threadpool_limits(numba.get_num_threads(), "blas"):
+            return GraphFilter(GraphFilterConfig(rank=5)).fit(data, seed=1)
+
+    one, several = on_one_and_all_threads(fitted)
     assert np.array_equal(one.similarity_.data, several.similarity_.data)
     assert np.array_equal(one.user_factors_, several.user_factors_)
     assert np.array_equal(one.item_factors_, several.item_factors_)
 
 
-def test_where_memory_is_short_the_strongest_are_kept_and_it_says_so(
+def test_the_strongest_are_kept_when_memory_is_short(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = interactions(np.random.default_rng(0).random((50, 400)) < 0.3)
-    everything = GraphFilter().fit(data, seed=1).similarity_.toarray()
+    unlimited = GraphFilter().fit(data, seed=1).similarity_.toarray()
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
         kept = GraphFilter(GraphFilterConfig(memory_mb=1)).fit(data, seed=1).similarity_
@@ -100,7 +99,7 @@ def test_where_memory_is_short_the_strongest_are_kept_and_it_says_so(
     for item in range(400):
         assert (dense[:, item] > 0).any()
         least = dense[dense[:, item] > 0, item].min()
-        assert (everything[dense[:, item] == 0, item] <= least + 1e-7).all()
+        assert (unlimited[dense[:, item] == 0, item] <= least + 1e-7).all()
 
 
 def test_the_rank_grows_with_the_root_of_the_smaller_side() -> None:
@@ -110,7 +109,7 @@ def test_the_rank_grows_with_the_root_of_the_smaller_side() -> None:
     assert default_rank(0, 4) == 1
 
 
-def test_users_and_items_without_an_entry_do_not_count() -> None:
+def test_rank_ignores_users_and_items_without_an_entry() -> None:
     few = np.random.default_rng(0).random((60, 60)) < 0.3
     padded = np.zeros((300, 400))
     padded[:60, :60] = few

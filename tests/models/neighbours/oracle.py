@@ -1,4 +1,4 @@
-"""Similarities and weights by their definitions: dense, one pair at a time, to judge the fast ones by.
+"""Similarities by their definitions: dense, one pair at a time, to compare the fast ones with.
 
 A dense matrix holds NaN where nothing is stored; a stored zero is a zero.
 """
@@ -15,19 +15,19 @@ COUNTED = ("dot", "pearson", "euclidean")
 
 
 def random_vectors(seed: int, shape: tuple[int, int], density: float = 0.5, greatest: int = 5) -> np.ndarray:
-    """Ratings from 0 in steps of a half."""
+    """Return ratings from 0 to `greatest` in steps of a half; NaN where nothing is stored."""
     rng = np.random.default_rng(seed)
     return np.where(rng.random(shape) < density, rng.integers(0, 2 * greatest + 1, shape) / 2, np.nan)
 
 
 def stored(dense: np.ndarray) -> sparse.csr_array:
-    """What is not NaN, zeros included."""
+    """Return the sparse matrix of all entries that are not NaN, zeros included."""
     at = np.nonzero(~np.isnan(dense))
     return sparse.csr_array((dense[at].astype(np.float32), at), shape=dense.shape)
 
 
 def similarities(vectors: np.ndarray, measure: Measure, rows_are_users: bool) -> np.ndarray:
-    """Of all rows with all; 0 for what is no neighbour."""
+    """Return the similarities of all rows with all; 0 for pairs that are no neighbours."""
     n = len(vectors)
     user_axis = 1 if rows_are_users else 0
     counts = (~np.isnan(vectors)).sum(axis=user_axis, keepdims=True)

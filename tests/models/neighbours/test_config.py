@@ -14,8 +14,8 @@ from models.neighbours.weighting import Weighting
 from tests.models.contract import N_USERS, interactions
 
 SIMILARITIES = typing.get_args(Similarity)
-WAYS = [(missing, "auto") for missing in typing.get_args(Missing)]
-WAYS += [("auto", weighting) for weighting in typing.get_args(Weighting)]
+VARIANTS = [(missing, "auto") for missing in typing.get_args(Missing)]
+VARIANTS += [("auto", weighting) for weighting in typing.get_args(Weighting)]
 
 
 def ratings() -> np.ndarray:
@@ -26,7 +26,7 @@ def ratings() -> np.ndarray:
 @pytest.mark.parametrize("model", [ItemKNN, UserKNN])
 def test_every_combination_recommends_on_ratings(model):
     data = interactions(ratings())
-    for similarity, (missing, weighting) in product(SIMILARITIES, WAYS):
+    for similarity, (missing, weighting) in product(SIMILARITIES, VARIANTS):
         config = model.config_class(
             matrix="rating", similarity=similarity, missing=missing, weighting=weighting, k=10
         )
@@ -45,7 +45,7 @@ def test_ratings_too_large_to_compute_with_are_an_error(model, options):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_auto_weighs_what_compares_what_was_done(similarity):
+def test_auto_weighs_measures_that_compare_interactions(similarity):
     weighed = similarity in ("dot", "cosine", "asymmetric_cosine")
     assert NeighbourConfig(similarity=similarity).weights == ("degree" if weighed else "none")
     assert NeighbourConfig(similarity=similarity, weighting="bm25").weights == "bm25"

@@ -19,7 +19,7 @@ class TestItemKNN(PersonalContract):
         scores = model.score(np.arange(N_USERS))
         np.testing.assert_allclose(np.nan_to_num(scores), expected, rtol=1e-5)
 
-    def test_items_that_share_no_user_with_the_profile_are_never_listed(self) -> None:
+    def test_items_without_a_common_user_are_never_listed(self) -> None:
         apart = np.kron(np.eye(2), np.ones((3, 3)))
         apart[0, 1] = 0
         model = self.fitted(interactions(apart))
@@ -32,7 +32,8 @@ class TestItemKNN(PersonalContract):
         items = model.recommend(np.array([1]), 29, exclude=data.seen).items[0]
         assert items.tolist() == [i for i in model.tie_order_ if i != 0] != sorted(items)
 
-    def test_by_default_the_similarity_is_the_shrunk_cosine_of_weighted_entries(self) -> None:
+    def test_default_similarity_is_the_cosine_of_the_docstring(self) -> None:
+        """The shrunk cosine, to the power .8, of entries over the root of their user's number of entries."""
         world = small_world()
         dense = world.positive.toarray()
         weighted = (dense / np.sqrt(np.maximum(dense.sum(axis=1, keepdims=True), 1))).T
@@ -45,12 +46,12 @@ class TestItemKNN(PersonalContract):
         model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
         assert np.bincount(model.similarity_.indices).max() == 4
 
-    def test_by_default_k_grows_with_the_items(self) -> None:
+    def test_default_k_grows_with_the_items(self) -> None:
         for n_items, k in ((400, 50), (2000, 100)):
             model = self.fitted(interactions(np.ones((2, n_items))))
             assert np.bincount(model.similarity_.indices).tolist() == [k] * n_items
 
-    def test_an_item_is_judged_by_its_own_neighbours_and_similar_to_them(self) -> None:
+    def test_similar_items_are_the_neighbours_of_the_item(self) -> None:
         model = ItemKNN(ItemKNNConfig(k=4)).fit(small_world(), seed=1)
         similarity = model.similarity_.toarray()
         for item in np.flatnonzero(model.known_items_):
@@ -58,8 +59,8 @@ class TestItemKNN(PersonalContract):
             assert set(similar) == set(np.flatnonzero(similarity[:, item]))
             assert (np.diff(similarity[similar, item]) <= 0).all()
 
-    def test_the_asymmetry_is_that_of_the_judged_item(self) -> None:
-        """Item 0 has 4 users, item 1 one of them: with asymmetry 1 item 0 is judged by its own length alone."""
+    def test_asymmetry_is_the_exponent_of_the_scored_item(self) -> None:
+        """Item 0 has 4 users, item 1 one of them: with asymmetry 1 only the scored item's length counts."""
         data = interactions(np.array([[1, 1], [1, 0], [1, 0], [1, 0]]))
         config = ItemKNNConfig(
             similarity="asymmetric_cosine", asymmetry=1, weighting="none", shrink=0, exponent=1
@@ -67,9 +68,7 @@ class TestItemKNN(PersonalContract):
         model = ItemKNN(config).fit(data, seed=1)
         assert model.similarity_.toarray().tolist() == [[0, 1], [0.25, 0]]
 
-    def test_memory_bounds_the_neighbours_and_their_transposed_together(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_memory_limits_neighbours_and_their_transpose(self, caplog: pytest.LogCaptureFixture) -> None:
         data = interactions(np.ones((2, 500)))
         with caplog.at_level(logging.WARNING):
             model = ItemKNN(ItemKNNConfig(k=0, memory_mb=1)).fit(data, seed=1)

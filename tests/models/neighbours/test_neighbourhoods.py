@@ -18,14 +18,14 @@ def plain(**options: object) -> NeighbourConfig:
 
 def found(dense: np.ndarray, config: NeighbourConfig, memory_mb: float = 100.0) -> sparse.csr_array:
     order = np.random.default_rng(5).permutation(len(dense)).astype(np.int32)
-    return neighbourhoods.neighbours(
+    return neighbourhoods.find_neighbours(
         stored(dense), config, k=config.k, rows_are_users=True, memory_mb=memory_mb,
         tie_order=order, model="this_knn",
     )  # fmt: skip
 
 
 def megabytes(entries: int) -> float:
-    """Room for so many neighbours and not one more."""
+    """Memory for so many neighbours and not one more."""
     return (entries + 0.5) * 8 / 1e6
 
 
@@ -36,7 +36,7 @@ def megabytes(entries: int) -> float:
     k=st.integers(0, 16),
     density=st.sampled_from([0.1, 0.5]),
 )
-def test_each_keeps_its_k_most_similar(seed, shape, k, density):
+def test_each_vector_keeps_its_k_most_similar_others(seed, shape, k, density):
     dense = random_vectors(seed, shape, density)
     rows = found(dense, plain(k=k))
     assert rows.has_canonical_format
@@ -48,7 +48,7 @@ def test_each_keeps_its_k_most_similar(seed, shape, k, density):
         np.testing.assert_allclose(np.sort(kept[kept > 0])[::-1], best, rtol=1e-5)
 
 
-def test_of_equals_the_first_in_the_tie_order_are_kept():
+def test_ties_are_kept_in_the_tie_order():
     rows = found(np.ones((30, 2)), plain(k=4))
     order = np.random.default_rng(5).permutation(30)
     for row in range(30):
@@ -57,12 +57,12 @@ def test_of_equals_the_first_in_the_tie_order_are_kept():
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), shape=st.tuples(st.integers(1, 15), st.integers(1, 9)))
-def test_reach_is_a_bound_and_exact_for_one_column(seed, shape):
+def test_possible_neighbours_is_an_upper_bound(seed, shape):
     dense = random_vectors(seed, shape, 0.2)
     here = ~np.isnan(dense)
     common = here.astype(int) @ here.T > 0
     others = common.sum(axis=1) - common.diagonal()
-    bound = neighbourhoods.reach(stored(dense))
+    bound = neighbourhoods.possible_neighbours(stored(dense))
     assert (bound >= others).all()
     assert bound.max(initial=0) < shape[0]
     if shape[1] == 1:
@@ -71,17 +71,17 @@ def test_reach_is_a_bound_and_exact_for_one_column(seed, shape):
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), entries=st.integers(1, 400), k=st.sampled_from([0, 5, 40]))
-def test_memory_bounds_what_is_kept_and_the_strongest_stay(seed, entries, k):
+def test_the_strongest_are_kept_within_the_memory_limit(seed, entries, k):
     dense = random_vectors(seed, (25, 6), 0.3)
-    everything = found(dense, plain(k=k)).toarray()
+    unlimited = found(dense, plain(k=k)).toarray()
     bounded = found(dense, plain(k=k), megabytes(entries)).toarray()
     assert bounded.astype(bool).sum() <= max(entries, len(dense))
     widest = bounded.astype(bool).sum(axis=1).max()
-    for all_, kept in zip(everything, bounded, strict=True):
+    for all_, kept in zip(unlimited, bounded, strict=True):
         assert np.array_equal(np.sort(kept)[::-1][:widest], np.sort(all_)[::-1][:widest])
 
 
-def test_it_says_whose_neighbours_memory_took_away(caplog: pytest.LogCaptureFixture):
+def test_memory_limit_is_warned_of_with_the_model_name(caplog: pytest.LogCaptureFixture):
     vectors = np.ones((300, 2))
     with caplog.at_level(logging.WARNING):
         found(vectors, plain(), memory_mb=megabytes(300 * 250))
@@ -93,20 +93,20 @@ def test_it_says_whose_neighbours_memory_took_away(caplog: pytest.LogCaptureFixt
     assert caplog.messages == [kept.format("all"), kept.format(299)]
 
 
-def test_a_transpose_has_to_fit_in_too_and_memory_mb_is_named_as_it_was_set(
+def test_transpose_must_fit_into_the_memory_limit_too(
     caplog: pytest.LogCaptureFixture,
 ):
-    everybody = np.full(300, 299)
+    possible = np.full(300, 299)
     with caplog.at_level(logging.WARNING):
-        k = neighbourhoods.bounded_k(everybody, 0, memory_mb=1, model="this_knn", with_transpose=True)
-    assert 2 * neighbourhoods.size_mb(everybody, k) <= 1 < 2 * neighbourhoods.size_mb(everybody, k + 1)
+        k = neighbourhoods.k_within_memory(possible, 0, memory_mb=1, model="this_knn", with_transpose=True)
+    assert 2 * neighbourhoods.size_mb(possible, k) <= 1 < 2 * neighbourhoods.size_mb(possible, k + 1)
     assert caplog.messages == [
         "this_knn keeps only the 208 strongest neighbours: all could take 0.7 MB, and memory_mb is 1, for them "
         "and their transpose."
     ]
 
 
-def test_more_neighbours_than_32_bits_can_count_take_longer_indices():
+def test_indices_take_8_bytes_from_2_31_neighbours_on():
     assert neighbourhoods.stored_mb(2**31 - 1) == pytest.approx((2**31 - 1) * 8e-6)
     assert neighbourhoods.stored_mb(2**31) == pytest.approx(2**31 * 12e-6)
     assert neighbourhoods.size_mb(np.full(2, 2**30), 2**30) == pytest.approx(2**31 * 12e-6)
@@ -121,24 +121,24 @@ def test_more_neighbours_than_32_bits_can_count_take_longer_indices():
         (np.eye(4) + 1, "rating", "no similarity of entries from 1 to 2 is above 0"),
     ],
 )
-def test_a_similarity_that_finds_nothing_says_why(entries, matrix, reason, caplog: pytest.LogCaptureFixture):
+def test_warning_says_why_there_are_no_neighbours(entries, matrix, reason, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         found(entries, plain(similarity="pearson", matrix=matrix))
     assert caplog.messages == [f"this_knn: by pearson nothing has neighbours: {reason}."]
 
 
-def test_where_nothing_is_shared_nothing_is_said(caplog: pytest.LogCaptureFixture):
+def test_no_warning_when_no_rows_have_a_common_place(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         found(np.where(np.eye(4) > 0, 1, np.nan), plain(similarity="pearson"))
     assert not caplog.messages
 
 
 @pytest.mark.parametrize("rows_are_users", [True, False])
-def test_degree_weights_know_who_is_a_user(rows_are_users):
+def test_degree_weights_depend_on_which_side_users_are(rows_are_users):
     config = plain(similarity="dot", weighting="degree", user_exponent=1, item_exponent=0.5)
     dense = np.array([[1, 1, 1, 1], [1, np.nan, np.nan, np.nan]])
     order = np.arange(2, dtype=np.int32)
-    rows = neighbourhoods.neighbours(
+    rows = neighbourhoods.find_neighbours(
         stored(dense), config, k=0, rows_are_users=rows_are_users, memory_mb=1,
         tie_order=order, model="this_knn",
     )  # fmt: skip

@@ -1,6 +1,5 @@
 import typing
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from models.base import DivergedError
 from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
 from models.ranking.topk import block_rows
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
+from tests.models.threads import on_one_and_all_threads
 
 SIMILARITIES = typing.get_args(Similarity)
 
@@ -34,7 +34,7 @@ def fast(vectors: np.ndarray, measure: Measure, rows_are_users: bool) -> np.ndar
     exponent=st.sampled_from([0.7, 1.0, 2.0]),
     rows_are_users=st.booleans(),
 )
-def test_every_similarity_is_what_its_definition_says(
+def test_similarities_follow_their_definitions(
     similarity, seed, shape, missing, asymmetry, shrink, exponent, rows_are_users
 ):
     measure = Measure(similarity, missing, asymmetry, shrink, exponent)
@@ -46,8 +46,8 @@ def test_every_similarity_is_what_its_definition_says(
 @pytest.mark.parametrize("rows_are_users", [True, False])
 @pytest.mark.parametrize("missing", ["ignored", "zero", "mean"])
 @pytest.mark.parametrize("similarity", ["pearson", "cosine", "dot"])
-def test_rounding_makes_nobody_neighbours(similarity, missing, rows_are_users):
-    """Of so few and round ratings many pairs have nothing to do with each other at all."""
+def test_rounding_errors_make_no_neighbours(similarity, missing, rows_are_users):
+    """With so few and round ratings many pairs have a similarity of exactly 0."""
     vectors = random_vectors(0, (40, 6), 0.8, greatest=1)
     measure = Measure(similarity, missing)
     expected = similarities(vectors, measure, rows_are_users)
@@ -83,14 +83,12 @@ def test_worked_examples():
 @pytest.mark.parametrize("missing", ["ignored", "mean"])
 def test_the_number_of_threads_changes_no_bit(similarity, missing):
     vectors = stored(random_vectors(1, (200, 150), 0.2))
-    found = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
+
+    def all_similarities() -> np.ndarray:
         blocks = similarity_blocks(vectors, Measure(similarity, missing), rows_are_users=False)
-        found.append(np.vstack([block.copy() for _, block in blocks]))
-        numba.set_num_threads(before)
-    assert np.array_equal(*found)
+        return np.vstack([block.copy() for _, block in blocks])
+
+    assert np.array_equal(*on_one_and_all_threads(all_similarities))
 
 
 @pytest.mark.parametrize("similarity", sorted(set(SIMILARITIES) - {"dot", "euclidean"}))
@@ -102,7 +100,7 @@ def test_the_scale_of_the_entries_does_not_matter(similarity):
     )
 
 
-def test_vectors_come_in_blocks_of_bounded_size():
+def test_blocks_have_a_bounded_size():
     vectors = stored(random_vectors(2, (1300, 5)))
     for measure in (Measure("cosine"), Measure("pearson")):
         starts, heights = zip(
@@ -124,7 +122,7 @@ def test_entries_whose_products_overflow_are_an_error(similarity):
 
 
 @pytest.mark.parametrize("similarity", ["jaccard", "pearson", "adjusted_cosine"])
-def test_without_products_in_float32_entries_may_be_any(similarity):
+def test_other_measures_accept_entries_of_any_size(similarity):
     vectors, measure = random_vectors(1, (30, 20)), Measure(similarity, shrink=3.0)
     np.testing.assert_allclose(
         fast(1e20 * vectors, measure, False), fast(vectors, measure, False), rtol=1e-4, atol=1e-6
@@ -132,6 +130,6 @@ def test_without_products_in_float32_entries_may_be_any(similarity):
 
 
 @pytest.mark.parametrize("similarity", ["pearson", "adjusted_cosine"])
-def test_what_has_no_spread_is_like_nothing(similarity):
+def test_entries_without_variance_have_no_neighbours(similarity):
     ones = np.where(np.random.default_rng(3).random((30, 20)) < 0.3, 0.1, np.nan)
     assert not fast(ones, Measure(similarity), rows_are_users=False).any()

@@ -1,6 +1,5 @@
 import logging
 
-import numba
 import numpy as np
 import pytest
 
@@ -8,12 +7,13 @@ from models.neighbours.similarity import Measure
 from models.neighbours.user_knn import UserKNN, UserKNNConfig, default_k
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, interactions, small_world
 from tests.models.neighbours.oracle import similarities
+from tests.models.threads import on_one_and_all_threads
 
 
 class TestUserKNN(PersonalContract):
     model = UserKNN
 
-    def test_scores_are_what_neighbours_did_by_their_similarity(self) -> None:
+    def test_scores_follow_the_formula_of_the_docstring(self) -> None:
         world = small_world()
         dense = world.positive.toarray()
         per_item = np.maximum(dense.sum(axis=0), 1)
@@ -27,30 +27,30 @@ class TestUserKNN(PersonalContract):
         expected = model.neighbours_.toarray() @ (dense / per_item**0.3)
         np.testing.assert_allclose(np.nan_to_num(model.score(np.arange(N_USERS))), expected, rtol=1e-4)
 
-    def test_only_what_neighbours_have_is_listed(self) -> None:
+    def test_only_items_of_neighbours_are_listed(self) -> None:
         apart = np.kron(np.eye(2), np.ones((3, 3)))
         apart[0, 1] = 0
         model = self.fitted(interactions(apart))
         assert model.recommend(np.array([0]), 6, exclude=None).items[0].tolist().count(-1) == 3
         assert np.isnan(model.score(np.array([0]))[0, 3:]).all()
 
-    def test_k_bounds_the_neighbours_and_nobody_is_their_own(self) -> None:
+    def test_k_bounds_the_neighbours_without_the_user(self) -> None:
         model = UserKNN(UserKNNConfig(k=4)).fit(small_world(), seed=1)
         counts = np.diff(model.neighbours_.indptr)
         assert counts.max() == 4
         assert counts[EMPTY_USER] == 0
         assert not model.neighbours_.diagonal().any()
 
-    def test_by_default_k_grows_with_the_users(self) -> None:
+    def test_default_k_grows_with_the_users(self) -> None:
         assert [default_k(n) for n in (1, 400, 1_000_000)] == [50, 80, 500]
         model = self.fitted(interactions(np.ones((400, 2))))
         assert np.diff(model.neighbours_.indptr).tolist() == [80] * 400
 
-    def test_users_without_an_entry_do_not_count(self) -> None:
+    def test_default_k_ignores_users_without_an_entry(self) -> None:
         model = self.fitted(interactions(np.ones((900, 2)) * (np.arange(900) % 9 < 4)[:, None]))
         assert np.diff(model.neighbours_.indptr).max() == 80
 
-    def test_memory_bounds_the_neighbours(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_memory_limits_the_neighbours(self, caplog: pytest.LogCaptureFixture) -> None:
         data = interactions(np.ones((500, 2)))
         with caplog.at_level(logging.WARNING):
             model = UserKNN(UserKNNConfig(k=0, memory_mb=1)).fit(data, seed=1)
@@ -79,11 +79,6 @@ class TestUserKNN(PersonalContract):
 
     def test_the_number_of_threads_changes_no_bit(self) -> None:
         world = small_world()
-        scores = []
-        for threads in (1, numba.config.NUMBA_NUM_THREADS):
-            before = numba.get_num_threads()
-            numba.set_num_threads(threads)
-            scores.append(self.fitted(world).score(np.arange(N_USERS)))
-            numba.set_num_threads(before)
-        assert scores[0].shape == (N_USERS, N_ITEMS)
-        assert np.array_equal(*scores, equal_nan=True)
+        one, many = on_one_and_all_threads(lambda: self.fitted(world).score(np.arange(N_USERS)))
+        assert one.shape == (N_USERS, N_ITEMS)
+        assert np.array_equal(one, many, equal_nan=True)

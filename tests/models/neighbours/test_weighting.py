@@ -18,7 +18,7 @@ def rarities(dense: np.ndarray) -> tuple[np.ndarray, int]:
 
 @settings(max_examples=50)
 @given(seed=seeds, shape=shapes)
-def test_tfidf(seed, shape):
+def test_tfidf_follows_its_formula(seed, shape):
     dense = random_vectors(seed, shape)
     having, n = rarities(dense)
     expected = np.nan_to_num(dense * np.log(1 + n / having))
@@ -27,7 +27,7 @@ def test_tfidf(seed, shape):
 
 @settings(max_examples=50)
 @given(seed=seeds, shape=shapes, k1=st.sampled_from([0.0, 1.2, 100.0]), b=st.sampled_from([0.0, 0.75, 1.0]))
-def test_bm25(seed, shape, k1, b):
+def test_bm25_follows_its_formula(seed, shape, k1, b):
     dense = random_vectors(seed, shape)
     having, n = rarities(dense)
     length = np.nansum(dense, axis=1, keepdims=True)
@@ -40,7 +40,7 @@ def test_bm25(seed, shape, k1, b):
 
 @settings(max_examples=50)
 @given(seed=seeds, shape=shapes, rows=st.sampled_from([0.0, 0.4, 1.0]), columns=st.sampled_from([0.0, 0.6]))
-def test_degree(seed, shape, rows, columns):
+def test_degree_follows_its_formula(seed, shape, rows, columns):
     dense = random_vectors(seed, shape)
     here = ~np.isnan(dense)
     per_row, per_column = here.sum(axis=1, keepdims=True), here.sum(axis=0)
@@ -49,8 +49,8 @@ def test_degree(seed, shape, rows, columns):
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5)
 
 
-def test_implicit_weighs_alike_but_for_how_rarity_is_measured():
-    """Its log(N / (1 + n)) is the plain idf; ours never falls below 0."""
+def test_weights_equal_those_of_implicit_except_for_the_idf():
+    """The library takes log(N / (1 + n)), which can be negative; ours is always above 0."""
     dense = random_vectors(4, (60, 25), 0.3)
     having, n = rarities(dense)
     plain = np.log(n) - np.log1p(having)
@@ -66,7 +66,7 @@ def test_implicit_weighs_alike_but_for_how_rarity_is_measured():
 
 
 @pytest.mark.parametrize("weigh", [weighting.tfidf, lambda m: weighting.bm25(m, k1=1.2, b=0.75)])
-def test_what_everybody_has_still_counts(weigh):
+def test_columns_that_all_rows_have_keep_a_weight(weigh):
     assert (weigh(sparse.csr_array(np.ones((4, 3), np.float32))).data > 0).all()
 
 

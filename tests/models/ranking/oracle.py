@@ -1,4 +1,4 @@
-"""The slow and obvious way to pick the n best, to judge the fast one by."""
+"""Top-N selection by sorting every row in full: slow and obviously right, to compare the fast one with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def top_n(
     exclude: np.ndarray | None = None,
     eligible: np.ndarray | None = None,
 ) -> TopN:
-    """Sort every row in full: greater scores first, then the order of `tie_order`; no −inf, no NaN."""
+    """List greater scores first, ties in the order of `tie_order`; −inf and NaN are never listed."""
     hidden = ~np.isfinite(scores) & ~(scores == np.inf)
     if exclude is not None:
         hidden |= exclude != 0

@@ -1,4 +1,4 @@
-"""What the three arrays of a factor model may hold after a fit."""
+"""Values that the three arrays of a factor model may hold after a fit."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ class Fake(FactorRecommender):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["user_factors_", "item_factors_", "item_bias_"])
-def test_a_fit_that_ran_away_is_an_error_that_says_what_to_do(name, value):
+def test_diverged_training_raises_with_the_remedy(name, value):
     model = Fake()
     model.spoilt = name, value
     with pytest.raises(DivergedError, match=r"^fake: training diverged; a shorter `stride` is safer$"):
@@ -34,7 +34,7 @@ def test_a_fit_that_ran_away_is_an_error_that_says_what_to_do(name, value):
 
 
 @pytest.mark.filterwarnings("error")
-def test_so_is_one_whose_scores_are_too_great_to_compute():
+def test_scores_that_overflow_float32_are_divergence():
     model = Fake()
     model.spoilt = "user_factors_", 1e30
     with pytest.raises(DivergedError):
@@ -43,5 +43,5 @@ def test_so_is_one_whose_scores_are_too_great_to_compute():
     assert np.isfinite(model.fit(interactions(np.ones((3, 4))), seed=1).score(np.arange(3))).all()
 
 
-def test_nobody_and_nothing_is_no_divergence():
+def test_an_empty_matrix_is_no_divergence():
     Fake().fit(interactions(np.ones((0, 0))), seed=1)

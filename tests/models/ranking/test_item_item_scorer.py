@@ -1,4 +1,3 @@
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +7,7 @@ from scipy import sparse
 from models.base import DivergedError
 from models.ranking import item_item_scorer
 from tests.models.ranking import oracle
+from tests.models.threads import on_one_and_all_threads
 
 
 def whole_numbers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_scores_that_could_overflow_are_an_error(spoilt, value):
         item_item_scorer.check_scores(profiles, similarity, (learned[2], learned[3]))
 
 
-def test_no_scores_do_not_overflow():
+def test_empty_matrices_do_not_overflow():
     nothing = sparse.csr_array((0, 0), dtype=np.float32)
     item_item_scorer.check_scores(nothing, nothing)
     item_item_scorer.check_products(nothing)
@@ -64,10 +64,5 @@ def test_the_number_of_threads_changes_no_bit():
     rng = np.random.default_rng(3)
     profiles = sparse.csr_array(rng.random((300, 80)) * (rng.random((300, 80)) < 0.2), dtype=np.float32)
     similarity = sparse.csr_array(rng.random((80, 80)), dtype=np.float32)
-    scores = []
-    for threads in (1, numba.config.NUMBA_NUM_THREADS):
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        scores.append(item_item_scorer.score(profiles, similarity, np.arange(300)))
-        numba.set_num_threads(before)
-    assert np.array_equal(*scores, equal_nan=True)
+    one, many = on_one_and_all_threads(lambda: item_item_scorer.score(profiles, similarity, np.arange(300)))
+    assert np.array_equal(one, many, equal_nan=True)

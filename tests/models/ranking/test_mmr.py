@@ -1,4 +1,4 @@
-"""The greedy arrangement against a plain one of lists and loops, and what it promises whatever the candidates."""
+"""Reranking against a plain version of lists and loops, and its properties for any candidates."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.ranking.mmr import FIRST_PAGE, NEW, ORDINARY, Candidates, arrange, ordinary_places
+from models.ranking.mmr import FIRST_PAGE, NEW, ORDINARY, RerankCandidates, arrange, ordinary_places
 
 N_ITEMS, N_GENRES = 40, 4
 
 
-def plain(candidates: Candidates, places, row, *, diversity, vectors, max_per_genre, genres) -> list[int]:
-    """One list as the docstring of `arrange` has it."""
+def plain(
+    candidates: RerankCandidates, places, row, *, diversity, vectors, max_per_genre, genres
+) -> list[int]:
+    """Rerank one list by the rules in the docstring of `arrange`."""
     items, relevance = candidates.items[row], candidates.relevance[row].astype(np.float64)
     width = len(items)
     ordinary, new = (
@@ -32,7 +34,7 @@ def plain(candidates: Candidates, places, row, *, diversity, vectors, max_per_ge
         first = {items[c] for c in listed} | {items[c] for p, c in pinned.items() if p < FIRST_PAGE}
         return any(sum(g in genres_of[i] for i in first) >= max_per_genre for g in genres_of[item])
 
-    def worth(column: int) -> float:
+    def mmr_score(column: int) -> float:
         above = [float(vectors[items[column]] @ vectors[items[c]]) for c in listed]
         return (1 - diversity) * relevance[column] - diversity * max([0.0, *above])
 
@@ -41,7 +43,7 @@ def plain(candidates: Candidates, places, row, *, diversity, vectors, max_per_ge
         left = [c for c in columns if items[c] >= 0 and items[c] not in gone]
         if capped:
             left = [c for c in left if not is_full(items[c])]
-        return max(left, key=lambda c: (worth(c), -c)) if left else None
+        return max(left, key=lambda c: (mmr_score(c), -c)) if left else None
 
     for place, wanted in enumerate(places):
         if place in pinned:
@@ -57,7 +59,7 @@ def plain(candidates: Candidates, places, row, *, diversity, vectors, max_per_ge
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, dict]:
+def cases(draw: st.DrawFn) -> tuple[RerankCandidates, np.ndarray, dict]:
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     n, n_rows = draw(st.integers(1, 15)), 20  # two chunks of rows
     n_pinned, n_new, n_ordinary = draw(st.integers(0, 3)), draw(st.integers(0, 4)), draw(st.integers(0, 25))
@@ -70,7 +72,7 @@ def cases(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, dict]:
         items[:, -1] = items[:, n_pinned]
     if n_ordinary and n_pinned:
         items[::2, 0] = items[::2, n_pinned]
-    # Sixteenths and orthogonal axes: all sums are exact, so that kernel and oracle cannot round apart.
+    # Sums of sixteenths and products of orthogonal axes are exact, so kernel and plain version round alike.
     relevance = rng.integers(-16, 17, items.shape).astype(np.float32) / 16
     places = ordinary_places(n)
     places[rng.random(n) < 0.3] = NEW if n_new else ORDINARY
@@ -85,12 +87,12 @@ def cases(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, dict]:
         "max_per_genre": draw(st.integers(0, 4)),
         "genres": genres,
     }
-    return Candidates(items, relevance, n_pinned, n_new), places, how
+    return RerankCandidates(items, relevance, n_pinned, n_new), places, how
 
 
 @settings(max_examples=60)
 @given(case=cases())
-def test_it_is_the_plain_greedy_arrangement(case) -> None:
+def test_lists_equal_those_of_the_plain_version(case) -> None:
     candidates, places, how = case
     chosen = arrange(candidates, places, **how)
     for row in range(len(candidates.items)):
@@ -100,7 +102,7 @@ def test_it_is_the_plain_greedy_arrangement(case) -> None:
 
 @settings(max_examples=60)
 @given(case=cases())
-def test_lists_are_full_and_hold_nothing_twice(case) -> None:
+def test_lists_are_full_and_hold_no_item_twice(case) -> None:
     candidates, places, how = case
     chosen = arrange(candidates, places, **how)
     for items, columns in zip(candidates.items, chosen, strict=True):
@@ -111,11 +113,13 @@ def test_lists_are_full_and_hold_nothing_twice(case) -> None:
         assert len(listed) == min(len(places), len(offered))
 
 
-def simple(relevance: list[float]) -> Candidates:
-    return Candidates(np.arange(len(relevance), dtype=np.int32)[None], np.array([relevance], np.float32))
+def simple(relevance: list[float]) -> RerankCandidates:
+    return RerankCandidates(
+        np.arange(len(relevance), dtype=np.int32)[None], np.array([relevance], np.float32)
+    )
 
 
-def arranged(candidates: Candidates, n: int, *, places=None, **how) -> list[int]:
+def arranged(candidates: RerankCandidates, n: int, *, places=None, **how) -> list[int]:
     defaults = {
         "diversity": 0.0,
         "vectors": np.empty((0, 0), np.float32),
@@ -126,35 +130,35 @@ def arranged(candidates: Candidates, n: int, *, places=None, **how) -> list[int]
     return arrange(candidates, places, **{**defaults, **how})[0].tolist()
 
 
-def test_without_any_wish_the_order_is_that_of_relevance() -> None:
+def test_order_is_by_relevance_without_other_settings() -> None:
     assert arranged(simple([0.1, 0.9, 0.5, 0.9]), 3) == [1, 3, 2], "of equals the first column"
 
 
-def test_with_diversity_a_copy_of_what_stands_above_comes_last() -> None:
+def test_diversity_moves_a_copy_of_an_item_above_down() -> None:
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     assert arranged(simple([1.0, 0.9, 0.5]), 3, vectors=vectors) == [0, 1, 2]
     assert arranged(simple([1.0, 0.9, 0.5]), 3, vectors=vectors, diversity=0.5) == [0, 2, 1]
 
 
-def test_a_full_genre_makes_room_on_the_first_page_and_no_further() -> None:
+def test_cap_per_genre_holds_only_on_the_first_page() -> None:
     genres = sparse.csr_array(np.array([[1]] * 12 + [[0]] * 12, np.float32))
     order = arranged(simple(np.linspace(1, 0, 24).tolist()), 12, max_per_genre=2, genres=genres)
     assert order[:FIRST_PAGE] == [0, 1, *range(12, 20)]
     assert order[FIRST_PAGE:] == [2, 3], "the rest of the list is by relevance alone"
 
 
-def test_a_cap_that_nothing_can_keep_yields() -> None:
+def test_cap_is_ignored_when_no_candidate_can_keep_it() -> None:
     genres = sparse.csr_array(np.ones((5, 1), np.float32))
     assert arranged(simple([5, 4, 3, 2, 1]), 5, max_per_genre=1, genres=genres) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("has_seen", "expected"), [(False, [2, 0, 3]), (True, [2, 3, 4])])
-def test_a_pinned_candidate_stands_in_its_place_for_who_gets_it(has_seen: bool, expected: list[int]) -> None:
+def test_a_pinned_item_has_its_place_unless_seen(has_seen: bool, expected: list[int]) -> None:
     items = np.array([[-1 if has_seen else 9, 8, 1, 2, 3]], np.int32)  # column 1 is pinned to no place
-    candidates = Candidates(items, np.array([[0, 0, 3, 2, 1]], np.float32), n_pinned=2)
+    candidates = RerankCandidates(items, np.array([[0, 0, 3, 2, 1]], np.float32), n_pinned=2)
     assert arranged(candidates, 3, places=[ORDINARY, 0, ORDINARY]) == expected
 
 
-def test_pinned_candidates_move_up_where_a_list_is_too_short_for_their_places() -> None:
-    candidates = Candidates(np.array([[7, 1]], np.int32), np.array([[0, 1]], np.float32), n_pinned=1)
+def test_pinned_items_move_up_when_the_list_is_short() -> None:
+    candidates = RerankCandidates(np.array([[7, 1]], np.int32), np.array([[0, 1]], np.float32), n_pinned=1)
     assert arranged(candidates, 5, places=[ORDINARY] * 4 + [0]) == [1, 0, -1, -1, -1]

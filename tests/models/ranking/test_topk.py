@@ -27,7 +27,7 @@ def draw_scores(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> 
     n=st.integers(1, 120),
     masks=st.booleans(),
 )
-def test_it_selects_what_a_full_sort_selects(seed, kind, n_rows, n_items, n, masks):
+def test_selection_equals_a_full_sort(seed, kind, n_rows, n_items, n, masks):
     rng = np.random.default_rng(seed)
     scores = draw_scores(rng, kind, (n_rows, n_items))
     order = rng.permutation(n_items).astype(np.int32)
@@ -43,7 +43,7 @@ def test_it_selects_what_a_full_sort_selects(seed, kind, n_rows, n_items, n, mas
 
 
 @pytest.mark.parametrize("n_items", [1, 26_744, 1_000_000, 100_000_000])
-def test_blocks_stay_within_their_memory(n_items):
+def test_blocks_hold_at_most_30_million_scores(n_items):
     rows = block_rows(n_items)
     assert 1 <= rows <= 1024
     assert rows == 1 or rows * n_items <= 30_000_000
