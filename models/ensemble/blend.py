@@ -13,8 +13,9 @@ from scipy import sparse
 
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
 from models.ensemble.candidates import Candidates, best, pooled, with_listed
-from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
+from models.ensemble.data_features import ITEM_FACTS, LATEST, item_facts, latest_likes, nearness
 from models.interactions import Interactions, MatrixName
+from models.numerics.unit_vectors import unit_vectors
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
 
@@ -79,7 +80,7 @@ class Blend(Recommender):
             raise ValueError(f"a blend of {list(self.config.members)} cannot be made of the models {names}")
         self.members = list(members)
         vectors = [m.item_factors_ for m in members if isinstance(m, FactorRecommender)]
-        self._vectors = directions(vectors[0]) if vectors else None
+        self._vectors = unit_vectors(vectors[0]) if vectors else None
         unknown = set(self.config.weights) - set(self.features)
         if unknown:
             raise ValueError(f"a blend of {names} has no feature {', '.join(sorted(unknown))}")

@@ -112,13 +112,6 @@ def nearness(
     return found
 
 
-def directions(vectors: FloatArray) -> FloatArray:
-    """The rows of `vectors` at length 1; zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
-
-
 @numba.njit(parallel=True, cache=True)
 def _mean_cosines(ends: Any, item: Any, latest: Any, counts: Any, vectors: Any, found: Any) -> None:
     """The product of a candidate with the mean of the first few vectors is the mean of its cosines."""

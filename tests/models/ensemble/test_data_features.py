@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
+from models.ensemble.data_features import ITEM_FACTS, LATEST, item_facts, latest_likes, nearness
 from models.interactions import Interactions
+from models.numerics.unit_vectors import unit_vectors
 
 STARS = np.array([[5, 1, 0, 4], [4, 0, 0, 5], [0, 2, 0, 3]], np.float32)
 WHEN = np.array([[10, 20, 0, 90], [30, 0, 0, 95], [0, 50, 0, 100]])
@@ -72,7 +73,7 @@ def test_nearness_is_the_mean_cosine_to_the_last_few(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = rng.normal(size=(50, 6)).astype(np.float32)
     raw[4] = 0
-    vectors = directions(raw)
+    vectors = unit_vectors(raw)
     latest = np.full((4, max(LATEST)), -1, np.int32)
     for user, length in enumerate((0, 2, 7, 30)):
         latest[user, :length] = rng.permutation(50)[:length]
