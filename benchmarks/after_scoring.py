@@ -20,7 +20,7 @@ from scipy import sparse
 
 from benchmarks.command import at_least
 from models.factors.bpr import BPR
-from models.numerics.unit_vectors import unit_vectors
+from models.numerics.unit_vectors import unit_vectors_or_mean
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.recommendation.explanations import reasons_for
 from tasks.recommendation.item_rules import ItemRules
@@ -70,7 +70,7 @@ def everything_on(model: BPR, n: int, rng: np.random.Generator) -> AfterScoring:
         max_per_genre=3,
         new_item_share=0.0,
         is_new=np.zeros(n_items, bool),
-        vectors=unit_vectors(model.item_factors_),
+        vectors=unit_vectors_or_mean(model.item_factors_),
         genres=sparse.csr_array(genres),
     )
 

@@ -16,12 +16,12 @@ from models.ensemble.candidates import CandidatePool, exclude_listed, pool_lists
 from models.ensemble.data_features import (
     ITEM_FEATURES,
     LATEST_COUNTS,
-    directions,
     item_features,
     latest_likes,
     similarity_to_latest,
 )
 from models.interactions import Interactions, MatrixName
+from models.numerics.unit_vectors import unit_vectors
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
 
@@ -86,7 +86,7 @@ class Blend(Recommender):
             raise ValueError(f"a blend of {list(self.config.members)} cannot be made of the models {names}")
         self.members = list(members)
         vectors = [m.item_factors_ for m in members if isinstance(m, FactorRecommender)]
-        self._vectors = directions(vectors[0]) if vectors else None
+        self._vectors = unit_vectors(vectors[0]) if vectors else None
         unknown = set(self.config.weights) - set(self.feature_names)
         if unknown:
             raise ValueError(f"a blend of {names} has no feature {', '.join(sorted(unknown))}")

@@ -122,13 +122,6 @@ def similarity_to_latest(
     return found
 
 
-def directions(vectors: FloatArray) -> FloatArray:
-    """The rows of `vectors` at length 1; zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
-
-
 @numba.njit(parallel=True, cache=True)
 def _mean_cosines(ends: Any, item: Any, latest: Any, counts: Any, vectors: Any, found: Any) -> None:
     """Write the mean cosines into `found`: product with the sum of the latest vectors, over the number of vectors."""

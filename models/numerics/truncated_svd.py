@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr
 
 from models.base import FloatArray
 from models.numerics.sparse_product import multiply
+from models.numerics.symmetric_eigen import leading_eigenvectors
 from models.numerics.threads import one_blas_thread
 
 _BLOCK = 32  # vectors multiplied at once
@@ -53,7 +54,7 @@ def _by_gram_matrix(matrix: sparse.csr_array, rank: int) -> tuple[FloatArray, Fl
     wide = matrix.shape[0] < matrix.shape[1]
     exact = matrix.astype(np.float64)
     gram = (exact @ exact.T if wide else exact.T @ exact).toarray()
-    squares, vectors = eigh(gram, subset_by_index=[len(gram) - rank, len(gram) - 1], driver="evr")
+    squares, vectors = leading_eigenvectors(gram, rank)
     values, vectors = np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
     if wide:
         vectors = (exact.T @ vectors) / np.maximum(values, 1e-30)
@@ -78,9 +79,7 @@ def _by_block_lanczos(
         images[:, now] = multiply(matrix, np.ascontiguousarray(new))
         block = multiply(transposed, np.ascontiguousarray(images[:, now]))
         size = now.stop
-    squares, mixture = eigh(
-        images[:, :size].T @ images[:, :size], subset_by_index=[max(size - rank, 0), size - 1]
-    )
+    squares, mixture = leading_eigenvectors(images[:, :size].T @ images[:, :size], min(rank, size))
     return np.sqrt(np.maximum(squares[::-1], 0)), basis[:, :size] @ mixture[:, ::-1]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
+from models.numerics.unit_vectors import unit_vectors
 from models.ranking import factor_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.topk import identity
@@ -52,7 +53,7 @@ class FactorRecommender(Recommender):
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """Rank by the cosine of the item vectors; the bias, which is popularity, is left out."""
-        directions = self._directions()
+        directions = unit_vectors(self.item_factors_)
         return factor_scorer.top_n(
             directions, directions, items, n,
             tie_order=self.tie_order_, exclude=identity(len(directions)), eligible=eligible,
@@ -65,16 +66,8 @@ class FactorRecommender(Recommender):
         liked: sparse.csr_array,
     ) -> NDArray[np.int32]:
         """Return the liked item of greatest cosine with the listed one, the nearest in the model's own space."""
-        directions = self._directions()
+        directions = unit_vectors(self.item_factors_)
         return largest_terms(items, ones_like(liked), left=directions, right=directions)
-
-    def _directions(self) -> FloatArray:
-        """The item vectors, of length 1 or 0."""
-        norms = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
-        directions: FloatArray = np.divide(
-            self.item_factors_, norms, out=np.zeros_like(self.item_factors_), where=norms > 0
-        )
-        return directions
 
     def _bias(self) -> FloatArray | None:
         return self.item_bias_ if self.item_bias_.size else None

@@ -18,7 +18,7 @@ from scipy import sparse
 from models.base import BoolArray, FloatArray, IntArray, Recommender
 from models.content.profiles import Content
 from models.interactions import load_matrix
-from models.numerics.unit_vectors import unit_vectors, vectors_of_features
+from models.numerics.unit_vectors import unit_vectors_or_mean, vectors_of_features
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.mmr import NEW, ORDINARY, RerankCandidates, arrange, ordinary_places
 from tasks.artifacts import Snapshot
@@ -223,7 +223,7 @@ def _vectors(models: Sequence[Recommender], seed: int) -> FloatArray:
             return vectors_of_features(model.item_profiles_, seed=seed)
     champion = models[0]
     if isinstance(champion, FactorRecommender):
-        return unit_vectors(champion.item_factors_)
+        return unit_vectors_or_mean(champion.item_factors_)
     log.warning(
         "recommend.diversity has nothing to go by: nothing is said about any item, and %s has no item vectors.",
         champion.name,

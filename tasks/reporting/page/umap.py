@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.numerics.symmetric_eigen import leading_eigenvectors
 from models.numerics.threads import one_blas_thread
+from models.numerics.unit_vectors import unit_vectors
 
 N_NEIGHBOURS = 15
 _EPOCHS = 400
@@ -42,8 +44,7 @@ def umap(vectors: Vectors, *, seed: int, n_neighbours: int = N_NEIGHBOURS) -> Po
     given = np.asarray(vectors, np.float32)
     if not np.isfinite(given).all():
         raise ValueError("a map needs finite vectors")
-    norms = np.linalg.norm(given, axis=1, keepdims=True)
-    directions = np.divide(given, norms, out=np.zeros_like(given), where=norms > 0)
+    directions = unit_vectors(given)
     if len(directions) <= 2:
         return np.arange(2.0 * len(directions)).reshape(-1, 2)
     with one_blas_thread():  # its bits would depend on the number of threads
@@ -66,9 +67,9 @@ def _nearest(directions: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64]
 def _principal_plane(directions: NDArray[np.float32], seed: int) -> Points:
     """The first two principal components, as wide as umap-learn starts, and no two points on one spot."""
     centred = directions - directions.mean(axis=0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
+    _, axes = leading_eigenvectors(centred.T @ centred, min(2, centred.shape[1]), first="evd")
     plane = np.zeros((len(directions), 2))
-    shown = centred @ axes[:, ::-1][:, :2]
+    shown = centred @ axes[:, ::-1]
     plane[:, : shown.shape[1]] = shown
     widest = np.abs(plane).max()
     plane *= _START / widest if widest > 0 else 0

@@ -9,12 +9,12 @@ from scipy import sparse
 from models.ensemble.data_features import (
     ITEM_FEATURES,
     LATEST_COUNTS,
-    directions,
     item_features,
     latest_likes,
     similarity_to_latest,
 )
 from models.interactions import Interactions
+from models.numerics.unit_vectors import unit_vectors
 
 STARS = np.array([[5, 1, 0, 4], [4, 0, 0, 5], [0, 2, 0, 3]], np.float32)
 WHEN = np.array([[10, 20, 0, 90], [30, 0, 0, 95], [0, 50, 0, 100]])
@@ -79,7 +79,7 @@ def test_similarity_to_latest_is_the_mean_cosine(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = rng.normal(size=(50, 6)).astype(np.float32)
     raw[4] = 0
-    vectors = directions(raw)
+    vectors = unit_vectors(raw)
     latest = np.full((4, max(LATEST_COUNTS)), -1, np.int32)
     for user, length in enumerate((0, 2, 7, 30)):
         latest[user, :length] = rng.permutation(50)[:length]
