@@ -60,7 +60,7 @@ def main() -> None:
         lists = make_lists(folder, asked.users, asked.items, asked.n)
         reset_peak()
         with open_target(url, owner="benchmark") as target:
-            target.claim(IdTypes("BIGINT", "BIGINT"))
+            target.ensure_schema(IdTypes("BIGINT", "BIGINT"))
             for run in (1, 2):
                 loaded, keyed, switched = timed(target, run, lists)
             peak = peak_mb()
@@ -149,7 +149,7 @@ def timed(target: Target, run: int, lists: Lists) -> tuple[float, float, float]:
     def at(point: str) -> None:
         times[point] = time.perf_counter()
 
-    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, at=at)
+    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, on_step=at)
     return (
         times["loaded"] - times["items"],
         times["sealed"] - times["items"],

@@ -350,7 +350,7 @@ def publish(night: Night, data: CleanData, lists: Lists, checks: tuple[CheckResu
     """Load the lists and switch all readers to them, unless a check failed or newer lists are live. Always runs."""
     run, settings = night.run, night.settings
     with night.stage("publish") as stage:
-        night.target.claim(IdTypes(data.user_id_type, data.item_id_type))
+        night.target.ensure_schema(IdTypes(data.user_id_type, data.item_id_type))
         failure = checking.first_failure(checks, run.instead)
         newer = night.newer_than_this()
         if failure is not None:

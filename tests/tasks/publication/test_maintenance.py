@@ -95,7 +95,7 @@ def test_lists_are_those_that_were_published_until_somebody_changes_them(serving
 
 def test_what_cannot_be_verified_is_said(serving: Serving) -> None:
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         with pytest.raises(UsageError, match="There are no lists in"):
             verify(target)
     publish_run(serving, 1)

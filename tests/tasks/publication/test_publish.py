@@ -15,7 +15,7 @@ import pytest
 
 from tasks.artifacts import Lists
 from tasks.errors import NightError, UsageError
-from tasks.publication.publish import drop_all_but, publish, rollback
+from tasks.publication.publish import drop_old_runs, publish, rollback
 from tests.tasks.publication.published_lists import BIGINTS, N, make_lists, write_lists
 from tests.tasks.serving import Serving
 
@@ -31,7 +31,7 @@ def publish_run(serving: Serving, run: int, *, keep_runs: int = 2, **options: ob
     folder = serving.folder / f"lists-{run}"
     lists = make_lists(folder, run) if not folder.exists() else reference(folder, run)
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         options = {"expected_live": target.live_run(), **options}
         return publish(target, run, lists, keep_runs=keep_runs, **options).switched
 
@@ -100,7 +100,7 @@ def test_a_night_overtaken_while_it_loads_does_not_switch_either(serving: Servin
             with serving.opened() as target:
                 rollback(target)
 
-    assert not publish_run(serving, 3, at=roll_back_meanwhile)
+    assert not publish_run(serving, 3, on_step=roll_back_meanwhile)
     assert seen_by_readers(serving) == 1
     assert serving.runs_with_tables() == {1, 2}
 
@@ -165,7 +165,7 @@ def test_a_run_that_somebody_rolled_back_to_meanwhile_is_not_removed(
             drop(run)
 
         monkeypatch.setattr(target, "drop_run", rolled_back_before)
-        drop_all_but(target, 1)
+        drop_old_runs(target, 1)
     assert seen_by_readers(serving) == 1
     assert serving.runs_with_tables() == {1, 3}
 
@@ -176,13 +176,13 @@ def test_a_run_that_somebody_removed_meanwhile_is_not_rolled_back_to(
     for run in (1, 2):
         publish_run(serving, run)
     with serving.opened() as target, serving.opened() as other:
-        switch = target.switch
+        switch = target.switch_active_run
 
         def dropped_before(run: int, **options) -> bool:
             other.drop_run(run)
             return switch(run, **options)
 
-        monkeypatch.setattr(target, "switch", dropped_before)
+        monkeypatch.setattr(target, "switch_active_run", dropped_before)
         with pytest.raises(NightError, match="at the same moment"):
             rollback(target)
     assert seen_by_readers(serving) == 2
@@ -241,7 +241,7 @@ def publish_and_die(serving: Serving, run: int, expected_live: int | None, point
         if reached == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    publish_run(serving, run, expected_live=expected_live, at=die)
+    publish_run(serving, run, expected_live=expected_live, on_step=die)
 
 
 def run_child(target: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -296,7 +296,7 @@ def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follo
 
 
 def publish_and_tell(serving: Serving, run: int, begun: Event) -> None:
-    publish_run(serving, run, at=lambda _: begun.set())
+    publish_run(serving, run, on_step=lambda _: begun.set())
 
 
 def a_publisher_at_work(serving: Serving, run: int) -> multiprocessing.process.BaseProcess:

@@ -44,7 +44,7 @@ def test_hostile_texts_and_scores_come_out_as_they_went_in(
     )
     database = folder / "lists.db"
     with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
     columns = "user_id, rank, item_id, score, model, model_score, reason_item_id"
     assert sorted(read(database, f"select {columns} from recommendations")) == sorted(ranked)
@@ -61,7 +61,7 @@ def test_every_64_bit_id_survives(
     nothing: dict = {"similar_items": [], "fallback_recommendations": []}
     lists = write_lists(folder, recommendations=ranked, items=[(user, None, None)], **nothing)
     with open_target(f"sqlite:///{folder}/lists.db", owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
     found = read(folder / "lists.db", "select user_id, item_id, reason_item_id from recommendations")
     assert found == [(user, user, reason), (user, -user // 2, None)]

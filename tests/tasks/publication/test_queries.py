@@ -33,7 +33,7 @@ def url(tmp_path: Path) -> str:
     """A database with one run of recognisable lists."""
     address = f"sqlite:///{tmp_path}/recommendations.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, make_lists(tmp_path / "lists", 1), expected_live=None, keep_runs=3)
     return address
 
@@ -136,7 +136,7 @@ def publish_items(folder: Path, *titles: str) -> str:
     )
     address = f"sqlite:///{folder}/titles.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
     return address
 
@@ -203,7 +203,7 @@ def test_text_ids_are_taken_as_they_are(tmp_path: Path, warehouse: Path) -> None
     )
     address = f"sqlite:///{tmp_path}/texts.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
         nowhere = tmp_path / "none"
         assert browse.show(target, user, 5, warehouse=nowhere, utility=UTILITY).personal
@@ -234,7 +234,7 @@ def test_before_the_first_night_there_is_nothing_to_see(tmp_path: Path) -> None:
         pass
     with open_target(address, owner=OWNER) as target:
         assert browse.runs(target) == []
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         with pytest.raises(UsageError, match="no lists"):
             browse.similar(target, "1", 3)
 
@@ -253,7 +253,7 @@ def test_without_lists_the_hint_is_about_this_home(tmp_path: Path, status: Statu
     if status is not None:
         runs = Runs(home.runs)
         runs.finish(runs.begin("f", dataset="shop", seed=1, live=None), status, "why")
-    with pytest.raises(UsageError) as caught, browse.naming(home), read_target(home.default_url):
+    with pytest.raises(UsageError) as caught, browse.name_home_in_hints(home), read_target(home.default_url):
         pass
     assert caught.value.hint.startswith(f"{hint}'{home.path}'")
 
@@ -269,6 +269,6 @@ def test_lists_of_another_home_are_not_shown_as_this_ones(url: str, tmp_path: Pa
 
 def test_a_hint_to_look_at_the_runs_names_the_home(url: str, tmp_path: Path) -> None:
     home = Home(tmp_path, "shop", "x", tmp_path)
-    with pytest.raises(UsageError) as caught, browse.naming(home), open_target(url, owner=OWNER) as target:
+    with pytest.raises(UsageError) as caught, browse.name_home_in_hints(home), open_target(url, owner=OWNER) as target:
         rollback(target)
     assert caught.value.hint == f"See what there is: recs runs --home {tmp_path}"

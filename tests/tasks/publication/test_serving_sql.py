@@ -33,7 +33,7 @@ STRANGERS = [
 @pytest.fixture
 def target(serving: Serving) -> Iterator[Target]:
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         for run, by_user in LISTS.items():
             folder = serving.folder / str(run)
             folder.mkdir()

@@ -22,19 +22,19 @@ def published(postgres: str, tmp_path: Path) -> Serving:
     """A schema in which run 1 is live."""
     serving = Serving(new_schema(postgres), tmp_path)
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish_run(target, serving, 1)
     return serving
 
 
 def publish_run(
-    target: Target, serving: Serving, run: int, *, at: Callable[[str], None] = str, **options
+    target: Target, serving: Serving, run: int, *, on_step: Callable[[str], None] = str, **options
 ) -> bool:
     lists = make_lists(
         serving.folder / f"lists-{run}-{time.monotonic_ns()}", run, users=options.pop("users", 30)
     )
     options = {"expected_live": target.live_run(), "keep_runs": 2, **options}
-    return publish(target, run, lists, at=at, **options).switched
+    return publish(target, run, lists, on_step=at, **options).switched
 
 
 @pytest.fixture

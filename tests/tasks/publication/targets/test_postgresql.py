@@ -78,7 +78,7 @@ def test_a_night_waits_for_a_transaction_that_has_read_the_lists_before_it_switc
 
     def publish_second() -> None:
         with serving.opened() as target:
-            publish_run(target, serving, 2, at=lambda point: attached.set() if point == "attached" else None)
+            publish_run(target, serving, 2, on_step=lambda point: attached.set() if point == "attached" else None)
 
     with psycopg.connect(serving.url) as con:
         assert counted(con) == [(1, 10)]
@@ -157,7 +157,7 @@ def test_while_a_night_publishes_another_is_refused_but_a_rollback_is_not(servin
 
     with serving.opened() as target:
         publish_run(target, serving, 2)
-        assert not publish_run(target, serving, 4, at=meddle), "it began before the rollback"
+        assert not publish_run(target, serving, 4, on_step=meddle), "it began before the rollback"
         assert target.live_run() == 1
         assert publish_run(target, serving, 5), "the lock is free again"
 
@@ -166,7 +166,7 @@ def test_a_lock_that_is_about_to_go_is_waited_for(serving: Serving) -> None:
     held = threading.Event()
 
     def hold() -> None:
-        with serving.opened() as other, other.publishing():
+        with serving.opened() as other, other.publication_lock():
             held.set()
             time.sleep(0.5)
 
@@ -182,7 +182,7 @@ def test_a_killed_night_leaves_no_lock(serving: Serving) -> None:
     code = (
         "import sys, time\n"
         "from tasks.publication.targets.connect import open_target\n"
-        f"with open_target(sys.argv[1], owner={OWNER!r}) as target, target.publishing():\n"
+        f"with open_target(sys.argv[1], owner={OWNER!r}) as target, target.publication_lock():\n"
         "    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
@@ -216,7 +216,7 @@ def test_a_night_whose_connections_were_cut_does_not_switch_and_the_next_try_doe
 
     with serving.opened() as target:
         with pytest.raises(TransientError, match=r"closed the connection|was lost"):
-            publish_run(target, serving, 2, at=cut)
+            publish_run(target, serving, 2, on_step=cut)
         assert target.live_run() == 1
         assert publish_run(target, serving, 2)
         assert target.loaded_runs() == {1, 2}
@@ -224,10 +224,10 @@ def test_a_night_whose_connections_were_cut_does_not_switch_and_the_next_try_doe
 
 def test_a_lock_taken_anew_is_not_the_lock_that_was_lost(serving: Serving) -> None:
     with serving.opened() as target:
-        target.sweep(None)
-        with target.publishing():
+        target.remove_leftovers(None)
+        with target.publication_lock():
             assert isinstance(target, PostgreSQLTarget)
-            assert target._holder is not None
-            target._holder.invalidate()  # as a pool does with a broken connection, to open another one silently
-            with pytest.raises(TransientError, match="the right to publish"), target.switching():
+            assert target._lock_connection is not None
+            target._lock_connection.invalidate()  # as a pool does with a broken connection, to open another one silently
+            with pytest.raises(TransientError, match="the right to publish"), target.switch_transaction():
                 pass

@@ -78,7 +78,7 @@ def test_who_may_not_make_tables_is_told_before_the_night(server: Server, tmp_pa
     with pytest.raises(NightError, match=told), open_target(url, owner=OWNER):
         pass
     with read_target(url) as target:
-        assert not target.claimed
+        assert not target.has_schema
 
 
 def test_rules_and_what_was_seen_need_no_more_rights_than_documented(serving: Serving) -> None:
@@ -102,7 +102,7 @@ def test_a_publisher_that_may_not_see_to_the_readers_role_publishes_all_the_same
         serving.execute("create role recs_reader")
     url = as_role(serving, "humble", f"grant all on schema {schema_of(serving)} to humble")
     with open_target(url, owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         assert publish_run(target, serving, 1)
     assert "No role recs_reader can read the lists" in caplog.text
 
@@ -130,7 +130,7 @@ def test_a_wrong_address_is_a_clear_error_without_its_password(
     serving: Serving, change: Callable[[str], str], error: type[NightError], said: str
 ) -> None:
     with pytest.raises(error, match=said) as caught, open_target(change(serving.url), owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     assert type(caught.value) is error, "what another try does not mend is not tried again"
     told = f"{caught.value} {caught.value.hint}"
     assert "secret77" not in told
@@ -151,7 +151,7 @@ def test_a_wrong_password_is_called_that(server: Server) -> None:
         assert type(caught.value) is NightError
         assert "secret77" not in f"{caught.value} {caught.value.hint}"
     with open_target(server.url.replace("postgres:@", "joe:right@"), owner=OWNER) as target:
-        assert not target.claimed
+        assert not target.has_schema
 
 
 # -- what is around it ------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_what_lies_in_other_schemas_is_not_ours(server: Server, tmp_path: Path) 
     for table in theirs:
         both.execute(f"create table public.{table} (price float)")
     with both.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         for run in (1, 2, 3):
             assert publish_run(target, both, run)
         assert target.loaded_runs() == {2, 3}
@@ -199,7 +199,7 @@ def test_a_database_that_cannot_hold_all_titles_is_refused(server: Server) -> No
 def test_a_time_limit_for_statements_does_not_end_a_night(server: Server, tmp_path: Path) -> None:
     serving = Serving(new_schema(server.url) + quote(" -cstatement_timeout=100"), tmp_path)
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         assert publish_run(target, serving, 1, users=10_000)
 
 
@@ -218,7 +218,7 @@ def test_of_two_homes_that_come_first_at_once_one_is_refused(postgres: str) -> N
         with open_target(url, owner=owner) as target:
             both.wait()
             try:
-                target.claim(BIGINTS)
+                target.ensure_schema(BIGINTS)
             except UsageError as error:
                 told.append(str(error))
 
@@ -243,10 +243,10 @@ def test_a_server_stopped_and_started_during_the_load(server: Server, tmp_path: 
             server.restart()
 
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         assert publish_run(target, serving, 1)
         with pytest.raises(TransientError):
-            publish_run(target, serving, 2, at=restart)
+            publish_run(target, serving, 2, on_step=restart)
         assert serving.query("select distinct run_id from recommendations") == [(1,)]
         assert publish_run(target, serving, 2), "the pool finds the server again"
         assert target.loaded_runs() == {1, 2}
@@ -266,7 +266,7 @@ def test_a_full_disk_leaves_the_live_lists_and_the_next_night_succeeds(
         con.execute(f"create tablespace small location '{small_disk}'")
     serving = Serving(new_schema(server.url) + quote(" -cdefault_tablespace=small"), tmp_path)
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         assert publish_run(target, serving, 1)
         with pytest.raises(NightError, match=r"disk of .* is full"):
             publish_run(target, serving, 2, users=30_000)

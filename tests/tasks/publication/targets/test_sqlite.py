@@ -24,7 +24,7 @@ from tests.tasks.publication.published_lists import BIGINTS, OWNER, make_lists, 
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "lists.db"
     with open_target(f"sqlite:///{path}", owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     return path
 
 
@@ -96,14 +96,14 @@ def test_what_cannot_be_dropped_after_the_switch_waits_for_the_next_night(
     monkeypatch.setattr(SQLiteTarget, "busy_seconds", 0.1)
     lists = {run: make_lists(tmp_path / str(run), run) for run in (1, 2, 3)}
     with ExitStack() as until_retained, open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists[1], expected_live=None, keep_runs=1)
 
         def lock_after_the_switch(point: str) -> None:
             if point == "switched":
                 until_retained.enter_context(locked_by_another_process(database))
 
-        published = publish(target, 2, lists[2], expected_live=1, keep_runs=1, at=lock_after_the_switch)
+        published = publish(target, 2, lists[2], expected_live=1, keep_runs=1, on_step=lock_after_the_switch)
         assert published.switched
         assert published.rows == lists[2].n_rows
         assert "older ones could not be removed" in caplog.text
@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_the_live_lists_and_once_there_is_space_the_next_nigh
     url = f"sqlite:///{database}"
     lists = [make_lists(tmp_path / f"{users}", run, users=users) for run, users in ((1, 30), (2, 10_000))]
     with open_target(url, owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists[0], expected_live=None, keep_runs=2)
     other_files.write_bytes(bytes(9 * 2**20))
     for _ in range(2):
@@ -173,7 +173,7 @@ def test_the_log_stays_small_and_goes_with_the_last_connection(database: Path, t
     lists = make_lists(tmp_path / "lists", 1, users=40_000)
     log = Path(f"{database}-wal")
     with open_target(f"sqlite:///{database}", owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
         assert log.stat().st_size < 8 * 2**20 < database.stat().st_size
     assert not log.exists()

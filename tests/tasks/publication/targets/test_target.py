@@ -26,9 +26,9 @@ HOSTILE = [
 
 
 @pytest.fixture
-def claimed(serving: Serving) -> Serving:
+def has_schema(serving: Serving) -> Serving:
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     return serving
 
 
@@ -40,7 +40,7 @@ def publish_some(target: Target, serving: Serving, *runs: int, **sizes: int) -> 
 
 def test_before_the_claim_nothing_is_there(serving: Serving) -> None:
     with serving.opened() as target:
-        assert not target.claimed
+        assert not target.has_schema
         assert target.live_run() is None
         assert target.held_back() == set()
         assert target.published_runs() == ()
@@ -48,7 +48,7 @@ def test_before_the_claim_nothing_is_there(serving: Serving) -> None:
 
 def test_claiming_twice_is_claiming_once(claimed: Serving) -> None:
     with claimed.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         assert target.ids == BIGINTS
 
 
@@ -65,7 +65,7 @@ def test_a_reader_need_not_be_the_owner(claimed: Serving) -> None:
 def test_other_id_types_are_refused(claimed: Serving) -> None:
     with claimed.opened() as target:
         with pytest.raises(UsageError, match="made for BIGINT user ids"):
-            target.claim(TEXTS)
+            target.ensure_schema(TEXTS)
         assert target.ids == BIGINTS
 
 
@@ -83,7 +83,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(serving: Serving, tab
         pytest.raises(UsageError, match=f"has a table '{table}' that nightly-recs did not make"),
         serving.opened() as target,
     ):
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     assert serving.tables() == {table}
 
 
@@ -194,7 +194,7 @@ def test_hostile_text_comes_out_as_it_went_in(serving: Serving, seed: int) -> No
         items=[(i, title, title) for i, title in zip(texts, HOSTILE, strict=True)],
     )
     with serving.opened() as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         assert publish(target, 1, lists, expected_live=None, keep_runs=2).switched
         stored = {
             kind: [tuple(row.values()) for block in target.rows(1, kind) for row in block.to_pylist()]
