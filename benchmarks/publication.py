@@ -146,13 +146,13 @@ def timed(target: Target, run: int, lists: Lists) -> tuple[float, float, float]:
     """Seconds until the rows are in, until they have keys, and until they are live."""
     times: dict[str, float] = {}
 
-    def at(point: str) -> None:
-        times[point] = time.perf_counter()
+    def on_step(step: str) -> None:
+        times[step] = time.perf_counter()
 
-    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, on_step=at)
+    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, on_step=on_step)
     return (
         times["loaded"] - times["items"],
-        times["sealed"] - times["items"],
+        times["complete"] - times["items"],
         times["switched"] - times["items"],
     )
 
