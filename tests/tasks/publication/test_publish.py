@@ -292,7 +292,7 @@ def test_a_killed_night_is_removed_by_the_next_run(history: Serving, step: str) 
     assert history.runs_with_tables() == {live, run}
 
 
-def test_a_run_killed_right_after_its_switch_can_be_rolled_back_to(serving: Serving) -> None:
+def test_a_run_killed_after_its_switch_can_be_rolled_back_to(serving: Serving) -> None:
     publish_run(serving, 1)
     run_child(publish_and_die, serving, 2, 1, "switched").join(20)
     assert publish_run(serving, 3, keep_runs=3)
@@ -376,13 +376,14 @@ def reads_of(con, login: str, started: Event, stop: Event) -> tuple:
     return reads, runs, slowest, bad
 
 
-def test_readers_always_get_a_full_list_of_one_run(serving: Serving) -> None:
+@pytest.mark.parametrize("last", [8, pytest.param(21, marks=pytest.mark.slow)])
+def test_readers_always_get_a_full_list_of_one_run(serving: Serving, last: int) -> None:
     publish_run(serving, 1)
     stop, answers = processes.Event(), processes.Queue()
     begun = [processes.Event() for _ in range(2)]
     readers = [run_child(read_lists, serving, started, stop, answers) for started in begun]
     assert all(started.wait(20) for started in begun)
-    for run in range(2, 22):
+    for run in range(2, last + 1):
         publish_run(serving, run, keep_runs=3)
         if run % 3 == 0:
             with serving.opened() as target:

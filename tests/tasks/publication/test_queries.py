@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import duckdb
@@ -85,24 +85,22 @@ def test_a_cold_user_is_shown_the_fallback_list(url: str, warehouse: Path) -> No
     assert shown.liked_note == ""
 
 
-def lock_the_warehouse(path: str, locked: Event, done: Event) -> None:
-    with duckdb.connect(path):
-        locked.set()
-        done.wait(20)
+LOCK_THE_WAREHOUSE = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1])
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_a_locked_warehouse_hides_only_the_history(url: str, warehouse: Path) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    locked, done = processes.Event(), processes.Event()
-    night = processes.Process(target=lock_the_warehouse, args=(str(warehouse), locked, done), daemon=True)
-    night.start()
-    assert locked.wait(20)
-    try:
+    command = [sys.executable, "-c", LOCK_THE_WAREHOUSE, str(warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as night:
+        assert night.stdout is not None
+        assert night.stdout.readline() == "locked\n"
         with read_target(url) as target:
             shown = queries.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
-    finally:
-        done.set()
-        night.join(20)
+        night.communicate()
     assert len(shown.rows) == 3
     assert "A night is running" in shown.liked_note
 

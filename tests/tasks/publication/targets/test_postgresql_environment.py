@@ -42,13 +42,15 @@ def empty(postgres: str, tmp_path: Path) -> Serving:
 
 def as_role(serving: Serving, role: str, *grants: str) -> str:
     """Create a role anew, grant it something, and return its address."""
-    serving.execute(
-        f"do $$ begin if exists (select from pg_roles where rolname = '{role}') then "
-        f"drop owned by {role}; drop role {role}; end if; end $$",
-        f"create role {role} login",
-        *grants,
-    )
+    serving.execute(drop_role(role), f"create role {role} login", *grants)
     return serving.url.replace("postgres:@", f"{role}:secret77@")
+
+
+def drop_role(role: str) -> str:
+    return (
+        f"do $$ begin if exists (select from pg_roles where rolname = '{role}') then "
+        f"drop owned by {role}; drop role {role}; end if; end $$"
+    )
 
 
 def schema_of(serving: Serving) -> str:
@@ -87,7 +89,7 @@ def test_missing_rights_are_reported_when_a_target_is_opened(empty: Serving) -> 
         assert not target.has_schema
 
 
-def test_writing_rules_and_seen_items_needs_the_documented_rights(serving: Serving) -> None:
+def test_writing_rules_and_seen_items_needs_documented_rights(serving: Serving) -> None:
     rights = "grant select, insert, delete on item_rules, seen_since to editor"
     url = as_role(serving, "editor", f"grant usage on schema {schema_of(serving)} to editor", rights)
     with psycopg.connect(url, autocommit=True) as con:
@@ -107,8 +109,9 @@ def no_readers_role(empty: Serving) -> Iterator[None]:
     if existed:
         empty.execute("alter role recs_reader rename to renamed_reader")
     yield
+    empty.execute(drop_role("recs_reader"))
     if existed:
-        empty.execute("drop role if exists recs_reader", "alter role renamed_reader rename to recs_reader")
+        empty.execute("alter role renamed_reader rename to recs_reader")
 
 
 @pytest.mark.parametrize("has_role", [False, True])
@@ -177,7 +180,7 @@ def test_a_wrong_password_is_reported(empty: Serving) -> None:
             assert not target.has_schema
     finally:
         Path(hba_file).write_text(rules)
-        empty.execute("drop owned by joe", "drop role joe", "select pg_reload_conf()")
+        empty.execute(drop_role("joe"), "select pg_reload_conf()")
 
 
 # -- schemas, encodings, settings of the session ----------------------------------------------------------
