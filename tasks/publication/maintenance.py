@@ -21,7 +21,7 @@ class Pruned:
 
 
 def prune(target: Target, keep_runs: int) -> Pruned:
-    """Remove what killed nights left, and old runs until `keep_runs` are left, as a night does when it ends.
+    """Remove leftovers of killed nights, and old runs until `keep_runs` are left, as a night does when it ends.
 
     Raises:
         LockedError: a night is publishing there.

@@ -114,7 +114,7 @@ class Target(OwnedDatabase):
 
     @abstractmethod
     def finish_load(self, run: int, on_step: OnStep) -> None:
-        """Do what is best done once all rows are loaded, such as building indexes; calls `on_step` after each step."""
+        """Build indexes and the like, once all rows are loaded; calls `on_step` after each step."""
 
     @abstractmethod
     def size(self, run: int) -> int | None:
@@ -159,7 +159,7 @@ class Target(OwnedDatabase):
         """Return the transaction in which `switch_active_run` works."""
         return self.write()
 
-    # -- what is in it --------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------
 
     def live_run(self) -> int | None:
         """Return the run that readers see; None before the first publication."""
@@ -268,7 +268,7 @@ class Target(OwnedDatabase):
         try:
             remove(run)
         except TransientError as error:
-            log.warning("What a killed night left in %s could not be removed yet: %s", self.place, error)
+            log.warning("Leftovers of a killed night in %s could not be removed yet: %s", self.place, error)
 
     def mark_complete(
         self, run: int, *, lists_key: str, rows: int, digest: str, on_step: OnStep = ignore_steps

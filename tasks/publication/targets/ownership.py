@@ -40,10 +40,10 @@ class OwnedDatabase(ABC):
         """Return a readable error for a driver's error; None if the error is a bug of ours."""
 
     def create_views(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
-        """Create the tables and views that stay the same from run to run. By default there are none."""
+        """Create tables and views that stay the same from run to run. By default it creates none."""
 
     def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
-        """Do what else a new or upgraded schema needs. Idempotent. By default nothing."""
+        """Complete a new or upgraded schema, for example with functions. Idempotent. By default it does nothing."""
 
     def lock_schema(self, con: sa.Connection) -> None:  # noqa: B027
         """Keep others from changing the schema until the transaction of `con` ends.

@@ -1,6 +1,6 @@
 """PostgreSQL as the serving database: one partition per run and kind, and one row that names the live run.
 
-A run is loaded into tables that nobody reads, indexed, and attached as partitions; then one UPDATE of `active_run`
+A run is loaded into tables that no reader sees, indexed, and attached as partitions; then one UPDATE of `active_run`
 switches all readers. Readers never wait for a lock: the views never change, and old partitions are detached
 concurrently before they are dropped. One night at a time publishes: it holds an advisory lock, and switches in the
 session that holds it.
@@ -352,7 +352,7 @@ class PostgreSQLTarget(Target):
                 for block in blocks:
                     copy.write(block)
                 copy.write(TRAILER)
-        except psycopg.Error as error:  # SQLAlchemy does not see what goes past it
+        except psycopg.Error as error:  # COPY bypasses SQLAlchemy and `_raise_explained`
             raise self.explain(error) or error from error
 
     def _execute_autocommit(self, template: str, **names: Any) -> None:
@@ -386,7 +386,7 @@ def _execute_script(con: sa.Connection, script: str) -> None:
 
 
 def _format(template: str, **names: Any) -> str:
-    """Fill in what cannot be a parameter: quoted names, lists of names, and integers."""
+    """Fill in parts that cannot be parameters: quoted names, lists of names, and integers."""
 
     def part(value: Any) -> sql.Composable:
         if isinstance(value, sql.Composable):

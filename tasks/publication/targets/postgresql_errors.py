@@ -28,19 +28,19 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
         ("53",),
         NightError,
         "{place} ran out of resources: {message}.",
-        f"Mend it there, then run again. {_STAY}",
+        f"Free resources there, then run again. {_STAY}",
     ),
     (
         ("28",),
         NightError,
         "{place} refuses the user or the password: {message}.",
-        "Mend RECS_PUBLISH__URL, or the server's pg_hba.conf.",
+        "Correct RECS_PUBLISH__URL, or the server's pg_hba.conf.",
     ),
     (
         ("3D000",),
         NightError,
         "{place} does not exist: {message}.",
-        "Make it (createdb), or mend RECS_PUBLISH__URL.",
+        "Create it (createdb), or correct RECS_PUBLISH__URL.",
     ),
     (
         ("3F000",),

@@ -59,7 +59,7 @@ class SQLiteTarget(Target):
             raise no_lists(str(path))
         if not path.parent.is_dir():
             raise NightError(
-                f"The folder {path.parent} does not exist.", "Make it, or mend RECS_PUBLISH__URL."
+                f"The folder {path.parent} does not exist.", "Make it, or correct RECS_PUBLISH__URL."
             )
         return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)
 
@@ -241,7 +241,7 @@ _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], .
         "SQLITE_READONLY",
         NightError,
         "{place} is read-only.",
-        "Give this user the right to write the file and its folder, or mend RECS_PUBLISH__URL.",
+        "Give this user the right to write the file and its folder, or correct RECS_PUBLISH__URL.",
     ),
     (
         "SQLITE_CANTOPEN",
@@ -253,7 +253,7 @@ _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], .
         "SQLITE_NOTADB",
         NightError,
         "{place} is not a SQLite database.",
-        "Mend RECS_PUBLISH__URL, or move that file away.",
+        "Correct RECS_PUBLISH__URL, or move that file away.",
     ),
     (
         "SQLITE_CORRUPT",

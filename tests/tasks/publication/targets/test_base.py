@@ -1,4 +1,7 @@
-"""The contract of every kind of serving database: owner, refusals, records, upgrade, values."""
+"""The contract of every kind of serving database: owner, refusals, records, upgrade, values.
+
+The tests of another kind import all tests of this module and define a `serving` fixture of their own.
+"""
 
 from __future__ import annotations
 
