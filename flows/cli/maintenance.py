@@ -55,11 +55,15 @@ def prune(
     file keeps it for the nights to come.
     """
     from tasks.publication.maintenance import prune
-    from tasks.publication.queries import naming
+    from tasks.publication.queries import name_home_in_hints
     from tasks.publication.targets.connect import open_target, serving_url
 
     where, settings = existing_home(home), load_settings()
-    with naming(where), locked(where), open_target(serving_url(where, settings), owner=where.owner) as target:
+    with (
+        name_home_in_hints(where),
+        locked(where),
+        open_target(serving_url(where, settings), owner=where.owner) as target,
+    ):
         done = prune(target, keep or settings.publish.keep_runs)
         left = len(target.published_runs())
     gone = ", ".join(map(str, done.runs)) or "nothing"

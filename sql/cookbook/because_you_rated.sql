@@ -1,8 +1,9 @@
--- 'Because you last rated …': items like the one that the user just rated. Those on the user's own list come first: they
--- are unseen. The database does not know what users did: of the others only what is in seen_since is left out.
--- Inputs:  similar_items, recommendations, seen_since, items; `user`; `item`, the one just rated; `n`, how many rows at
---          most.
--- Output:  item_id, title, similarity, rank_in_list (null for what is not on the user's list).
+-- "Because you last rated …": items similar to the one that the user just rated. Items of the user's own list come
+-- first, because the user has not seen them. Of the other items only those in seen_since are known to be seen.
+-- Inputs:  similar_items, recommendations, seen_since, items; `user`, the user's id; `item`, the item just rated; `n`,
+--          the number of rows at most.
+-- Output:  item_id, title, similarity, rank_in_list (null for items that are not on the user's list). Items in
+--          seen_since are left out.
 -- Grain:   one row per similar item, at most `n`.
 select
     similar_items.similar_item_id as item_id,

@@ -1,6 +1,6 @@
--- The users whose list changed since the previous run, and how many of its best items are new.
--- Inputs:  recommendations, previous_recommendations; `top`, how far down each list to look.
--- Output:  user_id, new_items, first_new_rank; most changed first. Users without an earlier list are left out.
+-- The users whose list changed since the previous run, and how many of its items are new.
+-- Inputs:  recommendations, previous_recommendations; `top`, the number of ranks of each list that count.
+-- Output:  user_id, new_items, first_new_rank; most new items first. Users without an earlier list are left out.
 -- Grain:   one row per user with at least one new item.
 with earlier as (
     select user_id, item_id from previous_recommendations where rank <= :top

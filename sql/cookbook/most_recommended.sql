@@ -1,6 +1,6 @@
--- The items that most users find on their lists, and the share of users that do.
--- Inputs:  recommendations, items; `top`, how far down each list to look; `n`, how many items.
--- Output:  item_id, title, users, share_of_users; most recommended first.
+-- The items that are on most users' lists, and the share of users who have them.
+-- Inputs:  recommendations, items; `top`, the number of ranks of each list that count; `n`, the number of items.
+-- Output:  item_id, title, users, share_of_users (0 to 1); most recommended first.
 -- Grain:   one row per item, at most `n`.
 with listed as (
     select item_id, count(*) as users

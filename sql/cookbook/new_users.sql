@@ -1,6 +1,6 @@
--- The lists of last night's new users: those who have one in the live run and had none in the run before it.
--- Inputs:  recommendations, previous_recommendations, items; `n`, how many items of each list.
--- Output:  user_id, rank, item_id, title, score; each user's best first. All users where no earlier run is kept.
+-- The lists of new users: users with a list in the live run and none in the run before it.
+-- Inputs:  recommendations, previous_recommendations, items; `n`, the number of items of each list.
+-- Output:  user_id, rank, item_id, title, score; ordered by user and rank. All users if no earlier run is kept.
 -- Grain:   one row per user and recommended item.
 select recommendations.user_id, recommendations.rank, recommendations.item_id, items.title, recommendations.score
 from recommendations

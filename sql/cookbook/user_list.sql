@@ -1,7 +1,7 @@
--- A user's list with titles and reasons: "because you liked …", and which model placed each item.
+-- A user's list with titles, the reason for each item ("because you liked …") and the model that placed it.
 -- Inputs:  recommendations, items; `user`, the user's id.
--- Output:  rank, item_id, title, genres, score, model, because_of, the title of the item in the user's history that the
---          item leans on most (null where there is none); best first. No rows for a user without a list.
+-- Output:  rank, item_id, title, genres, score, model, because_of (title of the item in the user's history that
+--          explains the row; null if there is none); best first. No rows for a user without a list.
 -- Grain:   one row per recommended item.
 select
     recommendations.rank,

@@ -1,8 +1,9 @@
--- What a user liked before, for a person who judges the list by eye: the best first, the latest first among equals.
--- Inputs:  ratings, events, items; $user_id; $relevant_rating; $positive_events, names; $n, how many rows at most.
--- Output:  item_id, title, genres joined by '|', what ('rated' or the event), value, happened_at.
--- Grain:   one row per item: its rating where there is one, else its latest positive event.
-with signs_of_liking as (
+-- The items that a user liked, to compare with the list: highest value first, then latest.
+-- Inputs:  ratings, events, items; $user_id; $relevant_rating, the least rating that counts as liking;
+--          $positive_events, the names of events that do; $n, the number of rows at most.
+-- Output:  item_id, title, genres joined by '|', what ('rated' or the event's name), value, happened_at. Ratings first.
+-- Grain:   one row per item: its rating if there is one, else its latest positive event.
+with positives as (
     select item_id, 'rated' as what, rating as value, rated_at as happened_at
     from ratings
     where user_id = $user_id and superseded_at is null and rating >= $relevant_rating
@@ -18,7 +19,7 @@ select
     what,
     value,
     happened_at
-from signs_of_liking
+from positives
 left join items using (item_id)
 qualify row_number() over (partition by item_id order by what <> 'rated', happened_at desc) = 1
 order by what <> 'rated', value desc, happened_at desc, item_id

@@ -1,12 +1,12 @@
--- What a user sees at login: the user's own list, or a list for everybody where there is none. Never nothing.
--- Inputs:  recommendations, fallback_recommendations, seen_since, items; `user`, the user's id; `n`, how many rows at
---          most, 1 or more; `segment`, which fallback list (a genre), null for that of all.
--- Output:  rank, item_id, title, genres, score, model (null in the fallback), is_personal, run_id, reason_item_id and
---          because_of, the id and title of the item in the user's history behind it (null for none); best first. What
---          seen_since says that the user has met is left out: ranks then have gaps.
+-- A user's list at login: the personal list, or a fallback list for users without one. Always returns rows.
+-- Inputs:  recommendations, fallback_recommendations, seen_since, items; `user`, the user's id; `n`, the number of rows
+--          at most, 1 or more; `segment`, which fallback list (a genre), null for the one of all.
+-- Output:  rank, item_id, title, genres, score, model (null in the fallback list), is_personal (0 or 1), run_id,
+--          reason_item_id and because_of (id and title of the item in the user's history that explains the row, or
+--          null); best first. Items in seen_since are left out, so ranks may have gaps.
 -- Grain:   one row per recommended item.
--- Parameters but the user are selected, which hides them from PostgreSQL's planner: for an n or a segment that it knows
--- it plans every login anew, which takes longer than the login.
+-- `n` and `segment` are selected in subqueries to hide them from PostgreSQL's planner: for values that it knows it
+-- makes a custom plan at every login, which takes longer than the login.
 with personal as (
     select rank, item_id, score, model, reason_item_id, run_id
     from recommendations
@@ -41,7 +41,7 @@ for_everybody as (
         ) as is_seen
     from fallback_recommendations
     where segment = 'all' and not exists (select 1 from personal) and not exists (select 1 from asked_for)
-    order by is_seen, rank  -- what is left when everything is seen is better than nothing
+    order by is_seen, rank  -- seen items come last, for users who have seen everything
     limit (select :n)
 ),
 shown as (
@@ -54,7 +54,7 @@ shown as (
 select
     shown.rank,
     shown.item_id,
-    -- looked up item by item: a join would have some planners read the whole catalogue
+    -- one lookup per item: with a join some planners read the whole catalogue
     (select items.title from items where items.item_id = shown.item_id) as title,
     (select items.genres from items where items.item_id = shown.item_id) as genres,
     shown.score,

@@ -1,8 +1,8 @@
--- Every night that is recorded, newest first, and what became of its lists.
+-- All recorded runs, newest first, and the state of their lists.
 -- Inputs:  pipeline_runs, active_run, published_runs, held_back_runs.
--- Output:  the columns of pipeline_runs, then is_live, is_kept (a rollback can show it), is_held_back, 0 or 1, and
---          bytes, what its lists take on disk (null where they are gone or nobody knows).
--- Grain:   one row per night.
+-- Output:  the columns of pipeline_runs, then is_live, is_kept (a rollback can show it) and is_held_back, each 0 or 1,
+--          and bytes, the size of its lists on disk (null if they are gone or the size is unknown).
+-- Grain:   one row per run.
 select
     pipeline_runs.run_id,
     pipeline_runs.as_of,

@@ -1,6 +1,6 @@
--- The items most like one item, with titles.
--- Inputs:  similar_items, items; `item`, the item's id; `n`, how many rows at most.
--- Output:  rank, item_id, title, genres, score, run_id; best first.
+-- The items most similar to one item, with titles.
+-- Inputs:  similar_items, items; `item`, the item's id; `n`, the number of rows at most.
+-- Output:  rank, item_id, title, genres, score, run_id; most similar first.
 -- Grain:   one row per similar item.
 select
     similar_items.rank,

@@ -1,1 +1,1 @@
-"""Write lists to the serving database, switch readers to them, and look after them."""
+"""Publication: load lists into the serving database, switch readers to them, verify and remove them."""

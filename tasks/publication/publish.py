@@ -1,7 +1,7 @@
 """Publication: load a run's lists beside the live ones, verify them, switch all readers at one instant.
 
-It runs without Prefect and may be killed at any instant: readers see the complete old lists or the complete
-new ones, and the next publication removes what was left behind. Tests kill it at the points told to `at`.
+It runs without Prefect and may be killed at any instant: readers see the complete old lists or the complete new ones,
+and the next publication removes what was left behind. Tests kill it at the steps that `on_step` is called with.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ import pyarrow.parquet as pq
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.artifacts import CleanData, Lists
-from tasks.errors import CheckFailedError, NightError, UsageError, plain
+from tasks.errors import CheckFailedError, NightError, plain
 from tasks.publication.checksum import Digest
-from tasks.publication.targets.base import At, PublishedRun, Target, pass_by
-from tasks.publication.targets.ownership import no_lists
+from tasks.publication.errors import LiveRunChangedError, RunNotFoundError, no_lists
+from tasks.publication.targets.base import OnStep, PublishedRun, Target, ignore_steps
 from tasks.publication.targets.schema import KINDS, IdTypes, Kind
 from tasks.storage.run_records import Run, Status
 from tasks.storage.stage import stage
 
 log = logging.getLogger(__name__)
 
-BLOCK_ROWS = 50_000  # about 10 MB as Python values, 5 MB in the log
+BLOCK_ROWS = 50_000  # about 10 MB as Python values, 5 MB in SQLite's write-ahead log
 
 
 @dataclass(frozen=True)
 class Published:
-    """What became of a publication. `rows` are those of `recommendations`; `why` is one sentence."""
+    """Outcome of a publication.
+
+    Attributes:
+        rows: rows of `recommendations` that are live; 0 if it did not switch.
+        seconds: its duration.
+        switched: True if the run is live.
+        why: one sentence that says why it is live or not.
+    """
 
     rows: int
     seconds: float
@@ -49,28 +56,31 @@ def publish(
     expected_live: int | None,
     keep_runs: int,
     force: bool = False,
-    at: At = pass_by,
+    on_step: OnStep = ignore_steps,
 ) -> Published:
-    """Load and show the lists of `run`; publishing the same run again changes nothing.
+    """Load the lists of `run` and make it the live run. Idempotent: a run that is live already stays as it is.
 
     Args:
-        target: a claimed target.
+        target: a serving database whose schema exists.
         run: the run's id.
-        lists: what to publish.
-        expected_live: the run that was live when the night began. If another is live by now, or `run` was
+        lists: the lists to publish.
+        expected_live: the run that was live when the night began. If another run is live by now, or `run` was
             rolled back by hand, nothing is switched unless `force`.
-        keep_runs: complete runs to keep for a rollback, the live one included.
+        keep_runs: complete runs to keep for a rollback, the live one included; 1 or more.
         force: switch regardless.
-        at: called at `swept`, `items`, `block` (after each), `loaded`, `keyed` and `attached` (on PostgreSQL),
-            `sealed`, `before_switch`, `in_switch`, `switched`, `retained`.
+        on_step: called with `leftovers_removed`, `items`, `block` (after each), `loaded`, `keyed` and `attached` (on
+            PostgreSQL), `complete`, `before_switch`, `in_switch`, `switched`, `old_runs_dropped`.
+
+    Returns:
+        Whether the run is live, and why.
 
     Raises:
         LockedError: another night is publishing there.
-        NightError: the database refused, or does not hold what the lists say. The live lists are untouched:
-            once it has switched it raises none.
+        NightError: the database refused, or its row counts differ from those of the lists. The live lists are
+            untouched: after the switch, errors are logged instead of raised.
     """
-    with target.publishing():
-        return _publish(target, run, lists, expected_live, keep_runs=keep_runs, force=force, at=at)
+    with target.publication_lock():
+        return _publish(target, run, lists, expected_live, keep_runs=keep_runs, force=force, on_step=on_step)
 
 
 def _publish(
@@ -81,7 +91,7 @@ def _publish(
     *,
     keep_runs: int,
     force: bool,
-    at: At,
+    on_step: OnStep,
 ) -> Published:
     started = time.monotonic()
 
@@ -89,20 +99,20 @@ def _publish(
         return Published(lists.n_rows if switched else 0, time.monotonic() - started, switched, why)
 
     live = target.live_run()
-    obstacle = None if force or live == run else _obstacle(target, run, live, expected_live)
-    target.sweep(resuming=None if obstacle else run)
-    at("swept")
-    if obstacle:
-        return outcome(False, obstacle)
+    reason_not_to = None if force or live == run else _reason_not_to_switch(target, run, live, expected_live)
+    target.remove_leftovers(resuming=None if reason_not_to else run)
+    on_step("leftovers_removed")
+    if reason_not_to:
+        return outcome(False, reason_not_to)
     if live != run:
-        _load(target, run, lists, at)
-        at("before_switch")
-        if not target.switch(run, expected_live=expected_live, force=force, at=at):
+        _load(target, run, lists, on_step)
+        on_step("before_switch")
+        if not target.switch_active_run(run, expected_live=expected_live, force=force, on_step=on_step):
             target.drop_run(run)
-            return outcome(False, _moved(target.live_run(), expected_live))
-        at("switched")
-    _retain(target, keep_runs)
-    at("retained")
+            return outcome(False, _live_run_changed(target.live_run(), expected_live))
+        on_step("switched")
+    _try_to_drop_old_runs(target, keep_runs)
+    on_step("old_runs_dropped")
     return outcome(True, f"Run {run} is live.")
 
 
@@ -137,7 +147,7 @@ def publish_or_hold_back(
         keep_runs: complete runs to keep for a rollback, the live one included.
         force: publish even if `newer` is given or another run went live during the night.
     """
-    target.claim(IdTypes(data.user_id_type, data.item_id_type))
+    target.ensure_schema(IdTypes(data.user_id_type, data.item_id_type))
     if failure is not None:
         return Verdict("check_failed", f"{failure} {failure.hint}".strip())
     if newer is not None and not force:
@@ -154,59 +164,65 @@ def publish_or_hold_back(
 
 
 def first_user(lists: Lists) -> int | str:
-    """The user whose list comes first: somebody to try a query with."""
+    """Return the user whose list comes first, as an example for queries."""
     first = next(_blocks(lists.folder / "recommendations.parquet"))
     user: int | str = first["user_id"][0].as_py()
     return user
 
 
 def rollback(target: Target, run: int | None = None) -> int:
-    """Show an earlier run again, by default the newest kept one before the live run; returns its id.
+    """Make an earlier run live again, by default the newest kept one before the live run, and return its id.
 
-    The run that is left stays held back: no night switches it on again unless forced. Going forward
-    again, to a newer run by its id, holds nothing back.
+    The run that was live is held back: no night makes it live again unless forced. Going to a newer run, by its id,
+    holds nothing back.
 
     Raises:
-        UsageError: there is no such run to show.
-        NightError: the live run changed meanwhile.
+        NoListsError: nothing has been published yet.
+        RunNotFoundError: there is no such run to show.
+        LiveRunChangedError: another process switched or removed runs meanwhile.
     """
     live = target.live_run()
     if live is None:
         raise no_lists(target.place)
-    to = _destination(target, live, run)
-    if not target.switch(to, expected_live=live, hold_back=live if to < live else None):
-        raise NightError("Somebody switched or removed runs at the same moment.", "Look at: recs runs")
+    to = _rollback_destination(target, live, run)
+    if not target.switch_active_run(to, expected_live=live, hold_back=live if to < live else None):
+        raise LiveRunChangedError(
+            "Another process switched or removed runs at the same moment.", "Look at: recs runs"
+        )
     return to
 
 
-def drop_all_but(target: Target, keep_runs: int) -> None:
-    """Drop complete runs but the live one and the newest others, `keep_runs` together; those rolled back go first."""
+def drop_old_runs(target: Target, keep_runs: int) -> None:
+    """Drop complete runs until `keep_runs` are left; the live run stays, then runs not rolled back, then newer ones."""
     live, held = target.live_run(), target.held_back()
 
-    def worth(run: PublishedRun) -> tuple[bool, bool, int]:
+    def priority(run: PublishedRun) -> tuple[bool, bool, int]:
         return (run.run_id == live, run.run_id not in held, run.run_id)
 
-    for run in sorted(target.published_runs(), key=worth, reverse=True)[keep_runs:]:
+    for run in sorted(target.published_runs(), key=priority, reverse=True)[keep_runs:]:
         target.drop_run(run.run_id)
 
 
-def _obstacle(target: Target, run: int, live: int | None, expected_live: int | None) -> str | None:
+def _reason_not_to_switch(
+    target: Target, run: int, live: int | None, expected_live: int | None
+) -> str | None:
+    """Return why `run` must not become live without force; None if it may."""
     if run in target.held_back():
         return f"Run {run} was rolled back by hand; --force switches it on again."
-    return _moved(live, expected_live) if live != expected_live else None
+    return _live_run_changed(live, expected_live) if live != expected_live else None
 
 
-def _moved(live: int | None, expected_live: int | None) -> str:
+def _live_run_changed(live: int | None, expected_live: int | None) -> str:
     return (
-        f"Run {live} went live while this night ran, in the place of {expected_live or 'none'}; its lists stay. "
+        f"Run {live} went live while this night ran, in place of {expected_live or 'none'}; its lists stay. "
         "--force switches."
     )
 
 
-def _load(target: Target, run: int, lists: Lists, at: At) -> None:
-    """Bring a run into the database up to its seal, unless a night that was killed later had done so."""
+def _load(target: Target, run: int, lists: Lists, on_step: OnStep) -> None:
+    """Load a run and mark it complete, unless an earlier night did so and was killed before the switch."""
     target.upsert_items(_blocks(lists.folder / "items.parquet"))
-    at("items")
+    on_step("items")
     loaded = {known.run_id: known.lists_key for known in target.published_runs()}
     if run in loaded:
         if loaded[run] != lists.key:
@@ -215,20 +231,23 @@ def _load(target: Target, run: int, lists: Lists, at: At) -> None:
     target.begin_load(run)
     digest = Digest()
     for kind in KINDS:
-        target.load(run, kind, _digested(_blocks(lists.folder / f"{kind}.parquet"), kind, digest), at)
-    at("loaded")
-    _verify(target, run, lists)
-    target.seal(run, lists_key=lists.key, rows=lists.n_rows, digest=digest.hexdigest(), at=at)
-    at("sealed")
+        target.load(run, kind, _digested(_blocks(lists.folder / f"{kind}.parquet"), kind, digest), on_step)
+    on_step("loaded")
+    _check_row_counts(target, run, lists)
+    target.mark_complete(
+        run, lists_key=lists.key, rows=lists.n_rows, digest=digest.hexdigest(), on_step=on_step
+    )
+    on_step("complete")
 
 
 def _digested(blocks: Iterator[pa.RecordBatch], kind: Kind, digest: Digest) -> Iterator[pa.RecordBatch]:
+    """Yield the blocks unchanged and add each to `digest`."""
     for block in blocks:
         digest.add(kind, block)
         yield block
 
 
-def _verify(target: Target, run: int, lists: Lists) -> None:
+def _check_row_counts(target: Target, run: int, lists: Lists) -> None:
     expected = dict(zip(KINDS, (lists.n_rows, lists.n_similar, lists.n_fallback), strict=True))
     for kind, rows in expected.items():
         found = target.count(run, kind)
@@ -239,37 +258,37 @@ def _verify(target: Target, run: int, lists: Lists) -> None:
             )
 
 
-def _retain(target: Target, keep_runs: int) -> None:
-    """Keep the live run and the newest others; those rolled back go first.
-
-    The lists are live by now, whatever happens here: what cannot be dropped tonight is left to the next night.
-    """
+def _try_to_drop_old_runs(target: Target, keep_runs: int) -> None:
+    """Drop old runs; log errors instead of raising them, because the lists are live. The next night tries again."""
     try:
-        drop_all_but(target, keep_runs)
+        drop_old_runs(target, keep_runs)
     except (NightError, SQLAlchemyError) as error:
-        told = plain(error)
-        log.warning("The lists are live, but older ones could not be removed: %s %s", told, told.hint)
+        readable = plain(error)
+        log.warning("The lists are live, but older ones could not be removed: %s %s", readable, readable.hint)
 
 
-def _destination(target: Target, live: int, run: int | None) -> int:
+def _rollback_destination(target: Target, live: int, run: int | None) -> int:
     kept = [known.run_id for known in target.published_runs() if known.switched and known.run_id != live]
     if run is None:
         held = target.held_back()
         older = [known for known in kept if known < live and known not in held]
         if not older:
-            raise UsageError(
+            raise RunNotFoundError(
                 f"No run older than the live one ({live}) is kept.", "See what there is: recs runs"
             )
         return older[0]
     if run == live:
-        raise UsageError(f"Run {run} is live already.", "See what there is: recs runs")
+        raise RunNotFoundError(f"Run {run} is live already.", "See what there is: recs runs")
     if run not in kept:
         names = ", ".join(map(str, kept)) or "none"
-        raise UsageError(f"Run {run} is not kept in {target.place}.", f"Kept beside the live one: {names}")
+        raise RunNotFoundError(
+            f"Run {run} is not kept in {target.place}, which keeps {names} beside the live one.",
+            "See what there is: recs runs",
+        )
     return run
 
 
 def _blocks(path: Path) -> Iterator[pa.RecordBatch]:
-    """Record batches of a Parquet file, never more than one in memory."""
+    """Yield the record batches of a Parquet file, one in memory at a time."""
     with pq.ParquetFile(path) as file:
         yield from file.iter_batches(batch_size=BLOCK_ROWS)

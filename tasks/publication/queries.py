@@ -1,4 +1,4 @@
-"""Looking into the serving database: what a user gets and liked, what is like an item, what nights did."""
+"""Queries for the command line: a user's list and history, similar items, recorded runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings, UtilitySettings
-from tasks.errors import NightError, UsageError
+from tasks.errors import UsageError
+from tasks.publication.errors import NoListsError, RunsCommandError, no_lists
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import read_target, serving_url
-from tasks.publication.targets.ownership import PUBLISH_SOME, no_lists
 from tasks.publication.targets.schema import items_table
 from tasks.storage.home import Home, in_use
 from tasks.storage.run_records import Runs
@@ -31,7 +31,7 @@ _CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Item:
-    """One item of the catalogue; title and genres (joined by '|') are None where the data has none."""
+    """One item of the catalogue. Title and genres (joined by '|') are None if the data has none."""
 
     item_id: Id
     title: str | None
@@ -40,9 +40,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Recommended:
-    """One row of a list. `model` is None in the fallback list and for similar items.
+    """One row of a list.
 
-    `because_of`: the title, or the id of an item without one, of what the user liked and the row leans on most.
+    Attributes:
+        rank: from 1.
+        item: the recommended item.
+        score: not increasing with rank.
+        model: the model that placed the row; None in the fallback list and for similar items.
+        because_of: title, or "item <id>" without one, of the liked item that explains the row; None if there is none.
     """
 
     rank: int
@@ -54,7 +59,7 @@ class Recommended:
 
 @dataclass(frozen=True)
 class Liked:
-    """Something the user liked before. `what`: 'rated' or an event; `value`: stars, or the event's value."""
+    """An item that the user liked. `what` is 'rated' or an event's name, `value` the stars or the event's value."""
 
     item: Item
     what: str
@@ -64,9 +69,15 @@ class Liked:
 
 @dataclass(frozen=True)
 class ShownList:
-    """What a user sees at login. `personal` is False where the list is the one for everybody.
+    """A user's list as shown at login, and what the user liked before.
 
-    `liked_note` says why `liked` is empty, where that is not because the user liked nothing.
+    Attributes:
+        user_id: the user.
+        run_id: the live run.
+        personal: False if the list is the fallback list.
+        rows: the list, best first.
+        liked: items that the user liked, best first.
+        liked_note: why `liked` could not be read; empty if it was read.
     """
 
     user_id: Id
@@ -79,7 +90,7 @@ class ShownList:
 
 @dataclass(frozen=True)
 class SimilarItems:
-    """The items most like `item`."""
+    """An item and the items most similar to it."""
 
     item: Item
     rows: tuple[Recommended, ...]
@@ -87,12 +98,13 @@ class SimilarItems:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One night in the serving database.
+    """One run in the serving database: its row of `pipeline_runs` and the state of its lists.
 
     Attributes:
-        kept: a rollback can show it.
-        held_back: rolled back by hand.
-        bytes: what its lists take on disk, None where they are gone or nobody knows.
+        live: readers see its lists.
+        kept: its lists are kept, and a rollback can show them.
+        held_back: it was rolled back by hand.
+        bytes: size of its lists on disk; None if they are gone or the size is unknown.
     """
 
     run_id: int
@@ -111,27 +123,28 @@ class RecordedRun:
 
 @contextmanager
 def lists_of(home: Home, settings: Settings) -> Iterator[Target]:
-    """The serving database of a home, to look at.
+    """Open the serving database of a home read-only.
 
     Raises:
-        UsageError: there is none yet, or it is another home's.
+        NoListsError: there is none yet.
+        UsageError: it belongs to another home.
     """
-    with naming(home), read_target(serving_url(home, settings)) as target:
-        target.refuse_unless_of(home.owner)
+    with name_home_in_hints(home), read_target(serving_url(home, settings)) as target:
+        target.check_owner(home.owner)
         yield target
 
 
 @contextmanager
-def naming(home: Home) -> Iterator[None]:
-    """Hints of what knows only the serving database then say what to do in `home`, and no other."""
+def name_home_in_hints(home: Home) -> Iterator[None]:
+    """Complete the commands in hints with `--home`: the serving database, which raises the errors, knows no home."""
+    where = f"--home {shlex.quote(str(home.path))}"
     try:
         yield
-    except NightError as error:
-        where = f"--home {shlex.quote(str(home.path))}"
-        if error.hint == PUBLISH_SOME:
-            error.hint = _how_to_get_lists(home, where)
-        elif error.hint.endswith("recs runs"):
-            error.hint += f" {where}"
+    except NoListsError as error:
+        error.hint = _how_to_get_lists(home, where)
+        raise
+    except RunsCommandError as error:
+        error.hint += f" {where}"
         raise
 
 
@@ -140,20 +153,29 @@ def _how_to_get_lists(home: Home, where: str) -> str:
     if in_use(home):
         return "A night is running; look again when it has ended."
     if newest is not None and newest.status in ("check_failed", "failed"):
-        became = "failed" if newest.status == "failed" else "was held back"
-        return f"The last night {became}: recs report {where} says why."
+        outcome = "failed" if newest.status == "failed" else "was held back"
+        return f"The last night {outcome}: recs report {where} says why."
     return f"Publish some with: recs run {where}"
 
 
 def show(
     target: Target, user: str, n: int, *, warehouse: Path, utility: UtilitySettings, n_liked: int = 10
 ) -> ShownList:
-    """The list that `user`, as typed, gets at login, and what that user liked before.
+    """Return the list that a user gets at login, and what the user liked before.
+
+    Args:
+        target: the serving database.
+        user: the user's id as typed.
+        n: rows of the list at most, 1 or more.
+        warehouse: path of the DuckDB file with ratings and events; `liked_note` says if it cannot be read.
+        utility: the rating and the events that count as liking.
+        n_liked: liked items at most.
 
     Raises:
-        UsageError: nothing is published yet, or the id is not of the target's type.
+        NoListsError: nothing has been published yet.
+        UsageError: the id is not of the target's type.
     """
-    user_id = _to_id(user, target.ids.user, "user")
+    user_id = _parse_id(user, target.ids.user, "user")
     _require_lists(target)
     rows = target.query("serving/login.sql", user=user_id, n=n, segment=None)
     liked, note = _liked_before(warehouse, user_id, utility, n_liked)
@@ -161,17 +183,23 @@ def show(
         user_id=user_id,
         run_id=rows[0].run_id if rows else target.live_run() or 0,
         personal=bool(rows and rows[0].is_personal),
-        rows=tuple(_recommended(row, row.model, _reason(row)) for row in rows),
+        rows=tuple(_recommended(row, row.model, _because_of(row)) for row in rows),
         liked=liked,
         liked_note=note,
     )
 
 
 def similar(target: Target, item: str, n: int) -> SimilarItems:
-    """The items most like the one whose id, title or part of a title is given.
+    """Return the items most similar to one.
+
+    Args:
+        target: the serving database.
+        item: id, title or part of a title, as typed.
+        n: items at most.
 
     Raises:
-        UsageError: nothing is published yet, no item matches, or several do (the hint lists them).
+        NoListsError: nothing has been published yet.
+        UsageError: no item matches, or several do (the hint lists them).
     """
     _require_lists(target)
     found = _find_item(target, item)
@@ -180,8 +208,8 @@ def similar(target: Target, item: str, n: int) -> SimilarItems:
 
 
 def runs(target: Target) -> list[RecordedRun]:
-    """Every recorded night, newest first."""
-    return [_recorded(row) for row in target.query("serving/runs.sql")] if target.claimed else []
+    """Return every recorded run, newest first."""
+    return [_recorded(row) for row in target.query("serving/runs.sql")] if target.has_schema else []
 
 
 def _require_lists(target: Target) -> None:
@@ -189,32 +217,34 @@ def _require_lists(target: Target) -> None:
         raise no_lists(target.place)
 
 
-def _to_id(text: str, id_type: IdType, what: str) -> Id:
-    """The id that somebody typed. Any text is a text id; of integers only 64 bits."""
+def _parse_id(text: str, id_type: IdType, what: str) -> Id:
+    """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits."""
     if id_type == "TEXT":
         return text
     if re.fullmatch(r"[+-]?[0-9]{1,19}", text) and int(text) in _BIGINT:
         return int(text)
     digits = re.search(r"[0-9]{1,18}", text)
-    near = f"Did you mean {int(digits[0])}?" if digits else "Give a number, such as 42."
+    suggestion = f"Did you mean {int(digits[0])}?" if digits else "Give a number, such as 42."
     raise UsageError(
-        f"{what.capitalize()} ids are whole numbers here, and {text!r} is not one of them.", near
+        f"{what.capitalize()} ids are whole numbers here, and {text!r} is not one of them.", suggestion
     )
 
 
 def _find_item(target: Target, text: str) -> Item:
-    """The one item with this id, title, title before its year, or this in its title: the first that finds any."""
+    """Return the item with this id; else with this title; else this title before a year; else this in its title.
+
+    The first of these conditions that any item meets decides.
+    """
     items = items_table(target.ids)
     title, typed = sa.func.lower(items.c.title), sa.func.lower(text)
     conditions = [
         title == typed,
-        title.like(
-            sa.func.lower(_literally(text) + " (____)"), escape="/"
-        ),  # 'Toy Story' for 'Toy Story (1995)'
-        title.like(sa.func.lower(f"%{_literally(text)}%"), escape="/"),
+        # 'Toy Story' for 'Toy Story (1995)'
+        title.like(sa.func.lower(_escape_like(text) + " (____)"), escape="/"),
+        title.like(sa.func.lower(f"%{_escape_like(text)}%"), escape="/"),
     ]
     if target.ids.item == "TEXT" or re.fullmatch(r"[0-9]{1,18}", text):
-        conditions.insert(0, items.c.item_id == _to_id(text, target.ids.item, "item"))
+        conditions.insert(0, items.c.item_id == _parse_id(text, target.ids.item, "item"))
     with target.read() as con:
         for condition in conditions:
             wanted = sa.select(items).where(condition).order_by(items.c.title).limit(_CANDIDATES + 1)
@@ -222,16 +252,16 @@ def _find_item(target: Target, text: str) -> Item:
             if len(found) == 1:
                 return found[0]
             if found:
-                raise _ambiguous(text, found)
+                raise _several_match(text, found)
     raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
 
 
-def _literally(text: str) -> str:
-    """A pattern for `like` with escape '/' that means the text itself."""
+def _escape_like(text: str) -> str:
+    """Return a pattern for `like … escape '/'` that matches the text itself."""
     return re.sub(r"[/%_]", r"/\g<0>", text)
 
 
-def _ambiguous(text: str, found: list[Item]) -> UsageError:
+def _several_match(text: str, found: list[Item]) -> UsageError:
     several = f"More than {_CANDIDATES}" if len(found) > _CANDIDATES else str(len(found))
     names = "\n".join(f"  {item.item_id}: {item.title}" for item in found[:_CANDIDATES])
     return UsageError(f"{several} items match {text!r}.", f"Give the id of one:\n{names}")
@@ -240,7 +270,7 @@ def _ambiguous(text: str, found: list[Item]) -> UsageError:
 def _liked_before(
     warehouse: Path, user_id: Id, utility: UtilitySettings, n: int
 ) -> tuple[tuple[Liked, ...], str]:
-    """What the user liked, or why that cannot be told: while a night runs, the warehouse is its own."""
+    """Return what the user liked, and why that could not be read: a running night locks the warehouse."""
     if not warehouse.exists():
         return (), f"There is no warehouse at {warehouse}."
     try:
@@ -255,7 +285,7 @@ def _liked_before(
                 n=n,
             ).fetchall()
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if "lock" in str(error).lower():  # DuckDB has neither a class nor a code for a locked file
             return (), "A night is running and owns the warehouse; look again when it has ended."
         return (), f"The warehouse at {warehouse} cannot be read."
     except duckdb.CatalogException:
@@ -269,12 +299,12 @@ def _recommended(
     return Recommended(row.rank, Item(row.item_id, row.title, row.genres), row.score, model, because_of)
 
 
-def _reason(row: sa.Row[tuple[object, ...]]) -> str | None:
+def _because_of(row: sa.Row[tuple[object, ...]]) -> str | None:
     return None if row.reason_item_id is None else row.because_of or f"item {row.reason_item_id}"
 
 
 def _recorded(row: sa.Row[tuple[object, ...]]) -> RecordedRun:
-    as_of, started_at, finished_at = map(_moment, (row.as_of, row.started_at, row.finished_at))
+    as_of, started_at, finished_at = map(_to_datetime, (row.as_of, row.started_at, row.finished_at))
     return RecordedRun(
         row.run_id,
         as_of,
@@ -291,6 +321,6 @@ def _recorded(row: sa.Row[tuple[object, ...]]) -> RecordedRun:
     )
 
 
-def _moment(value: datetime | str | None) -> datetime | None:
-    """SQLite keeps moments as text."""
+def _to_datetime(value: datetime | str | None) -> datetime | None:
+    """Convert a time that SQLite stored as text."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value

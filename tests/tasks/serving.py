@@ -1,4 +1,4 @@
-"""A serving database of either kind for one test, and what an application sees in it."""
+"""A serving database for tests, of either kind, and an application's view of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.tasks.publication.published_lists import OWNER
 
 @dataclass(frozen=True)
 class Serving:
-    """Where lists are published to.
+    """The address of a serving database.
 
     Attributes:
-        url: what RECS_PUBLISH__URL would be.
-        folder: an empty one beside it, for the lists to publish.
+        url: the value of RECS_PUBLISH__URL.
+        folder: a folder for the lists to publish.
     """
 
     url: str
@@ -35,7 +35,7 @@ class Serving:
 
     @property
     def place(self) -> str:
-        """Where it is, as people are told."""
+        """The database as messages name it."""
         with read_target(self.url) as target:
             return target.place
 
@@ -44,7 +44,7 @@ class Serving:
 
     @contextmanager
     def application(self) -> Iterator[Any]:
-        """A connection like an application's: statements outside a transaction, unless it begins one."""
+        """Yield an application's connection, in autocommit mode."""
         if self.is_postgresql:
             with psycopg.connect(self.url, autocommit=True) as con:
                 yield con
@@ -63,7 +63,7 @@ class Serving:
                 con.execute(statement)
 
     def login(self) -> str:
-        """The query of a login; its parameters are user, n and segment, as the driver writes them."""
+        """Return the login query; its parameters are user, n and segment, in the driver's notation."""
         if self.is_postgresql:
             return "select * from login_recommendations(%(user)s, %(n)s, %(segment)s)"
         return (SQL / "serving/login.sql").read_text(encoding="utf-8").rstrip().rstrip(";")
@@ -77,12 +77,12 @@ class Serving:
         return {name for (name,) in self.query(catalog)}
 
     def runs_with_tables(self) -> set[int]:
-        """Runs of which any table is left."""
+        """Return the runs that have any table."""
         ends = {name.rpartition("_")[2] for name in self.tables()}
         return {int(end) for end in ends if end.isdigit()}
 
     def leftovers(self) -> list[tuple]:
-        """What a killed night might leave beside tables: locks, temporary tables, half-detached partitions, files."""
+        """Return locks, temporary tables, half-detached partitions and files that a killed night may leave."""
         if not self.is_postgresql:
             path = Path(self.url.removeprefix("sqlite:///"))
             return [(file.name,) for file in path.parent.glob(f"{path.name}-*")]

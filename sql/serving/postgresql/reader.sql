@@ -1,6 +1,6 @@
--- A role that may read what applications read, and nothing else: grant recs_reader to their users.
--- Inputs:  everything that docs/serving.md names.
--- Output:  the role recs_reader and its grants, as far as the publishing role may make them; the caller looks.
+-- Creates the role recs_reader, which may read the tables for applications and nothing else: grant it to their users.
+-- Inputs:  all tables and views that docs/serving.md lists for readers.
+-- Output:  the role and its grants, as far as the publishing role may make them; the caller checks the result.
 do $$
 begin
     if not exists (select 1 from pg_roles where rolname = 'recs_reader') then
@@ -10,7 +10,7 @@ begin
             when insufficient_privilege then
                 return;
             when duplicate_object or unique_violation then
-                null;  -- another database of this server made it at the same moment
+                null;  -- a session in another database of this server created it at the same moment
         end;
     end if;
     execute format('grant usage on schema %I to recs_reader', current_schema());

@@ -1,8 +1,8 @@
--- What applications read: the rows of the live run, found through one pointer.
+-- Creates the views for applications: the rows of the live run, which the one row of active_run names.
 -- Inputs:  recommendations_by_run, similar_items_by_run, fallback_recommendations_by_run, each partitioned by run_id;
 --          active_run (run_id), one row; published_runs, held_back_runs.
--- Output:  recommendations, similar_items, fallback_recommendations, previous_recommendations. Made once: a night changes
---          the pointer, never a view, so that no reader ever waits for a lock on one.
+-- Output:  recommendations, similar_items, fallback_recommendations, previous_recommendations. A switch updates
+--          active_run and never a view, so no reader waits for a lock on a view.
 -- Grain:   as the tables behind them.
 create view recommendations as
 select user_id, rank, item_id, score, model, model_score, reason_item_id, run_id

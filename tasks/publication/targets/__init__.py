@@ -1,1 +1,1 @@
-"""Serving databases: one small interface, one module for each kind."""
+"""Serving databases: one interface (`base.Target`) and one module per kind of database."""

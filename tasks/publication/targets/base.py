@@ -1,8 +1,8 @@
-"""What publication needs of a serving database. One subclass per kind of database; no Prefect.
+"""The interface of a serving database. One subclass per kind of database; no Prefect.
 
-A run's lists are loaded into tables of their own that no reader sees, sealed once complete, and shown by one
-switch. `published_runs` names the sealed runs; tables of any other run are leftovers of a killed load, and
-`sweep` removes them.
+A run's lists are loaded into tables of their own that no reader sees, marked complete in `published_runs`, and shown
+by one switch of the active run. Tables of a run that `published_runs` does not name are left from a killed load, and
+`remove_leftovers` drops them.
 """
 
 from __future__ import annotations
@@ -10,37 +10,52 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from tasks.artifacts import IdType
 from tasks.errors import TransientError
-from tasks.publication.targets import schema as tables
+from tasks.publication.targets import schema
 from tasks.publication.targets.ownership import OwnedDatabase
 from tasks.publication.targets.schema import Kind
 from tasks.recommendation.item_rules import Rules, WrittenRule, rules_on
 from tasks.storage.warehouse import SQL
 
 _ARROW: Mapping[IdType, pa.DataType] = {"BIGINT": pa.int64(), "TEXT": pa.string()}
-_ROWS_AT_ONCE = 50_000
+_FETCH_ROWS = 50_000
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Row = Mapping[str, Any]
-At = Callable[[str], None]
-"""Called with the name of each point that publication reaches; tests kill the process there."""
+OnStep = Callable[[str], None]
+"""Called with the name of each step that publication has reached; tests kill the process there."""
 
 
-def pass_by(point: str) -> None:
-    """Do nothing at a named point."""
+def ignore_steps(step: str) -> None:
+    """Do nothing: the default `OnStep`."""
+
+
+def prefetch(items: Iterable[T]) -> Iterator[T]:
+    """Yield the same items, each made in a thread while the caller uses the one before it.
+
+    At most two items exist at a time. An exception of the iterable is raised here, in the item's place.
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as worker:
+        coming = worker.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = worker.submit(next, source, end)
+            yield item  # type: ignore[misc]  # not the end, so it is one of them
 
 
 def arrow_schema(table: sa.Table) -> pa.Schema:
-    """Names and types of a table's columns."""
+    """Return the names and types of a table's columns as an Arrow schema."""
     arrow = {sa.BigInteger: pa.int64(), sa.Integer: pa.int32(), sa.Double: pa.float64(), sa.Text: pa.string()}
     return pa.schema([(column.name, arrow[type(column.type)]) for column in table.c])
 
@@ -49,10 +64,12 @@ class PublishedRun(NamedTuple):
     """A complete run in the serving database.
 
     Attributes:
-        rows: of `recommendations`.
-        switched: it has been live.
-        digest: of all its rows, as `tasks.publication.checksum` makes it; None if an older version loaded it.
-        bytes: on disk; None likewise.
+        run_id: the run.
+        rows: number of rows of `recommendations`.
+        lists_key: key of the lists artifact that was loaded.
+        switched: True if the run is or was live.
+        digest: `tasks.publication.checksum` of all its rows; None if an older version loaded it.
+        bytes: size on disk; None if an older version loaded it.
     """
 
     run_id: int
@@ -66,8 +83,12 @@ class PublishedRun(NamedTuple):
 class Target(OwnedDatabase):
     """One serving database, stamped with the home that publishes to it."""
 
-    scheme: ClassVar[str]
-    """How its addresses begin: `sqlite` in `sqlite:///lists.db`."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """URL schemes that this target serves: `sqlite` in `sqlite:///lists.db`."""
+    example: ClassVar[str]
+    """An address of this kind, for messages."""
+    address_is_path: ClassVar[bool] = False
+    """True if the address holds a file's path, which may contain an @, and no password."""
 
     def __init__(self, engine: sa.Engine, *, place: str, owner: str | None) -> None:
         super().__init__(engine, place=place, owner=owner)
@@ -78,71 +99,88 @@ class Target(OwnedDatabase):
     @classmethod
     @abstractmethod
     def connect(cls, url: sa.URL, *, owner: str | None) -> Target:
-        """Open the database at `url`; without an owner, only to read."""
+        """Open the database at `url`; without an owner, read-only."""
 
     @abstractmethod
-    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Make a table of a run from blocks sorted by primary key; passes `block` after each."""
+    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], on_step: OnStep) -> None:
+        """Create a run's table of one kind and fill it.
+
+        Args:
+            run: the run's id.
+            kind: which of its tables.
+            blocks: rows sorted by primary key, with the columns of `schema.run_table`.
+            on_step: called with `block` after each block.
+        """
 
     @abstractmethod
-    def finish_load(self, run: int, at: At) -> None:
-        """What is best done once all rows are in, such as indexes; passes a point after each step."""
+    def finish_load(self, run: int, on_step: OnStep) -> None:
+        """Build indexes and the like, once all rows are loaded; calls `on_step` after each step."""
 
     @abstractmethod
     def size(self, run: int) -> int | None:
-        """Bytes on disk of a run that was loaded just now, indexes included; None where nobody knows."""
+        """Return the bytes on disk of the run that was loaded just now, indexes included; None if unknown."""
 
     @abstractmethod
     def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
-        """Add new items and mend changed ones in `items`; removes none."""
+        """Insert new items into `items` and update changed ones; deletes none."""
 
     @abstractmethod
     def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
-        """Insert a row, or update the one with its primary key."""
+        """Insert a row, or update the row with the same primary key."""
 
     @abstractmethod
-    def show(self, con: sa.Connection, live: int, previous: int | None, at: At) -> None:
-        """Make every view show `live` when the transaction of `con` ends; passes `in_switch` half-way."""
+    def update_views(self, con: sa.Connection, live: int, previous: int | None, on_step: OnStep) -> None:
+        """Point every view at a run, in the transaction of `con`.
+
+        Args:
+            con: the transaction of the switch; readers see the views change when it commits.
+            live: the run that the views show.
+            previous: the run that `previous_recommendations` shows; None makes it empty.
+            on_step: called with `in_switch` half-way.
+        """
 
     @abstractmethod
     def remove_tables(self, run: int) -> None:
         """Drop the tables of a run that no view shows."""
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Inside, nobody else publishes here. By default nothing: the home's own lock does for its own file."""
+    def publication_lock(self) -> Iterator[None]:
+        """Keep other processes from publishing here for the duration of the block.
+
+        By default this does nothing: the lock on the home is enough for the home's own file.
+        """
         yield
 
     def begin_load(self, run: int) -> None:
-        """Remove the tables of a load of this run that was cut short."""
+        """Drop the tables that an interrupted load of this run left."""
         self.remove_tables(run)
 
-    def switching(self) -> AbstractContextManager[sa.Connection]:
-        """The transaction of a switch."""
+    def switch_transaction(self) -> AbstractContextManager[sa.Connection]:
+        """Return the transaction in which `switch_active_run` works."""
         return self.write()
 
-    # -- what is in it --------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------
 
     def live_run(self) -> int | None:
-        """The run that readers see, None before the first publication."""
-        if not self.claimed:
+        """Return the run that readers see; None before the first publication."""
+        if not self.has_schema:
             return None
         with self.read() as con:
-            live: int | None = con.scalar(sa.select(tables.active_run.c.run_id))
+            live: int | None = con.scalar(sa.select(schema.active_run.c.run_id))
         return live
 
     def held_back(self) -> frozenset[int]:
-        """Runs that somebody rolled back by hand: not switched on again unless forced."""
-        if not self.claimed:
+        """Return the runs that were rolled back by hand: no night makes them live again unless forced."""
+        if not self.has_schema:
             return frozenset()
         with self.read() as con:
-            return frozenset(con.scalars(sa.select(tables.held_back_runs.c.run_id)))
+            return frozenset(con.scalars(sa.select(schema.held_back_runs.c.run_id)))
 
     def published_runs(self) -> tuple[PublishedRun, ...]:
-        """The complete runs that are kept, newest first."""
-        if not self.claimed:
+        """Return the complete runs that are kept, newest first."""
+        if not self.has_schema:
             return ()
-        t = tables.published_runs.c
+        t = schema.published_runs.c
         switched = t.switched_at.is_not(None).label("switched")
         with self.read() as con:
             columns = (t.run_id, t.rows, t.lists_key, switched, t.digest, t.bytes)
@@ -151,51 +189,51 @@ class Target(OwnedDatabase):
             )
 
     def loaded_runs(self) -> set[int]:
-        """Runs that have any table, complete or not."""
+        """Return the runs that have any table, complete or not."""
         with self.read() as con:
-            return {run for run in map(tables.run_of, self._names(con)) if run is not None}
+            return {run for run in map(schema.run_of, self._table_names(con)) if run is not None}
 
     def rows(self, run: int, kind: Kind) -> Iterator[pa.RecordBatch]:
-        """What a run's table holds, by its primary key: blocks like those that were loaded."""
-        table = tables.run_table(kind, run, self.ids)
-        schema = arrow_schema(table)
+        """Yield a run's rows of one kind by primary key, with the columns that `load` took."""
+        table = schema.run_table(kind, run, self.ids)
+        columns = arrow_schema(table)
         by_key = sa.select(table).order_by(*table.primary_key)
         with self.read() as con:
-            found = con.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE).execute(by_key)
+            found = con.execution_options(stream_results=True, yield_per=_FETCH_ROWS).execute(by_key)
             for block in found.partitions():
-                yield pa.record_batch([*map(list, zip(*block, strict=True))], schema=schema)
+                yield pa.record_batch([*map(list, zip(*block, strict=True))], schema=columns)
 
     def count(self, run: int, kind: Kind) -> int:
-        """Rows of one kind that a run has in the database."""
-        table = tables.run_table(kind, run, self.ids)
+        """Return how many rows of one kind a run has."""
+        table = schema.run_table(kind, run, self.ids)
         with self.read() as con:
             return con.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def live_tops(self, n: int) -> pa.Table | None:
-        """The first `n` rows of each live list, (user_id, item_id); None before the first publication."""
+        """Return the first `n` rows of each live list as (user_id, item_id); None before the first publication."""
         live = self.live_run()
         if live is None:
             return None
-        lists = tables.run_table("recommendations", live, self.ids)
-        schema = pa.schema({"user_id": _ARROW[self.ids.user], "item_id": _ARROW[self.ids.item]})
+        lists = schema.run_table("recommendations", live, self.ids)
+        columns = pa.schema({"user_id": _ARROW[self.ids.user], "item_id": _ARROW[self.ids.item]})
         top = sa.select(lists.c.user_id, lists.c.item_id).where(lists.c["rank"] <= n)
         with self.read() as con:
-            blocks = con.execute(top).partitions(_ROWS_AT_ONCE)
+            blocks = con.execute(top).partitions(_FETCH_ROWS)
             return pa.Table.from_batches(
-                [pa.record_batch([*map(list, zip(*block, strict=True))], schema=schema) for block in blocks],
-                schema,
+                [pa.record_batch([*map(list, zip(*block, strict=True))], schema=columns) for block in blocks],
+                columns,
             )
 
     def item_rules(self, day: date) -> Rules:
-        """The rules that count on `day`, oldest first; none in a database made before there were any.
+        """Return the rules of `item_rules` that apply on `day`, oldest first; none in a database without that table.
 
         Rows that cannot be read are left out, with a warning the first time.
         """
-        if not self.claimed:
+        if not self.has_schema:
             return ()
-        table = tables.rules_table(self.ids)
+        table = schema.rules_table(self.ids)
         columns = [table.c[name] for name in WrittenRule._fields]
-        # Days as text: SQLAlchemy fails at the first that is none.
+        # Days as text: SQLAlchemy raises at the first value that is no date.
         as_text = [sa.cast(c, sa.Text) if isinstance(c.type, sa.Date) else c for c in columns]
         with self.read() as con:
             if not sa.inspect(con).has_table(table.name):
@@ -209,16 +247,16 @@ class Target(OwnedDatabase):
         return rules
 
     def query(self, file: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
-        """The rows of the one query in sql/`file`, whose `:parameters` are bound."""
+        """Return the rows of the one query in sql/`file`, with its `:parameters` bound."""
         with self.read() as con:
             return con.execute(sa.text((SQL / file).read_text(encoding="utf-8")), parameters).all()
 
-    # -- publication, driven by tasks/publication/publish.py ------------------------------------------------------
+    # -- publication, driven by tasks/publication/publish.py ------------------------------------------
 
-    def sweep(self, resuming: int | None) -> None:
-        """Remove what killed nights left: half-loaded runs, and runs never shown except `resuming`.
+    def remove_leftovers(self, resuming: int | None) -> None:
+        """Drop half-loaded runs of killed nights, and complete runs that were never live except `resuming`.
 
-        What a reader's transaction still holds is left to the next night, with a warning.
+        A table that a reader's transaction still uses is left to the next night, with a warning.
         """
         for run in self.published_runs():
             if not run.switched and run.run_id != resuming:
@@ -230,89 +268,106 @@ class Target(OwnedDatabase):
         try:
             remove(run)
         except TransientError as error:
-            log.warning("What a killed night left in %s could not be removed yet: %s", self.place, error)
+            log.warning("Leftovers of a killed night in %s could not be removed yet: %s", self.place, error)
 
-    def seal(self, run: int, *, lists_key: str, rows: int, digest: str, at: At = pass_by) -> None:
-        """Call a loaded run complete: from here on it can be switched to."""
-        self.finish_load(run, at)
+    def mark_complete(
+        self, run: int, *, lists_key: str, rows: int, digest: str, on_step: OnStep = ignore_steps
+    ) -> None:
+        """Finish the load of a run and record it in `published_runs`: from here on it can be made live.
+
+        Args:
+            run: the run's id; all its rows are loaded.
+            lists_key: key of the lists artifact.
+            rows: number of rows of `recommendations`.
+            digest: checksum of all rows of the run.
+            on_step: called after each step of `finish_load`.
+        """
+        self.finish_load(run, on_step)
         row = {"run_id": run, "lists_key": lists_key, "rows": rows, "digest": digest, "bytes": self.size(run)}
         with self.write() as con:
-            con.execute(tables.published_runs.insert().values(row))
+            con.execute(schema.published_runs.insert().values(row))
 
-    def switch(
+    def switch_active_run(
         self,
         run: int,
         *,
         expected_live: int | None,
         force: bool = False,
         hold_back: int | None = None,
-        at: At = pass_by,
+        on_step: OnStep = ignore_steps,
     ) -> bool:
-        """Show a sealed run to all readers at one instant, if they still see `expected_live` (or `force`).
+        """Make a complete run live for all readers at one instant.
 
-        `hold_back` is the run that is left by hand. Returns whether the switch took place: not to a run that somebody
-        has dropped meanwhile either.
+        Args:
+            run: the run to show.
+            expected_live: switch only if this run is still live (fencing).
+            force: switch whichever run is live.
+            hold_back: the run that a rollback leaves; recorded in `held_back_runs`.
+            on_step: called with `in_switch`.
+
+        Returns:
+            False if another run is live by now, or if `run` was dropped meanwhile; nothing has changed then.
         """
-        with self.switching() as con:
-            held, published = tables.held_back_runs, tables.published_runs
+        with self.switch_transaction() as con:
+            held, published = schema.held_back_runs, schema.published_runs
             now = datetime.now(UTC)
-            live = self._live_until_the_end(con)
+            live = self._lock_active_run(con)
             if live != expected_live and not force:
                 return False
-            here = published.update().where(published.c.run_id == run).values(switched_at=now)
-            if con.execute(here).rowcount == 0:
+            mark_switched = published.update().where(published.c.run_id == run).values(switched_at=now)
+            if con.execute(mark_switched).rowcount == 0:
                 return False
             con.execute(held.delete().where(held.c.run_id == run))
             if hold_back is not None:
                 con.execute(held.insert().values(run_id=hold_back, held_at=now))
-            con.execute(tables.active_run.update().values(run_id=run))
-            self.show(con, run, self._run_before(con, run), at)
+            con.execute(schema.active_run.update().values(run_id=run))
+            self.update_views(con, run, self._previous_run(con, run), on_step)
         return True
 
     def drop_run(self, run: int) -> None:
-        """Forget a run, then remove its tables; nothing if it is live, perhaps since a moment ago."""
-        published = tables.published_runs
+        """Delete a run from `published_runs`, then drop its tables; do nothing if it is live by now."""
+        published = schema.published_runs
         with self.write() as con:
-            live = self._live_until_the_end(con)
+            live = self._lock_active_run(con)
             if live == run:
                 return
             con.execute(published.delete().where(published.c.run_id == run))
             if live is not None:
-                self.show(con, live, self._run_before(con, live), pass_by)
+                self.update_views(con, live, self._previous_run(con, live), ignore_steps)
         self.remove_tables(run)
 
-    def _live_until_the_end(self, con: sa.Connection) -> int | None:
-        """The live run; it stays the live one until the transaction of `con` ends, unless that switches."""
-        live: int | None = con.scalar(sa.select(tables.active_run.c.run_id).with_for_update())
+    def _lock_active_run(self, con: sa.Connection) -> int | None:
+        """Return the live run and lock its row: no other transaction switches until that of `con` ends."""
+        live: int | None = con.scalar(sa.select(schema.active_run.c.run_id).with_for_update())
         return live
 
-    def _run_before(self, con: sa.Connection, live: int) -> int | None:
-        """The newest kept run older than the live one that nobody rolled back."""
-        run, held = tables.published_runs.c, tables.held_back_runs.c
+    def _previous_run(self, con: sa.Connection, live: int) -> int | None:
+        """Return the newest kept run before the live one that was live and was not rolled back."""
+        run, held = schema.published_runs.c, schema.held_back_runs.c
         older = sa.select(sa.func.max(run.run_id)).where(
             run.run_id < live, run.switched_at.is_not(None), run.run_id.not_in(sa.select(held.run_id))
         )
         before: int | None = con.scalar(older)
         return before
 
-    # -- mirrors of the home's records ----------------------------------------------------------------
+    # -- copies of the home's records -----------------------------------------------------------------
 
     def record_run(self, row: Row) -> None:
-        """Write one row of `pipeline_runs`, or update it."""
+        """Insert or update one row of `pipeline_runs`."""
         with self.write() as con:
-            self.upsert(con, tables.pipeline_runs, row)
+            self.upsert(con, schema.pipeline_runs, row)
 
     def record_metrics(self, run: int, rows: Iterable[Row]) -> None:
-        """Write a run's rows of `model_metrics`, replacing what it had; likewise the next two."""
-        self._replace(tables.model_metrics, run, rows)
+        """Replace a run's rows of `model_metrics`."""
+        self._replace(schema.model_metrics, run, rows)
 
     def record_checks(self, run: int, rows: Iterable[Row]) -> None:
-        """Write a run's rows of `run_checks`."""
-        self._replace(tables.run_checks, run, rows)
+        """Replace a run's rows of `run_checks`."""
+        self._replace(schema.run_checks, run, rows)
 
     def record_stage_times(self, run: int, rows: Iterable[Row]) -> None:
-        """Write a run's rows of `stage_times`."""
-        self._replace(tables.stage_times, run, rows)
+        """Replace a run's rows of `stage_times`."""
+        self._replace(schema.stage_times, run, rows)
 
     def _replace(self, table: sa.Table, run: int, rows: Iterable[Row]) -> None:
         full = [{**dict.fromkeys(table.c.keys()), **row, "run_id": run} for row in rows]

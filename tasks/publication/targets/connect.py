@@ -1,30 +1,33 @@
-"""Address → target. Another kind of database is one file beside this one and one name in `TARGETS`."""
+"""Address → target. Another kind of database is one module in this folder: a `Target` that names its `schemes`."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import sqlalchemy as sa
 
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
+from tasks.publication import targets
 from tasks.publication.targets.base import Target
-from tasks.publication.targets.postgresql import PostgreSQLTarget
-from tasks.publication.targets.sqlite import SQLiteTarget
 from tasks.storage.home import Home
-
-TARGETS: dict[str, type[Target]] = {target.scheme: target for target in (SQLiteTarget, PostgreSQLTarget)}
 
 
 def serving_url(home: Home, settings: Settings) -> str:
-    """Where the lists of a home go; may hold a password."""
+    """Return the address to which a home's lists are published; it may hold a password."""
     return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
 
 
 @contextmanager
 def open_target(url: str, *, owner: str) -> Iterator[Target]:
-    """The serving database at `url`, to publish to. `owner` names the home; it is stamped at the first claim.
+    """Open the serving database at `url` to publish to it.
+
+    Args:
+        url: a SQLAlchemy URL whose scheme some target names.
+        owner: the home that publishes; stamped on the database when its schema is created.
 
     Raises:
         UsageError: the address is wrong or of an unsupported kind, or the database belongs to another home.
@@ -36,9 +39,24 @@ def open_target(url: str, *, owner: str) -> Iterator[Target]:
 
 @contextmanager
 def read_target(url: str) -> Iterator[Target]:
-    """The serving database at `url`, only to read, whoever owns it. Errors as in `open_target`."""
+    """Open the serving database at `url` read-only, whichever home owns it. Raises as `open_target` does."""
     with _connected(url, owner=None) as target:
         yield target
+
+
+def known_targets() -> tuple[type[Target], ...]:
+    """Return the targets of the modules in this folder, in the order of the modules' names."""
+    names = (module.name for module in pkgutil.iter_modules(targets.__path__))
+    members = [
+        member for name in names for member in vars(import_module(f"{targets.__name__}.{name}")).values()
+    ]
+    return tuple(
+        {
+            member: None
+            for member in members
+            if isinstance(member, type) and issubclass(member, Target) and member.schemes
+        }
+    )
 
 
 @contextmanager
@@ -51,22 +69,23 @@ def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
 
 
 def _target_class(url: str) -> type[Target]:
-    supported = (
-        "sqlite:////folder/recommendations.db or "
-        "postgresql://user:password@host/database?options=-csearch_path%3Dschema"
-    )
+    known = known_targets()
+    supported = " or ".join(target.example for target in known)
     try:
         parts = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # its text repeats the address, which may hold a password
         raise UsageError(
             "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to {supported}"
         ) from None
-    kind = parts.get_backend_name()
-    if kind != SQLiteTarget.scheme and "@" in f"{parts.host}{parts.database}":
+    scheme = parts.get_backend_name()
+    target = next((target for target in known if scheme in target.schemes), None)
+    if target is None:
+        raise UsageError(
+            f"Publishing to {scheme!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}"
+        )
+    # An @ in host or database is the rest of a password that was not percent-encoded: refuse it before it is shown.
+    if not target.address_is_path and "@" in f"{parts.host}{parts.database}":
         raise UsageError(
             "The publication address has an @ too many.", "In a user's name or a password write it as %40."
         )
-    kind = "postgresql" if kind == "postgres" else kind  # what some hosts write
-    if kind not in TARGETS:
-        raise UsageError(f"Publishing to {kind!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}")
-    return TARGETS[kind]
+    return target

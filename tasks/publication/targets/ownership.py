@@ -1,4 +1,4 @@
-"""A database that belongs to one home: its stamp, its schema, and transactions whose errors are told plainly."""
+"""A database that belongs to one home: its owner stamp, its schema, and transactions with readable errors."""
 
 from __future__ import annotations
 
@@ -9,81 +9,84 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
-from tasks.publication.targets import schema as tables
+from tasks.publication.errors import no_lists
+from tasks.publication.targets import schema
 from tasks.publication.targets.schema import KINDS, SCHEMA_VERSION, IdTypes
-
-PUBLISH_SOME = "Publish some with: recs run"
-"""What to do without lists, as far as a serving database can tell: it knows no home."""
-
-
-def no_lists(place: str) -> UsageError:
-    """What is said where nothing was published yet."""
-    return UsageError(f"There are no lists in {place} yet.", PUBLISH_SOME)
 
 
 class OwnedDatabase(ABC):
-    """The schema in it is made by the first `claim`, and brought up to date whenever its owner opens it.
+    """A database whose schema `ensure_schema` creates, and which is upgraded whenever its owner opens it.
+
+    The row in `schema_version` is the owner stamp: schema version, owner and id types.
 
     Attributes:
         engine: connections in which transactions begin and end only where `read` and `write` say so.
-        place: where it is, for people; never holds a password.
-        owner: the home that opens it, None for who only reads.
+        place: the database's address for messages; never holds a password.
+        owner: the home that opens it; None opens it read-only.
     """
 
     def __init__(self, engine: sa.Engine, *, place: str, owner: str | None) -> None:
         self.engine = engine
         self.place = place
         self.owner = owner
-        self._owned_by: str | None = None
-        sa.event.listen(engine, "handle_error", self._translate)
-        self._ids = self._stamped_ids()
+        self._stamped_owner: str | None = None
+        sa.event.listen(engine, "handle_error", self._raise_explained)
+        self._ids = self._read_stamp()
 
     # -- one per kind of database ---------------------------------------------------------------------
 
     @abstractmethod
     def explain(self, error: BaseException) -> NightError | None:
-        """The clear sentence behind a driver's error; None where the error is a bug of ours."""
+        """Return a readable error for a driver's error; None if the error is a bug of ours."""
 
     def create_views(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
-        """Make what `show` does not make anew each time."""
+        """Create tables and views that stay the same from run to run. By default it creates none."""
 
     def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
-        """What else a new or upgraded schema wants; may be called again."""
+        """Complete a new or upgraded schema, for example with functions. Idempotent. By default it does nothing."""
 
-    def change_schema_alone(self, con: sa.Connection) -> None:  # noqa: B027
-        """Keep others from changing the schema until the transaction of `con` ends; SQLite's transactions do anyway."""
+    def lock_schema(self, con: sa.Connection) -> None:  # noqa: B027
+        """Keep others from changing the schema until the transaction of `con` ends.
 
-    # -- whose it is ----------------------------------------------------------------------------------
+        By default nothing: SQLite's write transactions exclude each other anyway.
+        """
+
+    # -- owner and schema -----------------------------------------------------------------------------
 
     @property
-    def claimed(self) -> bool:
-        """Whether the schema exists: true from the first `claim` on."""
+    def has_schema(self) -> bool:
+        """Whether the schema exists: True from the first `ensure_schema` on."""
         return self._ids is not None
 
     @property
     def ids(self) -> IdTypes:
-        """The types of user and item ids, fixed at the first claim."""
+        """The types of user and item ids, fixed when the schema is created.
+
+        Raises:
+            NoListsError: there is no schema yet.
+        """
         if self._ids is None:
             raise no_lists(self.place)
         return self._ids
 
-    def refuse_unless_of(self, home: str) -> None:
-        """Do nothing, if what is there was published by `home` or by nobody.
+    def check_owner(self, home: str) -> None:
+        """Raise unless the database was stamped by `home` or has no stamp yet.
 
         Raises:
-            UsageError: it is another home's.
+            UsageError: the database belongs to another home.
         """
-        if self._owned_by not in (None, home):
+        if self._stamped_owner not in (None, home):
             raise UsageError(
-                f"{self.place} belongs to another home ({self._owned_by}), not to this one ({home}).",
+                f"{self.place} belongs to another home ({self._stamped_owner}), not to this one ({home}).",
                 "Give each home a serving database, or a schema, of its own: RECS_PUBLISH__URL.",
             )
 
-    def claim(self, ids: IdTypes) -> None:
-        """Create the schema at first use; later only check that it is still the same home with the same ids.
+    def ensure_schema(self, ids: IdTypes) -> None:
+        """Create the schema if there is none; else check that it has the same id types.
 
         Raises:
-            UsageError: it is another home's, holds other ids, tables not ours, or a newer schema.
+            UsageError: the database belongs to another home, has other id types, has tables that are not ours, or
+                has a newer schema.
         """
         if self._ids is None:
             self._create_schema(ids)
@@ -95,16 +98,16 @@ class OwnedDatabase(ABC):
             )
 
     def _upgrade(self, ids: IdTypes) -> None:
-        """Bring the schema of an older version to today's in one transaction; no list changes."""
-        stamp, schema = tables.schema_version, tables.fixed_tables(ids)
+        """Add the tables and columns that an older schema lacks, in one transaction; lists stay as they are."""
+        stamp, wanted = schema.schema_version, schema.fixed_tables(ids)
         with self.write() as con:
-            self.change_schema_alone(con)
-            schema.create_all(con)
+            self.lock_schema(con)
+            wanted.create_all(con)
             inspector = sa.inspect(con)
-            for table in schema.sorted_tables:
-                there = {column["name"] for column in inspector.get_columns(table.name)}
+            for table in wanted.sorted_tables:
+                existing = {column["name"] for column in inspector.get_columns(table.name)}
                 for column in table.columns:
-                    if column.name not in there:
+                    if column.name not in existing:
                         definition = sa.schema.CreateColumn(column).compile(dialect=con.dialect)
                         con.exec_driver_sql(f"alter table {table.name} add column {definition}")
             self.finish_schema(con, ids)
@@ -112,36 +115,43 @@ class OwnedDatabase(ABC):
 
     def _create_schema(self, ids: IdTypes) -> None:
         with self.write() as con:
-            self.change_schema_alone(con)
-            if not sa.inspect(con).has_table(tables.schema_version.name):  # else somebody made it meanwhile
-                self._make_tables(con, ids)
-        self._ids = self._stamped_ids()
+            self.lock_schema(con)
+            # Another process may have created it while this one waited for the lock.
+            if not sa.inspect(con).has_table(schema.schema_version.name):
+                self._create_tables(con, ids)
+        self._ids = self._read_stamp()
 
-    def _make_tables(self, con: sa.Connection, ids: IdTypes) -> None:
-        schema = tables.fixed_tables(ids)
-        ours = {*schema.tables, *KINDS, *map(tables.by_run, KINDS)}
-        taken = sorted(name for name in self._names(con) if name in ours or tables.run_of(name) is not None)
+    def _create_tables(self, con: sa.Connection, ids: IdTypes) -> None:
+        metadata = schema.fixed_tables(ids)
+        ours = {*metadata.tables, *KINDS, *map(schema.partitioned_table_name, KINDS)}
+        taken = sorted(
+            name for name in self._table_names(con) if name in ours or schema.run_of(name) is not None
+        )
         if taken:
-            raise self._not_ours(taken[0])
-        schema.create_all(con)
+            raise self._foreign_table_error(taken[0])
+        metadata.create_all(con)
         con.execute(
-            tables.schema_version.insert().values(
+            schema.schema_version.insert().values(
                 version=SCHEMA_VERSION, owner=self.owner, user_id_type=ids.user, item_id_type=ids.item
             )
         )
-        con.execute(tables.active_run.insert().values(run_id=None))
+        con.execute(schema.active_run.insert().values(run_id=None))
         self.create_views(con, ids)
         self.finish_schema(con, ids)
 
-    def _stamped_ids(self) -> IdTypes | None:
-        """The id types in the stamp, None without a stamp; refuses another owner or a newer schema."""
-        stamp = tables.schema_version
+    def _read_stamp(self) -> IdTypes | None:
+        """Return the id types in the stamp, None without a stamp; upgrade an older schema if opened by its owner.
+
+        Raises:
+            UsageError: another owner, a newer schema, an older one opened read-only, or a table that is not ours.
+        """
+        stamp = schema.schema_version
         with self.read() as con:
             inspector = sa.inspect(con)
             if not inspector.has_table(stamp.name):
                 return None
             if not {*stamp.c.keys()} <= {column["name"] for column in inspector.get_columns(stamp.name)}:
-                raise self._not_ours(stamp.name)
+                raise self._foreign_table_error(stamp.name)
             found = con.execute(sa.select(stamp)).one()
         if found.version > SCHEMA_VERSION:
             raise UsageError(
@@ -149,9 +159,9 @@ class OwnedDatabase(ABC):
                 f"this one knows {SCHEMA_VERSION}).",
                 "Upgrade nightly-recs, or publish to a new database.",
             )
-        self._owned_by = found.owner
+        self._stamped_owner = found.owner
         if self.owner is not None:
-            self.refuse_unless_of(self.owner)
+            self.check_owner(self.owner)
         ids = IdTypes(found.user_id_type, found.item_id_type)
         if found.version < SCHEMA_VERSION:
             if self.owner is None:
@@ -167,27 +177,28 @@ class OwnedDatabase(ABC):
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One consistent view of the database."""
+        """Yield a connection with one consistent view of the database."""
         with self.engine.connect() as con, con.begin():
             yield con
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """One transaction that writes: all of it happens, or nothing."""
+        """Yield a connection in a write transaction, committed at the end and rolled back on an error."""
         with self.engine.connect().execution_options(writes=True) as con, con.begin():
             yield con
 
-    def _not_ours(self, table: str) -> UsageError:
+    def _foreign_table_error(self, table: str) -> UsageError:
         return UsageError(
             f"{self.place} has a table {table!r} that nightly-recs did not make.",
             "Publish to a database of its own: RECS_PUBLISH__URL.",
         )
 
-    def _names(self, con: sa.Connection) -> set[str]:
+    def _table_names(self, con: sa.Connection) -> set[str]:
+        """Return the names of all tables and views."""
         inspector = sa.inspect(con)
         return {*inspector.get_table_names(), *inspector.get_view_names()}
 
-    def _translate(self, context: sa.ExceptionContext) -> None:
+    def _raise_explained(self, context: sa.ExceptionContext) -> None:
         explained = self.explain(context.original_exception)
         if explained is not None:
             raise explained from context.original_exception

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to an operator. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+"""Explanations of PostgreSQL's errors. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tasks.errors import NightError, TransientError, UsageError
 
 _STAY = "The live lists are untouched."
 
+# Prefixes of SQLSTATE codes, error class, message and hint; the first match counts.
 _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = (
     (
         ("53100",),
@@ -20,33 +21,38 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
     (
         ("53300",),
         TransientError,
-        "{place} has no connection left to give.",
+        "{place} accepts no more connections.",
         "End some of its sessions or raise max_connections, then run again.",
     ),
-    (("53",), NightError, "{place} ran out of resources: {said}.", f"Mend it there, then run again. {_STAY}"),
+    (
+        ("53",),
+        NightError,
+        "{place} ran out of resources: {message}.",
+        f"Free resources there, then run again. {_STAY}",
+    ),
     (
         ("28",),
         NightError,
-        "{place} refuses the user or the password: {said}.",
-        "Mend RECS_PUBLISH__URL, or the server's pg_hba.conf.",
+        "{place} refuses the user or the password: {message}.",
+        "Correct RECS_PUBLISH__URL, or the server's pg_hba.conf.",
     ),
     (
         ("3D000",),
         NightError,
-        "{place} does not exist: {said}.",
-        "Make it (createdb), or mend RECS_PUBLISH__URL.",
+        "{place} does not exist: {message}.",
+        "Create it (createdb), or correct RECS_PUBLISH__URL.",
     ),
     (
         ("3F000",),
         NightError,
-        "A schema is missing in {place}: {said}.",
+        "A schema is missing in {place}: {message}.",
         "Look at the search_path in RECS_PUBLISH__URL.",
     ),
     (
         ("42501",),
         NightError,
-        "A right is missing in {place}: {said}.",
-        f"docs/serving.md lists what who publishes and who reads needs; recs connects as who publishes. {_STAY}",
+        "A right is missing in {place}: {message}.",
+        f"docs/serving.md lists the rights of the publishing role and of readers; recs needs the former. {_STAY}",
     ),
     (
         ("25006",),
@@ -57,39 +63,39 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
     (
         ("23",),
         NightError,
-        "What is to be published breaks a rule of {place}: {said}.",
+        "The lists break a constraint of {place}: {message}.",
         f"This should not happen: `recs --debug run` shows where. {_STAY}",
     ),
-    (("57014",), TransientError, "{place} ended a statement: {said}.", "Run again."),
+    (("57014",), TransientError, "{place} cancelled a statement: {message}.", "Run again."),
     (
         ("55P03",),
         TransientError,
-        "Somebody's transaction in {place} has been in the way for too long.",
-        "pg_stat_activity shows who has one open; end it, then run again.",
+        "Another transaction in {place} has been in the way for too long.",
+        "pg_stat_activity shows open transactions; end it, then run again.",
     ),
     (
         ("55000",),
         TransientError,
-        "{place} is not ready for that: {said}.",
-        "Run again; what a killed night left is removed first.",
+        "{place} is not ready for that: {message}.",
+        "Run again; leftovers of a killed night are removed first.",
     ),
     (("40",), TransientError, "Another transaction in {place} was in the way.", "Run again."),
     (
         ("57P", "08"),
         TransientError,
-        "{place} closed the connection: {said}.",
+        "{place} closed the connection: {message}.",
         f"Run again when the server is up: the night goes on where it stopped. {_STAY}",
     ),
     (
         ("58", "XX001", "XX002"),
         NightError,
-        "{place} reports a fault of its disk or its files: {said}.",
+        "{place} reports a fault of its disk or its files: {message}.",
         f"Look at the server's log. {_STAY}",
     ),
 )
 
-
-_SAID = (
+# Messages of refused connections and their codes: psycopg passes no code then.
+_REFUSALS = (
     (
         r"password authentication failed|no password supplied|no pg_hba\.conf entry|role .* does not exist",
         "28000",
@@ -97,24 +103,29 @@ _SAID = (
     (r"database .* does not exist", "3D000"),
     (r"too many clients|connection slots", "53300"),
 )
-"""What servers say when they refuse a connection: psycopg gives no code then."""
 
 
 def explanation(error: psycopg.Error, place: str) -> NightError | None:
-    """The clear sentence behind an error; None where it is a bug of ours."""
-    said = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
-    refused = (code for words, code in _SAID if re.search(words, said))
-    state = error.sqlstate or next(refused, "")
+    """Return a readable error for an error of psycopg; None if the error is a bug of ours."""
+    message = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
+    refusals = (code for pattern, code in _REFUSALS if re.search(pattern, message))
+    state = error.sqlstate or next(refusals, "")
     for codes, kind, sentence, hint in _EXPLANATIONS:
         if state.startswith(codes):
-            return kind(sentence.format(place=place, said=said), hint)
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:  # from this side of the wire
+            return kind(sentence.format(place=place, message=message), hint)
+    if (
+        isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    ):  # raised by libpq, not by the server
         return TransientError(
-            f"{place} cannot be reached, or has closed the connection: {said}.",
+            f"{place} cannot be reached, or has closed the connection: {message}.",
             f"Check that the server runs and that RECS_PUBLISH__URL is right, then run again. {_STAY}",
         )
-    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None and "connection option" in said:
+    if (
+        isinstance(error, psycopg.ProgrammingError)
+        and error.sqlstate is None
+        and "connection option" in message
+    ):
         return UsageError(
-            "The publication address has a part that PostgreSQL does not know.", f"It says: {said}."
+            "The publication address has a part that PostgreSQL does not know.", f"It says: {message}."
         )
     return None

@@ -1,6 +1,6 @@
-"""The serving database's tables and views: the contract with applications, the same on every database.
+"""Tables and views of the serving database: the contract with applications, the same on every kind of database.
 
-`docs/serving.md` explains each to its readers. Ids are BIGINT or TEXT, fixed when the target is created.
+`docs/serving.md` explains each to application developers. Ids are BIGINT or TEXT, fixed when the schema is created.
 """
 
 from __future__ import annotations
@@ -18,49 +18,48 @@ from tasks.artifacts import IdType
 
 Kind = Literal["recommendations", "similar_items", "fallback_recommendations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What every run publishes, all switched at one instant: one table per run and kind, one view per kind."""
+"""The kinds of lists that every run publishes: one table per run and kind, one view per kind."""
 
 PREVIOUS = "previous_recommendations"
-"""A view like `recommendations`, of the newest kept run before the live one; empty where there is none."""
+"""The view of the newest kept run before the live one; has the columns of `recommendations`, empty if there is none."""
 
 _RUN_TABLE = re.compile(rf"(?:{'|'.join(KINDS)})_(\d+)")
 
 SCHEMA_VERSION = 4
-"""Raised by one whenever the tables or columns below or the login function change; a newer database than the code is
-refused.
+"""Increase by one whenever a table, a column or the login function changes. A database with a newer version is refused.
 
-An older one is given the tables and the columns that it lacks: so far no version has asked for more. New columns are
-nullable, for rows of before have nothing to put there.
+An older database gets the tables and columns that it lacks; no version has needed more so far. New columns must be
+nullable, because existing rows have no value for them.
 """
 
 
 class IdTypes(NamedTuple):
-    """What the ids of a target are."""
+    """SQL types of user and item ids."""
 
     user: IdType
     item: IdType
 
 
 def run_of(table: str) -> int | None:
-    """The run that a table of this name belongs to, if it is one that a publication makes for a run."""
+    """Return the run to which the table of this name belongs; None if it is not a run's table."""
     found = _RUN_TABLE.fullmatch(table)
     return int(found[1]) if found else None
 
 
 class UtcTime(sa.TypeDecorator[datetime]):
-    """A moment in UTC, stored without a zone. Takes `datetime` (naive means UTC) or ISO text."""
+    """A UTC timestamp, stored without a zone. Takes `datetime` (naive means UTC) or ISO text."""
 
     impl = sa.DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | str | None, _: sa.Dialect) -> datetime | None:
-        """Turn what a run's record holds into naive UTC."""
+        """Convert a `datetime` or ISO text to naive UTC."""
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
 
 
 class _UtcNow(sa.ColumnElement[datetime]):
-    """This moment in UTC, without a zone. PostgreSQL's current_timestamp would be the session's own time."""
+    """The current UTC time without a zone. PostgreSQL's current_timestamp has the session's time zone."""
 
     inherit_cache = True
 
@@ -93,8 +92,10 @@ published_runs = sa.Table(
     sa.Column("lists_key", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("switched_at", UtcTime),
-    sa.Column("digest", sa.Text),  # of all that the run's tables hold; null if an older version loaded them
-    sa.Column("bytes", sa.BigInteger),  # on disk, indexes included; null likewise
+    sa.Column(
+        "digest", sa.Text
+    ),  # checksum of all rows of the run's tables; null if an older version loaded them
+    sa.Column("bytes", sa.BigInteger),  # size on disk with indexes; null if an older version loaded them
 )
 held_back_runs = sa.Table(
     "held_back_runs",
@@ -149,14 +150,12 @@ stage_times = sa.Table(
 
 _ID_TYPES: Mapping[IdType, sa.types.TypeEngine[Any]] = {
     "BIGINT": sa.BigInteger(),
-    "TEXT": sa.Text().with_variant(
-        sa.Text(collation="C"), "postgresql"
-    ),  # sorted by bytes, as everywhere here
+    "TEXT": sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),  # sorted by bytes, as SQLite does
 }
 
 
 def fixed_tables(ids: IdTypes) -> sa.MetaData:
-    """Everything but the runs' own tables, ready for `create_all`."""
+    """Return all tables that do not belong to a single run, ready for `create_all`."""
     metadata = sa.MetaData()
     for table in _metadata.sorted_tables:
         table.to_metadata(metadata)
@@ -167,7 +166,7 @@ def fixed_tables(ids: IdTypes) -> sa.MetaData:
 
 
 def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
-    """The catalogue: `items` (item_id, title, genres)."""
+    """Return the catalogue: `items` (item_id, title, genres)."""
     return sa.Table(
         "items",
         metadata if metadata is not None else sa.MetaData(),
@@ -178,7 +177,7 @@ def items_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
 
 
 def seen_since_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
-    """What users met since the lists were made, `seen_since`: applications write it, `login.sql` leaves it out."""
+    """Return `seen_since`: items seen since the lists were made. Applications write it; `login.sql` leaves them out."""
     return sa.Table(
         "seen_since",
         metadata if metadata is not None else sa.MetaData(),
@@ -190,10 +189,10 @@ def seen_since_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Ta
 
 
 def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
-    """The one table that people write: `item_rules`. What makes no sense is refused as it is written.
+    """Return `item_rules`, the one table that people write, with constraints that refuse contradictory rules.
 
-    A database says the name of the check that failed. One that was made by an earlier version keeps its looser checks;
-    `tasks.recommendation.item_rules.rules_on` reads what they let through.
+    The database names the constraint that failed. A database made by an earlier version keeps its looser constraints;
+    `tasks.recommendation.item_rules.rules_on` reports the rows that they let through.
     """
 
     def check(name: str, condition: str, *, only: str | None = None) -> sa.CheckConstraint:
@@ -216,7 +215,7 @@ def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
         check("position_counts_from_1", "position >= 1"),
         check("boost_has_a_strength", "rule <> 'boost' or strength is not null"),
         check("only_a_boost_has_a_strength", "rule = 'boost' or strength is null"),
-        # SQLite takes a value of any type.
+        # SQLite columns take a value of any type.
         check("position_is_a_whole_number", "typeof(position) in ('integer', 'null')", only="sqlite"),
         check("strength_is_a_number", "typeof(strength) in ('real', 'null')", only="sqlite"),
         check(
@@ -225,7 +224,7 @@ def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
             only="sqlite",
         ),
         check("strength_is_between_minus_10_and_10", "strength between -10 and 10"),
-        # It has no type for days, and its date() returns a 30th of February as it is, unless told to add something.
+        # SQLite has no date type, and its date() returns a 30th of February unchanged unless it has a modifier.
         *(
             check(
                 f"{day}_is_a_day_as_2026_12_31",
@@ -239,48 +238,59 @@ def rules_table(ids: IdTypes, metadata: sa.MetaData | None = None) -> sa.Table:
 
 
 def run_table_name(kind: Kind, run: int) -> str:
-    """The table that holds one kind of list of one run. The only name ever made from a value: an integer."""
+    """Return the name of the table that holds one kind of list of one run.
+
+    This is the only place where a name is made from a value, and the value must be an integer.
+
+    Raises:
+        ValueError: `kind` is unknown or `run` is not a positive integer.
+    """
     if kind not in KINDS or type(run) is not int or run < 1:
         raise ValueError(f"no table is named after {kind!r} and {run!r}")
     return f"{kind}_{run}"
 
 
 def run_table(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
-    """One kind of list of one run, without the run_id that its view adds; clustered by primary key."""
+    """Return the table of one kind of list of one run, clustered by primary key; its view adds the run_id."""
     return sa.Table(
         run_table_name(kind, run),
         sa.MetaData(),
         *_columns(kind, ids),
-        sa.PrimaryKeyConstraint(*key_of(kind)),
+        sa.PrimaryKeyConstraint(*primary_key_of(kind)),
         sqlite_with_rowid=False,
     )
 
 
-def key_of(kind: Kind) -> tuple[str, str]:
-    """The primary key of a run's table: whose list, and the place in it."""
+def primary_key_of(kind: Kind) -> tuple[str, str]:
+    """Return the primary key of a run's table: the list's owner (user, item or segment) and the rank in it."""
     owners: Mapping[Kind, str] = {
         "recommendations": "user_id", "similar_items": "item_id", "fallback_recommendations": "segment",
     }  # fmt: skip
     return owners[kind], "rank"
 
 
-def by_run(kind: Kind) -> str:
-    """On PostgreSQL, the table of which those of the runs are partitions."""
+def partitioned_table_name(kind: Kind) -> str:
+    """Return the name of the PostgreSQL table of which the runs' tables are partitions."""
     return f"{kind}_by_run"
 
 
 def partitioned_table(kind: Kind, ids: IdTypes) -> sa.Table:
-    """`by_run`, for PostgreSQL: holds no rows itself."""
+    """Return the PostgreSQL table that is partitioned by run_id; it holds no rows itself."""
     run_id = sa.Column("run_id", sa.BigInteger, nullable=False)
     columns = (*_columns(kind, ids), run_id)
-    return sa.Table(by_run(kind), sa.MetaData(), *columns, postgresql_partition_by="list (run_id)")
+    return sa.Table(
+        partitioned_table_name(kind), sa.MetaData(), *columns, postgresql_partition_by="list (run_id)"
+    )
 
 
 def partition(kind: Kind, run: int, ids: IdTypes) -> sa.Table:
-    """A table to load and attach to `by_run`: without its key yet, and with the proof that it holds one run only."""
+    """Return a table to load and then attach to `partitioned_table`.
+
+    It has no primary key yet. Its check constraint on run_id spares PostgreSQL a scan when the table is attached.
+    """
     run_id = sa.Column("run_id", sa.BigInteger, nullable=False, server_default=sa.text(str(int(run))))
-    proof = sa.CheckConstraint(run_id == sa.literal_column(str(int(run))))
-    return sa.Table(run_table_name(kind, run), sa.MetaData(), *_columns(kind, ids), run_id, proof)
+    single_run = sa.CheckConstraint(run_id == sa.literal_column(str(int(run))))
+    return sa.Table(run_table_name(kind, run), sa.MetaData(), *_columns(kind, ids), run_id, single_run)
 
 
 def _columns(kind: Kind, ids: IdTypes) -> tuple[sa.Column[Any], ...]:
@@ -314,7 +324,15 @@ def _columns(kind: Kind, ids: IdTypes) -> tuple[sa.Column[Any], ...]:
 
 
 def run_view(name: str, kind: Kind, run: int, ids: IdTypes, *, empty: bool = False) -> CreateView:
-    """A view called `name` of one run's table, with the run_id as its last column."""
+    """Return the statement that creates a view of one run's table.
+
+    Args:
+        name: the view's name.
+        kind: which of the run's tables it shows.
+        run: the run; becomes the last column, run_id.
+        ids: types of user and item ids.
+        empty: True for a view without rows.
+    """
     table = run_table(kind, run, ids)
     rows = sa.select(table, sa.literal_column(str(int(run)), sa.BigInteger).label("run_id"))
     return CreateView(rows.where(sa.false()) if empty else rows, name)

@@ -1,8 +1,8 @@
-"""SQLite as the serving database: a table per run and kind, and views that one transaction replaces.
+"""SQLite as the serving database: one table per run and kind, and views that one transaction replaces.
 
-In WAL mode readers never wait for the writer nor the writer for readers, and each reader's transaction sees
-one run from its first read to its last, whatever happens meanwhile. The driver is in autocommit mode and each
-transaction begins explicitly: left to themselves, driver and SQLAlchemy commit DDL statement by statement.
+In WAL mode readers and the writer never wait for each other, and each reader's transaction sees one run from its first
+read to its last. The driver is in autocommit mode and each transaction begins explicitly, because driver and SQLAlchemy
+would otherwise commit DDL statement by statement.
 """
 
 from __future__ import annotations
@@ -21,32 +21,34 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import DropView
 
 from tasks.errors import NightError, TransientError, UsageError
-from tasks.publication.targets import schema as tables
-from tasks.publication.targets.ahead import ahead
-from tasks.publication.targets.base import At, Row, Target
-from tasks.publication.targets.ownership import no_lists
+from tasks.publication.errors import no_lists
+from tasks.publication.targets import schema
+from tasks.publication.targets.base import OnStep, Row, Target, prefetch
 from tasks.publication.targets.schema import KINDS, PREVIOUS, Kind
 
-_WAL_BYTES = 64 * 2**20  # what the log may keep on disk after a checkpoint
-_PARAMETERS = 999  # of one statement; before 3.32, SQLite takes no more
+_WAL_BYTES = 64 * 2**20  # size to which a checkpoint truncates the write-ahead log
+_PARAMETERS = 999  # of one statement: the limit before SQLite 3.32
 
 
 class SQLiteTarget(Target):
     """A SQLite file in WAL mode."""
 
-    scheme = "sqlite"
+    schemes = ("sqlite",)
+    example = "sqlite:////folder/recommendations.db"
+    address_is_path = True
     busy_seconds: ClassVar[float] = 30.0
-    """How long to wait for somebody else's write lock."""
+    """Seconds to wait for another process's write lock."""
 
     _used_before: int | None = None
+    """Used bytes of the file when the load of the present run began."""
 
     @classmethod
     def connect(cls, url: sa.URL, *, owner: str | None) -> SQLiteTarget:
-        """Open the file, which is made for an owner if absent. The folder must exist.
+        """Open the file; for an owner, create it if it is absent. The folder must exist.
 
         Raises:
-            UsageError: the address names no file, or there is nothing to read yet.
-            NightError: the folder is missing, or the file cannot be opened or is no database.
+            UsageError: the address names no file, or the file is absent and there is no owner.
+            NightError: the folder is missing, or the file cannot be opened or is not a database.
         """
         if not url.database or url.database == ":memory:":
             raise UsageError(
@@ -57,65 +59,67 @@ class SQLiteTarget(Target):
             raise no_lists(str(path))
         if not path.parent.is_dir():
             raise NightError(
-                f"The folder {path.parent} does not exist.", "Make it, or mend RECS_PUBLISH__URL."
+                f"The folder {path.parent} does not exist.", "Make it, or correct RECS_PUBLISH__URL."
             )
         return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)
 
     def explain(self, error: BaseException) -> NightError | None:
-        """The clear sentence behind a SQLite error; transient where only a lock was in the way."""
+        """Return a readable error for a SQLite error; a TransientError where only a lock was in the way."""
         name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
-        for starts, kind, sentence, hint in _EXPLANATIONS:
-            if name.startswith(starts):
+        for prefixes, kind, sentence, hint in _EXPLANATIONS:
+            if name.startswith(prefixes):
                 return kind(sentence.format(place=self.place, seconds=self.busy_seconds), hint)
         return None
 
     def begin_load(self, run: int) -> None:
-        """Also see how large the file is."""
+        """Drop leftovers of an interrupted load, and note how large the file is."""
         super().begin_load(run)
         self._used_before = self._used()
 
-    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], at: At) -> None:
-        """Make the table, block by block. SQLite empties its log into the file as they commit: it stays small."""
-        table = tables.run_table(kind, run, self.ids)
+    def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], on_step: OnStep) -> None:
+        """Create a run's table and insert each block in its own transaction: the write-ahead log stays small."""
+        table = schema.run_table(kind, run, self.ids)
         with self.write() as con:
             table.create(con)
         for _ in self._insert(sqlite.insert(table), table, blocks):
-            at("block")
+            on_step("block")
 
     def upsert_items(self, blocks: Iterable[pa.RecordBatch]) -> None:
-        """Add new items and mend changed ones; unchanged rows are not written again."""
-        items = tables.items_table(self.ids)
+        """Insert new items and update changed ones; unchanged rows are not written again."""
+        items = schema.items_table(self.ids)
         insert = sqlite.insert(items)
         new = {"title": insert.excluded.title, "genres": insert.excluded.genres}
         changed = sa.or_(*(items.c[name].is_distinct_from(value) for name, value in new.items()))
-        mend = insert.on_conflict_do_update(index_elements=["item_id"], set_=new, where=changed)
-        for _ in self._insert(mend, items, blocks):
+        upsert = insert.on_conflict_do_update(index_elements=["item_id"], set_=new, where=changed)
+        for _ in self._insert(upsert, items, blocks):
             pass
 
     def _insert(
         self, statement: sqlite.Insert, table: sa.Table, blocks: Iterable[pa.RecordBatch]
     ) -> Iterator[None]:
-        """Insert each block in a transaction of its own, many rows by one statement: twice as fast as row by row."""
+        """Insert each block in its own transaction, many rows a statement: twice as fast as row by row."""
         names = table.c.keys()
-        most = _PARAMETERS // len(names) * len(names)
+        per_statement = _PARAMETERS // len(names) * len(names)
 
         @cache
         def insert(values: int) -> str:
             rows = [dict.fromkeys(names)] * (values // len(names))
             return str(statement.values(rows).compile(self.engine))
 
-        for values in ahead(_row_by_row(block.select(names)) for block in blocks):
-            pieces = (tuple(values[start : start + most]) for start in range(0, len(values), most))
+        for values in prefetch(_row_by_row(block.select(names)) for block in blocks):
+            pieces = (
+                tuple(values[start : start + per_statement]) for start in range(0, len(values), per_statement)
+            )
             with self.write() as con:
-                for length, alike in groupby(pieces, len):
-                    con.exec_driver_sql(insert(length), list(alike))
+                for length, same_size in groupby(pieces, len):
+                    con.exec_driver_sql(insert(length), list(same_size))
             yield
 
-    def finish_load(self, run: int, at: At) -> None:
-        """Nothing: the tables are their own primary key index."""
+    def finish_load(self, run: int, on_step: OnStep) -> None:
+        """Do nothing: the tables are clustered by their primary key, so there is no index to build."""
 
     def size(self, run: int) -> int | None:  # noqa: ARG002
-        """By how much the used part of the file grew since `begin_load`."""
+        """Return by how many bytes the used part of the file grew since `begin_load`."""
         return None if self._used_before is None else self._used() - self._used_before
 
     def _used(self) -> int:
@@ -125,7 +129,7 @@ class SQLiteTarget(Target):
         return (pages - free) * size
 
     def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
-        """Insert a row, or update the one with its primary key."""
+        """Insert a row, or update the row with the same primary key."""
         insert = sqlite.insert(table).values(row)
         con.execute(
             insert.on_conflict_do_update(
@@ -134,22 +138,22 @@ class SQLiteTarget(Target):
             )
         )
 
-    def show(self, con: sa.Connection, live: int, previous: int | None, at: At) -> None:
-        """Replace all views. Readers see none of it until the transaction of `con` commits."""
-        views = [tables.run_view(kind, kind, live, self.ids) for kind in KINDS]
+    def update_views(self, con: sa.Connection, live: int, previous: int | None, on_step: OnStep) -> None:
+        """Replace all views; readers see the new ones when the transaction of `con` commits."""
+        views = [schema.run_view(kind, kind, live, self.ids) for kind in KINDS]
         before = live if previous is None else previous
-        views.append(tables.run_view(PREVIOUS, "recommendations", before, self.ids, empty=previous is None))
+        views.append(schema.run_view(PREVIOUS, "recommendations", before, self.ids, empty=previous is None))
         for view in views:
             con.execute(DropView(view.table, if_exists=True))
-        at("in_switch")
+        on_step("in_switch")
         for view in views:
             con.execute(view)
 
     def remove_tables(self, run: int) -> None:
-        """Drop the tables of a run, each in its own short transaction."""
+        """Drop the tables of a run, each in its own transaction, so that other writers wait for moments only."""
         for kind in KINDS:
             with self.write() as con:
-                tables.run_table(kind, run, self.ids).drop(con, checkfirst=True)
+                schema.run_table(kind, run, self.ids).drop(con, checkfirst=True)
 
 
 def _engine(path: Path, busy_seconds: float, *, writes: bool) -> sa.Engine:
@@ -168,14 +172,14 @@ def _engine(path: Path, busy_seconds: float, *, writes: bool) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(con: sa.Connection) -> None:
-        # A write transaction takes its lock at once: one that began by reading could not get it later.
+        # A write transaction takes the write lock at once: one that began by reading may fail to get it later.
         con.exec_driver_sql("begin immediate" if con.get_execution_options().get("writes") else "begin")
 
     return engine
 
 
 def _row_by_row(block: pa.RecordBatch) -> list[Any]:
-    """The values of a block, one row after the other."""
+    """Return the values of a block, row by row, in one flat list."""
     values: list[Any] = [None] * (block.num_rows * block.num_columns)
     for place, column in enumerate(block.columns):
         values[place :: block.num_columns] = _values(column)
@@ -183,8 +187,8 @@ def _row_by_row(block: pa.RecordBatch) -> list[Any]:
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """The column as Python values, through numpy: Arrow makes a scalar of each first, five times as slow."""
-    if pa.types.is_string(column.type):  # few different ones, as models are, become few objects
+    """Return a column as Python values, by way of numpy: five times as fast as Arrow's `to_pylist`."""
+    if pa.types.is_string(column.type):  # repeated texts, such as model names, share one object
         coded = column.dictionary_encode()
         texts = np.array([*coded.dictionary.to_pylist(), None], object)
         values: list[Any] = texts[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)].tolist()
@@ -206,7 +210,7 @@ _LOCK_FAULTS = (
     "SQLITE_IOERR_UNLOCK",
     "SQLITE_PROTOCOL",
 )
-"""Failures of locking, not of the disk: they pass. https://sqlite.org/rescode.html"""
+"""Failures of locking, not of the disk, after which another try may succeed. https://sqlite.org/rescode.html"""
 
 _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], ...] = (
     (
@@ -230,14 +234,14 @@ _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], .
     (
         _LOCK_FAULTS,
         TransientError,
-        "The file system under {place} could not give a lock.",
+        "The file system under {place} failed to lock the file.",
         "Run again; if it stays, move the database to a local disk.",
     ),
     (
         "SQLITE_READONLY",
         NightError,
         "{place} is read-only.",
-        "Give this user the right to write the file and its folder, or mend RECS_PUBLISH__URL.",
+        "Give this user the right to write the file and its folder, or correct RECS_PUBLISH__URL.",
     ),
     (
         "SQLITE_CANTOPEN",
@@ -249,7 +253,7 @@ _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], .
         "SQLITE_NOTADB",
         NightError,
         "{place} is not a SQLite database.",
-        "Mend RECS_PUBLISH__URL, or move that file away.",
+        "Correct RECS_PUBLISH__URL, or move that file away.",
     ),
     (
         "SQLITE_CORRUPT",

@@ -1,4 +1,4 @@
-"""Small lists to publish, recognisable by run: every score of a run starts from its number × 1,000."""
+"""Small lists to publish. Scores of run r are 1,000 × r − rank, so that readers can tell the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWNER = "demo 7f3a"
 def make_lists(
     folder: Path, run: int, *, users: int = 30, items: int = 40, n: int = N, similar: int = 5
 ) -> Lists:
-    """Lists of `n` for users 1..`users` out of items 1..`items`, shifted by the run."""
+    """Write lists of `n` items for users 1..`users`, out of items 1..`items`, shifted by the run."""
     folder.mkdir(parents=True)
     ranked = [(u, r, (u + r + run) % items + 1) for u in range(1, users + 1) for r in range(1, n + 1)]
     alike = [(i, r, (i + r) % items + 1) for i in range(1, items + 1) for r in range(1, similar + 1)]
@@ -47,7 +47,7 @@ COLUMNS = {
 
 
 def write_lists(folder: Path, *, key: str = "lists", **rows: list[tuple[object, ...]]) -> Lists:
-    """The Parquet files of `rows`, one list of tuples per file, and the reference to them."""
+    """Write one Parquet file per list of tuples in `rows`, and return the reference to them."""
     for name, columns in COLUMNS.items():
         values = zip(*rows[name], strict=True) if rows[name] else [()] * len(columns)
         table = pa.table({column: list(v) for column, v in zip(columns, values, strict=True)})
@@ -58,7 +58,7 @@ def write_lists(folder: Path, *, key: str = "lists", **rows: list[tuple[object, 
 
 
 def read(database: Path, query: str) -> list[tuple]:
-    """What a query returns to an application, which may only read."""
+    """Return the rows of a query on a read-only connection."""
     con = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
     rows = con.execute(query).fetchall()
     con.close()

@@ -1,4 +1,4 @@
-"""Lists that were tampered with are found out; what is old goes."""
+"""Checksums find changed lists; pruning drops old runs."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ def digest(rows: list[tuple], cuts: list[int], schema: pa.Schema = SCHEMA) -> st
 
 
 @given(COLUMNS, st.lists(st.integers(0, 50)))
-def test_a_digest_does_not_depend_on_how_rows_are_cut(rows: list[tuple], cuts: list[int]) -> None:
+def test_a_digest_does_not_depend_on_block_boundaries(rows: list[tuple], cuts: list[int]) -> None:
     assert digest(rows, cuts) == digest(rows, [])
 
 
 @given(COLUMNS.filter(bool), COLUMNS.filter(bool))
-def test_other_rows_have_another_digest(some: list[tuple], others: list[tuple]) -> None:
-    def told(rows: list[tuple]) -> str:  # apart from the sign of zero, which SQLite does not know
+def test_different_rows_have_different_digests(some: list[tuple], others: list[tuple]) -> None:
+    def normal(rows: list[tuple]) -> str:  # without the sign of zero, which SQLite does not store
         return repr([(n, None if x is None else x + 0.0, s) for n, x, s in rows])
 
-    assert (digest(some, []) == digest(others, [])) == (told(some) == told(others))
+    assert (digest(some, []) == digest(others, [])) == (normal(some) == normal(others))
 
 
-def test_the_sign_of_zero_does_not_count() -> None:
+def test_a_digest_ignores_the_sign_of_zero() -> None:
     assert digest([(1, -0.0, "a")], []) == digest([(1, 0.0, "a")], [])
 
 
-def test_null_and_nothing_are_not_the_same() -> None:
+def test_a_digest_distinguishes_null_zero_and_empty_text() -> None:
     rows = [(1, None, None), (1, 0.0, None), (1, None, ""), (1, None, "a")]
     assert len({digest([row], []) for row in rows}) == 4
     assert digest([(1, None, "ab"), (1, None, "c")], []) != digest([(1, None, "a"), (1, None, "bc")], [])
 
 
-def test_narrow_integers_count_as_wide_ones() -> None:
+def test_a_digest_ignores_the_width_of_integers() -> None:
     rows = [(1, 0.5, "a"), (2, None, None)]
     assert digest(rows, []) == digest(rows, [], SCHEMA.set(0, pa.field("n", pa.int32())))
 
 
-def test_lists_are_those_that_were_published_until_somebody_changes_them(serving: Serving) -> None:
+def test_verify_finds_a_changed_score_reason_or_row_count(serving: Serving) -> None:
     for run in (1, 2):
         publish_run(serving, run)
     with serving.opened() as target:
@@ -93,9 +93,9 @@ def test_lists_are_those_that_were_published_until_somebody_changes_them(serving
             verify(target, 1)
 
 
-def test_what_cannot_be_verified_is_said(serving: Serving) -> None:
+def test_verify_is_refused_without_a_run_or_a_digest(serving: Serving) -> None:
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         with pytest.raises(UsageError, match="There are no lists in"):
             verify(target)
     publish_run(serving, 1)
@@ -107,7 +107,7 @@ def test_what_cannot_be_verified_is_said(serving: Serving) -> None:
             verify(target, 9)
 
 
-def test_old_runs_and_leftovers_are_pruned_and_the_live_one_stays(serving: Serving) -> None:
+def test_prune_drops_old_runs_and_leftovers_but_not_the_live_run(serving: Serving) -> None:
     for run in (1, 2, 3):
         publish_run(serving, run, keep_runs=5)
     with serving.opened() as target:

@@ -1,4 +1,4 @@
-"""What readers see of a publication: one complete run, always, whoever is killed when."""
+"""Publication and rollback: readers always see one complete run, also when a night is killed at any step."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ import pytest
 
 from tasks.artifacts import Lists
 from tasks.errors import NightError, UsageError
-from tasks.publication.publish import drop_all_but, publish, rollback
+from tasks.publication.publish import drop_old_runs, publish, rollback
 from tests.tasks.publication.published_lists import BIGINTS, N, make_lists, write_lists
 from tests.tasks.serving import Serving
 
-POINTS = (
-    "swept", "items", "block", "loaded", "sealed", "before_switch", "in_switch", "switched", "retained",
+STEPS = (
+    "leftovers_removed", "items", "block", "loaded", "complete", "before_switch", "in_switch", "switched",
+    "old_runs_dropped",
 )  # fmt: skip
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tasks.publication.publish", "tasks.publication.targets.connect"])
 
 
 def publish_run(serving: Serving, run: int, *, keep_runs: int = 2, **options: object) -> bool:
-    """Publish recognisable lists as run `run`, as a night would that began just now."""
+    """Publish the lists of `make_lists` as run `run`, like a night that began just now."""
     folder = serving.folder / f"lists-{run}"
     lists = make_lists(folder, run) if not folder.exists() else reference(folder, run)
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         options = {"expected_live": target.live_run(), **options}
         return publish(target, run, lists, keep_runs=keep_runs, **options).switched
 
@@ -41,7 +42,7 @@ def reference(folder: Path, run: int) -> Lists:
 
 
 def seen_by_readers(serving: Serving) -> int:
-    """The run that a reader sees, after checking that all it sees is complete and of that run."""
+    """Return the live run, after checking that all views are complete and of that run."""
     sizes = {"recommendations": 300, "similar_items": 200, "fallback_recommendations": 20}
     runs = set()
     with serving.application() as con:
@@ -56,12 +57,12 @@ def seen_by_readers(serving: Serving) -> int:
     return live
 
 
-def test_first_publication_shows_everything(serving: Serving) -> None:
+def test_the_first_publication_shows_all_lists(serving: Serving) -> None:
     assert publish_run(serving, 1)
     assert seen_by_readers(serving) == 1
 
 
-def test_a_later_run_replaces_the_lists_and_retention_drops_the_oldest(serving: Serving) -> None:
+def test_a_later_run_replaces_the_lists_and_the_oldest_go(serving: Serving) -> None:
     for run in (1, 2, 3):
         assert publish_run(serving, run, keep_runs=2)
         assert seen_by_readers(serving) == run
@@ -83,7 +84,7 @@ def test_keep_one_run_leaves_nothing_to_roll_back_to(serving: Serving) -> None:
         rollback(target)
 
 
-def test_a_night_overtaken_by_another_does_not_switch(serving: Serving) -> None:
+def test_no_switch_when_another_night_published_before(serving: Serving) -> None:
     publish_run(serving, 1)
     publish_run(serving, 3)
     assert not publish_run(serving, 2, expected_live=1)
@@ -91,16 +92,16 @@ def test_a_night_overtaken_by_another_does_not_switch(serving: Serving) -> None:
     assert serving.runs_with_tables() == {1, 3}
 
 
-def test_a_night_overtaken_while_it_loads_does_not_switch_either(serving: Serving) -> None:
+def test_no_switch_when_a_rollback_happens_during_the_load(serving: Serving) -> None:
     for run in (1, 2):
         publish_run(serving, run)
 
-    def roll_back_meanwhile(point: str) -> None:
-        if point == "before_switch":
+    def roll_back_meanwhile(step: str) -> None:
+        if step == "before_switch":
             with serving.opened() as target:
                 rollback(target)
 
-    assert not publish_run(serving, 3, at=roll_back_meanwhile)
+    assert not publish_run(serving, 3, on_step=roll_back_meanwhile)
     assert seen_by_readers(serving) == 1
     assert serving.runs_with_tables() == {1, 2}
 
@@ -111,7 +112,7 @@ def test_force_switches_whatever_is_live(serving: Serving) -> None:
     assert seen_by_readers(serving) == 4
 
 
-def test_rollback_goes_to_the_run_before_and_holds_back_the_one_left(serving: Serving) -> None:
+def test_rollback_shows_the_run_before_and_holds_back_the_other(serving: Serving) -> None:
     for run in (1, 2, 3):
         publish_run(serving, run, keep_runs=5)
     with serving.opened() as target:
@@ -119,7 +120,7 @@ def test_rollback_goes_to_the_run_before_and_holds_back_the_one_left(serving: Se
         assert rollback(target) == 1
         assert target.held_back() == {2, 3}
     assert seen_by_readers(serving) == 1
-    assert not publish_run(serving, 3), "a run rolled back by hand stays off"
+    assert not publish_run(serving, 3), "a night does not switch to a held-back run"
     assert publish_run(serving, 3, force=True)
     with serving.opened() as target:
         assert target.held_back() == {2}
@@ -140,7 +141,7 @@ def test_rollback_to_a_named_run_and_forward_again(serving: Serving) -> None:
     assert seen_by_readers(serving) == 3
 
 
-def test_a_run_rolled_back_is_dropped_before_a_good_older_one(serving: Serving) -> None:
+def test_a_held_back_run_is_dropped_before_an_older_one(serving: Serving) -> None:
     for run in (1, 2):
         publish_run(serving, run, keep_runs=2)
     with serving.opened() as target:
@@ -148,10 +149,10 @@ def test_a_run_rolled_back_is_dropped_before_a_good_older_one(serving: Serving) 
     publish_run(serving, 3, keep_runs=2)
     assert serving.runs_with_tables() == {1, 3}
     with serving.opened() as target:
-        assert target.held_back() == {2}, "remembered although its lists are gone"
+        assert target.held_back() == {2}, "held_back_runs keeps runs whose lists are gone"
 
 
-def test_a_run_that_somebody_rolled_back_to_meanwhile_is_not_removed(
+def test_a_run_that_a_rollback_makes_live_is_not_dropped(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for run in (1, 2, 3):
@@ -165,35 +166,35 @@ def test_a_run_that_somebody_rolled_back_to_meanwhile_is_not_removed(
             drop(run)
 
         monkeypatch.setattr(target, "drop_run", rolled_back_before)
-        drop_all_but(target, 1)
+        drop_old_runs(target, 1)
     assert seen_by_readers(serving) == 1
     assert serving.runs_with_tables() == {1, 3}
 
 
-def test_a_run_that_somebody_removed_meanwhile_is_not_rolled_back_to(
+def test_rollback_is_refused_when_its_run_is_dropped_meanwhile(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for run in (1, 2):
         publish_run(serving, run)
     with serving.opened() as target, serving.opened() as other:
-        switch = target.switch
+        switch = target.switch_active_run
 
         def dropped_before(run: int, **options) -> bool:
             other.drop_run(run)
             return switch(run, **options)
 
-        monkeypatch.setattr(target, "switch", dropped_before)
+        monkeypatch.setattr(target, "switch_active_run", dropped_before)
         with pytest.raises(NightError, match="at the same moment"):
             rollback(target)
     assert seen_by_readers(serving) == 2
 
 
-def test_nothing_published_cannot_be_rolled_back(serving: Serving) -> None:
+def test_rollback_is_refused_before_the_first_publication(serving: Serving) -> None:
     with serving.opened() as target, pytest.raises(UsageError, match="no lists"):
         rollback(target)
 
 
-def test_items_are_mended_and_added_but_never_removed(serving: Serving, tmp_path: Path) -> None:
+def test_items_are_updated_and_added_but_never_removed(serving: Serving, tmp_path: Path) -> None:
     publish_run(serving, 1)
     folder = tmp_path / "few"
     folder.mkdir()
@@ -212,7 +213,7 @@ def test_items_are_mended_and_added_but_never_removed(serving: Serving, tmp_path
     ]  # fmt: skip
 
 
-def test_lists_that_do_not_add_up_are_not_switched_on(serving: Serving, tmp_path: Path) -> None:
+def test_no_switch_when_row_counts_differ(serving: Serving, tmp_path: Path) -> None:
     publish_run(serving, 1)
     make_lists(tmp_path / "lists", 2)
     wrong = Lists("key", tmp_path / "lists", 30, 301, 200, 20, 40)
@@ -230,18 +231,18 @@ def test_previous_recommendations_follow_the_live_run(serving: Serving) -> None:
     assert serving.query("select distinct run_id from previous_recommendations") == [(1,)]
     publish_run(serving, 4, keep_runs=4)
     previous = serving.query("select distinct run_id from previous_recommendations")
-    assert previous == [(2,)], "not that of run 3, which was rolled back by hand"
+    assert previous == [(2,)], "not run 3, which was rolled back by hand"
 
 
-# -- killed -----------------------------------------------------------------------------------------------
+# -- killed nights ----------------------------------------------------------------------------------------
 
 
-def publish_and_die(serving: Serving, run: int, expected_live: int | None, point: str) -> None:
+def publish_and_die(serving: Serving, run: int, expected_live: int | None, step: str) -> None:
     def die(reached: str) -> None:
-        if reached == point:
+        if reached == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    publish_run(serving, run, expected_live=expected_live, at=die)
+    publish_run(serving, run, expected_live=expected_live, on_step=die)
 
 
 def run_child(target: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -250,39 +251,48 @@ def run_child(target: Callable[..., None], *arguments: object) -> multiprocessin
     return child
 
 
-@pytest.mark.parametrize(
-    ("serving", "point"),
-    [
-        *((kind, point) for kind in ("sqlite", "postgresql") for point in POINTS),
-        *(("postgresql", point) for point in ("keyed", "attached")),
-    ],
-    indirect=["serving"],
-)
-def test_killed_at_a_point_readers_see_one_complete_run_and_the_next_night_cleans_up(
-    serving: Serving, point: str
-) -> None:
+@pytest.fixture(scope="module")
+def history(shared_serving: Serving) -> Serving:
+    """A serving database of which two runs are kept; the tests of killed nights add further runs to it."""
     for run in (1, 2):
-        publish_run(serving, run, keep_runs=2)
-    child = run_child(publish_and_die, serving, 3, 2, point)
+        publish_run(shared_serving, run)
+    return shared_serving
+
+
+@pytest.mark.parametrize(
+    ("shared_serving", "step"),
+    [
+        *((kind, step) for kind in ("sqlite", "postgresql") for step in STEPS),
+        *(("postgresql", step) for step in ("keyed", "attached")),
+    ],
+    indirect=["shared_serving"],
+)
+def test_a_killed_night_leaves_one_complete_run_live(history: Serving, step: str) -> None:
+    """The next night resumes it and leaves nothing behind."""
+    live = seen_by_readers(history)
+    run = live + 1
+    child = run_child(publish_and_die, history, run, live, step)
     child.join(20)
     assert child.exitcode == -signal.SIGKILL
-    assert seen_by_readers(serving) == (3 if point in {"switched", "retained"} else 2)
-    assert publish_run(serving, 3, expected_live=2), "the killed night, resumed"
-    assert seen_by_readers(serving) == 3
-    assert serving.runs_with_tables() == {2, 3}
-    assert serving.leftovers() == []
+    assert seen_by_readers(history) == (run if step in {"switched", "old_runs_dropped"} else live)
+    assert publish_run(history, run, expected_live=live), "the killed night, resumed"
+    assert seen_by_readers(history) == run
+    assert history.runs_with_tables() == {live, run}
+    assert history.leftovers() == []
 
 
-@pytest.mark.parametrize("point", ["block", "loaded", "before_switch"])
-def test_killed_and_never_resumed_leaves_nothing_to_the_next_run(serving: Serving, point: str) -> None:
-    publish_run(serving, 1)
-    run_child(publish_and_die, serving, 2, 1, point).join(20)
-    assert publish_run(serving, 3)
-    assert seen_by_readers(serving) == 3
-    assert serving.runs_with_tables() == {1, 3}
+@pytest.mark.parametrize("step", ["block", "loaded", "before_switch"])
+def test_a_killed_night_is_removed_by_the_next_run(history: Serving, step: str) -> None:
+    live = seen_by_readers(history)
+    killed, run = live + 1, live + 2
+    run_child(publish_and_die, history, killed, live, step).join(20)
+    assert killed in history.runs_with_tables()
+    assert publish_run(history, run)
+    assert seen_by_readers(history) == run
+    assert history.runs_with_tables() == {live, run}
 
 
-def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follows(serving: Serving) -> None:
+def test_a_run_killed_after_its_switch_can_be_rolled_back_to(serving: Serving) -> None:
     publish_run(serving, 1)
     run_child(publish_and_die, serving, 2, 1, "switched").join(20)
     assert publish_run(serving, 3, keep_runs=3)
@@ -295,30 +305,30 @@ def test_killed_right_after_the_switch_a_run_stays_in_history_when_another_follo
     assert seen_by_readers(serving) == 2
 
 
-def publish_and_tell(serving: Serving, run: int, begun: Event) -> None:
-    publish_run(serving, run, at=lambda _: begun.set())
+def publish_and_signal(serving: Serving, run: int, begun: Event) -> None:
+    publish_run(serving, run, on_step=lambda _: begun.set())
 
 
-def a_publisher_at_work(serving: Serving, run: int) -> multiprocessing.process.BaseProcess:
+def start_publisher(serving: Serving, run: int) -> multiprocessing.process.BaseProcess:
     make_lists(serving.folder / f"lists-{run}", run)
     begun = processes.Event()
-    child = run_child(publish_and_tell, serving, run, begun)
+    child = run_child(publish_and_signal, serving, run, begun)
     assert begun.wait(20)
     return child
 
 
 @pytest.mark.slow
-def test_killed_at_200_random_instants(serving: Serving) -> None:
-    """And after each, the next night succeeds and leaves nothing."""
+def test_200_nights_killed_at_random_instants(serving: Serving) -> None:
+    """After each, readers see one complete run, and the next night succeeds and leaves nothing behind."""
     publish_run(serving, 1)
-    child, started = a_publisher_at_work(serving, 2), time.monotonic()
+    child, started = start_publisher(serving, 2), time.monotonic()
     child.join(20)
     usual = time.monotonic() - started
     run, instants, killed, live = 2, random.Random(5), 0, 2
     while killed < 200:
         run += 1
-        assert run < 1600, "too few of the children were still at work when they were killed"
-        child = a_publisher_at_work(serving, run)
+        assert run < 1600, "too few children were killed before they had finished"
+        child = start_publisher(serving, run)
         child.join(instants.uniform(0, usual))
         child.kill()
         child.join(20)
@@ -332,16 +342,17 @@ def test_killed_at_200_random_instants(serving: Serving) -> None:
         live = run
 
 
-# -- read meanwhile ---------------------------------------------------------------------------------------
+# -- readers during publications --------------------------------------------------------------------------
 
 
 def read_lists(serving: Serving, started: Event, stop: Event, answers: multiprocessing.Queue) -> None:
-    """Log in again and again, and read lists of all kinds at once; report how often, which runs, and the slowest."""
+    """Log in and read lists of all kinds until `stop` is set; put the result of `reads_of` into `answers`."""
     with serving.application() as con:
         answers.put(reads_of(con, serving.login(), started, stop))
 
 
 def reads_of(con, login: str, started: Event, stop: Event) -> tuple:
+    """Return the number of reads, the runs seen, the slowest read in seconds, and results that were not of one run."""
     reads, runs, slowest, bad = 0, set(), 0.0, []
     queries = {
         f"select run_id, rank, score, is_personal from ({login}) as login": N,
@@ -365,13 +376,14 @@ def reads_of(con, login: str, started: Event, stop: Event) -> tuple:
     return reads, runs, slowest, bad
 
 
-def test_readers_always_get_a_full_list_from_one_run(serving: Serving) -> None:
+@pytest.mark.parametrize("last", [8, pytest.param(21, marks=pytest.mark.slow)])
+def test_readers_always_get_a_full_list_of_one_run(serving: Serving, last: int) -> None:
     publish_run(serving, 1)
     stop, answers = processes.Event(), processes.Queue()
     begun = [processes.Event() for _ in range(2)]
     readers = [run_child(read_lists, serving, started, stop, answers) for started in begun]
     assert all(started.wait(20) for started in begun)
-    for run in range(2, 22):
+    for run in range(2, last + 1):
         publish_run(serving, run, keep_runs=3)
         if run % 3 == 0:
             with serving.opened() as target:

@@ -1,10 +1,11 @@
-"""What a person at the command line sees of the serving database."""
+"""Queries of the command line: lists, histories, similar items, runs, hints that name the home."""
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import duckdb
@@ -12,8 +13,11 @@ import pytest
 
 from tasks.config.settings import Settings, UtilitySettings
 from tasks.errors import UsageError
-from tasks.publication import queries as browse
+from tasks.publication import queries
+from tasks.publication.errors import NoListsError, RunNotFoundError
+from tasks.publication.maintenance import verify
 from tasks.publication.publish import publish, rollback
+from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, read_target
 from tasks.storage.home import Home
 from tasks.storage.run_records import Runs, Status
@@ -28,27 +32,31 @@ LOG = Log(
 )
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A database with one run of recognisable lists."""
-    address = f"sqlite:///{tmp_path}/recommendations.db"
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database in which run 1 is live, for tests that only read."""
+    return publish_first_run(tmp_path_factory.mktemp("published"))
+
+
+def publish_first_run(folder: Path) -> str:
+    address = f"sqlite:///{folder}/recommendations.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(BIGINTS)
-        publish(target, 1, make_lists(tmp_path / "lists", 1), expected_live=None, keep_runs=3)
+        target.ensure_schema(BIGINTS)
+        publish(target, 1, make_lists(folder / "lists", 1), expected_live=None, keep_runs=3)
     return address
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    path = tmp_path / "warehouse.duckdb"
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("warehouse") / "warehouse.duckdb"
     with duckdb.connect(path) as con:
         make_clean_tables(con, LOG)
     return path
 
 
-def test_a_known_user_sees_the_own_list_with_titles(url: str, warehouse: Path) -> None:
+def test_a_warm_user_is_shown_a_personal_list_with_titles(url: str, warehouse: Path) -> None:
     with read_target(url) as target:
-        shown = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
+        shown = queries.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
     assert shown.personal
     assert shown.run_id == 1
     assert [row.rank for row in shown.rows] == [1, 2, 3]
@@ -57,9 +65,9 @@ def test_a_known_user_sees_the_own_list_with_titles(url: str, warehouse: Path) -
     assert first.score == 999.0
 
 
-def test_what_the_user_liked_comes_best_and_latest_first_once_each(url: str, warehouse: Path) -> None:
+def test_liked_items_are_shown_once_best_and_latest_first(url: str, warehouse: Path) -> None:
     with read_target(url) as target:
-        liked = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY).liked
+        liked = queries.show(target, "7", 3, warehouse=warehouse, utility=UTILITY).liked
     assert [(like.item.item_id, like.item.title, like.what, like.value) for like in liked] == [
         (2, "Brazil", "rated", 5.0),
         (1, "Alien", "rated", 4.0),
@@ -68,40 +76,38 @@ def test_what_the_user_liked_comes_best_and_latest_first_once_each(url: str, war
     assert liked[1].item.genres == "Horror|Sci-Fi"
 
 
-def test_a_stranger_sees_the_fallback(url: str, warehouse: Path) -> None:
+def test_a_cold_user_is_shown_the_fallback_list(url: str, warehouse: Path) -> None:
     with read_target(url) as target:
-        shown = browse.show(target, "12345", N, warehouse=warehouse, utility=UTILITY)
+        shown = queries.show(target, "12345", N, warehouse=warehouse, utility=UTILITY)
     assert not shown.personal
     assert len(shown.rows) == N
     assert shown.liked == ()
     assert shown.liked_note == ""
 
 
-def own_the_warehouse(path: str, owned: Event, done: Event) -> None:
-    with duckdb.connect(path):
-        owned.set()
-        done.wait(20)
+LOCK_THE_WAREHOUSE = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1])
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
-def test_while_a_night_runs_the_list_is_shown_without_the_past(url: str, warehouse: Path) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    owned, done = processes.Event(), processes.Event()
-    night = processes.Process(target=own_the_warehouse, args=(str(warehouse), owned, done), daemon=True)
-    night.start()
-    assert owned.wait(20)
-    try:
+def test_a_locked_warehouse_hides_only_the_history(url: str, warehouse: Path) -> None:
+    command = [sys.executable, "-c", LOCK_THE_WAREHOUSE, str(warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as night:
+        assert night.stdout is not None
+        assert night.stdout.readline() == "locked\n"
         with read_target(url) as target:
-            shown = browse.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
-    finally:
-        done.set()
-        night.join(20)
+            shown = queries.show(target, "7", 3, warehouse=warehouse, utility=UTILITY)
+        night.communicate()
     assert len(shown.rows) == 3
     assert "A night is running" in shown.liked_note
 
 
-def test_without_a_warehouse_the_list_is_shown_all_the_same(url: str, tmp_path: Path) -> None:
+def test_a_missing_warehouse_hides_only_the_history(url: str, tmp_path: Path) -> None:
     with read_target(url) as target:
-        shown = browse.show(target, "7", 3, warehouse=tmp_path / "none.duckdb", utility=UTILITY)
+        shown = queries.show(target, "7", 3, warehouse=tmp_path / "none.duckdb", utility=UTILITY)
     assert len(shown.rows) == 3
     assert "no warehouse" in shown.liked_note
 
@@ -110,22 +116,24 @@ def test_without_a_warehouse_the_list_is_shown_all_the_same(url: str, tmp_path: 
     ("typed", "hint"),
     [("42x", "mean 42"), ("user-7", "mean 7"), ("bob", "such as"), ("9" * 30, "mean"), ("", "such")],
 )
-def test_a_nonsense_id_is_refused_with_a_hint(url: str, warehouse: Path, typed: str, hint: str) -> None:
+def test_an_invalid_user_id_is_refused_with_a_suggestion(
+    url: str, warehouse: Path, typed: str, hint: str
+) -> None:
     with read_target(url) as target, pytest.raises(UsageError, match="User ids are whole numbers") as refused:
-        browse.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
+        queries.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
     assert hint in refused.value.hint
 
 
-def test_similar_items_by_id_title_and_part_of_a_title(url: str) -> None:
+def test_similar_items_are_found_by_id_title_or_part_of_it(url: str) -> None:
     with read_target(url) as target:
         for typed in ("12", "Film 12 (1962)", "film 12 (1962)", "1962"):
-            found = browse.similar(target, typed, 3)
+            found = queries.similar(target, typed, 3)
             assert found.item.title == "Film 12 (1962)"
             assert [row.item.item_id for row in found.rows] == [14, 15, 16]
 
 
 def publish_items(folder: Path, *titles: str) -> str:
-    """The address of a database whose items 1, 2, … have these titles."""
+    """Publish items 1, 2, … with these titles, and return the address of the database."""
     items = [(number, title, None) for number, title in enumerate(titles, 1)]
     lists = write_lists(
         folder,
@@ -136,7 +144,7 @@ def publish_items(folder: Path, *titles: str) -> str:
     )
     address = f"sqlite:///{folder}/titles.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
     return address
 
@@ -147,7 +155,7 @@ def publish_items(folder: Path, *titles: str) -> str:
         ("matrix, the", "Matrix, The (1999)"),
         ("Toy Story", "Toy Story (1995)"),
         ("TOY STORY 2", "Toy Story 2 (1999)"),
-        ("Solo", "Solo"),  # the title as it is wins over the title before a year
+        ("Solo", "Solo"),  # an exact title takes precedence over a title before a year
         ("100%", "100% (2001)"),
         ("Élan", "Élan (1980)"),
     ],
@@ -163,13 +171,13 @@ def test_a_title_is_found_without_its_year(tmp_path: Path, typed: str, title: st
         "Élan (1980)",
     ]
     with read_target(publish_items(tmp_path, *titles)) as target:
-        assert browse.similar(target, typed, 3).item.title == title
+        assert queries.similar(target, typed, 3).item.title == title
 
 
-def test_of_one_title_in_two_years_the_id_is_asked(tmp_path: Path) -> None:
+def test_a_title_of_two_years_is_refused_with_their_ids(tmp_path: Path) -> None:
     address = publish_items(tmp_path, "Sabrina (1954)", "Sabrina (1995)", "Sabrina Goes West (1960)")
     with read_target(address) as target, pytest.raises(UsageError, match="2 items match") as refused:
-        browse.similar(target, "sabrina", 3)
+        queries.similar(target, "sabrina", 3)
     assert refused.value.hint.splitlines() == [
         "Give the id of one:",
         "  1: Sabrina (1954)",
@@ -180,19 +188,19 @@ def test_of_one_title_in_two_years_the_id_is_asked(tmp_path: Path) -> None:
 def test_an_ambiguous_title_lists_the_candidates(url: str) -> None:
     with read_target(url) as target:
         with pytest.raises(UsageError, match="More than 10") as refused:
-            browse.similar(target, "film", 3)
+            queries.similar(target, "film", 3)
         assert "1: Film 1 (1951)" in refused.value.hint
         with pytest.raises(UsageError, match="10 items match"):
-            browse.similar(target, "(196", 3)
+            queries.similar(target, "(196", 3)
 
 
 @pytest.mark.parametrize("typed", ["%", "_", "no such film", "'; drop table items; --", "99999"])
 def test_an_unknown_title_is_refused(url: str, typed: str) -> None:
     with read_target(url) as target, pytest.raises(UsageError, match="No item"):
-        browse.similar(target, typed, 3)
+        queries.similar(target, typed, 3)
 
 
-def test_text_ids_are_taken_as_they_are(tmp_path: Path, warehouse: Path) -> None:
+def test_text_ids_are_not_parsed(tmp_path: Path, warehouse: Path) -> None:
     user = "007'; --"
     lists = write_lists(
         tmp_path,
@@ -203,15 +211,16 @@ def test_text_ids_are_taken_as_they_are(tmp_path: Path, warehouse: Path) -> None
     )
     address = f"sqlite:///{tmp_path}/texts.db"
     with open_target(address, owner=OWNER) as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         publish(target, 1, lists, expected_live=None, keep_runs=1)
         nowhere = tmp_path / "none"
-        assert browse.show(target, user, 5, warehouse=nowhere, utility=UTILITY).personal
-        assert not browse.show(target, "7", 5, warehouse=nowhere, utility=UTILITY).personal
-        assert browse.similar(target, "x y", 5).item.title == "A title"
+        assert queries.show(target, user, 5, warehouse=nowhere, utility=UTILITY).personal
+        assert not queries.show(target, "7", 5, warehouse=nowhere, utility=UTILITY).personal
+        assert queries.similar(target, "x y", 5).item.title == "A title"
 
 
-def test_runs_say_what_became_of_them(url: str, tmp_path: Path) -> None:
+def test_runs_have_a_status_and_the_state_of_their_lists(tmp_path: Path) -> None:
+    url = publish_first_run(tmp_path)
     began = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
     with open_target(url, owner=OWNER) as target:
         publish(target, 2, make_lists(tmp_path / "lists-2", 2), expected_live=1, keep_runs=3)
@@ -219,7 +228,7 @@ def test_runs_say_what_became_of_them(url: str, tmp_path: Path) -> None:
         for run, status in ((1, "published"), (2, "published"), (3, "failed")):
             target.record_run({"run_id": run, "started_at": began, "status": status})
     with read_target(url) as target:
-        found = browse.runs(target)
+        found = queries.runs(target)
     assert [(run.run_id, run.status, run.live, run.kept, run.held_back) for run in found] == [
         (3, "failed", False, False, False),
         (2, "published", False, True, True),
@@ -228,15 +237,15 @@ def test_runs_say_what_became_of_them(url: str, tmp_path: Path) -> None:
     assert found[0].started_at == datetime(2026, 11, 2, 1, 0)
 
 
-def test_before_the_first_night_there_is_nothing_to_see(tmp_path: Path) -> None:
+def test_without_lists_queries_are_refused(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path}/lists.db"
     with pytest.raises(UsageError, match="no lists"), read_target(address):
         pass
     with open_target(address, owner=OWNER) as target:
-        assert browse.runs(target) == []
-        target.claim(BIGINTS)
+        assert queries.runs(target) == []
+        target.ensure_schema(BIGINTS)
         with pytest.raises(UsageError, match="no lists"):
-            browse.similar(target, "1", 3)
+            queries.similar(target, "1", 3)
 
 
 @pytest.mark.parametrize(
@@ -248,27 +257,57 @@ def test_before_the_first_night_there_is_nothing_to_see(tmp_path: Path) -> None:
         ("interrupted", "Publish some with: recs run --home "),
     ],
 )
-def test_without_lists_the_hint_is_about_this_home(tmp_path: Path, status: Status | None, hint: str) -> None:
+def test_without_lists_the_hint_names_the_home(tmp_path: Path, status: Status | None, hint: str) -> None:
     home = Home(tmp_path / "a home", "shop", "x", tmp_path)
     if status is not None:
         runs = Runs(home.runs)
         runs.finish(runs.begin("f", dataset="shop", seed=1, live=None), status, "why")
-    with pytest.raises(UsageError) as caught, browse.naming(home), read_target(home.default_url):
+    with (
+        pytest.raises(NoListsError) as caught,
+        queries.name_home_in_hints(home),
+        read_target(home.default_url),
+    ):
         pass
     assert caught.value.hint.startswith(f"{hint}'{home.path}'")
 
 
-def test_lists_of_another_home_are_not_shown_as_this_ones(url: str, tmp_path: Path) -> None:
+def test_lists_of_another_home_are_refused(url: str, tmp_path: Path) -> None:
     settings = Settings.model_validate({"publish": {"url": url}})
     with (
         pytest.raises(UsageError, match=f"belongs to another home \\({OWNER}\\)"),
-        browse.lists_of(Home(tmp_path, "shop", "x", tmp_path), settings),
+        queries.lists_of(Home(tmp_path, "shop", "x", tmp_path), settings),
     ):
         pass
 
 
-def test_a_hint_to_look_at_the_runs_names_the_home(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        rollback,
+        lambda target: rollback(target, 1),
+        lambda target: rollback(target, 9),
+        lambda target: verify(target, 9),
+    ],
+)
+def test_a_hint_to_list_the_runs_names_the_home(
+    url: str, tmp_path: Path, command: Callable[[Target], object]
+) -> None:
     home = Home(tmp_path, "shop", "x", tmp_path)
-    with pytest.raises(UsageError) as caught, browse.naming(home), open_target(url, owner=OWNER) as target:
-        rollback(target)
+    with (
+        pytest.raises(RunNotFoundError) as caught,
+        queries.name_home_in_hints(home),
+        open_target(url, owner=OWNER) as target,
+    ):
+        command(target)
     assert caught.value.hint == f"See what there is: recs runs --home {tmp_path}"
+
+
+def test_a_hint_about_something_else_is_left_alone(url: str, tmp_path: Path) -> None:
+    home = Home(tmp_path, "shop", "x", tmp_path)
+    with (
+        pytest.raises(UsageError) as caught,
+        queries.name_home_in_hints(home),
+        read_target(url) as target,
+    ):
+        queries.similar(target, "no such film", 3)
+    assert str(home.path) not in caught.value.hint

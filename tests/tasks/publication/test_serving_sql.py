@@ -1,4 +1,4 @@
-"""Every query handed to application developers, on both kinds of database, as documented."""
+"""The queries for application developers, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tasks.publication.publish import publish
 from tasks.publication.targets.base import Target
+from tasks.publication.targets.postgresql import PostgreSQLTarget
 from tasks.storage.warehouse import SQL
 from tests.tasks.publication.published_lists import BIGINTS, write_lists
 from tests.tasks.serving import Serving
@@ -19,23 +20,24 @@ DOCS = SQL.parent / "docs" / "serving.md"
 ITEMS = [(1, "Alien", "Horror|Sci-Fi"), (2, "Brazil", "Sci-Fi"), (3, "Clue", None), (4, None, None)]
 SIMILAR = [(1, 1, 2, 0.9), (1, 2, 3, 0.8), (1, 3, 4, 0.7)]
 FALLBACK = [("all", 1, 4, 9.0), ("all", 2, 3, 8.0), ("Horror", 1, 1, 7.0)]
-# user 1's list stays, user 2's second item changes, user 3 is new in run 2
+# In run 2 user 1's list is unchanged, user 2 has another second item, and user 3 is new.
 LISTS = {
     1: {1: [1, 2], 2: [1, 3], 9: [4]},
     2: {1: [1, 2], 2: [1, 4], 3: [2, 1]},
 }
-STRANGERS = [
+COLD_USER_ROWS = [
     (1, 4, None, None, 9.0, None, 0, 2, None, None),
     (2, 3, "Clue", None, 8.0, None, 0, 2, None, None),
 ]
 
 
-@pytest.fixture
-def target(serving: Serving) -> Iterator[Target]:
-    with serving.opened() as target:
-        target.claim(BIGINTS)
+@pytest.fixture(scope="module")
+def published(shared_serving: Serving) -> Serving:
+    """A serving database in which run 2 is live and run 1 is kept."""
+    with shared_serving.opened() as target:
+        target.ensure_schema(BIGINTS)
         for run, by_user in LISTS.items():
-            folder = serving.folder / str(run)
+            folder = shared_serving.folder / str(run)
             folder.mkdir()
             ranked = [
                 (user, rank, item, -float(rank), "als", None, 3 if rank == 2 else None)
@@ -50,6 +52,19 @@ def target(serving: Serving) -> Iterator[Target]:
                 items=ITEMS,
             )
             publish(target, run, lists, expected_live=target.live_run(), keep_runs=2)
+    return shared_serving
+
+
+@pytest.fixture
+def serving(published: Serving) -> Iterator[Serving]:
+    """The same for each test: `seen_since` is emptied afterwards."""
+    yield published
+    published.execute("delete from seen_since")
+
+
+@pytest.fixture
+def target(serving: Serving) -> Iterator[Target]:
+    with serving.opened() as target:
         yield target
 
 
@@ -58,9 +73,9 @@ def run(target: Target, file: str, **parameters: object) -> list[tuple]:
 
 
 def login(target: Target, user: int, n: int, segment: str | None = None) -> list[tuple]:
-    """By the query and, where there is one, by the function: the same."""
+    """Run the login query; on PostgreSQL, check that the function returns the same."""
     rows = run(target, "serving/login.sql", user=user, n=n, segment=segment)
-    if target.scheme == "postgresql":
+    if isinstance(target, PostgreSQLTarget):
         with target.read() as con:
             function = "select * from login_recommendations(%s, %s, %s)"
             assert [tuple(row) for row in con.exec_driver_sql(function, (user, n, segment))] == rows
@@ -75,33 +90,35 @@ def test_login_returns_the_personal_list(target: Target) -> None:
     assert len(login(target, 1, 1)) == 1
 
 
-def test_login_returns_the_fallback_to_strangers(target: Target) -> None:
-    assert login(target, 9, 10) == STRANGERS
-    assert login(target, 9, 1) == STRANGERS[:1]
+def test_login_returns_the_fallback_list_to_cold_users(target: Target) -> None:
+    assert login(target, 9, 10) == COLD_USER_ROWS
+    assert login(target, 9, 1) == COLD_USER_ROWS[:1]
 
 
-def test_login_returns_the_fallback_of_a_segment_or_else_that_of_all(target: Target) -> None:
+def test_login_returns_the_fallback_list_of_a_segment(target: Target) -> None:
     assert login(target, 9, 10, "Horror") == [(1, 1, "Alien", "Horror|Sci-Fi", 7.0, None, 0, 2, None, None)]
-    assert login(target, 9, 10, "Western") == STRANGERS
-    assert [row[1] for row in login(target, 1, 10, "Horror")] == [1, 2], "who has a list gets it"
+    assert login(target, 9, 10, "Western") == COLD_USER_ROWS
+    assert [row[1] for row in login(target, 1, 10, "Horror")] == [1, 2], (
+        "a user with a list gets it, whatever the segment"
+    )
 
 
-def test_login_leaves_out_what_was_seen_since_and_is_never_empty(target: Target, serving: Serving) -> None:
+def test_login_leaves_out_seen_items_and_is_never_empty(target: Target, serving: Serving) -> None:
     serving.execute("insert into seen_since (user_id, item_id) values (1, 1), (9, 4)")
     assert [row[:2] for row in login(target, 1, 10)] == [(2, 2)]
     assert [row[1] for row in login(target, 9, 1)] == [3]
     serving.execute("insert into seen_since (user_id, item_id) values (1, 2), (9, 3), (9, 1)")
-    assert login(target, 1, 10) == STRANGERS, "nothing is left of the list"
-    assert login(target, 9, 10, "Horror") == STRANGERS
+    assert login(target, 1, 10) == COLD_USER_ROWS, "all items of the list were seen"
+    assert login(target, 9, 10, "Horror") == COLD_USER_ROWS
     assert [row[1] for row in login(target, 2, 10)] == [1, 4]
 
 
-def test_login_looks_rows_up_by_their_key_and_scans_nothing(target: Target) -> None:
+def test_login_reads_rows_by_key_without_scans(target: Target) -> None:
     query = (SQL / "serving/login.sql").read_text(encoding="utf-8")
     named = {"user": 1, "n": 10, "segment": None}
     with target.read() as con:
-        if target.scheme == "postgresql":
-            con.exec_driver_sql("set enable_seqscan = off")  # of ten rows
+        if isinstance(target, PostgreSQLTarget):
+            con.exec_driver_sql("set enable_seqscan = off")  # the tables have ten rows
             (plan,) = con.execute(sa.text(f"explain (analyze, format json) {query}"), named).scalar_one()
             nodes = [*scans(plan["Plan"])]
             read = {node["Relation Name"] for node in nodes if node["Actual Loops"]}
@@ -120,33 +137,33 @@ def test_login_looks_rows_up_by_their_key_and_scans_nothing(target: Target) -> N
 
 
 def scans(node: dict) -> Iterator[dict]:
-    """The parts of a plan that read a table."""
+    """Yield the nodes of a plan that read a table."""
     if "Relation Name" in node:
         yield node
     for part in node.get("Plans", ()):
         yield from scans(part)
 
 
-def test_similar_items(target: Target) -> None:
+def test_similar_items_have_titles(target: Target) -> None:
     assert run(target, "serving/similar.sql", item=1, n=2) == [
         (1, 2, "Brazil", "Sci-Fi", 0.9, 2),
         (2, 3, "Clue", None, 0.8, 2),
     ]
 
 
-def test_user_list(target: Target) -> None:
+def test_user_list_names_reasons(target: Target) -> None:
     assert run(target, "cookbook/user_list.sql", user=2) == [
         (1, 1, "Alien", "Horror|Sci-Fi", -1.0, "als", None),
         (2, 4, None, None, -2.0, "als", "Clue"),
     ]
 
 
-def test_new_users(target: Target) -> None:
+def test_new_users_are_those_without_an_earlier_list(target: Target) -> None:
     assert run(target, "cookbook/new_users.sql", n=1) == [(3, 1, 2, "Brazil", -1.0)]
 
 
-def test_because_you_rated(target: Target, serving: Serving) -> None:
-    """User 2 has item 4 on the list: it comes first although it is the least similar."""
+def test_because_you_rated_puts_items_of_the_list_first(target: Target, serving: Serving) -> None:
+    """User 2 has item 4 on the list: it is first although it is the least similar."""
 
     def asked() -> list[tuple]:
         return run(target, "cookbook/because_you_rated.sql", user=2, item=1, n=2)
@@ -156,19 +173,19 @@ def test_because_you_rated(target: Target, serving: Serving) -> None:
     assert asked() == [(4, None, 0.7, 2), (3, "Clue", 0.8, None)]
 
 
-def test_most_recommended(target: Target) -> None:
+def test_most_recommended_counts_users(target: Target) -> None:
     assert run(target, "cookbook/most_recommended.sql", top=10, n=2) == [
         (1, "Alien", 3, 1.0),
         (2, "Brazil", 2, pytest.approx(2 / 3)),
     ]
 
 
-def test_changed_lists(target: Target) -> None:
+def test_changed_lists_counts_new_items(target: Target) -> None:
     assert run(target, "cookbook/changed_lists.sql", top=10) == [(2, 1, 2)]
     assert run(target, "cookbook/changed_lists.sql", top=1) == []
 
 
-def test_every_query_is_in_the_documentation() -> None:
+def test_every_query_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
     files = [*(SQL / "cookbook").glob("*.sql"), SQL / "serving" / "login.sql"]
     assert [file.name for file in files if file.name not in text] == []

@@ -47,7 +47,7 @@ create table item_rules (
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "lists.db"
     with open_target(f"sqlite:///{path}", owner=OWNER) as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     return path
 
 
@@ -161,7 +161,7 @@ def test_a_database_with_looser_checks_is_read_without_the_rows_that_cannot_be(
         "(rule, item_id, valid_from) values ('block', 5, '2027-01-01')",
     )
     with open_target(f"sqlite:///{database}", owner=OWNER) as target, caplog.at_level(logging.WARNING):
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
         for _ in range(2):  # as in a night, which reads them before it begins and before it makes the lists
             assert target.item_rules(CHRISTMAS) == (Rule("block", 2, None, None),)
     assert caplog.messages == [
@@ -176,7 +176,7 @@ def test_a_database_with_looser_checks_is_read_without_the_rows_that_cannot_be(
 
 def test_ids_may_be_text(tmp_path: Path) -> None:
     with open_target(f"sqlite:///{tmp_path}/texts.db", owner=OWNER) as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         edit(tmp_path / "texts.db", "(rule, item_id) values ('block', '007')")
         assert target.item_rules(CHRISTMAS) == (Rule("block", "007", None, None),)
 

@@ -1,4 +1,4 @@
-"""Addresses of serving databases: what is supported, and that passwords stay secret."""
+"""Addresses of serving databases: which are supported, and that passwords stay secret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import traceback
 import pytest
 
 from tasks.errors import TransientError, UsageError
-from tasks.publication.targets.connect import open_target
+from tasks.publication.targets.connect import known_targets, open_target
+from tasks.publication.targets.postgresql import PostgreSQLTarget
+from tasks.publication.targets.sqlite import SQLiteTarget
+
+
+def test_the_targets_of_the_folder_are_known() -> None:
+    assert {PostgreSQLTarget, SQLiteTarget} <= {*known_targets()}
 
 
 @pytest.mark.parametrize(
@@ -17,20 +23,22 @@ from tasks.publication.targets.connect import open_target
         "mssql+pyodbc://joe:hunter2@db/x",
         "joe:hunter2@db",
         "redis://:hunter2@db",
+        "mysql://joe:se@hunter2@db/lists",
         "postgresql://joe@127.0.0.1:hunter2/x",
         "",
     ],
 )
-def test_an_unsupported_address_is_refused_without_its_password(address: str) -> None:
+def test_an_unsupported_address_is_refused_without_password(address: str) -> None:
     with pytest.raises(UsageError) as refused, open_target(address, owner="me"):
         pass
     assert "sqlite:///" in refused.value.hint
-    told = "".join(traceback.format_exception(refused.value))
-    assert "hunter2" not in told + refused.value.hint
+    assert "postgresql://" in refused.value.hint
+    output = "".join(traceback.format_exception(refused.value))
+    assert "hunter2" not in output + refused.value.hint
 
 
 @pytest.mark.parametrize("password", ["se@hunter2", "se@hun/hunter2", "a@b@hunter2"])
-def test_a_password_with_a_bare_at_sign_is_refused_and_not_told(password: str) -> None:
+def test_a_password_with_an_unquoted_at_sign_is_refused(password: str) -> None:
     with pytest.raises(UsageError, match="an @ too many") as refused:
         open_target(f"postgresql://joe:{password}@127.0.0.1:1/x", owner="me").__enter__()
     assert "%40" in refused.value.hint
@@ -38,12 +46,12 @@ def test_a_password_with_a_bare_at_sign_is_refused_and_not_told(password: str) -
 
 
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
-def test_a_database_in_memory_serves_nobody(address: str) -> None:
+def test_a_database_in_memory_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="names no file"), open_target(address, owner="me"):
         pass
 
 
-def test_postgresql_goes_by_its_short_name_too() -> None:
+def test_the_scheme_postgres_means_postgresql() -> None:
     with (
         pytest.raises(TransientError, match=r"postgresql://127\.0\.0\.1:1/x cannot be reached"),
         open_target("postgres://joe:hunter2@127.0.0.1:1/x", owner="me"),

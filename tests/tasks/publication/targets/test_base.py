@@ -1,4 +1,7 @@
-"""What holds for every kind of serving database: whose it is, what it refuses, what it keeps, how it is upgraded."""
+"""The contract of every kind of serving database: owner, refusals, records, upgrade, values.
+
+The tests of another kind import all tests of this module and define a `serving` fixture of their own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import sqlalchemy as sa
 from tasks.errors import UsageError
 from tasks.publication.publish import publish
 from tasks.publication.targets import base
-from tasks.publication.targets.base import Target
+from tasks.publication.targets.base import Target, prefetch
 from tasks.publication.targets.connect import open_target, read_target
 from tasks.publication.targets.postgresql import PostgreSQLTarget
 from tasks.publication.targets.schema import KINDS, PREVIOUS, SCHEMA_VERSION
@@ -26,9 +29,9 @@ HOSTILE = [
 
 
 @pytest.fixture
-def claimed(serving: Serving) -> Serving:
+def prepared(serving: Serving) -> Serving:
     with serving.opened() as target:
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     return serving
 
 
@@ -38,60 +41,62 @@ def publish_some(target: Target, serving: Serving, *runs: int, **sizes: int) -> 
         assert publish(target, run, lists, expected_live=target.live_run(), keep_runs=5).switched
 
 
-def test_before_the_claim_nothing_is_there(serving: Serving) -> None:
+def test_without_a_schema_everything_is_empty(serving: Serving) -> None:
     with serving.opened() as target:
-        assert not target.claimed
+        assert not target.has_schema
         assert target.live_run() is None
         assert target.held_back() == set()
         assert target.published_runs() == ()
 
 
-def test_claiming_twice_is_claiming_once(claimed: Serving) -> None:
-    with claimed.opened() as target:
-        target.claim(BIGINTS)
+def test_ensure_schema_is_idempotent(prepared: Serving) -> None:
+    with prepared.opened() as target:
+        target.ensure_schema(BIGINTS)
         assert target.ids == BIGINTS
 
 
-def test_another_owner_is_refused_at_once(claimed: Serving) -> None:
-    with pytest.raises(UsageError, match="belongs to another home"), open_target(claimed.url, owner="other"):
+def test_another_owner_is_refused(prepared: Serving) -> None:
+    with pytest.raises(UsageError, match="belongs to another home"), open_target(prepared.url, owner="other"):
         pass
 
 
-def test_a_reader_need_not_be_the_owner(claimed: Serving) -> None:
-    with read_target(claimed.url) as target:
+def test_reading_needs_no_owner(prepared: Serving) -> None:
+    with read_target(prepared.url) as target:
         assert target.live_run() is None
 
 
-def test_other_id_types_are_refused(claimed: Serving) -> None:
-    with claimed.opened() as target:
+def test_other_id_types_are_refused(prepared: Serving) -> None:
+    with prepared.opened() as target:
         with pytest.raises(UsageError, match="made for BIGINT user ids"):
-            target.claim(TEXTS)
+            target.ensure_schema(TEXTS)
         assert target.ids == BIGINTS
 
 
-def test_a_newer_schema_is_refused(claimed: Serving) -> None:
-    claimed.execute("update schema_version set version = 99")
-    with pytest.raises(UsageError, match="newer"), claimed.opened():
+def test_a_newer_schema_is_refused(prepared: Serving) -> None:
+    prepared.execute("update schema_version set version = 99")
+    with pytest.raises(UsageError, match="newer"), prepared.opened():
         pass
 
 
 @pytest.mark.parametrize("table", ["items", "recommendations", "schema_version", "similar_items_2023"])
-def test_somebody_elses_database_is_refused_and_left_alone(serving: Serving, table: str) -> None:
+def test_a_database_with_foreign_tables_is_refused_unchanged(serving: Serving, table: str) -> None:
     with serving.opened():
         serving.execute(f"create table {table} (price double precision)")
     with (
         pytest.raises(UsageError, match=f"has a table '{table}' that nightly-recs did not make"),
         serving.opened() as target,
     ):
-        target.claim(BIGINTS)
+        target.ensure_schema(BIGINTS)
     assert serving.tables() == {table}
 
 
-def test_the_tops_of_the_live_lists(claimed: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_ROWS_AT_ONCE", 7)
-    with claimed.opened() as target:
+def test_live_tops_are_the_first_rows_of_each_list(
+    prepared: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "_FETCH_ROWS", 7)
+    with prepared.opened() as target:
         assert target.live_tops(3) is None
-        publish_some(target, claimed, 1, 2)
+        publish_some(target, prepared, 1, 2)
         tops = target.live_tops(3)
     assert tops is not None
     assert sorted(tops.to_pylist(), key=lambda row: row["user_id"]) == [
@@ -101,10 +106,10 @@ def test_the_tops_of_the_live_lists(claimed: Serving, monkeypatch: pytest.Monkey
     ]
 
 
-def test_mirrors_are_upserted_and_replaced(claimed: Serving) -> None:
+def test_run_records_are_upserted_and_replaced(prepared: Serving) -> None:
     began = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
     row = {"model": "als", "half": "report", "segment": "all", "metric": "ndcg", "k": 10}
-    with claimed.opened() as target:
+    with prepared.opened() as target:
         target.record_run({"run_id": 5, "started_at": began, "status": "running"})
         target.record_run(
             {
@@ -120,23 +125,25 @@ def test_mirrors_are_upserted_and_replaced(claimed: Serving) -> None:
             target.record_checks(5, [{"check": "rows", "value": value, "limit": 1.0, "passed": True}])
             target.record_stage_times(5, [{"stage": "fit", "model": "als", "seconds": value, "peak_mb": 1.0}])
         target.record_checks(6, [])
-    ((run, started, status, rows),) = claimed.query(
+    ((run, started, status, rows),) = prepared.query(
         "select run_id, started_at, status, rows from pipeline_runs"
     )
     assert (run, str(started)[:19], status, rows) == (5, "2026-11-02 03:00:00", "published", 9)
-    assert claimed.query("select k, value, ci_low from model_metrics order by k") == [
+    assert prepared.query("select k, value, ci_low from model_metrics order by k") == [
         (10, 0.2, None), (20, 0.2, None),
     ]  # fmt: skip
-    assert claimed.query('select "check", value, "limit", passed from run_checks') == [
+    assert prepared.query('select "check", value, "limit", passed from run_checks') == [
         ("rows", 0.2, 1.0, True)
     ]
-    assert claimed.query("select stage, model, seconds, peak_mb from stage_times") == [("fit", "als", 0.2, 1)]
+    assert prepared.query("select stage, model, seconds, peak_mb from stage_times") == [
+        ("fit", "als", 0.2, 1)
+    ]
 
 
-def test_what_was_loaded_is_read_back_by_its_key(claimed: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_ROWS_AT_ONCE", 13)
-    with claimed.opened() as target:
-        publish_some(target, claimed, 1)
+def test_rows_are_read_back_by_primary_key(prepared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_FETCH_ROWS", 13)
+    with prepared.opened() as target:
+        publish_some(target, prepared, 1)
         rows = pa.Table.from_batches(target.rows(1, "similar_items")).to_pylist()
     assert rows == [
         {"item_id": i, "rank": r, "similar_item_id": (i + r) % 40 + 1, "score": 1000.0 - r}
@@ -145,38 +152,38 @@ def test_what_was_loaded_is_read_back_by_its_key(claimed: Serving, monkeypatch: 
     ]
 
 
-def test_a_run_knows_how_large_it_is(claimed: Serving) -> None:
-    with claimed.opened() as target:
-        publish_some(target, claimed, 1, users=30)
-        publish_some(target, claimed, 2, users=3000)
+def test_the_size_of_a_run_is_recorded(prepared: Serving) -> None:
+    with prepared.opened() as target:
+        publish_some(target, prepared, 1, users=30)
+        publish_some(target, prepared, 2, users=3000)
         large, small = (run.bytes or 0 for run in target.published_runs())
     assert 30_000 * 20 < large < 30_000 * 200
     assert 0 < small < large / 5
 
 
-def test_a_look_at_the_lists_is_of_one_moment(claimed: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_transaction_sees_one_run(prepared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PostgreSQLTarget, "patience", 0.3)
     how_many = sa.text("select count(*), max(run_id) from recommendations")
-    with claimed.opened() as target, read_target(claimed.url) as reader:
-        publish_some(target, claimed, 1)
+    with prepared.opened() as target, read_target(prepared.url) as reader:
+        publish_some(target, prepared, 1)
         with reader.read() as con:
             before = con.execute(how_many).one()
-            publish_some(target, claimed, 2)
+            publish_some(target, prepared, 2)
             assert con.execute(how_many).one() == before
         with reader.read() as con:
             assert con.execute(how_many).one() != before
 
 
-def test_an_error_tells_nothing_of_the_data(claimed: Serving) -> None:
-    with claimed.opened() as target, pytest.raises(sa.exc.DBAPIError) as caught, target.write() as con:
+def test_errors_do_not_contain_parameters(prepared: Serving) -> None:
+    with prepared.opened() as target, pytest.raises(sa.exc.DBAPIError) as caught, target.write() as con:
         con.execute(sa.text("select nonsense where '1' = :secret"), {"secret": "a user's name"})
     assert "nonsense" in str(caught.value)
     assert "a user's name" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_hostile_text_comes_out_as_it_went_in(serving: Serving, seed: int) -> None:
-    """As ids, titles, genres, models, segments; in any order of arrival that sorts by bytes."""
+def test_hostile_text_is_read_back_unchanged(serving: Serving, seed: int) -> None:
+    """As ids, titles, genres, models and segments."""
     texts = sorted(HOSTILE, key=lambda text: text.encode())
     random.Random(seed).shuffle(HOSTILE)
     reasons = [*HOSTILE[1:], None]
@@ -194,7 +201,7 @@ def test_hostile_text_comes_out_as_it_went_in(serving: Serving, seed: int) -> No
         items=[(i, title, title) for i, title in zip(texts, HOSTILE, strict=True)],
     )
     with serving.opened() as target:
-        target.claim(TEXTS)
+        target.ensure_schema(TEXTS)
         assert publish(target, 1, lists, expected_live=None, keep_runs=2).switched
         stored = {
             kind: [tuple(row.values()) for block in target.rows(1, kind) for row in block.to_pylist()]
@@ -213,27 +220,60 @@ def test_hostile_text_comes_out_as_it_went_in(serving: Serving, seed: int) -> No
     assert [row.item_id for row in login] == [HOSTILE[3]]
 
 
-def test_an_older_database_is_upgraded_as_its_owner_opens_it_and_its_lists_stay(claimed: Serving) -> None:
-    with claimed.opened() as target:
-        publish_some(target, claimed, 1, 2)
-    if claimed.is_postgresql:
-        claimed.execute("drop function login_recommendations")
-    claimed.execute(
+def test_an_older_schema_is_upgraded_when_its_owner_opens_it(prepared: Serving) -> None:
+    with prepared.opened() as target:
+        publish_some(target, prepared, 1, 2)
+    if prepared.is_postgresql:
+        prepared.execute("drop function login_recommendations")
+    prepared.execute(
         "drop table seen_since",
         "alter table published_runs drop column digest",
         "alter table published_runs drop column bytes",
         "update schema_version set version = 2",
     )
-    with pytest.raises(UsageError, match="older nightly-recs"), read_target(claimed.url):
+    with pytest.raises(UsageError, match="older nightly-recs"), read_target(prepared.url):
         pass
     for _ in range(2):
-        with claimed.opened() as target:
+        with prepared.opened() as target:
             assert [(run.run_id, run.digest) for run in target.published_runs()] == [(2, None), (1, None)]
             assert target.live_run() == 2
             assert target.query("serving/login.sql", user=1, n=10, segment=None)[0].run_id == 2
-        if claimed.is_postgresql:
-            assert claimed.query("select count(*) from login_recommendations(1, 10)") == [(10,)]
-    assert claimed.query("select version from schema_version") == [(SCHEMA_VERSION,)]
-    with claimed.opened() as target:
-        publish_some(target, claimed, 3)
-    assert claimed.query(f"select distinct run_id from {PREVIOUS}") == [(2,)]
+        if prepared.is_postgresql:
+            assert prepared.query("select count(*) from login_recommendations(1, 10)") == [(10,)]
+    assert prepared.query("select version from schema_version") == [(SCHEMA_VERSION,)]
+    with prepared.opened() as target:
+        publish_some(target, prepared, 3)
+    assert prepared.query(f"select distinct run_id from {PREVIOUS}") == [(2,)]
+
+
+# -- prefetch ---------------------------------------------------------------------------------------------
+
+
+def test_prefetch_yields_the_same_items() -> None:
+    assert list(prefetch(iter(range(1000)))) == list(range(1000))
+    assert list(prefetch([])) == []
+    assert list(prefetch([None, None])) == [None, None]
+
+
+def test_prefetch_makes_only_one_item_ahead() -> None:
+    made: list[int] = []
+
+    def making():
+        for n in range(5):
+            made.append(n)
+            yield n
+
+    for taken, n in enumerate(prefetch(making()), 1):
+        assert n == taken - 1
+        assert len(made) <= taken + 1
+
+
+def test_prefetch_raises_an_error_in_the_place_of_its_item() -> None:
+    def making():
+        yield 1
+        raise ZeroDivisionError
+
+    items = prefetch(making())
+    assert next(items) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(items)
