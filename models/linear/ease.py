@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
+from models.device import blas_threads
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
 from models.neighbours.neighbourhoods import bounded_k, greatest_k, reach, stored_mb
@@ -63,6 +64,10 @@ class EASEConfig(Config):
         "an item's predictors, and 4 a user.",
     )
 
+    def machine_state(self) -> dict[str, str | int]:
+        """Return the number of threads of BLAS, on which the dense solver's bits depend; empty if it cannot be used."""
+        return {} if self.solver == "sparse" else {"threads": blas_threads()}
+
 
 class EASE(ItemItemRecommender):
     """Weights between items that explain every user's row by the rest of it.
@@ -74,6 +79,7 @@ class EASE(ItemItemRecommender):
     """
 
     name: ClassVar[str] = "ease"
+    in_words: ClassVar[str] = "every item weighed directly against every other"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = EASEConfig
     config: EASEConfig

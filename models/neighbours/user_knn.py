@@ -63,6 +63,7 @@ class UserKNN(Recommender):
     """
 
     name: ClassVar[str] = "user_knn"
+    in_words: ClassVar[str] = "what people who like what you like also liked"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = UserKNNConfig
     config: UserKNNConfig

@@ -333,7 +333,7 @@ class LikesContract(PersonalContract):
         assert self.config is not None
         on_ratings = self.config.model_copy(update={"matrix": "rating"})
         model = self.model(on_ratings).fit(replace(world, rating=ratings), seed=1)
-        assert f"leaves {ratings.nnz - liked.nnz} of {ratings.nnz} entries out" in caplog.text
+        assert f"ignores {ratings.nnz - liked.nnz} of {ratings.nnz} entries" in caplog.text
         users = np.arange(N_USERS)
         assert not model.known_users_[ONE_ITEM_USER], "else no user is lost"
         assert np.array_equal(model.score(users), clean.score(users), equal_nan=True)

@@ -5,14 +5,14 @@ from pydantic import ValidationError
 
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from models.registry import RECOMMENDERS, config_class
 from tests.models.contract import small_world
 
 
 def test_a_model_takes_only_its_own_config():
-    with pytest.raises(TypeError, match="als wants a ALSConfig, not ItemKNNConfig"):
+    with pytest.raises(TypeError, match="als takes a ALSConfig, not a ItemKNNConfig"):
         ALS(ItemKNNConfig())
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.registry import RECOMMENDERS, config_class
-from models.search_space import Choice, Range
+from models.search_space import OneOf, Range
 
 DECLARED = [
     pytest.param(config_class(model), field, where, id=f"{model}.{field}")
@@ -13,8 +13,8 @@ DECLARED = [
 ]
 
 
-def ends(where: Range | Choice) -> tuple[object, ...]:
-    return where.values if isinstance(where, Choice) else (where.low, where.high)
+def ends(where: Range | OneOf) -> tuple[object, ...]:
+    return where.values if isinstance(where, OneOf) else (where.low, where.high)
 
 
 @pytest.mark.parametrize(("config", "field", "where"), DECLARED)
@@ -47,7 +47,7 @@ def test_what_lies_in_a_range_or_choice():
     assert 1 in Range(1, 5)
     assert 5.5 not in Range(1, 5)
     assert "a" not in Range(1, 5)
-    assert "b" in Choice(("a", "b"))
+    assert "b" in OneOf(("a", "b"))
     assert not Range(1.0, 5).whole
     with pytest.raises(ValidationError):
         config_class("als").model_validate({"factors": 1.5})

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors import mf_training
-from models.factors.mf import MF, MFConfig
+from models.factors.mf import MF
+from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
 from tests.models.contract import (
     EMPTY_USER,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.graph.batched_descent import ranking_loss
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 
 
 def draw(known: np.ndarray, state: int, n: int) -> tuple[np.ndarray, int]:

@@ -12,7 +12,8 @@ from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
 from models.graph import batched_descent
-from models.graph.lightgcn import LightGCN, LightGCNConfig
+from models.graph.lightgcn import LightGCN
+from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
 from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions

@@ -8,7 +8,8 @@ from scipy import sparse
 
 from models.base import DivergedError
 from models.graph.bi_interaction import final_embeddings, graph_product
-from models.graph.ngcf import NGCF, NGCFConfig
+from models.graph.ngcf import NGCF
+from models.graph.ngcf_config import NGCFConfig
 from models.graph.ngcf_training import initial_parameters
 from models.graph.propagation import normalized_adjacency
 from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, same, small_world

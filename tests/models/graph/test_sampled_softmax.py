@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 
 from models.graph import sampled_softmax
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.sampled_softmax import N_SHARDS, Loss, ShardedDescent, user_shares
 from tests.models.graph import oracle
 
