@@ -35,7 +35,8 @@ class LightGCNConfig(GraphConfig):
     layers: int = Field(default=3, ge=0, le=4, description="Number of propagation steps along the graph.")
     layer_weights: tuple[Annotated[float, Field(ge=0, le=1000)], ...] = Field(
         default=(),
-        description="Weights of the layers 0 to `layers` relative to each other, not all of them 0; by default all are equal.",
+        description="Weights of the layers 0 to `layers` relative to each other, not all of them 0; by default all "
+        "are equal.",
     )
     negatives: int | None = Field(
         default=None,
