@@ -20,7 +20,8 @@ from scipy import sparse
 from benchmarks import plain_lightgcn
 from benchmarks.accuracy import read_lists
 from benchmarks.command import at_least, model_config, refuse_bad_input
-from models.graph.lightgcn import LightGCN, LightGCNConfig
+from models.graph.lightgcn import LightGCN
+from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import normalized_adjacency
 from models.interactions import Interactions
 

@@ -1,7 +1,7 @@
 """The contract of every recommender: fit, score, recommend, find similar items, save, load.
 
-Template methods: the public ones validate and mask, subclasses fill in the ones with an underscore.
-Learned state lives in attributes that end in `_`; that is also exactly what `save` writes.
+Template methods: the public ones validate and mask, subclasses implement those that begin with an underscore.
+Learned state lives in attributes whose names end in `_`; `save` writes exactly those.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NotFittedError(RuntimeError):
 
 
 class DivergedError(RuntimeError):
-    """Training ran away from what it should approach: the message says which hyperparameters to change."""
+    """Training diverged: the message says which hyperparameters to change."""
 
 
 class TopN(NamedTuple):
@@ -55,32 +55,47 @@ class TopN(NamedTuple):
 
 
 class Config(Options):
-    """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and text.
+    """Hyperparameters of one recommender: frozen, unknown names refused, every field with range and description.
 
     Class attributes of a subclass:
-        search_space: where `recs tune` looks for better values, field by field; nothing by default.
+        search_space: the values that `recs tune` tries, by field; empty by default.
     """
 
     search_space: ClassVar[SearchSpace] = {}
 
     matrix: MatrixName | None = Field(
-        default=None, description="Which training matrix to use; by default the one the model names."
+        default=None, description="Training matrix to use instead of the model's own."
     )
 
     def check_machine(self) -> None:
-        """Raise a ValueError if this machine lacks what the hyperparameters ask for."""
+        """Raise a ValueError if this machine lacks what the hyperparameters ask for, such as a GPU."""
+
+    def machine_state(self) -> dict[str, str | int]:
+        """Return the properties of this machine that the fitted bits depend on; empty if there are none.
+
+        The cache key of a fit contains them, so a fit from another machine is reused where its bits would be the same
+        and only there. Overrides must be cheap, because every night calls this for every model before it looks into
+        the cache: no torch import unless there is a GPU.
+
+        Returns:
+            Such as `{"device": "cuda:NVIDIA H200"}` for a fit on a GPU, or `{"threads": 8}` where the order of sums
+            depends on the number of threads. Keys and values must be the same in every process of one machine.
+        """
+        return {}
 
 
 class Recommender(ABC):
-    """A model of which items a user will want. See the module's text for how subclasses plug in.
+    """A model that ranks items for users. The module's docstring says how subclasses plug in.
 
     Class attributes of a subclass:
-        name: what settings and tables call it.
-        matrix: the training matrix it uses unless its config chooses another.
+        name: its name in settings, tables and lists of models.
+        in_words: how it finds its lists, in plain words for the readers of the night's page; lower case, no full stop.
+        matrix: the training matrix that it uses unless its config chooses another.
         config_class: its `Config`.
     """
 
     name: ClassVar[str]
+    in_words: ClassVar[str]
     matrix: ClassVar[MatrixName]
     config_class: ClassVar[type[Config]] = Config
 
@@ -90,7 +105,9 @@ class Recommender(ABC):
 
     def __init__(self, config: Config | None = None) -> None:
         if config is not None and not isinstance(config, self.config_class):
-            raise TypeError(f"{self.name} wants a {self.config_class.__name__}, not {type(config).__name__}")
+            raise TypeError(
+                f"{self.name} takes a {self.config_class.__name__}, not a {type(config).__name__}"
+            )
         self.config = config if config is not None else self.config_class()
 
     # -- fit ------------------------------------------------------------------------------------------
@@ -103,17 +120,19 @@ class Recommender(ABC):
         progress: Progress | None = None,
         warm_start: Recommender | None = None,
     ) -> Self:
-        """Learn from `data`; fitting twice equals fitting once. A fit that fails leaves a model that is not fitted.
+        """Learn from `data` and return the model itself.
+
+        A second fit forgets the first. A fit that fails leaves the model unfitted.
 
         Args:
-            data: the snapshot. The model reads `data.matrix(config.matrix or cls.matrix)`.
-            seed: the only source of randomness, also of the order in which ties are broken.
+            data: the snapshot. The model trains on `data.matrix(config.matrix or cls.matrix)`.
+            seed: the only source of randomness; it also draws the order in which ties are broken.
             progress: called as progress(done, total) during long fits.
-            warm_start: a fitted model to start from, for those that can.
+            warm_start: a fitted model to start from; models that cannot use it ignore it.
 
         Raises:
             ValueError: the training matrix holds NaN or infinity.
-            DivergedError: what was learned is too great to compute with.
+            DivergedError: training diverged.
         """
         if warm_start is self:
             warm_start = copy(self)
@@ -122,7 +141,7 @@ class Recommender(ABC):
         if not np.isfinite(matrix.data).all():
             raise ValueError(f"{self.name}: the training matrix holds NaN or infinite values")
         try:
-            self._know(matrix)
+            self._set_known(matrix)
             self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
             self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
             self._check_learned()
@@ -141,18 +160,18 @@ class Recommender(ABC):
         progress: Progress,
         warm_start: Recommender | None,
     ) -> None:
-        """Set every learned attribute. May widen or narrow `known_users_` and `known_items_`."""
+        """Set every learned attribute. May extend or reduce `known_users_` and `known_items_`."""
 
-    def _check_learned(self) -> None:  # noqa: B027  (most models have nothing that can go wrong)
-        """Called after `_fit`; raise if nothing can be ranked by what it learned."""
+    def _check_learned(self) -> None:  # noqa: B027  (most models have nothing to check)
+        """Raise if the learned state cannot rank anything. Called after `_fit`."""
 
     def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """`matrix` without entries ≤ 0, which are no likes; who has no other ones is unknown then."""
+        """Return `matrix` without entries ≤ 0; users and items without any other entry become unknown."""
         liked = matrix.data > 0
         if liked.all():
             return matrix
         logger.warning(
-            "%s leaves %d of %d entries out: what is not above zero is not liked.",
+            "%s ignores %d of %d entries: only entries above zero count as likes.",
             self.name, (~liked).sum(), liked.size,
         )  # fmt: skip
         return self._only_nonzero(
@@ -160,28 +179,34 @@ class Recommender(ABC):
         )
 
     def _only_nonzero(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """`matrix` without explicit zeros; who has no other entries is unknown then."""
+        """Return `matrix` without explicit zeros; users and items without any other entry become unknown."""
         if matrix.data.all():
             return matrix
         others = matrix.copy()
         others.eliminate_zeros()
-        self._know(others)
+        self._set_known(others)
         return others
 
-    def _know(self, matrix: sparse.csr_array) -> None:
-        """Those users and items are known that have an entry."""
+    def _set_known(self, matrix: sparse.csr_array) -> None:
+        """Mark users and items with at least one stored entry as known."""
         self.known_users_ = np.diff(matrix.indptr) > 0
         self.known_items_ = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
 
     # -- score ----------------------------------------------------------------------------------------
 
     def score(self, users: IntArray) -> FloatArray:
-        """Scores of all items for a block of users: (len(users), n_items) float32.
+        """Return the scores of all items for a block of users.
 
-        NaN for unknown users (no training row, or an index outside the matrix) and for unknown items.
+        Args:
+            users: (b,) integer user indices of any range.
+
+        Returns:
+            (b, n_items) float32; NaN for unknown users (no training row, or an index outside the matrix) and for
+            unknown items.
 
         Raises:
-            ValueError: users that are no integers.
+            ValueError: `users` are not integers.
+            NotFittedError: the model is not fitted.
         """
         users, known = self._split_known(users)
         block = np.full((len(users), len(self.known_items_)), np.nan, np.float32)
@@ -193,15 +218,20 @@ class Recommender(ABC):
 
     @abstractmethod
     def _score(self, users: IntArray) -> FloatArray:
-        """Scores of all items for known users: a fresh (len(users), n_items) float32 array."""
+        """Return the scores of all items for known users: a new (len(users), n_items) float32 array."""
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
-        """Predicted ratings of (user, item) pairs, (n,) float32; only models of the rating have them.
+        """Predict the ratings of (user, item) pairs; only models of the rating can.
 
-        A pair with an unknown side is answered with what is known of the other one.
+        Args:
+            users: (n,) integer user indices.
+            items: (n,) integer item indices, one for each user.
+
+        Returns:
+            (n,) float32; a pair with an unknown side is predicted from the known side alone.
 
         Raises:
-            NotImplementedError: the model ranks, it does not predict ratings.
+            NotImplementedError: the model ranks items and does not predict ratings.
         """
         raise NotImplementedError(f"{self.name} ranks items; it does not predict ratings")
 
@@ -213,18 +243,22 @@ class Recommender(ABC):
         exclude: sparse.csr_array | None = None,
         items: BoolArray | None = None,
     ) -> TopN:
-        """The n best items for each user.
+        """Return the n best items for each user.
+
+        Ties are broken by a permutation drawn from the seed of `fit`, never by item index.
 
         Args:
-            users: (n_rows,) user indices; unknown ones get an empty list.
+            users: (n_rows,) integer user indices; unknown users get an empty list.
             n: length of the lists, at least 1.
             exclude: (n_users, n_items); items stored in a user's row are left out of that user's list.
-            items: (n_items,) mask of eligible items; by default every item the model knows.
+            items: (n_items,) bool mask of eligible items; by default every item that the model knows.
 
-        Ties are broken by a fixed permutation drawn from the seed of `fit`, never by index.
+        Returns:
+            Lists of shape (n_rows, n); short ones are padded.
 
         Raises:
-            ValueError: an n below 1, users that are no integers, or `exclude` or `items` of another shape or kind.
+            ValueError: `n` is below 1, `users` are not integers, or `exclude` or `items` has another shape or dtype.
+            NotFittedError: the model is not fitted.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
@@ -247,15 +281,22 @@ class Recommender(ABC):
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
-        """`recommend` for known users; `eligible` is an item mask. Families share one scorer each."""
+        """Return the lists of known users. `eligible` is an item mask; each family of models shares one scorer."""
 
     def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
-        """The n items most similar to each of `items`, itself left out; empty rows for unknown items.
+        """Return the n items most similar to each of `items`, the item itself excluded.
 
-        `among` is a mask, (n_items,), of what may be listed; by default every item the model knows.
+        Args:
+            items: (n_rows,) integer item indices; unknown items get an empty list.
+            n: length of the lists, at least 1.
+            among: (n_items,) bool mask of items that may be listed; by default every item that the model knows.
+
+        Returns:
+            Lists of shape (n_rows, n); short ones are padded.
 
         Raises:
-            ValueError: an n below 1, items that are no integers, or `among` of another shape or kind.
+            ValueError: `n` is below 1, `items` are not integers, or `among` has another shape or dtype.
+            NotFittedError: the model is not fitted.
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
@@ -271,26 +312,27 @@ class Recommender(ABC):
 
     @abstractmethod
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """`similar_items` for known items; `eligible` is an item mask."""
+        """Return the lists of known items; `eligible` is an item mask."""
 
     # -- explain --------------------------------------------------------------------------------------
 
     def because_of(
         self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array
     ) -> NDArray[np.int32] | None:
-        """The item in each user's own history that an item on the user's list leans on most ("because you liked …").
+        """Return the liked item that contributes most to each listed item ("because you liked …").
 
         Args:
-            users: (b,) user indices; unknown ones too.
-            items: (b, n) their lists; −1 pads.
-            liked: (b, n_items), their histories: what is stored is liked. Nothing else is a reason.
+            users: (b,) integer user indices; unknown ones are allowed.
+            items: (b, n) integers, the users' lists; −1 pads.
+            liked: (b, n_items), the users' histories: every stored entry is a liked item. Only these are reasons.
 
         Returns:
-            (b, n) int32 item indices, −1 where nothing in the history speaks for the item; None if this model cannot
-            say, because its scores do not come from the items of the history.
+            (b, n) int32 item indices, −1 where no liked item contributes; None if the model has no explanations
+            because its scores do not come from the items of the history.
 
         Raises:
-            ValueError: `users` or `items` are no indices, or one of the three has another shape.
+            ValueError: `users` or `items` are not integers or out of range, or one of the three has another shape.
+            NotFittedError: the model is not fitted.
         """
         users, _ = self._split_known(users)
         n_items, items = len(self.known_items_), np.asarray(items)
@@ -309,13 +351,17 @@ class Recommender(ABC):
         items: NDArray[np.int32],  # noqa: ARG002
         liked: sparse.csr_array,  # noqa: ARG002
     ) -> NDArray[np.int32] | None:
-        """`because_of`, some of the users perhaps unknown; by default the model cannot say."""
+        """Return the reasons; some users may be unknown. By default None: the model has no explanations."""
         return None
 
     # -- keep -----------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Write `model.json` and `arrays.npz` (no pickle) into `folder`, which is made if absent."""
+        """Write `model.json` and `arrays.npz` (no pickle) into `folder`, which is created if absent.
+
+        Raises:
+            NotFittedError: the model is not fitted.
+        """
         self._check_fitted()
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, NDArray[Any]] = {}
@@ -353,7 +399,7 @@ class Recommender(ABC):
 
     @classmethod
     def _restored(cls, config: Config, folder: Path) -> Self:  # noqa: ARG003  (for models made of others)
-        """A model as it was before `fit`; `folder` is where its arrays are."""
+        """Return an unfitted model for `load` to fill; `folder` is the one that `load` reads."""
         return cls(config)
 
     def _learned(self) -> dict[str, Any]:
@@ -364,7 +410,7 @@ class Recommender(ABC):
             raise NotFittedError(f"{self.name} is not fitted yet: call fit first")
 
     def _forget(self) -> None:
-        """What was learned is gone: the model is as it was before the first `fit`."""
+        """Delete everything learned, so that the model is as it was before the first `fit`."""
         for name in self._learned():
             delattr(self, name)
 
@@ -378,4 +424,4 @@ class Recommender(ABC):
 
 
 def _silent(done: int, total: int) -> None:
-    """The progress report of somebody who does not want one."""
+    """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""What every recommender is fitted on: one snapshot of who did what, as sparse matrices of one shape."""
+"""The training data of every recommender: one snapshot of users and items, as sparse matrices of one shape."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_featu
 class Interactions:
     """Sparse user × item matrices of one shape; rows and columns are dense indices, never external ids.
 
-    All are canonical `csr_array` (sorted indices, no duplicates); what is not, or has another shape or dtype, is a
-    ValueError.
+    All are canonical `csr_array` (sorted indices, no duplicates). Construction raises a ValueError for a matrix that
+    is not, or that has another shape or dtype.
 
     Attributes:
-        seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking, not training.
+        seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking, not for training.
         rating: float32, the explicit rating as given (an explicit zero is a rating of zero).
         positive: float32, 1 where the user showed liking (rating ≥ `relevant_rating`, positive event, tag).
         composite: float32, the composite utility u where u > 0.
-        timestamp: int64, Unix seconds of the pair's latest interaction; the pattern of `seen`.
+        timestamp: int64, Unix seconds of the pair's latest interaction; same sparsity pattern as `seen`.
         item_features: (n_items, n_features) float32, how often each genre or tag was given to each item.
         feature_names: one name per column of `item_features`, such as `genre:Drama` or `tag:noir`.
     """
@@ -71,13 +71,20 @@ class Interactions:
         return int(self.seen.shape[1])
 
     def matrix(self, name: MatrixName) -> sparse.csr_array:
-        """The training matrix called `name`."""
+        """Return the training matrix called `name`."""
         chosen: sparse.csr_array = getattr(self, name)
         return chosen
 
     @classmethod
     def from_positive(cls, positive: sparse.csr_array) -> Interactions:
-        """Interactions of data that knows only likes (benchmarks, notebooks): every matrix is that one."""
+        """Make Interactions of likes alone, for benchmarks and notebooks: every matrix is the likes.
+
+        Args:
+            positive: (n_users, n_items); every stored entry is a like, whatever its value. It is not changed.
+
+        Returns:
+            Interactions whose timestamps are 0, without item features.
+        """
         ones = sparse.csr_array(positive.astype(np.float32, copy=True))
         ones.sum_duplicates()
         ones.data[:] = 1
@@ -99,16 +106,16 @@ class Interactions:
 
     @classmethod
     def load(cls, folder: Path) -> Interactions:
-        """Read what `save` wrote."""
+        """Read the files that `save` wrote into `folder`."""
         matrices = {name: load_matrix(folder, name) for name in _MATRICES}
         return cls(**matrices, feature_names=load_feature_names(folder))
 
 
 def load_matrix(folder: Path, name: str) -> sparse.csr_array:
-    """The matrix in `name`.npz of `folder`, such as one of those that `Interactions.save` wrote."""
+    """Read one matrix that `Interactions.save` wrote: `name`.npz in `folder`."""
     return sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))
 
 
 def load_feature_names(folder: Path) -> tuple[str, ...]:
-    """What the columns of `item_features` are called."""
+    """Read the names of the columns of `item_features` that `Interactions.save` wrote into `folder`."""
     return tuple(json.loads((folder / "feature_names.json").read_text(encoding="utf-8")))

@@ -1,14 +1,15 @@
-"""Name → recommender. A new model is one file in a family's folder and one line here.
+"""Name → recommender. A new model is one file in the folder of its family, one line here and its test.
 
-Classes are imported when they are asked for, so that nobody waits for libraries of models they do not use.
+A class is imported when it is asked for. Modules of models import torch and implicit only while they fit, so that
+reading what a class declares (`in_words`, its config) stays cheap.
 """
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 
 from models.base import Config, Recommender
+from models.suggestions import did_you_mean
 
 RECOMMENDERS: dict[str, str] = {
     "popularity": "models.baselines.popularity:Popularity",
@@ -26,27 +27,26 @@ RECOMMENDERS: dict[str, str] = {
 }
 
 ENSEMBLES: dict[str, str] = {"blend": "models.ensemble.blend:Blend"}
-"""Made of fitted models: no part of a shelf, and fitted by tasks of their own."""
+"""Models made of other fitted models: never on the shelf, and fitted by stages of their own."""
 
 
 def require_known(name: str) -> str:
-    """The name itself, if a model bears it; nothing is imported.
+    """Return `name` if there is a model of that name; imports nothing.
 
     Raises:
-        ValueError: there is none; the message names the nearest and lists all.
+        ValueError: there is none; the message suggests the most similar name and lists all.
     """
     if name in RECOMMENDERS:
         return name
-    near = difflib.get_close_matches(name, RECOMMENDERS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = f" {did_you_mean(name, RECOMMENDERS)}".rstrip()
     raise ValueError(f"There is no model {name!r}.{hint} Models: {', '.join(RECOMMENDERS)}.")
 
 
 def recommender_class(name: str) -> type[Recommender]:
-    """The class called `name`.
+    """Return the class of the model or ensemble called `name`.
 
     Raises:
-        ValueError: as `require_known`.
+        ValueError: see `require_known`.
     """
     place = ENSEMBLES.get(name) or RECOMMENDERS[require_known(name)]
     module, _, attribute = place.partition(":")
@@ -55,5 +55,17 @@ def recommender_class(name: str) -> type[Recommender]:
 
 
 def config_class(name: str) -> type[Config]:
-    """The config class of the model called `name`."""
+    """Return the config class of the model called `name`.
+
+    Raises:
+        ValueError: see `require_known`.
+    """
     return recommender_class(name).config_class
+
+
+def in_words(name: str) -> str:
+    """Return how a model or ensemble finds its lists, in plain words; empty for an unknown name.
+
+    Names can be unknown because runs of earlier versions are shown too, and their models may be gone.
+    """
+    return recommender_class(name).in_words if name in {**RECOMMENDERS, **ENSEMBLES} else ""

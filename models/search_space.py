@@ -1,4 +1,4 @@
-"""Where to look for better hyperparameters: what a `Config` declares beside its fields, and `recs tune` draws from."""
+"""Search spaces of hyperparameters: declared by a `Config` beside its fields, sampled by `recs tune`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from `low` to `high`, both included; whole ones if both ends are.
+    """All numbers from `low` to `high`, both included; integers only if both bounds are integers.
 
-    `log` draws evenly between the logarithms, for what matters by its order of magnitude.
+    `log` samples uniformly on a logarithmic scale, for parameters whose order of magnitude matters.
     """
 
     low: float
@@ -19,7 +19,7 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether only integers are sampled."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def __contains__(self, value: object) -> bool:
@@ -27,8 +27,8 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of some values that have no order."""
+class OneOf:
+    """A set of values without order, of which one is sampled."""
 
     values: tuple[str | bool, ...]
 
@@ -36,5 +36,5 @@ class Choice:
         return value in self.values
 
 
-SearchSpace = Mapping[str, Range | Choice]
-"""Field → where to look. A field that is not there stays as it is."""
+SearchSpace = Mapping[str, Range | OneOf]
+"""Field → the values to try. A field that is absent keeps its value."""

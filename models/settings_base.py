@@ -1,4 +1,4 @@
-"""A table of settings: frozen, unknown names refused, true is no number."""
+"""Base class of all tables of settings: frozen, unknown names refused, booleans refused as numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic_core import PydanticCustomError
 
 
 class Options(BaseModel):
-    """What models and stages can be told."""
+    """A table of settings of a model or a stage: immutable, and strict about names and types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic reads true as 1."""
+    def _refuse_booleans_as_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false for a number: pydantic would read them as 1 and 0."""
         elements = value if isinstance(value, list | tuple) else (value,)
         if any(isinstance(element, bool) for element in elements):
             kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
@@ -26,5 +26,5 @@ class Options(BaseModel):
 
 
 def _kinds(annotation: Any) -> list[Any]:
-    """All types that an annotation is made of: of tuple[int | None, ...] among others int."""
+    """Return all types that an annotation consists of: for tuple[int | None, ...] among others int."""
     return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]

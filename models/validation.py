@@ -1,4 +1,4 @@
-"""What callers hand to a recommender, checked before numba reads it: there a wrong index or shape is no exception."""
+"""Checks of a recommender's arguments, before numba kernels read them without any check of index or shape."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from scipy import sparse
 
 
 def as_indices(what: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
-    """`values` as indices, whatever their range: (n,) integers. Nothing, such as an empty list, is int64.
+    """Return `values` as an (n,) array of integers of any range; an empty input becomes an empty int64 array.
+
+    Args:
+        what: the argument's name, for the error.
+        values: indices, in any form that numpy can read.
 
     Raises:
-        ValueError: they are not integers, or not in one dimension.
+        ValueError: `values` are not integers, or not one-dimensional.
     """
     indices = np.asarray(values)
     if indices.ndim != 1:
@@ -28,7 +32,15 @@ def as_indices(what: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
 def split_known(
     what: str, values: ArrayLike, known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]:
-    """`values` as indices, and which of them lie within `known` and are true there: both (n,).
+    """Return `values` as indices, and a mask of those that are known.
+
+    Args:
+        what: the argument's name, for the error.
+        values: (n,) integers of any range.
+        known: (m,) mask over all indices; an index outside 0 … m − 1 is unknown.
+
+    Returns:
+        (n,) integers and (n,) bool.
 
     Raises:
         ValueError: see `as_indices`.
@@ -40,10 +52,15 @@ def split_known(
 
 
 def as_mask(what: str, values: ArrayLike, n: int) -> NDArray[np.bool_]:
-    """`values` as a mask of n places: (n,) bool.
+    """Return `values` as an (n,) bool array.
+
+    Args:
+        what: the argument's name, for the error.
+        values: the mask.
+        n: its required length.
 
     Raises:
-        ValueError: they are of another dtype or shape, such as indices in place of a mask.
+        ValueError: `values` has another dtype or shape, for example because it holds indices instead of a mask.
     """
     mask = np.asarray(values)
     if mask.dtype != np.bool_ or mask.shape != (n,):
@@ -54,10 +71,15 @@ def as_mask(what: str, values: ArrayLike, n: int) -> NDArray[np.bool_]:
 
 
 def as_rows(what: str, matrix: sparse.csr_array, shape: tuple[int, int]) -> sparse.csr_array:
-    """`matrix`, if need be another form of sparse matrix, in CSR form, in which rows are read; that is not copied.
+    """Return `matrix` as CSR; no copy if it already is.
+
+    Args:
+        what: the argument's name, for the error.
+        matrix: a sparse matrix of any format.
+        shape: its required shape.
 
     Raises:
-        ValueError: it has another shape, such as that of its transpose.
+        ValueError: `matrix` has another shape, for example because it is transposed.
     """
     if matrix.shape != shape:
         raise ValueError(f"{what} must have shape {shape}, not {matrix.shape}")

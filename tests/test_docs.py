@@ -1,20 +1,19 @@
-"""What the docs list is what there is."""
+"""The docs agree with the code: links, checks, and the generated tables of models."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from models.registry import RECOMMENDERS, config_class, recommender_class
 from tasks.validation.checks import CHECKS
+from tests import docs_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODELS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page):
+def test_every_link_has_a_target(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in link:
             path, _, anchor = link.partition("#")
@@ -29,23 +28,34 @@ def test_every_check_has_a_row_in_the_docs():
         for line in (ROOT / "docs" / "night.md").read_text("utf-8").splitlines()
         if "|" in line
     ]
-    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert {check.name for check in CHECKS} - told == set()
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {check.name for check in CHECKS} - listed == set()
 
 
 def headings(page):
-    """The anchors of a page, as GitHub makes them."""
+    """Return the anchors of a page, as GitHub makes them."""
     titles = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("name", RECOMMENDERS)
-def test_every_model_has_a_row_with_its_matrix_and_all_its_settings(name):
-    table = MODELS[: MODELS.index("\n\n", MODELS.index("| name |"))].splitlines()
-    rows = {line.split("`")[1]: line.split("|") for line in table if line.startswith("| `")}
-    _, _, _, trained_on, settings, _ = rows[name]
-    if "the same, and" in settings:
-        settings += rows["item_knn"][4]
-    fields = set(config_class(name).model_fields) - {"matrix"}
-    assert {field for field in fields if f"`{field}`" not in settings} == set()
-    assert recommender_class(name).matrix in trained_on
+def test_generated_tables_are_up_to_date():
+    text = docs_tables.PAGE.read_text(encoding="utf-8")
+    assert text == docs_tables.updated(text), (
+        f"docs/models.md is stale: run {docs_tables.COMMAND} (make docs)"
+    )
+
+
+def test_a_page_without_the_comments_of_a_table_is_refused():
+    with pytest.raises(ValueError, match="needs the comments `generated: models`"):
+        docs_tables.updated("# Models")
+
+
+@pytest.mark.parametrize(("write", "status"), [([], 1), (["--write"], 0)])
+def test_a_stale_page_is_reported_or_written(tmp_path, monkeypatch, capsys, write, status):
+    current = docs_tables.PAGE.read_text(encoding="utf-8")
+    page = tmp_path / "models.md"
+    page.write_text(current.replace("| `factors` |", "| `old` |"), encoding="utf-8")
+    monkeypatch.setattr(docs_tables, "PAGE", page)
+    assert docs_tables.main(write) == status
+    assert (docs_tables.COMMAND in capsys.readouterr().err) == bool(status)
+    assert (page.read_text(encoding="utf-8") == current) == bool(write)

@@ -24,6 +24,9 @@ class Popularity(Recommender):
     """
 
     name: ClassVar[str] = "popularity"
+    in_words: ClassVar[str] = (
+        "what most people liked, the same for everybody; what the others are measured against"
+    )
     matrix: ClassVar[MatrixName] = "positive"
 
     item_scores_: FloatArray

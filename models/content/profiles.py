@@ -96,6 +96,7 @@ class Content(ItemItemRecommender):
     """
 
     name: ClassVar[str] = "content"
+    in_words: ClassVar[str] = "items described like those you liked, by genres and tags"
     matrix: ClassVar[MatrixName] = "composite"
     config_class: ClassVar[type[Config]] = ContentConfig
     config: ContentConfig

@@ -70,6 +70,9 @@ class Blend(Recommender):
     """
 
     name: ClassVar[str] = "blend"
+    in_words: ClassVar[str] = (
+        "the lists of the other models put together, by weights learned from what people went on to like"
+    )
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = BlendConfig
     config: BlendConfig

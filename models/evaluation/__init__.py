@@ -1,1 +1,1 @@
-"""How good lists are, and how sure we can be of it."""
+"""Metrics of ranked lists, and their uncertainty."""

@@ -1,7 +1,7 @@
-"""What lists are like beside being right: how much of the catalogue they show, how new and how popular it is.
+"""Metrics of lists beyond accuracy: catalogue coverage, concentration, novelty and popularity.
 
-Castells, Hurley & Vargas 2022, "Novelty and diversity in recommender systems", is the survey of these measures;
-`diversity.py` has the one that compares the items of a list with each other.
+Castells, Hurley & Vargas 2022, "Novelty and diversity in recommender systems", is a survey of these measures.
+`diversity.py` has intra-list diversity, which compares the items of a list with each other.
 """
 
 from __future__ import annotations
@@ -21,16 +21,29 @@ Floats = NDArray[np.floating[Any]]
 
 
 def popularity_of(seen: sparse.csr_array) -> NDArray[np.float64]:
-    """The share of the users that have met each item: (n_items,), from the pattern of (n_users, n_items)."""
+    """Return the share of users that interacted with each item.
+
+    Args:
+        seen: (n_users, n_items); every stored entry is an interaction.
+
+    Returns:
+        (n_items,) float64 from 0 to 1.
+    """
     met = np.bincount(seen.indices, minlength=seen.shape[1])
     return np.asarray(met / max(seen.shape[0], 1), np.float64)
 
 
 def self_information(popularity: Floats) -> NDArray[np.float64]:
-    """−log2 of `popularity`, bits: how much it says of somebody to have met the item; NaN where nobody has.
+    """Return −log2 of `popularity` in bits: the information content of an interaction with the item.
 
-    Its mean over a list is the list's novelty: Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma",
-    self-information; Vargas & Castells 2011 derive it from a model of discovery.
+    Its mean over a list is the list's novelty (Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma",
+    self-information; Vargas & Castells 2011 derive it from a model of discovery).
+
+    Args:
+        popularity: (n_items,) from 0 to 1; see `popularity_of`.
+
+    Returns:
+        (n_items,) float64, at least 0; NaN where `popularity` is 0.
     """
     met = np.asarray(popularity, np.float64)
     bits: NDArray[np.float64] = -np.log2(met, out=np.full(len(met), np.nan), where=met > 0)
@@ -38,7 +51,7 @@ def self_information(popularity: Floats) -> NDArray[np.float64]:
 
 
 def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, NDArray[np.float64]]:
-    """The mean of the items' values over the first k of every list.
+    """Return the mean of the items' values over the first k of every list.
 
     Args:
         items: (n_rows, n) ranked item indices; −1 pads short lists and does not count.
@@ -46,7 +59,10 @@ def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, 
         ks: list lengths, each at least 1.
 
     Returns:
-        Arrays (n_rows,) by k; NaN where a list is empty.
+        k → (n_rows,) float64; NaN for empty lists.
+
+    Raises:
+        ValueError: a k is less than 1.
     """
     lengths = ascending(ks)
     means = np.empty((len(lengths), len(items)))
@@ -55,7 +71,15 @@ def list_means(items: IntArray, values: Floats, ks: Sequence[int]) -> dict[int, 
 
 
 def history_means(seen: sparse.csr_array, values: Floats) -> NDArray[np.float64]:
-    """The mean of the items' values over what each user has met: (n_users,); NaN for who has met nothing."""
+    """Return the mean of the items' values over each user's history.
+
+    Args:
+        seen: (n_users, n_items); every stored entry is an item of the history.
+        values: (n_items,).
+
+    Returns:
+        (n_users,) float64; NaN for users without history.
+    """
     met = np.diff(seen.indptr)
     row = np.repeat(np.arange(seen.shape[0]), met)
     sums = np.bincount(row, np.asarray(values, np.float64)[seen.indices], minlength=seen.shape[0])
@@ -64,20 +88,40 @@ def history_means(seen: sparse.csr_array, values: Floats) -> NDArray[np.float64]
 
 
 def exposures(items: IntArray, n_items: int) -> NDArray[np.int64]:
-    """How many of the lists (n_rows, n) hold each item: (n_items,)."""
+    """Return the number of lists that contain each item.
+
+    Args:
+        items: (n_rows, n) item indices; −1 pads.
+        n_items: size of the catalogue.
+
+    Returns:
+        (n_items,) int64.
+    """
     return np.bincount(items[items >= 0], minlength=n_items)
 
 
 def coverage(exposure: NDArray[np.int64]) -> float:
-    """The share of the items that any list holds (catalogue coverage: Ge, Delgado-Battenfeld & Jannach 2010)."""
+    """Return the share of items on at least one list (catalogue coverage: Ge, Delgado-Battenfeld & Jannach 2010).
+
+    Args:
+        exposure: (n_items,), from `exposures`.
+
+    Returns:
+        From 0 to 1; NaN without items.
+    """
     return float(np.count_nonzero(exposure) / len(exposure)) if len(exposure) else float("nan")
 
 
 def gini(exposure: NDArray[np.int64]) -> float:
-    """How unequally the places in the lists are dealt to the items: 0 to all alike, towards 1 all to one of many.
+    """Return the Gini coefficient of the exposure of items (Fleder & Hosanagar 2009).
 
-    Σ (2 i − n − 1) x_i / (n Σ x), x ascending, i from 1 (the Gini coefficient; Fleder & Hosanagar 2009). Items that no
-    list holds count, with 0. NaN where nothing is listed.
+    Σ (2 i − n − 1) x_i / (n Σ x), x ascending, i from 1. Items on no list count with 0.
+
+    Args:
+        exposure: (n_items,), from `exposures`.
+
+    Returns:
+        0 if all items are listed equally often, close to 1 if one of many gets all places; NaN if nothing is listed.
     """
     n, total = len(exposure), exposure.sum()
     if not total:

@@ -1,4 +1,4 @@
-"""How sure a mean over users is: percentile bootstrap (Efron & Tibshirani 1993), paired for differences.
+"""Confidence intervals of means over users: percentile bootstrap (Efron & Tibshirani 1993), paired for differences.
 
 Ihemelandu & Ekstrand (2023) recommend the paired bootstrap over users, with an effect size, for recommenders.
 """
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_COUNTS_AT_ONCE = 8_000_000  # 64 MB: taller products run nearer to the speed of the cores
-_POWER = 0.8
+_COUNTS_AT_ONCE = 8_000_000  # 64 MB; larger matrix products come closer to the peak speed of the cores
+_POWER = 0.8  # of the test behind `detectable`
 
 Values = NDArray[np.floating[Any]]
 
 
 class Interval(NamedTuple):
-    """A mean and the interval that holds it with the chosen confidence."""
+    """A mean and its confidence interval."""
 
     mean: float
     low: float
@@ -26,10 +26,10 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The mean of a − b over users, its interval, and what so many users could show.
+    """The mean of a − b over users, its confidence interval, and the smallest detectable difference.
 
     Attributes:
-        detectable: the true difference that such a test would find in four of five samples of this size.
+        detectable: the true difference that such a test detects in four of five samples of this size (power 0.8).
     """
 
     mean: float
@@ -39,15 +39,18 @@ class Difference(NamedTuple):
 
 
 def intervals(values: Values, *, samples: int, confidence: float, seed: int) -> list[Interval]:
-    """The mean of every column of `values` with its bootstrap interval, all from the same samples of users.
+    """Return the mean of every column of `values` with its bootstrap interval; all columns share the samples.
 
-    Beyond the values it holds one block of 64 MB and the means, samples × n_figures.
+    Takes the memory of one block of 64 MB and of the means, samples × n_figures.
 
     Args:
         values: (n_users, n_figures), finite; at least one user.
-        samples: bootstrap samples.
-        confidence: such as 0.95.
+        samples: number of bootstrap samples.
+        confidence: from 0 to 1, such as 0.95.
         seed: the same seed and number of users draw the same samples, whatever the values.
+
+    Returns:
+        One interval for each column.
 
     Raises:
         ValueError: there are no users, or not all values are finite.
@@ -61,21 +64,25 @@ def intervals(values: Values, *, samples: int, confidence: float, seed: int) -> 
 def ratio_intervals(
     above: Values, below: Values, *, samples: int, confidence: float, seed: int
 ) -> list[Interval]:
-    """Σ above / Σ below of every column with its bootstrap interval: means of what users have different numbers of.
+    """Return Σ above / Σ below of every column with its bootstrap interval.
 
-    Users are drawn whole: what belongs to one of them stays together (a cluster bootstrap).
+    This is for means over observations of which users have different numbers, such as ratings. Users are drawn with
+    all their observations (a cluster bootstrap).
 
     Args:
         above: (n_users, n_figures), finite; at least one user.
         below: the same shape, above 0.
         samples, confidence, seed: see `intervals`.
 
+    Returns:
+        One interval for each column.
+
     Raises:
         ValueError: there are no users, not all values are finite, or one of `below` is not above 0.
     """
     both: NDArray[np.float64] = np.hstack([above, below]).astype(np.float64)
     if not len(both) or not np.isfinite(both).all() or not (np.asarray(below) > 0).all():
-        raise ValueError("a ratio needs at least one user, finite values, and what it divides by above 0")
+        raise ValueError("a ratio needs at least one user, finite values, and a divisor above 0")
     n_figures = both.shape[1] // 2
     sampled = _resampled_means(both, samples, seed)
     tail = (1 - confidence) / 2
@@ -85,23 +92,29 @@ def ratio_intervals(
 
 
 def joint_intervals(values: Values, *, samples: int, confidence: float, seed: int) -> list[Interval]:
-    """`intervals` that hold all together with the chosen confidence: for the best of several, picked after a look.
+    """Return intervals that hold jointly with the chosen confidence, for the best of several figures.
 
-    The balanced simultaneous sets of Beran (1988): percentile intervals, but with tails so much smaller that the means
-    of a sample all lie in theirs in a share `confidence` of the samples. So figures that move together cost little. No
-    interval is narrower than that of `intervals`; a single one is the same, but for rounding to a whole sample.
+    Balanced simultaneous confidence sets (Beran 1988): percentile intervals whose tails are reduced until all means of
+    a sample lie in their intervals in a share `confidence` of the samples. Correlated figures therefore widen the
+    intervals little. No interval is narrower than that of `intervals`; for a single figure it is the same, up to
+    rounding to a whole sample.
 
     Args:
         values, samples, confidence, seed: see `intervals`; at least one figure.
 
+    Returns:
+        One interval for each column.
+
     Raises:
         ValueError: there are no users, or not all values are finite.
     """
-    from scipy.stats import rankdata  # noqa: PLC0415  (half a second)
+    from scipy.stats import rankdata  # noqa: PLC0415  (takes half a second)
 
     figures = _finite(values)
     sampled = _resampled_means(figures, samples, seed)
-    level = (rankdata(sampled, axis=0) - 1) / (samples - 1)  # of which quantile of its figure each mean is
+    level = (rankdata(sampled, axis=0) - 1) / (
+        samples - 1
+    )  # the quantile of each mean among those of its figure
     furthest_out = np.minimum(level, 1 - level).min(axis=1)
     tail = min(np.quantile(furthest_out, 1 - confidence), (1 - confidence) / 2)
     low, high = np.quantile(sampled, [tail, 1 - tail], axis=0)
@@ -109,20 +122,26 @@ def joint_intervals(values: Values, *, samples: int, confidence: float, seed: in
 
 
 def interval(values: Values, *, samples: int, confidence: float, seed: int) -> Interval:
-    """`intervals` of a single figure: `values` (n_users,)."""
+    """Return the interval of a single figure.
+
+    Args:
+        values: (n_users,), finite; at least one user.
+        samples, confidence, seed: see `intervals`.
+
+    Raises:
+        ValueError: there are no users, or not all values are finite.
+    """
     column = np.asarray(values)[:, None]
     return intervals(column, samples=samples, confidence=confidence, seed=seed)[0]
 
 
 def paired_difference(a: Values, b: Values, *, samples: int, confidence: float, seed: int) -> Difference:
-    """The mean of a − b with its interval, both judged on the same users in the same order.
+    """Return the mean of a − b with its interval; both are of the same users in the same order.
 
     Args:
-        a: (n_users,) finite.
-        b: (n_users,) finite.
-        samples: bootstrap samples.
-        confidence: such as 0.95.
-        seed: see `intervals`.
+        a: (n_users,), finite.
+        b: (n_users,), finite.
+        samples, confidence, seed: see `intervals`.
 
     Raises:
         ValueError: `a` and `b` differ in length, are empty, or not all finite.
@@ -135,9 +154,14 @@ def paired_difference(a: Values, b: Values, *, samples: int, confidence: float, 
 
 
 def detectable_difference(difference: Values, confidence: float) -> float:
-    """The true mean that a test of such differences, (n_users,), would find in four of five samples.
+    """Return the true mean difference that a test detects in four of five samples of this size.
 
-    Infinite for a single user.
+    Args:
+        difference: (n_users,), the differences of one sample, which tell their spread.
+        confidence: of the test, such as 0.95.
+
+    Returns:
+        At least 0; infinite for fewer than two users.
     """
     if len(difference) < 2:
         return float("inf")
@@ -155,9 +179,9 @@ def _finite(values: Values) -> NDArray[np.float64]:
 
 
 def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
-    """The columns' means in every sample, (samples, n_figures).
+    """Return the means of the columns in every sample, (samples, n_figures).
 
-    A sample is how often it holds each user; a block of samples times the values is one matrix product.
+    A sample is a row of counts, one for each user, so that a block of samples is one matrix product with the values.
     """
     rng = np.random.default_rng(seed)
     n_users = len(values)

@@ -1,7 +1,7 @@
-"""Intra-list diversity: how unlike each other the items of a list are (Smyth & McClave 2001; Ziegler et al. 2005).
+"""Intra-list diversity: the mean cosine distance of the items of a list (Smyth & McClave 2001; Ziegler et al. 2005).
 
-The mean of 1 − cosine over all pairs of a list's items. With v the items' vectors divided by their lengths, the sum of
-the cosines is (|Σ v|² − Σ |v|²) / 2, so that no pair is ever looked at.
+With v the unit vectors of the list's items, the sum of the cosines of all pairs is (|Σ v|² − Σ |v|²) / 2, so that no
+pair has to be computed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from models.evaluation.metrics import ascending
 from models.neighbours import weighting
 from models.numerics.truncated_svd import right_singular
 
-_RANK = 64
+_RANK = 64  # of `taste_vectors`
 
 
 def intra_list_diversity(
     items: IntArray, vectors: sparse.csr_array | FloatArray, ks: Sequence[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """The mean cosine distance of all pairs among the first k of every list.
+    """Return the mean cosine distance of all pairs among the first k of every list.
 
     Args:
         items: (n_rows, n) ranked item indices; −1 pads short lists.
-        vectors: (n_items, n_dimensions), sparse or dense. What an item without any entry is like, nobody knows: it is
-            left out of the pairs.
+        vectors: (n_items, n_dimensions), sparse or dense. An item whose vector is zero is left out of the pairs.
         ks: list lengths, each at least 1.
 
     Returns:
-        Arrays (n_rows,) by k; NaN where fewer than two of the items have a vector.
+        k → (n_rows,) float64 from 0 to 2; NaN if fewer than two of the items have a vector.
+
+    Raises:
+        ValueError: a k is less than 1.
     """
     lengths = ascending(ks)
     lists = np.ascontiguousarray(items, np.int32)
@@ -53,22 +55,32 @@ def intra_list_diversity(
 
 
 def taste_vectors(positive: sparse.csr_array, *, seed: int) -> FloatArray:
-    """What items are like by who likes them: (n_items, up to 64) float32, zeros for items that nobody likes.
+    """Return item vectors learned from the likes, by which items that the same users like are similar.
 
-    The item factors of PureSVD (Cremonesi, Koren & Turrin 2010) of the likes, normalised on both sides as in graph
-    convolutions, so that neither the most active users nor the most popular items are all that it sees. They belong
-    to no model of the shelf, so that none is judged by its own idea of likeness, and nights with other shelves compare.
+    They are the item factors of PureSVD (Cremonesi, Koren & Turrin 2010), of likes that are normalized on both sides as
+    in graph convolutions, so that neither the most active users nor the most popular items dominate. They are not taken
+    from a model on the shelf, so that no model is judged by its own similarity, and nights with different shelves can
+    be compared.
+
+    Args:
+        positive: (n_users, n_items), the likes.
+        seed: seed of the decomposition.
+
+    Returns:
+        (n_items, up to 64) float32; zeros for items without a like.
     """
     normalised = weighting.degree(positive, row_exponent=0.5, column_exponent=0.5)
     values, directions = right_singular(normalised, _RANK, seed=seed)
     vectors: FloatArray = directions * values
-    vectors[np.bincount(positive.indices, minlength=positive.shape[1]) == 0] = 0  # may hold rounding
+    vectors[np.bincount(positive.indices, minlength=positive.shape[1]) == 0] = (
+        0  # they may hold rounding errors
+    )
     return vectors
 
 
 @numba.njit(nogil=True, cache=True)
 def _of_dense(items, directions, has_vector, ks, found):  # type: ignore[no-untyped-def]
-    """Fill `found` (n_ks, n_rows) from unit vectors; those of a list are summed in float64."""
+    """Fill `found` (n_ks, n_rows) from dense unit vectors, which are summed in float64."""
     total = np.empty(directions.shape[1])
     for row in range(len(items)):
         total[:] = 0
@@ -89,9 +101,9 @@ def _of_dense(items, directions, has_vector, ks, found):  # type: ignore[no-unty
 
 @numba.njit(nogil=True, cache=True)
 def _of_sparse(items, indptr, indices, data, has_vector, ks, total, found):  # type: ignore[no-untyped-def]
-    """Fill `found` (n_ks, n_rows) from the entries of unit vectors; |Σ v|² grows with every entry added.
+    """Fill `found` (n_ks, n_rows) from sparse unit vectors; |Σ v|² is updated with every entry added.
 
-    `total` (n_dimensions,) is zero, and is so again after every list.
+    `total` (n_dimensions,) is scratch memory: zero before the call, and reset to zero after every list.
     """
     for row in range(len(items)):
         counted, place, squared = 0, 0, 0.0
@@ -114,7 +126,7 @@ def _of_sparse(items, indptr, indices, data, has_vector, ks, total, found):  # t
 
 @numba.njit(cache=True)
 def _distance(squared, n):  # type: ignore[no-untyped-def]
-    """1 − the mean cosine of n unit vectors whose sum has this squared length."""
+    """Return 1 − the mean cosine of n unit vectors whose sum has the given squared length."""
     if n < 2:
         return np.nan
     return min(max(1 - (squared - n) / (n * (n - 1)), 0.0), 2.0)

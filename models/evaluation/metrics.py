@@ -1,4 +1,4 @@
-"""How good ranked lists are, user by user: binary relevance, no sampling of candidates."""
+"""Accuracy metrics of ranked lists for each user: binary relevance, all items ranked (no sampled candidates)."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ METRICS = ("ndcg", "recall", "recall_min", "precision", "map", "mrr", "hit_rate"
 def ranking_metrics(
     items: NDArray[np.integer[Any]], relevant: sparse.csr_array, ks: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Every metric of `METRICS` at every k, for every row.
+    """Compute every metric of `METRICS` at every k, for every row.
 
-    With R the row's relevant items and hits those of them among the first k of the list:
+    R is the set of the row's relevant items, and hits are the relevant items among the first k of the list:
 
     - `recall` = hits / |R|, `recall_min` = hits / min(k, |R|), `precision` = hits / k, `hit_rate` = any hit;
-    - `ndcg` = Σ over hits of 1 / log2(rank + 1), over the greatest possible, with min(k, |R|) hits in front
+    - `ndcg` = Σ over hits of 1 / log2(rank + 1), divided by its maximum, which has min(k, |R|) hits in front
       (Järvelin & Kekäläinen 2002);
-    - `map` = Σ over hits of precision at the hit's rank, over |R|, as trec_eval's map_cut;
+    - `map` = Σ over hits of precision at the hit's rank, divided by |R|, as trec_eval's map_cut;
     - `mrr` = 1 / rank of the first hit, or 0.
 
     Args:
-        items: (n_rows, n) ranked item indices, best first, none twice; −1 pads short lists.
-        relevant: (n_rows, n_items), the items stored in row r are relevant to list r.
+        items: (n_rows, n) integer item indices, best first, without duplicates; −1 pads short lists.
+        relevant: (n_rows, n_items); the items stored in row r are relevant for list r.
         ks: list lengths, each at least 1. Lists shorter than k count as padded.
 
     Returns:
-        Arrays (n_rows,) by names such as `ndcg@10`; NaN in rows without a relevant item.
+        Metric name, such as `ndcg@10`, → (n_rows,) float64 from 0 to 1; NaN in rows without a relevant item.
 
     Raises:
-        ValueError: the two inputs differ in their number of rows, or a k is less than 1.
+        ValueError: `items` and `relevant` differ in their number of rows, or a k is less than 1.
     """
     if items.shape[0] != relevant.shape[0]:
         raise ValueError(
@@ -54,10 +54,10 @@ def ranking_metrics(
 
 
 def ascending(ks: Sequence[int]) -> NDArray[np.int64]:
-    """The list lengths, each once, the least first.
+    """Return the distinct list lengths in ascending order, int64.
 
     Raises:
-        ValueError: one of them is less than 1.
+        ValueError: a length is less than 1.
     """
     if min(ks) < 1:
         raise ValueError(f"every k must be at least 1, not {min(ks)}")
@@ -66,7 +66,7 @@ def ascending(ks: Sequence[int]) -> NDArray[np.int64]:
 
 @numba.njit(nogil=True, cache=True)
 def _judge(items, indptr, indices, ks, discounts, ideal, found):  # type: ignore[no-untyped-def]
-    """Fill `found` (n_ks, n_metrics, n_rows): every list is walked down once, and judged where it is k long."""
+    """Fill `found` (n_ks, n_metrics, n_rows) in one pass over each list, with a result at every k."""
     n_rows, n = items.shape
     for row in range(n_rows):
         wanted = indices[indptr[row] : indptr[row + 1]]
@@ -98,6 +98,6 @@ def _judge(items, indptr, indices, ks, discounts, ideal, found):  # type: ignore
 
 @numba.njit(cache=True)
 def _holds(ordered, value):  # type: ignore[no-untyped-def]
-    """Whether a sorted array holds the value."""
+    """Whether a sorted array contains the value."""
     place = np.searchsorted(ordered, value)
     return place < len(ordered) and ordered[place] == value

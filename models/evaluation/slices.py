@@ -1,6 +1,6 @@
-"""Classes of users and of items, by how much there is of them in the training part.
+"""Classes of users and items by their number of interactions in the training part.
 
-A figure of all users is mostly one of active users who come to like popular items; slices show the others.
+A mean over all users is dominated by active users who like popular items; metrics by class show the others.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ USER_CLASSES = ("new", "light", "medium", "heavy")
 ITEM_CLASSES = ("head", "middle", "tail")
 
 NEW_BELOW = 10
-_PARTS = 5  # one fifth of the interactions is the head's, and one the tail's
+_PARTS = 5  # the head has one fifth of the interactions, and so has the tail
 
 Counts = NDArray[np.integer[Any]]
 
 
 def user_classes(n_met: Counts) -> NDArray[np.int8]:
-    """The place in `USER_CLASSES` of every user, (n_users,), by how many items each has met.
+    """Return each user's index into `USER_CLASSES`, by the length of their history.
 
-    `new` have met fewer than ten. The others are three classes as equal in size as users of equal history, who stay
-    together, allow.
+    Users with fewer than ten items are `new`. The others form three classes of about equal size; users with histories
+    of equal length are in the same class.
+
+    Args:
+        n_met: (n_users,), the number of items in each user's history.
+
+    Returns:
+        (n_users,) int8.
     """
     met = np.asarray(n_met)
     settled = met[met >= NEW_BELOW]
@@ -33,12 +39,18 @@ def user_classes(n_met: Counts) -> NDArray[np.int8]:
 
 
 def item_classes(n_met: Counts) -> NDArray[np.int8]:
-    """The place in `ITEM_CLASSES` of every item, (n_items,), by how many users have met it; −1 where nobody has.
+    """Return each item's index into `ITEM_CLASSES`, by its number of users.
 
-    `head` are the most popular items, which together have 20 % of all interactions, `tail` the least popular, which
-    have 20 %, and `middle` what lies between (Abdollahpouri et al. 2021, "User-centered evaluation of popularity
-    bias", section 3). Equally popular items are in the same class: what decides is the share of the interactions that
-    are of more popular items.
+    The `head` are the most popular items, which together have 20 % of all interactions, the `tail` the least popular,
+    which have 20 %, and the `middle` lies between (Abdollahpouri et al. 2021, "User-centered evaluation of popularity
+    bias", section 3). The class depends on the share of interactions with more popular items, so that equally popular
+    items are in the same class.
+
+    Args:
+        n_met: (n_items,), the number of users who interacted with each item.
+
+    Returns:
+        (n_items,) int8; −1 for items without interaction.
     """
     met = np.asarray(n_met, np.int64)
     counts, item_count = np.unique(met, return_inverse=True)
@@ -50,7 +62,12 @@ def item_classes(n_met: Counts) -> NDArray[np.int8]:
 
 
 def restricted(relevant: sparse.csr_array, columns: NDArray[np.bool_]) -> sparse.csr_array:
-    """The entries of `relevant` in some of its columns; the shape stays."""
+    """Return `relevant` with only the entries in some of its columns; the shape stays.
+
+    Args:
+        relevant: (n_rows, n_items).
+        columns: (n_items,) bool mask of the columns to keep.
+    """
     kept = columns[relevant.indices]
     indptr = np.concatenate([[0], np.cumsum(kept)])[relevant.indptr]
     return sparse.csr_array((relevant.data[kept], relevant.indices[kept], indptr), shape=relevant.shape)

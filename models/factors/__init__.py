@@ -1,1 +1,1 @@
-"""Models that give users and items a vector each."""
+"""Models that represent users and items by vectors of latent factors."""

@@ -6,7 +6,6 @@ from math import sqrt
 from typing import ClassVar
 
 import numpy as np
-from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
 
@@ -16,7 +15,7 @@ from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
-_MOST = 0.2  # of the greatest singular value of the confidences: what the penalty may weigh
+_MOST = 0.2  # greatest penalty, as a share of the greatest singular value of the confidences
 _POWER_ITERATIONS = 10
 
 
@@ -32,30 +31,36 @@ class ALSConfig(Config):
 
     factors: int = Field(default=256, ge=1, le=2048, description="Length of the user and item vectors.")
     alpha: float = Field(
-        default=20.0, gt=0, le=10_000, description="Mean confidence of an entry; that of no entry is 1."
+        default=20.0,
+        gt=0,
+        le=10_000,
+        description="Mean confidence of an entry; that of a missing entry is 1.",
     )
     regularization: float = Field(
         default=35.0,
         ge=0,
         le=10_000,
         description="Weight of the squared vectors in the loss, as a multiple of alpha · √density, where density is "
-        "the share of user-item pairs with an entry: one value then suits data of all sizes. On little data it is "
-        "held down, lest every vector come out as zero.",
+        "the share of user-item pairs with an entry: one value then suits data of all sizes. On little data the "
+        "weight is limited, because it would make every vector zero.",
     )
     degree_exponent: float = Field(
         default=0.4,
         ge=0,
         le=1,
-        description="Confidences are divided by the item's number of users to this power: 0 leaves popular items "
-        "their weight, 1 takes all of it.",
+        description="Confidences are divided by the item's number of users to this power: 0 keeps the weight of "
+        "popular items, 1 gives all items the same.",
     )
     iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
 
 
 class ALS(FactorRecommender):
-    """implicit's ALS on the CPU behind our contract: reproducible at any number of threads."""
+    """The ALS of the library implicit, on the CPU; the same bits at any number of threads."""
 
     name: ClassVar[str] = "als"
+    in_words: ClassVar[str] = (
+        "tastes as mixtures of hidden factors, learned from how much everybody did with each item"
+    )
     matrix: ClassVar[MatrixName] = "composite"
     config_class: ClassVar[type[Config]] = ALSConfig
     remedy: ClassVar[str] = "a lower `alpha` or a higher `regularization` is safer"
@@ -70,10 +75,12 @@ class ALS(FactorRecommender):
         progress: Progress,
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
+        from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  (takes half a second)
+
         config = self.config
         matrix = self._only_nonzero(
             matrix
-        )  # of a row of zeros nothing is learned: rounding errors would be ranked
+        )  # a row of zeros teaches nothing: its list would rank rounding errors
         weights = confidences(matrix, config.degree_exponent)
         self.user_factors_, self.item_factors_ = fitted_factors(
             AlternatingLeastSquares,
@@ -89,11 +96,19 @@ class ALS(FactorRecommender):
 
 
 def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Where the iterations begin: (n_users, f) and (n_items, f) float32 in [0, 0.01), as in implicit.
+    """Draw the factors from which the iterations start, uniformly from [0, 0.01) as implicit does.
 
-    Users and items each have a stream of their own, row by row, so that new ones behind the others move nobody's start.
-    implicit draws both from one stream: with one new user every item starts elsewhere, which is another seed, and half
-    of all lists of ten change for nothing.
+    Users and items are drawn from separate streams, row by row, so that a new user or item at the end does not change
+    the start of the others. implicit draws both from one stream: one new user then changes the start of every item,
+    which has the effect of another seed and changes half of all lists of ten for nothing.
+
+    Args:
+        shape: (n_users, n_items).
+        factors: length of the vectors.
+        seed: seed of both streams.
+
+    Returns:
+        (n_users, f) and (n_items, f) float32.
     """
     users, items = (
         0.01 * np.random.default_rng([seed, side]).random((rows, factors), np.float32)
@@ -103,9 +118,16 @@ def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[F
 
 
 def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
-    """The entries over (users of the item)^degree_exponent, scaled to a mean of 1, as the csr_matrix implicit wants.
+    """Return the entries divided by (users of the item)^degree_exponent, scaled to a mean magnitude of 1.
 
-    So `alpha` means the same for every matrix and every exponent.
+    The scaling gives `alpha` the same meaning for every matrix and every exponent.
+
+    Args:
+        matrix: (n_users, n_items) float32.
+        degree_exponent: from 0 to 1.
+
+    Returns:
+        (n_users, n_items) float32, as the csr_matrix that implicit requires.
     """
     degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
     entries = matrix.data * (degree**-degree_exponent).astype(np.float32)[matrix.indices]
@@ -115,20 +137,27 @@ def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_
 
 
 def penalty(weights: sparse.csr_matrix, regularization: float) -> float:
-    """`regularization` · √density, but at most a share of the greatest singular value of the confidences.
+    """Return `regularization` · √density, but at most a fifth of the greatest singular value of the confidences.
 
-    A penalty of that whole value outweighs whatever vectors could explain: the best are zero, and rounding errors
-    are ranked. On hundreds of entries √density alone gets there; on fifty thousand it is a twentieth of it.
+    With a penalty as great as that singular value, zero vectors minimise the loss and lists rank rounding errors.
+    With hundreds of entries √density alone reaches it; with fifty thousand it is a twentieth of it.
+
+    Args:
+        weights: (n_users, n_items), from `confidences`.
+        regularization: the setting, at least 0.
     """
     return min(regularization * sqrt(density(weights)), _MOST * greatest_singular_value(abs(weights)))
 
 
 def greatest_singular_value(matrix: sparse.csr_matrix) -> float:
-    """By power iteration from a vector of ones, (m, n): never above it, and near it where no entry is negative."""
+    """Estimate the greatest singular value of an (m, n) matrix by power iteration from a vector of ones.
+
+    The estimate is never above the value, and close to it if no entry is negative.
+    """
     value, vector = 0.0, np.ones(matrix.shape[1])
     for _ in range(_POWER_ITERATIONS):
         vector = matrix.T @ (matrix @ vector)
-        length = sqrt(np.square(vector).sum())  # not by BLAS, whose bits depend on its threads
+        length = sqrt(np.square(vector).sum())  # not by BLAS, whose rounding depends on its threads
         if length == 0:
             break
         value, vector = sqrt(length), vector / length
@@ -136,7 +165,7 @@ def greatest_singular_value(matrix: sparse.csr_matrix) -> float:
 
 
 def density(matrix: sparse.csr_array | sparse.csr_matrix) -> float:
-    """The share of entries among all pairs of a user and an item that have any; 0 without entries."""
+    """Return the share of stored entries among all pairs of a non-empty row and a non-empty column; 0 if empty."""
     users = int(np.count_nonzero(np.diff(matrix.indptr)))
     items = int(np.count_nonzero(np.bincount(matrix.indices)))
     return float(matrix.nnz) / max(users * items, 1)

@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking: what a user liked should score above what they did not (Rendle et al. 2009)."""
+"""Bayesian personalized ranking (Rendle et al. 2009): a liked item should score above an item that is not liked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
-_STAGES = 8  # lengths of a step that falls where the trainer knows only constant ones
+_STAGES = 8  # implicit's learning rate is constant: it falls in so many stages
 
 
 class BPRConfig(Config):
@@ -31,44 +31,46 @@ class BPRConfig(Config):
 
     sampler: Literal["uniform", "implicit"] = Field(
         default="uniform",
-        description="uniform: our own trainer, whose negatives are drawn evenly from all items. implicit: that "
-        "library's, which draws them by popularity; the bias is corrected for it.",
+        description="uniform: our own trainer, which draws negatives uniformly from all items. implicit: that "
+        "library's trainer, which draws them by popularity; the item bias is corrected for it.",
     )
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
-    iterations: int = Field(default=80, ge=1, le=10_000, description="Visits of every entry.")
+    iterations: int = Field(default=80, ge=1, le=10_000, description="Passes over all entries.")
     learning_rate: float = Field(
-        default=0.2, gt=0, le=10, description="Length of the first step; it falls to zero in a line."
+        default=0.2, gt=0, le=10, description="Learning rate of the first pass; it falls linearly to 0."
     )
     regularization: float | None = Field(
         default=None,
         ge=0,
         le=10,
-        description="Weight of the squared vectors and biases in the loss; by default 0.02, with implicit 0.005.",
+        description="Weight of the squared vectors and biases in the loss; by default 0.02, and 0.005 with "
+        "sampler = implicit.",
     )
     candidates: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="uniform: how many items to draw for one comparison, of which the highest scored one is taken "
+        description="uniform: items drawn for one comparison, of which the one with the highest score is taken "
         "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 4,000 items, "
         "at least 2.",
     )
     deterministic: bool = Field(
         default=True,
-        description="implicit: train on one thread, because its lock-free threads make every fit another one. "
-        "uniform is deterministic on all threads anyway.",
+        description="implicit: train on one thread, because with several lock-free threads no two fits are equal. "
+        "uniform is always deterministic, on all threads.",
     )
 
 
 class BPR(FactorRecommender):
-    """Matrix factorization by pairwise comparisons: for each liked item one that the user did not like.
+    """Matrix factorization by pairwise comparisons: each liked item against one that the user did not like.
 
-    With `sampler=implicit` negatives come in proportion to their number of users q, which teaches
-    log(p(item | user) / q(item)) instead of log p(item | user): unpopular items score too high. Adding log q to
-    the bias takes that back; it is why the same library without it ranks so much worse.
+    With `sampler=implicit` negatives are drawn in proportion to their number of users q, so the model learns
+    log(p(item | user) / q(item)) instead of log p(item | user): unpopular items score too high. Adding log q to the
+    item bias corrects that; without the correction the same library ranks much worse.
     """
 
     name: ClassVar[str] = "bpr"
+    in_words: ClassVar[str] = "hidden factors that put what people liked before what they passed by"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = BPRConfig
     remedy: ClassVar[str] = "a lower `learning_rate` or `regularization` is safer"
@@ -109,7 +111,7 @@ class BPR(FactorRecommender):
         return factors
 
     def _train_implicit(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
-        from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415
+        from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415  (takes half a second)
 
         config = self.config
         users, items = fitted_factors(
@@ -122,7 +124,7 @@ class BPR(FactorRecommender):
             stages=_falling_steps(config.learning_rate, config.iterations, seed),
         )
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
-        bias = items[:, -1] + np.log(np.maximum(degree, 1))  # there a user's last factor is 1
+        bias = items[:, -1] + np.log(np.maximum(degree, 1))  # implicit sets the last factor of users to 1
         return Factors(
             users=np.ascontiguousarray(users[:, :-1]),
             items=np.ascontiguousarray(items[:, :-1]),
@@ -131,7 +133,7 @@ class BPR(FactorRecommender):
 
 
 def _falling_steps(first: float, iterations: int, seed: int) -> list[dict[str, Any]]:
-    """Stages of implicit's trainer, whose step is constant, with a shorter step in each."""
+    """Return options of implicit's trainer for each stage of training, with a lower learning rate in each."""
     n_stages = min(_STAGES, iterations)
     ends = np.linspace(0, iterations, n_stages + 1).astype(int)
     seeds = np.random.default_rng(seed).integers(2**31, size=n_stages)
@@ -146,10 +148,10 @@ def _falling_steps(first: float, iterations: int, seed: int) -> list[dict[str, A
 
 
 def _small_vectors(n: int, factors: int, rng: np.random.Generator) -> FloatArray:
-    """Random vectors of length about 0.1, (n, factors) float32."""
+    """Draw vectors of length about 0.1: (n, factors) float32."""
     return rng.standard_normal((n, factors), np.float32) * np.float32(0.1 / factors**0.5)
 
 
 def _or_default(value: float | None, default: float) -> float:
-    """A setting that each sampler has a default of its own for; zero is a value."""
+    """Return `value`, or `default` if it is None (not if it is 0)."""
     return default if value is None else value

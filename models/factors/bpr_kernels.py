@@ -1,10 +1,9 @@
-"""Stochastic gradient descent on the BPR loss, in parallel and yet the same at any number of threads.
+"""Parallel stochastic gradient descent on the BPR loss, with the same result at any number of threads.
 
-Users are dealt into G groups, and in every epoch items into G random groups. In one round group g of users meets
-group (g + round) mod G of items, and draws its negatives there too: the G shards of a round share no row of either
-matrix, so they need no locks and their order does not matter (distributed SGD: Gemulla et al. 2011, section 4). Since
-items change groups each epoch, every pair of items comes to be compared. As a welcome side effect the rows that a
-shard works on fit into the cache.
+Users are divided into G groups once, and items into G random groups in every epoch. In each round, group g of users is
+trained with group (g + round) mod G of items, and draws its negatives there too. The G shards of a round share no row
+of either matrix, so they need no locks and their order does not matter (distributed SGD: Gemulla et al. 2011, section
+4). Items change groups each epoch, so in time any two items can be compared. A shard's rows also fit into the cache.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from models.base import FloatArray
 from models.numerics.threads import one_launch
 
 _MAX_GROUPS = 32
-_ROWS_PER_GROUP = 48  # fewer leave too few negatives to choose from
+_ROWS_PER_GROUP = 48  # with fewer, a shard has too few negatives to draw from
 
 
 class Factors(NamedTuple):
-    """What is learned. A score is users[u] · items[i] + bias[i].
+    """The learned arrays; the score of item i for user u is users[u] · items[i] + bias[i].
 
     Attributes:
         users: (n_users, f) float32.
@@ -37,10 +36,10 @@ class Factors(NamedTuple):
 
 
 class Trainer:
-    """Visits every positive entry of a matrix once per epoch and compares it to a random other item.
+    """Compares, in every epoch, each positive entry of a matrix with a random other item.
 
     Args:
-        positives: (n_users, n_items), canonical; which entries are stored is all that counts.
+        positives: (n_users, n_items), canonical; every stored entry is a positive, whatever its value.
         factors: changed in place.
         rng: source of all randomness.
     """
@@ -61,12 +60,12 @@ class Trainer:
         self._dealt = np.empty((2, positives.nnz), np.int32)
 
     def epoch(self, *, step: float, regularization: float, candidates: int) -> None:
-        """One visit of every entry.
+        """Train once on every entry.
 
         Args:
             step: the learning rate.
             regularization: weight of the squared vectors and biases in the loss of one comparison.
-            candidates: how many items to draw, of which the highest scored one is compared.
+            candidates: items to draw for a comparison, of which the one with the highest score is taken.
         """
         n_groups = len(self._entry_bounds) - 1
         items = self._rng.permutation(self._known)
@@ -84,7 +83,7 @@ class Trainer:
 
 @numba.njit(parallel=True, cache=True)
 def _deal(users: Any, items: Any, bounds: Any, group_of: Any, dealt: Any) -> Any:
-    """Sort the entries of each user group by item group; return where each begins, (G, G + 1)."""
+    """Sort the entries of each user group by item group; return the start of each part, (G, G + 1)."""
     n_groups = len(bounds) - 1
     starts = np.zeros((n_groups, n_groups + 1), np.int64)
     for group in numba.prange(n_groups):
@@ -101,12 +100,12 @@ def _deal(users: Any, items: Any, bounds: Any, group_of: Any, dealt: Any) -> Any
     return starts
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")  # a division by zero is no error
+@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")  # unchecked division is faster
 def _round(
     turn: int, starts: Any, dealt: Any, pool: Any, pool_bounds: Any, indptr: Any, indices: Any,
     users: Any, items: Any, bias: Any, step: Any, regularization: Any, candidates: int, seed: int,
 ) -> None:  # fmt: skip
-    """Each group of users meets one group of items; no two shards touch the same row."""
+    """Train each group of users with one group of items; no two shards change the same row."""
     n_groups = len(starts)
     for group in numba.prange(n_groups):
         other = (group + turn) % n_groups
@@ -136,7 +135,7 @@ def _round(
 def _step(
     user: Any, liked: Any, other: Any, bias: Any, i: int, j: int, other_score: Any, step: Any, decay: Any
 ) -> None:
-    """One gradient step on −log sigmoid(score of liked − score of other), with weight decay."""
+    """Take one gradient step on −log sigmoid(score of liked − score of other), with weight decay."""
     margin = bias[i] - other_score
     for f in range(len(user)):
         margin += user[f] * liked[f]
@@ -153,7 +152,7 @@ def _step(
 
 @numba.njit(cache=True)
 def _contains(row: Any, item: int) -> bool:
-    """Whether a sorted row holds the item."""
+    """Whether a sorted row contains the item."""
     low, high = 0, len(row)
     while low < high:
         middle = (low + high) >> 1
@@ -166,7 +165,7 @@ def _contains(row: Any, item: int) -> bool:
 
 @numba.njit(cache=True)
 def _draw(state: Any, n: int) -> Any:
-    """The next state of a generator (splitmix64: Steele, Lea & Flood 2014) and an integer below n < 2³²."""
+    """Return the next state of a generator (splitmix64: Steele, Lea & Flood 2014) and an integer below n < 2³²."""
     state += np.uint64(0x9E3779B97F4A7C15)
     mixed = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""What all models of the library `implicit` need around their `fit`."""
+"""Fit models of the library `implicit`: BLAS limited to one thread, stages, progress, and a check of the result."""
 
 from __future__ import annotations
 
@@ -22,37 +22,41 @@ def fitted_factors(
     start: tuple[FloatArray, FloatArray] | None = None,
     **options: Any,
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit one of the models of `implicit.cpu` and return its (n_users, f) and (n_items, f) float32 factors.
+    """Fit a new model of `implicit.cpu` and return its factors.
 
-    It is a fresh one for every fit: implicit's own keep their old number of rows when they are fitted again. Its
-    threads and those of BLAS get in each other's way: left alone, a fit of ALS takes three times as long.
+    Every fit takes a new model, because a model of implicit keeps its old number of rows when it is fitted again.
+    BLAS is limited to one thread, because its threads and implicit's compete: without the limit a fit of ALS takes
+    three times as long.
 
     Args:
         model_class: such as `AlternatingLeastSquares`.
         matrix: (n_users, n_items) float32.
-        progress: told after every iteration.
-        stages: options that change while it trains: each stage goes on from where the one before it ended.
-        start: the factors to begin with; by default implicit draws them.
-        options: of the model.
+        progress: called after every iteration.
+        stages: attributes of the model that change while it trains; each stage continues from the one before it.
+        start: (n_users, f) and (n_items, f) float32 factors to start from; by default implicit draws them.
+        options: arguments of `model_class`.
+
+    Returns:
+        (n_users, f) and (n_items, f) float32; f can be greater than asked for, because implicit appends biases.
 
     Raises:
-        RuntimeError: the factors are not those of the matrix.
+        RuntimeError: the factors do not have as many rows as the matrix has users and items.
     """
-    from implicit.recommender_base import ModelFitError  # noqa: PLC0415  (only who fits pays for implicit)
+    from implicit.recommender_base import ModelFitError  # noqa: PLC0415  (takes half a second)
 
-    # Factors that are NaN are told by our own check, as those of every other factor model.
+    # implicit raises this for NaN factors: our own check of all factor models reports them with advice
     with one_blas_thread(), suppress(ModelFitError):
         model = model_class(**options)
         if start is not None:
             model.user_factors, model.item_factors = start
         total = sum(stage.get("iterations", model.iterations) for stage in stages)
-        told = count(1)
+        done = count(1)
         for stage in stages:
             vars(model).update(stage)
             model.fit(
-                sparse.csr_matrix(matrix),  # it refuses a csr_array
+                sparse.csr_matrix(matrix),  # implicit does not accept a csr_array
                 show_progress=False,
-                callback=lambda *_: progress(next(told), total),
+                callback=lambda *_: progress(next(done), total),
             )
     if (len(model.user_factors), len(model.item_factors)) != matrix.shape:
         raise RuntimeError(

@@ -1,4 +1,4 @@
-"""Logistic matrix factorization: the probability that a user likes an item (Johnson 2014)."""
+"""Logistic matrix factorization (Johnson 2014): the probability that a user likes an item."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LogisticMFConfig(Config):
 
     factors: int = Field(default=32, ge=1, le=2048, description="Length of the user and item vectors.")
     iterations: int = Field(default=30, ge=1, le=10_000, description="Rounds of users, then items.")
-    learning_rate: float = Field(default=1.0, gt=0, le=10, description="Scale of the AdaGrad steps.")
+    learning_rate: float = Field(default=1.0, gt=0, le=10, description="Learning rate of AdaGrad.")
     regularization: float = Field(
         default=2.0, ge=0, le=10_000, description="Weight of the squared vectors in the loss."
     )
@@ -36,21 +36,22 @@ class LogisticMFConfig(Config):
         default=30,
         ge=1,
         le=1000,
-        description="Random items without an entry, for each entry, in every round.",
+        description="Items without an entry that are drawn for each entry, in every round.",
     )
     deterministic: bool = Field(
         default=True,
-        description="Train on one thread: on several the random items depend on their number.",
+        description="Train on one thread: with several, the drawn items depend on the number of threads.",
     )
 
 
 class LogisticMF(FactorRecommender):
-    """implicit's logistic matrix factorization behind our contract.
+    """The logistic matrix factorization of the library implicit.
 
-    Scores are log-odds short of the user's own bias, which does not change anybody's list.
+    Scores are log-odds without the user's own bias, which does not change the order of any list.
     """
 
     name: ClassVar[str] = "logistic_mf"
+    in_words: ClassVar[str] = "hidden factors that say how probable a like is"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = LogisticMFConfig
     remedy: ClassVar[str] = "a lower `learning_rate` is safer"
@@ -65,7 +66,7 @@ class LogisticMF(FactorRecommender):
         progress: Progress,
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415
+        from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415  (takes half a second)
 
         config = self.config
         users, items = fitted_factors(
@@ -80,7 +81,7 @@ class LogisticMF(FactorRecommender):
             num_threads=1 if config.deterministic else 0,
             random_state=seed,  # an int: a RandomState crashes
         )
-        # implicit appends two columns to either side: (1, user bias) and (item bias, 1).
+        # implicit appends two columns to both tables: (1, user bias) to users and (item bias, 1) to items
         self.user_factors_ = np.ascontiguousarray(users[:, :-2])
         self.item_factors_ = np.ascontiguousarray(items[:, :-2])
         self.item_bias_ = np.ascontiguousarray(items[:, -2])

@@ -1,4 +1,4 @@
-"""How `mf` learns: Adam on blocks of whole users, its step falling to 0. Imports torch."""
+"""Training of `mf`: Adam on blocks of whole users, with a learning rate that falls to 0. Imports torch."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from models.numerics.adam import Adam
 from models.numerics.threads import one_torch_thread
 
 if TYPE_CHECKING:
-    from models.factors.mf import MFConfig
+    from models.factors.mf_config import MFConfig
 
-_INITIAL_SPREAD = 0.1  # of the factors, while the ratings' is 1
-_STEPS = 10, 256  # in an epoch, at least and at most
-_MANY = 1_000_000  # ratings: with fewer, a step is too small to be shared out among threads
+_INITIAL_SPREAD = 0.1  # standard deviation of the first factors; that of the ratings is 1
+_STEPS = 10, 256  # fewest and most steps of an epoch
+_MANY = 1_000_000  # ratings; with fewer, a step is too small to gain from threads
 
 
 class Learned(NamedTuple):
-    """What `train` found, for standardised ratings.
+    """Result of `train`, in units of standardized ratings.
 
     Attributes:
-        user_factors: (n_users, f) float32, the implicit term included.
+        user_factors: (n_users, f) float32, including the implicit term.
         item_factors: (n_items, f) float32.
         user_bias: (n_users,) float32.
         item_bias: (n_items,) float32.
-        error: root of the mean squared error over the last epoch; 1 where there was nothing to learn.
+        error: root mean squared error over the last epoch; 1 if there were no ratings.
     """
 
     user_factors: FloatArray
@@ -48,14 +48,14 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameters:
-    """The tables to learn; rows of users and items without a rating are 0 and stay so.
+    """Parameters to learn; rows of users and items without a rating are 0 and stay 0.
 
     Attributes:
         user_factors: (n_users, f).
         item_factors: (n_items, f).
         user_bias: (n_users,).
         item_bias: (n_items,).
-        implicit: (n_items, f), what having met an item says about a user, or None.
+        implicit: (n_items, f), an item's vector in the implicit term, or None without that term.
     """
 
     user_factors: torch.Tensor
@@ -65,12 +65,12 @@ class Parameters:
     implicit: torch.Tensor | None
 
     def tables(self) -> list[torch.Tensor]:
-        """Those that are there."""
+        """Return all parameters that are not None."""
         return [table for table in vars(self).values() if table is not None]
 
 
 class Penalties(NamedTuple):
-    """What the squared entries of each row cost in the loss: one number for each user or item."""
+    """Weights of the squared parameters in the loss: one number for each user or item."""
 
     user_factors: torch.Tensor
     item_factors: torch.Tensor
@@ -80,7 +80,7 @@ class Penalties(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some users, their ratings and, for the implicit term, all items that they met."""
+    """A batch of users, their ratings and, for the implicit term, all items that they interacted with."""
 
     users: torch.Tensor
     ratings: Rows
@@ -94,14 +94,16 @@ def train(
     seed: int,
     progress: Progress,
 ) -> Learned:
-    """Minimise the squared errors of all ratings plus the penalties; on one thread unless there are many ratings.
+    """Minimise the squared errors of all ratings plus the penalties.
+
+    Torch computes on one thread unless there are many ratings.
 
     Args:
-        ratings: (n_users, n_items) float32, of mean 0 and spread 1.
-        seen: (n_users, n_items), what the implicit term sums over, or None for no such term.
-        config: everything else.
-        seed: of the first factors and of the order of the users.
-        progress: told after every epoch.
+        ratings: (n_users, n_items) float32, standardized: mean 0 and standard deviation 1.
+        seen: (n_users, n_items), the items that the implicit term sums over, or None for no such term.
+        config: hyperparameters.
+        seed: draws the first factors and the order of the users.
+        progress: called after every epoch.
     """
     with one_torch_thread() if ratings.nnz < _MANY else nullcontext():
         return _minimise(ratings, seen, config, seed, progress)
@@ -138,7 +140,15 @@ def _minimise(
 def initial_parameters(
     ratings: sparse.csr_array, implicit: bool, factors: int, rng: np.random.Generator, device: torch.device
 ) -> Parameters:
-    """Small random factors, everything else 0."""
+    """Return small random factors, and zeros for all other parameters.
+
+    Args:
+        ratings: (n_users, n_items); users and items without a rating get zero factors.
+        implicit: whether there is an implicit term.
+        factors: length of the vectors.
+        rng: source of randomness.
+        device: where the parameters live.
+    """
     users, items = (degree > 0 for degree in degrees(ratings))
 
     def drawn(known: NDArray[np.bool_]) -> torch.Tensor:
@@ -155,10 +165,15 @@ def initial_parameters(
 
 
 def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.device) -> Penalties:
-    """Strengths times degree^degree_exponent, 0 for degree 0; the implicit term's is the same for all items.
+    """Return regularization · degree^degree_exponent for each row, and 0 for degree 0.
 
-    An item's vector there is learned from the ratings of everything else that its users rated: how many rated the
-    item itself says little about how well it is known.
+    The penalty of the implicit term is the same for all items: an item's vector there is learned from the ratings of
+    everything else that its users rated, so the item's own number of ratings says little about how well it is known.
+
+    Args:
+        ratings: (n_users, n_items).
+        config: the strengths and the exponent.
+        device: where the penalties live.
     """
 
     def penalty(strength: float, degree: NDArray[np.int64]) -> torch.Tensor:
@@ -176,7 +191,7 @@ def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.devi
 
 
 def degrees(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many entries each row and each column has."""
+    """Return the number of entries of each row, (m,), and of each column, (n,), of an (m, n) matrix."""
     return np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.shape[1])
 
 
@@ -187,7 +202,15 @@ def blocks(
     rng: np.random.Generator,
     device: torch.device,
 ) -> Iterator[Block]:
-    """All users with a rating, in random order and at most `count` blocks of about equally many ratings."""
+    """Yield all users with a rating, in random order, in at most `count` blocks of about equally many ratings.
+
+    Args:
+        ratings: (n_users, n_items).
+        seen: (n_users, n_items), or None without an implicit term.
+        count: greatest number of blocks.
+        rng: draws the order of the users.
+        device: where the blocks are put.
+    """
     users = rng.permutation(np.flatnonzero(np.diff(ratings.indptr)))
     ends = np.cumsum(np.diff(ratings.indptr)[users])
     cuts = np.searchsorted(ends, ratings.nnz * np.arange(1, count) / count)
@@ -201,7 +224,7 @@ def blocks(
 
 
 def rows(matrix: sparse.csr_array, users: NDArray[np.int64], device: torch.device) -> Rows:
-    """The rows of `users`."""
+    """Return the rows of `users`, (k,), of a matrix (n_users, n_items), on `device`."""
     part = sparse.csr_array(matrix[users])
     indptr, columns = (torch.from_numpy(ids.astype(np.int64)) for ids in (part.indptr, part.indices))
     return Rows(indptr.to(device), columns.to(device), torch.from_numpy(part.data).to(device))
@@ -210,10 +233,19 @@ def rows(matrix: sparse.csr_array, users: NDArray[np.int64], device: torch.devic
 def differentiate(
     parameters: Parameters, penalties: Penalties, block: Block, share: float
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """The squared errors of a block, a scalar, and the gradient of its loss with respect to each table.
+    """Return the squared error of a block, and the gradient of the block's loss for each parameter.
 
-    The loss is these errors and the penalties of the block's users and of this `share` of the items'. Over the blocks
-    of an epoch that adds up to the whole objective.
+    The block's loss is its squared error, plus the penalties of its users, plus `share` of the penalties of all items.
+    Over the blocks of an epoch these losses add up to the whole objective.
+
+    Args:
+        parameters: the parameters.
+        penalties: their penalties.
+        block: the users and their ratings.
+        share: the block's share of all ratings.
+
+    Returns:
+        A scalar, and one gradient for each of `parameters.tables()`, of its shape.
     """
     users, tables = block.users, parameters.tables()
     own, bias = gather(parameters.user_factors, users), gather(parameters.user_bias, users)
@@ -223,7 +255,7 @@ def differentiate(
     errors = squared_errors(vectors, parameters.item_factors, bias, parameters.item_bias, block.ratings)
     slopes = list(torch.autograd.grad(errors, tables))
     of_users, of_items, of_user_bias, of_item_bias, *of_implicit = slopes
-    with torch.no_grad():  # of w · x² it is 2 w x, for which autograd would go over every table five times
+    with torch.no_grad():  # the gradient of w · x² is 2 w x; autograd would pass over every table five times
         of_users[users] += 2 * penalties.user_factors[users, None] * parameters.user_factors[users]
         of_user_bias[users] += 2 * penalties.user_bias[users] * parameters.user_bias[users]
         of_items.addcmul_(penalties.item_factors[:, None], parameters.item_factors, value=2 * share)
@@ -234,7 +266,7 @@ def differentiate(
 
 
 def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:
-    """|N(u)|^-1/2 · Σ of the vectors of N(u), the items that user u met: (n_rows, f)."""
+    """Return |N(u)|^-1/2 · Σ of the vectors of N(u), the items that user u interacted with: (n_rows, f)."""
     sums = functional.embedding_bag(seen.columns, vectors, seen.indptr[:-1], mode="sum")
     return sums * seen.indptr.diff().clamp(min=1).rsqrt()[:, None]
 
@@ -242,7 +274,14 @@ def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:
 def learned(
     parameters: Parameters, seen: sparse.csr_array | None, error: float, device: torch.device
 ) -> Learned:
-    """The tables as arrays, the implicit term of every user added to their factors."""
+    """Return the parameters as arrays, with every user's implicit term added to their factors.
+
+    Args:
+        parameters: the trained parameters.
+        seen: (n_users, n_items), or None without an implicit term.
+        error: root mean squared error of the last epoch.
+        device: where the parameters live.
+    """
     vectors = parameters.user_factors
     if parameters.implicit is not None and seen is not None:
         parts = np.array_split(np.arange(seen.shape[0]), seen.nnz // 2**20 + 1)

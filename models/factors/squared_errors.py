@@ -1,7 +1,7 @@
-"""The squared errors of some users' ratings and their gradient: nearly all that training `mf` computes.
+"""Sum of squared errors of ratings and its gradient, on which training `mf` spends nearly all its time.
 
-On the CPU by kernels that touch every rating twice, eight times as fast as autograd's gathering and scattering; on a
-GPU by torch's own operations, which also are the oracle of the kernels' tests. Imports torch.
+On the CPU numba kernels read every rating twice, eight times as fast as gathering and scattering by autograd. On a GPU
+plain torch operations compute the same; the tests compare the kernels with them. Imports torch.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from torch.nn import functional
 
 from models.numerics.threads import one_launch
 
-_MANY = 32_768  # ratings: of fewer, handing them out to threads costs more than it saves
-_PARTS = 64  # of about equal work: enough that no thread waits long for the others
+_MANY = 32_768  # ratings; with fewer, distributing them to threads costs more than it saves
+_PARTS = 64  # parts of about equal work: enough that no thread waits long for the others
 
 
 class Rows(NamedTuple):
-    """Rows of a sparse matrix on the device: where each begins and ends, the columns and values of all.
+    """Rows of a CSR matrix as tensors on the device.
 
     Attributes:
-        indptr: (n_rows + 1,) int64.
+        indptr: (n_rows + 1,) int64, where each row begins and ends.
         columns: (n,) int64.
         values: (n,) float32.
     """
@@ -41,16 +41,19 @@ def squared_errors(
     item_bias: torch.Tensor,
     ratings: Rows,
 ) -> torch.Tensor:
-    """Σ (vectors[u] · items[i] + user_bias[u] + item_bias[i] − rating)² over all ratings: a scalar with its gradient.
+    """Return Σ (vectors[u] · items[i] + user_bias[u] + item_bias[i] − rating)² over all ratings.
 
-    On the CPU every sum has one order: its bits do not depend on the number of threads.
+    On the CPU every sum has a fixed order, so that its bits do not depend on the number of threads.
 
     Args:
-        vectors: (n_rows, f) float32, of the users whose ratings these are.
+        vectors: (n_rows, f) float32, one for each user of `ratings`.
         items: (n_items, f) float32.
         user_bias: (n_rows,) float32.
         item_bias: (n_items,) float32.
         ratings: (n_rows, n_items).
+
+    Returns:
+        A scalar that is differentiable in the first four arguments.
     """
     if items.device.type != "cpu":
         return plain_squared_errors(vectors, items, user_bias, item_bias, ratings)
@@ -65,7 +68,7 @@ def plain_squared_errors(
     item_bias: torch.Tensor,
     ratings: Rows,
 ) -> torch.Tensor:
-    """The same by torch's operations, on any device."""
+    """Return the same as `squared_errors`, by torch's own operations on any device; same arguments."""
     row = torch.repeat_interleave(ratings.indptr.diff())
     products = gather(vectors, row) * gather(items, ratings.columns)
     predicted = products.sum(1) + gather(user_bias, row) + gather(item_bias, ratings.columns)
@@ -73,14 +76,14 @@ def plain_squared_errors(
 
 
 def gather(table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Some rows of a table or entries of a vector; plain indexing adds gradients up in an order left to chance."""
+    """Return rows of a table, or entries of a vector; the gradient of plain indexing is summed in random order."""
     if table.ndim == 1:
         return functional.embedding(ids, table[:, None])[:, 0]
     return functional.embedding(ids, table)
 
 
 class _SquaredErrors(torch.autograd.Function):
-    """The kernels as an operation of torch. The gradient comes with the errors, and is kept until it is asked for."""
+    """The kernels as a differentiable torch operation; `forward` computes the gradient too and keeps it."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: torch.Tensor) -> torch.Tensor:
@@ -121,7 +124,7 @@ class _SquaredErrors(torch.autograd.Function):
 
 
 def _cuts(indptr: Any) -> Any:
-    """Where to cut rows into parts of about equally many entries, (parts + 1,) int64."""
+    """Return row bounds of parts with about equally many entries, (parts + 1,) int64."""
     cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], _PARTS + 1)).astype(np.int64)
     cuts[0], cuts[-1] = 0, len(indptr) - 1
     return cuts
@@ -129,7 +132,7 @@ def _cuts(indptr: Any) -> Any:
 
 @numba.njit(cache=True)
 def _transposed(indptr: Any, columns: Any, n_columns: int) -> Any:
-    """Entries by column: where each column's begin, and of each entry its row and its place in `columns`."""
+    """Return the entries by column: the start of each column, and each entry's row and its position in `columns`."""
     starts = np.zeros(n_columns + 1, np.int64)
     for column in columns:
         starts[column + 1] += 1
@@ -150,7 +153,7 @@ def _user_rows(
     low: int, high: int, indptr: Any, columns: Any, values: Any, vectors: Any, items: Any, user_bias: Any,
     item_bias: Any, errors: Any, of_vectors: Any, of_bias: Any,
 ) -> None:  # fmt: skip
-    """Write the errors of some users, and the gradient with respect to their vectors and biases."""
+    """Write the errors of rows `low` to `high`, and the gradient for their vectors and biases."""
     width = items.shape[1]
     for row in range(low, high):
         vector, slope, total = vectors[row], of_vectors[row], np.float32(0)
@@ -172,7 +175,7 @@ def _user_rows(
 def _item_rows(
     low: int, high: int, starts: Any, rows: Any, places: Any, errors: Any, vectors: Any, of_items: Any, of_bias: Any
 ) -> None:  # fmt: skip
-    """Write the gradient with respect to the vectors and biases of some items."""
+    """Write the gradient for the vectors and biases of items `low` to `high`."""
     width = vectors.shape[1]
     for item in range(low, high):
         slope, total = of_items[item], np.float32(0)
@@ -190,7 +193,7 @@ def _all_user_rows(
     cuts: Any, indptr: Any, columns: Any, values: Any, vectors: Any, items: Any, user_bias: Any,
     item_bias: Any, errors: Any, of_vectors: Any, of_bias: Any,
 ) -> None:  # fmt: skip
-    """`_user_rows` by all threads."""
+    """Run `_user_rows` on all rows, in parallel."""
     for part in numba.prange(len(cuts) - 1):
         _user_rows(
             cuts[part], cuts[part + 1], indptr, columns, values, vectors, items, user_bias,
@@ -202,7 +205,7 @@ def _all_user_rows(
 def _all_item_rows(
     cuts: Any, starts: Any, rows: Any, places: Any, errors: Any, vectors: Any, of_items: Any, of_bias: Any
 ) -> None:
-    """`_item_rows` by all threads."""
+    """Run `_item_rows` on all items, in parallel."""
     for part in numba.prange(len(cuts) - 1):
         _item_rows(
             cuts[part], cuts[part + 1], starts, rows, places, errors, vectors, of_items, of_bias

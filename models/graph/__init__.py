@@ -1,1 +1,1 @@
-"""Models that pass messages along the graph of users, items and their features."""
+"""Models that propagate embeddings along the graph of users, items and their features."""

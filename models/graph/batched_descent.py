@@ -1,7 +1,7 @@
-"""Lazy propagation on a GPU: what `models.graph.lightgcn` does on the CPU, with batches in place of shards.
+"""Lazy propagation on a GPU: the training of `models.graph.lightgcn`, with batches in place of shards.
 
-The positives of a batch step at once, each from the embeddings as they were before it; everything else, and so every
-field of the config, is as on the CPU. Sums on a GPU have no fixed order: its bits differ from run to run.
+All positives of a batch are updated at once, from the embeddings before the batch. Everything else, and the meaning of
+every field of the config, is as on the CPU. Sums on a GPU have no fixed order, so that no two fits have the same bits.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from models.graph.sampled_softmax import Loss, user_shares
 if TYPE_CHECKING:
     import torch
 
-    from models.graph.lightgcn import LightGCNConfig
+    from models.graph.lightgcn_config import LightGCNConfig
 
-_BATCH = 512  # positives: so few that even a popular item is hardly pulled twice from the same place
-_BATCH_BYTES = 1e9  # that a batch may take
+_BATCH = 512  # positives; so few that even a popular item rarely occurs twice in a batch
+_BATCH_BYTES = 1e9  # memory that a batch may take
 
 
 def train(
@@ -33,21 +33,21 @@ def train(
     progress: Progress,
     device: torch.device,
 ) -> FloatArray:
-    """Train on `device`.
+    """Train the base embeddings on `device`.
 
     Args:
         base: (n_nodes, f) float32, the embeddings to start from.
         matrix: (n_users, n_items), the positives.
-        adjacency: (n_nodes, n_nodes), of `normalized_adjacency`.
-        config: says how.
-        rng: the source of randomness.
+        adjacency: (n_nodes, n_nodes), from `normalized_adjacency`.
+        config: hyperparameters.
+        rng: source of randomness.
         progress: called after every epoch.
-        device: where.
+        device: a GPU.
 
     Returns:
         The trained base embeddings, (n_nodes, f) float32.
     """
-    import torch  # noqa: PLC0415  (takes a second: only who fits pays it)
+    import torch  # noqa: PLC0415  (takes a second; only a fit needs it)
 
     graph, weights, n_users = adjacency_tensor(adjacency, device), config.weights(), matrix.shape[0]
     embeddings = torch.from_numpy(base).to(device)
@@ -77,10 +77,13 @@ def train(
 
 
 def batch_size(negatives: int, factors: int) -> int:
-    """Positives that step at once: 512, or fewer where that would take more than a gigabyte."""
-    bytes_each = (
-        3 * 4 * (1 + negatives) * factors
-    )  # vectors of items, their gradients, and one copy of a product
+    """Return the number of positives in a batch: 512, or fewer if those would take more than a gigabyte.
+
+    Args:
+        negatives: items drawn against each positive.
+        factors: length of the embeddings.
+    """
+    bytes_each = 3 * 4 * (1 + negatives) * factors  # items' vectors, their gradients, one copy of a product
     return max(1, min(_BATCH, int(_BATCH_BYTES / bytes_each)))
 
 
@@ -92,7 +95,7 @@ def _descend(
     loss: Loss,
     negative_weight: float,
 ) -> None:
-    """One step down the loss of each row of `ranked`, a positive and its negatives, all at once and in place."""
+    """Take one gradient step for every row of `ranked`, a positive and its negatives, all at once and in place."""
     import torch  # noqa: PLC0415  (as above)
 
     of_users, of_items = final[users], final[ranked]
@@ -105,12 +108,15 @@ def _descend(
 
 
 def ranking_loss(scores: torch.Tensor, loss: Loss, negative_weight: float) -> torch.Tensor:
-    """The mean loss of positives against their negatives.
+    """Return the mean loss of positives against their negatives.
 
     Args:
-        scores: (n, 1 + negatives), the positive's first.
-        loss: which one.
-        negative_weight: as how many items each negative counts in the softmax.
+        scores: (n, 1 + negatives); the positive's score comes first.
+        loss: `softmax` or `bpr`.
+        negative_weight: number of items that each negative counts as in the softmax.
+
+    Returns:
+        A scalar that is differentiable in `scores`.
     """
     import torch  # noqa: PLC0415  (as above)
 

@@ -1,8 +1,8 @@
-"""The network of NGCF, differentiated by hand, in torch on any device (Wang et al. 2019, section 3).
+"""The network of NGCF, with hand-written gradients, in torch on any device (Wang et al. 2019, section 3).
 
-torch's own gradients of the same formulas take several times the time and memory on a CPU: there every step of a
-formula is another array, and on embeddings of a whole graph it is fresh memory that costs. Importing this module
-imports torch, which takes a second: who only wants to name the model imports `models.graph.ngcf` instead.
+Autograd of the same formulas takes several times the time and memory on a CPU: it makes a new array for every step of
+a formula, and for the embeddings of a whole graph new memory is the main cost. Importing this module imports torch,
+which takes a second; `models.graph.ngcf` imports it only to fit.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from models.numerics.sparse_product import multiply
 
 GraphProduct = Callable[[Tensor], Tensor]
 
-_SLOPE = 0.2  # of LeakyReLU below zero: the paper names none, its code takes TensorFlow's default
-_CHANCES = 2**16  # dropout compares 16 random bits
+_SLOPE = 0.2  # of LeakyReLU below zero; the paper gives none, its authors' code uses TensorFlow's default
+_CHANCES = 2**16  # dropout compares 16 random bits with a threshold
 
 
 def graph_product(adjacency: sparse.csr_array, device: torch.device) -> GraphProduct:
-    """x ↦ adjacency · x on `device`, for a symmetric (n, n) adjacency and dense (n, f) float32 x."""
+    """Return the function x ↦ adjacency · x on `device`.
+
+    Args:
+        adjacency: (n, n) float32, symmetric.
+        device: where x lives.
+
+    Returns:
+        A function of a dense (n, f) float32 tensor.
+    """
     if device.type != "cpu":
         graph = adjacency_tensor(adjacency, device)
         return lambda x: graph @ x
@@ -40,19 +48,19 @@ def final_embeddings(
     dropout: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
-    """The base, then every layer, side by side; differentiable in `base` and `weights`.
+    """Return the base and all layers, concatenated; differentiable in `base` and `weights`.
 
-    A layer is LeakyReLU((A + I) E W1 + (A E ⊙ E) W2), equation 7 of the paper: embeddings flow along the graph, and
-    each node mixes its own with what it receives. With an `rng`, entries of a layer are silenced with probability
-    `dropout`, and the others raised to keep the mean. As in the paper, layers keep their lengths; its authors' code
-    divides each row by its own.
+    A layer is LeakyReLU((A + I) E W1 + (A E ⊙ E) W2), equation 7 of the paper: each node combines its own embedding
+    with those that it receives along the graph. With an `rng`, entries of a layer are set to zero with probability
+    `dropout`, and the others scaled up to keep the mean. As in the paper, rows are not normalized; the authors' code
+    divides each row by its length.
 
     Args:
         base: (n, f) float32, the embeddings of layer 0.
-        weights: for each layer (2 f, f), W1 above W2.
-        product: of the graph's adjacency.
-        dropout: below 1.
-        rng: draws what is silenced.
+        weights: for each layer (2 f, f) float32, W1 above W2.
+        product: multiplies by the graph's adjacency; see `graph_product`.
+        dropout: probability, at least 0 and below 1.
+        rng: draws the entries that are dropped; None, as after training, drops none.
 
     Returns:
         (n, (len(weights) + 1) · f) float32.
@@ -65,14 +73,14 @@ def final_embeddings(
 
 
 def _kept(layer: Tensor, dropout: float, rng: np.random.Generator) -> Tensor:
-    """True where an entry survives. Drawn by numpy, which is quick at it, so that devices agree on it too."""
-    words = rng.integers(0, 2**64, size=layer.numel() // 4 + 1, dtype=np.uint64)
-    kept = words.view(np.uint16)[: layer.numel()] >= round(dropout * _CHANCES)
+    """Return a mask of entries to keep; drawn by numpy, which is fast and makes all devices draw the same."""
+    bits = rng.integers(0, 2**64, size=layer.numel() // 4 + 1, dtype=np.uint64)
+    kept = bits.view(np.uint16)[: layer.numel()] >= round(dropout * _CHANCES)
     return torch.from_numpy(kept.reshape(layer.shape)).to(layer.device)
 
 
 class _Layer(torch.autograd.Function):
-    """One layer from the one below, and its gradients in place of torch's own; the formula is `final_embeddings`'."""
+    """One layer of `final_embeddings`, with hand-written gradients in place of autograd's."""
 
     @staticmethod
     def forward(

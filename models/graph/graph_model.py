@@ -1,4 +1,4 @@
-"""What the models of the graph share: how long they train, how their step falls, what they must have learned."""
+"""Common parts of the graph models: number of epochs, schedule of the step, check of the trained embeddings."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from models.ranking.factor_model import FactorRecommender
 
 _LEAST_EPOCHS = 10
 _MILLION = 1_000_000
-_LAST_STEP = 0.02  # where the step ends, as a share of where it begins
-_VANISHED = 1e-12  # a mean squared length: after training it is 1 to 10, where nothing can be learned 1e-3
+_LAST_STEP = 0.02  # the last step, as a share of the first
+_VANISHED = (
+    1e-12  # mean squared length; trained embeddings have 1 to 10, and 1e-3 where nothing can be learned
+)
 
 Positives = TypeVar("Positives")
-"""A part of an epoch's positives, in the form that the trainer wants."""
+"""A part of an epoch's positives, in the trainer's own form."""
 
 
 class GraphConfig(DeviceConfig):
-    """Hyperparameters that all of them have.
+    """Hyperparameters that all graph models have.
 
     Class attributes of a subclass:
-        most_epochs: how long it trains on a million positives unless told.
+        most_epochs: default number of epochs for a million positives, which get the most.
     """
 
     most_epochs: ClassVar[int]
 
-    loss: Loss = Field(default="softmax", description="Sampled softmax, or BPR as in the paper.")
+    loss: Loss = Field(default="softmax", description="Loss: sampled softmax, or BPR as in the paper.")
     epochs: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="How often each positive is used; by default most often where there are a million, less often "
-        "for fewer or more, but at least 10 times.",
+        description="Passes over all positives; by default most for a million positives, fewer for less or more data, "
+        "but at least 10.",
     )
     step: float = Field(
-        default=0.1, gt=0, le=10, description="Step of the first epoch; it falls along a cosine."
+        default=0.1, gt=0, le=10, description="Learning rate of the first epoch; it falls along a cosine."
     )
     refreshes: int = Field(default=8, ge=1, le=1000, description="Propagations in an epoch.")
     shrink: float = Field(
@@ -52,29 +54,29 @@ class GraphConfig(DeviceConfig):
     )
 
     def passes(self, n_positives: int) -> int:
-        """Epochs to train for: small data is soon learned by heart, and much data has many positives a node."""
+        """Return the number of epochs: fewer for small data, which overfit, and for large data, which need fewer."""
         if self.epochs is not None:
             return self.epochs
         share = max(n_positives, 1) / _MILLION
         return max(_LEAST_EPOCHS, round(self.most_epochs * sqrt(min(share, 1 / share))))
 
     def step_at(self, done: float) -> float:
-        """The step when `done`, between 0 and 1, of the training is over."""
+        """Return the step after the share `done` of the training, from 0 to 1."""
         return self.step * ((1 + cos(pi * done)) / 2 + _LAST_STEP)
 
     def decay(self, step: float) -> float:
-        """What the base embeddings are multiplied with at a refresh."""
+        """Return the factor that the base embeddings are multiplied by at a refresh."""
         return exp(-self.shrink * step / self.refreshes)
 
     def refreshed(
         self, n_positives: int, shuffled: Callable[[int], Iterable[Positives]], progress: Progress
     ) -> Iterator[tuple[float, Positives]]:
-        """The course of the training: for every refresh of every epoch its step and the positives to go through.
+        """Yield, for every refresh of every epoch, the step and the positives to train on.
 
         Args:
-            n_positives: how many there are; of none nothing is learned.
-            shuffled: all positives in a new order, in so many parts.
-            progress: told after every epoch.
+            n_positives: number of positives; with 0 there are no epochs.
+            shuffled: returns all positives in a new random order, in the given number of parts.
+            progress: called after every epoch.
         """
         epochs = self.passes(n_positives) if n_positives else 0
         for epoch in range(epochs):
@@ -84,7 +86,7 @@ class GraphConfig(DeviceConfig):
 
 
 class GraphRecommender(FactorRecommender):
-    """A factor model whose vectors have been passed along the graph."""
+    """A factor model whose vectors are propagated along the graph."""
 
     remedy: ClassVar[str] = "a smaller `step` or `gain` is safer"
 

@@ -1,4 +1,4 @@
-"""What base embeddings are before training: noise, overlaid with vectors that already know something."""
+"""Initial base embeddings: random noise, overlaid with pretrained vectors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ _LENGTH = 0.1  # root mean square of an entry
 
 
 def noise(n_nodes: int, factors: int, rng: np.random.Generator) -> FloatArray:
-    """Normal noise: (n_nodes, factors) float32 of root mean square 0.1."""
+    """Draw normal noise of root mean square 0.1.
+
+    Args:
+        n_nodes: number of rows.
+        factors: length of a row.
+        rng: source of randomness.
+
+    Returns:
+        (n_nodes, factors) float32.
+    """
     return _LENGTH * rng.standard_normal((n_nodes, factors), np.float32)
 
 
 def overlay(base: FloatArray, vectors: FloatArray) -> None:
-    """Write `vectors` over the first rows and columns of `base`, all scaled alike to a root mean square of 0.1.
+    """Write `vectors`, scaled to a root mean square of 0.1, over the first rows and columns of `base`.
 
-    Nothing happens where they are all zero.
+    Changes nothing if all vectors are zero.
 
     Args:
         base: (n_nodes, f) float32, changed in place.
@@ -32,15 +41,17 @@ def overlay(base: FloatArray, vectors: FloatArray) -> None:
 
 
 def singular_embeddings(likes: sparse.csr_array, rank: int, rng: np.random.Generator) -> FloatArray:
-    """Rows, then columns of `likes` in its first singular directions, each by the root of its value.
+    """Return the leading singular vectors of `likes`, each multiplied by the root of its singular value.
+
+    The left vectors (rows of `likes`) come first, then the right ones (columns).
 
     Args:
-        likes: (m, n) float32, normalised by the roots of both degrees.
-        rank: at least 1.
-        rng: the source of randomness.
+        likes: (m, n) float32, normalized by the roots of both degrees.
+        rank: number of singular vectors, at least 1.
+        rng: source of randomness.
 
     Returns:
-        (m + n, r) float32; r is `rank`, or less where the matrix has fewer directions.
+        (m + n, r) float32; r is `rank`, or less if the matrix has a lower rank.
     """
     values, right = right_singular(likes, rank, seed=int(rng.integers(2**31)))
     roots = np.sqrt(values)

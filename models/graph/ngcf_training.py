@@ -1,8 +1,8 @@
-"""How NGCF is trained: lazily, as LightGCN is, a propagation for a part of an epoch. Imports torch.
+"""Training of NGCF by lazy propagation, as of LightGCN: one propagation for a part of an epoch. Imports torch.
 
-The final embeddings, all layers side by side, are held for a part of an epoch and descend as if they were free. Then
-what changed goes back through the network as a gradient: J the Jacobian of the final embeddings, the base moves by
-gain · Jᵀ change, and the matrices of the layers by a step of Adam in that direction.
+For a part of an epoch, gradient descent changes the final embeddings, all layers concatenated, as if they were the
+parameters. Then the change is sent back through the network as a gradient: with J the Jacobian of the final embeddings,
+the base embeddings move by gain · Jᵀ change, and the matrices of the layers take a step of Adam in that direction.
 """
 
 from __future__ import annotations
@@ -23,15 +23,25 @@ from models.graph.sampled_softmax import ShardedDescent
 from models.numerics.adam import Adam
 
 if TYPE_CHECKING:
-    from models.graph.ngcf import NGCFConfig
+    from models.graph.ngcf_config import NGCFConfig
 
-_PASSED_ON = 0.5  # W1 at first, times the identity: A + I can double what it is applied to
+_PASSED_ON = 0.5  # the first W1 is this times the identity, because A + I can double a vector
 
 
 def train(
     matrix: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator, progress: Progress
 ) -> FloatArray:
-    """The final embeddings of the users, then the items: (n_users + n_items, (layers + 1) · factors) float32."""
+    """Train NGCF and return the final embeddings.
+
+    Args:
+        matrix: (n_users, n_items), the positives.
+        config: hyperparameters.
+        rng: source of randomness.
+        progress: called after every epoch.
+
+    Returns:
+        (n_users + n_items, (layers + 1) · factors) float32, users first.
+    """
     device, n_users = torch_device(config.device), matrix.shape[0]
     adjacency = normalized_adjacency(matrix)
     product = graph_product(adjacency, device)
@@ -67,12 +77,12 @@ def train(
 def initial_parameters(
     likes: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator
 ) -> tuple[FloatArray, ...]:
-    """Embeddings of the users, then the items, and for each layer its matrices W1 above W2.
+    """Return the embeddings of users and items, and for each layer its matrices, W1 above W2.
 
     Args:
-        likes: (n_users, n_items), normalised by the roots of both degrees.
-        config: says how long, how many, and where to start.
-        rng: draws what is random.
+        likes: (n_users, n_items), normalized by the roots of both degrees.
+        config: hyperparameters.
+        rng: source of randomness.
 
     Returns:
         (n_users + n_items, factors), then `layers` times (2 · factors, factors), all float32.
@@ -82,12 +92,12 @@ def initial_parameters(
     if config.start == "xavier":
         return base, *(_xavier(2 * factors, factors, rng) for _ in range(config.layers))
     overlay(base, singular_embeddings(likes, factors, rng))
-    # The graph smooths singular vectors as they are: a random W1 would scramble them.
+    # propagation smooths singular vectors as they are; a random W1 would scramble them
     smooths = np.vstack([_PASSED_ON * np.eye(factors), np.zeros((factors, factors))]).astype(np.float32)
     return base, *(smooths.copy() for _ in range(config.layers))
 
 
 def _xavier(rows: int, columns: int, rng: np.random.Generator) -> FloatArray:
-    """Uniform of variance 2 / (rows + columns) (Glorot & Bengio 2010)."""
+    """Draw a uniform matrix of variance 2 / (rows + columns) (Glorot & Bengio 2010)."""
     bound = sqrt(6 / (rows + columns))
     return rng.uniform(-bound, bound, (rows, columns)).astype(np.float32)

@@ -1,11 +1,11 @@
-"""The graph of users and items, and what it means to pass embeddings along it (He et al. 2020, section 3.1).
+"""The graph of users, items and features, and propagation of embeddings along it (He et al. 2020, section 3.1).
 
-Nodes are the users, then the items, then the features. With the symmetric normalised adjacency A and layer weights
-w, propagation is E = w_0 X + w_1 A X + w_2 A² X + …: linear and symmetric, so that the gradient of a loss with respect
-to X is the same sum over its gradient with respect to E.
+Nodes are the users, then the items, then the features. With the symmetric normalized adjacency A and layer weights w,
+propagation is E = w_0 X + w_1 A X + w_2 A² X + … It is linear and symmetric, so the gradient for X is the same
+sum over the gradient for E.
 
-`Propagation` computes on the CPU; `adjacency_tensor` and `propagate_tensor` do the same on any device of torch and
-know their gradients.
+`Propagation` computes on the CPU; `adjacency_tensor` and `propagate_tensor` do the same on any device of torch, and
+support autograd.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 def normalized_adjacency(
     matrix: sparse.csr_array, item_features: sparse.csr_array | None = None, feature_weight: float = 0.0
 ) -> sparse.csr_array:
-    """D^-1/2 A D^-1/2 of the graph of users, items and, where `feature_weight` is not 0, their features.
+    """Return D^-1/2 A D^-1/2 of the graph of users, items and, if `feature_weight` is above 0, features.
 
     Args:
-        matrix: (n_users, n_items); an entry is the weight of an edge, one that is not positive is no edge.
-        item_features: (n_items, n_features), likewise.
-        feature_weight: what the feature edges of an item weigh together, as a share of its users' edges.
+        matrix: (n_users, n_items); an entry above 0 is the weight of an edge, other entries are ignored.
+        item_features: (n_items, n_features), edges likewise.
+        feature_weight: total weight of an item's feature edges, relative to that of its user edges.
 
     Returns:
         (n, n) symmetric float32 with sorted indices, n = n_users + n_items (+ n_features). Rows of nodes
@@ -56,7 +56,7 @@ def normalized_adjacency(
 
 
 def positive_entries(matrix: Any) -> sparse.csr_array:
-    """A copy without entries ≤ 0, in float64: the degrees of millions of edges want more digits than float32 has."""
+    """Return a float64 copy without entries ≤ 0; degrees of millions of edges exceed float32's precision."""
     kept = sparse.csr_array(matrix, dtype=np.float64, copy=True)
     kept.data[kept.data <= 0] = 0
     kept.eliminate_zeros()
@@ -64,9 +64,9 @@ def positive_entries(matrix: Any) -> sparse.csr_array:
 
 
 class Propagation:
-    """Products of one adjacency with dense embeddings, on the CPU.
+    """Propagation of dense embeddings along one graph, on the CPU.
 
-    Every row is summed by one thread in the order of the matrix: results do not depend on their number.
+    Each row is summed by one thread in the order of the matrix, so that no bit depends on the number of threads.
 
     Attributes:
         adjacency: (n, n) float32.
@@ -74,19 +74,19 @@ class Propagation:
 
     def __init__(self, adjacency: sparse.csr_array) -> None:
         self.adjacency = adjacency
-        self._spare = np.empty((0, 0), np.float32)  # kept: fresh pages cost as much as a product
+        self._spare = np.empty((0, 0), np.float32)  # reused, because new memory costs as much as a product
 
     def propagate(
         self, base: FloatArray, layer_weights: Sequence[float], out: FloatArray | None = None
     ) -> FloatArray:
-        """layer_weights[0] · base + layer_weights[1] · A · base + …
+        """Return layer_weights[0] · base + layer_weights[1] · A · base + …
 
-        By Horner's rule, w_0 base + A (w_1 base + A (w_2 base + …)): a layer is one pass, its sum included.
+        Horner's rule, w_0 base + A (w_1 base + A (w_2 base + …)), makes each layer one pass that includes its sum.
 
         Args:
             base: (n, f) float32, C-contiguous.
-            layer_weights: a weight for each of the layers 0, 1, …, L.
-            out: where to write the result, not `base` itself; by default a new array.
+            layer_weights: one weight for each of the layers 0, 1, …, L.
+            out: (n, f) float32 array for the result, not `base` itself; by default a new one.
 
         Returns:
             (n, f) float32.
@@ -106,8 +106,8 @@ class Propagation:
 
 
 def adjacency_tensor(adjacency: sparse.csr_array, device: torch.device) -> torch.Tensor:
-    """The adjacency as a sparse CSR tensor, (n, n) float32 on `device`."""
-    import torch  # noqa: PLC0415  (takes a second: only who fits pays it)
+    """Return the (n, n) float32 adjacency as a sparse CSR tensor on `device`."""
+    import torch  # noqa: PLC0415  (takes a second; only a fit on a GPU needs it)
 
     indptr, indices = (
         torch.from_numpy(part.astype(np.int64)) for part in (adjacency.indptr, adjacency.indices)
@@ -127,7 +127,16 @@ def adjacency_tensor(adjacency: sparse.csr_array, device: torch.device) -> torch
 def propagate_tensor(
     adjacency: torch.Tensor, base: torch.Tensor, layer_weights: Sequence[float]
 ) -> torch.Tensor:
-    """`Propagation.propagate` in torch, on the device of its arguments, differentiable with respect to `base`."""
+    """Propagate as `Propagation.propagate` does, in torch on the device of the arguments; differentiable in `base`.
+
+    Args:
+        adjacency: (n, n) float32, from `adjacency_tensor`.
+        base: (n, f) float32.
+        layer_weights: one weight for each of the layers 0, 1, …, L.
+
+    Returns:
+        (n, f) float32.
+    """
     total, layer = layer_weights[0] * base, base
     for weight in layer_weights[1:]:
         layer = adjacency @ layer

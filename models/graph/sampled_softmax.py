@@ -1,10 +1,10 @@
-"""Stochastic gradient descent on embeddings as if they were free parameters, by a sampled ranking loss.
+"""Stochastic gradient descent of a sampled ranking loss on embeddings, as if they were free parameters.
 
-Positives are dealt into a fixed number of shards by their user, and every shard works on the users that it owns and
-on its own copy of the items; at the end of a pass the changes of all copies are added. So shards run at the same time
-without locks and without races, and the result depends on the seed alone, not on the number of threads.
+Positives are assigned by their user to a fixed number of shards. Each shard changes its own users and its own copy of
+the items; at the end of a pass the changes of all copies are added. Shards therefore run in parallel without locks and
+races, and the result depends on the seed alone, not on the number of threads.
 
-The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
+The kernels call nothing outside this module, because numba's cache notices changes only in a kernel's own file.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ N_SHARDS = 4
 
 
 class ShardedDescent:
-    """Passes over parts of the positives of one matrix.
+    """Gradient descent over parts of the positives of one matrix.
 
     Args:
-        matrix: (n_users, n_items); every stored entry is a positive, all alike.
+        matrix: (n_users, n_items); every stored entry is a positive, whatever its value.
         loss: `softmax`, −log of the positive's share in the softmax over itself and the negatives; or `bpr`,
             −log σ(positive − negative), the mean over the negatives (Rendle et al. 2009).
-        negatives: items drawn for each positive, evenly from those that anybody has.
-        negative_weight: as how many items each negative counts in the softmax.
-        seed: of the deal and of every draw.
-        degree_exponent: of `user_shares`, by which the step of a positive is multiplied.
+        negatives: items drawn for each positive, uniformly from the items with at least one user.
+        negative_weight: number of items that each negative counts as in the softmax.
+        seed: seed of the assignment to shards and of every draw.
+        degree_exponent: of `user_shares`, which multiply the step of a positive.
     """
 
     def __init__(
@@ -59,27 +59,27 @@ class ShardedDescent:
         self._copies = np.empty((N_SHARDS, 0, 0), np.float32)
 
     def _deal(self, degree: NDArray[np.integer[Any]]) -> list[NDArray[np.int64]]:
-        """The positives of each shard: all those of some users, so many that the shards are about equal."""
+        """Return the positives of each shard: all positives of random users, in shards of about equal size."""
         users = self._rng.permutation(len(degree))
         shard = np.empty(len(degree), np.int64)
         shard[users] = np.cumsum(degree[users]) * N_SHARDS // (degree.sum() + 1)
         return [np.flatnonzero(shard[self._users] == s) for s in range(N_SHARDS)]
 
     def shuffled(self, parts: int) -> list[list[NDArray[np.int64]]]:
-        """All positives in a new order, cut into parts of as many positives of every shard: [part][shard]."""
+        """Return all positives in a new random order, as [part][shard]; each part has its share of every shard."""
         cut = [np.array_split(self._rng.permutation(shard), parts) for shard in self._shards]
         return [list(part) for part in zip(*cut, strict=True)]
 
     def descend(
         self, users: FloatArray, items: FloatArray, positives: list[NDArray[np.int64]], step: float
     ) -> None:
-        """Go once over `positives`, one part of `shuffled`, and change the embeddings in place.
+        """Train once on `positives`, one part of `shuffled`, and change the embeddings in place.
 
         Args:
             users: (n_users, f) float32.
             items: (n_items, f) float32.
-            positives: which positives each shard goes through, in their order.
-            step: by how much of the gradient of one positive's loss the embeddings change, on average.
+            positives: for each shard, the indices of its positives in the order of training.
+            step: mean learning rate; `user_shares` scale it for each user.
         """
         if self._copies.shape[1:] != items.shape:
             self._copies = np.empty((N_SHARDS, *items.shape), np.float32)
@@ -95,13 +95,11 @@ class ShardedDescent:
 
 
 def user_shares(matrix: sparse.csr_array, degree_exponent: float) -> FloatArray:
-    """For each user (number of items)^-degree_exponent, so scaled that the mean over all positives is 1.
-
-    Above 0, users of many items count for less.
+    """Return (number of items)^-degree_exponent for each user, scaled to a mean of 1 over all positives.
 
     Args:
         matrix: (n_users, n_items), the positives.
-        degree_exponent: 0 treats all positives alike, 1 all users.
+        degree_exponent: 0 gives every positive the same weight, 1 every user.
 
     Returns:
         (n_users,) float32.
@@ -127,9 +125,9 @@ def _descend(
     steps: Any,
     bpr: bool,
 ) -> None:
-    """One shard a task: for every positive draw negatives, score, and step down the gradient.
+    """Train all shards in parallel: for every positive draw negatives, score them, take a gradient step.
 
-    An item that is drawn twice for one positive is changed twice, the second time as the first one left it.
+    An item that is drawn twice for one positive is changed twice, one change after the other.
     """
     width = users.shape[1]
     for shard in numba.prange(len(bounds) - 1):
@@ -167,7 +165,7 @@ def _descend(
 
 @numba.njit(parallel=True, cache=True)
 def _merge(items: Any, copies: Any) -> None:
-    """Add what every shard changed to the items, shard by shard."""
+    """Add the changes of all shards to the items, shard by shard."""
     for row in numba.prange(len(items)):
         for f in range(items.shape[1]):
             old = items[row, f]
@@ -179,7 +177,7 @@ def _merge(items: Any, copies: Any) -> None:
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _dot(a: Any, b: Any) -> Any:
-    """The product of two vectors, in float32."""
+    """Return the inner product of two vectors, in float32."""
     total = np.float32(0)
     for f in range(len(a)):
         total += a[f] * b[f]
@@ -188,7 +186,7 @@ def _dot(a: Any, b: Any) -> Any:
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _softmax_gradient(scores: Any, log_weight: Any) -> None:
-    """Turn scores, the positive's first, into the loss's gradient: shares of the softmax, less 1 for the first."""
+    """Replace scores (the positive's first) by the gradient: softmax shares, minus 1 for the positive."""
     greatest = scores[0]
     for n in range(1, len(scores)):
         scores[n] += log_weight
@@ -204,7 +202,7 @@ def _softmax_gradient(scores: Any, log_weight: Any) -> None:
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _bpr_gradient(scores: Any) -> None:
-    """Turn scores, the positive's first, into the loss's gradient: σ(s_n − s_0) over the number of negatives."""
+    """Replace scores (the positive's first) by the gradient: σ(s_n − s_0) / number of negatives."""
     positive, total = scores[0], np.float32(0)
     for n in range(1, len(scores)):
         scores[n] = np.float32(1) / (np.float32(1) + _exp(positive - scores[n])) / np.float32(len(scores) - 1)
@@ -214,7 +212,7 @@ def _bpr_gradient(scores: Any) -> None:
 
 @numba.njit(cache=True, fastmath=True, inline="always")
 def _exp(x: Any) -> Any:
-    """e^x, off by 3e-7 of it at most and without a branch, so that loops over it are vectorised.
+    """Return e^x with a relative error of at most 3e-7, without a branch, so that loops over it are vectorized.
 
     2^k times a polynomial, as in the Cephes library; x is clipped to [−87, 88].
     """

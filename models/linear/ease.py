@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, Progress, Recommender
+from models.device import blas_threads
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
 from models.neighbours.neighbourhoods import k_within_memory, largest_k, possible_neighbours, stored_mb
@@ -63,6 +64,10 @@ class EASEConfig(Config):
         "item's predictors, and 4 per user.",
     )
 
+    def machine_state(self) -> dict[str, str | int]:
+        """Return the number of threads of BLAS, on which the dense solver's bits depend; empty if it cannot be used."""
+        return {} if self.solver == "sparse" else {"threads": blas_threads()}
+
 
 class EASE(ItemItemRecommender):
     """Predicts every item of a user from the user's other items, by ridge regression between items.
@@ -74,6 +79,7 @@ class EASE(ItemItemRecommender):
     """
 
     name: ClassVar[str] = "ease"
+    in_words: ClassVar[str] = "every item weighed directly against every other"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = EASEConfig
     config: EASEConfig

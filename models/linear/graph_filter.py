@@ -76,6 +76,7 @@ class GraphFilter(ItemItemRecommender):
     """
 
     name: ClassVar[str] = "graph_filter"
+    in_words: ClassVar[str] = "likes smoothed along the network of people and items"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = GraphFilterConfig
     config: GraphFilterConfig

@@ -9,7 +9,7 @@ from pydantic import Field
 from models.base import Config
 from models.neighbours.similarity import Measure, Missing, Similarity
 from models.neighbours.weighting import Weighting
-from models.search_space import Choice, Range, SearchSpace
+from models.search_space import OneOf, Range, SearchSpace
 
 
 class NeighbourConfig(Config):
@@ -17,7 +17,7 @@ class NeighbourConfig(Config):
 
     search_space: ClassVar[SearchSpace] = {
         "k": Range(20, 2000, log=True),
-        "similarity": Choice(("cosine", "asymmetric_cosine", "jaccard")),
+        "similarity": OneOf(("cosine", "asymmetric_cosine", "jaccard")),
         "user_exponent": Range(0.0, 1.0),
         "item_exponent": Range(0.0, 1.0),
         "asymmetry": Range(0.1, 0.9),

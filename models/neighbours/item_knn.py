@@ -38,6 +38,7 @@ class ItemKNN(ItemItemRecommender):
     """
 
     name: ClassVar[str] = "item_knn"
+    in_words: ClassVar[str] = "items that the same people liked as those you liked"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = ItemKNNConfig
     config: ItemKNNConfig

@@ -66,6 +66,7 @@ class UserKNN(Recommender):
     """
 
     name: ClassVar[str] = "user_knn"
+    in_words: ClassVar[str] = "what people who like what you like also liked"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = UserKNNConfig
     config: UserKNNConfig

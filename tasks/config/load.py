@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from models.registry import config_class, require_known
+from models.suggestions import did_you_mean
 from tasks.config.messages import explain
 from tasks.config.settings import Settings, UtilitySettings
 from tasks.config.tuned_settings import Tuned, read_tuned, unfit
@@ -176,10 +176,10 @@ def _refuse_unknown_variables() -> None:
     for variable in sorted(os.environ):
         section = variable.upper().partition("__")[0]
         if section.startswith(prefix) and section not in {*known, *OTHER_VARIABLES}:
-            near = difflib.get_close_matches(section, known, n=1, cutoff=0.4)
-            hint = f"Did you mean {near[0]}__…? " if near else ""
+            hint = did_you_mean(section, known, cutoff=0.4, shown=lambda near: f"{near}__…")
             raise UsageError(
-                f"The environment variable {variable} sets nothing.", f"{hint}Known here: {', '.join(known)}."
+                f"The environment variable {variable} sets nothing.",
+                f"{hint} Known here: {', '.join(known)}.".lstrip(),
             )
 
 

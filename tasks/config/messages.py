@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from models.suggestions import did_you_mean
 
 _ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
 _WRONG_KIND = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
@@ -27,9 +28,10 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
     name = ".".join((*prefix, *keys))
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, keys[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
-        hint = f"Did you mean {'.'.join((*prefix, *keys[:-1], near[0]))}? " if near else ""
-        return f"There is no setting {name}.", f"{hint}Known here: {', '.join(known)}."
+        hint = did_you_mean(
+            keys[-1], known, cutoff=0.4, shown=lambda near: ".".join((*prefix, *keys[:-1], near))
+        )
+        return f"There is no setting {name}.", f"{hint} Known here: {', '.join(known)}.".lstrip()
     fields = _fields(model, keys)
     described = [field.description for field in fields if field.description]
     hint = described[-1] if described else "The comments in pipeline.toml say what each setting takes."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import glob
 import gzip
 import io
@@ -16,6 +15,7 @@ from typing import BinaryIO, TextIO, cast
 
 import duckdb
 
+from models.suggestions import nearest_name
 from tasks.artifacts import Source
 from tasks.config.settings import DataSettings
 from tasks.errors import NightError, UsageError
@@ -198,8 +198,8 @@ def _required(columns: dict[str, str]) -> set[str]:
 
 def _nearest(name: str, present: list[str]) -> str | None:
     by_lower = {column.lower(): column for column in present}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[near[0]] if near else None
+    near = nearest_name(name.lower(), by_lower, cutoff=0.5)
+    return by_lower[near] if near else None
 
 
 def _not_utf8(file: InputFile) -> NightError:

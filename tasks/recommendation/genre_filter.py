@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.interactions import load_feature_names, load_matrix
+from models.suggestions import did_you_mean
 from tasks.artifacts import Snapshot
 from tasks.config.settings import RecommendSettings
 from tasks.errors import UsageError
@@ -54,21 +54,16 @@ def check_genres(con: duckdb.DuckDBPyConnection, settings: RecommendSettings) ->
         return
     known = [genre for (genre,) in run_file(con, "warehouse/features/genres.sql").fetchall()]
     if settings.genres and not {*settings.genres} & {*known}:
-        near = "".join(_near(name, known) for name in settings.genres)
+        hints = " ".join(filter(None, (did_you_mean(name, known) for name in settings.genres)))
         raise UsageError(
             f"No item has a genre of recommend.genres ({', '.join(map(repr, settings.genres))}).",
-            f"{near.lstrip()} There are: {', '.join(known) or 'none'}.".lstrip(),
+            f"{hints} There are: {', '.join(known) or 'none'}.".lstrip(),
         )
     for setting, names in asked.items():
         for name in names:
             if name not in known:
-                log.warning("No item has the genre %r of recommend.%s.%s", name, setting, _near(name, known))
-
-
-def _near(name: str, known: list[str]) -> str:
-    """A question after the genre that was perhaps meant, if any."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+                hint = f" {did_you_mean(name, known)}".rstrip()
+                log.warning("No item has the genre %r of recommend.%s.%s", name, setting, hint)
 
 
 def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.bool_] | None:

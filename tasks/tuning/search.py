@@ -22,7 +22,7 @@ from models.base import Progress
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from models.registry import recommender_class
-from models.search_space import Choice, SearchSpace
+from models.search_space import OneOf, SearchSpace
 from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
 from tasks.evaluation.evaluate import held_out_lists
@@ -141,7 +141,7 @@ class Search:
         for field, where in self.space.items():
             if is_default and getattr(self.config, field) is None:
                 continue
-            if isinstance(where, Choice):
+            if isinstance(where, OneOf):
                 drawn[field] = trial.suggest_categorical(field, where.values)
             elif where.whole:
                 drawn[field] = trial.suggest_int(field, int(where.low), int(where.high), log=where.log)

@@ -1,4 +1,4 @@
-"""What every recommender must do. A model's test file names the model and inherits these tests."""
+"""Contract tests of every recommender: a model's test file sets `model` and inherits them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNTOUCHED_ITEM = 5
 
 
 def interactions(composite: np.ndarray | sparse.csr_array) -> Interactions:
-    """Interactions of one matrix of utilities: whatever has one was seen and liked."""
+    """Return Interactions of one matrix of utilities, in which every stored entry is seen and liked."""
     utility = sparse.csr_array(composite, dtype=np.float32)
     likes = Interactions.from_positive(utility)
     return Interactions(
@@ -33,7 +33,7 @@ def interactions(composite: np.ndarray | sparse.csr_array) -> Interactions:
 
 
 def small_world(seed: int = 0) -> Interactions:
-    """Two tastes and some noise, and the four rows and columns that break models."""
+    """Return interactions of two tastes with noise, and with rows and columns of four edge cases."""
     rng = np.random.default_rng(seed)
     taste = np.arange(N_USERS)[:, None] % 2 == np.arange(N_ITEMS)[None, :] % 2
     utility = (rng.random((N_USERS, N_ITEMS)) < np.where(taste, 0.4, 0.05)) * rng.uniform(0.5, 3, taste.shape)
@@ -45,23 +45,23 @@ def small_world(seed: int = 0) -> Interactions:
 
 
 def checkerboard(n: int = 30) -> Interactions:
-    """Users like the items of their parity but one: the diagonal, which should come back, as in implicit."""
+    """Return users who like all items of their parity but their own: models should recommend the diagonal."""
     parity = np.arange(n) % 2
     return interactions((parity[:, None] == parity[None, :]) & ~np.eye(n, dtype=bool))
 
 
 def same(a: TopN, b: TopN) -> bool:
-    """Equal to the bit, padding included."""
+    """Whether two lists are equal to the bit, padding included."""
     return np.array_equal(a.items, b.items) and np.array_equal(a.scores, b.scores, equal_nan=True)
 
 
 def sparse_parts(model: Recommender) -> list[tuple[str, sparse.csr_array]]:
-    """The sparse matrices that were learned, by name."""
+    """Return the learned sparse matrices and their names."""
     return [(name, value) for name, value in vars(model).items() if isinstance(value, sparse.csr_array)]
 
 
 class RecommenderContract:
-    """For any model. Subclasses set `model`, and `config` where the default suits only bigger data."""
+    """Tests of any model. Subclasses set `model`, and `config` if the default suits only larger data."""
 
     model: ClassVar[type[Recommender]]
     config: ClassVar[Config | None] = None
@@ -70,14 +70,14 @@ class RecommenderContract:
         return self.model(self.config).fit(self.described(data), seed=seed)
 
     def described(self, data: Interactions) -> Interactions:
-        """`data` with what else the model learns from, such as features of the items."""
+        """Return `data` with other inputs of the model, such as item features; by default unchanged."""
         return data
 
     @pytest.fixture
     def world(self) -> Interactions:
         return small_world()
 
-    def test_reasons_are_other_items_that_the_user_liked(self, world: Interactions) -> None:
+    def test_reasons_are_other_liked_items(self, world: Interactions) -> None:
         model = self.fitted(world)
         users = np.arange(N_USERS)
         lists = model.recommend(users, 15).items
@@ -88,11 +88,11 @@ class RecommenderContract:
             assert (lists[row, place] >= 0).all()
             assert (world.positive.toarray()[row, reasons[row, place]] != 0).all()
             assert (reasons[row, place] != lists[row, place]).all()
-            strangers = np.array([0, -1, N_USERS, 10**6])
-            mixed = model.because_of(strangers, lists[[0] * 4], world.positive[[0] * 4].tocsc())
+            unknown = np.array([0, -1, N_USERS, 10**6])
+            mixed = model.because_of(unknown, lists[[0] * 4], world.positive[[0] * 4].tocsc())
             assert np.array_equal(mixed[0], reasons[0])
 
-    def test_giving_reasons_changes_nothing_that_was_learned(self, world: Interactions) -> None:
+    def test_explanations_do_not_change_the_model(self, world: Interactions) -> None:
         model = self.fitted(world)
         before = {name: (matrix.indices.copy(), matrix.data.copy()) for name, matrix in sparse_parts(model)}
         model.because_of(np.arange(N_USERS), np.zeros((N_USERS, 2), np.int32), world.positive)
@@ -143,7 +143,7 @@ class RecommenderContract:
         none = self.fitted(world).recommend(np.arange(N_USERS), 15, items=np.zeros(N_ITEMS, bool))
         assert (none.items == -1).all()
 
-    def test_the_user_who_has_seen_everything_gets_an_empty_list(self, world: Interactions) -> None:
+    def test_users_who_have_seen_everything_get_empty_lists(self, world: Interactions) -> None:
         seen = world.seen.toarray()
         seen[EVERYTHING_USER] = 1
         top = self.fitted(world).recommend(np.array([EVERYTHING_USER]), 5, exclude=sparse.csr_array(seen))
@@ -152,9 +152,9 @@ class RecommenderContract:
 
     def test_unknown_users_get_nan_and_empty_lists(self, world: Interactions) -> None:
         model = self.fitted(world)
-        strangers = np.array([-1, N_USERS, 10**9])
-        assert np.isnan(model.score(strangers)).all()
-        assert (model.recommend(strangers, 5, exclude=world.seen).items == -1).all()
+        unknown = np.array([-1, N_USERS, 10**9])
+        assert np.isnan(model.score(unknown)).all()
+        assert (model.recommend(unknown, 5, exclude=world.seen).items == -1).all()
         mixed = model.recommend(np.array([0, N_USERS, 1]), 5)
         assert same(TopN(mixed.items[::2], mixed.scores[::2]), model.recommend(np.array([0, 1]), 5))
 
@@ -167,20 +167,20 @@ class RecommenderContract:
         model = self.fitted(world)
         assert np.isfinite(model.score(np.array([ONE_ITEM_USER]))).any()
 
-    def test_no_users_no_lists(self, world: Interactions) -> None:
+    def test_no_users_give_no_rows(self, world: Interactions) -> None:
         model = self.fitted(world)
-        for nobody in (np.empty(0, np.int64), np.array([]), []):
-            assert model.recommend(nobody, 5, exclude=world.seen).items.shape == (0, 5)
-            assert model.score(nobody).shape == (0, N_ITEMS)
-            assert model.similar_items(nobody, 5).items.shape == (0, 5)
+        for no_users in (np.empty(0, np.int64), np.array([]), []):
+            assert model.recommend(no_users, 5, exclude=world.seen).items.shape == (0, 5)
+            assert model.score(no_users).shape == (0, N_ITEMS)
+            assert model.similar_items(no_users, 5).items.shape == (0, 5)
 
-    def test_what_is_left_out_may_be_stored_in_any_form(self, world: Interactions) -> None:
+    def test_exclude_may_have_any_sparse_format(self, world: Interactions) -> None:
         model, users = self.fitted(world), np.arange(N_USERS)
         expected = model.recommend(users, 9, exclude=world.seen)
         for form in (world.seen.tocsc(), world.seen.tocoo(), sparse.csr_matrix(world.seen)):
             assert same(model.recommend(users, 9, exclude=form), expected)
 
-    def test_arguments_of_another_shape_or_kind_are_refused(self, world: Interactions) -> None:
+    def test_arguments_of_wrong_shape_or_dtype_are_refused(self, world: Interactions) -> None:
         model, users, lists = self.fitted(world), np.arange(2), np.zeros((2, 3), np.int32)
         rows = world.positive[:2]
         for exclude in (world.seen.T, world.seen[:-1], sparse.csr_array((N_USERS, N_ITEMS + 1))):
@@ -216,9 +216,7 @@ class RecommenderContract:
         model = self.fitted(interactions(np.zeros((3, 4))))
         assert (model.recommend(np.arange(3), 2).items == -1).all()
 
-    def test_saved_and_loaded_scores_are_the_same_to_the_bit(
-        self, world: Interactions, tmp_path: Path
-    ) -> None:
+    def test_loaded_models_score_the_same_to_the_bit(self, world: Interactions, tmp_path: Path) -> None:
         model = self.fitted(world)
         model.save(tmp_path / "model")
         loaded = type(model).load(tmp_path / "model")
@@ -231,7 +229,7 @@ class RecommenderContract:
         assert same(loaded.similar_items(items, 4), model.similar_items(items, 4))
         assert all(matrix.has_sorted_indices for _, matrix in sparse_parts(loaded))
 
-    def test_fitting_again_forgets_what_was(self, world: Interactions) -> None:
+    def test_a_second_fit_forgets_the_first(self, world: Interactions) -> None:
         model = self.fitted(checkerboard())
         model.fit(self.described(world), seed=1)
         users = np.arange(N_USERS)
@@ -257,21 +255,21 @@ class RecommenderContract:
         with pytest.raises(NotFittedError):
             model.score(np.array([0]))
 
-    def test_a_fit_that_is_broken_off_leaves_a_model_that_is_not_fitted(
+    def test_an_interrupted_fit_leaves_the_model_unfitted(
         self, world: Interactions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def broken_off(_: Recommender) -> None:
+        def interrupted(_: Recommender) -> None:
             raise KeyboardInterrupt
 
         model = self.fitted(world)
-        monkeypatch.setattr(self.model, "_check_learned", broken_off)
+        monkeypatch.setattr(self.model, "_check_learned", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(self.described(world), seed=1)
         with pytest.raises(NotFittedError):
             model.score(np.array([0]))
         assert not [name for name in vars(model) if name.endswith("_")]
 
-    def test_asking_before_fitting_is_an_error(self) -> None:
+    def test_use_before_fit_is_an_error(self) -> None:
         model = self.model(self.config)
         for ask in (
             model.score,
@@ -281,15 +279,15 @@ class RecommenderContract:
             with pytest.raises(NotFittedError, match="call fit first"):
                 ask(np.array([0]))
 
-    def test_a_list_of_no_length_is_an_error(self, world: Interactions) -> None:
+    def test_a_list_length_of_zero_is_an_error(self, world: Interactions) -> None:
         with pytest.raises(ValueError, match="at least 1"):
             self.fitted(world).recommend(np.array([0]), 0)
 
 
 class PersonalContract(RecommenderContract):
-    """For models whose lists depend on what the user did."""
+    """Tests of models whose lists depend on the user's history."""
 
-    def test_the_withheld_diagonal_comes_back(self) -> None:
+    def test_the_held_out_diagonal_is_recovered(self) -> None:
         data = checkerboard()
         top = self.fitted(data).recommend(np.arange(data.n_users), 1, exclude=data.seen)
         assert top.items[:, 0].tolist() == list(range(data.n_users))
@@ -299,7 +297,7 @@ class PersonalContract(RecommenderContract):
         assert np.isnan(model.score(np.array([EMPTY_USER]))).all()
         assert (model.recommend(np.array([EMPTY_USER]), 5).items == -1).all()
 
-    def test_similar_items_share_the_taste_and_leave_out_the_item_itself(self) -> None:
+    def test_similar_items_share_the_taste_and_exclude_the_item(self) -> None:
         top = self.fitted(checkerboard()).similar_items(np.arange(30), 10)
         for item, row in enumerate(top.items):
             assert item not in row
@@ -307,7 +305,7 @@ class PersonalContract(RecommenderContract):
             assert len(set(row)) == 10
         assert (np.diff(top.scores, axis=1) <= 0).all()
 
-    def test_similar_items_of_a_few_are_those_of_all_without_the_others(self) -> None:
+    def test_similar_items_among_a_few_keep_their_order(self) -> None:
         model, few = self.fitted(checkerboard()), np.arange(30) % 5 == 0
         every, among = (
             model.similar_items(np.arange(30), 29),
@@ -320,9 +318,9 @@ class PersonalContract(RecommenderContract):
 
 
 class LikesContract(PersonalContract):
-    """For models to which an entry is a like, whatever its value."""
+    """Tests of models that treat every entry above zero as a like, whatever its value."""
 
-    def test_what_is_not_above_zero_is_no_like(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_entries_not_above_zero_are_no_likes(self, caplog: pytest.LogCaptureFixture) -> None:
         world = small_world()
         ratings = world.rating.copy()
         for first, value in enumerate((0, -1, 1)):
@@ -333,7 +331,7 @@ class LikesContract(PersonalContract):
         assert self.config is not None
         on_ratings = self.config.model_copy(update={"matrix": "rating"})
         model = self.model(on_ratings).fit(replace(world, rating=ratings), seed=1)
-        assert f"leaves {ratings.nnz - liked.nnz} of {ratings.nnz} entries out" in caplog.text
+        assert f"ignores {ratings.nnz - liked.nnz} of {ratings.nnz} entries" in caplog.text
         users = np.arange(N_USERS)
-        assert not model.known_users_[ONE_ITEM_USER], "else no user is lost"
+        assert not model.known_users_[ONE_ITEM_USER], "the test needs a user who becomes unknown"
         assert np.array_equal(model.score(users), clean.score(users), equal_nan=True)

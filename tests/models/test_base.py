@@ -5,14 +5,14 @@ from pydantic import ValidationError
 
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from models.registry import RECOMMENDERS, config_class
 from tests.models.contract import small_world
 
 
-def test_a_model_takes_only_its_own_config():
-    with pytest.raises(TypeError, match="als wants a ALSConfig, not ItemKNNConfig"):
+def test_a_config_of_another_model_is_refused():
+    with pytest.raises(TypeError, match="als takes a ALSConfig, not a ItemKNNConfig"):
         ALS(ItemKNNConfig())
 
 
@@ -38,7 +38,7 @@ def test_hyperparameters_out_of_range_or_misspelt_are_refused(wrong):
         ALSConfig(**wrong)
 
 
-def test_true_is_no_number_in_a_list_either():
+def test_true_is_refused_as_a_number_in_a_list():
     with pytest.raises(ValidationError, match="true and false are no numbers"):
         LightGCNConfig(layers=1, layer_weights=[True, 1])
 
@@ -65,7 +65,7 @@ def test_the_config_chooses_the_training_matrix():
     assert (weighted.profiles_ != world.composite).nnz == 0
 
 
-def test_pairwise_prediction_is_for_models_of_the_rating():
+def test_models_that_rank_refuse_to_predict_ratings():
     model = Popularity().fit(small_world(), seed=1)
     with pytest.raises(NotImplementedError, match="does not predict ratings"):
         model.predict(np.array([0]), np.array([0]))

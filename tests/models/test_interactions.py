@@ -40,13 +40,13 @@ def test_a_matrix_of_another_dtype_or_form_is_refused(name: str) -> None:
             replace(world, **{name: other})
 
 
-def test_features_need_their_names():
+def test_features_without_names_are_refused():
     features = sparse.csr_array((40, 2), dtype=np.float32)
     with pytest.raises(ValueError, match="1 feature names"):
         replace(small_world(), item_features=features, feature_names=("genre:Drama",))
 
 
-def test_saved_and_loaded_is_the_same(tmp_path):
+def test_saved_interactions_load_unchanged(tmp_path):
     features = sparse.csr_array(np.eye(40, 2, dtype=np.float32))
     world = replace(small_world(), item_features=features, feature_names=("genre:Drama", "tag:déjà vu"))
     world.save(tmp_path)
@@ -61,11 +61,11 @@ def test_saved_and_loaded_is_the_same(tmp_path):
     assert load_feature_names(tmp_path) == world.feature_names
 
 
-def test_likes_alone_make_every_matrix():
+def test_from_positive_makes_every_matrix_of_the_likes():
     twice = sparse.csr_array(
         (np.array([1.0, 1, 5]), (np.array([0, 0, 1]), np.array([2, 2, 0]))), shape=(2, 3)
     )
     made = Interactions.from_positive(twice)
     for name in ("rating", "positive", "composite"):
         assert made.matrix(name).toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert twice.data.max() == 5, "the input is left alone"
+    assert twice.data.max() == 5, "the input is not changed"

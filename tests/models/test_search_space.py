@@ -1,10 +1,10 @@
-"""What is declared to be searched can be set, and the search begins inside it."""
+"""Search spaces: every value in them is valid, and every default lies inside."""
 
 import pytest
 from pydantic import ValidationError
 
 from models.registry import RECOMMENDERS, config_class
-from models.search_space import Choice, Range
+from models.search_space import OneOf, Range
 
 DECLARED = [
     pytest.param(config_class(model), field, where, id=f"{model}.{field}")
@@ -13,24 +13,24 @@ DECLARED = [
 ]
 
 
-def ends(where: Range | Choice) -> tuple[object, ...]:
-    return where.values if isinstance(where, Choice) else (where.low, where.high)
+def ends(where: Range | OneOf) -> tuple[object, ...]:
+    return where.values if isinstance(where, OneOf) else (where.low, where.high)
 
 
 @pytest.mark.parametrize(("config", "field", "where"), DECLARED)
-def test_a_field_takes_all_that_is_searched(config, field, where):
+def test_fields_accept_the_ends_of_their_search_space(config, field, where):
     for value in ends(where):
         assert getattr(config.model_validate({field: value}), field) == value
 
 
 @pytest.mark.parametrize(("config", "field", "where"), DECLARED)
-def test_the_default_is_inside_or_left_to_the_model(config, field, where):
+def test_defaults_lie_inside_the_search_space(config, field, where):
     default = getattr(config(), field)
     assert default is None or default in where
 
 
 @pytest.mark.parametrize(("config", "field", "where"), DECLARED)
-def test_whole_numbers_are_searched_where_only_they_are_taken(config, field, where):
+def test_integer_fields_have_integer_search_spaces(config, field, where):
     if isinstance(where, Range) and not where.whole:
         middle = (where.low + where.high) / 2 + 0.001
         assert getattr(config.model_validate({field: middle}), field) == middle
@@ -39,15 +39,15 @@ def test_whole_numbers_are_searched_where_only_they_are_taken(config, field, whe
         assert where.low > 0 or not where.log
 
 
-def test_all_that_learns_can_be_tuned():
+def test_every_model_but_popularity_can_be_tuned():
     assert {m for m in RECOMMENDERS if not config_class(m).search_space} == {"popularity"}
 
 
-def test_what_lies_in_a_range_or_choice():
+def test_range_and_one_of_contain_their_values():
     assert 1 in Range(1, 5)
     assert 5.5 not in Range(1, 5)
     assert "a" not in Range(1, 5)
-    assert "b" in Choice(("a", "b"))
+    assert "b" in OneOf(("a", "b"))
     assert not Range(1.0, 5).whole
     with pytest.raises(ValidationError):
         config_class("als").model_validate({"factors": 1.5})

@@ -16,15 +16,15 @@ class Table(Options):
 
 
 @pytest.mark.parametrize("wrong", [{"number": True}, {"numbers": [1, False]}, {"word": True}, {"unknown": 1}])
-def test_truth_is_no_number_and_an_unknown_name_no_option(wrong: dict[str, object]) -> None:
+def test_booleans_as_numbers_and_unknown_names_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Table.model_validate(wrong)
 
 
-def test_truth_is_taken_where_it_is_asked_for() -> None:
+def test_booleans_are_accepted_for_boolean_fields() -> None:
     assert Table.model_validate({"truth": True, "number": 1, "numbers": [0, 1]}).truth
 
 
-def test_a_table_is_frozen() -> None:
+def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Table().truth = True  # type: ignore[misc]

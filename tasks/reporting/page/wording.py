@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.registry import in_words
+
 _METRICS = {
     "ndcg": "NDCG",
     "recall": "Recall",
@@ -20,22 +22,7 @@ _METRICS = {
     "ild_vectors": "Diversity by taste",
     "list_popularity": "Popularity of the lists",
 }
-_MODELS = {
-    "popularity": "what most people liked, the same for everybody; what the others are measured against",
-    "item_knn": "items that the same people liked as those you liked",
-    "user_knn": "what people who like what you like also liked",
-    "als": "tastes as mixtures of hidden factors, learned from how much everybody did with each item",
-    "bpr": "hidden factors that put what people liked before what they passed by",
-    "logistic_mf": "hidden factors that say how probable a like is",
-    "mf": "hidden factors that predict the stars people would give",
-    "lightgcn": "hidden factors that spread along the network of people and items",
-    "ngcf": "the same network, with learned messages between neighbours",
-    "ease": "every item weighed directly against every other",
-    "graph_filter": "likes smoothed along the network of people and items",
-    "content": "items described like those you liked, by genres and tags",
-    "blend": "the lists of the other models put together, by weights learned from what people went on to like",
-    "fallback": "the list for people whom we do not know yet",
-}
+_LISTS = {"fallback": "the list for people whom we do not know yet"}  # lists that are named like models
 LESS_IS_BETTER = {"rmse", "mae", "gini"}
 
 _MEANINGS = {
@@ -82,8 +69,8 @@ def metric_meaning(metric: str) -> str:
 
 
 def model_meaning(model: str) -> str:
-    """How a model finds its lists, in words for everybody; nothing for one that is not known here."""
-    return _MODELS.get(model, "")
+    """How a model finds its lists, in plain words; empty for a model that no longer exists."""
+    return _LISTS.get(model) or in_words(model)
 
 
 def segment_name(segment: str) -> str:

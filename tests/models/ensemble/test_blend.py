@@ -43,16 +43,14 @@ class TestBlend(RecommenderContract):
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return blend(data, WEIGHTS, seed)
 
-    def test_fitting_again_forgets_what_was(self, world: Interactions) -> None:
+    def test_a_second_fit_forgets_the_first(self, world: Interactions) -> None:
         model = blend(small_world(seed=2), WEIGHTS)
         model.members = members(world)
         users = np.arange(N_USERS)
         again = Blend(model.config, model.members).fit(small_world(seed=2), seed=9).fit(world, seed=1)
         assert np.array_equal(again.score(users), self.fitted(world).score(users), equal_nan=True)
 
-    def test_saved_and_loaded_scores_are_the_same_to_the_bit(
-        self, world: Interactions, tmp_path: Path
-    ) -> None:
+    def test_loaded_models_score_the_same_to_the_bit(self, world: Interactions, tmp_path: Path) -> None:
         model = blend(world, WEIGHTS)
         places = {member.name: f"../kept/{member.name}" for member in model.members}
         model = Blend(model.config.model_copy(update={"members": places}), model.members).fit(world, seed=1)
@@ -78,7 +76,7 @@ class TestBlend(RecommenderContract):
         with pytest.raises(ValueError, match="NaN or infinite"):
             model.fit(world, seed=1)
 
-    def test_asking_before_fitting_is_an_error(self) -> None:
+    def test_use_before_fit_is_an_error(self) -> None:
         model = Blend(BlendConfig(members={"popularity": "p"}), [Popularity()])
         with pytest.raises(NotFittedError, match="call fit first"):
             model.recommend(np.array([0]), 3)

@@ -22,7 +22,7 @@ SEEN = sparse.csr_array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
 
 
 def random_lists(rng: np.random.Generator, n_rows: int, n_items: int, n: int) -> np.ndarray:
-    """Lists of different lengths, padded; no item twice in one."""
+    """Return padded lists of different lengths, without duplicates."""
     lists = np.full((n_rows, n), -1, np.int32)
     for row in lists:
         length = rng.integers(min(n, n_items) + 1)
@@ -30,11 +30,11 @@ def random_lists(rng: np.random.Generator, n_rows: int, n_items: int, n: int) ->
     return lists
 
 
-def test_a_worked_example_of_novelty_and_popularity():
+def test_novelty_and_popularity_of_a_worked_example():
     popularity = popularity_of(SEEN)
     assert popularity.tolist() == [3 / 4, 2 / 4, 1 / 4, 0]
     assert self_information(popularity)[:3] == pytest.approx([math.log2(4 / 3), 1, 2])
-    assert math.isnan(self_information(popularity)[3]), "nobody has met it"
+    assert math.isnan(self_information(popularity)[3]), "the item has no user"
     found = list_means(np.array([[1, 2, -1]], np.int32), self_information(popularity), [1, 2, 5])
     assert {k: values.tolist() for k, values in found.items()} == {1: [1], 2: [1.5], 5: [1.5]}
     assert history_means(SEEN, popularity)[:3] == pytest.approx([5 / 8, 3 / 4, 1 / 2])
@@ -59,7 +59,7 @@ def test_list_means_agree_with_loops(seed, n_rows, n_items, n):
 
 
 def gini_of_pairs(exposure: np.ndarray) -> float:
-    """Half the relative mean difference: the definition."""
+    """Return the Gini coefficient by its definition, half the relative mean difference."""
     differences = sum(abs(int(a) - int(b)) for a in exposure for b in exposure)
     return differences / (2 * len(exposure) * int(exposure.sum()))
 
@@ -69,11 +69,11 @@ def gini_of_pairs(exposure: np.ndarray) -> float:
 def test_gini_is_half_the_relative_mean_difference(counts):
     exposure = np.array(counts)
     assert gini(exposure) == pytest.approx(gini_of_pairs(exposure), abs=1e-12)
-    assert gini(exposure * 3) == pytest.approx(gini(exposure), abs=1e-12), "only proportions count"
-    assert gini(exposure[::-1]) == pytest.approx(gini(exposure), abs=1e-12), "nobody's name counts"
+    assert gini(exposure * 3) == pytest.approx(gini(exposure), abs=1e-12), "scaling changes nothing"
+    assert gini(exposure[::-1]) == pytest.approx(gini(exposure), abs=1e-12), "order changes nothing"
 
 
-def test_the_ends_of_gini():
+def test_gini_is_0_for_equal_and_largest_for_one_item():
     assert gini(np.array([4, 4, 4])) == 0
     assert gini(np.array([0, 0, 0, 9])) == pytest.approx(3 / 4), "all to one of four"
     assert math.isnan(gini(np.array([0, 0])))

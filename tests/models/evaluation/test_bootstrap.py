@@ -19,7 +19,7 @@ figures = arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 5)), e
 
 
 def plain(found: np.ndarray, samples: int, confidence: float, seed: int) -> list[float]:
-    """The textbook: draw users with replacement, average what they have, sort, cut off the tails."""
+    """Return mean, low and high by the textbook: resample users, average, take quantiles of the means."""
     rng = np.random.default_rng(seed)
     means = [found[rng.integers(len(found), size=len(found))].mean() for _ in range(samples)]
     tail = (1 - confidence) / 2
@@ -27,7 +27,7 @@ def plain(found: np.ndarray, samples: int, confidence: float, seed: int) -> list
 
 
 @given(found=figures, at_once=st.integers(1, 400), seed=st.integers(0, 99))
-def test_all_figures_share_the_samples_that_each_alone_would_draw(found, at_once, seed):
+def test_all_figures_share_the_samples_of_a_single_one(found, at_once, seed):
     draw = {"samples": 37, "confidence": 0.9, "seed": seed}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bootstrap, "_COUNTS_AT_ONCE", at_once)
@@ -42,7 +42,7 @@ def drawn_means(found: np.ndarray, samples: int, seed: int) -> np.ndarray:
     return np.array([found[rng.integers(len(found), size=len(found))].mean(axis=0) for _ in range(samples)])
 
 
-def test_joint_intervals_hold_all_the_means_of_a_sample_as_often_as_they_say():
+def test_joint_intervals_cover_all_means_at_their_confidence():
     found = np.random.default_rng(8).random((60, 7)) ** [1, 2, 3, 4, 5, 6, 7]
     draw = {"samples": 2000, "confidence": 0.9, "seed": 2}
     _, low, high = np.transpose(joint_intervals(found, **draw))
@@ -55,7 +55,7 @@ def test_joint_intervals_hold_all_the_means_of_a_sample_as_often_as_they_say():
 
 
 @given(found=figures)
-def test_no_joint_interval_is_narrower_than_one_for_itself(found):
+def test_joint_intervals_are_never_narrower_than_single_ones(found):
     draw = {"samples": 200, "confidence": 0.9, "seed": 3}
     for joint, alone in zip(joint_intervals(found, **draw), intervals(found, **draw), strict=True):
         assert joint.mean == alone.mean
@@ -71,27 +71,27 @@ def test_a_single_joint_interval_is_the_interval():
         assert abs(np.searchsorted(means, ours) - np.searchsorted(means, theirs)) <= 1
 
 
-def test_figures_that_move_together_cost_nothing():
+def test_correlated_figures_do_not_widen_joint_intervals():
     found = np.random.default_rng(9).random((50, 1))
     alone, same = joint_intervals(found, **SETTINGS), joint_intervals(np.repeat(found, 8, axis=1), **SETTINGS)
     np.testing.assert_allclose(same, alone * 8, rtol=0, atol=1e-12)
-    still = np.hstack([found, np.zeros((50, 1))])  # a figure without any spread is never out of its interval
+    still = np.hstack([found, np.zeros((50, 1))])  # a constant figure never leaves its interval
     np.testing.assert_allclose(joint_intervals(still, **SETTINGS), [*alone, (0, 0, 0)], rtol=0, atol=1e-12)
 
 
-def test_two_that_do_the_same_differ_by_nothing_at_all():
+def test_equal_values_have_a_difference_of_exactly_zero():
     same = np.random.default_rng(6).random(500)
     assert paired_difference(same, same, **SETTINGS) == (0, 0, 0, 0)
 
 
 @given(values)
-def test_the_interval_lies_within_the_values_and_mostly_around_the_mean(found):
+def test_the_interval_lies_within_the_values(found):
     mean, low, high = interval(found, **SETTINGS)
     assert mean == pytest.approx(found.mean())
     assert found.min() - 1e-12 <= low <= high <= found.max() + 1e-12
 
 
-def test_it_agrees_with_the_normal_interval_where_that_holds():
+def test_large_samples_agree_with_the_normal_interval():
     found = np.random.default_rng(0).random(4000)
     mean, low, high = interval(found, samples=10_000, confidence=0.95, seed=3)
     error = found.std(ddof=1) / 4000**0.5
@@ -99,7 +99,7 @@ def test_it_agrees_with_the_normal_interval_where_that_holds():
     assert high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
 
 
-def test_it_holds_the_truth_as_often_as_it_says():
+def test_the_interval_covers_the_truth_at_its_confidence():
     rng = np.random.default_rng(1)
     held = [
         low <= 0.3 <= high
@@ -109,14 +109,14 @@ def test_it_holds_the_truth_as_often_as_it_says():
     assert 0.83 <= np.mean(held) <= 0.96
 
 
-def test_many_small_draws_equal_one_big_one(monkeypatch):
+def test_the_block_size_does_not_change_the_interval(monkeypatch):
     found = np.random.default_rng(2).random(50)
     whole = interval(found, **SETTINGS)
     monkeypatch.setattr(bootstrap, "_COUNTS_AT_ONCE", 333)
     assert interval(found, **SETTINGS) == pytest.approx(whole)
 
 
-def test_pairing_sees_what_two_intervals_cannot():
+def test_pairing_shows_what_overlapping_intervals_hide():
     users = np.random.default_rng(4).random(300)
     better = users + 0.01
     difference = paired_difference(better, users, **SETTINGS)
@@ -125,7 +125,7 @@ def test_pairing_sees_what_two_intervals_cannot():
     assert interval(better, **SETTINGS).low < interval(users, **SETTINGS).high
 
 
-def test_the_detectable_difference_is_detected_four_times_in_five():
+def test_the_detectable_difference_has_the_stated_power():
     rng = np.random.default_rng(5)
     spread, n = 0.2, 150
     detectable = paired_difference(rng.normal(0, spread, 5000), np.zeros(5000), **SETTINGS).detectable
@@ -140,11 +140,11 @@ def test_the_detectable_difference_is_detected_four_times_in_five():
     assert 0.7 <= np.mean(shown) <= 0.9
 
 
-def test_one_user_can_show_nothing():
+def test_a_single_user_detects_nothing():
     assert paired_difference(np.array([1.0]), np.array([0.0]), **SETTINGS).detectable == float("inf")
 
 
-def test_what_cannot_be_averaged_is_refused():
+def test_empty_or_infinite_values_are_refused():
     with pytest.raises(ValueError, match="at least one value"):
         interval(np.array([]), **SETTINGS)
     with pytest.raises(ValueError, match="finite"):
@@ -156,7 +156,7 @@ def test_what_cannot_be_averaged_is_refused():
 
 
 @given(found=figures, seed=st.integers(0, 99))
-def test_a_ratio_is_that_of_the_sums_of_the_users_drawn(found, seed):
+def test_a_ratio_interval_resamples_users(found, seed):
     draw = {"samples": 37, "confidence": 0.9, "seed": seed}
     below = np.abs(found) + 0.5
     rng = np.random.default_rng(seed)
@@ -167,6 +167,6 @@ def test_a_ratio_is_that_of_the_sums_of_the_users_drawn(found, seed):
 
 
 @pytest.mark.parametrize("below", [np.zeros((2, 1)), np.full((2, 1), np.nan), np.empty((0, 1))])
-def test_a_ratio_to_nothing_is_refused(below):
+def test_a_ratio_without_positive_divisor_is_refused(below):
     with pytest.raises(ValueError, match="a ratio needs"):
         ratio_intervals(np.ones_like(below), below, **SETTINGS)

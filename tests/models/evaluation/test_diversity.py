@@ -1,4 +1,4 @@
-"""Intra-list diversity, against every pair of every list; what likes say of items."""
+"""Intra-list diversity against all pairs of every list, and item vectors learned from likes."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from tests.models.evaluation.test_beyond_accuracy import random_lists
 
 
 def by_pairs(row: np.ndarray, vectors: np.ndarray) -> float:
-    """The mean cosine distance of all pairs of items that have a vector."""
+    """Return the mean cosine distance of all pairs of items that have a vector."""
     described = [vectors[item] for item in row if item >= 0 and vectors[item].any()]
     distances = [
         1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in itertools.combinations(described, 2)
@@ -26,7 +26,7 @@ def by_pairs(row: np.ndarray, vectors: np.ndarray) -> float:
 @given(
     seed=st.integers(0, 10_000), n_rows=st.integers(1, 70), n_items=st.integers(1, 15), n=st.integers(1, 10)
 )
-def test_it_is_the_mean_over_all_pairs(seed, n_rows, n_items, n):
+def test_diversity_is_the_mean_over_all_pairs(seed, n_rows, n_items, n):
     rng = np.random.default_rng(seed)
     lists = random_lists(rng, n_rows, n_items, n)
     features = (rng.random((n_items, 6)) * (rng.random((n_items, 6)) < 0.4)).astype(np.float32)
@@ -39,20 +39,20 @@ def test_it_is_the_mean_over_all_pairs(seed, n_rows, n_items, n):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
-def test_the_ends(kind):
+def test_diversity_is_0_for_equal_and_1_for_orthogonal(kind):
     vectors = kind(np.array([[1, 0], [2, 0], [0, 3], [0, 0]], np.float32))
     lists = np.array([[0, 1], [0, 2], [0, 3]], np.int32)
     alike, unlike, unknown = intra_list_diversity(lists, vectors, [2])[2]
     assert (alike, unlike) == (0, 1)
-    assert math.isnan(unknown), "nobody knows what item 3 is like"
+    assert math.isnan(unknown), "item 3 has no vector"
 
 
-def test_items_liked_by_the_same_people_are_alike():
+def test_items_of_the_same_users_have_similar_vectors():
     rng = np.random.default_rng(0)
     likes = np.kron(np.eye(2), np.ones((20, 6))) * (rng.random((40, 12)) < 0.7)
     likes = np.hstack([likes, np.zeros((40, 1))]).astype(np.float32)
     vectors = taste_vectors(sparse.csr_array(likes), seed=1)
-    assert not vectors[12].any(), "nobody likes the last item"
+    assert not vectors[12].any(), "the last item has no like"
     lists = np.array([[0, 1, 2, 3], [0, 1, 6, 7]], np.int32)
     within, across = intra_list_diversity(lists, vectors, [4])[4]
     assert within < across

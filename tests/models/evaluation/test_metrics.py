@@ -19,7 +19,7 @@ def relevance(rows: list[list[int]], n_items: int) -> sparse.csr_array:
     return sparse.csr_array(dense)
 
 
-def test_a_worked_example():
+def test_metrics_of_a_worked_example():
     lists = np.array([[7, 3, 5, 1]], np.int32)
     found = ranking_metrics(lists, relevance([[3, 1, 0]], 9), [2, 4])
     ideal = 1 + 1 / np.log2(3)
@@ -41,8 +41,8 @@ def test_a_worked_example():
     k=st.integers(1, 25),
     tied=st.booleans(),
 )
-def test_an_outside_judge_agrees(seed, n_rows, n_items, k, tied):
-    """ir_measures would break ties by document name, so it is given ranks: one strict order, ours."""
+def test_metrics_agree_with_ir_measures(seed, n_rows, n_items, k, tied):
+    """ir_measures gets ranks as scores, because it breaks ties by document name."""
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 3, (n_rows, n_items)) if tied else rng.standard_normal((n_rows, n_items))
     scores = np.where(rng.random(scores.shape) < 0.1, np.nan, scores).astype(np.float32)
@@ -61,9 +61,9 @@ def test_an_outside_judge_agrees(seed, n_rows, n_items, k, tied):
         if item >= 0
     ]
     measures = {measure @ k: f"{name}@{k}" for name, measure in JUDGES.items()}
-    said = {(m.query_id, measures[m.measure]): m.value for m in ir_measures.iter_calc(measures, qrels, run)}
+    oracle = {(m.query_id, measures[m.measure]): m.value for m in ir_measures.iter_calc(measures, qrels, run)}
     for name in measures.values():
-        expected = [said.get((str(row), name), 0.0) for row in range(n_rows)]
+        expected = [oracle.get((str(row), name), 0.0) for row in range(n_rows)]
         np.testing.assert_allclose(found[name], expected, atol=1e-6, err_msg=name)
     n_relevant = relevant.sum(axis=1)
     np.testing.assert_allclose(
@@ -105,7 +105,7 @@ def test_mismatched_inputs_are_refused():
         ranking_metrics(np.zeros((1, 3), np.int32), relevance([[0]], 4), [0])
 
 
-def test_unsorted_relevant_items_and_lengths_are_the_same_to_it():
+def test_the_order_of_relevant_items_and_lengths_is_irrelevant():
     lists = np.array([[4, 0, 2], [1, 3, 2]])
     ordered = relevance([[0, 2, 4], [1]], 5)
     turned = sparse.csr_array((ordered.data, np.array([4, 0, 2, 1]), ordered.indptr), shape=ordered.shape)

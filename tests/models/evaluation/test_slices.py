@@ -1,4 +1,4 @@
-"""Classes of users and items, and that slices add up to the whole."""
+"""Classes of users and items; metrics of slices add up to those of all."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def names(classes: np.ndarray, of: tuple[str, ...]) -> list[str]:
     return [of[number] if number >= 0 else "" for number in classes]
 
 
-def test_a_worked_example_of_item_classes():
+def test_item_classes_of_a_worked_example():
     """Of 100 interactions 20 lie above the second item, and 80 above the fourth."""
     found = item_classes(np.array([10, 20, 0, 60, 10]))
     assert names(found, ITEM_CLASSES) == ["tail", "middle", "", "head", "tail"]
@@ -30,7 +30,7 @@ def test_a_worked_example_of_item_classes():
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
-def test_an_items_class_is_what_more_popular_items_have(counts):
+def test_item_classes_follow_the_share_of_more_popular_items(counts):
     classes = item_classes(np.array(counts))
     for count, found in zip(counts, classes, strict=True):
         above = sum(other for other in counts if other > count)
@@ -39,18 +39,18 @@ def test_an_items_class_is_what_more_popular_items_have(counts):
         assert ITEM_CLASSES[found] == expected if count else found == -1
 
 
-def test_users_with_fewer_than_ten_items_are_new_and_the_others_are_thirds():
+def test_users_with_few_items_are_new_and_others_form_thirds():
     met = np.array([0, NEW_BELOW - 1, 10, 11, 50, 60, 700, 800])
     assert names(user_classes(met), USER_CLASSES) == [
         "new", "new", "light", "light", "medium", "medium", "heavy", "heavy",
     ]  # fmt: skip
     assert names(user_classes(np.array([3, 4])), USER_CLASSES) == ["new", "new"]
-    assert len(set(user_classes(np.full(9, 30)))) == 1, "equal histories stay together"
+    assert len(set(user_classes(np.full(9, 30)))) == 1, "histories of equal length are in the same class"
 
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=30))
-def test_who_has_met_more_is_in_no_lesser_class(met):
+def test_longer_histories_are_never_in_a_lower_class(met):
     classes = user_classes(np.sort(met))
     assert (np.diff(classes) >= 0).all()
     assert [met < NEW_BELOW for met in sorted(met)] == (classes == 0).tolist()
@@ -75,7 +75,7 @@ def test_hits_of_the_item_classes_add_up(seed, n_rows, n_items, k):
     assert hits == pytest.approx(np.nan_to_num(whole) * wanted)
 
 
-def test_a_slice_is_judged_as_if_nothing_else_were_relevant():
+def test_a_slice_ignores_relevant_items_of_others():
     lists = np.array([[0, 1, 2, 3]], np.int32)
     relevant = sparse.csr_array(np.array([[1, 0, 1, 0, 1]], np.float32))
     tail = np.array([False, False, True, True, True])

@@ -1,4 +1,4 @@
-"""What a model that implicit trains on the CPU must do besides. Its test file inherits these tests."""
+"""Contract tests of models that implicit trains on the CPU; their test files inherit them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard,
 
 
 class LibraryContract(LikesContract):
-    """Subclasses also set `library`, implicit's class, and a `config` of 8 factors."""
+    """Subclasses also set `library`, the class of implicit, and a `config` with 8 factors."""
 
     library: ClassVar[type]
 
-    def test_one_thread_makes_it_deterministic_and_all_are_used_only_on_request(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_all_threads_are_used_only_if_not_deterministic(self, monkeypatch: pytest.MonkeyPatch) -> None:
         threads = []
         original = self.library.__init__
 
@@ -29,14 +27,14 @@ class LibraryContract(LikesContract):
         self.model(self.config.model_copy(update={"deterministic": False})).fit(small_world(), seed=1)
         assert threads == [1, 0]
 
-    def test_a_refit_on_more_users_has_them_all(self) -> None:
+    def test_a_refit_on_more_users_has_all_rows(self) -> None:
         model = self.fitted(checkerboard()).fit(small_world(), seed=1)
         assert model.user_factors_.shape == (N_USERS, 8)
         assert model.item_factors_.shape == (N_ITEMS, 8)
         assert model.item_bias_.shape == (N_ITEMS,)
 
-    def test_progress_is_told_after_every_iteration(self) -> None:
-        told = []
-        self.model(self.config).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
+    def test_progress_is_reported_after_every_iteration(self) -> None:
+        reported = []
+        self.model(self.config).fit(small_world(), seed=1, progress=lambda *at: reported.append(at))
         total = self.config.iterations
-        assert told == [(done, total) for done in range(1, total + 1)]
+        assert reported == [(done, total) for done in range(1, total + 1)]

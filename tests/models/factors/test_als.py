@@ -29,12 +29,12 @@ class TestALS(PersonalContract):
     model = ALS
     config = SMALL
 
-    def test_it_scores_and_lists_what_implicit_does(self) -> None:
+    def test_scores_and_lists_equal_those_of_implicit(self) -> None:
         world = small_world()
         ours = ALS(SMALL).fit(world, seed=9)
         theirs = AlternatingLeastSquares(
             factors=16,
-            regularization=0.5 * 5 * als.density(world.composite) ** 0.5,  # too little to be held down
+            regularization=0.5 * 5 * als.density(world.composite) ** 0.5,  # low enough not to be limited
             alpha=5,
             iterations=8,
         )
@@ -50,12 +50,12 @@ class TestALS(PersonalContract):
         assert np.array_equal(top.items, np.where(listed, items, -1))
         np.testing.assert_allclose(top.scores, np.where(listed, scores, np.nan), rtol=1e-4)
 
-    def test_who_comes_last_moves_nobodys_start(self) -> None:
+    def test_new_rows_do_not_change_the_start_of_others(self) -> None:
         few, more = (als.starting_factors(shape, 4, seed=9) for shape in ((5, 7), (6, 9)))
         for before, after in zip(few, more, strict=True):
             assert np.array_equal(after[: len(before)], before)
             assert after.dtype == np.float32
-        assert not np.array_equal(few[0], few[1][:5]), "users and items do not start alike"
+        assert not np.array_equal(few[0], few[1][:5]), "users and items start from different values"
 
     def test_entries_that_are_all_zero_give_no_lists(self) -> None:
         nothing = small_world()
@@ -63,7 +63,7 @@ class TestALS(PersonalContract):
         top = ALS(SMALL).fit(nothing, seed=1).recommend(np.arange(N_USERS), 5)
         assert (top.items == -1).all()
 
-    def test_who_has_nothing_but_zeros_is_unknown_and_changes_nothing(self) -> None:
+    def test_rows_of_explicit_zeros_are_unknown(self) -> None:
         world, utility = small_world(), small_world().composite.toarray()
         padded = sparse.csr_array(np.where(utility > 0, utility, 1))  # every pair has an entry
         padded.data[utility.ravel() == 0] = 0
@@ -80,7 +80,7 @@ class TestALS(PersonalContract):
         assert even / even[0, 0] == pytest.approx(np.array([[1, 4], [3, 0], [4, 0], [5, 0]]))
 
     @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
-    def test_the_mean_confidence_is_one_whatever_the_scale_of_the_matrix(self, exponent: float) -> None:
+    def test_the_mean_confidence_is_one_at_any_scale(self, exponent: float) -> None:
         matrix = small_world().composite
         found = als.confidences(matrix, exponent)
         assert found.data.mean() == pytest.approx(1)
@@ -99,7 +99,7 @@ class TestALS(PersonalContract):
         top = ALS().fit(data, seed=1).recommend(np.arange(100), 10, exclude=data.seen)
         assert np.take_along_axis(own, top.items, axis=1).mean() > 0.9
 
-    def test_the_penalty_grows_with_the_density_and_is_held_down_where_it_would_kill_everything(self) -> None:
+    def test_the_penalty_grows_with_density_up_to_a_limit(self) -> None:
         weights = als.confidences(small_world().composite, 0)
         greatest = np.linalg.norm(weights.toarray(), 2)
         assert als.penalty(weights, 0.5) == 0.5 * als.density(weights) ** 0.5
@@ -119,19 +119,19 @@ class TestALS(PersonalContract):
         with threadpool_limits(1, "openmp"):
             assert np.array_equal(ALS(SMALL).fit(world, seed=3).user_factors_, here)
 
-    def test_a_refit_on_more_users_has_them_all(self) -> None:
+    def test_a_refit_on_more_users_has_all_rows(self) -> None:
         world = small_world()
         model = self.fitted(checkerboard()).fit(world, seed=1)
         assert model.user_factors_.shape == (N_USERS, 16)
         assert model.item_factors_.shape == (N_ITEMS, 16)
 
-    def test_blas_has_one_thread_while_it_fits_and_progress_is_told(self) -> None:
-        told = []
+    def test_blas_has_one_thread_during_the_fit(self) -> None:
+        reported = []
 
         def progress(done: int, total: int) -> None:
             blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
             assert set(blas) == {1}
-            told.append((done, total))
+            reported.append((done, total))
 
         ALS(SMALL).fit(small_world(), seed=1, progress=progress)
-        assert told == [(done, 8) for done in range(1, 9)]
+        assert reported == [(done, 8) for done in range(1, 9)]

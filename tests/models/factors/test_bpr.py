@@ -23,24 +23,22 @@ class TestBPR(LikesContract):
     model = BPR
     config = SMALL
 
-    def test_progress_is_told_after_every_visit(self) -> None:
-        told = []
-        BPR(SMALL).fit(small_world(), seed=1, progress=lambda done, total: told.append((done, total)))
-        assert told == [(done, 40) for done in range(1, 41)]
+    def test_progress_is_reported_after_every_pass(self) -> None:
+        reported = []
+        BPR(SMALL).fit(small_world(), seed=1, progress=lambda done, total: reported.append((done, total)))
+        assert reported == [(done, 40) for done in range(1, 41)]
 
-    def test_another_seed_is_another_fit(self) -> None:
+    def test_another_seed_gives_another_fit(self) -> None:
         world = small_world()
         assert not np.array_equal(self.fitted(world, 1).user_factors_, self.fitted(world, 2).user_factors_)
 
-    def test_a_user_who_likes_everything_teaches_nothing(self) -> None:
+    def test_users_who_like_everything_change_no_bias(self) -> None:
         full = sparse.csr_array(np.ones((3, 4), np.float32))
         data = small_world().from_positive(full)
         model = self.fitted(data)
         assert not model.item_bias_.any()
 
-    def test_by_default_more_candidates_are_drawn_where_there_are_more_items(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_default_of_candidates_grows_with_the_items(self, monkeypatch: pytest.MonkeyPatch) -> None:
         drawn = []
         monkeypatch.setattr(
             "models.factors.bpr.Trainer.epoch", lambda self, candidates, **_: drawn.append(candidates)
@@ -54,7 +52,7 @@ class TestBPR(LikesContract):
 
 @pytest.mark.parametrize("sampler", ["uniform", "implicit"])
 @pytest.mark.filterwarnings("error")
-def test_steps_that_are_too_long_are_an_error_that_says_so(sampler: str) -> None:
+def test_divergence_is_an_error_with_advice(sampler: str) -> None:
     wild = BPRConfig(sampler=sampler, factors=8, learning_rate=10, regularization=10)
     with pytest.raises(
         DivergedError, match=r"^bpr: training diverged; a lower `learning_rate` or `regularization` is safer$"
@@ -67,7 +65,7 @@ class TestBPRByImplicit(LibraryContract):
     config = LIBRARY
     library = BayesianPersonalizedRanking
 
-    def test_scores_are_implicits_and_the_log_of_the_items_users(self) -> None:
+    def test_scores_are_implicits_plus_log_popularity(self) -> None:
         world = small_world()
         ours = self.model(LIBRARY.model_copy(update={"iterations": 1})).fit(world, seed=9)
         theirs = BayesianPersonalizedRanking(
@@ -85,9 +83,7 @@ class TestBPRByImplicit(LibraryContract):
         expected = (theirs.user_factors @ theirs.item_factors.T)[np.ix_(users, touched)] + popularity
         np.testing.assert_allclose(ours.score(users)[:, touched], expected, rtol=1e-4, atol=1e-5)
 
-    def test_the_step_falls_in_stages_that_go_on_from_each_other(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_learning_rate_falls_in_continuing_stages(self, monkeypatch: pytest.MonkeyPatch) -> None:
         steps, lengths, starts = [], [], []
         original = BayesianPersonalizedRanking.fit
 

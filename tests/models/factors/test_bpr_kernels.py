@@ -31,7 +31,7 @@ def trained(positives: sparse.csr_array, epochs: int = 3, **options: float) -> F
 
 
 def loss(vectors: np.ndarray, biases: np.ndarray, decay: float) -> float:
-    """What one comparison should reduce, written down plainly."""
+    """Return the loss of one comparison, by its formula."""
     user, liked, other = vectors
     margin = user @ liked + biases[0] - user @ other - biases[1]
     return np.log1p(np.exp(-margin)) + decay / 2 * ((vectors**2).sum() + (biases**2).sum())
@@ -39,7 +39,7 @@ def loss(vectors: np.ndarray, biases: np.ndarray, decay: float) -> float:
 
 @settings(max_examples=30)
 @given(arrays(np.float32, (3, 4), elements=numbers), arrays(np.float32, 2, elements=numbers), st.floats(0, 1))
-def test_a_step_goes_down_the_gradient_of_the_loss(
+def test_a_step_follows_the_gradient_of_the_loss(
     vectors: np.ndarray, biases: np.ndarray, decay: float
 ) -> None:
     before = np.concatenate([vectors.ravel(), biases]).astype(np.float64)
@@ -57,7 +57,7 @@ def test_a_step_goes_down_the_gradient_of_the_loss(
     np.testing.assert_allclose(after, before - 0.01 * gradient, atol=1e-5)
 
 
-def test_every_entry_is_dealt_once_to_the_shard_of_its_groups() -> None:
+def test_every_entry_is_in_the_shard_of_its_groups_once() -> None:
     positives = world()
     trainer = Trainer(positives, trained(positives, epochs=0), np.random.default_rng(0))
     groups = len(trainer._entry_bounds) - 1
@@ -66,14 +66,14 @@ def test_every_entry_is_dealt_once_to_the_shard_of_its_groups() -> None:
     starts = kernels._deal(trainer._users, positives.indices, trainer._entry_bounds, group_of, trainer._dealt)
     assert sorted(zip(*trainer._dealt, strict=True)) == sorted(zip(*positives.nonzero(), strict=True))
     owners = [set(trainer._dealt[0, row[0] : row[-1]]) for row in starts]
-    assert sum(map(len, owners)) == len(set.union(*owners)), "no user in two groups"
+    assert sum(map(len, owners)) == len(set.union(*owners)), "each user is in one group"
     for row in starts:
         for group in range(groups):
             assert (group_of[trainer._dealt[1, row[group] : row[group + 1]]] == group).all()
 
 
 @pytest.mark.parametrize("shape", [(300, 200), (97, 40)])
-def test_the_number_of_threads_changes_nothing(shape: tuple[int, int]) -> None:
+def test_the_number_of_threads_changes_no_bit(shape: tuple[int, int]) -> None:
     positives = world(*shape)
     here = trained(positives)
     threads = numba.get_num_threads()
@@ -86,11 +86,11 @@ def test_the_number_of_threads_changes_nothing(shape: tuple[int, int]) -> None:
         assert np.array_equal(one, other)
 
 
-def test_every_entry_is_visited_once_and_the_highest_scored_candidate_is_pushed_down() -> None:
+def test_each_entry_is_compared_with_its_highest_candidate() -> None:
     positives = world(80, 20)  # one group
     positives = sparse.csr_array(sparse.hstack([positives, sparse.csr_array((80, 1), dtype=np.float32)]))
     dense = positives.toarray()
-    dense[0] = np.arange(21) == 20  # user 0 alone knows item 20, the best scored of all
+    dense[0] = np.arange(21) == 20  # only user 0 has item 20, which has the highest score
     factors = Factors(np.zeros((80, 2), np.float32), np.zeros((21, 2), np.float32), np.zeros(21, np.float32))
     factors.bias[20] = 100
     trainer = Trainer(sparse.csr_array(dense), factors, np.random.default_rng(0))
@@ -100,16 +100,16 @@ def test_every_entry_is_visited_once_and_the_highest_scored_candidate_is_pushed_
     assert factors.bias[20] == pytest.approx(100 - 0.01 * degree[:20].sum(), rel=1e-4)
 
 
-def test_what_the_user_likes_is_never_the_other_item() -> None:
+def test_negatives_are_never_liked_items() -> None:
     dense = np.ones((60, 50), np.float32)
     dense[:, 49] = 0
-    dense[0, 49] = 1  # somebody must know it
+    dense[0, 49] = 1  # an item needs a user to be known
     factors = trained(sparse.csr_array(dense), epochs=1, regularization=0.0, candidates=50)
     assert (factors.bias[:49] > 0).all()
     assert factors.bias[49] < 0
 
 
-def test_unknown_items_and_users_are_left_alone() -> None:
+def test_unknown_items_and_users_are_not_changed() -> None:
     positives = world(300, 200)
     positives = sparse.csr_array(sparse.block_diag([positives, sparse.csr_array((3, 4))]), dtype=np.float32)
     before, after = trained(positives, epochs=0), trained(positives)
@@ -120,11 +120,11 @@ def test_unknown_items_and_users_are_left_alone() -> None:
 
 @given(st.lists(st.integers(0, 30), unique=True), st.integers(0, 30))
 @settings(max_examples=50)
-def test_contains_finds_what_is_there(row: list[int], item: int) -> None:
+def test_contains_finds_exactly_the_stored_items(row: list[int], item: int) -> None:
     assert kernels._contains(np.array(sorted(row), np.int32), item) == (item in row)
 
 
-def test_draws_are_even_and_below_the_limit() -> None:
+def test_draws_are_uniform_and_below_the_limit() -> None:
     state, drawn = 7, []
     for _ in range(6000):
         state, value = kernels._draw(np.uint64(state), 6)

@@ -12,7 +12,7 @@ from tests.models.contract import small_world
 
 
 @pytest.mark.parametrize(("users", "items"), [(3, 4), (2, 4), (3, 5)])
-def test_factors_of_another_number_of_users_or_items_are_an_error(users: int, items: int) -> None:
+def test_factors_with_a_wrong_number_of_rows_are_an_error(users: int, items: int) -> None:
     def model(**options: int) -> SimpleNamespace:
         arrays = {"user_factors": np.zeros((users, 2)), "item_factors": np.ones((items, 2))}
         return SimpleNamespace(**arrays, **options, fit=lambda *_, **__: None)
@@ -28,5 +28,5 @@ def test_factors_of_another_number_of_users_or_items_are_an_error(users: int, it
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("model", [ALS, LogisticMF])
-def test_implicit_finds_nothing_to_warn_about(model: type[Recommender]) -> None:
+def test_implicit_logs_no_warning(model: type[Recommender]) -> None:
     model().fit(small_world(), seed=1)

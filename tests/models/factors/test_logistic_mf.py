@@ -14,7 +14,7 @@ class TestLogisticMF(LibraryContract):
     config = SMALL
     library = LogisticMatrixFactorization
 
-    def test_scores_are_implicits_without_the_users_bias(self) -> None:
+    def test_scores_are_implicits_without_the_user_bias(self) -> None:
         world = small_world()
         ours = self.fitted(world, 9)
         theirs = LogisticMatrixFactorization(

@@ -1,4 +1,4 @@
-"""Matrix factorisation of ratings.
+"""Matrix factorization of ratings.
 
 It inherits the contract of models that need not be personal on likes alone: on the checkerboard all ratings are equal,
 and equal ratings say nothing about taste to a model of ratings.
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors import mf_training
-from models.factors.mf import MF, MFConfig
+from models.factors.mf import MF
+from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
 from tests.models.contract import (
     EMPTY_USER,
@@ -29,11 +30,11 @@ from tests.models.contract import (
 ML_SMALL = Path(__file__).resolve().parents[4] / "shared/data/ml-latest-small"
 CPU = torch.device("cpu")
 SMALL = {"factors": 4, "epochs": 12, "learning_rate": 0.05}  # enough for hundreds of ratings
-HASTY = SMALL | {"epochs": 2}  # enough for what does not depend on how good the model is
+HASTY = SMALL | {"epochs": 2}  # enough for tests that do not depend on accuracy
 
 
 def rated(ratings: np.ndarray, seen: np.ndarray | None = None) -> Interactions:
-    """Interactions of a dense matrix of ratings, NaN where there is none; by default no more was seen."""
+    """Return Interactions of a dense matrix of ratings, NaN where missing; by default only rated items are seen."""
     there = np.isfinite(ratings)
     entries = (ratings[there].astype(np.float32), np.nonzero(there))
     likes = Interactions.from_positive(sparse.csr_array((there if seen is None else seen).astype(np.float32)))
@@ -48,7 +49,7 @@ def rated(ratings: np.ndarray, seen: np.ndarray | None = None) -> Interactions:
 
 
 def planted(seed: int = 0, users: int = 120, items: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """Ratings of two hidden tastes with biases and noise, half of them withheld: (shown, all)."""
+    """Return ratings of two hidden tastes with biases and noise: half of them held out as NaN, and all."""
     rng = np.random.default_rng(seed)
     truth = 3.5 + rng.normal(0, 0.4, (users, 1)) + rng.normal(0, 0.4, (1, items))
     truth += 0.7 * rng.normal(size=(users, 2)) @ rng.normal(size=(2, items))
@@ -58,7 +59,7 @@ def planted(seed: int = 0, users: int = 120, items: int = 60) -> tuple[np.ndarra
 
 @cache
 def learned(implicit_term: bool = False, seed: int = 1) -> MF:
-    """A model of the planted ratings; not to be changed."""
+    """Return a model of the planted ratings; tests share it and must not change it."""
     return MF(MFConfig(**SMALL, implicit_term=implicit_term)).fit(rated(planted()[0]), seed=seed)
 
 
@@ -69,7 +70,7 @@ def rmse(model: MF, shown: np.ndarray, ratings: np.ndarray) -> float:
 
 @st.composite
 def objectives(draw: st.DrawFn) -> tuple[sparse.csr_array, sparse.csr_array, MFConfig, int]:
-    """Ratings, what was met (more than that), strengths, and a seed."""
+    """Draw ratings, seen items (more than those rated), a config, and a number of blocks."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = draw(st.integers(1, 8)), draw(st.integers(1, 8))
     ratings = rng.normal(size=shape) * (rng.random(shape) < 0.6)
@@ -86,7 +87,7 @@ def objectives(draw: st.DrawFn) -> tuple[sparse.csr_array, sparse.csr_array, MFC
 def oracle(
     ratings: np.ndarray, met: np.ndarray, tables: list[np.ndarray], config: MFConfig
 ) -> tuple[float, list[np.ndarray]]:
-    """The squared errors of SVD++, and the gradients of its objective, written down with dense float64 matrices."""
+    """Return the squared error of SVD++ and the gradients of its objective, from dense float64 matrices."""
     p, q, b, c, y = tables
     there = ratings != 0
     neighbours = met / np.sqrt(met.sum(1, keepdims=True).clip(1))
@@ -121,7 +122,7 @@ class TestSVDPlusPlus(TestMF):
 
 @given(objectives())
 @settings(max_examples=30)
-def test_the_gradients_of_the_blocks_of_an_epoch_add_up_to_that_of_the_objective(drawn) -> None:
+def test_block_gradients_add_up_to_that_of_the_objective(drawn) -> None:
     ratings, met, config, count = drawn
     rng = np.random.default_rng(0)
     parameters = mf_training.initial_parameters(ratings, True, config.factors, rng, CPU)
@@ -159,7 +160,7 @@ def test_every_user_with_ratings_is_in_one_block(drawn) -> None:
 
 
 @pytest.mark.parametrize("implicit_term", [False, True])
-def test_withheld_ratings_are_predicted_better_than_by_biases(implicit_term) -> None:
+def test_held_out_ratings_are_predicted_better_than_by_biases(implicit_term) -> None:
     shown, ratings = planted()
     biases = MF(MFConfig(**SMALL, regularization=1e4)).fit(rated(shown), seed=1)
     assert rmse(learned(implicit_term), shown, ratings) < 0.6 * rmse(biases, shown, ratings)
@@ -170,8 +171,8 @@ def test_withheld_ratings_are_predicted_better_than_by_biases(implicit_term) -> 
     )
 
 
-def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
-    """Everybody meets the items of their taste; half of the users never rate anything that would tell it."""
+def test_only_the_implicit_term_learns_from_unrated_items() -> None:
+    """All users see items of their taste, and half of them rate nothing that would reveal it."""
     rng = np.random.default_rng(0)
     taste, kind = np.arange(80) % 2, np.arange(41) % 2
     alike = taste[:, None] == kind
@@ -191,7 +192,7 @@ def test_what_a_user_met_tells_their_taste_to_the_implicit_term_only() -> None:
     assert (plain.recommend(np.flatnonzero(silent), 5).items == -1).all()
 
 
-def test_a_prediction_is_mean_biases_and_product_within_the_scale() -> None:
+def test_a_prediction_is_mean_plus_biases_plus_product() -> None:
     shown, _ = planted()
     model = learned()
     least, mean, greatest = np.nanmin(shown), np.nanmean(shown), np.nanmax(shown)
@@ -204,12 +205,12 @@ def test_a_prediction_is_mean_biases_and_product_within_the_scale() -> None:
         + model.user_factors_ @ model.item_factors_.T
     )
     predicted = model.predict(users, items)
-    assert (plain > greatest).any(), "else clipping is not tested"
+    assert (plain > greatest).any(), "otherwise clipping is not tested"
     assert predicted.dtype == np.float32
     np.testing.assert_allclose(predicted.reshape(shown.shape), plain.clip(least, greatest), rtol=1e-5)
 
 
-def test_strangers_are_average_ones() -> None:
+def test_unknown_users_and_items_are_predicted_as_average() -> None:
     world = small_world()
     model = MF(MFConfig(**HASTY)).fit(world, seed=1)
     mean = world.rating.data.mean()
@@ -223,7 +224,7 @@ def test_strangers_are_average_ones() -> None:
     assert model.predict(np.empty(0, int), np.empty(0, int)).shape == (0,)
 
 
-def test_one_rating_and_equal_ratings_are_predicted_as_they_are() -> None:
+def test_single_and_equal_ratings_are_predicted_exactly() -> None:
     assert MF(MFConfig(**HASTY)).fit(rated(np.array([[4.0]])), seed=1).predict(
         np.array([0, -1]), np.array([0, 0])
     ).tolist() == [4, 4]
@@ -234,7 +235,7 @@ def test_one_rating_and_equal_ratings_are_predicted_as_they_are() -> None:
         assert (model.predict(users, items) == 3.5).all()
 
 
-def test_ratings_that_are_all_the_same_are_warned_about(caplog) -> None:
+def test_equal_ratings_log_a_warning(caplog) -> None:
     world = small_world()
     MF(MFConfig(**HASTY, matrix="positive")).fit(world, seed=1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -245,7 +246,7 @@ def test_ratings_that_are_all_the_same_are_warned_about(caplog) -> None:
     assert not caplog.records
 
 
-def test_few_ratings_have_one_thread_and_many_have_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_many_ratings_use_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     used, threads = [], torch.get_num_threads()
     torch.set_num_threads(3)
     try:
@@ -260,7 +261,7 @@ def test_few_ratings_have_one_thread_and_many_have_those_there_are(monkeypatch: 
     assert used == [1, 3]
 
 
-def test_without_ratings_the_prediction_is_nothing() -> None:
+def test_without_ratings_predictions_are_zero() -> None:
     model = MF(MFConfig(**SMALL)).fit(rated(np.full((2, 3), np.nan)), seed=1)
     assert model.predict(np.array([0, -1]), np.array([2, 2])).tolist() == [0, 0]
 
@@ -280,7 +281,7 @@ def test_the_scale_of_the_ratings_does_not_matter() -> None:
     np.testing.assert_allclose(hundred.score(np.arange(9)), 20 * five.score(np.arange(9)), atol=0.1)
 
 
-def test_rankings_weigh_the_number_of_ratings_and_predictions_do_not() -> None:
+def test_only_rankings_depend_on_popularity_weight() -> None:
     shown, _ = planted()
     shown[:90, ::2] = np.nan  # every other item has few ratings
     data = rated(shown)
@@ -299,7 +300,7 @@ def test_rankings_weigh_the_number_of_ratings_and_predictions_do_not() -> None:
 
 
 @pytest.mark.parametrize("implicit_term", [False, True])
-def test_saved_and_loaded_predictions_are_the_same_to_the_bit(implicit_term, tmp_path) -> None:
+def test_loaded_models_predict_the_same_to_the_bit(implicit_term, tmp_path) -> None:
     model = learned(implicit_term)
     model.save(tmp_path)
     users, items = np.repeat(np.arange(-1, 121), 62), np.tile(np.arange(-1, 61), 122)
@@ -319,17 +320,19 @@ def test_the_seed_is_the_only_source_of_randomness() -> None:
     assert torch.equal(torch.get_rng_state(), torch_before)
 
 
-def test_progress_is_told_after_every_epoch() -> None:
-    told = []
-    MF(MFConfig(epochs=3)).fit(small_world(), seed=1, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+def test_progress_is_reported_after_every_epoch() -> None:
+    reported = []
+    MF(MFConfig(epochs=3)).fit(
+        small_world(), seed=1, progress=lambda done, total: reported.append((done, total))
+    )
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not ML_SMALL.is_dir(), reason="needs ../shared/data/ml-latest-small")
 @pytest.mark.parametrize(("implicit_term", "least"), [(False, 0.858), (True, 0.850)])
-def test_the_error_on_real_ratings(implicit_term, least) -> None:
-    """Surprise's SVD has .874 and its SVD++ .862 here; the bounds are as far below as ML-100K's are asked to be."""
+def test_the_error_on_real_ratings_is_below_the_bound(implicit_term, least) -> None:
+    """Surprise's SVD has .874 and its SVD++ .862 here; the bounds lie as far below as those for ML-100K."""
     rows = np.loadtxt(ML_SMALL / "ratings.csv", delimiter=",", skiprows=1)
     (_, users), (_, items) = (np.unique(rows[:, column], return_inverse=True) for column in (0, 1))
     ratings = np.full((users.max() + 1, items.max() + 1), np.nan)
@@ -340,7 +343,7 @@ def test_the_error_on_real_ratings(implicit_term, least) -> None:
     assert np.sqrt(np.mean(error**2)) < least
 
 
-def test_pairs_of_another_shape_or_kind_are_refused() -> None:
+def test_pairs_of_wrong_shape_or_dtype_are_refused() -> None:
     assert learned().predict([], []).shape == (0,)
     with pytest.raises(ValueError, match="as many users as items, not 2 and 1"):
         learned().predict(np.array([0, 1]), np.array([0]))

@@ -1,4 +1,4 @@
-"""The kernels beneath `mf` compute what torch's own operations do, in an order that threads do not change."""
+"""The kernels of `mf` agree with torch's operations, and their bits do not depend on threads."""
 
 import numba
 import numpy as np
@@ -13,7 +13,7 @@ from models.factors.squared_errors import Rows, plain_squared_errors, squared_er
 
 
 def problem(seed: int, shape: tuple[int, int], factors: int) -> tuple[list[torch.Tensor], Rows]:
-    """Tables that want a gradient, and ratings; some rows and columns are empty."""
+    """Return tables that require gradients, and ratings with some empty rows and columns."""
     rng = np.random.default_rng(seed)
     ratings = sparse.csr_array((rng.random(shape) < 0.4) * rng.normal(size=shape))
     sizes = [(shape[0], factors), (shape[1], factors), shape[:1], shape[1:]]
@@ -27,7 +27,7 @@ def problem(seed: int, shape: tuple[int, int], factors: int) -> tuple[list[torch
 
 
 def outcome(errors, tables, rows) -> list[np.ndarray]:
-    """The sum and its gradients, of three times the sum so that the outer gradient counts."""
+    """Return the sum, and the gradients of three times the sum, so that the outer gradient is not 1."""
     total = errors(*tables, rows)
     return [total.detach().numpy(), *(slope.numpy() for slope in torch.autograd.grad(3 * total, tables))]
 
@@ -45,7 +45,7 @@ def test_the_kernels_agree_with_autograd(many, seed, shape, factors) -> None:
             np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-3)
 
 
-def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     tables, rows = problem(0, (300, 200), 16)
     alone = outcome(squared_errors, tables, rows)
     monkeypatch.setattr(module, "_MANY", 0)

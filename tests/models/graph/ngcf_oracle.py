@@ -1,4 +1,4 @@
-"""NGCF the plain way: dense matrices, torch's own gradients. Slow and obviously right."""
+"""Reference implementation of NGCF: dense matrices and autograd. Slow and obviously right."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Parameters(NamedTuple):
-    """base: (n, f); own, mixed: a (f, f) matrix per layer, W1 and W2 of the paper."""
+    """Parameters: base (n, f); own and mixed, for each layer W1 and W2 of the paper, (f, f)."""
 
     base: Tensor
     own: list[Tensor]
@@ -18,7 +18,7 @@ class Parameters(NamedTuple):
 
 
 def laplacian(likes: np.ndarray) -> Tensor:
-    """D^-1/2 A D^-1/2 of the graph of users and items, (n, n) float64; `likes` is a dense 0/1 matrix."""
+    """Return D^-1/2 A D^-1/2 of the graph of users and items, (n, n) float64; `likes` is a dense 0/1 matrix."""
     n_users, n_items = likes.shape
     graph = np.zeros((n_users + n_items, n_users + n_items))
     graph[:n_users, n_users:] = likes
@@ -28,12 +28,12 @@ def laplacian(likes: np.ndarray) -> Tensor:
 
 
 def final_embeddings(graph: Tensor, parameters: Parameters, masks: list[Tensor] | None = None) -> Tensor:
-    """Equations 7 and 8 of the paper and the concatenation of 9.
+    """Return the final embeddings by equations 7 and 8 of the paper and the concatenation of 9.
 
     Args:
-        graph: (n, n) of `laplacian`.
-        parameters: what is learned.
-        masks: (n, f) a layer, by which its output is multiplied: the message dropout.
+        graph: (n, n), from `laplacian`.
+        parameters: the learned parameters.
+        masks: for each layer (n, f), multiplied with its output: the message dropout.
     """
     layer, layers = parameters.base, [parameters.base]
     identity = torch.eye(len(graph), dtype=graph.dtype)

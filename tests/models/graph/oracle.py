@@ -1,4 +1,4 @@
-"""The plain way to descend on embeddings: one positive after the other, the slope of its loss from autograd."""
+"""Reference implementation of gradient descent on embeddings: one positive at a time, with autograd."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from models.graph.batched_descent import ranking_loss
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 
 
 def draw(known: np.ndarray, state: int, n: int) -> tuple[np.ndarray, int]:
-    """n items by xorshift64, and the state after them."""
+    """Draw n items by xorshift64; return them and the new state."""
     items = []
     for _ in range(n):
         state ^= (state << 13) % 2**64
@@ -29,7 +29,7 @@ def descend(
     steps: np.ndarray,
     config: LightGCNConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Users and items after one pass: every shard on its own items, the changes of all added."""
+    """Return users and items after one pass: each shard changes its own copy of the items, then all changes add up."""
     users, copies = torch.tensor(users), [torch.tensor(items) for _ in shards]
     for shard, mine, seed in zip(shards, copies, seeds, strict=True):
         state = seed
@@ -38,7 +38,7 @@ def descend(
             nodes, u = [item, *drawn], users[user].clone()
             scores = (mine[nodes] @ u).requires_grad_()
             torch.autograd.backward(ranking_loss(scores[None], config.loss, config.negative_weight))
-            for node, slope in zip(nodes, scores.grad, strict=True):  # drawn twice, changed twice
+            for node, slope in zip(nodes, scores.grad, strict=True):  # an item drawn twice is changed twice
                 users[user] -= steps[user].item() * slope * mine[node]
                 mine[node] -= steps[user].item() * slope * u
     return users.numpy(), items + sum(mine.numpy() - items for mine in copies)

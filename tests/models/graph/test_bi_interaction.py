@@ -30,7 +30,7 @@ def parameters(rng: np.random.Generator, nodes: int, factors: int, layers: int) 
 
 
 def ours(plain: Parameters) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """The same parameters, as leaves of our own shapes and precision."""
+    """Return the same parameters as leaf tensors, in the shapes and precision of our implementation."""
     pairs = zip(plain.own, plain.mixed, strict=True)
     weights = [torch.cat(pair).detach().float().requires_grad_() for pair in pairs]
     return plain.base.detach().float().requires_grad_(), weights
@@ -38,7 +38,7 @@ def ours(plain: Parameters) -> tuple[torch.Tensor, list[torch.Tensor]]:
 
 @settings(max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(0, 3))
-def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users, n_items, factors, layers):
+def test_embeddings_and_gradients_equal_the_plain_formulas(seed, n_users, n_items, factors, layers):
     rng = np.random.default_rng(seed)
     liked = likes(rng, n_users, n_items)
     plain = parameters(rng, n_users + n_items, factors, layers)
@@ -46,7 +46,7 @@ def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users,
     base, weights = ours(plain)
     product = graph_product(normalized_adjacency(sparse.csr_array(liked)), CPU)
     found = final_embeddings(base, weights, product)
-    largest = max(1.0, expected.abs().max().item())  # layer by layer products of what went before
+    largest = max(1.0, expected.abs().max().item())  # values grow from layer to layer
     torch.testing.assert_close(found.double() / largest, expected / largest, rtol=1e-4, atol=1e-6)
 
     upstream = torch.from_numpy(rng.standard_normal(expected.shape))
@@ -60,7 +60,7 @@ def test_embeddings_and_gradients_are_those_of_the_plain_formulas(seed, n_users,
         torch.testing.assert_close(mine.grad.double() / scale, theirs / scale, rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_under_dropout_are_those_of_the_plain_formulas():
+def test_gradients_with_dropout_equal_the_plain_formulas():
     rng = np.random.default_rng(4)
     liked = likes(rng, 9, 7)
     plain = parameters(rng, 16, 6, 2)
@@ -93,7 +93,7 @@ def test_dropout_keeps_the_mean_and_is_drawn_from_the_seed():
     )
 
 
-def test_the_product_by_torch_on_a_gpu_where_there_is_one_is_our_own():
+def test_the_product_by_torch_equals_our_own():
     rng = np.random.default_rng(6)
     adjacency = normalized_adjacency(sparse.csr_array(likes(rng, 30, 20)))
     x = torch.from_numpy(rng.standard_normal((50, 8)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""What base embeddings start from."""
+"""Initial base embeddings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def rank_six() -> np.ndarray:
     return rng.standard_normal((60, 6)) @ np.diag([9, 7, 5, 3, 2, 1]) @ rng.standard_normal((6, 45))
 
 
-def test_singular_embeddings_multiply_to_the_best_approximation() -> None:
+def test_singular_embeddings_give_the_best_approximation() -> None:
     matrix = rank_six()
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     ours = singular_embeddings(sparse.csr_array(matrix, dtype=np.float32), 4, np.random.default_rng(0))
@@ -25,12 +25,12 @@ def test_singular_embeddings_multiply_to_the_best_approximation() -> None:
     np.testing.assert_allclose(np.square(ours[:60]).sum(axis=0), values[:4], rtol=1e-4)
 
 
-def test_there_are_no_more_directions_than_the_matrix_has() -> None:
+def test_the_rank_of_the_matrix_limits_the_embeddings() -> None:
     ours = singular_embeddings(sparse.csr_array(rank_six(), dtype=np.float32), 16, np.random.default_rng(0))
     assert ours.shape == (105, 6)
 
 
-def test_vectors_overlay_noise_at_its_length() -> None:
+def test_overlaid_vectors_have_the_length_of_the_noise() -> None:
     base = noise(50, 8, np.random.default_rng(1))
     before = base.copy()
     vectors = np.random.default_rng(2).standard_normal((30, 5)).astype(np.float32) * 7
@@ -42,7 +42,7 @@ def test_vectors_overlay_noise_at_its_length() -> None:
 
 
 @pytest.mark.parametrize("vectors", [np.zeros((3, 2), np.float32), np.empty((3, 0), np.float32)])
-def test_vectors_that_say_nothing_change_nothing(vectors: np.ndarray) -> None:
+def test_zero_vectors_change_nothing(vectors: np.ndarray) -> None:
     base = noise(4, 3, np.random.default_rng(1))
     before = base.copy()
     overlay(base, vectors)

@@ -12,7 +12,8 @@ from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
 from models.graph import batched_descent
-from models.graph.lightgcn import LightGCN, LightGCNConfig
+from models.graph.lightgcn import LightGCN
+from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
 from models.graph.sampled_softmax import Loss
 from models.interactions import Interactions
@@ -52,18 +53,18 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert np.array_equal(one.item_factors_, several.item_factors_)
 
 
-def test_seeds_matter() -> None:
+def test_another_seed_gives_another_fit() -> None:
     a, b = (LightGCN(SMALL).fit(small_world(), seed=seed) for seed in (1, 2))
     assert not np.array_equal(a.item_factors_, b.item_factors_)
 
 
-def test_progress_is_told_after_every_epoch() -> None:
-    told: list[tuple[int, int]] = []
-    LightGCN(SMALL).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
-    assert told == [(done, 10) for done in range(1, 11)]
+def test_progress_is_reported_after_every_epoch() -> None:
+    reported: list[tuple[int, int]] = []
+    LightGCN(SMALL).fit(small_world(), seed=1, progress=lambda *at: reported.append(at))
+    assert reported == [(done, 10) for done in range(1, 11)]
 
 
-def test_layer_weights_are_as_many_as_layers_and_one() -> None:
+def test_there_is_one_weight_more_than_layers() -> None:
     assert LightGCNConfig(layers=3).weights() == (0.25,) * 4
     assert changed(layers=1, layer_weights=(0.1, 0.9)).weights() == pytest.approx((0.1, 0.9))
 
@@ -86,7 +87,7 @@ def test_only_the_proportion_of_layer_weights_counts() -> None:
         ({"layers": 5, "layer_weights": (1,)}, ("layers",), "less than or equal to 4"),
     ],
 )
-def test_what_is_wrong_with_layers_is_named(
+def test_invalid_layers_are_refused_by_name(
     options: dict[str, object], field: tuple[object, ...], message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message) as caught:
@@ -111,7 +112,7 @@ def test_negatives_count_together_as_a_fifth_of_the_known_items() -> None:
     assert changed(negative_weight=3.0).weight_of_a_negative(4000) == 3
 
 
-def test_the_outermost_layer_alone_leaves_nothing_of_the_node_itself() -> None:
+def test_the_outermost_layer_alone_excludes_the_node_itself() -> None:
     likes = np.kron(np.eye(20), np.ones((3, 2)))  # three users each share two items with nobody else
     data = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
     alone, alike = (
@@ -122,10 +123,10 @@ def test_the_outermost_layer_alone_leaves_nothing_of_the_node_itself() -> None:
     assert np.abs(alike - alike[:, :1]).max() > 1e-3
 
 
-def test_the_decay_of_an_epoch_does_not_depend_on_how_often_it_propagates() -> None:
+def test_the_decay_of_an_epoch_is_independent_of_refreshes() -> None:
     data = Interactions.from_positive(
         sparse.csr_array(np.ones((6, 5)))
-    )  # nothing to learn: only the decay acts
+    )  # with a tiny step, only the decay has an effect
     lengths = [
         np.linalg.norm(LightGCN(changed(start="svd", gain=1e-9, refreshes=n)).fit(data, seed=1).item_factors_)
         for n in (1, 8, 50)
@@ -133,12 +134,12 @@ def test_the_decay_of_an_epoch_does_not_depend_on_how_often_it_propagates() -> N
     assert lengths == pytest.approx([lengths[1]] * 3, rel=0.2)
 
 
-def test_a_training_that_runs_away_is_an_error() -> None:
+def test_divergence_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="diverged"):
         LightGCN(changed(step=10, gain=100, epochs=50, start="random")).fit(small_world(), seed=1)
 
 
-def test_embeddings_that_decay_to_nothing_are_an_error() -> None:
+def test_vanished_embeddings_are_an_error() -> None:
     with pytest.raises(RuntimeError, match="vanished; a smaller `shrink`"):
         LightGCN(changed(step=0.05, shrink=100, epochs=40)).fit(small_world(), seed=1)
 
@@ -165,7 +166,7 @@ def test_it_can_start_from_itself() -> None:
     assert np.array_equal(model.item_factors_, expected.item_factors_)
 
 
-def test_it_fits_the_als_it_starts_from() -> None:
+def test_the_als_to_start_from_is_fitted_if_missing() -> None:
     world = small_world()
     als = ALS(ALSConfig(factors=16, matrix="positive")).fit(world, seed=1)
     warm = LightGCN(SMALL).fit(world, seed=1, warm_start=als)
@@ -173,7 +174,7 @@ def test_it_fits_the_als_it_starts_from() -> None:
     assert np.array_equal(own.user_factors_, warm.user_factors_)
 
 
-def test_the_als_it_starts_from_knows_likes_only() -> None:
+def test_the_als_to_start_from_is_fitted_on_likes_only() -> None:
     world = small_world()
     ratings = world.rating.copy()
     ratings.data[::3] = -1
@@ -192,7 +193,7 @@ def test_the_als_it_starts_from_knows_likes_only() -> None:
         (ALS(ALSConfig(factors=8)), "of 16 factors, but als has 100 of 8"),
     ],
 )
-def test_a_start_that_does_not_fit_is_an_error(other: Recommender, message: str) -> None:
+def test_a_warm_start_of_another_shape_is_an_error(other: Recommender, message: str) -> None:
     world = small_world()
     with pytest.raises(ValueError, match=message):
         LightGCN(SMALL).fit(world, seed=1, warm_start=other.fit(world, seed=1))
@@ -207,9 +208,9 @@ def with_features(data: Interactions, features: np.ndarray) -> Interactions:
     return Interactions(**{**parts, "feature_names": names})
 
 
-def test_items_that_share_a_feature_become_more_alike() -> None:
+def test_items_that_share_a_feature_become_more_similar() -> None:
     likes = np.zeros((40, 20))
-    likes[np.arange(40), np.arange(40) % 20] = 1  # nobody links any two items
+    likes[np.arange(40), np.arange(40) % 20] = 1  # no user has two items
     data = with_features(
         Interactions.from_positive(sparse.csr_array(likes)), np.arange(20)[:, None] % 2 == [0, 1]
     )
@@ -233,27 +234,27 @@ def noise(rows: int = 60) -> np.ndarray:
     return 0.1 * np.random.default_rng(0).standard_normal((rows, 16), np.float32)
 
 
-def test_training_by_autograd_brings_back_the_withheld_diagonal_too() -> None:
+def test_training_by_autograd_recovers_the_diagonal() -> None:
     data, config, rng = checkerboard(), changed(epochs=20), np.random.default_rng(0)
     adjacency = normalized_adjacency(data.positive)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     base = plain_lightgcn.train(
-        noise(), data.positive, adjacency, config, rng, lambda *at: told.append(at), learning_rate=0.05
+        noise(), data.positive, adjacency, config, rng, lambda *at: reported.append(at), learning_rate=0.05
     )
     assert finds_the_diagonal(base, data, config)
-    assert told == [(done, 20) for done in range(1, 21)]
+    assert reported == [(done, 20) for done in range(1, 21)]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_training_in_batches_brings_back_the_withheld_diagonal_too(loss: str) -> None:
+def test_training_in_batches_recovers_the_diagonal(loss: str) -> None:
     data, config, rng = checkerboard(), changed(loss=loss, epochs=20, step=0.3), np.random.default_rng(0)
     adjacency = normalized_adjacency(data.positive)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     base = batched_descent.train(
-        noise(), data.positive, adjacency, config, rng, lambda *at: told.append(at), torch.device("cpu")
+        noise(), data.positive, adjacency, config, rng, lambda *at: reported.append(at), torch.device("cpu")
     )
     assert finds_the_diagonal(base, data, config)
-    assert told == [(done, 20) for done in range(1, 21)]
+    assert reported == [(done, 20) for done in range(1, 21)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_a_batch_stays_under_a_gigabyte(negatives: int, factors: int, size: int)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_a_batch_steps_down_the_sum_of_its_losses(loss: Loss) -> None:
+def test_a_batch_follows_the_gradient_of_its_summed_loss(loss: Loss) -> None:
     rng = np.random.default_rng(4)
     final = torch.from_numpy(noise(20)).requires_grad_()
     users = torch.from_numpy(rng.integers(0, 5, 30))
@@ -279,7 +280,7 @@ def test_a_batch_steps_down_the_sum_of_its_losses(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_the_gradient_of_the_base_is_the_propagated_gradient_of_the_final_embeddings(loss: Loss) -> None:
+def test_the_base_gradient_is_the_propagated_final_gradient(loss: Loss) -> None:
     world, config = small_world(), SMALL
     adjacency = normalized_adjacency(world.positive)
     graph = adjacency_tensor(adjacency, torch.device("cpu"))

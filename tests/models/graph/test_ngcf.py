@@ -8,7 +8,8 @@ from scipy import sparse
 
 from models.base import DivergedError
 from models.graph.bi_interaction import final_embeddings, graph_product
-from models.graph.ngcf import NGCF, NGCFConfig
+from models.graph.ngcf import NGCF
+from models.graph.ngcf_config import NGCFConfig
 from models.graph.ngcf_training import initial_parameters
 from models.graph.propagation import normalized_adjacency
 from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, same, small_world
@@ -34,16 +35,16 @@ def likes_of_the_checkerboard() -> sparse.csr_array:
     return sparse.csr_array(normalized_adjacency(checkerboard().positive)[:30, 30:])
 
 
-def test_a_vector_holds_all_layers():
+def test_a_vector_is_all_layers_concatenated():
     model = NGCF(SMALL).fit(small_world(), seed=1)
     assert model.user_factors_.shape == (N_USERS, 3 * 8)
     assert model.item_factors_.shape == (N_ITEMS, 3 * 8)
 
 
-def test_progress_is_told_after_every_epoch():
-    told: list[tuple[int, int]] = []
-    NGCF(SMALL).fit(small_world(), seed=1, progress=lambda *at: told.append(at))
-    assert told == [(epoch, 10) for epoch in range(1, 11)]
+def test_progress_is_reported_after_every_epoch():
+    reported: list[tuple[int, int]] = []
+    NGCF(SMALL).fit(small_world(), seed=1, progress=lambda *at: reported.append(at))
+    assert reported == [(epoch, 10) for epoch in range(1, 11)]
 
 
 def test_a_million_positives_get_the_most_epochs_by_default():
@@ -52,19 +53,19 @@ def test_a_million_positives_get_the_most_epochs_by_default():
     assert changed(epochs=3).passes(10**9) == 3
 
 
-def test_less_comes_back_from_small_data_by_default():
+def test_the_default_gain_is_lower_for_small_data():
     gains = [NGCFConfig().feedback(n) for n in (0, 125_000, 500_000, 10**9)]
     assert gains == [0.2, 0.25, 1, 1]
     assert SMALL.feedback(0) == 1
 
 
-def test_vectors_are_longer_for_much_data_by_default():
+def test_default_vectors_are_longer_for_large_data():
     assert [NGCFConfig().width(n) for n in (0, 499_999, 500_000)] == [64, 64, 128]
     data = checkerboard()
     assert NGCF(changed(factors=None)).fit(data, seed=1).item_factors_.shape[1] == 64 * (SMALL.layers + 1)
 
 
-def test_an_untrained_model_is_the_network_on_its_first_parameters():
+def test_an_untrained_model_is_the_network_at_its_start():
     data, still = checkerboard(), changed(epochs=1, step=1e-9, shrink=0, learning_rate=1e-9)
     model = NGCF(still).fit(data, seed=1)
     arrays = initial_parameters(likes_of_the_checkerboard(), still, np.random.default_rng(1))
@@ -74,7 +75,7 @@ def test_an_untrained_model_is_the_network_on_its_first_parameters():
     np.testing.assert_allclose(np.vstack([model.user_factors_, model.item_factors_]), expected, atol=1e-5)
 
 
-def test_the_start_is_the_singular_vectors_which_the_first_layers_only_smooth():
+def test_the_start_smooths_singular_vectors():
     base, *weights = initial_parameters(likes_of_the_checkerboard(), SMALL, np.random.default_rng(1))
     assert np.sqrt(np.square(base).mean()) == pytest.approx(0.1, rel=1e-5)
     lists = (-(base[:30] @ base[30:].T)).argsort(axis=1)[:, :15]
@@ -83,7 +84,7 @@ def test_the_start_is_the_singular_vectors_which_the_first_layers_only_smooth():
         assert np.array_equal(weight, np.vstack([0.5 * np.eye(8), np.zeros((8, 8))]))
 
 
-def test_what_the_matrices_learn_changes_the_lists():
+def test_learned_matrices_change_the_lists():
     data = small_world()
     frozen, free = (
         NGCF(changed(learning_rate=rate)).fit(data, seed=1).recommend(np.arange(N_USERS), 9)
@@ -99,18 +100,18 @@ def test_message_dropout_is_for_training_only():
     assert (models[1].item_factors_[models[1].known_items_] != 0).all()
 
 
-def test_other_seeds_give_other_models():
+def test_another_seed_gives_another_fit():
     data = small_world()
     one, other = (NGCF(SMALL).fit(data, seed=seed).recommend(np.arange(N_USERS), 9) for seed in (1, 2))
     assert not same(one, other)
 
 
-def test_embeddings_that_decay_to_nothing_are_an_error():
+def test_vanished_embeddings_are_an_error():
     with pytest.raises(DivergedError, match="ngcf: the embeddings vanished; a smaller `shrink`"):
         NGCF(changed(step=0.5, shrink=100, gain=1e-6)).fit(small_world(), seed=1)
 
 
-def test_a_training_that_runs_away_is_an_error():
+def test_divergence_is_an_error():
     with pytest.raises(RuntimeError, match="ngcf: training diverged"):
         NGCF(changed(step=10, gain=100, epochs=50, shrink=0)).fit(small_world(), seed=1)
 

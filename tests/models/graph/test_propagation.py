@@ -44,7 +44,7 @@ SHAPES = st.tuples(st.integers(0, 9), st.integers(0, 9))
 
 
 @given(st.data())
-def test_the_adjacency_is_the_normalised_one(data: st.DataObject) -> None:
+def test_the_adjacency_is_normalized(data: st.DataObject) -> None:
     matrix = data.draw(SHAPES.flatmap(edges))
     a = normalized_adjacency(sparse.csr_array(matrix))
     assert a.dtype == np.float32
@@ -61,7 +61,7 @@ def test_feature_edges_weigh_their_share_of_the_items_edges(data: st.DataObject)
     np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix, features * share[:, None]), atol=1e-6)
 
 
-def test_without_weight_features_are_no_nodes() -> None:
+def test_features_are_no_nodes_when_their_weight_is_zero() -> None:
     matrix, features = sparse.csr_array(np.ones((3, 2))), sparse.csr_array(np.ones((2, 4)))
     assert normalized_adjacency(matrix, features, 0.0).shape == (5, 5)
     assert normalized_adjacency(matrix, features, 0.1).shape == (9, 9)
@@ -75,9 +75,7 @@ def test_entries_that_are_not_positive_are_no_edges() -> None:
 
 
 @given(st.data(), WEIGHTS)
-def test_propagation_is_the_weighted_sum_of_powers_on_the_cpu_and_in_torch(
-    data: st.DataObject, weights: list[float]
-) -> None:
+def test_propagation_is_the_weighted_sum_of_powers(data: st.DataObject, weights: list[float]) -> None:
     matrix = data.draw(SHAPES.flatmap(edges))
     base = data.draw(arrays.arrays(np.float32, (sum(matrix.shape), 3), elements=st.floats(-4, 4, width=32)))
     before = base.copy()
@@ -96,7 +94,7 @@ def large() -> tuple[sparse.csr_array, np.ndarray]:
     return normalized_adjacency(matrix), rng.standard_normal((1100, 37)).astype(np.float32)
 
 
-def test_propagation_agrees_with_torch_on_a_skewed_graph_and_its_gradient_is_propagation_too() -> None:
+def test_propagation_and_its_gradient_agree_with_torch() -> None:
     adjacency, base = large()
     weights = [0.25, 0.25, 0.25, 0.25]
     x = torch.from_numpy(base).requires_grad_()
@@ -122,7 +120,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
         numba.set_num_threads(threads)
 
 
-def test_one_propagation_serves_embeddings_of_any_width() -> None:
+def test_a_propagation_can_be_reused_for_any_width() -> None:
     adjacency, base = large()
     propagation = Propagation(adjacency)
     whole = propagation.propagate(base, [1, 1, 1])

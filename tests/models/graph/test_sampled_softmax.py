@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 
 from models.graph import sampled_softmax
-from models.graph.lightgcn import LightGCNConfig
+from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.sampled_softmax import N_SHARDS, Loss, ShardedDescent, user_shares
 from tests.models.graph import oracle
 
@@ -23,7 +23,7 @@ def embeddings(width: int = 9) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_a_pass_is_the_plain_descent_of_every_shard(loss: Loss) -> None:
+def test_a_pass_equals_plain_descent_of_every_shard(loss: Loss) -> None:
     rng = np.random.default_rng(2)
     users, items = embeddings()
     known = np.flatnonzero(np.arange(40) % 7)
@@ -43,7 +43,7 @@ def test_a_pass_is_the_plain_descent_of_every_shard(loss: Loss) -> None:
     np.testing.assert_allclose(items, expected[1], atol=2e-5)
 
 
-def test_negatives_are_drawn_evenly_from_the_known_items() -> None:
+def test_negatives_are_drawn_uniformly_from_known_items() -> None:
     known = np.array([3, 5, 6, 9])
     drawn, _ = oracle.draw(known, 88172645463325252, 4000)
     count = np.bincount(drawn, minlength=10)
@@ -51,7 +51,7 @@ def test_negatives_are_drawn_evenly_from_the_known_items() -> None:
     assert count.sum() == count[known].sum()
 
 
-def test_an_epoch_holds_every_positive_once_and_a_user_has_one_shard() -> None:
+def test_an_epoch_has_each_positive_once_and_a_user_one_shard() -> None:
     matrix = positives((500, 40))
     parts = descent(matrix).shuffled(3)
     shards = [np.concatenate(shard) for shard in zip(*parts, strict=True)]
@@ -64,7 +64,7 @@ def test_an_epoch_holds_every_positive_once_and_a_user_has_one_shard() -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
-def test_the_number_of_threads_changes_no_bit_and_the_seed_does(loss: Loss) -> None:
+def test_only_the_seed_and_not_the_threads_changes_bits(loss: Loss) -> None:
     matrix, threads = positives(), numba.get_num_threads()
 
     def after(seed: int, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def test_shares_fall_with_the_degree_and_are_1_on_average(exponent: float) -> No
     np.testing.assert_allclose(shares * degree**exponent, shares[0] * degree[0] ** exponent, rtol=1e-5)
 
 
-def test_the_quick_exponential_is_one() -> None:
+def test_the_fast_exponential_is_accurate() -> None:
     @numba.njit
     def each(x: np.ndarray) -> np.ndarray:
         return np.array([sampled_softmax._exp(value) for value in x])
@@ -101,7 +101,7 @@ def test_the_quick_exponential_is_one() -> None:
     assert np.isfinite(each(np.array([-1e30, 1e30], np.float32))).all()
 
 
-def test_negatives_that_weigh_nothing_leave_nothing_to_learn() -> None:
+def test_weightless_negatives_change_nothing() -> None:
     users, items = embeddings()
     before = items.copy()
     trained = ShardedDescent(positives(), loss="softmax", negatives=5, negative_weight=1e-9, seed=1)

@@ -10,7 +10,8 @@ from scipy import sparse
 from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.content.profiles import Content, ContentConfig
-from models.factors.mf import MF, MFConfig
+from models.factors.mf import MF
+from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, Snapshot

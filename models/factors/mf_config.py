@@ -1,0 +1,69 @@
+"""Hyperparameters of `mf`; a module of its own, because the model and its training both read them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from models.device import DeviceConfig, torch_threads
+from models.search_space import OneOf, Range, SearchSpace
+
+
+class MFConfig(DeviceConfig):
+    """Hyperparameters of `mf`. Penalties apply to standardized ratings, so that they suit any rating scale."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(16, 256, log=True),
+        "implicit_term": OneOf((False, True)),
+        "regularization": Range(0.1, 10.0, log=True),
+        "bias_regularization": Range(0.05, 10.0, log=True),
+        "degree_exponent": Range(0.0, 1.0),
+        "epochs": Range(20, 100, log=True),
+        "learning_rate": Range(0.005, 0.1, log=True),
+        "popularity_weight": Range(0.0, 6.0),
+    }
+
+    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
+    implicit_term: bool = Field(
+        default=False,
+        description="SVD++: add to a user's vector one vector for each item that they interacted with, rated or not, "
+        "divided by the square root of their number.",
+    )
+    regularization: float = Field(default=1.2, ge=0, le=1e4, description="Weight of the squared factors.")
+    bias_regularization: float = Field(default=0.6, ge=0, le=1e4, description="Weight of the squared biases.")
+    degree_exponent: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Both weights are multiplied by the user's or item's number of ratings to this power: 0 is one "
+        "prior for all, 1 is weighted-λ regularization (Zhou et al. 2008).",
+    )
+    implicit_regularization: float = Field(
+        default=80.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the squared vectors of the implicit term, the same for all items.",
+    )
+    epochs: int = Field(default=50, ge=1, le=10_000, description="Passes over all ratings.")
+    batch: int = Field(
+        default=8192,
+        ge=1,
+        le=10_000_000,
+        description="Approximate number of ratings in a step of Adam, which takes whole users. An epoch always has 10 "
+        "to 256 steps.",
+    )
+    learning_rate: float = Field(
+        default=0.02, gt=0, le=1, description="Adam's first learning rate; it falls to 0 along a cosine."
+    )
+    popularity_weight: float = Field(
+        default=1.5,
+        ge=0,
+        le=100,
+        description="Rankings (not predictions) add this times the logarithm of the item's number of ratings, in "
+        "standard errors of a prediction; 0 ranks by the predicted rating alone.",
+    )
+
+    def machine_state(self) -> dict[str, str | int]:
+        """Return the GPU, or the number of threads of torch: from a million ratings on, bits depend on it."""
+        return super().machine_state() or {"threads": torch_threads()}

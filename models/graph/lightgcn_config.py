@@ -1,0 +1,111 @@
+"""Hyperparameters of `lightgcn`; a module of its own, because the model and its training on a GPU both read them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from models.graph.graph_model import GraphConfig
+from models.search_space import Range, SearchSpace
+
+_LEAST_NEGATIVES, _MOST_NEGATIVES = 64, 128
+_NEGATIVE_ENTRIES = 16_384  # negatives × factors, between those bounds
+_RIVAL_SHARE = (
+    0.2  # share of the known items that the negatives stand for; all of them is too hard on small data
+)
+
+
+class LightGCNConfig(GraphConfig):
+    """Hyperparameters of `lightgcn`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(64, 512, log=True),
+        "layers": Range(1, 4),
+        "epochs": Range(5, 80, log=True),
+        "negative_weight": Range(0.5, 100.0, log=True),
+        "degree_exponent": Range(0.0, 0.6),
+        "step": Range(0.02, 0.4, log=True),
+        "shrink": Range(0.3, 10.0, log=True),
+    }
+
+    most_epochs: ClassVar[int] = 40
+
+    factors: int = Field(default=256, ge=1, le=2048, description="Length of the embeddings.")
+    layers: int = Field(default=3, ge=0, le=4, description="Number of propagation steps along the graph.")
+    layer_weights: tuple[Annotated[float, Field(ge=0, le=1000)], ...] = Field(
+        default=(),
+        description="Weights of the layers 0 to `layers` relative to each other, not all of them 0; by default all "
+        "are equal.",
+    )
+    negatives: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Items drawn against each positive; by default 64, and up to 128 if embeddings are shorter than "
+        "the default, because they cost less then.",
+    )
+    negative_weight: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="Number of items that each negative counts as in the softmax; by default the negatives of a "
+        "positive count together as a fifth of the known items.",
+    )
+    degree_exponent: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The step of a positive is divided by its user's number of items to this power; above 0, users "
+        "with many items count less.",
+    )
+    gain: float = Field(
+        default=4.0,
+        gt=0,
+        le=100,
+        description="Factor by which a change is multiplied when it is propagated back to the base embeddings.",
+    )
+    start: Literal["random", "svd", "als"] = Field(
+        default="svd",
+        description="Initial base embeddings: random noise, the singular vectors of the normalized matrix, or the "
+        "factors of an `als` that is fitted for this.",
+    )
+    feature_weight: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Weight of an item's genres and tags in the graph, relative to its users; 0 leaves them out.",
+    )
+
+    @field_validator("layer_weights")
+    @classmethod
+    def _one_weight_a_layer(cls, weights: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        layers = info.data.get("layers", len(weights) - 1)  # an invalid `layers` has its own error
+        if weights and len(weights) != layers + 1:
+            raise ValueError(
+                f"it takes {layers + 1} numbers, for the layers 0 to {layers}, not {len(weights)}"
+            )
+        if weights and not any(weights):
+            raise ValueError("at least one weight must be above 0")
+        return weights
+
+    def weights(self) -> tuple[float, ...]:
+        """Return the weights of the layers 0, 1, …, `layers`; they sum to 1."""
+        weights = self.layer_weights or (1.0,) * (self.layers + 1)
+        return tuple(weight / sum(weights) for weight in weights)
+
+    def negatives_drawn(self) -> int:
+        """Return the number of items drawn against each positive."""
+        return self.negatives or min(
+            _MOST_NEGATIVES, max(_LEAST_NEGATIVES, _NEGATIVE_ENTRIES // self.factors)
+        )
+
+    def weight_of_a_negative(self, n_known: int) -> float:
+        """Return the number of items that each negative counts as; `n_known` items have at least one user."""
+        if self.negative_weight is not None:
+            return self.negative_weight
+        return _RIVAL_SHARE * n_known / self.negatives_drawn()
+
+    def effective_gain(self) -> float:
+        """Return `gain`, or 1 without layers: then propagation does not weaken a change."""
+        return self.gain if self.layers else 1.0
