@@ -1,4 +1,4 @@
-"""The DuckDB warehouse: one connection, and SQL read from files under sql/warehouse/."""
+"""The DuckDB warehouse: one connection, and SQL statements from files below sql/."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SQL = Path(__file__).resolve().parents[2] / "sql"
 
 @contextmanager
 def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse at `path`, made if absent. One process at a time owns the file, even for reading.
+    """Open the warehouse at `path`, made if absent. One process at a time owns the file, even for reading.
 
     Raises:
         TransientError: another program has it open.
@@ -28,7 +28,7 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as error:
         raise _cannot_open(path, str(error)) from error
     try:
-        con.execute("set global timezone = 'UTC'")  # global: cursors have settings of their own
+        con.execute("set global timezone = 'UTC'")  # global, because each cursor has its own settings
         con.execute("set global preserve_insertion_order = true")
         run_file(con, "warehouse/schema.sql")
         yield con
@@ -50,9 +50,15 @@ def _cannot_open(path: Path, why: str) -> NightError:
 
 
 def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
-    """Run every statement of sql/`name`; each is given the `$parameters` that it names.
+    """Run every statement of an SQL file.
 
-    Returns the connection, ready to fetch the last statement's result.
+    Args:
+        con: where to run them.
+        name: of the file, below sql/.
+        parameters: each statement is given those that it names as `$parameter`.
+
+    Returns:
+        The connection, ready to fetch the result of the last statement.
     """
     for statement in con.extract_statements((SQL / name).read_text(encoding="utf-8")):
         con.execute(statement, {key: parameters[key] for key in statement.named_parameters})
@@ -61,7 +67,7 @@ def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> du
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What happens inside is kept whole or, after an error, not at all."""
+    """Commit the block's changes at its end; roll all of them back after an error."""
     con.begin()
     try:
         yield
