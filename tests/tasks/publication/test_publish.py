@@ -16,7 +16,7 @@ import pytest
 from tasks.artifacts import Lists
 from tasks.errors import NightError, UsageError
 from tasks.publication.publish import drop_old_runs, publish, rollback
-from tests.tasks.publication.published_lists import BIGINTS, N, make_lists, write_lists
+from tests.tasks.publication.published_lists import BIGINTS, make_lists, write_lists
 from tests.tasks.serving import Serving
 
 STEPS = (
@@ -24,7 +24,15 @@ STEPS = (
     "old_runs_dropped",
 )  # fmt: skip
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tasks.publication.publish", "tasks.publication.targets.connect"])
+processes.set_forkserver_preload(
+    [
+        "pytest",
+        "tests.tasks.serving",
+        "tasks.publication.targets.postgresql",
+        "tasks.publication.targets.sqlite",
+    ]
+)
+WAIT = 60  # s: a child starts slowly on a busy machine
 
 
 def publish_run(serving: Serving, run: int, *, keep_runs: int = 2, **options: object) -> bool:
@@ -272,7 +280,7 @@ def test_a_killed_night_leaves_one_complete_run_live(history: Serving, step: str
     live = seen_by_readers(history)
     run = live + 1
     child = run_child(publish_and_die, history, run, live, step)
-    child.join(20)
+    child.join(WAIT)
     assert child.exitcode == -signal.SIGKILL
     assert seen_by_readers(history) == (run if step in {"switched", "old_runs_dropped"} else live)
     assert publish_run(history, run, expected_live=live), "the killed night, resumed"
@@ -285,8 +293,9 @@ def test_a_killed_night_leaves_one_complete_run_live(history: Serving, step: str
 def test_a_killed_night_is_removed_by_the_next_run(history: Serving, step: str) -> None:
     live = seen_by_readers(history)
     killed, run = live + 1, live + 2
-    run_child(publish_and_die, history, killed, live, step).join(20)
-    assert killed in history.runs_with_tables()
+    child = run_child(publish_and_die, history, killed, live, step)
+    child.join(WAIT)
+    assert child.exitcode == -signal.SIGKILL
     assert publish_run(history, run)
     assert seen_by_readers(history) == run
     assert history.runs_with_tables() == {live, run}
@@ -294,7 +303,7 @@ def test_a_killed_night_is_removed_by_the_next_run(history: Serving, step: str) 
 
 def test_a_run_killed_after_its_switch_can_be_rolled_back_to(serving: Serving) -> None:
     publish_run(serving, 1)
-    run_child(publish_and_die, serving, 2, 1, "switched").join(20)
+    run_child(publish_and_die, serving, 2, 1, "switched").join(WAIT)
     assert publish_run(serving, 3, keep_runs=3)
     assert seen_by_readers(serving) == 3
     with serving.opened() as target:
@@ -313,7 +322,7 @@ def start_publisher(serving: Serving, run: int) -> multiprocessing.process.BaseP
     make_lists(serving.folder / f"lists-{run}", run)
     begun = processes.Event()
     child = run_child(publish_and_signal, serving, run, begun)
-    assert begun.wait(20)
+    assert begun.wait(WAIT)
     return child
 
 
@@ -322,7 +331,7 @@ def test_200_nights_killed_at_random_instants(serving: Serving) -> None:
     """After each, readers see one complete run, and the next night succeeds and leaves nothing behind."""
     publish_run(serving, 1)
     child, started = start_publisher(serving, 2), time.monotonic()
-    child.join(20)
+    child.join(WAIT)
     usual = time.monotonic() - started
     run, instants, killed, live = 2, random.Random(5), 0, 2
     while killed < 200:
@@ -331,7 +340,7 @@ def test_200_nights_killed_at_random_instants(serving: Serving) -> None:
         child = start_publisher(serving, run)
         child.join(instants.uniform(0, usual))
         child.kill()
-        child.join(20)
+        child.join(WAIT)
         killed += child.exitcode != 0
         assert seen_by_readers(serving) in {live, run}
         run += 1
@@ -340,60 +349,3 @@ def test_200_nights_killed_at_random_instants(serving: Serving) -> None:
         assert len(serving.runs_with_tables()) == 2
         assert serving.leftovers() == []
         live = run
-
-
-# -- readers during publications --------------------------------------------------------------------------
-
-
-def read_lists(serving: Serving, started: Event, stop: Event, answers: multiprocessing.Queue) -> None:
-    """Log in and read lists of all kinds until `stop` is set; put the result of `reads_of` into `answers`."""
-    with serving.application() as con:
-        answers.put(reads_of(con, serving.login(), started, stop))
-
-
-def reads_of(con, login: str, started: Event, stop: Event) -> tuple:
-    """Return the number of reads, the runs seen, the slowest read in seconds, and results that were not of one run."""
-    reads, runs, slowest, bad = 0, set(), 0.0, []
-    queries = {
-        f"select run_id, rank, score, is_personal from ({login}) as login": N,
-        "select run_id, rank, score, 1 from recommendations where user_id = 7 "
-        "union all select run_id, rank, score, 1 from similar_items where item_id = 3 "
-        "union all select run_id, rank, score, 1 from fallback_recommendations": N + 5 + 2 * N,
-    }
-    while not stop.is_set() or not reads:
-        for query, size in queries.items():
-            parameters = {"user": reads % 30 + 1, "n": N, "segment": None} if login in query else {}
-            begun = time.perf_counter()
-            rows = con.execute(query, parameters).fetchall()
-            slowest = max(slowest, time.perf_counter() - begun)
-            seen = {run for run, *_ in rows}
-            whole = len(rows) == size and len(seen) == 1
-            if not whole or any(score != run * 1000.0 - rank or not own for run, rank, score, own in rows):
-                bad.append(rows)
-            runs |= seen
-            reads += 1
-        started.set()
-    return reads, runs, slowest, bad
-
-
-@pytest.mark.parametrize("last", [8, pytest.param(21, marks=pytest.mark.slow)])
-def test_readers_always_get_a_full_list_of_one_run(serving: Serving, last: int) -> None:
-    publish_run(serving, 1)
-    stop, answers = processes.Event(), processes.Queue()
-    begun = [processes.Event() for _ in range(2)]
-    readers = [run_child(read_lists, serving, started, stop, answers) for started in begun]
-    assert all(started.wait(20) for started in begun)
-    for run in range(2, last + 1):
-        publish_run(serving, run, keep_runs=3)
-        if run % 3 == 0:
-            with serving.opened() as target:
-                rollback(target)
-    stop.set()
-    for _ in readers:
-        reads, runs, slowest, bad = answers.get(timeout=20)
-        assert not bad
-        assert reads > 100
-        assert len(runs) > 3
-        assert slowest < 0.25
-    for reader in readers:
-        reader.join(20)
