@@ -51,6 +51,8 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             weights[rows[start : start + len(products)]] = products
     trace = np.diag(weights).sum(dtype=np.float64)
     weights[np.diag_indices(n_items)] += penalty
+    # Whether a matrix at the edge of float32 has a positive pivot depends on the processor's rounding: no fall-back can
+    # help, for the inverse would be rounding errors. Far from that edge, as with the default penalty, it cannot fail.
     triangle = weights.T  # LAPACK wants columns, and the matrix is symmetric: this copies nothing
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
     if failed:
@@ -58,7 +60,9 @@ def on_all(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             f"ease: a regularization of {penalty:g} is too small to solve for {n_items:,} items in float32: "
             f"raise models.ease.regularization to about {_ROUNDING * trace:.2g} or more"
         )
-    spotri(triangle, lower=1, overwrite_c=1)
+    spotri(
+        triangle, lower=1, overwrite_c=1
+    )  # fails on a zero on the diagonal only, which spotrf has excluded
     for rows in _row_blocks(n_items):  # it left one half of the inverse: mirror it
         start, block = rows[0], weights[rows[0] : rows[-1] + 1]
         block[:, :start] = weights[:start, rows].T
