@@ -130,6 +130,7 @@ def _descend(
     """One shard a task: for every positive draw negatives, score, and step down the gradient.
 
     An item that is drawn twice for one positive is changed twice, the second time as the first one left it.
+    Fast math: the last bits depend on the processor, and divergence is looked for after training.
     """
     width = users.shape[1]
     for shard in numba.prange(len(bounds) - 1):
