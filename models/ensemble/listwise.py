@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base import BoolArray, FloatArray
+from models.numerics.symmetric_eigen import leading_eigenvectors
 from models.numerics.threads import one_blas_thread
 
 _MAX_STEPS = 50
@@ -75,7 +76,7 @@ def _newton(
         means = np.add.reduceat(weighted, starts)
         gradient = means.sum(axis=0) - target_sum + regularization * w
         hessian = weighted.T @ x - means.T @ means + regularization * np.eye(len(w))
-        step = np.linalg.solve(hessian, gradient)
+        step = _solve(hessian, gradient)
         slope, size = gradient @ step, 1.0
         if slope < _TOLERANCE * len(starts):
             break
@@ -84,3 +85,14 @@ def _newton(
         w = w - size * step
         value, probabilities = tried
     return w
+
+
+def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve hessian · step = gradient; where features repeat each other and the penalty is tiny, by least squares."""
+    try:
+        step: NDArray[np.float64] = np.linalg.solve(hessian, gradient)
+    except np.linalg.LinAlgError:  # a pivot of exactly 0, which depends on the processor's rounding
+        values, vectors = leading_eigenvectors(hessian, len(hessian))
+        real = values > 1e-12 * values.max(initial=0)
+        step = vectors[:, real] @ (vectors[:, real].T @ gradient / values[real])
+    return step

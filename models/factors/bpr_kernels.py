@@ -105,7 +105,10 @@ def _round(
     turn: int, starts: Any, dealt: Any, pool: Any, pool_bounds: Any, indptr: Any, indices: Any,
     users: Any, items: Any, bias: Any, step: Any, regularization: Any, candidates: int, seed: int,
 ) -> None:  # fmt: skip
-    """Train each group of users with one group of items; no two shards change the same row."""
+    """Train each group of users with one group of items; no two shards change the same row.
+
+    Fast math: the last bits depend on the processor; divergence is looked for after training.
+    """
     n_groups = len(starts)
     for group in numba.prange(n_groups):
         other = (group + turn) % n_groups

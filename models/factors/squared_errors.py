@@ -148,7 +148,9 @@ def _transposed(indptr: Any, columns: Any, n_columns: int) -> Any:
     return starts, rows, places
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(
+    cache=True, fastmath=True
+)  # last bits depend on the processor; divergence is looked for after training
 def _user_rows(
     low: int, high: int, indptr: Any, columns: Any, values: Any, vectors: Any, items: Any, user_bias: Any,
     item_bias: Any, errors: Any, of_vectors: Any, of_bias: Any,

@@ -128,6 +128,7 @@ def _descend(
     """Train all shards in parallel: for every positive draw negatives, score them, take a gradient step.
 
     An item that is drawn twice for one positive is changed twice, one change after the other.
+    Fast math: the last bits depend on the processor; divergence is looked for after training.
     """
     width = users.shape[1]
     for shard in numba.prange(len(bounds) - 1):

@@ -59,6 +59,8 @@ def solve_dense(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             weights[rows[start : start + len(products)]] = products
     trace = np.diag(weights).sum(dtype=np.float64)
     weights[np.diag_indices(n_items)] += penalty
+    # Whether a matrix at the edge of float32 has a positive pivot depends on the processor's rounding. No fall-back can
+    # help, for the inverse would be rounding errors. Far from that edge, as with the default penalty, it cannot fail.
     triangle = weights.T  # LAPACK expects column order, and the matrix is symmetric: no copy
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
     if failed:
@@ -66,6 +68,7 @@ def solve_dense(matrix: sparse.csr_array, penalty: float) -> FloatArray:
             f"ease: a regularization of {penalty:g} is too small to solve for {n_items:,} items in float32: "
             f"raise models.ease.regularization to about {_ROUNDING * trace:.2g} or more"
         )
+    # This fails only on a zero on the diagonal, which spotrf has excluded.
     spotri(triangle, lower=1, overwrite_c=1)
     for rows in _row_blocks(n_items):  # LAPACK writes one triangle of the inverse: mirror it
         start, block = rows[0], weights[rows[0] : rows[-1] + 1]

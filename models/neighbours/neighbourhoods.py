@@ -224,7 +224,7 @@ def _greatest(
     if len(many):
         selector = Selector(many, k, tie_order)
         selector.select(0, block[many] if len(few) else block)
-        order = np.argsort(selector.top.items, axis=1)
+        order = np.argsort(selector.top.items, axis=1)  # without ties: k of more than k, so nothing pads
         to = starts[many, None] + np.arange(k)
         columns[to] = np.take_along_axis(selector.top.items, order, axis=1)
         values[to] = np.take_along_axis(selector.top.scores, order, axis=1)

@@ -48,6 +48,7 @@ def top_n(
     for start in range(0, len(users), max(len(buffer), 1)):
         block = _with_one(user_factors[users[start : start + len(buffer)]], item_bias)
         scores = buffer[: len(block)]
+        # The last bit of a product may depend on the processor and on the column: equal item vectors need not tie.
         torch.mm(torch.from_numpy(block), weights, out=scores)
         selector.select(start, scores.numpy())
     return selector.top

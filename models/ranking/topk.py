@@ -231,7 +231,7 @@ def _keys(row: Any, items: Any, tie_rank: Any) -> Any:
 
 @numba.njit(cache=True)
 def _greatest(keys: Any, n: int) -> Any:
-    """Return the n greatest keys, greatest first."""
+    """Return the n greatest keys, greatest first; no two are equal, so that any sorting algorithm gives the same."""
     if len(keys) > 4 * n:
         keys = np.partition(keys, len(keys) - n)[len(keys) - n :]
     return np.sort(keys)[::-1][:n]

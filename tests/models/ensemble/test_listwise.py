@@ -76,3 +76,13 @@ def test_weight_of_a_perfect_feature_is_finite() -> None:
     weights = fit_weights(1e6 * liked[:, None].astype(np.float32), row, liked, regularization=1e-3)
     assert np.isfinite(weights).all()
     assert weights[0] > 0
+
+
+def test_repeated_features_share_a_weight_when_penalty_is_tiny() -> None:
+    """The Hessian is then singular: the weights are those of the smallest penalty that can still be solved."""
+    rng = np.random.default_rng(0)
+    row, liked = np.repeat(np.arange(20), 20), rng.random(400) < 0.2
+    single = rng.standard_normal((400, 3)).astype(np.float32)
+    twice = np.hstack([single, single])
+    weights = fit_weights(twice, row, liked, regularization=1e-300)
+    np.testing.assert_allclose(weights, fit_weights(twice, row, liked, regularization=1e-6), atol=1e-4)

@@ -78,7 +78,11 @@ def test_an_untrained_model_is_the_network_at_its_start():
 def test_the_start_smooths_singular_vectors():
     base, *weights = initial_parameters(likes_of_the_checkerboard(), SMALL, np.random.default_rng(1))
     assert np.sqrt(np.square(base).mean()) == pytest.approx(0.1, rel=1e-5)
-    lists = (-(base[:30] @ base[30:].T)).argsort(axis=1)[:, :15]
+    scores = base[:30] @ base[30:].T
+    np.fill_diagonal(
+        scores, -np.inf
+    )  # its rank depends on the basis of a repeated singular value, which is arbitrary
+    lists = (-scores).argsort(axis=1)[:, :14]
     assert (lists % 2 == np.arange(30)[:, None] % 2).all()
     for weight in weights:
         assert np.array_equal(weight, np.vstack([0.5 * np.eye(8), np.zeros((8, 8))]))
