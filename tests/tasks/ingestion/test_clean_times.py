@@ -1,4 +1,4 @@
-"""Cleaning: which texts are a time, and which times a row may have."""
+"""Cleaning of timestamps: notations that are read, and times that are rejected."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_notation_becomes_utc(
         ("99999999999", "timestamp is after 2199"),
     ],
 )
-def test_what_is_no_time_is_rejected(
+def test_an_invalid_time_is_rejected(
     con: duckdb.DuckDBPyConnection, folder: Path, text: str, reason: str
 ) -> None:
     (folder / "ratings.csv").write_text(RATINGS + f"1,2,3,{text}\n3,2,3,{DAY * 9}\n")
@@ -62,10 +62,8 @@ def test_what_is_no_time_is_rejected(
     assert rows(con, "select reasons from quarantine") == [([reason],)]
 
 
-def test_a_time_later_than_its_file_is_rejected_in_every_source(
-    con: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """The files of these tests are landed on 2027-01-01 at two; one such time would be the night's `as_of`."""
+def test_a_time_after_the_landing_is_rejected(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The files of these tests are landed on 2027-01-01 at 02:00; a later time would become the night's `as_of`."""
     edge, late = "2027-01-02T02:00:00", "2027-01-02T02:00:01"
     (folder / "ratings.csv").write_text(RATINGS + f"1,2,3,{edge}\n1,3,3,{late}\n")
     (folder / "tags.csv").write_text(TAGS + f"1,2,a,{edge}\n1,3,b,{late}\n")
@@ -78,7 +76,7 @@ def test_a_time_later_than_its_file_is_rejected_in_every_source(
     assert land_and_clean(con, folder, longer).newest_interaction == datetime.fromisoformat(late)
 
 
-def test_what_lies_in_the_future_is_a_matter_of_the_landing(
+def test_future_is_judged_by_the_first_landing(
     con: duckdb.DuckDBPyConnection, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "ratings.csv").write_text(RATINGS + "1,2,3,900000\n1,3,3,2027-01-09\n")

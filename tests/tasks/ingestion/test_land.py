@@ -1,4 +1,4 @@
-"""Landing: each content once, all of it or nothing, and a clear sentence for every file that cannot be read."""
+"""Landing: each content once, all of it or nothing, and a clear error for every file that cannot be read."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class TestFormats:
             ("ratings.csv", (RATINGS + "1,2,3.5,100000000\n").replace("\n", "\r\n").encode("utf-8-sig")),
             ("ratings.csv", b"x,timestamp,userId,movieId,rating\n9,100000000,1,2,3.5\n"),
             ("ratings.tsv", (RATINGS + "1,2,3.5,100000000\n").replace(",", "\t").encode()),
+            ("ratings.TSV", (RATINGS + "1,2,3.5,100000000\n").replace(",", "\t").encode()),
             ("ratings.csv.gz", gzip.compress((RATINGS + "1,2,3.5,100000000\n").encode())),
             ("ratings/day[1].csv", (RATINGS + "1,2,3.5,100000000\n").encode()),
         ],
-        ids=["csv", "no last line end", "bom and crlf", "other order", "tsv", "gzip", "folder"],
+        ids=["csv", "no last line end", "bom and crlf", "other order", "tsv", "TSV", "gzip", "folder"],
     )
     def test_every_format_gives_the_same_rows(
         self, con: duckdb.DuckDBPyConnection, folder: Path, name: str, content: bytes
@@ -61,20 +62,22 @@ class TestFormats:
         assert raw(con) == [("1", "5", "3.5", "2001-09-09 01:46:40+00"), ("2", None, "4.0", None)]
         assert rows(con, "select item_id, title, genres from raw_items") == [("a", None, "Drama|Noir")]
 
-    def test_columns_by_other_names(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_columns_can_be_mapped(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "log.csv").write_text('who,"wh""at",stars,at\n1,2,3.5,100000000\n')
         columns = RatingsColumns(file="log", user="who", item='wh"at', rating="stars", timestamp="at")
         land_now(con, folder, DataSettings(ratings=columns))
         assert raw(con) == ONE
 
-    def test_quoted_line_breaks_and_unicode(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_quoted_line_breaks_and_unicode_are_kept(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
         (folder / "ratings.csv").write_text(RATINGS + '"é ""x"", y",日本,4,100000000\n', encoding="utf-8")
         (folder / "movies.csv").write_text(MOVIES + '1,"A\nB, the ""C""",Drama\n2,D,\n')
         land_now(con, folder)
         assert raw(con) == [('é "x", y', "日本", "4", "100000000")]
         assert rows(con, "select title from raw_items order by line") == [('A\nB, the "C"',), ("D",)]
 
-    def test_a_column_that_may_be_absent_but_seems_misspelt_is_mentioned(
+    def test_a_misspelt_optional_column_is_logged(
         self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         (folder / "events.csv").write_text("userId,itemId,event,Value,timestamp\n1,2,watch,3,100000000\n")
@@ -90,9 +93,7 @@ class TestFormats:
 
 
 class TestLines:
-    def test_lines_that_are_no_rows_are_kept_with_reason(
-        self, con: duckdb.DuckDBPyConnection, folder: Path
-    ) -> None:
+    def test_malformed_lines_are_kept_with_reason(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         bad = '1,2,3,100000000\n1,2\n1,2,3,4,5\n"a" b,2,3,4\n2,2,3,100000000\n'
         (folder / "ratings.csv").write_text(RATINGS + bad)
         land_now(con, folder)
@@ -104,7 +105,9 @@ class TestLines:
         assert len(raw(con)) == 2
         assert rows(con, "select rows from landed_files") == [(5,)]
 
-    def test_an_open_quote_swallows_no_neighbours(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_an_open_quote_costs_only_its_own_line(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
         """DuckDB's own reader loses half of these rows without a word."""
         good = "".join(f"{n},2,3,100000000\n" for n in range(400_000))
         (folder / "ratings.csv").write_text(RATINGS + '7,"2,3,100000000\n' + good + '8,2,"3')
@@ -115,14 +118,14 @@ class TestLines:
             (400_003, '8,2,"3', ["broken quotes"]),
         ]
 
-    def test_short_lines_are_noticed_in_columns_that_nobody_reads(
+    def test_short_lines_are_rejected_when_column_is_ignored(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp,note\n1,2,3,4,a\n1,2,3,4\n")
         land_now(con, folder)
         assert rows(con, "select line, reasons from raw_rejects") == [(3, ["too few columns"])]
 
-    def test_mixed_line_ends(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_mixed_line_ends_lose_no_row(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_bytes(
             RATINGS.encode() + b"1,2,3,100000000\r\n2,2,3,100000000\n\n3,2,3,100000000\r\n"
         )
@@ -195,7 +198,7 @@ class TestBadInput:
             land_now(con, folder)
 
     @pytest.mark.parametrize("keep", [0.3, 0.9])
-    def test_a_truncated_parquet(
+    def test_a_truncated_parquet_is_damaged(
         self, con: duckdb.DuckDBPyConnection, folder: Path, tmp_path: Path, keep: float
     ) -> None:
         whole = _parquet(tmp_path)
@@ -203,9 +206,7 @@ class TestBadInput:
         with pytest.raises(NightError, match="damaged or incomplete"):
             land_now(con, folder)
 
-    def test_a_folder_that_is_missing_or_holds_nothing(
-        self, con: duckdb.DuckDBPyConnection, folder: Path
-    ) -> None:
+    def test_a_missing_or_empty_folder_is_refused(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         with pytest.raises(UsageError, match="There is no folder"):
             plan_intake(con, folder / "nowhere", LENIENT)
         (folder / "movies.csv").write_text(MOVIES + "1,A,Drama\n")
@@ -234,7 +235,7 @@ class TestBadInput:
         (folder / "stars.csv").unlink()
         assert "stars.csv" in {file.path for file in land_now(con, folder, mapped).files}
 
-    def test_a_first_look_refuses_what_landing_would(self, folder: Path) -> None:
+    def test_check_input_folder_refuses_as_landing_would(self, folder: Path) -> None:
         with pytest.raises(UsageError, match="There is no folder"):
             check_input_folder(folder / "nowhere", LENIENT)
         with pytest.raises(UsageError, match="holds no ratings, tags or events"):
@@ -245,14 +246,14 @@ class TestBadInput:
         (folder / "ratings.csv").write_text("not looked into")
         check_input_folder(folder, LENIENT)
 
-    def test_a_file_that_is_still_being_written_may_be_read_another_time(
+    def test_a_file_that_changes_while_read_is_transient(
         self, con: duckdb.DuckDBPyConnection, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         day = folder / "ratings.csv"
         day.write_text(GOOD)
 
-        def read_while_it_grows(*given: Any) -> int:
-            first_line = read_input(*given)
+        def read_while_it_grows(*given: Any, **options: Any) -> int:
+            first_line = read_input(*given, **options)
             day.write_text(GOOD + "9,9,3,100000000\n")
             return first_line
 
@@ -261,7 +262,7 @@ class TestBadInput:
             land_now(con, folder)
         assert rows(con, "from landed_files") == []
 
-    def test_one_source_twice(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_one_source_twice_is_refused(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_text(GOOD)
         (folder / "ratings.csv.gz").write_bytes(gzip.compress(GOOD.encode()))
         with pytest.raises(UsageError, match=r"twice: ratings\.csv and ratings\.csv\.gz"):
@@ -269,7 +270,7 @@ class TestBadInput:
 
 
 class TestIntake:
-    def test_a_plan_is_what_landing_does(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_plan_equals_landing(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_text(GOOD)
         plan = plan_intake(con, folder, LENIENT)
         assert rows(con, "from landed_files") == []
@@ -279,7 +280,7 @@ class TestIntake:
         assert (again.new_files, again.data_hash) == (0, plan.data_hash)
         assert len(raw(con)) == 2000
 
-    def test_the_hash_knows_contents_and_mapping_but_not_where_they_lie(
+    def test_data_hash_covers_contents_and_mapping_not_location(
         self, con: duckdb.DuckDBPyConnection, folder: Path, tmp_path: Path
     ) -> None:
         (folder / "ratings.csv").write_text(GOOD)
@@ -306,7 +307,7 @@ class TestIntake:
         assert [file.path for file in intake.files] == ["ratings/a.csv"]
         assert {row[0] for row in raw(con)} == {"3"}
 
-    def test_increments_add_up_and_a_second_delivery_changes_nothing(
+    def test_appended_files_add_up_and_repeats_change_nothing(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         day = folder / "ratings.csv"
@@ -321,9 +322,7 @@ class TestIntake:
         assert land_now(con, folder, APPEND).data_hash == after.data_hash
         assert [row[0] for row in raw(con)] == ["1", "2"]
 
-    def test_the_order_of_delivery_does_not_matter(
-        self, con: duckdb.DuckDBPyConnection, folder: Path
-    ) -> None:
+    def test_order_of_delivery_does_not_matter(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings").mkdir()
         (folder / "ratings/2.csv").write_text(RATINGS + "2,2,3,100000000\n")
         land_now(con, folder, APPEND)
@@ -331,7 +330,7 @@ class TestIntake:
         late = land_now(con, folder, APPEND)
         assert [file.path for file in late.files] == ["ratings/1.csv", "ratings/2.csv"]
 
-    def test_a_folder_of_snapshots_may_become_one_of_increments(
+    def test_kind_can_change_between_snapshot_and_append(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         day = folder / "ratings.csv"
@@ -344,14 +343,16 @@ class TestIntake:
         land_now(con, folder)
         assert [row[0] for row in raw(con)] == ["3"]
 
-    def test_another_mapping_reads_the_file_again(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def test_another_column_mapping_reads_the_file_again(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
         (folder / "ratings.csv").write_text(RATINGS + "1,2,3,100000000\n")
         land_now(con, folder)
         swapped = DataSettings(ratings=RatingsColumns(item="userId", user="movieId"))
         assert land_now(con, folder, swapped).new_files == 1
         assert raw(con) == [("2", "1", "3", "100000000")]
 
-    def test_another_reader_reads_again_what_is_still_in_the_folder(
+    def test_changed_reader_reads_files_in_the_folder_again(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         for user in ("1", "2"):
@@ -363,7 +364,7 @@ class TestIntake:
         assert land_now(con, folder, APPEND).new_files == 1
         assert sorted(row[2] for row in raw(con)) == ["3", "misread"]
 
-    def test_a_warehouse_from_before_readers_were_recorded(
+    def test_a_warehouse_without_reader_column_is_read_again(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         (folder / "ratings.csv").write_text(GOOD)
@@ -374,7 +375,7 @@ class TestIntake:
         assert land_now(con, folder).new_files == 0
         assert len(raw(con)) == 2000
 
-    def test_one_bad_file_among_good_ones_leaves_everything_as_it_was(
+    def test_one_bad_file_leaves_the_warehouse_unchanged(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         (folder / "ratings.csv").write_text(RATINGS + "1,2,3,100000000\n")
