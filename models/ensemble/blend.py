@@ -14,7 +14,7 @@ from scipy import sparse
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
 from models.ensemble.candidates import Candidates, best, pooled, with_listed
 from models.ensemble.data_features import ITEM_FACTS, LATEST, directions, item_facts, latest_likes, nearness
-from models.interactions import Interactions, MatrixName
+from models.interactions import Interactions, MatrixName, touched_items
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
 
@@ -102,7 +102,7 @@ class Blend(Recommender):
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        touched = np.bincount(data.seen.indices, minlength=data.n_items) > 0
+        touched = touched_items(data.seen)
         self.known_users_ = np.any([member.known_users_ for member in self.members], axis=0)
         self.known_items_ = np.any([member.known_items_ for member in self.members], axis=0) & touched
         self.item_facts_ = item_facts(data)

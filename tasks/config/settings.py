@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +24,12 @@ from models.settings_base import Options
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
+
+_COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
+TRANSFORMS: dict[str, str] = dict(
+    re.findall(r"(?m)^ +when '(\w+)' then .* -- (.+)", _COMPOSITE.read_text(encoding="utf-8"))
+)
+"""What `composite.sql` offers to make of a signal's values: name → words."""
 
 
 class RunSettings(Options):
@@ -72,7 +80,7 @@ class ItemsColumns(Options):
 
 
 class DataSettings(Options):
-    """What comes in and how dirty it may be."""
+    """Input files: where they are, how they are read, and how many rows may be rejected."""
 
     kind: Literal["snapshot", "append"] = "snapshot"
     rating_min: float = 0.5
@@ -104,10 +112,18 @@ class Signal(Options):
     )
     weight: float = Field(default=1.0, ge=0, description="0 switches the signal off.")
     aggregate: Literal["last", "sum", "max", "count"] = "sum"
-    transform: Literal["none", "binary", "log1p", "user_mean", "user_ratio", "user_zscore", "item_idf"] = (
-        "none"
+    transform: str = Field(
+        default="none", description=". ".join(f"{name}: {words}" for name, words in TRANSFORMS.items()) + "."
     )
     half_life_days: float = Field(default=0, ge=0, description="Days in which a value halves; 0 is no decay.")
+
+    @field_validator("transform")
+    @classmethod
+    def _transform_is_offered(cls, value: str) -> str:
+        if value not in TRANSFORMS:
+            *others, last = map(repr, TRANSFORMS)
+            raise ValueError(f"it takes {', '.join(others)} or {last}")
+        return value
 
     @model_validator(mode="after")
     def _event_goes_with_events(self) -> Signal:
@@ -124,7 +140,7 @@ _SIGNALS = {
 
 
 class UtilitySettings(Options):
-    """What an interaction is worth, and which of them are positive."""
+    """Which interactions are positive, and how much each adds to the composite utility."""
 
     relevant_rating: float = 3.5
     positive_tags: bool = True
@@ -140,7 +156,7 @@ class UtilitySettings(Options):
 
     @field_validator("signals")
     @classmethod
-    def _drop_what_weighs_nothing(cls, value: dict[str, Signal]) -> dict[str, Signal]:
+    def _drop_signals_without_weight(cls, value: dict[str, Signal]) -> dict[str, Signal]:
         kept = {name: signal for name, signal in value.items() if signal.weight > 0}
         if not kept:
             raise ValueError("at least one signal must have a weight above 0")
@@ -205,7 +221,7 @@ class JudgeSettings(Options):
 
 
 class ModelsSettings(BaseModel):
-    """The shelf, and one table of hyperparameters per model, checked by that model's own config."""
+    """The models of the night, and one table of hyperparameters per model, validated by that model's own config."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -221,7 +237,7 @@ class ModelsSettings(BaseModel):
 
     @field_validator("shelf", mode="before")
     @classmethod
-    def _shelf_may_be_words(cls, value: Any) -> Any:
+    def _shelf_may_be_one_string(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -231,12 +247,12 @@ class ModelsSettings(BaseModel):
         return self
 
     def config(self, name: str) -> Config:
-        """The config of a model: its table, or its defaults."""
+        """Return the config of a model: from its table, or its defaults."""
         return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
 
 
 class BlendSettings(BlendOptions):
-    """Whether and how a blend of the shelf joins the candidates."""
+    """The blend, a learned combination of models that competes with them."""
 
     enabled: bool = True
     members: tuple[str, ...] = Field(
@@ -249,13 +265,13 @@ class BlendSettings(BlendOptions):
         return tuple(dict.fromkeys(require_known(name) for name in value))
 
     def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
-        """The models it is made of; fewer than two make no blend."""
+        """Return the models that the blend combines; none if it is disabled or would have fewer than two."""
         chosen = self.members or tuple(dict.fromkeys((*shelf, "content")))
         return chosen if self.enabled and len(chosen) > 1 else ()
 
 
 class RecommendSettings(Options):
-    """What the published lists look like."""
+    """Length and content of the published lists."""
 
     n: int = Field(default=100, ge=1, le=10_000)
     exclude_seen: bool = True
@@ -300,7 +316,7 @@ class RecommendSettings(Options):
 
 
 class CheckSettings(Options):
-    """What must hold before lists go live."""
+    """Limits of the checks that lists must pass before they are published."""
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
     max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
@@ -329,7 +345,7 @@ class CheckSettings(Options):
 
 
 class PublishSettings(Options):
-    """Where the lists go."""
+    """The serving database."""
 
     keep_runs: int = Field(default=7, ge=1)
     url: SecretStr | None = Field(

@@ -124,6 +124,11 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
             "0 switches the signal off.",
         ),
         (
+            "[utility.signals.tag]\ntransform = 'idf'",
+            r"signals\.tag\.transform is wrong: it takes 'none', .* or '\w+' \(given: 'idf'\)",
+            "log1p: ln(1 + v)",
+        ),
+        (
             "[utility.signals.tag]\nhalf_life = 3",
             "no setting utility.signals.tag.half_life",
             "half_life_days",

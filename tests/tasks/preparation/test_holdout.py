@@ -18,7 +18,7 @@ from scipy import sparse
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
-from tasks.preparation.item_statistics import load_yardsticks
+from tasks.preparation.item_statistics import load_item_statistics
 from tasks.preparation.split import make_split
 from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
@@ -58,7 +58,7 @@ class Judged:
             )
             self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
             later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
-            self.yardsticks = load_yardsticks(replace(self.reference, folder=folder))
+            self.yardsticks = load_item_statistics(replace(self.reference, folder=folder))
             self.segments = json.loads((folder / "segments.json").read_text())
         self.ratings = {
             (user_ids[user], item_ids[item]): (rating, half)
