@@ -1,4 +1,4 @@
-"""Headers of small input files, and the way from a folder to clean tables."""
+"""Headers of small input files, and functions that land and clean them."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_progress_ends_at_the_number_of_ratings(tmp_path: Path, monkeypatch: pyt
 
 
 def test_memory_does_not_grow_with_the_ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "BLOCK_RATINGS", 5_000)
+    monkeypatch.setattr(generate, "BLOCK_RATINGS", 2_500)
 
     def peak(ratings: int) -> int:
         tracemalloc.start()
@@ -135,7 +135,7 @@ def test_memory_does_not_grow_with_the_ratings(tmp_path: Path, monkeypatch: pyte
         tracemalloc.stop()
         return most
 
-    assert peak(60_000) < 1.3 * peak(6_000)
+    assert peak(30_000) < 1.3 * peak(3_000)
 
 
 # -- invariants -------------------------------------------------------------------------------------------
