@@ -29,18 +29,18 @@ _COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/compo
 TRANSFORMS: dict[str, str] = dict(
     re.findall(r"(?m)^ +when '(\w+)' then .* -- (.+)", _COMPOSITE.read_text(encoding="utf-8"))
 )
-"""What `composite.sql` offers to make of a signal's values: name → words."""
+"""The transforms of signal values that `composite.sql` defines: name → explanation."""
 
 
 class RunSettings(Options):
-    """How a night runs."""
+    """Randomness and parallelism of a night."""
 
     seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
     parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
 
 
 class RatingsColumns(Options):
-    """Where ratings are: the file's stem, then its column names."""
+    """The name of the ratings file without suffix, and its column names."""
 
     file: str = "ratings"
     user: str = "userId"
@@ -50,7 +50,7 @@ class RatingsColumns(Options):
 
 
 class TagsColumns(Options):
-    """Where tags are: the file's stem, then its column names."""
+    """The name of the tags file without suffix, and its column names."""
 
     file: str = "tags"
     user: str = "userId"
@@ -60,7 +60,7 @@ class TagsColumns(Options):
 
 
 class EventsColumns(Options):
-    """Where events are: the file's stem, then its column names. A missing value column means 1."""
+    """The name of the events file without suffix, and its column names. Without a value column, values are 1."""
 
     file: str = "events"
     user: str = "userId"
@@ -71,7 +71,7 @@ class EventsColumns(Options):
 
 
 class ItemsColumns(Options):
-    """Where the catalogue is: the file's stem, then its column names. Title and genres may be absent."""
+    """The name of the catalogue file without suffix, and its column names. Title and genres are optional."""
 
     file: str = "movies"
     item: str = "movieId"
@@ -140,7 +140,7 @@ _SIGNALS = {
 
 
 class UtilitySettings(Options):
-    """Which interactions are positive, and how much each adds to the composite utility."""
+    """Rules for positive interactions, and the signals of the composite utility."""
 
     relevant_rating: float = 3.5
     positive_tags: bool = True
@@ -164,7 +164,7 @@ class UtilitySettings(Options):
 
 
 class SplitSettings(Options):
-    """What is held out to judge the models."""
+    """The data to hold out for the evaluation of models."""
 
     method: Literal["temporal", "leave_last", "auto"] = "auto"
     cutoff: str = ""
@@ -188,7 +188,7 @@ class SplitSettings(Options):
 
 
 class JudgeSettings(Options):
-    """How the models are compared."""
+    """Metrics, and the comparison of models by which the champion is chosen."""
 
     k: tuple[int, ...] = Field(default=(10, 20), min_length=1)
     champion_metric: str = "ndcg@10"
@@ -198,10 +198,10 @@ class JudgeSettings(Options):
         default=0.01,
         ge=0,
         lt=1,
-        description="Of the incumbent's metric: by so much more must a challenger win.",
+        description="Share of the champion's metric by which a challenger must win.",
     )
     wins_needed: int = Field(
-        default=3, ge=1, le=100, description="Nights in a row that it takes to replace it."
+        default=3, ge=1, le=100, description="Nights in a row that a challenger must win."
     )
     min_users: int = Field(
         default=30,
@@ -232,7 +232,7 @@ class ModelsSettings(BaseModel):
     )
     tuned: bool = Field(
         default=True,
-        description="Take what `recs tune` wrote into the home between the defaults and these settings.",
+        description="Use the settings that `recs tune` found in place of the defaults.",
     )
 
     @field_validator("shelf", mode="before")
@@ -256,7 +256,7 @@ class BlendSettings(BlendOptions):
 
     enabled: bool = True
     members: tuple[str, ...] = Field(
-        default=(), description="What it is made of; empty: the shelf and content."
+        default=(), description="The models it combines; empty: the shelf and content."
     )
 
     @field_validator("members")
@@ -285,13 +285,16 @@ class RecommendSettings(Options):
         default=0.0,
         ge=0,
         le=1,
-        description="0 ranks by relevance alone, 1 by difference from what stands above.",
+        description="0 ranks by relevance alone, 1 by difference from the items above.",
     )
     max_per_genre: int = Field(
         default=0, ge=0, le=10, description="Items of a genre among the first 10 at most; 0 is no cap."
     )
     new_item_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of each list for items that nobody has met, by content."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of each list for items without any interaction, by content.",
     )
 
     @field_validator("genres", "without_genres", mode="before")
@@ -323,7 +326,7 @@ class CheckSettings(Options):
     max_input_age_days: float = Field(
         default=0,
         ge=0,
-        description="From the newest interaction to the night; 0: an old data set is no bad night.",
+        description="From the newest interaction to the night; 0: off, for data sets of the past.",
     )
     max_days_behind: float = Field(
         default=1.0, ge=0, description="From the newest interaction to that of the live lists."
@@ -333,7 +336,7 @@ class CheckSettings(Options):
         default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."
     )
     min_catalogue_coverage: float = Field(
-        default=0.01, ge=0, le=1, description="Share of the items anybody met."
+        default=0.01, ge=0, le=1, description="Share of the items with an interaction."
     )
     max_sameness: float = Field(
         default=0.8, ge=0, le=1, description="1: all users have the same first ten items."
@@ -341,7 +344,9 @@ class CheckSettings(Options):
     max_quality_drop: float = Field(
         default=0.3, ge=0, le=1, description="Of the champion's metric under the median of the last nights."
     )
-    min_users: int = Field(default=30, ge=1, description="How the lists of fewer users change is not judged.")
+    min_users: int = Field(
+        default=30, ge=1, description="With fewer users, changes of the lists are not checked."
+    )
 
 
 class PublishSettings(Options):

@@ -15,7 +15,7 @@ def prepare(home: Home, watcher: Watcher) -> None:
 
     Args:
         home: the home.
-        watcher: told of start, progress, failure and end.
+        watcher: receives start, progress, failure and end.
     """
     raw = home.path / "raw"
     if home.dataset not in BUILT_IN or home.input != raw or any(raw.glob("ratings*")):

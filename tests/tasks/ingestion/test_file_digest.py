@@ -24,7 +24,7 @@ ROW = "1,2,3,100000000\n"
 
 @pytest.fixture
 def count_hashes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often a file was hashed; files count as old enough to be remembered."""
+    """Return a function that counts the hashed files; digests are kept however new the file is."""
     hashed: list[Any] = []
 
     def sha256() -> Any:

@@ -161,7 +161,7 @@ HAND_MADE = Log(
 )
 
 
-def test_nothing_from_the_cutoff_on_can_reach_the_train_snapshot(con, tmp_path):
+def test_rows_from_the_cutoff_on_change_nothing(con, tmp_path):
     make_clean_tables(con, HAND_MADE)
     utility = UtilitySettings()
     honest = snapshot_at(con, tmp_path / "honest", 50, utility)
@@ -179,7 +179,7 @@ def test_nothing_from_the_cutoff_on_can_reach_the_train_snapshot(con, tmp_path):
     assert files(snapshot_at(con, tmp_path / "other", 50, utility).folder) == files(honest.folder)
 
 
-def test_a_change_just_before_the_cutoff_does_reach_it(con, tmp_path):
+def test_a_row_just_before_the_cutoff_changes_the_matrices(con, tmp_path):
     make_clean_tables(con, HAND_MADE)
     utility = UtilitySettings()
     honest = snapshot_at(con, tmp_path / "honest", 50, utility)
@@ -190,7 +190,7 @@ def test_a_change_just_before_the_cutoff_does_reach_it(con, tmp_path):
     assert cells(other, "rating")[1, 10] == 1
 
 
-def test_the_refit_sees_everything_before_as_of_and_nothing_after(con, tmp_path):
+def test_the_refit_has_all_rows_before_as_of_only(con, tmp_path):
     log = replace(HAND_MADE, ratings=[*HAND_MADE.ratings, (3, 10, 1.0, 100), (8, 10, 1.0, 101)])
     make_clean_tables(con, log)
     refit = refit_snapshot(con, tmp_path, UtilitySettings())
@@ -198,7 +198,7 @@ def test_the_refit_sees_everything_before_as_of_and_nothing_after(con, tmp_path)
     assert set(cells(refit, "seen")) == {(user, item) for user, item, when in log.interactions if when < 100}
 
 
-def test_counts_in_the_reference_are_those_of_the_matrices(con, tmp_path):
+def test_counts_of_the_reference_match_the_matrices(con, tmp_path):
     make_clean_tables(con, HAND_MADE)
     snapshot = refit_snapshot(con, tmp_path, UtilitySettings())
     data = Interactions.load(snapshot.folder)
@@ -227,7 +227,7 @@ def test_item_features_are_genres_and_the_tags_before_the_cutoff(con, tmp_path):
     )
 
 
-def test_items_of_the_catalogue_that_nobody_touched_are_there_for_their_genres(con, tmp_path):
+def test_untouched_items_are_there_when_they_have_genres(con, tmp_path):
     new = [(5, "Tagged only later", ["Drama"]), (98, "Nothing known", [])]
     make_clean_tables(
         con, replace(HAND_MADE, items=[*HAND_MADE.items, *new], tags=[*HAND_MADE.tags, (3, 5, "noir", 60)])
@@ -244,7 +244,7 @@ def test_items_of_the_catalogue_that_nobody_touched_are_there_for_their_genres(c
     assert pq.read_table(refit.folder / "items.parquet")["is_touched"].to_pylist() == [True] * 4 + [False]
 
 
-def test_the_documented_example_of_weighted_events(con, tmp_path):
+def test_documented_example_of_weighted_events(con, tmp_path):
     """docs/utility.md: hours watched 1, likes 2, shares 5, comments 2, rating 1, worked by hand."""
     log = Log(
         ratings=[(1, 10, 4.0, 1)],
@@ -274,7 +274,7 @@ def test_the_documented_example_of_weighted_events(con, tmp_path):
     assert set(cells(snapshot, "seen")) == {(1, 10), (1, 11), (1, 12)}
 
 
-def test_age_counts_from_the_cutoff_for_judging_and_from_as_of_for_the_refit(con, tmp_path):
+def test_age_counts_from_cutoff_and_in_the_refit_from_as_of(con, tmp_path):
     make_clean_tables(con, Log(ratings=[(1, 10, 4.0, 40), (1, 11, 4.0, 60)]))
     utility = UtilitySettings(
         signals={"rating": Signal(source="ratings", aggregate="last", half_life_days=10)}
@@ -286,13 +286,13 @@ def test_age_counts_from_the_cutoff_for_judging_and_from_as_of_for_the_refit(con
     }
 
 
-def test_ratings_that_equal_the_mean_are_worth_nothing(con, tmp_path):
+def test_ratings_equal_to_the_mean_have_no_utility(con, tmp_path):
     """Their mean is 3.3 only up to rounding; the error must not stay behind as a tiny positive utility."""
     make_clean_tables(con, Log(ratings=[(1, item, 3.3, item) for item in range(10)]))
     assert cells(refit_snapshot(con, tmp_path, UtilitySettings()), "composite") == {}
 
 
-def test_any_number_of_threads_gives_the_same_bytes(con, tmp_path):
+def test_bytes_do_not_depend_on_threads(con, tmp_path):
     """1e17 + 1 − 1e17 is 0 or 1, as the order will have it: an unordered sum would show."""
     make_clean_tables(con, Log())
     rng = np.random.default_rng(1)
@@ -324,7 +324,7 @@ def test_any_number_of_threads_gives_the_same_bytes(con, tmp_path):
     assert written[0] == written[1]
 
 
-def test_text_ids_of_every_kind_are_kept_as_they_are(con, tmp_path):
+def test_text_ids_are_kept(con, tmp_path):
     log = Log(
         ratings=[(user, item, 4.0, 1) for user, item in zip(TEXT_IDS, reversed(TEXT_IDS), strict=True)],
         tags=[("O'Brien", "é", 'it\'s "so" naïve', 2)],
@@ -348,7 +348,7 @@ def test_text_ids_of_every_kind_are_kept_as_they_are(con, tmp_path):
     ],
     ids=["only a tag", "only an event", "one rating", "one user, two ratings"],
 )
-def test_the_smallest_data_there_are(con, tmp_path, log, n_composite):
+def test_the_smallest_data_give_a_snapshot(con, tmp_path, log, n_composite):
     make_clean_tables(con, log)
     snapshot = refit_snapshot(con, tmp_path, UtilitySettings())
     assert set(cells(snapshot, "seen")) == {(user, item) for user, item, _ in log.interactions}

@@ -19,7 +19,7 @@ from tasks.datasets.synthetic.taste_model import (
 )
 
 
-def test_weights_drift_from_the_common_start_to_the_users_own_end() -> None:
+def test_taste_weights_drift_to_the_users_own() -> None:
     end = draw_end_weights(50, np.random.default_rng(0))
     for time, expected in ((START, np.tile(START_WEIGHTS, (50, 1))), (END, end)):
         weights = np.array(taste_weights(end, np.full(50, time)))
@@ -34,7 +34,7 @@ def test_users_have_distinct_tastes_and_common_ones_more_often() -> None:
     assert counts[0] > 2 * counts[-1] > 0
 
 
-def test_match_is_the_weight_of_the_tastes_that_item_and_user_share() -> None:
+def test_match_is_the_weight_of_shared_tastes() -> None:
     tastes = np.array([[3, 1, 0, 2]] * 3)
     weights = [np.full(3, weight) for weight in START_WEIGHTS]
     main, second = np.array([3, 9, 8]), np.array([1, 3, 9])
