@@ -75,7 +75,7 @@ def make_views(
     """Draw all views of a block of users.
 
     Args:
-        users, items: everybody and everything.
+        users, items: all of the data set.
         samplers: of the items.
         block: the indices of the users.
         rng: the source of randomness.
@@ -179,8 +179,8 @@ def _opinions(
     tastes = items.main_taste[item], items.second_taste[item], items.main_share[item]
     match = taste_match(users.tastes[user], weights, *tastes)
     stars = 2.97 + users.mildness[user] + items.quality[item] + 1.2 * match
-    stars += 0.55 * trait_match(users.trait_liking[user], items.traits[item])
-    stars += 0.55 * rng.standard_normal(len(user))
+    traits = trait_match(users.trait_liking[user], items.traits[item])
+    stars += 0.55 * traits + 0.55 * rng.standard_normal(len(user))
     half_stars = np.rint(2 * stars).astype(np.int64)
     half_stars = np.where(users.whole_stars[user], 2 * np.rint(stars).astype(np.int64), half_stars)
     return np.clip(half_stars, np.where(users.whole_stars[user], 2, 1), 10)

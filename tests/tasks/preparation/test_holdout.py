@@ -20,18 +20,11 @@ from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.item_statistics import load_item_statistics
 from tasks.preparation.split import make_split
-from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
 
 AT_50 = SplitSettings(method="temporal", cutoff=day(50).isoformat())
 UTILITY = UtilitySettings()
-
-
-@pytest.fixture(scope="module")
-def con():
-    with open_warehouse(Path(":memory:")) as connection:
-        yield connection
 
 
 class Judged:

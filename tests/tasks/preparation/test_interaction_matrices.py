@@ -18,7 +18,6 @@ from models.interactions import Interactions
 from tasks.config.settings import TRANSFORMS, Signal, SplitSettings, UtilitySettings
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.split import everything, make_split
-from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
 
@@ -52,12 +51,6 @@ signals = st.builds(
     transform=st.sampled_from(sorted(TRANSFORMS)),
     half_life_days=st.sampled_from([0, 0.5, 30]),
 )
-
-
-@pytest.fixture(scope="module")
-def con():
-    with open_warehouse(Path(":memory:")) as connection:
-        yield connection
 
 
 def all_cells(snapshot):

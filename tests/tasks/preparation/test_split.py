@@ -14,16 +14,9 @@ from hypothesis import strategies as st
 
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.split import everything, make_split
-from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
 LIKED, DISLIKED = 5.0, 1.0
-
-
-@pytest.fixture(scope="module")
-def con():
-    with open_warehouse(Path(":memory:")) as connection:
-        yield connection
 
 
 def cut(con, folder, log, *, utility=UtilitySettings(), **chosen):  # noqa: B008 (frozen)
