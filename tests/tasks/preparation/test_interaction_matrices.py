@@ -289,7 +289,7 @@ def test_bytes_do_not_depend_on_threads(con, tmp_path):
     """1e17 + 1 − 1e17 is 0 or 1, as the order will have it: an unordered sum would show."""
     make_clean_tables(con, Log())
     rng = np.random.default_rng(1)
-    pairs = rng.permutation(np.unique(rng.integers(0, [400, 2000], (300_000, 2)), axis=0))
+    pairs = rng.permutation(np.unique(rng.integers(0, [400, 2000], (160_000, 2)), axis=0))
     log = {
         "u": pairs[:, 0],
         "i": pairs[:, 1],
