@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 MatrixName = Literal["rating", "positive", "composite"]
@@ -109,6 +110,18 @@ class Interactions:
         """Read the files that `save` wrote into `folder`."""
         matrices = {name: load_matrix(folder, name) for name in _MATRICES}
         return cls(**matrices, feature_names=load_feature_names(folder))
+
+
+def touched_items(seen: sparse.csr_array) -> NDArray[np.bool_]:
+    """Return which items have an interaction of any kind.
+
+    Args:
+        seen: (n_users, n_items), an entry for every pair with an interaction.
+
+    Returns:
+        (n_items,) bool.
+    """
+    return np.bincount(seen.indices, minlength=seen.shape[1]) > 0
 
 
 def load_matrix(folder: Path, name: str) -> sparse.csr_array:

@@ -19,7 +19,7 @@ import typer
 from flows.cli import maintenance as upkeep
 from flows.cli.options import DEFAULT_HOME, HomeOption, moment, run_number, whole
 from flows.terminal.console import Terminal, complain, err, out
-from tasks.config.load import load_settings, models_asked, night_settings
+from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.errors import TransientError, UsageError, plain
 from tasks.ingestion.input_files import check_input_folder
 from tasks.storage.home import BUILT_IN, existing_home, in_use, open_home
@@ -78,7 +78,7 @@ def run(
     from tasks.reporting.run_report import page_path, read_report
     from tasks.run.lifecycle import run_night
 
-    names = models_asked(models)
+    names = parse_model_names(models)
     overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
     settings = load_settings(config, overrides)
     until = moment(as_of)
@@ -151,7 +151,7 @@ def tune(
 
     seconds = budget_seconds(budget)
     settings = load_settings(config, tuple(set_ or ()))
-    names = models_asked(models)
+    names = parse_model_names(models)
     spaces(names, settings)
     where = open_home(dataset, home, name, check_input=partial(check_input_folder, settings=settings.data))
     with TuneTerminal(out) as terminal:

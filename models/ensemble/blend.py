@@ -20,7 +20,7 @@ from models.ensemble.data_features import (
     latest_likes,
     similarity_to_latest,
 )
-from models.interactions import Interactions, MatrixName
+from models.interactions import Interactions, MatrixName, touched_items
 from models.numerics.unit_vectors import unit_vectors
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
@@ -112,7 +112,7 @@ class Blend(Recommender):
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        touched = np.bincount(data.seen.indices, minlength=data.n_items) > 0
+        touched = touched_items(data.seen)
         self.known_users_ = np.any([member.known_users_ for member in self.members], axis=0)
         self.known_items_ = np.any([member.known_items_ for member in self.members], axis=0) & touched
         self.item_features_ = item_features(data)

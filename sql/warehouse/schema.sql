@@ -1,5 +1,7 @@
--- What the warehouse holds beside the clean tables. Runs at every opening; changes nothing that exists.
--- The clean tables are made anew by the cleaning files whenever the landed files change:
+-- The tables of the warehouse. Runs at every opening; changes nothing that exists.
+-- Inputs:  none.
+-- Outputs: landed_files, the raw tables, quarantine, clean_state.
+-- The clean tables are replaced by clean/clean_tables.sql whenever the landed files or the data settings change:
 --   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
 --   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
 --   events  (user_id, item_id, event text, value double, happened_at timestamp)
@@ -10,15 +12,15 @@
 -- Tags likewise, a pair's repeated tag counting once.
 
 -- One row per live input file: each content once per source. `columns` is the column mapping it was read with (JSON),
--- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source that read it.
+-- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source code that read it.
 create table if not exists landed_files (
     file_id integer, source text, path text, kind text, sha256 text, size bigint,
     columns text, rows bigint, landed_at timestamp, reader text
 );
--- Warehouses of earlier versions know no reader: null, so that their files are read again.
+-- Earlier versions did not record the reader: null, so that their files are read again.
 alter table landed_files add column if not exists reader text;
 
--- Rows as they came, as text. `line` counts the rows that could be read, from the first line of data on.
+-- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
 create table if not exists raw_ratings (
     file_id integer, line bigint, user_id text, item_id text, rating text, timestamp text
 );
@@ -30,12 +32,12 @@ create table if not exists raw_events (
 );
 create table if not exists raw_items (file_id integer, line bigint, item_id text, title text, genres text);
 
--- Lines that are no rows: the wrong number of columns, broken quotes. `line` is their true line.
+-- Lines that are no rows: the wrong number of columns, broken quotes. `line` is the line of the file.
 create table if not exists raw_rejects (file_id integer, line bigint, raw text, reasons text[]);
 
 -- One row per rejected row of the live files, with all its reasons; `raw` is the line itself where it could not be
 -- read as columns, else the columns as JSON.
 create table if not exists quarantine (source text, path text, line bigint, raw text, reasons text[]);
 
--- At most one row: which cleaning the clean tables hold, and what it handed on (JSON).
+-- At most one row: the cache key of the clean tables, and the `CleanData` that cleaning returned (JSON).
 create table if not exists clean_state (key text, reference text);

@@ -1,4 +1,4 @@
-"""Where settings come from: `pipeline.toml`, the environment (`RECS_SECTION__KEY`), `--set section.key=value`."""
+"""Load settings from `pipeline.toml`, the environment (`RECS_SECTION__KEY`) and `--set section.key=value`."""
 
 from __future__ import annotations
 
@@ -16,67 +16,69 @@ from models.registry import config_class, require_known
 from models.suggestions import did_you_mean
 from tasks.config.messages import explain
 from tasks.config.settings import Settings, UtilitySettings
-from tasks.config.tuned_settings import Tuned, read_tuned, unfit
+from tasks.config.tuned_settings import Tuned, read_tuned, reason_to_ignore
 from tasks.errors import UsageError
 
 DEFAULT_FILE = Path("pipeline.toml")
-OTHER_VARIABLES = ("RECS_HOME",)  # the command line's own
+OTHER_VARIABLES = ("RECS_HOME",)  # read by the command line
 
 
 def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
-    """Settings from a TOML file, the environment and `section.key=value` overrides, in rising order of precedence.
+    """Return the settings of a TOML file, the environment and `section.key=value` overrides; later ones win.
 
     Args:
         path: the file; by default `pipeline.toml` in the current folder if there is one.
-        overrides: such as `models.als.factors=64`; the right side is TOML, or else plain text.
+        overrides: such as `models.als.factors=64`; the right side is TOML, or else a string.
 
     Raises:
         UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
-            the serving database's address anywhere but in the environment.
+            or the serving database's address is given anywhere but in the environment.
     """
-    return _layered(*_said(path, overrides))
+    return _layered(*_command_line_and_file(path, overrides))
 
 
 def night_settings(
     path: Path | None, overrides: tuple[str, ...], *, tuned: Path, as_of: datetime | None
 ) -> tuple[Settings, list[str]]:
-    """As `load_settings`, and before all of that what `recs tune` found, unless it says `models.tuned = false`.
+    """Return the settings as `load_settings` does, with tuned settings in place of defaults.
+
+    `models.tuned = false` leaves the tuned settings out.
 
     Args:
         path, overrides: as for `load_settings`.
         tuned: the home's `tuned.toml`.
-        as_of: what was asked for; None for just after the newest interaction.
+        as_of: the requested end of the data; None for just after the newest interaction.
 
     Returns:
-        The settings, and what a person should know of the tuned ones: a line on those in use, and a line for each
-        reason why some are left out.
+        The settings, and notes on the tuned ones: a line on those in use, and a line for each reason why others are
+        ignored.
 
     Raises:
-        UsageError: as `load_settings`, or `tuned` is no TOML.
+        UsageError: as `load_settings`, or `tuned` is not valid TOML.
     """
-    asked, in_file = _said(path, overrides)
+    asked, in_file = _command_line_and_file(path, overrides)
     plain = _layered(asked, in_file)
     if not plain.models.tuned:
         return plain, []
     file = read_tuned(tuned)
-    why_not = dict(file.stale)
+    ignored = dict(file.stale)
     taken: dict[str, dict[str, Any]] = {}
     for name, model in file.found.items():
-        if why := unfit(model.evidence, plain, as_of):
-            why_not[name] = why
+        if why := reason_to_ignore(model.evidence, plain, as_of):
+            ignored[name] = why
             continue
-        said = plain.models.config(name).model_fields_set
-        if free := {field: value for field, value in model.settings.items() if field not in said}:
+        given = plain.models.config(name).model_fields_set
+        if free := {field: value for field, value in model.settings.items() if field not in given}:
             taken[name] = free
-    notes = _notes(tuned, {name: file.found[name] for name in taken}, why_not)
+    notes = _notes(tuned, {name: file.found[name] for name in taken}, ignored)
     return _layered(asked, in_file, {"models": taken}), notes
 
 
-def _notes(path: Path, used: Mapping[str, Tuned], why_not: Mapping[str, str]) -> list[str]:
+def _notes(path: Path, used: Mapping[str, Tuned], ignored: Mapping[str, str]) -> list[str]:
     dated = ", ".join(f"{name} ({model.evidence.date[:10]})" for name, model in used.items())
     notes = [f"Tuned settings of {dated}, from {path}"] if used else []
-    for why in dict.fromkeys(why_not.values()):
-        names = ", ".join(name for name in why_not if why_not[name] == why)
+    for why in dict.fromkeys(ignored.values()):
+        names = ", ".join(name for name in ignored if ignored[name] == why)
         notes.append(
             f"Without the tuned settings of {names} in {path}: {why}. Run `recs tune` again, or set "
             "models.tuned=false to hear no more of it."
@@ -84,11 +86,11 @@ def _notes(path: Path, used: Mapping[str, Tuned], why_not: Mapping[str, str]) ->
     return notes
 
 
-def models_asked(text: str | None) -> tuple[str, ...]:
-    """The names given with `--models`; none without it.
+def parse_model_names(text: str | None) -> tuple[str, ...]:
+    """Return the names in the value of `--models`, separated by commas or blanks; none if the option is not given.
 
     Raises:
-        UsageError: it names nothing, as an unset variable of the shell does, or a model that is not there.
+        UsageError: the value holds no name, such as that of an unset shell variable, or the name of no model.
     """
     if text is None:
         return ()
@@ -105,8 +107,10 @@ def models_asked(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _said(path: Path | None, overrides: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the command line and what the file says."""
+def _command_line_and_file(
+    path: Path | None, overrides: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the settings of the command line and those of the file."""
     in_file, asked = _read_toml(path), _nested(overrides)
     _refuse_address(in_file)
     _refuse_address(asked)
@@ -115,7 +119,7 @@ def _said(path: Path | None, overrides: tuple[str, ...]) -> tuple[dict[str, Any]
 
 
 def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, Any]) -> Settings:
-    """The settings of `--set`, environment, file, and what comes `before`, in falling order of precedence."""
+    """Merge `--set`, environment, file and the `before` layers, in falling order of precedence, and validate them."""
     defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
 
     class _Layered(Settings):
@@ -128,7 +132,7 @@ def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, 
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            del init_settings, dotenv_settings, file_secret_settings  # nobody sets anything there
+            del init_settings, dotenv_settings, file_secret_settings  # not used
             layers = (asked, in_file, *before, {"utility": defaults})
             first, *rest = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in layers)
             return first, env_settings, *rest
@@ -160,7 +164,7 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
 
 
 def _refuse_address(layer: dict[str, Any]) -> None:
-    """Files are shared, and a command line shows in the list of processes."""
+    """Raise if `layer` has the serving database's address: files are shared, and command lines are visible to all."""
     publish = layer.get("publish")
     if isinstance(publish, dict) and "url" in publish:
         raise UsageError(
@@ -170,7 +174,7 @@ def _refuse_address(layer: dict[str, Any]) -> None:
 
 
 def _refuse_unknown_variables() -> None:
-    """A section's misspelt name would else go unnoticed: the settings read only the variables of those they know."""
+    """Raise for RECS_ variables of no section: pydantic ignores them, so that a typing error would go unnoticed."""
     prefix = Settings.model_config.get("env_prefix", "")
     known = [f"{prefix}{section}".upper() for section in Settings.model_fields]
     for variable in sorted(os.environ):
@@ -206,7 +210,7 @@ def _nested(overrides: tuple[str, ...]) -> dict[str, Any]:
 
 
 def toml_value(text: str) -> Any:
-    """What TOML reads there, or else the text itself."""
+    """Return the text as a TOML value, or else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

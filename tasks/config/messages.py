@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one sentence: its name, what it takes, what was given."""
+"""Explain a wrong setting in one sentence: its name, the values it takes, and the value given."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pydantic.fields import FieldInfo
 from models.suggestions import did_you_mean
 
 _ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
-_WRONG_KIND = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
-"""What faults begin with that are answered with what the setting takes; the others pydantic explains well."""
+_REPLACED = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
+"""Prefixes of pydantic's error types to replace by the values that the setting takes; pydantic explains others well."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> tuple[str, str]:
-    """A sentence for the first fault, and a hint.
+    """Return a sentence on the first error, and a hint.
 
     Args:
-        error: what pydantic raised for `model`.
+        error: raised by pydantic for `model`.
         model: the settings, or a section of them.
         prefix: the keys that lead to `model`.
     """
-    fault = error.errors()[0]
-    keys = tuple(str(part) for part in fault["loc"])
+    first = error.errors()[0]
+    keys = tuple(str(part) for part in first["loc"])
     name = ".".join((*prefix, *keys))
-    if fault["type"] == "extra_forbidden":
+    if first["type"] == "extra_forbidden":
         known = _known_keys(model, keys[:-1])
         hint = did_you_mean(
             keys[-1], known, cutoff=0.4, shown=lambda near: ".".join((*prefix, *keys[:-1], near))
@@ -35,7 +35,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
     fields = _fields(model, keys)
     described = [field.description for field in fields if field.description]
     hint = described[-1] if described else "The comments in pipeline.toml say what each setting takes."
-    return f"The setting {name} is wrong: {_fault(fault, fields)}{_given(fault['input'])}.", hint
+    return f"The setting {name} is wrong: {_reason(first, fields)}{_given(first['input'])}.", hint
 
 
 def _given(value: Any) -> str:
@@ -48,19 +48,19 @@ def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _fault(fault: Any, fields: list[FieldInfo]) -> str:
-    """What the setting takes, with the whole range instead of the end that was missed; or what pydantic says."""
+def _reason(error: Any, fields: list[FieldInfo]) -> str:
+    """Return the values that the setting takes, with both ends of their range; or else pydantic's message."""
     takes = _takes(fields[-1]) if fields else ""
-    if takes and fault["type"].startswith(_WRONG_KIND):
+    if takes and error["type"].startswith(_REPLACED):
         return f"it takes {takes}"
-    if fault["type"] == "too_short":
-        return f"it takes {fault['ctx']['min_length']} or more of them"
-    said = str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
-    return said.replace("Input should be a valid ", "it takes a ").replace("Input should be ", "it takes ")
+    if error["type"] == "too_short":
+        return f"it takes {error['ctx']['min_length']} or more of them"
+    message = str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
+    return message.replace("Input should be a valid ", "it takes a ").replace("Input should be ", "it takes ")
 
 
 def _takes(field: FieldInfo) -> str:
-    """Such as 'a whole number of at least 1 and at most 2048'; nothing for what is neither number nor truth."""
+    """Return a phrase such as 'a whole number of at least 1 and at most 2048'; empty unless a number or bool."""
     several = get_origin(field.annotation) is tuple
     one = _element(field.annotation) if several else field
     kinds = (one.annotation, *get_args(one.annotation))  # of int | None both
@@ -73,7 +73,7 @@ def _takes(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    """Such as 'of at least 1 and at most 2048'."""
+    """Return a phrase such as 'of at least 1 and at most 2048'."""
     ends = [
         f"{words} {getattr(end, kind.__name__.lower())}"
         for kind, words in _ENDS.items()
@@ -84,7 +84,7 @@ def _range(field: FieldInfo) -> str:
 
 
 def _fields(model: type[BaseModel], keys: tuple[str, ...]) -> list[FieldInfo]:
-    """What `keys` lead through, elements of lists and tables among them; nothing if they lead nowhere."""
+    """Return the fields along the path `keys`, elements of lists and tables included; none if there is no such path."""
     found: list[FieldInfo] = []
     inside: Any = model
     for key in keys:
@@ -100,7 +100,7 @@ def _fields(model: type[BaseModel], keys: tuple[str, ...]) -> list[FieldInfo]:
 
 
 def _element(annotation: Any) -> FieldInfo:
-    """Of tuple[X, ...] or dict[str, X] the X, with its range."""
+    """Return X of tuple[X, ...] or dict[str, X], with its range."""
     first, second = get_args(annotation)
     return FieldInfo.from_annotation(second if get_origin(annotation) is dict else first)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,16 +25,22 @@ from models.settings_base import Options
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
 
+_COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
+TRANSFORMS: dict[str, str] = dict(
+    re.findall(r"(?m)^ +when '(\w+)' then .* -- (.+)", _COMPOSITE.read_text(encoding="utf-8"))
+)
+"""The transforms of signal values that `composite.sql` defines: name → explanation."""
+
 
 class RunSettings(Options):
-    """How a night runs."""
+    """Randomness and parallelism of a night."""
 
     seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
     parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
 
 
 class RatingsColumns(Options):
-    """Where ratings are: the file's stem, then its column names."""
+    """The name of the ratings file without suffix, and its column names."""
 
     file: str = "ratings"
     user: str = "userId"
@@ -42,7 +50,7 @@ class RatingsColumns(Options):
 
 
 class TagsColumns(Options):
-    """Where tags are: the file's stem, then its column names."""
+    """The name of the tags file without suffix, and its column names."""
 
     file: str = "tags"
     user: str = "userId"
@@ -52,7 +60,7 @@ class TagsColumns(Options):
 
 
 class EventsColumns(Options):
-    """Where events are: the file's stem, then its column names. A missing value column means 1."""
+    """The name of the events file without suffix, and its column names. Without a value column, values are 1."""
 
     file: str = "events"
     user: str = "userId"
@@ -63,7 +71,7 @@ class EventsColumns(Options):
 
 
 class ItemsColumns(Options):
-    """Where the catalogue is: the file's stem, then its column names. Title and genres may be absent."""
+    """The name of the catalogue file without suffix, and its column names. Title and genres are optional."""
 
     file: str = "movies"
     item: str = "movieId"
@@ -72,7 +80,7 @@ class ItemsColumns(Options):
 
 
 class DataSettings(Options):
-    """What comes in and how dirty it may be."""
+    """Input files: where they are, how they are read, and how many rows may be rejected."""
 
     kind: Literal["snapshot", "append"] = "snapshot"
     rating_min: float = 0.5
@@ -104,10 +112,18 @@ class Signal(Options):
     )
     weight: float = Field(default=1.0, ge=0, description="0 switches the signal off.")
     aggregate: Literal["last", "sum", "max", "count"] = "sum"
-    transform: Literal["none", "binary", "log1p", "user_mean", "user_ratio", "user_zscore", "item_idf"] = (
-        "none"
+    transform: str = Field(
+        default="none", description=". ".join(f"{name}: {words}" for name, words in TRANSFORMS.items()) + "."
     )
     half_life_days: float = Field(default=0, ge=0, description="Days in which a value halves; 0 is no decay.")
+
+    @field_validator("transform")
+    @classmethod
+    def _transform_is_offered(cls, value: str) -> str:
+        if value not in TRANSFORMS:
+            *others, last = map(repr, TRANSFORMS)
+            raise ValueError(f"it takes {', '.join(others)} or {last}")
+        return value
 
     @model_validator(mode="after")
     def _event_goes_with_events(self) -> Signal:
@@ -124,7 +140,7 @@ _SIGNALS = {
 
 
 class UtilitySettings(Options):
-    """What an interaction is worth, and which of them are positive."""
+    """Rules for positive interactions, and the signals of the composite utility."""
 
     relevant_rating: float = 3.5
     positive_tags: bool = True
@@ -140,7 +156,7 @@ class UtilitySettings(Options):
 
     @field_validator("signals")
     @classmethod
-    def _drop_what_weighs_nothing(cls, value: dict[str, Signal]) -> dict[str, Signal]:
+    def _drop_signals_without_weight(cls, value: dict[str, Signal]) -> dict[str, Signal]:
         kept = {name: signal for name, signal in value.items() if signal.weight > 0}
         if not kept:
             raise ValueError("at least one signal must have a weight above 0")
@@ -148,7 +164,7 @@ class UtilitySettings(Options):
 
 
 class SplitSettings(Options):
-    """What is held out to judge the models."""
+    """The data to hold out for the evaluation of models."""
 
     method: Literal["temporal", "leave_last", "auto"] = "auto"
     cutoff: str = ""
@@ -172,7 +188,7 @@ class SplitSettings(Options):
 
 
 class JudgeSettings(Options):
-    """How the models are compared."""
+    """Metrics, and the comparison of models by which the champion is chosen."""
 
     k: tuple[int, ...] = Field(default=(10, 20), min_length=1)
     champion_metric: str = "ndcg@10"
@@ -182,10 +198,10 @@ class JudgeSettings(Options):
         default=0.01,
         ge=0,
         lt=1,
-        description="Of the incumbent's metric: by so much more must a challenger win.",
+        description="Share of the champion's metric by which a challenger must win.",
     )
     wins_needed: int = Field(
-        default=3, ge=1, le=100, description="Nights in a row that it takes to replace it."
+        default=3, ge=1, le=100, description="Nights in a row that a challenger must win."
     )
     min_users: int = Field(
         default=30,
@@ -205,7 +221,7 @@ class JudgeSettings(Options):
 
 
 class ModelsSettings(BaseModel):
-    """The shelf, and one table of hyperparameters per model, checked by that model's own config."""
+    """The models of the night, and one table of hyperparameters per model, validated by that model's own config."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -216,12 +232,12 @@ class ModelsSettings(BaseModel):
     )
     tuned: bool = Field(
         default=True,
-        description="Take what `recs tune` wrote into the home between the defaults and these settings.",
+        description="Use the settings that `recs tune` found in place of the defaults.",
     )
 
     @field_validator("shelf", mode="before")
     @classmethod
-    def _shelf_may_be_words(cls, value: Any) -> Any:
+    def _shelf_may_be_one_string(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -231,16 +247,16 @@ class ModelsSettings(BaseModel):
         return self
 
     def config(self, name: str) -> Config:
-        """The config of a model: its table, or its defaults."""
+        """Return the config of a model: from its table, or its defaults."""
         return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
 
 
 class BlendSettings(BlendOptions):
-    """Whether and how a blend of the shelf joins the candidates."""
+    """The blend, a learned combination of models that competes with them."""
 
     enabled: bool = True
     members: tuple[str, ...] = Field(
-        default=(), description="What it is made of; empty: the shelf and content."
+        default=(), description="The models it combines; empty: the shelf and content."
     )
 
     @field_validator("members")
@@ -249,13 +265,13 @@ class BlendSettings(BlendOptions):
         return tuple(dict.fromkeys(require_known(name) for name in value))
 
     def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
-        """The models it is made of; fewer than two make no blend."""
+        """Return the models that the blend combines; none if it is disabled or would have fewer than two."""
         chosen = self.members or tuple(dict.fromkeys((*shelf, "content")))
         return chosen if self.enabled and len(chosen) > 1 else ()
 
 
 class RecommendSettings(Options):
-    """What the published lists look like."""
+    """Length and content of the published lists."""
 
     n: int = Field(default=100, ge=1, le=10_000)
     exclude_seen: bool = True
@@ -269,13 +285,16 @@ class RecommendSettings(Options):
         default=0.0,
         ge=0,
         le=1,
-        description="0 ranks by relevance alone, 1 by difference from what stands above.",
+        description="0 ranks by relevance alone, 1 by difference from the items above.",
     )
     max_per_genre: int = Field(
         default=0, ge=0, le=10, description="Items of a genre among the first 10 at most; 0 is no cap."
     )
     new_item_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of each list for items that nobody has met, by content."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of each list for items without any interaction, by content.",
     )
 
     @field_validator("genres", "without_genres", mode="before")
@@ -300,14 +319,14 @@ class RecommendSettings(Options):
 
 
 class CheckSettings(Options):
-    """What must hold before lists go live."""
+    """Limits of the checks that lists must pass before they are published."""
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
     max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
     max_input_age_days: float = Field(
         default=0,
         ge=0,
-        description="From the newest interaction to the night; 0: an old data set is no bad night.",
+        description="From the newest interaction to the night; 0: off, for data sets of the past.",
     )
     max_days_behind: float = Field(
         default=1.0, ge=0, description="From the newest interaction to that of the live lists."
@@ -317,7 +336,7 @@ class CheckSettings(Options):
         default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."
     )
     min_catalogue_coverage: float = Field(
-        default=0.01, ge=0, le=1, description="Share of the items anybody met."
+        default=0.01, ge=0, le=1, description="Share of the items with an interaction."
     )
     max_sameness: float = Field(
         default=0.8, ge=0, le=1, description="1: all users have the same first ten items."
@@ -325,11 +344,13 @@ class CheckSettings(Options):
     max_quality_drop: float = Field(
         default=0.3, ge=0, le=1, description="Of the champion's metric under the median of the last nights."
     )
-    min_users: int = Field(default=30, ge=1, description="How the lists of fewer users change is not judged.")
+    min_users: int = Field(
+        default=30, ge=1, description="With fewer users, changes of the lists are not checked."
+    )
 
 
 class PublishSettings(Options):
-    """Where the lists go."""
+    """The serving database."""
 
     keep_runs: int = Field(default=7, ge=1)
     url: SecretStr | None = Field(

@@ -1,6 +1,6 @@
-"""`<home>/tuned.toml`: the settings that `recs tune` found better than the defaults, and what speaks for them.
+"""Read and write `<home>/tuned.toml`: settings that `recs tune` found better than the defaults, with the evidence.
 
-`tasks/config/load.py` puts them between the defaults and `pipeline.toml`, unless they are `unfit` for the night.
+`tasks/config/load.py` puts them between the defaults and `pipeline.toml`, unless there is a `reason_to_ignore` them.
 """
 
 from __future__ import annotations
@@ -24,28 +24,36 @@ from tasks.storage.artifact_store import write_text
 Value = str | int | float | bool
 
 _HEADER = """\
-# Written by `recs tune`. A night of this home takes [models.*] between the defaults and pipeline.toml: what you write
-# there wins. Delete a model's tables, or the file, to go back to the defaults; models.tuned = false leaves them out.
-# [evidence.*.night] is how the night is judged that they were tuned for: one that is judged otherwise leaves them out.
+# Written by `recs tune`. Nights of this home use [models.*] in place of the defaults; pipeline.toml overrides both.
+# Delete a model's tables, or the file, to go back to the defaults; models.tuned = false ignores them.
+# [evidence.*.night] has the settings of evaluation that they were tuned for: nights with other ones ignore them.
 """
-_JUDGING: dict[str, Any] = {
+_EVALUATION: dict[str, Any] = {
     "run": {"seed"},
     "split": True,
     "utility": {"relevant_rating", "positive_tags", "positive_events"},
 }
-"""The settings that decide which users and actions are held out, in which half, and what counts as liking."""
+"""The settings that decide which interactions of which users are held out, in which half, and which are positive."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for tuned settings: the metric's mean over the select half of an earlier window.
+    """The evidence for tuned settings: the metric's mean over the select half of an earlier window.
 
-    `difference` is tuned less default, paired over those users, with its bootstrap interval. The settings are the best
-    of many on these very users, so it is flattered; the night judges them anew.
+    The settings are the best of many for these users, so that `difference` is too high; nights evaluate them again.
 
     Attributes:
+        metric: its name, such as `ndcg@10`.
+        score, default: the mean with the tuned settings, and with the defaults.
+        difference: `score` less `default`, paired over the users.
+        low, high: its bootstrap interval.
+        users, trials: how many were compared.
+        seed: of the search.
+        window: the split of the earlier window, in words.
+        data: the key of the clean data.
+        date: of the search, ISO 8601.
         as_of: the end of the data (exclusive, UTC) whose newest part was held out as the night's.
-        night: how that night is judged, see `judging`.
+        night: the evaluation settings of that night, see `evaluation_settings`.
     """
 
     metric: str
@@ -66,7 +74,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Tuned:
-    """One model's settings and what speaks for them."""
+    """One model's tuned settings and the evidence for them."""
 
     settings: Mapping[str, Any]
     evidence: Evidence
@@ -74,35 +82,40 @@ class Tuned:
 
 @dataclass(frozen=True)
 class TunedFile:
-    """What `tuned.toml` holds: `found`, model by model, and why some are `stale`, of no use to the code of today."""
+    """The content of `tuned.toml`.
+
+    Attributes:
+        found: model → its tuned settings.
+        stale: model → why this version of the code cannot use its settings.
+    """
 
     found: Mapping[str, Tuned]
     stale: Mapping[str, str]
 
 
-def judging(settings: Settings) -> dict[str, Value]:
-    """The settings, by name, that decide by what actions of which users a night is judged."""
-    return dict(_flat(settings.model_dump(mode="json", include=_JUDGING)))
+def evaluation_settings(settings: Settings) -> dict[str, Value]:
+    """Return the settings, by name, that decide which interactions of which users a night is evaluated on."""
+    return dict(_flat(settings.model_dump(mode="json", include=_EVALUATION)))
 
 
-def unfit(evidence: Evidence, settings: Settings, as_of: datetime | None = None) -> str:
-    """Why a night is left without tuned settings, a sentence without its dot; nothing if it may take them.
+def reason_to_ignore(evidence: Evidence, settings: Settings, as_of: datetime | None = None) -> str:
+    """Return the reason why a night must ignore tuned settings, a sentence without its dot; empty if they apply.
 
-    They were chosen on what lies before the cutoffs of one night, and by half of its users. A later night of the same
-    kind has later cutoffs; one that is cut or halved in another way, or an earlier one, may hold out just that.
+    They were chosen on data before the cutoffs of one night, by half of its users. A later night of the same kind has
+    later cutoffs; a night that is split or halved in another way, or an earlier one, may hold out that very data.
 
     Args:
-        evidence: what speaks for them.
+        evidence: for the tuned settings.
         settings: the night's.
-        as_of: what was asked for; None for just after the newest interaction.
+        as_of: the requested end of the data; None for just after the newest interaction.
     """
     if evidence.as_of is None or not evidence.night:
         return "it is not known for what night they were tuned"
-    now, then = judging(settings), evidence.night
+    now, then = evaluation_settings(settings), evidence.night
     changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if changed:
-        words = ", ".join(f"{name} is {_said(now, name)} and was {_said(then, name)}" for name in changed)
-        return f"{words} when they were tuned, so that they may have seen what this night is judged on"
+        changes = ", ".join(f"{name} is {_value(now, name)} and was {_value(then, name)}" for name in changed)
+        return f"{changes} when they were tuned, so that they may have seen what this night is judged on"
     if as_of is not None and as_of < evidence.as_of:
         return (
             f"they were tuned on data up to {evidence.as_of}, so that they may have seen what a night as of {as_of} "
@@ -111,7 +124,7 @@ def unfit(evidence: Evidence, settings: Settings, as_of: datetime | None = None)
     return ""
 
 
-def _said(settings: Mapping[str, Value], name: str) -> str:
+def _value(settings: Mapping[str, Value], name: str) -> str:
     return json.dumps(settings[name], ensure_ascii=False) if name in settings else "unset"
 
 
@@ -125,10 +138,10 @@ def _flat(table: Mapping[str, Any], *above: str) -> Iterator[tuple[str, Value]]:
 
 
 def read_tuned(path: Path) -> TunedFile:
-    """What was found, model by model; nothing if there is no file.
+    """Return the content of the file; nothing if there is no file.
 
     Raises:
-        UsageError: it is not valid TOML, or cannot be read at all.
+        UsageError: the file is not valid TOML, or cannot be read.
     """
     try:
         file = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -153,10 +166,10 @@ def _table(file: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _tuned(name: str, settings: Any, evidence: Mapping[str, Any]) -> Tuned:
-    """One model's tables, checked against the code of today.
+    """Return one model's tables, validated by its config.
 
     Raises:
-        ValueError: the message says, without a dot at its end, what no longer fits.
+        ValueError: they are not valid; the message has no dot at its end.
     """
     if name not in RECOMMENDERS:
         raise ValueError("there is no such model")
@@ -172,7 +185,7 @@ def _tuned(name: str, settings: Any, evidence: Mapping[str, Any]) -> Tuned:
 
 
 def write_tuned(path: Path, found: Mapping[str, Tuned]) -> None:
-    """Write the file, whole or not at all; without anything found there is none."""
+    """Write the file, whole or not at all; remove it if `found` is empty."""
     if not found:
         path.unlink(missing_ok=True)
         return
@@ -187,7 +200,7 @@ def write_tuned(path: Path, found: Mapping[str, Tuned]) -> None:
 
 
 def _entries(table: Mapping[str, Any]) -> list[str]:
-    """TOML lines: numbers, truths and texts, which JSON writes the same way, and moments. There is no line for None."""
+    """TOML lines of numbers, booleans and strings, which JSON writes the same way, and times. None gets no line."""
     return [
         f"{key if key.isidentifier() else json.dumps(key)} = "
         f"{value.isoformat() if isinstance(value, datetime) else json.dumps(value, ensure_ascii=False)}"

@@ -1,1 +1,1 @@
-"""Data sets by name: the demo, made here, and MovieLens, downloaded and verified."""
+"""Data sets by name: the generated demo, and MovieLens, downloaded and verified."""

@@ -1,4 +1,4 @@
-"""A folder that is either all there or not there: written beside its place, then renamed into it."""
+"""Write a folder so that it appears complete or not at all: beside its place, then renamed into it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tasks.errors import NightError, UsageError
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into; it becomes `folder` when the block ends without an error.
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; it is renamed to `folder` when the block ends without an error.
 
     Nothing is ever replaced: `folder` must be absent or empty.
 
@@ -24,18 +24,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     _refuse_occupied(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
     except OSError as error:
         raise _cannot_write(folder, error) from error
     try:
-        fresh = workplace / "new"
+        fresh = temporary / "new"
         fresh.mkdir()
         yield fresh
-        fresh.rename(folder)  # onto an empty folder at most: the system refuses any other
+        fresh.rename(folder)  # the system refuses to replace a folder that is not empty
     except OSError as error:
         raise _cannot_write(folder, error) from error
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _refuse_occupied(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""MovieLens by name: downloaded from GroupLens, verified, unzipped with care.
+"""Download MovieLens data sets from GroupLens, verify and unpack them.
 
 Harper & Konstan, The MovieLens Datasets: History and Context, ACM TiiS 5(4), 2015. GroupLens permits
-research use under the conditions in each README.txt, which is kept beside the data.
+research use under the conditions in each README.txt, which is kept with the data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import httpx
 
 from models.base import Progress
-from tasks.datasets.atomic_folder import whole_folder
+from tasks.datasets.atomic_folder import atomic_folder
 from tasks.errors import NightError, UsageError
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -32,12 +32,12 @@ _MD5 = re.compile(r"\b[0-9a-f]{32}\b")
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is known of a published archive.
+    """A published archive.
 
     Attributes:
-        md5: the published checksum, pinned; None where GroupLens regenerates the archive now and then, in
-            which case the checksum published beside it is downloaded with it.
-        max_zip, max_files: bytes that the archive, and what is unpacked from it, may not exceed.
+        md5: the published checksum, pinned; None for an archive that GroupLens may regenerate: its checksum is
+            downloaded with it.
+        max_zip, max_files: the largest sizes in bytes of the archive and of its unpacked files.
     """
 
     md5: str | None
@@ -61,28 +61,28 @@ def fetch(
     retry_delays: Sequence[float] = RETRY_DELAYS,
     progress: Progress | None = None,
 ) -> Path:
-    """Download data set `name` into `folder`, unless it is there already; returns `folder`.
+    """Download data set `name` into `folder`, unless it is there already; return `folder`.
 
-    The folder appears complete or not at all. A download that was cut goes on where it stopped, also in a
-    later call: its beginning waits beside the folder as `.<name>.zip.part`.
+    The folder appears complete or not at all. An interrupted download resumes where it stopped, also in a later call:
+    its beginning is kept beside the folder as `.<name>.zip.part`.
 
     Args:
         name: one of `DATASETS`.
-        folder: where `FILES` go.
-        base_url: where `<name>.zip` and `<name>.zip.md5` are.
+        folder: to hold `FILES`.
+        base_url: the address that has `<name>.zip` and `<name>.zip.md5`.
         retry_delays: seconds to wait before each further attempt after a network error.
         progress: called as progress(bytes done, bytes in all).
 
     Raises:
         UsageError: unknown name, or `folder` holds anything but the whole data set.
-        NightError: no network, wrong checksum, an archive that is not what it should be, or no space.
+        NightError: no network, wrong checksum, an unexpected or unsafe archive, or no space.
     """
     if name not in DATASETS:
         raise UsageError(f"there is no data set {name!r}", f"Choose one of {', '.join(DATASETS)}.")
     if all((folder / file).is_file() for file in FILES):
         return folder
     dataset, url = DATASETS[name], f"{base_url}/{name}.zip"
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         part = folder.parent / f".{name}.zip.part"
         download = _Download(url, part, dataset.max_zip, progress)
         with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60, connect=15)) as client:
@@ -99,18 +99,18 @@ def fetch(
 
 
 class _Download:
-    """A file on its way: what came stays in `part`, the server's validator beside it, until `forget`."""
+    """A resumable download: received bytes stay in `part`, with the server's validator beside it, until `forget`."""
 
     def __init__(self, url: str, part: Path, max_bytes: int, progress: Progress | None) -> None:
         self.url, self.part, self.max_bytes, self.progress = url, part, max_bytes, progress
         self.validator = part.with_name(f"{part.name}.etag")
 
     def run(self, client: httpx.Client, retry_delays: Sequence[float]) -> None:
-        """Bring the whole file, going on after errors where the last attempt stopped."""
+        """Download the whole file; after errors, resume where the last attempt stopped."""
         _retrying(lambda: self._attempt(client), self.url, retry_delays)
 
     def forget(self) -> None:
-        """Remove the file: it has been used, or it is not what it should be."""
+        """Remove the received bytes: they have been used, or are wrong."""
         self.part.unlink(missing_ok=True)
         self.validator.unlink(missing_ok=True)
 
@@ -125,7 +125,9 @@ class _Download:
             total = done + int(answer.headers.get("content-length", 0))
             self._note_validator(answer)
             with self.part.open("ab" if goes_on else "wb") as file:
-                for chunk in answer.iter_raw():  # as it comes: a chunk size would hold back what a cut loses
+                for chunk in (
+                    answer.iter_raw()
+                ):  # without a chunk size: chunks held back would be lost when the connection breaks
                     done += len(chunk)
                     if max(done, total) > self.max_bytes:
                         raise NightError(
@@ -137,7 +139,7 @@ class _Download:
                         self.progress(done, max(done, total))
 
     def _resume_headers(self) -> dict[str, str]:
-        """Ask for the rest, if the server still has the version that was begun (RFC 9110, 13.1.5)."""
+        """Headers that ask for the rest if the server still has the same version (RFC 9110, 13.1.5)."""
         headers = {"accept-encoding": "identity"}
         if self.part.is_file() and self.part.stat().st_size and self.validator.is_file():
             headers["range"] = f"bytes={self.part.stat().st_size}-"
@@ -154,7 +156,7 @@ class _Download:
 
 
 def _published_md5(client: httpx.Client, url: str, retry_delays: Sequence[float]) -> str:
-    """The checksum in the file that GroupLens publishes beside an archive: 'MD5 (name) = …' or '…  name'."""
+    """Return the checksum that GroupLens publishes beside an archive: 'MD5 (name) = …' or '…  name'."""
     found: list[str] = []
 
     def ask() -> None:
@@ -169,7 +171,7 @@ def _published_md5(client: httpx.Client, url: str, retry_delays: Sequence[float]
 
 
 def _retrying(attempt: Callable[[], None], url: str, retry_delays: Sequence[float]) -> None:
-    """Call `attempt` until it succeeds, waiting between; only errors that may pass are tried again."""
+    """Call `attempt` until it succeeds, waiting in between; retry only after errors that may pass."""
     for delay in (*retry_delays, None):
         try:
             return attempt()
@@ -192,7 +194,7 @@ def _retrying(attempt: Callable[[], None], url: str, retry_delays: Sequence[floa
 
 
 def _verify(path: Path, md5: str, url: str) -> None:
-    """MD5 is what GroupLens publishes: it catches damage; against forgery there is only https."""
+    """Raise unless the file has the published MD5. It detects damage; against forgery there is only https."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
@@ -203,7 +205,7 @@ def _verify(path: Path, md5: str, url: str) -> None:
 
 
 def _unzip(archive: Path, name: str, folder: Path, max_bytes: int) -> None:
-    """Write `FILES` from the archive's folder `name` into `folder`; an unsafe archive is refused whole."""
+    """Write `FILES` from the archive's folder `name` into `folder`; nothing from an unsafe archive."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = {member.filename: member for member in opened.infolist()}

@@ -1,4 +1,4 @@
-"""Data sets by name: make or download what a home's `raw/` lacks."""
+"""Generate or download the named data set of a home."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from tasks.storage.home import BUILT_IN, Home
 
 
 def prepare(home: Home, watcher: Watcher) -> None:
-    """Fill `raw/` of a home that belongs to a named data set, once. A folder that the user named is read in place."""
+    """Fill `raw/` of a home with its named data set, once. A folder of the user's own is read in place.
+
+    Args:
+        home: the home.
+        watcher: receives start, progress, failure and end.
+    """
     raw = home.path / "raw"
     if home.dataset not in BUILT_IN or home.input != raw or any(raw.glob("ratings*")):
         return

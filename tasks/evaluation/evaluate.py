@@ -14,9 +14,9 @@ from models.evaluation.beyond_accuracy import list_means, self_information
 from models.evaluation.diversity import intra_list_diversity
 from models.evaluation.metrics import ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
-from models.interactions import load_matrix
+from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
-from tasks.preparation.item_statistics import load_yardsticks
+from tasks.preparation.item_statistics import load_item_statistics
 from tasks.recommendation.backfill import completed_lists
 from tasks.storage.stage import stage
 from tasks.training.fit import load_model
@@ -64,7 +64,7 @@ def held_out_lists(
     """
     seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
-    touched = np.bincount(seen.indices, minlength=seen.shape[1]) > 0
+    touched = touched_items(seen)
     lists = np.full((len(users), n), -1, np.int32)
     for start in range(0, len(users), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(users)))
@@ -76,7 +76,7 @@ def held_out_lists(
 
 def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:
     """Write what `Evaluation` describes of ranked lists, (n_users, n) in the order of `HeldOut`, −1 pads."""
-    relevant, by = load_matrix(held_out.folder, "relevant"), load_yardsticks(held_out)
+    relevant, by = load_matrix(held_out.folder, "relevant"), load_item_statistics(held_out)
     np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, ks))
     for number, name in enumerate(ITEM_CLASSES):
         of_class = restricted(relevant, by.item_class == number)

@@ -17,7 +17,7 @@ from models.evaluation.bootstrap import Interval, intervals, ratio_intervals
 from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
 from tasks.artifacts import Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
-from tasks.preparation.item_statistics import Yardsticks, load_yardsticks
+from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
 
 HALVES = ("select", "report")
 _OFFERED = "list_popularity@"
@@ -32,7 +32,7 @@ def further_figures(
     evaluations: Sequence[Evaluation], held_out: HeldOut, settings: JudgeSettings, *, seed: int
 ) -> list[Row]:
     """All rows of both halves: slices of users, slices of items, lists, ratings. Without users there are none."""
-    half, by = _arrays(held_out.folder, "users")["half"], load_yardsticks(held_out)
+    half, by = _arrays(held_out.folder, "users")["half"], load_item_statistics(held_out)
     bootstrap = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
     rows: list[Row] = []
     for number, name in enumerate(HALVES):
@@ -60,7 +60,7 @@ def figure(model: str, metric: str, found: Interval | float, about: Mapping[str,
 
 
 def _slices(
-    evaluations: Sequence[Evaluation], by: Yardsticks, members: NDArray[np.int64]
+    evaluations: Sequence[Evaluation], by: ItemStatistics, members: NDArray[np.int64]
 ) -> Iterator[tuple[str, Columns]]:
     """The ranking metrics of some users, segment by segment."""
     everything = _columns(evaluations, "per_user", members)
@@ -103,7 +103,7 @@ def _bias_rows(
 
 
 def _exposure_rows(
-    evaluation: Evaluation, by: Yardsticks, members: NDArray[np.int64], ks: Sequence[int], about: Row
+    evaluation: Evaluation, by: ItemStatistics, members: NDArray[np.int64], ks: Sequence[int], about: Row
 ) -> list[Row]:
     """Coverage and Gini, which lists have together and no user has alone: without intervals."""
     lists = _arrays(evaluation.folder, "lists")["items"][members]

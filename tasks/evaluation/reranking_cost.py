@@ -19,7 +19,7 @@ from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from tasks.artifacts import FittedModel, HeldOut, Snapshot, TradeOff, TradeOffFigure
 from tasks.config.settings import JudgeSettings, RecommendSettings
-from tasks.preparation.item_statistics import Yardsticks, load_yardsticks
+from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
 from tasks.recommendation.item_rules import by_index
 from tasks.recommendation.rerank import after_scoring
 from tasks.storage.artifact_store import write_json
@@ -64,8 +64,8 @@ def trade_off(
         for start in range(0, len(users), _BLOCK):
             block = slice(start, start + _BLOCK)
             lists[number, block] = how.lists(models, users[block], seen).items[:, :longest]
-    yardsticks = load_yardsticks(held_out)
-    figures = _figures(lists[0], lists[1], relevant, yardsticks, judge, seed)
+    statistics = load_item_statistics(held_out)
+    figures = _figures(lists[0], lists[1], relevant, statistics, judge, seed)
     write_json(folder / "trade_off.json", [asdict(figure) for figure in figures])
     return TradeOff(key, folder, champion.model, len(users), figures)
 
@@ -74,7 +74,7 @@ def _figures(
     as_said: NDArray[np.int32],
     arranged: NDArray[np.int32],
     relevant: sparse.csr_array,
-    yardsticks: Yardsticks,
+    statistics: ItemStatistics,
     judge: JudgeSettings,
     seed: int,
 ) -> tuple[TradeOffFigure, ...]:
@@ -82,9 +82,9 @@ def _figures(
 
     Diversity by genres and tags, or by who likes them where nothing is said of the items.
     """
-    told = yardsticks.feature_vectors.nnz > 0
+    told = statistics.feature_vectors.nnz > 0
     diversity = "ild_features" if told else "ild_vectors"
-    vectors = yardsticks.feature_vectors if told else yardsticks.taste_vectors
+    vectors = statistics.feature_vectors if told else statistics.taste_vectors
     figures = []
     for k in judge.k:
         both = (as_said, arranged)

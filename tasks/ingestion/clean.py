@@ -1,4 +1,4 @@
-"""From landed text to clean tables: typed, without repeats, rejected rows in quarantine with reasons."""
+"""Build the clean tables from landed text: typed, without repeats; rejected rows go to quarantine with reasons."""
 
 from __future__ import annotations
 
@@ -39,19 +39,22 @@ def clean(
     *,
     id_types: tuple[IdType, IdType] | None = None,
 ) -> CleanData:
-    """Rebuild the clean tables and the quarantine from the raw tables, unless they hold just that already.
+    """Rebuild the clean tables and the quarantine from the raw tables, unless they are up to date.
 
     Args:
         con: the warehouse, after `land`.
-        intake: what `land` returned.
+        intake: the result of `land`.
         settings: the rating scale, the id types, how late a time may be, and how many rejected rows are too many.
-        id_types: the types of user and item ids that this home settled on; they go before `auto`.
+        id_types: the types of user and item ids that this home's first night chose; they replace `auto`.
+
+    Returns:
+        The counts of each source, the id types, and the extent of the interactions.
 
     Raises:
-        ValueError: `intake` is not what the warehouse holds.
+        ValueError: the warehouse holds other files than `intake`.
         UsageError: `settings` ask for other id types than the home's.
         NightError: a source has too many rejected rows (the quarantine then shows them, and the clean tables
-            stay as they were), no interaction is left, or the rows do not add up.
+            stay as they were), no interaction is left, or the counts do not add up.
     """
     landed = set(con.execute("select source, sha256 from landed_files").fetchall())
     if landed != {(file.source, file.sha256) for file in intake.files}:
@@ -82,14 +85,14 @@ def clean(
         newest, n_users, n_items = run_file(con, "warehouse/clean/extent.sql").fetchall()[0]
         if newest is None:
             raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
-        # Which times lie in the future is also a matter of when the files were landed: the counts tell.
+        # The counts belong to the key: which times lie in the future also depends on when the files were landed.
         data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
         con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
     return data
 
 
 def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Refuse a moment before everything that the clean tables know: nobody would get a list.
+    """Raise if `as_of` lies before every interaction of the clean tables: no user would get a list.
 
     Raises:
         UsageError: no interaction lies before `as_of`.
@@ -133,7 +136,7 @@ def _quarantine(
     scale = {"rating_min": settings.rating_min, "rating_max": settings.rating_max}
     future = {"max_future_days": settings.max_future_days}
     with transaction(con):
-        # From here on the quarantine may speak of other rows than the clean tables do.
+        # From here on the quarantine may describe other rows than the clean tables hold.
         con.execute("delete from clean_state")
         ids = {"user_example": users, "item_example": items}
         run_file(con, "warehouse/clean/read_ratings.sql", **ids, **scale, **future)
@@ -149,7 +152,7 @@ def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
 
 
 def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
-    """Nothing is dropped silently: every row that came in is clean, a duplicate, or in quarantine."""
+    """Raise unless every row that came in is clean, a duplicate, or in quarantine."""
     for count in counts:
         if count.clean + count.duplicates + count.quarantined != count.rows_in:
             raise NightError(
@@ -179,7 +182,7 @@ def _check_reject_shares(
 
 
 def _look_at_quarantine(con: duckdb.DuckDBPyConnection, source: Source) -> str:
-    """A command for the shell that shows some rejected rows: no command line of DuckDB's is installed."""
+    """Return a shell command that shows some rejected rows; it uses Python because DuckDB's shell is not installed."""
     place = con.execute("select path from duckdb_databases() where database_name = current_database()")
     [(path,)] = place.fetchall()
     query = f"from quarantine where source = '{source}' limit 20"

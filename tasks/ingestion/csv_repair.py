@@ -1,4 +1,4 @@
-"""CSV files whose quotes are broken: find the torn lines before they swallow the lines behind them."""
+"""Repair CSV files with broken quotes, so that one bad line does not take the lines behind it with it."""
 
 from __future__ import annotations
 
@@ -8,38 +8,46 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-# A quoted value with more line breaks than this is taken for a quote that somebody forgot to close.
+# A quoted value with more line breaks than this is taken for a quote that was never closed.
 MAX_LINES = 100
 
 
-class TornLine(NamedTuple):
-    """A line that is no CSV record. `line` counts records from the header, 1, as DuckDB does."""
+class BrokenLine(NamedTuple):
+    """A line whose quotes are broken. `line` counts records as DuckDB does: the header is 1."""
 
     line: int
     raw: str
 
 
-def mend(source: TextIO, copy: Path, delimiter: str) -> list[TornLine]:
-    """Copy a CSV text to `copy` with uniform line ends, each torn line replaced by an empty one.
+def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
+    """Copy a CSV text with uniform line ends; an empty line replaces each line whose quotes are broken.
 
-    A record may span lines inside quotes; where it does not close within `MAX_LINES` lines and with as many
-    columns as the header has, its first line alone is torn and the next line starts afresh.
+    A record may span lines inside quotes. If its quotes do not close within `MAX_LINES` lines, or if it then has
+    another number of columns than the header, only its first line is broken and the next line starts a new record.
+
+    Args:
+        source: the text, opened with `newline=""`.
+        copy: the file to write, UTF-8.
+        delimiter: what separates the columns, one character.
+
+    Returns:
+        The broken lines, in order.
     """
-    torn = []
+    broken = []
     lines = _Lookahead(source)
     n_columns = 0
-    with copy.open("w", encoding="utf-8", newline="") as sound:
+    with copy.open("w", encoding="utf-8", newline="") as repaired:
         for number, line in enumerate(lines, start=1):
             record = line if '"' not in line else _whole_record(line, lines, delimiter, n_columns)
             if record is None:
-                torn.append(TornLine(number, line.rstrip("\r\n")))
+                broken.append(BrokenLine(number, line.rstrip("\r\n")))
             n_columns = n_columns or len(_columns(record or "", delimiter) or ())
-            sound.write((record or "").rstrip("\r\n") + "\n")
-    return torn
+            repaired.write((record or "").rstrip("\r\n") + "\n")
+    return broken
 
 
 class _Lookahead:
-    """Lines that can be looked at before they are taken."""
+    """An iterator of lines with `peek`."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._rest = iter(lines)
@@ -50,17 +58,17 @@ class _Lookahead:
             yield self._peeked.pop(0)
 
     def peek(self, n: int) -> list[str]:
-        """The next n lines, fewer at the end."""
+        """Return the next n lines, fewer at the end, without taking them."""
         self._peeked += islice(self._rest, max(0, n - len(self._peeked)))
         return self._peeked[:n]
 
     def skip(self, n: int) -> None:
-        """Take n lines that were peeked at."""
+        """Take n lines that `peek` returned."""
         del self._peeked[:n]
 
 
 def _whole_record(line: str, lines: _Lookahead, delimiter: str, n_columns: int) -> str | None:
-    """`line`, with the lines that its quotes reach into; None if they do not close properly."""
+    """Return `line` and the lines that its quoted values span; None if the quotes do not close properly."""
     if _columns(line, delimiter) is not None:
         return line
     record = line
@@ -76,7 +84,7 @@ def _whole_record(line: str, lines: _Lookahead, delimiter: str, n_columns: int) 
 
 
 def _columns(record: str, delimiter: str) -> list[str] | None:
-    """The values of one record; None where its quotes are broken or still open."""
+    """Return the values of one record; None if its quotes are broken or still open."""
     try:
         return next(csv.reader([record], delimiter=delimiter, strict=True), [])
     except csv.Error:

@@ -1,4 +1,4 @@
-"""Which files of an input folder belong to which source."""
+"""Find the files of each source in an input folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of the folder: `path` is relative to it, `location` is where it lies."""
+    """One file of the folder: `path` is relative to the folder, `location` can be opened."""
 
     source: Source
     path: str
@@ -24,7 +24,7 @@ class InputFile:
 
 
 def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
-    """The files of all sources, ordered by source, then path.
+    """Return the files of all sources, ordered by source, then path.
 
     A source is one file such as `ratings.csv`, or a folder `ratings` of such files under any name.
 
@@ -42,24 +42,24 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
 
 
 def check_input_folder(folder: Path, settings: DataSettings) -> None:
-    """Look whether a first night could start from this folder; opens no file.
+    """Raise unless a first night could start from this folder. Opens no file.
 
     Raises:
-        UsageError: as `find_input_files`, or it holds no interactions, or lacks a file that settings name.
+        UsageError: as `find_input_files`, or the folder holds no interactions, or lacks a file that settings name.
     """
     require_sources(folder, settings, {file.source for file in find_input_files(folder, settings)})
 
 
 def require_sources(folder: Path, settings: DataSettings, present: set[Source]) -> None:
-    """Refuse to go on without any interactions, or without a source whose file the settings name.
+    """Raise unless there are interactions, and every source whose file name the settings change.
 
     Args:
         folder: the input folder.
         settings: where each source is.
-        present: the sources that there are, in the folder or from earlier nights.
+        present: the sources in the folder or landed by earlier nights.
 
     Raises:
-        UsageError: one of these is missing.
+        UsageError: there are no interactions, or such a source is missing.
     """
     for source in SOURCES:
         section = getattr(settings, source)
@@ -107,7 +107,7 @@ def _files_of(folder: Path, source: Source, stem: str) -> list[Path]:
 
 
 def _stem(path: Path) -> str | None:
-    """The name without the suffix of a format that can be read; None for other and for hidden files."""
+    """Return the name without the suffix of a readable format; None for other and for hidden files."""
     name = path.name
     for suffix in SUFFIXES:
         if name.lower().endswith(suffix) and not name.startswith((".", "_")):

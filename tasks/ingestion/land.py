@@ -1,14 +1,12 @@
 """Land the input files in the warehouse: each content once, as text, all of a night's files or none.
 
-A `snapshot` file replaces what its path said before, and is gone when it leaves the folder.
+A `snapshot` file replaces what an earlier file at its path held, and its rows go when it leaves the folder.
 An `append` file stays.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,29 +15,37 @@ import duckdb
 
 from tasks.artifacts import Intake, Source, SourceFile
 from tasks.config.settings import DataSettings
+from tasks.ingestion.file_digest import FileDigest, digest_file, file_version
 from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, require_sources
-from tasks.ingestion.read_errors import changed, reading_fault
+from tasks.ingestion.read_errors import file_changed
 from tasks.ingestion.read_file import column_mapping, read_input
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
 
-_LAND = {
-    "ratings": "warehouse/land/land_ratings.sql",
-    "tags": "warehouse/land/land_tags.sql",
-    "events": "warehouse/land/land_events.sql",
-    "items": "warehouse/land/land_items.sql",
-}
-# What raw rows depend on beside the files: when it changes, the files in the folder are read again.
+# Raw rows depend on this module, and on what it imports: when it changes, the files in the folder are read again.
 _READER = ("tasks.ingestion.land",)
 _Key = tuple[Source, str]
 
 
 @dataclass(frozen=True)
-class _Content:
-    """A live content: `file_id` once it is landed, `found` while it lies in the folder.
+class _FolderFile:
+    """A file of the input folder, and what it held when it was hashed."""
 
-    `landed_at`: when it first landed; reading it again does not change that.
+    file: InputFile
+    digest: FileDigest
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A live content.
+
+    Attributes:
+        columns: the column mapping to read it with.
+        file_id: its number in the warehouse; None if it is yet to be landed.
+        reader: the hash of the source code that reads it.
+        landed_at: the time of its first landing, which stays when it is read again; None before that.
+        found: the file that holds it; None if it is in the warehouse only.
     """
 
     file: SourceFile
@@ -47,21 +53,21 @@ class _Content:
     file_id: int | None
     reader: str | None
     landed_at: datetime | None
-    found: InputFile | None = None
-    mtime_ns: int = 0
+    found: _FolderFile | None = None
 
     @property
     def order(self) -> tuple[int, str, float]:
-        """Later files win ties: by path, and at one path by landing."""
-        unborn = float("inf")
-        landed = unborn if self.file_id is None else self.file_id
+        """The key to sort by: of tied rows that of the later file wins, by path, and at one path by landing."""
+        landed = float("inf") if self.file_id is None else self.file_id
         return SOURCES.index(self.file.source), self.file.path, landed
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """The contents that are live after landing, and the ids of the landed contents to remove."""
+
     live: list[_Content]
-    forget: list[int]
+    remove: list[int]
 
     @property
     def intake(self) -> Intake:
@@ -71,12 +77,17 @@ class _Plan:
 
 
 def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> Intake:
-    """The live files as they would be after landing `folder`. Reads and hashes the files, writes nothing.
+    """Return the files that would be live after landing `folder`. Hashes the files, writes nothing.
+
+    Args:
+        con: the warehouse.
+        folder: the input folder.
+        settings: where each source is, its columns, and whether files are snapshots.
 
     Raises:
         UsageError: there is no such folder, a source is there twice, a file that settings name is absent, or
             there is no interaction at all.
-        NightError: a file cannot be read; a TransientError where it may be another time.
+        NightError: a file cannot be read; a TransientError where another try may succeed.
     """
     return _plan(con, folder, settings).intake
 
@@ -106,8 +117,8 @@ def land(
     plan = _plan(con, input_folder, settings)
     moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
     with transaction(con):
-        for stale in plan.forget:
-            run_file(con, "warehouse/land/forget_file.sql", file_id=stale)
+        for stale in plan.remove:
+            run_file(con, "warehouse/land/remove_file.sql", file_id=stale)
         for content in plan.live:
             file_id, file = content.file_id, content.file
             if file_id is None and content.found is not None:
@@ -120,8 +131,10 @@ def land(
 def _plan(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> _Plan:
     landed = _landed(con)
     present = _present(find_input_files(folder, settings), landed, settings)
-    occupied = {(content.file.source, content.found.path) for content in present.values() if content.found}
-    live, forget = list(present.values()), []
+    occupied = {
+        (content.file.source, content.found.file.path) for content in present.values() if content.found
+    }
+    live, remove = list(present.values()), []
     for key, before in landed.items():
         if key in present:
             stays = present[key].file_id is not None
@@ -131,35 +144,34 @@ def _plan(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) 
             if stays:
                 live.append(replace(before, file=replace(before.file, kind="append")))
         if not stays and before.file_id is not None:
-            forget.append(before.file_id)
+            remove.append(before.file_id)
     require_sources(folder, settings, {content.file.source for content in live})
-    return _Plan(sorted(live, key=lambda content: content.order), forget)
+    return _Plan(sorted(live, key=lambda content: content.order), remove)
 
 
 def _present(
     files: list[InputFile], landed: dict[_Key, _Content], settings: DataSettings
 ) -> dict[_Key, _Content]:
-    """What lies in the folder, each content once; landed already if the same reader read the same columns."""
+    """The contents of `files`, each once. One that the same code read with the same columns keeps its `file_id`."""
     present: dict[_Key, _Content] = {}
     reader = SOURCE.hash(*_READER)
     for found in files:
-        sha256, stat = _digest(found.location)
-        key = (found.source, sha256)
+        digest = digest_file(found.location)
+        key = (found.source, digest.sha256)
         if key in present:
             continue
         columns = column_mapping(settings, found.source)
         before = landed.get(key)
         same = before if before and (before.columns, before.reader) == (columns, reader) else None
         path = same.file.path if same is not None and settings.kind == "append" else found.path
-        file = SourceFile(found.source, path, settings.kind, sha256, stat.st_size)
+        file = SourceFile(found.source, path, settings.kind, digest.sha256, digest.version.size)
         present[key] = _Content(
             file,
             columns,
             file_id=same.file_id if same else None,
             reader=reader,
             landed_at=before.landed_at if before else None,
-            found=found,
-            mtime_ns=stat.st_mtime_ns,
+            found=_FolderFile(found, digest),
         )
     return present
 
@@ -177,28 +189,20 @@ def _landed(con: duckdb.DuckDBPyConnection) -> dict[_Key, _Content]:
 
 
 def _land_content(
-    con: duckdb.DuckDBPyConnection, content: _Content, found: InputFile, landed_at: datetime
+    con: duckdb.DuckDBPyConnection, content: _Content, found: _FolderFile, landed_at: datetime
 ) -> None:
-    file = content.file
-    first_line = read_input(con, found, content.columns)
-    try:
-        stat = found.location.stat()
-    except OSError as error:
-        raise reading_fault(found.location, error) from error
-    if (stat.st_size, stat.st_mtime_ns) != (file.size, content.mtime_ns):
-        raise changed(found.location)
-    newest = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchone()
-    file_id = newest[0] + 1 if newest else 1
-    run_file(con, _LAND[file.source], file_id=file_id, first_line=first_line)
+    file, location = content.file, found.file.location
+    first_line = read_input(con, found.file, content.columns, mixes_line_ends=found.digest.mixes_line_ends)
+    if file_version(location) != found.digest.version:
+        raise file_changed(location)
+    [(newest,)] = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchall()
+    file_id = newest + 1
+    run_file(con, "warehouse/land/numbered_rows.sql")
+    con.execute(
+        f"insert into raw_{file.source} by name from numbered_rows($file_id, $first_line)",
+        {"file_id": file_id, "first_line": first_line},
+    )
     run_file(
-        con, "warehouse/land/land_file.sql", file_id=file_id, columns=json.dumps(content.columns),
+        con, "warehouse/land/record_file.sql", file_id=file_id, columns=json.dumps(content.columns),
         reader=content.reader, landed_at=landed_at, **asdict(file),
     )  # fmt: skip
-
-
-def _digest(path: Path) -> tuple[str, os.stat_result]:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno())
-    except OSError as error:
-        raise reading_fault(path, error) from error

@@ -1,4 +1,4 @@
-"""Read one input file, CSV or Parquet, into the temporary table `incoming`: rows of text under our names."""
+"""Read one input file, CSV or Parquet, into the temporary table `incoming`: rows of text under our column names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from models.suggestions import nearest_name
 from tasks.artifacts import Source
 from tasks.config.settings import DataSettings
 from tasks.errors import NightError, UsageError
-from tasks.ingestion.csv_repair import mend
+from tasks.ingestion.csv_repair import repair_csv
+from tasks.ingestion.file_digest import LineEnds
 from tasks.ingestion.input_files import InputFile
-from tasks.ingestion.read_errors import reading_fault
+from tasks.ingestion.read_errors import read_error
 from tasks.storage.warehouse import run_file
 
 log = logging.getLogger(__name__)
@@ -32,35 +33,47 @@ _WITH_FRACTION = {"float", "double", "decimal"}
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
-    """Our column name → the file's, as settings say it."""
+    """Return the names of the file's columns in `settings`, by our names for them."""
     section = getattr(settings, source).model_dump(exclude={"file"})
     return {
         {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs for ours, theirs in section.items()
     }
 
 
-def read_input(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str, str]) -> int:
-    """Fill the temporary tables `incoming` and `rejected_lines` from one file; `columns` is its mapping.
+def read_input(
+    con: duckdb.DuckDBPyConnection,
+    file: InputFile,
+    columns: dict[str, str],
+    *,
+    mixes_line_ends: bool | None = None,
+) -> int:
+    """Fill the temporary tables `incoming` and `rejected_lines` from one file.
+
+    Args:
+        con: the warehouse.
+        file: the file to read.
+        columns: the file's column names, by our names for them.
+        mixes_line_ends: whether a CSV ends lines both with LF and with CR LF, see `FileDigest`; None to look.
 
     Returns:
         The line of the file's first row: 2 behind a header, 1 in Parquet.
 
     Raises:
-        UsageError: a required column is missing, or the delimiter is another.
+        UsageError: a required column is missing, or the columns are separated by another delimiter.
         NightError: the file is damaged, not UTF-8, or holds no row.
-        TransientError: it is out of reach for now.
+        TransientError: the file cannot be reached for now.
     """
     parquet = file.path.lower().endswith(".parquet")
     try:
         if parquet:
             _read_parquet(con, file, columns)
         else:
-            _read_csv(con, file, columns)
+            _read_csv(con, file, columns, mixes_line_ends)
         n_rows = con.execute("select count(*) from (from incoming union all by name from rejected_lines)")
     except UnicodeDecodeError as error:
         raise _not_utf8(file) from error
     except (duckdb.Error, OSError, EOFError, zlib.error, csv.Error) as error:
-        raise reading_fault(file.location, error) from error
+        raise read_error(file.location, error) from error
     if n_rows.fetchone() == (0,):
         raise NightError(f"{file.location} holds no row.", "Deliver it again, or take it away.")
     return 1 if parquet else 2
@@ -81,7 +94,7 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict
 
 
 def _as_text(column: str, kind: str, *, is_id: bool) -> duckdb.Expression:
-    """A typed column as the text of a CSV file: lists joined by '|', whole ids without fraction."""
+    """A typed column as the text that a CSV would hold: lists joined by '|', whole ids without fraction."""
     value = duckdb.ColumnExpression(column)
     if kind == "list":
         return duckdb.FunctionExpression("array_to_string", value, duckdb.ConstantExpression("|"))
@@ -92,8 +105,10 @@ def _as_text(column: str, kind: str, *, is_id: bool) -> duckdb.Expression:
     return text
 
 
-def _read_csv(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str, str]) -> None:
-    delimiter = "\t" if ".tsv" in file.location.suffixes[-2:] else ","
+def _read_csv(
+    con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str, str], mixes_line_ends: bool | None
+) -> None:
+    delimiter = "\t" if file.location.name.lower().endswith((".tsv", ".tsv.gz")) else ","
     with _open_text(file.location) as text:
         header = next(csv.reader(text, delimiter=delimiter), [])
     if not header:
@@ -102,36 +117,40 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str
     _check_columns(file, header, columns)
     ours = {theirs: name for name, theirs in columns.items()}
     names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(header)}
-    if _mixes_line_ends(file.location) or not _scan(con, file, file.location, delimiter, names):
-        _scan_mended(con, file, delimiter, names)
+    if mixes_line_ends is None:
+        mixes_line_ends = _mixes_line_ends(file.location)
+    if mixes_line_ends or not _scan(con, file, file.location, delimiter, names):
+        _scan_repaired(con, file, delimiter, names)
 
 
 def _scan(
     con: duckdb.DuckDBPyConnection, file: InputFile, path: Path, delimiter: str, names: dict[str, str]
 ) -> bool:
-    """Let DuckDB read the CSV at `path`. False where it lost its way at a torn line."""
+    """Let DuckDB read the CSV at `path`. Return False if quotes are broken, so that it may have lost rows."""
     run_file(
         con, "warehouse/land/read_csv.sql", path=glob.escape(str(path)), delimiter=delimiter, columns=names
     )
-    faults = con.execute("select coalesce(bool_or(torn), false), list(reasons).flatten() from rejected_lines")
-    torn, reasons = cast(tuple[bool, list[str] | None], faults.fetchone())
+    faults = con.execute(
+        "select coalesce(bool_or(quotes_broken), false), list(reasons).flatten() from rejected_lines"
+    )
+    quotes_broken, reasons = cast(tuple[bool, list[str] | None], faults.fetchone())
     if "not UTF-8" in (reasons or ()):
         raise _not_utf8(file)
-    return not torn
+    return not quotes_broken
 
 
-def _scan_mended(
+def _scan_repaired(
     con: duckdb.DuckDBPyConnection, file: InputFile, delimiter: str, names: dict[str, str]
 ) -> None:
-    """Read a copy without torn lines, which swallow their neighbours, and with line ends of one kind."""
+    """Let DuckDB read a copy with line ends of one kind and without lines whose quotes are broken."""
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
-        copy = Path(folder, "mended.csv")
+        copy = Path(folder, "repaired.csv")
         with _open_text(file.location) as text:
-            torn = mend(text, copy, delimiter)
+            broken = repair_csv(text, copy, delimiter)
         if not _scan(con, file, copy, delimiter, names):
             raise NightError(f"The quotes in {file.location} are broken beyond reading.", "Deliver it again.")
-    lines, raws = [line.line for line in torn], [line.raw for line in torn]
-    run_file(con, "warehouse/land/reject_torn_lines.sql", lines=lines, raws=raws)
+    lines, raws = [line.line for line in broken], [line.raw for line in broken]
+    run_file(con, "warehouse/land/reject_broken_lines.sql", lines=lines, raws=raws)
 
 
 def _open_bytes(path: Path) -> BinaryIO:
@@ -145,16 +164,15 @@ def _open_text(path: Path) -> TextIO:
 
 
 def _mixes_line_ends(path: Path) -> bool:
-    """Whether line feeds stand with and without a carriage return; DuckDB refuses such a file.
+    """Return whether a CSV, unpacked, mixes line ends; DuckDB refuses such a file.
 
-    Reading to the end also proves a gzip's checksum, at which DuckDB does not look.
+    Reading to the end also verifies a gzip's checksum, which DuckDB ignores.
     """
-    returns = feeds = 0
+    line_ends = LineEnds()
     with _open_bytes(path) as data:
         while block := data.read(1 << 20):
-            returns += block.count(b"\r")
-            feeds += block.count(b"\n")
-    return feeds > 0 and returns not in (0, feeds)
+            line_ends.count(block)
+    return line_ends.are_mixed
 
 
 def _check_delimiter(file: InputFile, header: list[str], columns: dict[str, str], delimiter: str) -> None:

@@ -1,4 +1,4 @@
-"""What the models are judged on: the items that users came to like after their cutoffs."""
+"""Hold out the ground truth of the evaluation: items that users came to like after their cutoffs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import sparse
 from tasks.artifacts import HeldOut, Snapshot, Split
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.interaction_matrices import fetch_matrix
-from tasks.preparation.item_statistics import write_yardsticks
+from tasks.preparation.item_statistics import write_item_statistics
 from tasks.preparation.time_windows import liking, open_split
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
@@ -38,11 +38,23 @@ def hold_out(
     key: str,
     folder: Path,
 ) -> HeldOut:
-    """Write what the record `HeldOut` describes into the existing `folder`.
+    """Write the files that `HeldOut` describes into the existing `folder`.
 
-    Relevant is what was positive at or after the user's cutoff, was not seen before it in any way, and was
-    touched by anybody before the cutoffs: what nobody touched only a content model could find, and figures of
-    models would not compare. The user's id and `seed` decide, and nothing else, who is in which half.
+    An item is relevant to a user if it became positive at or after the user's cutoff, the user had no interaction
+    with it before, and somebody had one before the cutoffs. Items without any could be found by content models only,
+    so that metrics of models would not compare. A user's half depends on the user's id and `seed` alone.
+
+    Args:
+        con: the warehouse, with clean tables.
+        split: the cutoffs.
+        snapshot: the interactions before them.
+        settings: which interactions are positive.
+        seed: of the halves and of the taste vectors.
+        key: the cache key of the result.
+        folder: an existing folder.
+
+    Returns:
+        The reference to the files, with the numbers of users in each part.
     """
     open_split(con, split, "after")
     known = {"as_of": split.as_of, "seed": seed} | {
@@ -65,7 +77,7 @@ def hold_out(
         allow_pickle=False,
         **_columns(con, "warehouse/holdout/later_ratings.sql", **known),
     )
-    segments = write_yardsticks(snapshot, users["user_idx"], seed=seed, folder=folder)
+    segments = write_item_statistics(snapshot, users["user_idx"], seed=seed, folder=folder)
     write_json(folder / "segments.json", segments)
     n_report = int(users["half"].sum())
     return HeldOut(
@@ -79,6 +91,6 @@ def hold_out(
 
 
 def _columns(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> dict[str, NDArray[Any]]:
-    """The result of sql/`name`, column by column."""
+    """Return the result of sql/`name` as one array per column."""
     columns = run_file(con, name, **parameters).fetchnumpy()
     return {column: np.asarray(values) for column, values in columns.items()}

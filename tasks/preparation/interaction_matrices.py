@@ -1,6 +1,6 @@
-"""Build a snapshot: the composite utility and its sister matrices, from what lies before a split's cutoffs.
+"""Build a snapshot: user × item matrices of the interactions before a split's cutoffs, such as the composite utility.
 
-The mathematics is in sql/warehouse/4x; docs/utility.md explains it.
+The matrices are computed in sql/warehouse/features/; docs/utility.md explains them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,21 @@ def _in_short(made: Snapshot) -> str:
 def build_snapshot(
     con: duckdb.DuckDBPyConnection, split: Split, settings: UtilitySettings, *, key: str, folder: Path
 ) -> Snapshot:
-    """Write the matrices and id maps of what lies before the cutoffs of `split` into the existing `folder`.
+    """Write matrices and id maps of the interactions before the cutoffs of `split` into the existing `folder`.
 
-    The judged and the published models learn from the same statements: only the cutoffs differ. Users are those
-    with any interaction before the cutoffs; items are those too, and those of the catalogue that have genres.
-    Both stand in the order of their ids. The same clean tables give the same bytes, at any number of threads.
+    The judged and the published models are trained on matrices of the same SQL: only the cutoffs differ. Users have
+    an interaction before their cutoff; items too, or else genres in the catalogue. Both are in the order of their ids.
+    The same clean tables give the same bytes, at any number of threads.
+
+    Args:
+        con: the warehouse, with clean tables.
+        split: the cutoffs.
+        settings: which interactions are positive, and the signals of the composite utility.
+        key: the cache key of the result.
+        folder: an existing folder.
+
+    Returns:
+        The reference to the files, with the sizes of the matrices.
     """
     open_split(con, split, "before")
     run_file(con, "warehouse/features/id_maps.sql")
@@ -79,10 +89,17 @@ def build_snapshot(
 def fetch_matrix(
     con: duckdb.DuckDBPyConnection, name: str, shape: tuple[int, int], **parameters: Any
 ) -> sparse.csr_array:
-    """The result of sql/`name` as a canonical matrix.
+    """Return the result of sql/`name` as a canonical matrix.
 
-    The statement returns `row_idx`, `column_idx` (int32, sorted, no cell twice) and `value`, whose type
-    becomes the matrix's.
+    Args:
+        con: the warehouse.
+        name: a file whose last statement returns `row_idx` and `column_idx` (int32, sorted by both, no pair twice) and
+            `value`.
+        shape: rows and columns of the matrix.
+        **parameters: of the SQL file.
+
+    Returns:
+        A matrix of the dtype of `value`.
     """
     cells = run_file(con, name, **parameters).fetchnumpy()
     row_starts = np.searchsorted(cells["row_idx"], np.arange(shape[0] + 1, dtype=np.int32))
@@ -97,7 +114,7 @@ def _item_features(con: duckdb.DuckDBPyConnection, n_items: int) -> tuple[sparse
 
 
 def _signal_rows(settings: UtilitySettings) -> list[dict[str, Any]]:
-    """The signals as a small table for SQL, numbered in the order of their names."""
+    """Return the signals as rows of a table for SQL, numbered in the order of their names."""
     return [
         {"signal": number, **signal.model_dump()}
         for number, (_, signal) in enumerate(sorted(settings.signals.items()))

@@ -1,4 +1,4 @@
-"""What lists are measured by besides relevance: how known items are, what they are like, and classes of both sides."""
+"""Properties of items and users that metrics other than relevance need: popularity, descriptions, classes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tasks.artifacts import HeldOut, Snapshot
 
 
 @dataclass(frozen=True)
-class Yardsticks:
-    """All of it is known before the cutoffs; judged users stand in the order of `HeldOut`.
+class ItemStatistics:
+    """Statistics of the interactions before the cutoffs; judged users are in the order of `HeldOut`.
 
     Attributes:
-        popularity: (n_items,) float64, the share of the users that have met the item.
-        item_class: (n_items,) int8, places in `ITEM_CLASSES`, −1 for items that nobody has met.
-        user_class: (n_judged,) int8, places in `USER_CLASSES`.
-        history_popularity: (n_judged,) float64, the mean popularity of what the user has met.
-        taste_vectors: (n_items, d) float32, what items are like by who likes them.
-        feature_vectors: (n_items, n_features) float32, what they are like by genres and tags, rows of length 1.
+        popularity: (n_items,) float64, the share of the users with an interaction with the item, 0 to 1.
+        item_class: (n_items,) int8, indices into `ITEM_CLASSES`, −1 for items without an interaction.
+        user_class: (n_judged,) int8, indices into `USER_CLASSES`.
+        history_popularity: (n_judged,) float64, the mean popularity of the items that the user interacted with.
+        taste_vectors: (n_items, d) float32, close for items that the same users like.
+        feature_vectors: (n_items, n_features) float32, TF-IDF of genres and tags, rows of length 1.
     """
 
     popularity: NDArray[np.float64]
@@ -40,19 +40,27 @@ class Yardsticks:
     feature_vectors: sparse.csr_array
 
 
-def write_yardsticks(snapshot: Snapshot, users: IntArray, *, seed: int, folder: Path) -> list[dict[str, Any]]:
-    """Write `yardsticks.npz` and `feature_vectors.npz`; `users` are the indices of the judged users.
+def write_item_statistics(
+    snapshot: Snapshot, users: IntArray, *, seed: int, folder: Path
+) -> list[dict[str, Any]]:
+    """Write `item_statistics.npz` and `feature_vectors.npz` into `folder`.
+
+    Args:
+        snapshot: the interactions before the cutoffs.
+        users: (n_judged,) int, row indices of the judged users.
+        seed: of the taste vectors.
+        folder: an existing folder.
 
     Returns:
-        What the classes are, one row each: `segment`, `of` ('users' or 'items'), `n` (of the training part), and the
-        least and greatest number of items that such a user has met, or of users that have met such an item.
+        One row for each class of users or items that is not empty: `segment` (its name), `of` ('users' or 'items'),
+        `n` (its size), and `least` and `greatest`, the range of its members' numbers of interactions.
     """
     seen = load_matrix(snapshot.folder, "seen")
     popularity = popularity_of(seen)
-    items_met, users_met = np.diff(seen.indptr), np.bincount(seen.indices, minlength=seen.shape[1])
-    of_users, of_items = user_classes(items_met), item_classes(users_met)
+    items_per_user, users_per_item = np.diff(seen.indptr), np.bincount(seen.indices, minlength=seen.shape[1])
+    of_users, of_items = user_classes(items_per_user), item_classes(users_per_item)
     np.savez(
-        folder / "yardsticks.npz",
+        folder / "item_statistics.npz",
         allow_pickle=False,
         popularity=popularity,
         item_class=of_items,
@@ -63,17 +71,23 @@ def write_yardsticks(snapshot: Snapshot, users: IntArray, *, seed: int, folder: 
     features = tf_idf(load_matrix(snapshot.folder, "item_features"))
     sparse.save_npz(folder / "feature_vectors.npz", features, compressed=False)
     return [
-        {"segment": name, "of": of, "n": len(met), "least": int(met.min()), "greatest": int(met.max())}
+        {
+            "segment": name,
+            "of": of,
+            "n": len(of_class),
+            "least": int(of_class.min()),
+            "greatest": int(of_class.max()),
+        }
         for of, names, classes, counts in (
-            ("users", USER_CLASSES, of_users, items_met),
-            ("items", ITEM_CLASSES, of_items, users_met),
+            ("users", USER_CLASSES, of_users, items_per_user),
+            ("items", ITEM_CLASSES, of_items, users_per_item),
         )
         for number, name in enumerate(names)
-        if len(met := counts[classes == number])
+        if len(of_class := counts[classes == number])
     ]
 
 
-def load_yardsticks(held_out: HeldOut) -> Yardsticks:
-    """What `write_yardsticks` wrote."""
-    with np.load(held_out.folder / "yardsticks.npz", allow_pickle=False) as arrays:
-        return Yardsticks(**arrays, feature_vectors=load_matrix(held_out.folder, "feature_vectors"))
+def load_item_statistics(held_out: HeldOut) -> ItemStatistics:
+    """Read the files that `write_item_statistics` wrote."""
+    with np.load(held_out.folder / "item_statistics.npz", allow_pickle=False) as arrays:
+        return ItemStatistics(**arrays, feature_vectors=load_matrix(held_out.folder, "feature_vectors"))

@@ -1,4 +1,4 @@
-"""Choose each user's cutoff: what lies before it trains the judged models, what follows judges them."""
+"""Choose each user's cutoff: interactions before it train the judged models, later ones evaluate them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.storage.warehouse import run_file
 
 @dataclass(frozen=True)
 class _Cut:
-    """What the cutoffs in the temporary table `cutoffs` make of the users."""
+    """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`."""
 
     kind: Literal["temporal", "leave_last"]
     cutoff: datetime | None
@@ -38,11 +38,21 @@ def make_split(
     key: str,
     folder: Path,
 ) -> Split:
-    """Cut the users' time as `settings.method` says and write `cutoffs.parquet` into the existing `folder`.
+    """Choose cutoffs by `settings.method` and write `cutoffs.parquet` into the existing `folder`.
 
-    `cutoffs.parquet` has one row per user with any interaction before `as_of` (UTC, exclusive). Data that
-    cannot be split (one user with one rating, everything at one moment) give a valid split that holds nothing
-    out, and `why` says so. `utility` says what is positive: `auto` counts the users who can be judged.
+    `cutoffs.parquet` has one row per user with any interaction before `as_of`. Data that cannot be split (one user
+    with one rating, everything at one moment) give a valid split that holds nothing out, and `why` says so.
+
+    Args:
+        con: the warehouse, with clean tables.
+        settings: the method and its shares.
+        utility: which interactions are positive; `auto` counts the users with later positives.
+        as_of: the end of the data, UTC, exclusive.
+        key: the cache key of the result.
+        folder: an existing folder.
+
+    Returns:
+        The reference to the file, with the method that was used and why.
     """
     run_file(con, "warehouse/split/interactions.sql")
     if settings.method == "temporal":
@@ -57,7 +67,7 @@ def make_split(
 
 @stage("everything", note=lambda made: f"all before {made.as_of}")
 def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, folder: Path) -> Split:
-    """The split of the refit: every cutoff is `as_of`, nothing is held out."""
+    """Write the split of the refit: every cutoff is `as_of`, nothing is held out."""
     run_file(con, "warehouse/split/interactions.sql")
     run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
     _write_cutoffs(con, folder)
@@ -114,7 +124,7 @@ def _cut_last(
 def _count_users(
     con: duckdb.DuckDBPyConnection, utility: UtilitySettings, as_of: datetime
 ) -> tuple[int, int, int, int]:
-    """Users, those with history, those with a future, and those with history and later positives."""
+    """Count users, those with interactions before their cutoff, those with later ones, and the judgeable ones."""
     open_windows(con, "after", as_of)
     run_file(con, "warehouse/split/judgeable_users.sql", as_of=as_of, **liking(utility))
     [(users, with_history, with_future, judgeable)] = con.fetchall()
@@ -122,7 +132,7 @@ def _count_users(
 
 
 def _naive_utc(text: str) -> datetime:
-    """A date of the settings as the warehouse keeps times: UTC without saying so."""
+    """Return a date of the settings in the warehouse's format: UTC without a zone."""
     moment = datetime.fromisoformat(text)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 

@@ -1,7 +1,6 @@
-"""Windows of time: before a user's cutoff, or from there to the night's as_of.
+"""Restrict the connection's views to one side of the users' cutoffs: before, or from there to `as_of`.
 
-Time is cut before anything is computed. These functions prepare the connection's temporary views; whatever is
-computed afterwards reads those views only, and so cannot see past the cut.
+Time is cut before anything is computed: later SQL reads the windowed views only, and cannot see beyond the cutoffs.
 """
 
 from __future__ import annotations
@@ -19,21 +18,33 @@ Side = Literal["before", "after"]
 
 
 def open_windows(con: duckdb.DuckDBPyConnection, side: Side, as_of: datetime) -> None:
-    """Look at one side of the temporary table `cutoffs` (user_id, cutoff), and at nothing from `as_of` on."""
+    """Create the windowed views over the temporary table `cutoffs` (user_id, cutoff).
+
+    Args:
+        con: the warehouse, with clean tables.
+        side: 'before' the cutoffs, or 'after': from the cutoffs on.
+        as_of: the end of the data, UTC, exclusive.
+    """
     run_file(con, "warehouse/split/interactions.sql")
     run_file(con, "warehouse/split/windows.sql", side=side, as_of=as_of)
     run_file(con, "warehouse/split/positives.sql")
 
 
 def open_split(con: duckdb.DuckDBPyConnection, split: Split, side: Side) -> None:
-    """Look at one side of the cutoffs of a finished split."""
+    """Create the windowed views for the cutoffs of a finished split.
+
+    Args:
+        con: the warehouse, with clean tables.
+        split: the cutoffs and `as_of`.
+        side: 'before' the cutoffs, or 'after': from the cutoffs on.
+    """
     path = str(split.folder / "cutoffs.parquet")
     con.execute("create or replace temp table cutoffs as from read_parquet($path)", {"path": path})
     open_windows(con, side, split.as_of)
 
 
 def liking(settings: UtilitySettings) -> dict[str, Any]:
-    """The parameters of the macro `positives`: what counts as showing liking."""
+    """Return the parameters of the macro `positives`: which interactions show that a user likes an item."""
     return {
         "relevant_rating": settings.relevant_rating,
         "positive_tags": settings.positive_tags,

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Recommender
 from models.content.profiles import Content
-from models.interactions import load_matrix
+from models.interactions import load_matrix, touched_items
 from models.numerics.unit_vectors import unit_vectors_or_mean, vectors_of_features
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.mmr import NEW, ORDINARY, RerankCandidates, arrange, ordinary_places
@@ -196,7 +196,7 @@ def after_scoring(
     eligible = allowed_items(genres, settings)
     if rules.blocked.any():
         eligible = ~rules.blocked if eligible is None else eligible & ~rules.blocked
-    touched = np.bincount(load_matrix(snapshot.folder, "seen").indices, minlength=snapshot.n_items) > 0
+    touched = touched_items(load_matrix(snapshot.folder, "seen"))
     if settings.new_item_share and not any(model.name == "content" for model in models):
         log.warning(
             "recommend.new_item_share: nothing is said about any item, so that new ones have no places."

@@ -18,7 +18,7 @@ from scipy import sparse
 from models.ensemble.blend import Blend, BlendConfig
 from models.ensemble.cross_fitting import LearningReport, TooFewUsersError, learn
 from models.evaluation.metrics import ranking_metrics
-from models.interactions import Interactions, load_matrix
+from models.interactions import Interactions, load_matrix, touched_items
 from tasks.artifacts import FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.config.settings import BlendSettings
 from tasks.monitoring.memory import peak_mb
@@ -91,7 +91,7 @@ def _learned(
         settings,
         measure,
         exclude=data.seen,
-        eligible=np.bincount(data.seen.indices, minlength=data.n_items) > 0,
+        eligible=touched_items(data.seen),
         n=n,
         seed=seed,
     )

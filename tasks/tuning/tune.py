@@ -21,7 +21,15 @@ from models.evaluation.bootstrap import paired_difference
 from models.registry import RECOMMENDERS, config_class
 from models.search_space import SearchSpace
 from tasks.config.settings import Settings
-from tasks.config.tuned_settings import Evidence, Tuned, TunedFile, judging, read_tuned, unfit, write_tuned
+from tasks.config.tuned_settings import (
+    Evidence,
+    Tuned,
+    TunedFile,
+    evaluation_settings,
+    read_tuned,
+    reason_to_ignore,
+    write_tuned,
+)
 from tasks.errors import UsageError
 from tasks.monitoring.events import Watcher
 from tasks.storage.home import Home, locked
@@ -150,7 +158,9 @@ def tune(
     wanted = spaces(models, settings)
     with locked(home, "tune"):
         file = read_tuned(home.tuned)
-        earlier = {name: each for name, each in file.found.items() if not unfit(each.evidence, settings)}
+        earlier = {
+            name: each for name, each in file.found.items() if not reason_to_ignore(each.evidence, settings)
+        }
         folder = home.tuning / "window"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -250,7 +260,7 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
         data=window.data_key,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         as_of=window.as_of,
-        night=judging(settings),
+        night=evaluation_settings(settings),
     )
     return Finding(search.model, Tuned(search.settings_of(best), evidence), score_of(default), "", **counts)
 

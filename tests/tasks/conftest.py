@@ -12,8 +12,8 @@ from tasks.storage.warehouse import open_warehouse
 
 
 @pytest.fixture
-def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_warehouse(tmp_path / "warehouse.duckdb") as connection:
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_warehouse(Path(":memory:")) as connection:
         yield connection
 
 

@@ -1,4 +1,4 @@
-"""Headers of small input files, and the way from a folder to clean tables."""
+"""Headers of small input files, and functions that land and clean them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ TAGS = "userId,movieId,tag,timestamp\n"
 EVENTS = "userId,itemId,event,value,timestamp\n"
 MOVIES = "movieId,title,genres\n"
 LENIENT = DataSettings(max_reject_share=1)
+GOOD = RATINGS + "".join(f"{n},2,3,100000000\n" for n in range(2000))
 
 
 def land_now(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings = LENIENT) -> Intake:
@@ -37,3 +38,7 @@ def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
 def counts(data: CleanData) -> dict[str, tuple[int, int, int, int]]:
     """Source → (rows_in, clean, duplicates, quarantined)."""
     return {c.source: (c.rows_in, c.clean, c.duplicates, c.quarantined) for c in data.counts}
+
+
+def raw_ratings(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return rows(con, "select user_id, item_id, rating, timestamp from raw_ratings order by file_id, line")

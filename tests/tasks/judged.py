@@ -1,4 +1,4 @@
-"""What judging leaves behind, written by hand: held-out users with yardsticks, and a model's figures."""
+"""What judging leaves behind, written by hand: held-out users with item statistics, and a model's figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def judged_users(folder: Path, half: list[int], classes: list[int] | None = None
     n = len(half)
     np.savez(folder / "users.npz", user_idx=np.arange(n), half=np.array(half, np.int8))
     np.savez(
-        folder / "yardsticks.npz",
+        folder / "item_statistics.npz",
         popularity=np.array([0.5, 0.25, 0.25, 0.0]),
         item_class=np.array([0, 1, 2, -1], np.int8),
         user_class=np.array(classes or [0] * n, np.int8),

@@ -1,8 +1,10 @@
--- The clean tables, as schema.sql describes them.
--- In:  temp read_ratings, read_tags, read_events, read_items; landed_files.
--- Out: ratings, tags, events, items anew, in an order that does not depend on threads; temp repeat_counts (source,
---      duplicates), the sound rows that a later one supersedes or equals. Drops what it read.
--- Rows at one moment: the later line of the later file wins. Files are ordered by path, then by landing.
+-- Builds the clean tables, as schema.sql describes them, from the typed rows without faults.
+-- Inputs:  temp read_ratings, read_tags, read_events, read_items, dropped at the end; landed_files.
+-- Outputs: ratings, tags, events, items, replaced, in an order that does not depend on threads; temp repeat_counts
+--          (source, duplicates), the valid rows that a later row supersedes or equals.
+-- Grain:   ratings one row per user, item and time; tags per user, item, tag and time; events one row per distinct
+--          event; items one row per item.
+-- Of rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
 create or replace temp table file_order as
 select file_id, row_number() over (order by path, file_id) as position
 from landed_files;

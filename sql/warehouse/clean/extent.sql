@@ -1,5 +1,7 @@
--- How far the interactions reach.
--- In:  ratings, tags, events. Out: one row (newest_interaction, n_users, n_items); items with an interaction only.
+-- The time of the newest interaction, and the numbers of users and items with an interaction.
+-- Inputs:  ratings, tags, events.
+-- Output:  newest_interaction, n_users, n_items.
+-- Grain:   one row.
 with interactions as (
     select user_id, item_id, rated_at as moment from ratings
     union all

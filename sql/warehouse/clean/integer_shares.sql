@@ -1,6 +1,8 @@
--- Which share of the ids are plain integers that fit 64 bits (no leading zeros), over all sources.
--- In:  the raw tables. Out: one row (user_share, item_share), null where there is no id.
--- In stages, because most ids are integers as they stand: only the others are stripped.
+-- The shares of user and item ids, over all sources, that are plain 64-bit integers without leading zeros.
+-- Inputs:  the raw tables; the macros of staging.sql.
+-- Output:  user_share, item_share; null if there are no ids.
+-- Grain:   one row.
+-- Most ids are integers as they are: only the others are stripped, because that is slow.
 create or replace temp macro integer_or_not(x) as case
     when is_integer(x) then 1
     when is_integer(stripped(x)) then 1

@@ -1,6 +1,8 @@
--- Everything that was rejected, at its true line: rows with faulty values, and lines that are no rows.
--- In:  temp faulty_rows, raw_rejects, landed_files. Out: quarantine anew, one row per rejected row.
--- A raw row's `line` does not count the rejected lines before it: below such a `line`, `before` of them lie.
+-- Fills the quarantine with all rejected rows: rows with faulty values, and lines that are no rows.
+-- Inputs:  temp faulty_rows; raw_rejects, landed_files.
+-- Output:  quarantine, replaced. `line` is the line of the file.
+-- Grain:   one row per rejected row.
+-- The `line` of a raw row does not count rejected lines before it, so that its line in the file is `line` + `before`.
 delete from quarantine;
 
 insert into quarantine

@@ -1,6 +1,7 @@
--- Raw events as typed values; a value with a fault is null. An event without a value counts 1.
--- In:  raw_events, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
--- Out: temp read_events, one row per raw row; adds the faulty rows to temp faulty_rows.
+-- Types the raw events; a value with a fault becomes null. An event without a value counts 1.
+-- Inputs:  raw_events, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Outputs: temp read_events; the faulty rows are added to temp faulty_rows.
+-- Grain:   one row per raw row.
 create or replace temp macro value_fault(x) as coalesce(
     number_fault(x, 'value'),
     case when try_cast(x as double) < 0 then 'value is negative' end,

@@ -1,7 +1,8 @@
--- Raw items as typed values. Only an item without a usable id, or with a NUL character, is faulty: its id is null.
--- In:  raw_items; $item_example (a value of the item ids' type).
--- Out: temp read_items (genres text[]: split at '|', without blanks, repeats and MovieLens' "none"), one row per raw
---      row; adds the faulty rows to temp faulty_rows.
+-- Types the raw items. Only an item without a valid id, or with a NUL character, is faulty: its id becomes null.
+-- Inputs:  raw_items; $item_example (a value of the item ids' type).
+-- Outputs: temp read_items, with genres as text[], split at '|', without blanks, repeats and MovieLens'
+--          '(no genres listed)'; the faulty rows are added to temp faulty_rows.
+-- Grain:   one row per raw row.
 create or replace temp table read_items as
 with typed as (
     select

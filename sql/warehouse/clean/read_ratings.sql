@@ -1,7 +1,8 @@
--- Raw ratings as typed values; a value with a fault is null.
--- In:  raw_ratings, landed_files; $rating_min, $rating_max; $max_future_days; $user_example, $item_example (values of
---      the ids' types).
--- Out: temp read_ratings, one row per raw row; adds the faulty rows to temp faulty_rows.
+-- Types the raw ratings; a value with a fault becomes null.
+-- Inputs:  raw_ratings, landed_files; $rating_min, $rating_max; $max_future_days; $user_example, $item_example (values
+--          of the ids' types).
+-- Outputs: temp read_ratings; the faulty rows are added to temp faulty_rows.
+-- Grain:   one row per raw row.
 create or replace temp table read_ratings as
 with typed as (
     select

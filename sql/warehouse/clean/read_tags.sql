@@ -1,6 +1,7 @@
--- Raw tags as typed values; a value with a fault is null. A tag is lower-cased and stripped.
--- In:  raw_tags, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
--- Out: temp read_tags, one row per raw row; adds the faulty rows to temp faulty_rows.
+-- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
+-- Inputs:  raw_tags, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Outputs: temp read_tags; the faulty rows are added to temp faulty_rows.
+-- Grain:   one row per raw row.
 create or replace temp macro tag_fault(x) as coalesce(
     text_fault(x, 'tag'),
     case when length(x) > 1000 then 'tag is longer than 1000 characters' end

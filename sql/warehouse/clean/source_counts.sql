@@ -1,6 +1,7 @@
--- Where the rows of each source with live files went.
--- In:  landed_files, quarantine, the clean tables, temp repeat_counts.
--- Out: rows (source, rows_in, clean, duplicates, quarantined, reasons: a map, most frequent first), by source.
+-- Counts the clean, duplicate and quarantined rows of each source that has live files.
+-- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
+-- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first).
+-- Grain:   one row per source, in the order of their names.
 with arrived as (
     select source, sum(rows)::bigint as rows_in
     from landed_files

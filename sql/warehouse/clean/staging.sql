@@ -1,9 +1,13 @@
--- How one value of text becomes an id, a time or a number, or says what is wrong with it.
--- Out: temporary macros; temp faulty_rows, empty, to which the reading files add.
--- A *_fault is null for a good value. `example` is any value of the type that the ids shall have.
--- `latest`: a file cannot know of later times than it was landed, give or take $max_future_days.
--- Numbers are times by size: seconds up to 1e11, milliseconds up to 1e14, microseconds up to 1e17, since 1970.
--- White space: blank, tab to carriage return, no-break space, byte order mark. Most values have none: the quick way.
+-- Macros that turn one text value into an id, a time or a number, or name its fault.
+-- Inputs:  none.
+-- Outputs: temporary macros; temp faulty_rows, empty, to which the read_*.sql files add.
+-- A macro *_fault returns null for a valid value. Its parameters:
+--   example   any value of the type that the ids are to have
+--   latest    the latest time that a file can contain: that of its landing plus $max_future_days
+-- Numeric times are told apart by size: seconds up to 1e11, milliseconds up to 1e14, microseconds up to 1e17, since
+-- 1970.
+-- White space is blank, tab to carriage return, no-break space and byte order mark. Most values have none, so that the
+-- regular expression comes first: it is faster than to trim.
 create or replace temp macro stripped(x) as case
     when regexp_full_match(x, '[!-~]+') then x
     else nullif(
@@ -23,7 +27,7 @@ create or replace temp macro id_fault(x, name, example) as coalesce(
     case when typeof(example) = 'BIGINT' and not is_integer(x) then name || ' is not an integer' end
 );
 
--- An integer as it stands needs no stripping: the quick way, which most ids take.
+-- An integer needs no stripping; most ids take this fast path.
 create or replace temp macro id_of(x, example) as case
     when typeof(example) = 'BIGINT' and is_integer(x) then cast_to_type(x, example)
     else cast_to_type(case when id_fault(stripped(x), '', example) is null then stripped(x) end, example)

@@ -5,6 +5,25 @@
 -- Output:  row_idx, column_idx, value (u where u > 0), sorted by both indices.
 -- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names
 --          one: the same log gives the same bits at any number of threads.
+
+-- The transforms. To add one, add a line "when 'name' then formula -- words" here: settings accept the names that
+-- stand here, and no others.
+--   v                       the pair's value of this signal
+--   mean, deviation         of the user's v of this signal (of the population); for transforms named user_… only
+--   above_mean              v - mean, and 0 if they differ by rounding alone; for transforms named user_… only
+--   item_users              users with this signal on the item; for transforms named item_… only
+--   users                   users of the snapshot
+create or replace temp macro transformed(transform, v, mean, deviation, above_mean, item_users, users) as
+    case transform
+        when 'none' then v -- v
+        when 'binary' then (v > 0)::integer -- 1 if v > 0, else 0
+        when 'log1p' then ln(1 + greatest(v, 0)) -- ln(1 + v); a negative v counts as 0
+        when 'user_mean' then above_mean -- v less the user's mean
+        when 'user_ratio' then coalesce(v / nullif(mean, 0), 0) -- v over the user's mean; 0 if that is 0
+        when 'user_zscore' then coalesce(above_mean / nullif(deviation, 0), 0) -- deviations above the mean; 0 if none
+        when 'item_idf' then v * ln(1 + users / item_users) -- v, more for items that few users have
+    end;
+
 create or replace temp macro decay(happened_at, until_at, half_life_days) as
     case half_life_days
         when 0 then 1::double
@@ -77,17 +96,17 @@ user_statistics as (
         stddev_pop(v order by item_idx) as deviation
     from signal_values
     join signals using (signal)
-    where transform in ('user_mean', 'user_ratio', 'user_zscore')
+    where starts_with(transform, 'user_')
     group by signal, user_idx
 ),
 item_audiences as (
-    select signal, item_idx, count(*) as users
+    select signal, item_idx, count(*) as item_users
     from signal_values
     join signals using (signal)
-    where transform = 'item_idf'
+    where starts_with(transform, 'item_')
     group by signal, item_idx
 ),
--- What differs from the mean by rounding alone counts as the mean, lest it become a tiny positive utility.
+-- A v that differs from the mean by rounding alone counts as the mean: it must not become a tiny positive utility.
 centred as (
     select
         signal_values.*,
@@ -102,15 +121,9 @@ terms as (
         signal,
         user_idx,
         item_idx,
-        weight * case transform
-            when 'none' then v
-            when 'binary' then (v > 0)::integer
-            when 'log1p' then ln(1 + greatest(v, 0))
-            when 'user_mean' then above_mean
-            when 'user_ratio' then coalesce(v / nullif(mean, 0), 0)
-            when 'user_zscore' then coalesce(above_mean / nullif(deviation, 0), 0)
-            when 'item_idf' then v * ln(1 + (select count(*) from user_map) / users)
-        end as term
+        weight * transformed(
+            transform, v, mean, deviation, above_mean, item_users, (select count(*) from user_map)
+        ) as term
     from centred
     join signals using (signal)
     left join item_audiences using (signal, item_idx)

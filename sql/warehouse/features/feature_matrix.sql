@@ -1,4 +1,4 @@
--- The item features as matrix cells; a feature's column is its place in the order of names.
+-- The item features as matrix entries; a feature's column is its position in the order of names.
 -- Inputs:  temp item_features.
 -- Output:  row_idx, column_idx, value, sorted by both indices.
 -- Grain:   one row per item and feature.

@@ -1,8 +1,8 @@
--- Dense indices for the users that did anything inside the windows, and for the items that can be recommended: those
--- that anybody met inside the windows, and those that nobody has met yet but whose genres say what they are like.
+-- Dense indices for users and items. Users have an interaction inside the windows. Items have one too, or else genres
+-- in the catalogue, by which content models can recommend them.
 -- Inputs:  temp view windowed_interactions; items.
--- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id, is_touched), integers from 0 in the
---          order of the ids.
+-- Outputs: temp user_map (user_idx, user_id) and item_map (item_idx, item_id, is_touched: whether it has an
+--          interaction), integers from 0 in the order of the ids.
 -- Grain:   one row per user; one row per item.
 create or replace temp table user_map as
 select (row_number() over (order by user_id) - 1)::integer as user_idx, user_id

@@ -1,5 +1,4 @@
--- What is said about each item: its genres in the catalogue, which have no time, and the tags inside the
--- windows.
+-- The features of items: their genres in the catalogue, which have no time, and the tags inside the windows.
 -- Inputs:  items; temp view windowed_tags; temp item_map.
 -- Output:  temp item_features (item_idx, feature, times): 1 for a genre, for a tag how often it was given.
 --          Features are named genre:Drama or tag:noir.

@@ -1,4 +1,4 @@
--- The pairs that show liking.
+-- The positive pairs.
 -- Inputs:  positives; temp user_map, item_map; $relevant_rating, $positive_tags, $positive_events.
 -- Output:  row_idx, column_idx, value (always 1), sorted by both indices.
 -- Grain:   one row per positive pair.

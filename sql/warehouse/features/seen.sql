@@ -1,4 +1,4 @@
--- Every pair with an interaction of any kind, and when the latest one was.
+-- All pairs with an interaction of any kind, with the time of the latest.
 -- Inputs:  temp view windowed_interactions; temp user_map, item_map.
 -- Output:  row_idx, column_idx, value (Unix seconds), sorted by both indices.
 -- Grain:   one row per pair.

@@ -1,4 +1,4 @@
--- The users that have something relevant: those with history, or those without.
+-- The users with a relevant item: either those with interactions before their cutoff, or those without.
 -- Inputs:  temp relevant; $with_history, true or false.
 -- Output:  user_idx (null without history), half; in the order of the ids.
 -- Grain:   one row per user.

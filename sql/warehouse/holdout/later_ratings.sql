@@ -1,10 +1,10 @@
--- What models of the rating are judged on: the ratings that users gave at or after their cutoffs, to items that they
--- had not met before and that somebody else had.
+-- The ratings on which rating predictions are evaluated: given at or after the user's cutoff, to items with which the
+-- user had no interaction before and somebody else had.
 -- Inputs:  temp view windowed_ratings over the windows after the cutoffs; seen_before, half_of; $as_of; $seed;
 --          $users_path and $items_path, the snapshot's id maps.
--- Output:  user_idx, item_idx, rating, half (0 select or 1 report), sorted by both indices. Users without history are
---          not among them.
--- Grain:   one row per pair: the latest rating.
+-- Output:  user_idx, item_idx, rating, half (0 select or 1 report), sorted by both indices; users without history are
+--          left out.
+-- Grain:   one row per pair, with its latest rating.
 select user_idx, item_idx, rating::float as rating, half_of(user_id, $seed) as half
 from windowed_ratings
 anti join seen_before($as_of) using (user_id, item_id)

@@ -1,13 +1,13 @@
--- What the models are judged on: what users came to like at or after their cutoffs and had not seen before.
+-- The relevant items of each user: positive at or after the user's cutoff, and without an interaction before.
 -- Inputs:  positives over the windows after the cutoffs; interactions_before; temp cutoffs; $as_of;
 --          $relevant_rating, $positive_tags, $positive_events; $seed;
 --          $users_path and $items_path, the snapshot's id maps.
--- Outputs: temp macros seen_before(moment): user_id, item_id of what lies before the cutoffs, a row per interaction;
---          and half_of(user_id, seed): 0 or 1;
---          temp relevant (user_id, user_idx null for users without history, item_idx null for items that nobody
---          touched before the cutoffs, half 0 select or 1 report).
--- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): the
---          same user stays in it every night, whoever else is there.
+-- Outputs: temp macro seen_before(moment): user_id, item_id, one row per interaction before the cutoffs;
+--          temp macro half_of(user_id, seed): 0 or 1;
+--          temp relevant (user_id, user_idx null for users without history, item_idx null for items without an
+--          interaction before the cutoffs, half 0 select or 1 report).
+-- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): a user stays in
+--          the same half every night, whichever other users there are.
 create or replace temp macro seen_before(moment) as table
     select user_id, item_id
     from interactions_before(moment)

@@ -1,7 +1,6 @@
--- The relevant items of the users that holdout/judged_users.sql lists, in the same order.
+-- The relevant items of the users of holdout/judged_users.sql, in the same order.
 -- Inputs:  temp relevant; $with_history, true or false.
--- Output:  row_idx (the user's place in that list), column_idx (item_idx), value (always 1), sorted by both
---          indices.
+-- Output:  row_idx (the user's position there), column_idx (item_idx), value (always 1), sorted by both indices.
 -- Grain:   one row per pair.
 select
     (dense_rank() over (order by user_id) - 1)::integer as row_idx,

@@ -1,9 +1,9 @@
--- One CSV file, everything as text.
--- In:  $path; $delimiter; $columns, a struct of column names in the file's order (ours, or any other name to ignore
---      the column), all 'VARCHAR'.
--- Out: temp incoming, one row per readable line, in the file's order, our columns only;
---      temp rejected_lines (line, raw, reasons, torn), one row per unreadable line; torn: the quotes went wrong, so
---      lines behind this one may have been swallowed by it.
+-- Reads one CSV file, everything as text.
+-- Inputs:  $path; $delimiter; $columns, a struct of column names in the file's order (ours, or any other name for a
+--          column to ignore), all 'VARCHAR'.
+-- Outputs: temp incoming, one row per readable line, in the file's order, our columns only;
+--          temp rejected_lines (line, raw, reasons, quotes_broken), one row per unreadable line. Behind a line with
+--          quotes_broken, rows may be missing: DuckDB may have read them as part of it.
 create or replace temp table incoming as
 select columns('^(user_id|item_id|rating|tag|event|value|title|genres|timestamp)$')
 from read_csv(
@@ -29,7 +29,7 @@ select
     line,
     any_value(raw) as raw,
     list_sort(list_distinct(list(reason))) as reasons,
-    bool_or(reason not in ('too few columns', 'too many columns') or contains(raw, e'\n')) as torn
+    bool_or(reason not in ('too few columns', 'too many columns') or contains(raw, e'\n')) as quotes_broken
 from faults
 group by line;
 

@@ -1,4 +1,4 @@
--- One cutoff for everybody.
+-- One cutoff for all users.
 -- Inputs:  interactions_before; $as_of, exclusive; $cutoff.
 -- Output:  temp cutoffs (user_id, cutoff timestamp).
 -- Grain:   one row per user with any interaction before as_of.

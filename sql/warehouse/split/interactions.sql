@@ -1,4 +1,4 @@
--- Everything that anybody did to any item before a moment, of whatever kind.
+-- The interactions of all kinds before a moment.
 -- Inputs:  ratings, tags, events.
 -- Output:  temp macro interactions_before(moment): user_id, item_id, happened_at.
 -- Grain:   one row per rating (superseded ones too), tag and event.

@@ -1,7 +1,7 @@
--- How many users a split can judge: those with history before their cutoff and positives after it.
+-- Counts the users that a split can evaluate: with history before their cutoff and positives after it.
 -- Inputs:  temp cutoffs; interactions_before; positives over the windows after the cutoffs; $as_of;
 --          $relevant_rating, $positive_tags, $positive_events.
--- Output:  users, with_history, with_future (anything at or after the cutoff), judgeable.
+-- Output:  users, with_history, with_future (any interaction at or after the cutoff), judgeable.
 -- Grain:   one row.
 with activity as (
     select
@@ -12,12 +12,12 @@ with activity as (
     join cutoffs using (user_id)
     group by user_id
 ),
-admirers as (
+users_with_positives as (
     select distinct user_id from positives($relevant_rating, $positive_tags, $positive_events)
 )
 select
     count(*) as users,
     count(*) filter (where has_history) as with_history,
     count(*) filter (where has_future) as with_future,
-    count(*) filter (where has_history and user_id in (from admirers)) as judgeable
+    count(*) filter (where has_history and user_id in (from users_with_positives)) as judgeable
 from activity;

@@ -1,10 +1,8 @@
--- A cutoff for each user, at or after which the newest interactions of that user lie.
--- Inputs:  interactions_before; $as_of, exclusive; $n newest interactions or, where $n is 0, the newest
---          $share.
--- Output:  temp cutoffs (user_id, cutoff timestamp); as_of where the user cannot keep one and give one.
--- Grain:   one row per user with any interaction before as_of. What shares the boundary's timestamp is held
---          out together; if nothing would be left before it, it stays together and the next timestamp is the
---          cutoff.
+-- A cutoff for each user, so that the user's newest interactions lie at or after it.
+-- Inputs:  interactions_before; $as_of, exclusive; $n newest interactions or, if $n is 0, the newest $share.
+-- Output:  temp cutoffs (user_id, cutoff timestamp); as_of if all interactions of the user have one timestamp.
+-- Grain:   one row per user with any interaction before as_of. Interactions with the timestamp of the cutoff are held
+--          out together; if nothing would be left before it, they stay together and the next timestamp is the cutoff.
 create or replace temp table cutoffs as
 with moments as (
     select user_id, happened_at, count(*) as interactions

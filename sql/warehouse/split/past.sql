@@ -1,8 +1,8 @@
--- What the night may train on, as if nothing had happened since: an earlier window is cut out of it.
+-- Removes everything that the night holds out, so that an earlier window can be cut out of the rest.
 -- Inputs:  ratings, tags, events; $cutoffs_path (user_id, cutoff), the cutoffs of the night's split.
 -- Outputs: temp tables ratings, tags, events, which hide the warehouse's own from this connection.
--- Grain:   as those of the warehouse, without rows at or after their user's cutoff; what was superseded only from
---          there on still stands.
+-- Grain:   as in the warehouse, without rows at or after their user's cutoff. Rows that were superseded only then are
+--          not superseded here.
 create temp table past_cutoffs as from read_parquet($cutoffs_path);
 
 create temp table ratings as

@@ -1,9 +1,8 @@
--- Which pairs show liking inside the windows: the one definition that training and judging share.
+-- The pairs of user and item that are positive inside the windows: the one definition for training and evaluation.
 -- Inputs:  the windowed views of split/windows.sql.
 -- Output:  temp macro positives(relevant_rating, positive_tags, positive_events): user_id, item_id;
---          positive_events is a list of {event, at_least}, where at_least is compared with the pair's summed
---          value.
--- Grain:   one row per pair. Sums are taken in a fixed order, so that no thread count can move them.
+--          positive_events is a list of {event, at_least}, where at_least is compared with the pair's summed value.
+-- Grain:   one row per pair. Sums are taken in a fixed order, so that they do not depend on threads.
 create or replace temp macro positives(relevant_rating, positive_tags, positive_events) as table
     with thresholds as (
         select unnest(positive_events::struct(event text, at_least double)[], recursive := true)

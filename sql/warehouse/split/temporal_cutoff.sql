@@ -1,8 +1,8 @@
 -- The moment at or after which the newest share of all interactions lies.
 -- Inputs:  interactions_before; $as_of, exclusive; $share between 0 and 1.
--- Output:  cutoff, null where all interactions share one timestamp and nothing can be held out.
--- Grain:   one row. Interactions that share the boundary's timestamp are held out together; if nothing would
---          be left before it, they stay together and the next timestamp is the cutoff.
+-- Output:  cutoff, null if all interactions have one timestamp and nothing can be held out.
+-- Grain:   one row. Interactions with the timestamp of the cutoff are held out together; if nothing would be left
+--          before it, they stay together and the next timestamp is the cutoff.
 with moments as (
     select happened_at, count(*) as interactions
     from interactions_before($as_of)

@@ -1,9 +1,8 @@
--- A window of time for each user: before the user's cutoff, or from there to the night's as_of. Whatever is
--- computed later reads the windowed views, so that nothing outside the window can reach it.
+-- A window of time for each user: before the user's cutoff, or from there to the night's as_of. Later SQL reads the
+-- windowed views only, so that nothing outside the window can reach it.
 -- Inputs:  ratings, tags, events; temp cutoffs (user_id, cutoff); $side 'before' or 'after'; $as_of.
 -- Outputs: temp windows (user_id, from_at inclusive, until_at exclusive), one row per user;
---          temp views windowed_ratings, windowed_tags, windowed_events, each with `happened_at` and
---          `until_at`;
+--          temp views windowed_ratings, windowed_tags, windowed_events, each with `happened_at` and `until_at`;
 --          temp view windowed_interactions (user_id, item_id, happened_at), the three together.
 -- Grain:   ratings one row per pair and tags one per pair and tag: those visible when the window closes.
 --          Events one row per event.

@@ -1,8 +1,8 @@
-"""The demo data set: ratings, tags, catalogue and events of an invented audience, from a seed, offline.
+"""Generate the demo data set: ratings, tags, catalogue and events of invented users, from a seed, offline.
 
-Users mix a few of sixteen tastes, items belong to one or two; tastes drift, new items rise and fade, heavy
-users and blockbusters are few. Users act in blocks, one after the other, so memory does not grow with the
-ratings.
+Users mix four of sixteen tastes, items belong to two (`taste_model.py`); tastes drift, new items rise and fade, few
+users and few items have much of the activity. Users act in blocks, one after the other, so that memory does not grow
+with the number of ratings.
 """
 
 from __future__ import annotations
@@ -19,17 +19,11 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from models.base import Progress
-from tasks.datasets.atomic_folder import whole_folder
+from tasks.datasets.atomic_folder import atomic_folder
 from tasks.datasets.synthetic.activity import EVENTS, Events, Tags, Views, make_events, make_tags, make_views
-from tasks.datasets.synthetic.catalogue import (
-    MIN_RATINGS,
-    TAGS,
-    Items,
-    Users,
-    make_drums,
-    make_items,
-    make_users,
-)
+from tasks.datasets.synthetic.catalogue import TAGS, Items, make_items
+from tasks.datasets.synthetic.taste_model import make_item_samplers
+from tasks.datasets.synthetic.users import MIN_RATINGS, Users, make_users
 from tasks.datasets.synthetic.vocabulary import GENRES, NO_GENRES, make_titles
 from tasks.errors import UsageError
 
@@ -41,7 +35,7 @@ _STARS = np.array([f"{half / 2}" for half in range(11)])
 
 @dataclass(frozen=True)
 class GeneratedCounts:
-    """Rows written to each file; `users` is how many users occur in ratings.csv."""
+    """Rows written to each file; `users` is the number of users in ratings.csv."""
 
     users: int
     items: int
@@ -63,7 +57,7 @@ def generate_demo(
     seed: int = 7,
     progress: Progress | None = None,
 ) -> GeneratedCounts:
-    """Write `FILES` into `folder`, without tags.csv for 0 tags, byte for byte the same for the same arguments.
+    """Write `FILES` into `folder`, the same bytes for the same arguments; without tags.csv for 0 tags.
 
     Users, items, ratings and tags come out exactly as many as asked; the number of events follows from them.
     The folder appears complete or not at all; one that holds anything is refused.
@@ -82,9 +76,9 @@ def generate_demo(
     _refuse_impossible(users, items, ratings, tags, most)
     catalogue = make_items(items, np.random.default_rng([seed, 1]))
     audience = make_users(users, ratings, tags, most, np.random.default_rng([seed, 2]))
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         _write_movies(fresh / "movies.csv", catalogue, np.random.default_rng([seed, 3]))
-        events = _write_history(fresh, audience, catalogue, seed, progress)
+        events = _write_activity(fresh, audience, catalogue, seed, progress)
     return GeneratedCounts(users, items, ratings, tags, events)
 
 
@@ -101,7 +95,7 @@ def _refuse_impossible(users: int, items: int, ratings: int, tags: int, most: in
 
 
 def _write_movies(path: Path, items: Items, rng: np.random.Generator) -> None:
-    titles = make_titles(items.taste, items.year, rng)
+    titles = make_titles(items.main_taste, items.year, rng)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("movieId", "title", "genres"))
@@ -110,9 +104,9 @@ def _write_movies(path: Path, items: Items, rng: np.random.Generator) -> None:
             rows.writerow((index + 1, title, genres or NO_GENRES))
 
 
-def _write_history(folder: Path, users: Users, items: Items, seed: int, progress: Progress | None) -> int:
-    """Write what every user does, block by block; returns the number of events."""
-    drums = make_drums(items)
+def _write_activity(folder: Path, users: Users, items: Items, seed: int, progress: Progress | None) -> int:
+    """Write all users' activity, block by block; return the number of events."""
+    samplers = make_item_samplers(items.main_taste, items.second_taste, items.main_share, items.popularity)
     total, done, n_events = int(users.ratings.sum()), 0, 0
     with ExitStack() as files:
         ratings = files.enter_context(_Table(folder / "ratings.csv", "userId,movieId,rating,timestamp"))
@@ -120,9 +114,9 @@ def _write_history(folder: Path, users: Users, items: Items, seed: int, progress
         tags = None  # a night refuses a file without rows
         if users.tags.any():
             tags = files.enter_context(_Table(folder / "tags.csv", "userId,movieId,tag,timestamp"))
-        for block in _blocks(users, len(items.weight)):
+        for block in _blocks(users, len(items.popularity)):
             rng = np.random.default_rng([seed, 4, block.start])
-            views = make_views(users, items, drums, block, rng)
+            views = make_views(users, items, samplers, block, rng)
             happened = make_events(views, rng)
             ratings.append(*_rating_columns(views))
             if tags is not None:
@@ -135,7 +129,7 @@ def _write_history(folder: Path, users: Users, items: Items, seed: int, progress
 
 
 def _blocks(users: Users, n_items: int) -> Iterator[range]:
-    """Consecutive users whose ratings, and whose user × item table of what they had, stay small."""
+    """Blocks of consecutive users: at most BLOCK_RATINGS ratings and BLOCK_PAIRS user × item pairs, or one user."""
     start, given = 0, np.cumsum(users.ratings)
     while start < len(given):
         before = int(given[start - 1]) if start else 0
@@ -150,25 +144,25 @@ def _rating_columns(views: Views) -> tuple[Any, ...]:
     return (
         views.user[rated] + 1,
         views.item[rated] + 1,
-        _words(_STARS, views.half_stars[rated]),
+        _look_up(_STARS, views.half_stars[rated]),
         views.time[rated],
     )
 
 
 def _tag_columns(tags: Tags) -> tuple[Any, ...]:
-    return tags.user + 1, tags.item + 1, _words(TAGS, tags.tag), tags.time
+    return tags.user + 1, tags.item + 1, _look_up(TAGS, tags.tag), tags.time
 
 
 def _event_columns(events: Events) -> tuple[Any, ...]:
-    return events.user + 1, events.item + 1, _words(EVENTS, events.event), events.value, events.time
+    return events.user + 1, events.item + 1, _look_up(EVENTS, events.event), events.value, events.time
 
 
-def _words(vocabulary: Any, index: Any) -> pa.Array:
+def _look_up(vocabulary: Any, index: Any) -> pa.Array:
     return pa.array(list(vocabulary), pa.string()).take(pa.array(index))
 
 
 class _Table:
-    """A CSV file that grows by blocks of columns. No value in it needs quotes."""
+    """A CSV file to which blocks of columns are appended. No value may need quotes."""
 
     _options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
 

@@ -1,4 +1,4 @@
-"""The words of the demo data set: tastes with their genres, tags and nouns, and titles made from them."""
+"""The words of the demo data set: the genres, tags and nouns of each taste, and titles made from them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-TITLE_TRIES = 20  # then a sequel number is added
+TITLE_TRIES = 20  # then titles get a sequel number
 
 
 class Taste(NamedTuple):
-    """What one kind of audience looks for: genres (the most telling first), tags, and nouns for titles."""
+    """One taste in words: genres (the most typical first), tags, and nouns for titles."""
 
     genres: tuple[str, ...]
     tags: tuple[str, ...]
@@ -159,13 +159,19 @@ _PATTERNS = (
 
 
 def make_titles(tastes: NDArray[np.int64], years: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-    """A unique title with its year per item, 'The Quiet Harbour (1994)', in words of its main taste."""
+    """Draw a unique title for each item, such as 'The Quiet Harbour (1994)', with nouns of its main taste.
+
+    Args:
+        tastes: (n,) indices into `TASTES`.
+        years: (n,) of release.
+        rng: the source of randomness.
+    """
     taken: set[str] = set()
     return [_new_title(TASTES[t].nouns, int(year), taken, rng) for t, year in zip(tastes, years, strict=True)]
 
 
 def _new_title(nouns: tuple[str, ...], year: int, taken: set[str], rng: np.random.Generator) -> str:
-    """A title that is not in `taken` yet; a sequel number settles what many tries could not."""
+    """Draw a title that is not in `taken`; after `TITLE_TRIES` tries it gets a sequel number."""
     for attempt in range(1, 1_000_000):
         pattern, a, p, n, i, j = (int(x) for x in rng.integers(0, 2**31, 6))
         first = i % len(nouns)
@@ -182,4 +188,4 @@ def _new_title(nouns: tuple[str, ...], year: int, taken: set[str], rng: np.rando
         if title not in taken:
             taken.add(title)
             return title
-    raise AssertionError("unreachable: every try bears another number")
+    raise AssertionError("unreachable: every try has another number")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from flows.cli import app as cli
 from flows.prefect_runtime import home as prefect_home
 from tasks.config.settings import Settings
-from tasks.config.tuned_settings import Evidence, Tuned, judging, write_tuned
+from tasks.config.tuned_settings import Evidence, Tuned, evaluation_settings, write_tuned
 from tasks.errors import NightError, UsageError
 from tasks.run import lifecycle
 from tasks.run.lifecycle import Outcome
@@ -150,7 +150,7 @@ def test_tune_tells_of_every_model_and_where_its_settings_are(tmp_path: Path, da
 
 
 def test_run_takes_tuned_settings_and_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    night_tuned_for = (datetime(2026, 11, 20, 12), judging(Settings()))
+    night_tuned_for = (datetime(2026, 11, 20, 12), evaluation_settings(Settings()))
     evidence = Evidence(
         "ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 42, "", "", "2026-11-21T02:00:00+00:00", *night_tuned_for
     )

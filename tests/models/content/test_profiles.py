@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.content.profiles import Content, ContentConfig
-from models.interactions import Interactions
+from models.interactions import Interactions, touched_items
 from tests.models.contract import (
     N_ITEMS,
     N_USERS,
@@ -60,7 +60,7 @@ class TestContent(PersonalContract):
     model = Content
 
     def described(self, data: Interactions) -> Interactions:
-        touched = np.bincount(data.seen.indices, minlength=data.n_items) > 0
+        touched = touched_items(data.seen)
         return describe(data, parity_features(data.n_items, touched))
 
     def test_scores_follow_the_formula_of_the_docstring(self) -> None:

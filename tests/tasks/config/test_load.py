@@ -1,4 +1,4 @@
-"""Settings: one file, the environment, and --set; every mistake is named before anything starts."""
+"""Settings from a file, the environment and --set; every mistake is explained before anything starts."""
 
 import tomllib
 from pathlib import Path
@@ -17,11 +17,11 @@ def written(folder: Path, text: str) -> Path:
     return folder / "p.toml"
 
 
-def test_the_shipped_file_says_what_the_defaults_are() -> None:
+def test_shipped_file_equals_the_defaults() -> None:
     assert load_settings(SHIPPED).model_dump() == Settings().model_dump()
 
 
-def test_the_shipped_file_shows_every_setting() -> None:
+def test_shipped_file_shows_every_setting() -> None:
     def keys(table: dict, path: str = "") -> set[str]:
         return {
             found
@@ -45,7 +45,7 @@ def test_set_beats_environment_beats_file_beats_default(
     assert settings.split.leave_last_share == 0.2
 
 
-def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
+def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         "[utility.signals.watched]\nsource='events'\nevent='watch'\n[utility.signals.tag]\nweight=0\n"
@@ -124,6 +124,11 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
             "0 switches the signal off.",
         ),
         (
+            "[utility.signals.tag]\ntransform = 'idf'",
+            r"signals\.tag\.transform is wrong: it takes 'none', .* or '\w+' \(given: 'idf'\)",
+            "log1p: ln(1 + v)",
+        ),
+        (
             "[utility.signals.tag]\nhalf_life = 3",
             "no setting utility.signals.tag.half_life",
             "half_life_days",
@@ -132,7 +137,7 @@ def test_signals_merge_and_zero_switches_one_off(tmp_path: Path) -> None:
         ("[publish", "not valid TOML", ""),
     ],
 )
-def test_a_mistake_is_named_and_the_nearest_name_given(
+def test_a_mistake_is_explained_with_the_nearest_name(
     tmp_path: Path, text: str, message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError, match=message) as caught:
@@ -148,7 +153,7 @@ def test_a_cutoff_needs_no_quotes(tmp_path: Path, cutoff: str) -> None:
     assert load_settings(None, (f"split.cutoff='{cutoff}'",)).split.cutoff == cutoff
 
 
-def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_malformed_overrides_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load_settings(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="of the form section"):
@@ -157,7 +162,7 @@ def test_a_missing_file_and_a_malformed_override_are_named(tmp_path: Path) -> No
         load_settings(None, ("split.method=auto", "split.method.name=auto"))
 
 
-def test_the_address_of_the_serving_database_is_not_taken_from_the_command_line() -> None:
+def test_database_address_is_refused_on_the_command_line() -> None:
     with pytest.raises(UsageError, match="nor on the command line") as caught:
         load_settings(None, ("publish.url=postgresql://me:hunter2@db/x",))
     assert "RECS_PUBLISH__URL" in caught.value.hint
@@ -165,13 +170,13 @@ def test_the_address_of_the_serving_database_is_not_taken_from_the_command_line(
 
 
 @pytest.mark.parametrize("override", ["models.shelf=popularty", "split.method=random", "run.seed=x"])
-def test_a_sentence_ends_with_one_dot(override: str) -> None:
+def test_messages_end_with_one_dot(override: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_settings(None, (override,))
     assert ".." not in f"{caught.value} {caught.value.hint}"
 
 
-def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECS_PUBLISH__URL", "postgresql://me:hunter2@db/x")
     settings = load_settings(SHIPPED)
     assert settings.publish.url is not None
@@ -183,7 +188,7 @@ def test_the_password_of_the_serving_database_is_never_shown(monkeypatch: pytest
     ("variable", "meant"),
     [("RECS_RECOMEND__N", "RECS_RECOMMEND__…"), ("RECS_PUBLISH_URL", "RECS_PUBLISH__…")],
 )
-def test_a_misspelt_variable_of_the_environment_is_named(
+def test_a_misspelt_environment_variable_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
 ) -> None:
     monkeypatch.setenv(variable, "5")
@@ -192,13 +197,13 @@ def test_a_misspelt_variable_of_the_environment_is_named(
     assert f"Did you mean {meant}?" in caught.value.hint
 
 
-def test_the_command_line_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_of_the_command_line_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECS_HOME", "data/shop")
     monkeypatch.setenv("RECS_SPLIT__METHOD", "leave_last")
     assert load_settings().split.method == "leave_last"
 
 
-def test_a_share_of_new_items_that_gives_no_place_is_refused() -> None:
+def test_new_item_share_is_refused_when_below_one_place() -> None:
     said = "new_item_share 0.01 of 50 places is less than one: set it to 0.02 or more, or to 0"
     with pytest.raises(UsageError, match=said):
         load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.01"))

@@ -1,4 +1,4 @@
-"""tuned.toml: written and read, between the defaults and what the operator says, and which nights leave it out."""
+"""tuned.toml: written and read, its precedence, and the nights that ignore it."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +8,14 @@ import pytest
 
 from tasks.config.load import load_settings, night_settings
 from tasks.config.settings import Settings
-from tasks.config.tuned_settings import Evidence, Tuned, TunedFile, judging, read_tuned, write_tuned
+from tasks.config.tuned_settings import (
+    Evidence,
+    Tuned,
+    TunedFile,
+    evaluation_settings,
+    read_tuned,
+    write_tuned,
+)
 from tasks.errors import UsageError
 
 AS_OF = datetime(2026, 11, 20, 23, 59, 59)
@@ -26,7 +33,7 @@ EVIDENCE = Evidence(
     "abc",
     "2026-11-21T02:00:00+00:00",
     AS_OF,
-    judging(Settings()),
+    evaluation_settings(Settings()),
 )
 FOUND = {
     "als": Tuned({"factors": 173, "alpha": 1e-05, "regularization": 12.5}, EVIDENCE),
@@ -48,11 +55,11 @@ def night(file, *overrides, as_of=None):
     return night_settings(None, overrides, tuned=file, as_of=as_of)
 
 
-def test_what_was_written_is_read(file):
+def test_written_settings_are_read_back(file):
     assert read_tuned(file) == TunedFile(FOUND, {})
 
 
-def test_what_the_night_was_can_be_read_by_a_person(file):
+def test_evaluation_settings_are_written_readably(file):
     text = file.read_text()
     for line in (
         "as_of = 2026-11-20T23:59:59",
@@ -64,7 +71,7 @@ def test_what_the_night_was_can_be_read_by_a_person(file):
         assert f"\n{line}\n" in text
 
 
-def test_nothing_found_is_no_file(file):
+def test_no_file_is_written_when_nothing_is_found(file):
     write_tuned(file, {})
     assert not file.exists()
     assert read_tuned(file) == TunedFile({}, {})
@@ -74,7 +81,7 @@ def test_nothing_found_is_no_file(file):
     assert notes == []
 
 
-def test_tuned_settings_come_before_what_the_operator_wrote(file, tmp_path):
+def test_operator_settings_override_tuned_ones(file, tmp_path):
     (tmp_path / "pipeline.toml").write_text("[models.als]\nfactors = 64\n")
     settings, _ = night(file, "models.als.alpha=3")
     als = settings.models.config("als")
@@ -82,16 +89,16 @@ def test_tuned_settings_come_before_what_the_operator_wrote(file, tmp_path):
     assert settings.models.config("item_knn").similarity == "jaccard"
 
 
-def test_tuned_settings_can_be_left_out(file):
+def test_tuned_settings_can_be_switched_off(file):
     plain, notes = night(file, "models.tuned=false", "run.seed=1")
     assert plain.models.config("als").factors == 256
     assert notes == []
 
 
-def test_a_night_says_which_are_in_use(file, monkeypatch):
+def test_notes_name_the_settings_in_use(file, monkeypatch):
     monkeypatch.setenv(
         "RECS_MODELS__ITEM_KNN__SIMILARITY", "jaccard"
-    )  # the same, but by the operator's own word
+    )  # the same value, but set by the operator
     _, notes = night(file, "models.mf.implicit_term=false")
     assert notes == [f"Tuned settings of als (2026-11-21), from {file}"]
 
@@ -116,7 +123,7 @@ def test_a_night_says_which_are_in_use(file, monkeypatch):
         ),
     ],
 )
-def test_a_night_that_is_judged_otherwise_leaves_them_out_and_says_why(file, change, why):
+def test_ignored_with_reason_when_evaluation_differs(file, change, why):
     settings, notes = night(file, change)
     assert settings.model_dump() == load_settings(None, (change,)).model_dump()
     assert notes == [
@@ -126,13 +133,13 @@ def test_a_night_that_is_judged_otherwise_leaves_them_out_and_says_why(file, cha
 
 
 @pytest.mark.parametrize("change", ["run.parallel_fits=2", "judge.k=[10]", "utility.signals.tag.weight=3"])
-def test_what_decides_nothing_that_is_judged_leaves_them_in(file, change):
+def test_used_when_evaluation_is_the_same(file, change):
     settings, notes = night(file, change)
     assert settings.models.config("als").factors == 173
     assert len(notes) == 1
 
 
-def test_an_earlier_night_leaves_them_out(file):
+def test_ignored_by_earlier_nights(file):
     settings, [note] = night(file, as_of=datetime(2026, 11, 20))
     assert settings.model_dump() == load_settings().model_dump()
     assert "they were tuned on data up to 2026-11-20 23:59:59" in note
@@ -141,7 +148,7 @@ def test_an_earlier_night_leaves_them_out(file):
         assert night(file, as_of=as_of)[0].models.config("als").factors == 173
 
 
-def test_a_file_of_before_nights_were_kept_is_left_out(file):
+def test_ignored_when_the_file_has_no_evaluation_settings(file):
     write_tuned(
         file, {name: Tuned(t.settings, replace(EVIDENCE, as_of=None, night={})) for name, t in FOUND.items()}
     )
@@ -155,7 +162,7 @@ def test_a_file_of_before_nights_were_kept_is_left_out(file):
 
 
 @pytest.mark.parametrize("text", ["[models.als", "models = \xff"])
-def test_a_damaged_file_is_one_sentence(file, text):
+def test_a_damaged_file_is_a_usage_error(file, text):
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(UsageError, match=r"tuned\.toml cannot be read") as caught:
         night(file)
@@ -171,7 +178,7 @@ def test_a_damaged_file_is_one_sentence(file, text):
         ("vanished", {}, "there is no such model"),
     ],
 )
-def test_what_the_code_of_today_does_not_take_is_left_out_alone(file, model, settings, why):
+def test_only_invalid_models_are_ignored(file, model, settings, why):
     write_tuned(file, {**FOUND, model: Tuned(settings, EVIDENCE)})
     taken, [used, left_out] = night(file)
     assert taken.models.config("als").factors == 173
@@ -182,7 +189,7 @@ def test_what_the_code_of_today_does_not_take_is_left_out_alone(file, model, set
 
 
 @pytest.mark.parametrize("evidence", ["", "[evidence.als]\n", "[evidence]\nals = 3\n", "evidence = 3\n"])
-def test_settings_that_nothing_speaks_for_are_left_out(file, evidence):
+def test_ignored_without_evidence(file, evidence):
     top = evidence if evidence.startswith("evidence") else ""
     file.write_text(f"{top}[models.als]\nfactors = 3\n{evidence if not top else ''}")
     settings, [note] = night(file)
@@ -190,7 +197,7 @@ def test_settings_that_nothing_speaks_for_are_left_out(file, evidence):
     assert "[evidence.als] is missing or damaged" in note
 
 
-def test_a_model_that_is_no_table_is_left_out(file):
+def test_ignored_when_model_is_no_table(file):
     file.write_text("[models]\nals = 3\n")
     settings, [note] = night(file)
     assert settings.model_dump() == load_settings().model_dump()

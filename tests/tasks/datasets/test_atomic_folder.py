@@ -1,4 +1,4 @@
-"""A folder is all there or not there."""
+"""A folder appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.datasets.atomic_folder import whole_folder
+from tasks.datasets.atomic_folder import atomic_folder
 from tasks.errors import NightError, UsageError
 
 
-def test_appears_when_complete(tmp_path: Path) -> None:
+def test_folder_appears_when_complete(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "data"
-    with whole_folder(target) as fresh:
+    with atomic_folder(target) as fresh:
         (fresh / "a.csv").write_text("1")
         assert not target.exists()
     assert (target / "a.csv").read_text() == "1"
@@ -21,7 +21,7 @@ def test_appears_when_complete(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with whole_folder(tmp_path / "data") as fresh:
+    with atomic_folder(tmp_path / "data") as fresh:
         (fresh / "a.csv").write_text("1")
     assert (tmp_path / "data" / "a.csv").read_text() == "1"
 
@@ -29,7 +29,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     def breaks() -> None:
-        with whole_folder(tmp_path / "data") as fresh:
+        with atomic_folder(tmp_path / "data") as fresh:
             (fresh / "a.csv").write_text("1")
             raise error
 
@@ -39,30 +39,30 @@ def test_an_error_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> 
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "ratings.csv", ".hidden"])
-def test_never_touches_what_a_person_may_own(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(UsageError, match=f"is not empty: it holds {name}"), whole_folder(tmp_path):
+def test_existing_files_are_never_changed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(UsageError, match=f"is not empty: it holds {name}"), atomic_folder(tmp_path):
         raise AssertionError("never reached")
-    with pytest.raises(UsageError, match="is a file"), whole_folder(tmp_path / name):
+    with pytest.raises(UsageError, match="is a file"), atomic_folder(tmp_path / name):
         raise AssertionError("never reached")
-    assert (tmp_path / name).read_text() == "mine"
+    assert (tmp_path / name).read_text() == "precious"
 
 
-def test_what_arrives_meanwhile_is_kept(tmp_path: Path) -> None:
+def test_files_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
     target = tmp_path / "data"
 
     def is_overtaken() -> None:
-        with whole_folder(target):
+        with atomic_folder(target):
             target.mkdir()
-            (target / "a.csv").write_text("mine")
+            (target / "a.csv").write_text("precious")
 
     with pytest.raises(NightError, match="cannot write"):
         is_overtaken()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert (target / "a.csv").read_text() == "mine"
+    assert (target / "a.csv").read_text() == "precious"
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(NightError, match="cannot write"), whole_folder(tmp_path / "file" / "data"):
+    with pytest.raises(NightError, match="cannot write"), atomic_folder(tmp_path / "file" / "data"):
         raise AssertionError("never reached")

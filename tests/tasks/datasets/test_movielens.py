@@ -1,4 +1,4 @@
-"""Fetching by name, against a real HTTP server on this machine: whole, cut, damaged, hostile and absent."""
+"""Downloads from a real HTTP server on this machine: whole, interrupted, damaged, hostile and absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.datasets import movielens as fetching
+from tasks.datasets import movielens
 from tasks.datasets.movielens import FILES, Dataset, fetch
 from tasks.errors import NightError, UsageError
 
@@ -22,7 +22,7 @@ NO_WAIT = (0.0, 0.0)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` with ETag and Range; misbehaves as told."""
+    """Serves `files` with ETag and Range, and fails as `cut_after` and `failures` ask."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -98,17 +98,17 @@ def assert_complete(folder: Path) -> None:
     )
 
 
-def test_fetches_the_files_of_the_night_and_only_those(server: Server, tmp_path: Path) -> None:
+def test_only_the_files_of_a_night_are_fetched(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
-    told: list[tuple[int, int]] = []
-    folder = fetch(NAME, tmp_path / NAME, base_url=server.url, progress=lambda *done: told.append(done))
+    calls: list[tuple[int, int]] = []
+    folder = fetch(NAME, tmp_path / NAME, base_url=server.url, progress=lambda *done: calls.append(done))
     assert_complete(folder)
     size = len(server.files[f"/{NAME}.zip"])
-    assert told[-1] == (size, size)
-    assert told == sorted(told)
+    assert calls[-1] == (size, size)
+    assert calls == sorted(calls)
 
 
-def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+def test_existing_files_are_not_fetched_again(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
     fetch(NAME, tmp_path / NAME, base_url=server.url)
     asked = len(server.asked)
@@ -116,7 +116,7 @@ def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> N
     assert len(server.asked) == asked
 
 
-def test_goes_on_where_a_cut_download_stopped(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
     server.cut_after = [100_000, 50_000]
     folder = fetch(NAME, tmp_path / NAME, base_url=server.url, retry_delays=NO_WAIT)
@@ -125,7 +125,7 @@ def test_goes_on_where_a_cut_download_stopped(server: Server, tmp_path: Path) ->
     assert_complete(folder)
 
 
-def test_goes_on_in_a_later_call(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_in_a_later_call(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
     server.cut_after = [100_000]
     with pytest.raises(NightError, match="cannot download") as caught:
@@ -137,7 +137,7 @@ def test_goes_on_in_a_later_call(server: Server, tmp_path: Path) -> None:
     assert_complete(tmp_path / NAME)
 
 
-def test_starts_over_when_the_server_has_a_newer_version(server: Server, tmp_path: Path) -> None:
+def test_download_restarts_when_the_server_has_a_newer_version(server: Server, tmp_path: Path) -> None:
     server.publish(archive({"old.txt": b"an older version"}))
     server.cut_after = [100_000]
     with pytest.raises(NightError):
@@ -146,14 +146,14 @@ def test_starts_over_when_the_server_has_a_newer_version(server: Server, tmp_pat
     assert_complete(fetch(NAME, tmp_path / NAME, base_url=server.url))
 
 
-def test_passing_server_errors_are_tried_again(server: Server, tmp_path: Path) -> None:
+def test_transient_server_errors_are_retried(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
     server.failures = [503, 429]
     assert_complete(fetch(NAME, tmp_path / NAME, base_url=server.url, retry_delays=NO_WAIT))
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_lasting_server_errors_are_told(server: Server, tmp_path: Path, status: int) -> None:
+def test_lasting_server_errors_are_reported(server: Server, tmp_path: Path, status: int) -> None:
     server.publish(archive())
     server.failures = [status] * 9
     with pytest.raises(NightError, match=f"answered {status}"):
@@ -161,13 +161,13 @@ def test_lasting_server_errors_are_told(server: Server, tmp_path: Path, status: 
     assert len(server.failures) == (8 if status == 403 else 6), "only what may pass is tried again"
 
 
-def test_absent_archive(server: Server, tmp_path: Path) -> None:
+def test_an_absent_archive_is_an_error(server: Server, tmp_path: Path) -> None:
     with pytest.raises(NightError, match="answered 404 Not Found"):
         fetch(NAME, tmp_path / NAME, base_url=server.url, retry_delays=NO_WAIT)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_an_error_that_names_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(NightError, match="cannot download") as caught:
         fetch("ml-25m", tmp_path / "ml-25m", base_url="http://127.0.0.1:9", retry_delays=NO_WAIT)
@@ -175,24 +175,24 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_checksum_is_refused_and_forgotten(server: Server, tmp_path: Path) -> None:
+def test_an_archive_with_wrong_checksum_is_deleted(server: Server, tmp_path: Path) -> None:
     server.publish(archive(), md5="0" * 32)
     with pytest.raises(NightError, match=r"but 0{32} is published"):
         fetch(NAME, tmp_path / NAME, base_url=server.url)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pinned_checksum_counts_and_nothing_else(
+def test_a_pinned_checksum_is_not_downloaded(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.publish(archive())
-    monkeypatch.setitem(fetching.DATASETS, NAME, Dataset("f" * 32, 10**7, 10**7))
+    monkeypatch.setitem(movielens.DATASETS, NAME, Dataset("f" * 32, 10**7, 10**7))
     with pytest.raises(NightError, match=r"but f{32} is published"):
         fetch(NAME, tmp_path / NAME, base_url=server.url)
     assert [path for path, _ in server.asked] == [f"/{NAME}.zip"]
 
 
-def test_a_checksum_file_without_a_checksum(server: Server, tmp_path: Path) -> None:
+def test_a_checksum_file_without_checksum_is_an_error(server: Server, tmp_path: Path) -> None:
     server.publish(archive())
     server.files[f"/{NAME}.zip.md5"] = b"<html>moved</html>"
     with pytest.raises(NightError, match="holds no MD5 checksum"):
@@ -208,9 +208,7 @@ def link() -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     "member", ["/etc/cron.d/evil", f"{NAME}/../../evil.csv", "C:\\evil.csv", link()], ids=str
 )
-def test_hostile_archive_is_refused_whole(
-    server: Server, tmp_path: Path, member: str | zipfile.ZipInfo
-) -> None:
+def test_an_unsafe_archive_is_refused(server: Server, tmp_path: Path, member: str | zipfile.ZipInfo) -> None:
     server.publish(archive({member: b"evil"}))
     with pytest.raises(NightError, match="points outside its folder"):
         fetch(NAME, tmp_path / NAME, base_url=server.url)
@@ -230,7 +228,7 @@ def test_oversized_archive_is_refused(
     message: str,
 ) -> None:
     server.publish(archive())
-    monkeypatch.setitem(fetching.DATASETS, NAME, Dataset(None, *limits))
+    monkeypatch.setitem(movielens.DATASETS, NAME, Dataset(None, *limits))
     with pytest.raises(NightError, match=message):
         fetch(NAME, tmp_path / NAME, base_url=server.url)
     assert not (tmp_path / NAME).exists()
@@ -244,9 +242,7 @@ def test_incomplete_archive_is_refused(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["not a zip", "bad crc"])
-def test_damaged_archive_with_a_fitting_checksum_is_refused(
-    server: Server, tmp_path: Path, spoil: str
-) -> None:
+def test_a_damaged_archive_is_refused_when_checksum_fits(server: Server, tmp_path: Path, spoil: str) -> None:
     whole = archive()
     server.publish(b"<html>" if spoil == "not a zip" else whole.replace(b"tags.csv\ntags", b"tags.csv\nTAGS"))
     with pytest.raises(NightError, match="is damaged"):
@@ -254,7 +250,7 @@ def test_damaged_archive_with_a_fitting_checksum_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_name_and_foreign_folder(tmp_path: Path) -> None:
+def test_unknown_names_and_occupied_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no data set 'ml-100m'") as caught:
         fetch("ml-100m", tmp_path / "x")
     assert "ml-25m" in caught.value.hint

@@ -16,7 +16,7 @@ from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, Snapshot
 from tasks.evaluation.evaluate import evaluate, evaluate_strangers
-from tasks.preparation.item_statistics import write_yardsticks
+from tasks.preparation.item_statistics import write_item_statistics
 
 LIKES = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
 K = (1, 10)
@@ -46,7 +46,7 @@ def held_out(
     rated = np.array(ratings).reshape(-1, 3)
     pairs = {"user_idx": rated[:, 0].astype(np.int32), "item_idx": rated[:, 1].astype(np.int32)}
     np.savez(folder / "ratings.npz", **pairs, rating=rated[:, 2].astype(np.float32))
-    write_yardsticks(snapshot, users, seed=1, folder=folder)
+    write_item_statistics(snapshot, users, seed=1, folder=folder)
     for name, wanted in (("relevant", list(relevant.values())), ("cold_relevant", cold)):
         matrix = sparse.lil_array((len(wanted), LIKES.shape[1]), dtype=np.float32)
         for row, items in enumerate(wanted):

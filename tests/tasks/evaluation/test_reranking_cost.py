@@ -14,7 +14,7 @@ from models.factors.bpr import BPR
 from tasks.artifacts import FittedModel, HeldOut, Snapshot, TradeOff
 from tasks.config.settings import JudgeSettings, RecommendSettings
 from tasks.evaluation.reranking_cost import trade_off
-from tasks.preparation.item_statistics import write_yardsticks
+from tasks.preparation.item_statistics import write_item_statistics
 from tests.tasks.recommendation.test_rerank import DATA, N_ITEMS, N_USERS
 
 
@@ -32,7 +32,7 @@ def weighed(folder: Path, **wishes: float) -> TradeOff:
     np.savez(folder / "held_out" / "users.npz", user_idx=users, half=np.repeat([0, 1], 10).astype(np.int8))
     sparse.save_npz(folder / "held_out" / "relevant.npz", sparse.csr_array(relevant.astype(np.float32)))
     snapshot = Snapshot("s", folder / "snapshot", N_USERS, N_ITEMS, *[DATA.seen.nnz] * 4, 0)
-    write_yardsticks(snapshot, users, seed=1, folder=folder / "held_out")
+    write_item_statistics(snapshot, users, seed=1, folder=folder / "held_out")
     return trade_off(
         fitted[0],
         fitted[1:],

@@ -1,7 +1,8 @@
-"""Cleaning: which texts are a time, and which times a row may have."""
+"""Cleaning of timestamps: notations that are read, and times that are rejected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -13,59 +14,57 @@ from tasks.ingestion.land import land
 from tasks.storage.warehouse import open_warehouse
 from tests.tasks.inputs import EVENTS, LENIENT, RATINGS, TAGS, counts, land_and_clean, rows
 
-DAY = 86_400
+VALID = {
+    "1000000000": "2001-09-09 01:46:40",
+    "1000000000.25": "2001-09-09 01:46:40.25",
+    "1e9": "2001-09-09 01:46:40",
+    "1000000000123": "2001-09-09 01:46:40.123",
+    "1000000000123456": "2001-09-09 01:46:40.123456",
+    "2001-09-09T01:46:40Z": "2001-09-09 01:46:40",
+    "2001-09-09T03:46:40+02:00": "2001-09-09 01:46:40",
+    " 2001-09-09 01:46:40 ": "2001-09-09 01:46:40",
+    "2001-09-09": "2001-09-09 00:00:00",
+    "86400": "1970-01-02 00:00:00",
+    "2199-12-31T23:59:59": "2199-12-31 23:59:59",
+}
+INVALID = {
+    "": "timestamp is missing",
+    "yesterday?": "timestamp is not a time",
+    "nan": "timestamp is not a time",
+    "1e300": "timestamp is not a time",
+    "2001-13-09": "timestamp is not a time",
+    "86399": "timestamp is before 1970-01-02",
+    "-5": "timestamp is before 1970-01-02",
+    "2200-01-01": "timestamp is after 2199",
+    "99999999999": "timestamp is after 2199",
+}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1000000000", "2001-09-09 01:46:40"),
-        ("1000000000.25", "2001-09-09 01:46:40.25"),
-        ("1e9", "2001-09-09 01:46:40"),
-        ("1000000000123", "2001-09-09 01:46:40.123"),
-        ("1000000000123456", "2001-09-09 01:46:40.123456"),
-        ("2001-09-09T01:46:40Z", "2001-09-09 01:46:40"),
-        ("2001-09-09T03:46:40+02:00", "2001-09-09 01:46:40"),
-        (" 2001-09-09 01:46:40 ", "2001-09-09 01:46:40"),
-        ("2001-09-09", "2001-09-09 00:00:00"),
-        ("86400", "1970-01-02 00:00:00"),
-        ("2199-12-31T23:59:59", "2199-12-31 23:59:59"),
-    ],
-)
-def test_every_notation_becomes_utc(
-    con: duckdb.DuckDBPyConnection, folder: Path, text: str, expected: str
-) -> None:
-    (folder / "ratings.csv").write_text(RATINGS + f"1,2,3,{text}\n")
-    land_and_clean(con, folder, LENIENT.model_copy(update={"max_future_days": 100_000}))
-    assert rows(con, "select rated_at from ratings") == [(datetime.fromisoformat(expected),)]
+@pytest.fixture(scope="module")
+def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse with one rating per text above; the user is the text's position."""
+    folder = tmp_path_factory.mktemp("in")
+    lines = "".join(f"{user},2,3,{text}\n" for user, text in enumerate([*VALID, *INVALID]))
+    (folder / "ratings.csv").write_text(RATINGS + lines)
+    with open_warehouse(Path(":memory:")) as con:
+        land_and_clean(con, folder, LENIENT.model_copy(update={"max_future_days": 100_000}))
+        yield con
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "timestamp is missing"),
-        ("yesterday?", "timestamp is not a time"),
-        ("nan", "timestamp is not a time"),
-        ("1e300", "timestamp is not a time"),
-        ("2001-13-09", "timestamp is not a time"),
-        ("86399", "timestamp is before 1970-01-02"),
-        ("-5", "timestamp is before 1970-01-02"),
-        ("2200-01-01", "timestamp is after 2199"),
-        ("99999999999", "timestamp is after 2199"),
-    ],
-)
-def test_what_is_no_time_is_rejected(
-    con: duckdb.DuckDBPyConnection, folder: Path, text: str, reason: str
-) -> None:
-    (folder / "ratings.csv").write_text(RATINGS + f"1,2,3,{text}\n3,2,3,{DAY * 9}\n")
-    land_and_clean(con, folder)
-    assert rows(con, "select reasons from quarantine") == [([reason],)]
+@pytest.mark.parametrize("text", VALID)
+def test_every_notation_becomes_utc(cleaned: duckdb.DuckDBPyConnection, text: str) -> None:
+    found = rows(cleaned, f"select rated_at from ratings where user_id = {list(VALID).index(text)}")
+    assert found == [(datetime.fromisoformat(VALID[text]),)]
 
 
-def test_a_time_later_than_its_file_is_rejected_in_every_source(
-    con: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """The files of these tests are landed on 2027-01-01 at two; one such time would be the night's `as_of`."""
+@pytest.mark.parametrize("text", INVALID)
+def test_an_invalid_time_is_rejected(cleaned: duckdb.DuckDBPyConnection, text: str) -> None:
+    line = 2 + len(VALID) + list(INVALID).index(text)
+    assert rows(cleaned, f"select reasons from quarantine where line = {line}") == [([INVALID[text]],)]
+
+
+def test_a_time_after_the_landing_is_rejected(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The files of these tests are landed on 2027-01-01 at 02:00; a later time would become the night's `as_of`."""
     edge, late = "2027-01-02T02:00:00", "2027-01-02T02:00:01"
     (folder / "ratings.csv").write_text(RATINGS + f"1,2,3,{edge}\n1,3,3,{late}\n")
     (folder / "tags.csv").write_text(TAGS + f"1,2,a,{edge}\n1,3,b,{late}\n")
@@ -78,9 +77,7 @@ def test_a_time_later_than_its_file_is_rejected_in_every_source(
     assert land_and_clean(con, folder, longer).newest_interaction == datetime.fromisoformat(late)
 
 
-def test_what_lies_in_the_future_is_a_matter_of_the_landing(
-    con: duckdb.DuckDBPyConnection, folder: Path, tmp_path: Path
-) -> None:
+def test_future_is_judged_by_the_first_landing(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     (folder / "ratings.csv").write_text(RATINGS + "1,2,3,900000\n1,3,3,2027-01-09\n")
     first = land_and_clean(con, folder)
     land(con, folder, LENIENT, landed_at=datetime(2027, 1, 20))
@@ -89,7 +86,7 @@ def test_what_lies_in_the_future_is_a_matter_of_the_landing(
     assert reread.new_files == 1
     con.execute("delete from clean_state")
     assert clean(con, reread, LENIENT) == first
-    with open_warehouse(tmp_path / "later.duckdb") as other:
+    with open_warehouse(Path(":memory:")) as other:
         intake = land(other, folder, LENIENT, landed_at=datetime(2027, 1, 20))
         later = clean(other, intake, LENIENT)
     assert counts(later) == {"ratings": (2, 2, 0, 0)}

@@ -1,4 +1,4 @@
-"""What counts as relevant, who is cold, and who is in which half."""
+"""The holdout: relevant items, cold users, and the halves of users."""
 
 from __future__ import annotations
 
@@ -18,20 +18,13 @@ from scipy import sparse
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
-from tasks.preparation.item_statistics import load_yardsticks
+from tasks.preparation.item_statistics import load_item_statistics
 from tasks.preparation.split import make_split
-from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
 
 AT_50 = SplitSettings(method="temporal", cutoff=day(50).isoformat())
 UTILITY = UtilitySettings()
-
-
-@pytest.fixture(scope="module")
-def con():
-    with open_warehouse(Path(":memory:")) as connection:
-        yield connection
 
 
 class Judged:
@@ -58,7 +51,7 @@ class Judged:
             )
             self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
             later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
-            self.yardsticks = load_yardsticks(replace(self.reference, folder=folder))
+            self.statistics = load_item_statistics(replace(self.reference, folder=folder))
             self.segments = json.loads((folder / "segments.json").read_text())
         self.ratings = {
             (user_ids[user], item_ids[item]): (rating, half)
@@ -72,7 +65,7 @@ class Judged:
         self.cold = cold
 
 
-def test_only_what_is_newly_liked_and_known_is_relevant(con):
+def test_only_new_positives_of_known_items_are_relevant(con):
     log = Log(
         ratings=[
             (1, 10, 2.0, 1), (1, 11, 4.0, 1), (2, 12, 4.0, 2), (2, 13, 1.0, 2), (3, 14, 5.0, 3),
@@ -146,7 +139,7 @@ def test_agrees_with_plain_loops(con, ratings, method):
     assert judged.reference.unknown_item_share == pytest.approx(unknown / max(len(fresh), 1))
 
 
-def test_yardsticks_know_nothing_from_after_the_cutoff(con):
+def test_item_statistics_ignore_rows_after_the_cutoff(con):
     early = [
         (user, item, 5.0, 1)
         for user, items in {1: range(10, 20), 2: (10, 11), 3: (10,)}.items()
@@ -154,7 +147,7 @@ def test_yardsticks_know_nothing_from_after_the_cutoff(con):
     ]
     late = [(user, 12, 5.0, 60) for user in (2, 3)]
     judged = Judged(con, Log(ratings=early + late, items=[(99, None, ["Drama"])]))
-    by = judged.yardsticks
+    by = judged.statistics
     assert list(judged.relevant) == [2, 3]
     assert by.popularity == pytest.approx([3 / 3, 2 / 3, *[1 / 3] * 8, 0])
     assert by.history_popularity == pytest.approx([5 / 6, 1])
@@ -178,7 +171,7 @@ def crowd(user_ids):
     return Log(ratings=[*rows, (-1, 11, 5.0, 1)])
 
 
-def test_a_user_stays_in_the_same_half_whoever_else_is_there(con):
+def test_halves_do_not_depend_on_other_users(con):
     alone, together = Judged(con, crowd(range(0, 200, 2))), Judged(con, crowd(range(200)))
     assert alone.half == {user: half for user, half in together.half.items() if user % 2 == 0}
     assert (together.reference.n_select, together.reference.n_report) == (
@@ -193,19 +186,19 @@ def test_another_seed_makes_other_halves(con):
 
 
 @pytest.mark.parametrize("id_type", ["bigint", "text"])
-def test_the_half_is_the_documented_bit_of_md5(con, id_type):
+def test_half_is_the_documented_bit_of_md5(con, id_type):
     judged = Judged(con, crowd(range(20)), seed=7, id_type=id_type)
     digests = {user: hashlib.md5(f"7:{user}".encode()).digest() for user in judged.half}
     assert judged.half == {user: digest[8] % 2 for user, digest in digests.items()}
 
 
-def test_the_same_log_in_another_order_gives_the_same_bytes(con):
+def test_bytes_do_not_depend_on_the_order_of_rows(con):
     log = crowd(range(60))
     assert Judged(con, log).files == Judged(con, Log(ratings=log.ratings[::-1])).files
 
 
 @pytest.mark.parametrize("log", [Log(), Log(ratings=[(1, 10, 5.0, 1)])], ids=["nothing", "one rating"])
-def test_nothing_held_out_is_a_valid_answer(con, log):
+def test_an_empty_holdout_is_valid(con, log):
     judged = Judged(con, log, split=SplitSettings())
     assert (judged.relevant, judged.cold) == ({}, [])
     assert judged.reference.unknown_item_share == 0

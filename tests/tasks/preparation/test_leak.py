@@ -1,4 +1,4 @@
-"""What is held out reaches no judged model: shuffled among themselves, those rows change no fitted parameter."""
+"""No leak: shuffling the held-out rows among themselves changes no fitted parameter of any judged model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def some_log() -> Log:
 
 
 def shuffled(log: Log, rng: np.random.Generator, *, held_out: bool) -> Log:
-    """`log` in which who met what, and how it was liked, is dealt anew among the rows of one side of the cutoff."""
+    """Return `log` with items and values permuted among the rows of one side of the cutoff."""
     dealt = {"items": log.items}
     for each in fields(log):
         if each.name != "items":
@@ -69,7 +69,7 @@ def snapshot_of(con: duckdb.DuckDBPyConnection, log: Log, folder: Path) -> Snaps
 
 
 def learned(snapshot: Snapshot, name: str, folder: Path) -> dict[str, bytes]:
-    """Everything that a model learned, as bytes."""
+    """Return all fitted arrays of a model, as bytes."""
     known = config_class(name).model_fields
     config = config_class(name).model_validate({k: v for k, v in QUICK.items() if k in known})
     folder.mkdir()
@@ -80,7 +80,7 @@ def learned(snapshot: Snapshot, name: str, folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
-    """What a judged model may see of the log, and of the log dealt anew before or after the cutoff."""
+    """Training snapshots of the log, and of the log shuffled before or after the cutoff."""
     log, rng = some_log(), np.random.default_rng(6)
     dealt = {which: shuffled(log, rng, held_out=which == "after") for which in ("after", "before")}
     assert log not in dealt.values()
@@ -91,7 +91,7 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Snapshot]:
 
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
-def test_shuffling_what_is_held_out_changes_no_fitted_parameter(
+def test_shuffled_held_out_rows_change_no_fitted_parameter(
     snapshots: dict[str, Snapshot], tmp_path: Path, name: str
 ) -> None:
     found = {which: learned(snapshot, name, tmp_path / which) for which, snapshot in snapshots.items()}

@@ -1,4 +1,4 @@
-"""Where time is cut: shares, ties, the choice of `auto`, and data that cannot be cut."""
+"""Cutoffs: shares, ties, the choice of `auto`, and data that cannot be split."""
 
 from __future__ import annotations
 
@@ -14,16 +14,9 @@ from hypothesis import strategies as st
 
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.split import everything, make_split
-from tasks.storage.warehouse import open_warehouse
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
 LIKED, DISLIKED = 5.0, 1.0
-
-
-@pytest.fixture(scope="module")
-def con():
-    with open_warehouse(Path(":memory:")) as connection:
-        yield connection
 
 
 def cut(con, folder, log, *, utility=UtilitySettings(), **chosen):  # noqa: B008 (frozen)
@@ -43,7 +36,7 @@ def rated(user, *days, rating=LIKED):
     return [(user, item, rating, when) for item, when in enumerate(days)]
 
 
-def test_temporal_holds_out_the_newest_share_of_all_kinds_together(con, tmp_path):
+def test_temporal_holds_out_the_newest_share_of_all_kinds(con, tmp_path):
     log = Log(
         ratings=rated(1, 1, 2, 3, 4),
         tags=[(2, 1, "noir", 5), (2, 2, "noir", 6), (2, 3, "noir", 7)],
@@ -55,24 +48,24 @@ def test_temporal_holds_out_the_newest_share_of_all_kinds_together(con, tmp_path
     assert cutoffs == dict.fromkeys([1, 2, 3], day(8)), "user 4 only comes after as_of"
 
 
-def test_what_shares_the_boundary_is_held_out_together(con, tmp_path):
+def test_rows_with_the_cutoff_time_are_held_out_together(con, tmp_path):
     log = Log(ratings=[*rated(1, 1, 2, 3, 3, 3, 4)])
     assert cut(con, tmp_path, log, method="temporal", temporal_share=0.2)[0].cutoff == day(3)
 
 
-def test_the_boundary_moves_on_when_nothing_would_be_left_before_it(con, tmp_path):
+def test_cutoff_moves_on_when_nothing_would_be_left_before_it(con, tmp_path):
     log = Log(ratings=rated(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2))
     assert cut(con, tmp_path, log, method="temporal", temporal_share=0.5)[0].cutoff == day(2)
 
 
 @pytest.mark.parametrize("text", ["2026-01-06", "2026-01-06T02:00:00+02:00"])
-def test_a_date_is_taken_as_it_is_in_utc(con, tmp_path, text):
+def test_a_date_is_converted_to_utc(con, tmp_path, text):
     log = Log(ratings=rated(1, 1, 2, 9))
     assert cut(con, tmp_path, log, method="temporal", cutoff=text)[0].cutoff == datetime(2026, 1, 6)
 
 
 @pytest.mark.parametrize("text", ["2020-01-01", "2030-01-01"])
-def test_a_date_outside_the_data_holds_nothing_out_and_says_so(con, tmp_path, text):
+def test_a_date_outside_the_data_holds_nothing_out(con, tmp_path, text):
     split, cutoffs = cut(con, tmp_path, Log(ratings=rated(1, 1, 2)), method="temporal", cutoff=text)
     assert cutoffs == {1: AS_OF}
     assert split.why == f"temporal: nothing is held out, because {text} leaves one side empty"
@@ -97,7 +90,7 @@ def test_leave_last_n_leaves_at_least_one_before(con, tmp_path):
     share=st.sampled_from([0.1, 0.2, 0.5, 0.9]),
     method=st.sampled_from(["temporal", "leave_last"]),
 )
-def test_both_sides_of_a_cut_hold(con, days, share, method):
+def test_cutoff_leaves_rows_on_both_sides(con, days, share, method):
     log = Log(ratings=[(user, item, LIKED, when) for item, (user, when) in enumerate(days)])
     with TemporaryDirectory() as name:
         shares = {"temporal_share": share, "leave_last_share": share}
@@ -131,7 +124,7 @@ def test_auto_is_temporal_when_enough_users_can_be_judged(con, tmp_path):
     assert cut(con, tmp_path, crowd(6, 40), min_users=6, min_user_share=0.9)[0].kind == "temporal"
 
 
-def test_auto_leaves_the_last_out_when_too_few_users_can_be_judged(con, tmp_path):
+def test_auto_is_leave_last_when_too_few_users_can_be_judged(con, tmp_path):
     split, cutoffs = cut(con, tmp_path, crowd(1, 9), min_users=5, min_user_share=0.2, temporal_share=0.03)
     assert split.kind == "leave_last"
     assert split.cutoff is None
@@ -150,7 +143,7 @@ def test_auto_counts_only_users_with_history(con, tmp_path):
     assert split.why.startswith("temporal: 2 of 5 users have history")
 
 
-def test_auto_counts_positives_and_not_mere_interactions(con, tmp_path):
+def test_auto_counts_only_positives(con, tmp_path):
     log = crowd(10, 0)
     disliked_later = [(*row[:2], DISLIKED if row[-1] == 90 else LIKED, row[-1]) for row in log.ratings]
     assert cut(con, tmp_path, log)[0].kind == "temporal"
@@ -169,7 +162,7 @@ def test_auto_counts_positives_and_not_mere_interactions(con, tmp_path):
     ],
     ids=["one rating", "one moment", "one tag", "one event", "nothing"],
 )
-def test_what_cannot_be_cut_holds_nothing_out(con, tmp_path, log, method):
+def test_data_that_cannot_be_split_hold_nothing_out(con, tmp_path, log, method):
     split, cutoffs = cut(con, tmp_path, log, method=method)
     assert cutoffs == {user: AS_OF for user, _, _ in log.interactions}
     assert "nothing is held out, because" in split.why

@@ -1,4 +1,4 @@
-"""docs/worked-example.md, read and recomputed: its files are the input, its tables the expectation."""
+"""docs/worked-example.md recomputed: its files are the input, its tables the expected output."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_all_six_rows_are_clean(night):
     assert sum(source.clean for source in night.clean.counts) == 6
 
 
-def test_cut(night):
+def test_cutoff(night):
     assert f"{night.split.cutoff:%Y-%m-%d %H:%M}" in PAGE
     assert night.split.cutoff == night.clean.newest_interaction - timedelta(days=1)
 
@@ -91,16 +91,16 @@ def test_cut(night):
     ("heading", "matrix"),
     [("Seen", "timestamp"), ("Rating", "rating"), ("Positive", "positive"), ("Utility", "composite")],
 )
-def test_training_matrices(night, heading, matrix):
+def test_training_matrices_match_the_page(night, heading, matrix):
     assert found(night.train, matrix) == cells(table(heading))
 
 
-def test_refit(night):
+def test_refit_matches_the_page(night):
     assert found(night.refit, "composite") == cells(table("Utility for the refit"))
     assert (1, 20) in found(night.refit, "positive")
 
 
-def test_held_out_relevance_and_metrics(night):
+def test_held_out_items_and_metrics_match_the_page(night):
     users, items = ids(night.train)
     judged = np.load(night.held_out.folder / "users.npz")["user_idx"]
     relevant = sparse.csr_array(sparse.load_npz(night.held_out.folder / "relevant.npz"))

@@ -20,7 +20,7 @@ def visible(rows, until, pair):
 
 
 def before(log: Log, cutoffs: dict) -> Log:
-    """What was visible to each user at their own cutoff (in days)."""
+    """Return the rows of `log` that are visible at each user's cutoff (in days)."""
     cut = Log(items=log.items)
     for user, cutoff in cutoffs.items():
         for_user = [[row for row in rows if row[0] == user] for rows in (log.ratings, log.tags, log.events)]

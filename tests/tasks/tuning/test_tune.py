@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tasks.config.load import load_settings, night_settings
-from tasks.config.tuned_settings import Evidence, Tuned, judging, read_tuned, write_tuned
+from tasks.config.tuned_settings import Evidence, Tuned, evaluation_settings, read_tuned, write_tuned
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.errors import LockedError, UsageError
 from tasks.monitoring.events import Nobody
@@ -243,7 +243,7 @@ def test_what_was_tuned_for_another_night_is_neither_tried_nor_kept(monkeypatch,
     settings, onlooker = load_settings(None, (*TEMPORAL, "run.seed=7")), Onlooker()
     as_of = datetime(2024, 1, 1)
     this, other = (
-        Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 1, "", "", "", as_of, judging(each))
+        Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 1, "", "", "", as_of, evaluation_settings(each))
         for each in (settings, load_settings(None, TEMPORAL))
     )
     unfit = {"item_knn": Tuned({"exponent": 0.5}, other)}

@@ -1,5 +1,6 @@
--- A content that is no longer live: replaced, gone, or to be read again with other columns.
--- In: $file_id. Out: removes its rows from the raw tables and from landed_files.
+-- Removes a content that is no longer live: it was replaced, its file is gone, or it is to be read again.
+-- Inputs:  $file_id.
+-- Output:  its rows are deleted from the raw tables and from landed_files.
 delete from raw_ratings where file_id = $file_id;
 delete from raw_tags where file_id = $file_id;
 delete from raw_events where file_id = $file_id;

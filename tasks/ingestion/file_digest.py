@@ -1,0 +1,108 @@
+"""SHA-256 and kind of line ends of an input file, read from the disk once per process while the file stays the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.ingestion.read_errors import read_error
+
+_BLOCK = 1 << 20
+# A file that changed this recently is hashed again at the next call: a second write within one tick of the file
+# system's clock (up to 2 s on FAT and NFS) leaves its times as they are.
+_SETTLED_NS = 2_000_000_000
+
+
+class Version(NamedTuple):
+    """The fields of `os.stat` that change when a file is written or replaced."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """The content of one file at one moment.
+
+    Attributes:
+        sha256: of the bytes on the disk, 64 hex characters.
+        version: the file's `Version` before it was read; another one later means that the file has changed since.
+        mixes_line_ends: True if some lines end with CR LF and others with LF alone; None for anything but plain CSV and
+            TSV: a gzip is decompressed only when it lands.
+    """
+
+    sha256: str
+    version: Version
+    mixes_line_ends: bool | None
+
+
+_digests: dict[Path, FileDigest] = {}
+
+
+def digest_file(path: Path) -> FileDigest:
+    """Return the digest of a file; reads the file only if this process has not read this version of it.
+
+    Raises:
+        NightError: the file cannot be read; a TransientError where another try may succeed.
+    """
+    path = path.absolute()
+    try:
+        with path.open("rb") as file:
+            version = _version(os.fstat(file.fileno()))
+            known = _digests.get(path)
+            if known is not None and known.version == version:
+                return known
+            is_settled = time.time_ns() - max(version.mtime_ns, version.ctime_ns) > _SETTLED_NS
+            is_plain_text = path.suffix.lower() in (".csv", ".tsv")
+            sha256 = hashlib.sha256()
+            line_ends = LineEnds()
+            while block := file.read(_BLOCK):
+                sha256.update(block)
+                if is_plain_text:
+                    line_ends.count(block)
+    except OSError as error:
+        raise read_error(path, error) from error
+    digest = FileDigest(sha256.hexdigest(), version, line_ends.are_mixed if is_plain_text else None)
+    if is_settled and version == file_version(path):
+        _digests[path] = digest
+    return digest
+
+
+def file_version(path: Path) -> Version:
+    """Return the version of the file that now lies at `path`.
+
+    Raises:
+        NightError: the file cannot be reached; a TransientError where another try may succeed.
+    """
+    try:
+        return _version(path.stat())
+    except OSError as error:
+        raise read_error(path, error) from error
+
+
+class LineEnds:
+    """Counts the line ends of a text, block by block."""
+
+    def __init__(self) -> None:
+        self._returns = self._feeds = 0
+
+    def count(self, block: bytes) -> None:
+        """Add a block of the text."""
+        self._returns += block.count(b"\r")
+        self._feeds += block.count(b"\n")
+
+    @property
+    def are_mixed(self) -> bool:
+        """True if line feeds occur both with and without a carriage return."""
+        return self._feeds > 0 and self._returns not in (0, self._feeds)
+
+
+def _version(stat: os.stat_result) -> Version:
+    return Version(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
