@@ -94,5 +94,6 @@ def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArr
     except np.linalg.LinAlgError:  # a pivot of exactly 0, which depends on the processor's rounding
         values, vectors = leading_eigenvectors(hessian, len(hessian))
         real = values > 1e-12 * values.max(initial=0)
-        step = vectors[:, real] @ (vectors[:, real].T @ gradient / values[real])
+        kept = np.asarray(vectors[:, real], np.float64)
+        step = kept @ (kept.T @ gradient / values[real])
     return step
