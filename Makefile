@@ -1,5 +1,5 @@
 # Everything a person types. `make` alone lists it. Each command does its own set-up, once.
-.PHONY: help setup pipeline test test-all lint format bench report rollback schedule clean
+.PHONY: help setup pipeline test test-all lint format docs bench report rollback schedule clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -52,6 +52,9 @@ lint: $(READY) ## Check style and types, change nothing
 format: $(READY) ## Mend style and imports in place
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
+
+docs: $(READY) ## Generate the tables of docs/models.md
+	@$(BIN)/python -m tests.docs_tables --write
 
 bench: $(READY) ## Judge the models on the demo and, where it is at hand, on ml-latest-small
 	@$(BIN)/python -m benchmarks.nights $(ARGS)

@@ -90,7 +90,7 @@ def _newton(
 def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve hessian · step = gradient; where features repeat each other and the penalty is tiny, by least squares."""
     try:
-        step: NDArray[np.float64] = np.linalg.solve(hessian, gradient)
+        step: NDArray[np.float64] = np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:  # a pivot of exactly 0, which depends on the processor's rounding
         values, vectors = leading_eigenvectors(hessian, len(hessian))
         real = values > 1e-12 * values.max(initial=0)
