@@ -1,4 +1,4 @@
-"""Rows of `model_metrics` beyond the ranking metrics of all users: slices, lists as such, ratings.
+"""Rows of `model_metrics`: the figures of every model, on each half, for all users and for slices of them.
 
 Every figure is of one half. Where users have values of their own it has an interval, by the bootstrap over them.
 """
@@ -6,63 +6,264 @@ Every figure is of one half. Where users have values of their own it has an inte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from models.evaluation.beyond_accuracy import coverage, exposures, gini
-from models.evaluation.bootstrap import Interval, intervals, ratio_intervals
+from models.evaluation.beyond_accuracy import exposures
+from models.evaluation.bootstrap import Interval, detectable_difference, intervals, ratio_intervals
+from models.evaluation.metrics import EXPOSURE_METRICS, HISTORY_RATIOS, RATING_METRICS, at_k, name_and_k
 from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
-from tasks.artifacts import Evaluation, HeldOut
+from tasks.artifacts import Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.preparation.item_statistics import Yardsticks, load_yardsticks
+from tasks.storage.artifact_store import to_json, write_json
 
-HALVES = ("select", "report")
-_OFFERED = "list_popularity@"
+Half = Literal["select", "report"]
+HALVES: tuple[Half, ...] = ("select", "report")
+"""The halves of the held-out users, in the order of their numbers in `HeldOut`."""
+
+FILE = "metrics.json"
 
 Name = tuple[str, str]
 """Model and metric, such as `als` and `ndcg@10`."""
 Columns = dict[Name, NDArray[np.float64]]
-Row = dict[str, Any]
+PerUser = Mapping[str, NDArray[np.float64]]
+"""A model's values, (n_users,) each, by metric such as `ndcg@10`."""
 
 
-def further_figures(
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One figure of a model: a row of `model_metrics`, without run_id.
+
+    Attributes:
+        segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`).
+        half: `select` or `report`.
+        n_users: how many users the value is of; None in records of older versions.
+        metric: the metric's name, such as `ndcg`.
+        k: the length at which lists are cut; None for figures of ratings.
+        ci_low, ci_high: the interval; None where users have no values of their own.
+    """
+
+    model: str
+    segment: str
+    half: Half
+    n_users: int | None = None
+    metric: str
+    k: int | None = None
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferenceRow:
+    """A model's champion metric minus that of `baseline`, paired over the users of one half.
+
+    Attributes:
+        metric: such as `ndcg@10`.
+        mean, low, high: the mean difference and its interval.
+        detectable: the true difference that so many users would show four times out of five.
+    """
+
+    model: str
+    baseline: str
+    metric: str
+    half: Half
+    n_users: int | None = None
+    mean: float
+    low: float
+    high: float
+    detectable: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRow:
+    """What a class of users or of items is.
+
+    Attributes:
+        segment: its name.
+        of: `users` or `items`.
+        n: how many of them the training part has.
+        least, greatest: the fewest and most items that such a user has met, or users that have met such an item.
+    """
+
+    segment: str
+    of: str
+    n: int
+    least: int
+    greatest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightMetrics:
+    """All figures of a night, as `metrics.json` has them. All empty for a night that judged no model."""
+
+    metrics: tuple[MetricRow, ...] = ()
+    differences: tuple[DifferenceRow, ...] = ()
+    segments: tuple[SegmentRow, ...] = ()
+
+    def row(
+        self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"
+    ) -> MetricRow | None:
+        """Return the figure of a model, or None if there is none; `k` is None for figures of ratings."""
+        wanted = (model, metric, k, half, segment)
+        return next(
+            (row for row in self.metrics if (row.model, row.metric, row.k, row.half, row.segment) == wanted),
+            None,
+        )
+
+    def difference(self, model: str, baseline: str, *, half: Half) -> DifferenceRow | None:
+        """Return the difference of a model to another on the champion metric, or None if there is none."""
+        wanted = (model, baseline, half)
+        return next((row for row in self.differences if (row.model, row.baseline, row.half) == wanted), None)
+
+
+_NIGHT_METRICS = TypeAdapter(NightMetrics)
+_SEGMENTS = TypeAdapter(tuple[SegmentRow, ...])
+
+
+def read_metrics(folder: Path) -> NightMetrics:
+    """Read the `metrics.json` of a folder; without one, as for a night that failed early, there are no figures."""
+    try:
+        text = (folder / FILE).read_bytes()
+    except FileNotFoundError:
+        return NightMetrics()
+    return _NIGHT_METRICS.validate_json(text)
+
+
+def write_metrics(folder: Path, figures: NightMetrics, decision: Decision) -> None:
+    """Write `metrics.json`: the figures, and the decision that was made by those of the select half."""
+    write_json(folder / FILE, {**asdict(figures), "decision": to_json(decision)})
+
+
+def read_segments(held_out: HeldOut) -> tuple[SegmentRow, ...]:
+    """Read what the classes of users and of items are, from before the cutoffs."""
+    return _SEGMENTS.validate_json((held_out.folder / "segments.json").read_bytes())
+
+
+def load_per_user(evaluation: Evaluation) -> PerUser:
+    """Load the ranking metrics of an evaluation per held-out user, in the order of `HeldOut`."""
+    return _arrays(evaluation.folder, "per_user")
+
+
+def ranking_rows(
+    per_user: Mapping[str, PerUser],
+    segment: str,
+    half: NDArray[np.int8],
+    baselines: Sequence[str],
+    settings: JudgeSettings,
+    *,
+    seed: int,
+) -> tuple[list[MetricRow], list[DifferenceRow]]:
+    """Rows of the ranking metrics of all users of each half, and of the differences on the champion metric.
+
+    All figures of one half share the bootstrap's samples of users. A half without users has no rows.
+
+    Args:
+        per_user: by model; the values of all models are in the same order of users.
+        segment: the segment that these users are.
+        half: (n_users,) the place in `HALVES` of each user.
+        baselines: the models that every other model is compared with.
+        settings: the champion metric, and how the bootstrap is drawn.
+        seed: of the bootstrap.
+    """
+    metrics: list[MetricRow] = []
+    differences: list[DifferenceRow] = []
+    decisive = settings.champion_metric
+    for number, name in enumerate(HALVES):
+        members = half == number
+        n_users = int(members.sum())
+        if not n_users:
+            continue
+        figures = [(model, metric) for model, values in per_user.items() for metric in values]
+        pairs = [(model, baseline) for baseline in baselines for model in per_user if model != baseline]
+        gains = [(per_user[a][decisive] - per_user[b][decisive])[members] for a, b in pairs]
+        found = intervals(
+            np.column_stack([*(per_user[model][metric][members] for model, metric in figures), *gains]),
+            samples=settings.bootstrap_samples,
+            confidence=settings.confidence,
+            seed=seed,
+        )
+        users = _Users(segment, name, n_users)
+        metrics += [
+            users.row(*figure, mean) for figure, mean in zip(figures, found[: len(figures)], strict=True)
+        ]
+        differences += [
+            DifferenceRow(
+                model=model,
+                baseline=baseline,
+                metric=decisive,
+                half=name,
+                n_users=n_users,
+                **mean._asdict(),
+                detectable=detectable_difference(gain, settings.confidence),
+            )
+            for (model, baseline), mean, gain in zip(pairs, found[len(figures) :], gains, strict=True)
+        ]
+    return metrics, differences
+
+
+def further_rows(
     evaluations: Sequence[Evaluation], held_out: HeldOut, settings: JudgeSettings, *, seed: int
-) -> list[Row]:
-    """All rows of both halves: slices of users, slices of items, lists, ratings. Without users there are none."""
+) -> list[MetricRow]:
+    """Rows of both halves beyond `ranking_rows`: slices of users and of items, lists as such, ratings.
+
+    Args:
+        evaluations: of the models to make rows of.
+        held_out: the users that they were judged on; without users there are no rows.
+        settings: list lengths, and how the bootstrap is drawn.
+        seed: of the bootstrap.
+    """
     half, by = _arrays(held_out.folder, "users")["half"], load_yardsticks(held_out)
     bootstrap = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for number, name in enumerate(HALVES):
         members = np.flatnonzero(half == number)
         for segment, columns in _slices(evaluations, by, members):
-            rows += _mean_rows(columns, {"segment": segment, "half": name}, bootstrap)
-        about = {"segment": "all", "half": name}
+            rows += _mean_rows(columns, segment, name, bootstrap)
         of_lists = _columns(evaluations, "lists", members)
-        rows += _mean_rows(of_lists, about, bootstrap)
-        rows += _bias_rows(of_lists, by.history_popularity[members], about, bootstrap)
+        rows += _mean_rows(of_lists, "all", name, bootstrap)
+        rows += _history_ratio_rows(of_lists, by.history_popularity[members], name, bootstrap)
         for evaluation in evaluations:
-            rows += _exposure_rows(evaluation, by, members, settings.k, about)
-        rows += _rating_rows(evaluations, held_out, number, about, bootstrap)
+            rows += _exposure_rows(evaluation, by, members, settings.k, name)
+        rows += _rating_rows(evaluations, held_out, number, bootstrap)
     return rows
 
 
-def figure(model: str, metric: str, found: Interval | float, about: Mapping[str, Any]) -> Row:
-    """One row; `metric` is such as `ndcg@10`, or a name alone where no list is cut. A bare number has no interval."""
-    label, _, k = metric.partition("@")
-    value, low, high = found if isinstance(found, Interval) else (found, None, None)
-    return {
-        "model": model, **about, "metric": label, "k": int(k) if k else None,
-        "value": value, "ci_low": low, "ci_high": high,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Users:
+    """The users that figures are of."""
+
+    segment: str
+    half: Half
+    n_users: int
+
+    def row(self, model: str, metric: str, found: Interval | float) -> MetricRow:
+        """Return the row of a figure of a metric such as `ndcg@10`; a bare number has no interval."""
+        name, k = name_and_k(metric)
+        value, low, high = found if isinstance(found, Interval) else (found, None, None)
+        return MetricRow(
+            model=model,
+            segment=self.segment,
+            half=self.half,
+            n_users=self.n_users,
+            metric=name,
+            k=k,
+            value=value,
+            ci_low=low,
+            ci_high=high,
+        )
 
 
 def _slices(
     evaluations: Sequence[Evaluation], by: Yardsticks, members: NDArray[np.int64]
 ) -> Iterator[tuple[str, Columns]]:
-    """The ranking metrics of some users, segment by segment."""
+    """Yield each slice's name with the ranking metrics of its users, among `members`."""
     everything = _columns(evaluations, "per_user", members)
     for number, segment in enumerate(USER_CLASSES):
         inside = by.user_class[members] == number
@@ -71,56 +272,61 @@ def _slices(
         yield segment, _columns(evaluations, segment, members)
 
 
-def _mean_rows(columns: Columns, about: Row, bootstrap: Mapping[str, Any]) -> list[Row]:
-    """A mean per column over the users that have a value."""
+def _mean_rows(columns: Columns, segment: str, half: Half, bootstrap: Mapping[str, Any]) -> list[MetricRow]:
+    """Rows of the mean of every column over the users that have a value."""
     rows = []
-    for users, names in _of_the_same_users(columns):
+    for users, names in _by_users_with_values(columns):
         found = intervals(np.column_stack([columns[name][users] for name in names]), **bootstrap)
-        of_users = {**about, "n_users": int(users.sum())}
-        rows += [figure(*name, mean, of_users) for name, mean in zip(names, found, strict=True)]
+        of = _Users(segment, half, int(users.sum()))
+        rows += [of.row(*name, mean) for name, mean in zip(names, found, strict=True)]
     return rows
 
 
-def _bias_rows(
-    of_lists: Columns, had: NDArray[np.float64], about: Row, bootstrap: Mapping[str, Any]
-) -> list[Row]:
-    """Popularity bias: the mean popularity of what users are offered over that of what they had met, (n_users,).
+def _history_ratio_rows(
+    of_lists: Columns, history: NDArray[np.float64], half: Half, bootstrap: Mapping[str, Any]
+) -> list[MetricRow]:
+    """Rows of `HISTORY_RATIOS`: the mean of a list metric over the mean of `history`, (n_users,).
 
-    1 where lists are as popular as histories. It is GAP_r / GAP_p, the 1 + ΔGAP of Abdollahpouri et al. 2019, "The
-    unfairness of popularity bias in recommendation".
+    For popularity bias `history` is the mean popularity of what each user had met. It is GAP_r / GAP_p, the 1 + ΔGAP of
+    Abdollahpouri et al. 2019, "The unfairness of popularity bias in recommendation".
     """
-    offered = {name: values for name, values in of_lists.items() if name[1].startswith(_OFFERED)}
     rows = []
-    for users, names in _of_the_same_users(offered):
-        above = np.column_stack([offered[name][users] for name in names])
-        found = ratio_intervals(above, np.repeat(had[users, None], len(names), axis=1), **bootstrap)
-        of_users = {**about, "n_users": int(users.sum())}
-        rows += [
-            figure(model, metric.replace(_OFFERED, "popularity_bias@"), ratio, of_users)
-            for (model, metric), ratio in zip(names, found, strict=True)
-        ]
+    for ratio in HISTORY_RATIOS:
+        offered = {name: values for name, values in of_lists.items() if name_and_k(name[1])[0] == ratio.above}
+        for users, names in _by_users_with_values(offered):
+            above = np.column_stack([offered[name][users] for name in names])
+            below = np.repeat(history[users, None], len(names), axis=1)
+            of = _Users("all", half, int(users.sum()))
+            rows += [
+                of.row(model, at_k(ratio.name, name_and_k(metric)[1]), found)
+                for (model, metric), found in zip(
+                    names, ratio_intervals(above, below, **bootstrap), strict=True
+                )
+            ]
     return rows
 
 
 def _exposure_rows(
-    evaluation: Evaluation, by: Yardsticks, members: NDArray[np.int64], ks: Sequence[int], about: Row
-) -> list[Row]:
-    """Coverage and Gini, which lists have together and no user has alone: without intervals."""
+    evaluation: Evaluation, by: Yardsticks, members: NDArray[np.int64], ks: Sequence[int], half: Half
+) -> list[MetricRow]:
+    """Rows of `EXPOSURE_METRICS`, without intervals: lists have them together, and no user has one alone."""
     lists = _arrays(evaluation.folder, "lists")["items"][members]
+    of = _Users("all", half, len(lists))
     rows = []
     for k in ks:
         exposure = exposures(lists[:, :k], len(by.popularity))[by.popularity > 0]
         if exposure.any():
-            of_users = {**about, "n_users": len(lists)}
-            rows.append(figure(evaluation.model, f"coverage@{k}", coverage(exposure), of_users))
-            rows.append(figure(evaluation.model, f"gini@{k}", gini(exposure), of_users))
+            rows += [
+                of.row(evaluation.model, at_k(metric.name, k), metric.formula(exposure))
+                for metric in EXPOSURE_METRICS
+            ]
     return rows
 
 
 def _rating_rows(
-    evaluations: Sequence[Evaluation], held_out: HeldOut, half: int, about: Row, bootstrap: Mapping[str, Any]
-) -> list[Row]:
-    """RMSE and MAE over the held-out ratings of the half; k is null, for no list is cut."""
+    evaluations: Sequence[Evaluation], held_out: HeldOut, half: int, bootstrap: Mapping[str, Any]
+) -> list[MetricRow]:
+    """Rows of `RATING_METRICS` over the held-out ratings of the half; k is None, for no list is cut."""
     later = _arrays(held_out.folder, "ratings")
     members = later["half"] == half
     models = [e for e in evaluations if (e.folder / "errors.npz").exists()]
@@ -130,19 +336,22 @@ def _rating_rows(
     given = np.bincount(user).astype(np.float64)
     errors = [_arrays(e.folder, "errors")["error"][members].astype(np.float64) for e in models]
     sums = np.column_stack(
-        [np.bincount(user, of_pair) for e in errors for of_pair in (e**2, np.abs(e))]
+        [np.bincount(user, metric.formula(error)) for error in errors for metric in RATING_METRICS]
     ).astype(np.float64)
     found = ratio_intervals(sums, np.repeat(given[:, None], sums.shape[1], axis=1), **bootstrap)
-    of_users = {**about, "n_users": len(given)}
-    rows = []
-    for evaluation, squared, absolute in zip(models, found[::2], found[1::2], strict=True):
-        rows.append(figure(evaluation.model, "rmse", Interval(*np.sqrt(squared).tolist()), of_users))
-        rows.append(figure(evaluation.model, "mae", absolute, of_users))
-    return rows
+    figures = [(evaluation.model, metric) for evaluation in models for metric in RATING_METRICS]
+    of = _Users("all", HALVES[half], len(given))
+    return [
+        of.row(model, metric.name, Interval(*metric.of_mean(np.array(mean)).tolist()))
+        for (model, metric), mean in zip(figures, found, strict=True)
+    ]
 
 
-def _of_the_same_users(columns: Columns) -> Iterator[tuple[NDArray[np.bool_], list[Name]]]:
-    """Columns whose values belong to the same users, who share the bootstrap's samples, and which users they are."""
+def _by_users_with_values(columns: Columns) -> Iterator[tuple[NDArray[np.bool_], list[Name]]]:
+    """Group the columns that have values for the same users, so that they share the bootstrap's samples.
+
+    Yields which users they are, (n_users,) bool, and the columns' names; columns without any value are left out.
+    """
     together: dict[bytes, list[Name]] = {}
     for name, values in columns.items():
         together.setdefault(np.isfinite(values).tobytes(), []).append(name)
@@ -153,7 +362,7 @@ def _of_the_same_users(columns: Columns) -> Iterator[tuple[NDArray[np.bool_], li
 
 
 def _columns(evaluations: Sequence[Evaluation], file: str, members: NDArray[np.int64]) -> Columns:
-    """The arrays of one file of every evaluation, some users' rows; the lists themselves are no figure."""
+    """Return the arrays of one file of every evaluation, the rows of `members`, without the lists themselves."""
     return {
         (evaluation.model, metric): values[members]
         for evaluation in evaluations

@@ -25,10 +25,10 @@ from tasks.artifacts import (
     TradeOff,
 )
 from tasks.errors import NightError
-from tasks.evaluation import choose as choosing
+from tasks.evaluation import champion as choosing
 from tasks.evaluation import evaluate as judging
 from tasks.evaluation import reranking_cost as weighing
-from tasks.evaluation.champion import standing
+from tasks.evaluation.champion import win_streaks
 from tasks.ingestion import clean as cleaning
 from tasks.ingestion import land as landing
 from tasks.preparation import holdout as holding_out
@@ -241,7 +241,7 @@ def choose(
             f"{night.run.instead} Mend the first of these and run again.",
         )
     judged = [[each.key for each in evaluations], candidates, strangers.key, held_out.key]
-    before = standing(night.runs.all(), night.run)
+    before = win_streaks(night.runs.all(), night.run)
     choice = night.stored(
         "choose",
         Choice,
@@ -249,7 +249,7 @@ def choose(
             evaluations, candidates, strangers, held_out, before, judge, seed=seed, key=key, folder=folder
         ),
         made_from=[judged, before, judge, seed],
-        source=("tasks.evaluation.choose",),
+        source=("tasks.evaluation.champion",),
         note=lambda chosen: chosen.why,
     )
     night.run.champion = choice.champion

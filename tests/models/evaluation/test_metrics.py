@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy import sparse
 
-from models.evaluation.metrics import METRICS, ranking_metrics
+from models.evaluation.metrics import RANKING_METRICS, ranking_metrics
 from models.ranking.topk import Selector
 
 JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
@@ -74,8 +74,8 @@ def test_an_outside_judge_agrees(seed, n_rows, n_items, k, tied):
 def test_a_perfect_list_scores_one_and_a_bad_one_zero():
     relevant = relevance([[0, 1, 2], [0, 1, 2]], 6)
     found = ranking_metrics(np.array([[2, 0, 1], [3, 4, 5]]), relevant, [3])
-    for name in METRICS:
-        assert found[f"{name}@3"].tolist() == [1.0, 0.0], name
+    for metric in RANKING_METRICS:
+        assert found[f"{metric.name}@3"].tolist() == [1.0, 0.0], metric.name
 
 
 def test_padding_is_never_a_hit():
@@ -86,7 +86,7 @@ def test_padding_is_never_a_hit():
 
 def test_a_row_without_relevant_items_is_not_judged():
     found = ranking_metrics(np.array([[0, 1], [0, 1]]), relevance([[], [1]], 2), [1, 2])
-    assert set(found) == {f"{name}@{k}" for name in METRICS for k in (1, 2)}
+    assert set(found) == {f"{metric.name}@{k}" for metric in RANKING_METRICS for k in (1, 2)}
     for values in found.values():
         assert np.isnan(values).tolist() == [True, False]
 
