@@ -36,7 +36,7 @@ def test_imports_run_one_way(package):
 
 
 ROOMS = [  # of tasks/, from top to bottom: each may import itself and those below it
-    "tuning", "run", "reporting", "evaluation", "validation", "publication", "recommendation", "preparation",
+    "tuning", "run", "reporting", "validation", "evaluation", "publication", "recommendation", "preparation",
     "training", "ingestion", "config", "datasets", "storage", "monitoring", "artifacts", "errors",
 ]  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_no_module_bears_a_standard_librarys_name():
 
 def test_modules_stay_readable():
     for path in SOURCES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) < 400, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
 
 
 def test_sql_is_data_and_no_package():

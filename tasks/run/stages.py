@@ -44,7 +44,6 @@ from tasks.storage.artifact_store import to_json
 from tasks.training import ensemble as blending
 from tasks.training import fit as fitting
 from tasks.validation import checks as checking
-from tasks.validation import vital_signs
 from tasks.validation.checks import CheckResult
 
 
@@ -326,8 +325,16 @@ def check(
     run, settings = night.run, night.settings
     with night.stage("check") as stage:
         older_on_purpose = night.as_of is not None or night.force
-        intake = vital_signs.of_intake(data, run, None if older_on_purpose else night.live())
-        judging = vital_signs.of_judging(choice, run, night.runs.all(), min_users=settings.judge.min_users)
+        figures = checking.night_figures(
+            checking.CheckedNight(
+                data,
+                run,
+                None if older_on_purpose else night.live(),
+                choice,
+                night.runs.all(),
+                settings.judge.min_users,
+            )
+        )
         results = tuple(
             checking.check_lists(
                 night.con.cursor(),
@@ -335,7 +342,7 @@ def check(
                 as_of=as_of_of(night),
                 settings=settings.check,
                 recommend=settings.recommend,
-                vital_signs=intake | judging,
+                figures=figures,
                 live=None if night.newer_than_this() else night.target.live_tops(checking.TOP),
                 rules=night.rules,
             )

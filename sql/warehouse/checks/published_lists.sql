@@ -1,4 +1,4 @@
--- What is about to be published, and what it is verified against.
+-- The lists that are about to be published, and the interactions that they are checked against.
 -- Inputs:  $folder, the folder of the lists; $as_of, exclusive; temp macro interactions_before (split/interactions.sql).
 -- Outputs: temp views published_recommendations, published_similar_items, published_fallback, as the files have them;
 --          temp view published_lists (kind, owner text, rank, item_id, score), one row per row of any of the three;
