@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
@@ -273,5 +274,5 @@ def if_it_can(night: Night, task: Task[..., R], *arguments: Any, name: str) -> R
 def show_in_prefect(night: Night) -> None:
     """The night's metrics and checks as Prefect artifacts."""
     written = read_report(night.home, night.run.run_id)
-    create_table_artifact(table=written.metrics, key="metrics")
+    create_table_artifact(table=[asdict(row) for row in written.metrics], key="metrics")
     create_table_artifact(table=written.run.summary["checks"], key="checks")

@@ -43,7 +43,7 @@ class MetricRow:
     Attributes:
         segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`).
         half: `select` or `report`.
-        n_users: how many users the value is of; None in records of older versions.
+        n_users: how many users the value is of; 0 in records of older versions.
         metric: the metric's name, such as `ndcg`.
         k: the length at which lists are cut; None for figures of ratings.
         ci_low, ci_high: the interval; None where users have no values of their own.
@@ -52,7 +52,7 @@ class MetricRow:
     model: str
     segment: str
     half: Half
-    n_users: int | None = None
+    n_users: int = 0
     metric: str
     k: int | None = None
     value: float
@@ -74,11 +74,11 @@ class DifferenceRow:
     baseline: str
     metric: str
     half: Half
-    n_users: int | None = None
+    n_users: int = 0
     mean: float
     low: float
     high: float
-    detectable: float | None = None
+    detectable: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,17 +110,32 @@ class NightMetrics:
     def row(
         self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"
     ) -> MetricRow | None:
-        """Return the figure of a model, or None if there is none; `k` is None for figures of ratings."""
-        wanted = (model, metric, k, half, segment)
-        return next(
-            (row for row in self.metrics if (row.model, row.metric, row.k, row.half, row.segment) == wanted),
-            None,
-        )
+        """Return the figure of a model, or None if there is none; see `find_row`."""
+        return find_row(self.metrics, model, metric, k, half=half, segment=segment)
 
     def difference(self, model: str, baseline: str, *, half: Half) -> DifferenceRow | None:
         """Return the difference of a model to another on the champion metric, or None if there is none."""
         wanted = (model, baseline, half)
         return next((row for row in self.differences if (row.model, row.baseline, row.half) == wanted), None)
+
+
+def find_row(
+    rows: Sequence[MetricRow], model: str, metric: str, k: int | None, *, half: Half, segment: str
+) -> MetricRow | None:
+    """Return the figure of a model in `rows`, or None if there is none.
+
+    Args:
+        rows: where to look.
+        model: its name.
+        metric: such as `ndcg`.
+        k: the list length; None for figures of ratings.
+        half: of the held-out users.
+        segment: `all`, `cold`, or the name of a slice.
+    """
+    wanted = (model, metric, k, half, segment)
+    return next(
+        (row for row in rows if (row.model, row.metric, row.k, row.half, row.segment) == wanted), None
+    )
 
 
 _NIGHT_METRICS = TypeAdapter(NightMetrics)

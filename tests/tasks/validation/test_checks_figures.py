@@ -37,7 +37,14 @@ def choice(folder: Path, *, gain: float = 0.05, best: float = 0.2, n_users: int 
     Those of the report half end elsewhere.
     """
     own = {"model": "als", "metric": "ndcg", "k": 10, "segment": "all", "value": 0.1, "ci_low": 0.0}
-    against = {"model": "als", "baseline": "popularity", "metric": "ndcg@10", "mean": 0.0, "low": -1.0}
+    against = {
+        "model": "als",
+        "baseline": "popularity",
+        "metric": "ndcg@10",
+        "mean": 0.0,
+        "low": -1.0,
+        "detectable": 0.1,
+    }
     figures = NightMetrics(
         metrics=(MetricRow(**own, half="report", ci_high=9.0), MetricRow(**own, half="select", ci_high=best)),
         differences=(

@@ -1,8 +1,6 @@
-"""Pages drawn from hand-written facts: whatever a night came to, and whatever the data says."""
+"""Pages of hand-written nights, whatever the night reached and whatever the data holds."""
 
 from dataclasses import replace
-
-import pytest
 
 from models.registry import ENSEMBLES, RECOMMENDERS
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
@@ -20,7 +18,7 @@ HOSTILE = "<script>alert('1')</script>\"&</style><img src=x onerror=alert(1)>"
 
 
 def empty(**fields) -> Page:
-    """The page of a night that came to nothing."""
+    """Return the page of a night that reached nothing."""
     nothing = dict.fromkeys(
         ("n_users", "n_items", "challenge", "history", "ratings", "utilities", "attention", "churn", "map")
     )
@@ -29,7 +27,7 @@ def empty(**fields) -> Page:
 
 
 def full(word: str) -> Page:
-    """A page on which everything that comes from data is `word`."""
+    """Return a page on which everything that comes from data is `word`."""
     rows = [row(word, 0.3), row("popularity", 0.1), row(word, 0.2, segment=word)]
     counts = {
         "source": word,
@@ -56,7 +54,7 @@ def full(word: str) -> Page:
     )
 
 
-def test_hostile_words_stay_words_wherever_they_stand() -> None:
+def test_data_is_escaped_everywhere() -> None:
     text = render(full(HOSTILE))
     page = ReadPage(text)
     tags = [tag for tag, _ in page.tags]
@@ -69,7 +67,7 @@ def test_hostile_words_stay_words_wherever_they_stand() -> None:
     assert len(page.sections) == len(set(page.sections)) == 8
 
 
-def test_a_night_that_came_to_nothing_says_why_and_shows_no_empty_section() -> None:
+def test_failed_night_says_why_and_has_no_empty_section() -> None:
     run = night(
         status="failed",
         champion=None,
@@ -85,11 +83,11 @@ def test_a_night_that_came_to_nothing_says_why_and_shows_no_empty_section() -> N
     assert needs_nothing_else(page, text)
 
 
-def test_the_first_night_that_fails_says_that_nothing_is_live() -> None:
+def test_first_failed_night_says_that_nothing_is_live() -> None:
     assert "so none are live" in render(empty(run=night(status="failed", reason="It broke.")))
 
 
-def test_a_failed_check_stands_first_with_what_to_do() -> None:
+def test_failed_check_comes_first_with_its_advice() -> None:
     passed = Checked("rows", "items in all", "at least", 10, 1, True, "")
     failed = Checked("overlap", "what stays", "at least", 0.25, 0.5, False, "Look at the ids.")
     unknown = Checked("brand_new", "", "", None, None, True, "")
@@ -101,7 +99,7 @@ def test_a_failed_check_stands_first_with_what_to_do() -> None:
     assert "Checks passed 2 of 3 overlap" in text
 
 
-def test_times_that_leave_out_the_page_itself_say_so() -> None:
+def test_time_without_the_page_itself_says_so() -> None:
     during = night()
     assert (
         "Took 18 s until this page was written; 6.1 s in its stages"
@@ -111,7 +109,7 @@ def test_times_that_leave_out_the_page_itself_say_so() -> None:
     assert "Took 18 s 9.1 s in its stages" in ReadPage(render(empty(run=after))).text
 
 
-def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
+def test_model_that_learned_nothing_is_marked() -> None:
     run = night(summary={"learned_nothing": ["als", "mf"]})
     panels = metric_panels(run, [row("als", 0.1), row("mf", 0.1)])
     note = "als, mf: had nothing to learn from; their lists are those of what completes them."
@@ -119,16 +117,7 @@ def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
     assert "nothing to learn" not in ReadPage(render(empty(run=night(), metrics=panels))).text
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.2531, "0.253"), (None, "–"), (412.5, "412.5"), (-0.02, "-0.020")]
-)
-def test_figures_have_the_digits_they_deserve(value, shown) -> None:
-    from tasks.reporting.page.wording import figure  # noqa: PLC0415
-
-    assert figure(value) == shown
-
-
-def test_every_model_is_explained_to_everybody() -> None:
+def test_every_model_has_a_description() -> None:
     unexplained = [name for name in (*RECOMMENDERS, *ENSEMBLES, "fallback") if not model_meaning(name)]
     assert unexplained == []
 
@@ -140,7 +129,7 @@ WEIGHED = {
 }  # fmt: skip
 
 
-def test_what_was_asked_for_after_scoring_is_told_with_its_price() -> None:
+def test_rules_and_the_cost_of_diversity_are_shown() -> None:
     told = ReadPage(render(empty(run=night(summary={"rules": ["pin 7 at 1"], "trade_off": WEIGHED})))).text
     assert "Rules of single items that counted: pin 7 at 1." in told
     assert "Diversity by genre and tag@10 0.810 0.900 +0.090 +0.080 to +0.100" in told
