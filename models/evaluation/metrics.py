@@ -209,7 +209,7 @@ LIST_METRICS = (
     ListMetric(
         name="list_popularity",
         title="Popularity of the lists",
-        definition="mean of that share itself",
+        definition="mean share of the users that had met the item",
         meaning="The share of the users that had met a recommended item, on average.",
         better="neither",
         formula=_list_popularity,
@@ -225,8 +225,8 @@ LIST_METRICS = (
     ListMetric(
         name="ild_vectors",
         title="Diversity by taste",
-        definition="the same by who likes them: 64 item factors of PureSVD (Cremonesi et al. 2010), the same for every "
-        "model",
+        definition="mean of 1 − cosine over all pairs in the list, by who likes them: 64 item factors of PureSVD "
+        "(Cremonesi et al. 2010), the same for every model",
         meaning="How far two items of a list are apart by who likes them, on average.",
         column="by taste",
         formula=_diversity_of_taste,

@@ -338,7 +338,7 @@ CHECKS = (
         value=_champion_above_popularity,
         bound="at least",
         advice=f"The champion is certainly worse. Are the newest interactions right? If so, {_WITHOUT_IT}.",
-        note="at best: the upper end of the interval of champion − popularity",
+        note="the upper end of the interval of champion − popularity",
     ),
     Check(
         name="quality",
@@ -349,7 +349,7 @@ CHECKS = (
         setting="max_quality_drop",
         of_setting=lambda drop: 1 - drop,
         advice=f"Are the newest interactions right? {_ONCE.format('max_quality_drop=1')}",
-        note=f"at best: the upper end of its interval; of the last {NIGHTS} nights that were judged alike",
+        note=f"the upper end of its interval; the last {NIGHTS} nights that were judged alike",
     ),
 )
 """In the order of `run_checks`. The first one that fails gives the error its message."""

@@ -24,7 +24,7 @@ select
     coalesce(owner_status.is_blocked, false) as is_about_blocked
 from published_lists
 left join item_status on item_status.item_id = published_lists.item_id
-left join item_status as owner_status on kind = 'similar_items' and owner_status.item_id::text = owner
+left join item_status as owner_status on owner_status.item_id = published_lists.owner_item_id
 window
     by_rank as (partition by kind, owner order by rank),
     by_item as (partition by kind, owner order by published_lists.item_id);
