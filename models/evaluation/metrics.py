@@ -50,7 +50,7 @@ class Metric:
 
 
 class ItemVectors(Protocol):
-    """What list metrics may know of the items, all of it from before the cutoffs."""
+    """Properties of the items for list metrics, all from before the cutoffs."""
 
     @property
     def popularity(self) -> Floats:
@@ -67,14 +67,14 @@ class ItemVectors(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RankingMetric(Metric):
-    """How relevant the items of a list are, per user. `formula` returns (n_rows,) float64 for `Hits` of n_rows."""
+    """A metric of the relevance of a list's items, per user. `formula` returns one value for each row of `Hits`."""
 
     formula: Callable[[Hits], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListMetric(Metric):
-    """What a list is like whatever is relevant, per user.
+    """A metric of a list that does not depend on what is relevant, per user.
 
     `formula` is given lists (n_lists, n), padded with −1, the items and list lengths; NaN where it is not defined.
     """
@@ -84,7 +84,7 @@ class ListMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class ExposureMetric(Metric):
-    """What all lists together are like. `formula` is given the number of lists that hold each item, (n_items,)."""
+    """A metric of all lists together. `formula` is given the number of lists that hold each item, (n_items,)."""
 
     formula: Callable[[NDArray[np.int64]], float]
 

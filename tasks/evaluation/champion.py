@@ -36,7 +36,7 @@ PerModel = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class WinStreaks:
-    """What the nights before tonight say about the champion.
+    """The incumbent and the challengers' win streaks, from the nights before tonight.
 
     Attributes:
         incumbent: the model behind the live lists; None where there are none.

@@ -83,7 +83,7 @@ class DifferenceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRow:
-    """What a class of users or of items is.
+    """The size and the limits of a class of users or of items.
 
     Attributes:
         segment: its name.
@@ -252,7 +252,7 @@ def further_rows(
 
 @dataclass(frozen=True)
 class _Users:
-    """The users that figures are of."""
+    """The segment, half and number of the users that figures are of."""
 
     segment: str
     half: Half

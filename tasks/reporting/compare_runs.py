@@ -68,7 +68,7 @@ class TwoLists:
 
 @dataclass(frozen=True)
 class ListChanges:
-    """What changed from the lists of run A to those of run B."""
+    """Changes from the lists of run A to those of run B."""
 
     kept: Kept
     movers: tuple[Mover, ...]
@@ -77,7 +77,7 @@ class ListChanges:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that differs between two runs. `lists` is None where a run has no lists; `why_no_lists` says which run."""
+    """The differences between two runs. `lists` is None where a run has no lists; `why_no_lists` says which run."""
 
     a: Run
     b: Run
@@ -106,18 +106,20 @@ def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
         raise UsageError(f"Run {run_a} is the same as itself.", "Give two different runs.")
     runs, store = Runs(home.runs), Store(home.artifacts)
     a, b = (_ended(runs, home, run_id) for run_id in (run_a, run_b))
-    made_a, made_b = find_artifacts(store, a), find_artifacts(store, b)
-    metric, judged = _judged(runs, a, b, made_a, made_b)
-    without = " and ".join(str(run.run_id) for run, made in ((a, made_a), (b, made_b)) if made.lists is None)
+    artifacts_a, artifacts_b = find_artifacts(store, a), find_artifacts(store, b)
+    metric, judged = _judged(runs, a, b, artifacts_a, artifacts_b)
+    without = " and ".join(
+        str(run.run_id) for run, artifacts in ((a, artifacts_a), (b, artifacts_b)) if artifacts.lists is None
+    )
     return Comparison(
         a=a,
         b=b,
         settings=_changed(_asked(a), _asked(b)),
-        data=_changed(_counts(a, made_a), _counts(b, made_b), keep_equal=True),
+        data=_changed(_counts(a, artifacts_a), _counts(b, artifacts_b), keep_equal=True),
         metric=metric,
         judged=judged,
         stages=_changed(_seconds(a), _seconds(b), keep_equal=True),
-        lists=None if without else _lists(made_a, made_b, n_users),
+        lists=None if without else _lists(artifacts_a, artifacts_b, n_users),
         why_no_lists=f"The lists of run {without} were never made, or are not kept any more."
         if without
         else "",
@@ -156,18 +158,18 @@ def _changed(a: dict[str, Any], b: dict[str, Any], *, keep_equal: bool = False) 
     return tuple(row for row in rows if keep_equal or row.a != row.b)
 
 
-def _counts(run: Run, made: RunArtifacts) -> dict[str, int]:
+def _counts(run: Run, artifacts: RunArtifacts) -> dict[str, int]:
     """Return how much data a run learned from, and the rows of its lists."""
     counts = {}
     for source in run.summary.get("intake", []):
         counts[f"{source['source']}, clean"] = source["clean"]
         if source["quarantined"]:
             counts[f"{source['source']}, rejected"] = source["quarantined"]
-    if made.snapshot is not None:
-        counts |= {"users": made.snapshot.n_users, "items": made.snapshot.n_items}
-        counts |= {"positive": made.snapshot.n_positive}
-    if made.lists is not None:
-        counts["rows of lists"] = made.lists.n_rows
+    if artifacts.snapshot is not None:
+        counts |= {"users": artifacts.snapshot.n_users, "items": artifacts.snapshot.n_items}
+        counts |= {"positive": artifacts.snapshot.n_positive}
+    if artifacts.lists is not None:
+        counts["rows of lists"] = artifacts.lists.n_rows
     return counts
 
 
@@ -181,7 +183,7 @@ def _seconds(run: Run) -> dict[str, float]:
 
 
 def _judged(
-    runs: Runs, a: Run, b: Run, made_a: RunArtifacts, made_b: RunArtifacts
+    runs: Runs, a: Run, b: Run, artifacts_a: RunArtifacts, artifacts_b: RunArtifacts
 ) -> tuple[str, tuple[JudgedTwice, ...]]:
     """Compare every model that both runs judged, and the champions if they differ, on the champion metric of `b`."""
     rows_a, rows_b = (read_metrics(runs.folder(run.run_id)).metrics for run in (a, b))
@@ -192,16 +194,16 @@ def _judged(
     if a.champion in of_a and b.champion in of_b and a.champion != b.champion:
         pairs = {f"champion: {a.champion} → {b.champion}": (a.champion, b.champion)} | pairs
     same_users = (
-        made_a.held_out is not None
-        and made_b.held_out is not None
-        and made_a.held_out.key == made_b.held_out.key
+        artifacts_a.held_out is not None
+        and artifacts_b.held_out is not None
+        and artifacts_a.held_out.key == artifacts_b.held_out.key
     )
     found = []
     for title, (one, other) in pairs.items():
         paired = None
-        if same_users and made_b.held_out is not None:
-            evaluations = made_a.evaluations.get(one), made_b.evaluations.get(other)
-            paired = _paired(*evaluations, made_b.held_out, name, b)
+        if same_users and artifacts_b.held_out is not None:
+            evaluations = artifacts_a.evaluations.get(one), artifacts_b.evaluations.get(other)
+            paired = _paired(*evaluations, artifacts_b.held_out, name, b)
         found.append(JudgedTwice(title, of_a[one], of_b[other], paired))
     return name, tuple(found)
 
@@ -232,13 +234,15 @@ def _paired(
     )
 
 
-def _lists(made_a: RunArtifacts, made_b: RunArtifacts, n_users: int) -> ListChanges:
-    assert made_a.lists is not None and made_b.lists is not None  # noqa: S101, PT018  (for the type checker)
+def _lists(artifacts_a: RunArtifacts, artifacts_b: RunArtifacts, n_users: int) -> ListChanges:
+    assert artifacts_a.lists is not None and artifacts_b.lists is not None  # noqa: S101, PT018  (for the type checker)
     users: tuple[TwoLists, ...] = ()
-    if made_b.everything is not None:
-        sampled = sample_users(made_b.lists, made_b.everything, n_users)
-        earlier = best_of(made_a.lists, [user.user_id for user in sampled])
+    if artifacts_b.everything is not None:
+        sampled = sample_users(artifacts_b.lists, artifacts_b.everything, n_users)
+        earlier = best_of(artifacts_a.lists, [user.user_id for user in sampled])
         users = tuple(TwoLists(user.user_id, earlier.get(user.user_id, ()), user.rows) for user in sampled)
     return ListChanges(
-        kept_since(made_b.lists, made_a.lists, TOP), movers(made_b.lists, made_a.lists, _N_MOVERS), users
+        kept_since(artifacts_b.lists, artifacts_a.lists, TOP),
+        movers(artifacts_b.lists, artifacts_a.lists, _N_MOVERS),
+        users,
     )

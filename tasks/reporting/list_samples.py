@@ -43,7 +43,7 @@ class UserList:
 
 @dataclass(frozen=True)
 class Kept:
-    """How much of the earlier lists is kept: `users[i]` users have i items of their earlier `top` among the `top` now.
+    """The kept part of the earlier lists: `users[i]` users have i items of their earlier `top` among the `top` now.
 
     `n_new` is the number of users without an earlier list; they are not in `users`.
     """

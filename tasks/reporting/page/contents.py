@@ -44,7 +44,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Churn:
-    """What changed since the lists of run `since`, which were live when the night began."""
+    """Changes from the lists of run `since`, which were live when the night began."""
 
     since: int
     kept: Kept

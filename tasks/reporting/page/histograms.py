@@ -39,7 +39,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Attention:
-    """How interactions and places on lists are shared among the items, the most popular first.
+    """Shares of interactions and of places on lists that the items have, the most popular first.
 
     Attributes:
         share_of_items: (p,) from 0 to 1.

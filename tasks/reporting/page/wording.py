@@ -1,4 +1,4 @@
-"""What each model does, in words for everybody."""
+"""Descriptions of the models, in words for everybody."""
 
 from __future__ import annotations
 
