@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from models.evaluation.hits import Hits
 
 Floats = NDArray[np.float64]

@@ -21,14 +21,8 @@ from numpy.typing import NDArray
 from models.evaluation.bootstrap import joint_intervals
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.metric_rows import (
-    NightMetrics,
-    further_rows,
-    load_per_user,
-    ranking_rows,
-    read_segments,
-    write_metrics,
-)
+from tasks.evaluation.averages import further_rows, load_per_user, ranking_rows
+from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
 from tasks.storage.run_records import Run
 
 PerModel = Mapping[str, NDArray[np.float64]]

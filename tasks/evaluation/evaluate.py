@@ -1,4 +1,4 @@
-"""Judge one fitted model on the held-out users: every metric, per user. `metric_rows.py` averages them."""
+"""Judge one fitted model on the held-out users: every metric, per user. `averages.py` averages them."""
 
 from __future__ import annotations
 
