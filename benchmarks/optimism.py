@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import at_least, refuse_bad_input
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.champion import Standing, decide
+from tasks.evaluation.champion import WinStreaks, decide
 
 LEVEL, BETWEEN_USERS, CHANCE = 0.25, 0.2, 0.12
 """Mean of the metric, its spread between users, and within a user between models: as NDCG@10 on the demo, roughly."""
@@ -48,7 +48,7 @@ def next_night(rng: np.random.Generator, before: Judged, true: Judged, overlap: 
 def chosen(values: Judged) -> int:
     """The champion of a night without an incumbent."""
     named = {str(model): each for model, each in enumerate(values)}
-    return int(decide(named, Standing(), JudgeSettings(), seed=0)[1].champion)
+    return int(decide(named, WinStreaks(), JudgeSettings(), seed=0)[1].champion)
 
 
 def honesty(rng: np.random.Generator, nights: int, models: int, users: int, spread: float) -> None:
@@ -78,20 +78,20 @@ def changes(
 ) -> None:
     """Print how often the champion changes in a row of nights, with and without an incumbent's right to stay."""
     settings, true = JudgeSettings(bootstrap_samples=500), rng.normal(0, spread, models)
-    best, standing, counts, losses, won = "", Standing(), [0, 0], np.zeros(2), 0
+    best, streaks, counts, losses, won = "", WinStreaks(), [0, 0], np.zeros(2), 0
     values = judged_night(rng, true, users)
     for night in range(nights):
         values = next_night(rng, values, true, overlap)
         of_the_night = str(chosen(values))
         named = {str(model): each for model, each in enumerate(values)}
-        _, decision, _ = decide(named, standing, settings, seed=night)
+        _, decision, _ = decide(named, streaks, settings, seed=night)
         counts[0] += night > 0 and of_the_night != best
-        counts[1] += night > 0 and decision.champion != standing.incumbent
+        counts[1] += night > 0 and decision.champion != streaks.incumbent
         won += any(each.wins for each in decision.challenges)
         losses += true.max() - true[[int(of_the_night), int(decision.champion)]]
-        stays = decision.champion == standing.incumbent
+        stays = decision.champion == streaks.incumbent
         wins = {each.model: each.wins for each in decision.challenges} if stays else {}
-        best, standing = of_the_night, Standing(decision.champion, wins)
+        best, streaks = of_the_night, WinStreaks(decision.champion, wins)
     print(f"\n{nights:,} nights in a row, the same models, {overlap:.0%} of the users as the night before")
     print(f"{'the lists are made by':<32}{'changes':>10}{'mean loss':>12}")
     for way, count, loss in zip(

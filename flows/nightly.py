@@ -62,7 +62,7 @@ def nightly(dataset: str, run_id: int) -> None:  # noqa: ARG001
 def show_in_prefect(night: Night) -> None:
     """Write the night's metrics and checks as Prefect artifacts."""
     written = read_report(night.home, night.record.run_id)
-    create_table_artifact(table=written.metrics, key="metrics")
+    create_table_artifact(table=[asdict(row) for row in written.metrics], key="metrics")
     create_table_artifact(table=[asdict(result) for result in written.run.summary.checks], key="checks")
 
 

@@ -256,7 +256,6 @@ class Choice:
     key: str
     folder: Path
     ranking: tuple[str, ...]
-    why: str
     decision: Decision
 
     @property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from models.evaluation.metrics import METRICS
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
 
@@ -18,26 +18,7 @@ _FIXED_WIDTH, _METRIC_WIDTH = 24, 20
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
 
 
-class _Column(NamedTuple):
-    """`of_ratings`: it has no list length."""
-
-    metric: str
-    form: str
-    meaning: str
-    of_ratings: bool = False
-
-
-_BEYOND = {
-    "coverage": _Column("coverage", ".1%", "Coverage: share of the known items that any list holds."),
-    "gini": _Column("gini", ".3f", "Gini: 0 if all are listed alike often, 1 if one takes all."),
-    "novelty": _Column("novelty", ".2f", "Novelty: bits, how little known the items are."),
-    "by genre": _Column("ild_features", ".3f", "By genre: diversity, mean distance of two items of a list."),
-    "by taste": _Column("ild_vectors", ".3f", "By taste: the same by who likes them."),
-    "popularity": _Column(
-        "popularity_bias", ".2f", "Popularity: of the lists, over that of what users had met."
-    ),
-    "rmse": _Column("rmse", ".4f", "RMSE: of predicted ratings.", of_ratings=True),
-}
+_BEYOND = [metric for metric in METRICS.values() if metric.column]
 
 
 def show_report(
@@ -78,7 +59,7 @@ def show_metrics(console: Console, report: Report) -> None:
     mine = [
         row
         for row in report.metrics
-        if row["half"] == "report" and row["k"] == k and row["segment"] in ("all", "cold")
+        if row.half == "report" and row.k == k and row.segment in ("all", "cold")
     ]
     if not mine:
         console.print("\nNo user fell into the report half, so there are no figures of the models to show.")
@@ -90,14 +71,14 @@ def show_metrics(console: Console, report: Report) -> None:
     for metric in shown:
         table.add_column(f"{metric}@{k}", justify="right")
     ranked = sorted(
-        {row["model"]: row for row in mine if row["metric"] == _SHOWN[0]}.values(),
-        key=lambda row: (row["segment"] == "cold", -row["value"]),
+        {row.model: row for row in mine if row.metric == _SHOWN[0]}.values(),
+        key=lambda row: (row.segment == "cold", -row.value),
     )
     for first in ranked:
-        cells = [_cell(report, first["model"], metric, k, first["segment"]) for metric in shown]
-        crowned = first["model"] == report.run.champion
-        name = f"{first['model']} [dim](cold)[/]" if first["segment"] == "cold" else first["model"]
-        table.add_row(name, f"{first['n_users']:,}", *cells, style="bold" if crowned else "")
+        cells = [_cell(report, first.model, metric, k, first.segment) for metric in shown]
+        crowned = first.model == report.run.champion
+        name = f"{first.model} [dim](cold)[/]" if first.segment == "cold" else first.model
+        table.add_row(name, f"{first.n_users:,}", *cells, style="bold" if crowned else "")
     console.print()
     console.print(table)
     if empty := report.run.learned_nothing:
@@ -114,11 +95,11 @@ def show_metrics(console: Console, report: Report) -> None:
 
 def show_differences(console: Console, report: Report) -> None:
     """Each model against popularity, paired over users."""
-    rows = [r for r in report.differences if r["half"] == "report" and r["baseline"] == "popularity"]
+    rows = [r for r in report.differences if r.half == "report" and r.baseline == "popularity"]
     if not rows:
         return
     table = Table(
-        title=f"Against popularity, paired over users ({rows[0]['metric']})",
+        title=f"Against popularity, paired over users ({rows[0].metric})",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -126,9 +107,9 @@ def show_differences(console: Console, report: Report) -> None:
     table.add_column("model")
     table.add_column("difference", justify="right")
     table.add_column("detectable", justify="right")
-    for row in sorted(rows, key=lambda row: -row["mean"]):
-        interval = f"{row['mean']:+.4f} [dim]\\[{row['low']:+.4f}, {row['high']:+.4f}][/]"
-        table.add_row(row["model"], interval, f"{row['detectable']:.4f}")
+    for row in sorted(rows, key=lambda row: -row.mean):
+        interval = f"{row.mean:+.4f} [dim]\\[{row.low:+.4f}, {row.high:+.4f}][/]"
+        table.add_row(row.model, interval, f"{row.detectable:.4f}")
     console.print()
     console.print(table)
 
@@ -136,29 +117,32 @@ def show_differences(console: Console, report: Report) -> None:
 def show_beyond_accuracy(console: Console, report: Report) -> None:
     """What the lists of each model are like beside being right; columns without figures or room are left out."""
     k = _shortest(report)
-    half = [row for row in report.metrics if row["half"] == "report" and row["segment"] == "all"]
-    models = dict.fromkeys(row["model"] for row in half)
+    half = [row for row in report.metrics if row.half == "report" and row.segment == "all"]
+    models = dict.fromkeys(row.model for row in half)
     found = {
-        column: {model: report.figure(model, what.metric, None if what.of_ratings else k) for model in models}
-        for column, what in _BEYOND.items()
+        metric.name: {
+            model: report.figure(model, metric.name, k if metric.cut_at_k else None) for model in models
+        }
+        for metric in _BEYOND
     }
-    columns = [column for column, cells in found.items() if any(cells.values())]
+    columns = [metric for metric in _BEYOND if any(found[metric.name].values())]
     columns = columns[: max(1, (console.width - _MODEL_WIDTH) // _BEYOND_WIDTH)]
     if not columns:
         return
     table = Table(title=f"What their lists are like (at {k})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model")
-    for column in columns:
-        table.add_column(column, justify="right")
+    for metric in columns:
+        table.add_column(metric.column, justify="right")
     for model in models:
-        cells = [(found[column][model], _BEYOND[column].form) for column in columns]
+        cells = [(found[metric.name][model], metric.form) for metric in columns]
         crowned = "bold" if model == report.run.champion else ""
         table.add_row(
-            model, *("" if row is None else f"{row['value']:{form}}" for row, form in cells), style=crowned
+            model, *("" if row is None else f"{row.value:{form}}" for row, form in cells), style=crowned
         )
     console.print()
     console.print(table)
-    console.print(f"[dim]{' '.join(_BEYOND[column].meaning for column in columns)}[/]", soft_wrap=True)
+    for metric in columns:
+        console.print(f"[dim]{metric.column}: {metric.meaning}[/]", soft_wrap=True)
 
 
 def show_trade_off(console: Console, report: Report) -> None:
@@ -259,12 +243,14 @@ def _login_query(place: str, user: int | str) -> str:
 
 def _shortest(report: Report) -> int:
     """The length of the shortest lists that were judged; figures of ratings have none."""
-    return min(row["k"] for row in report.metrics if row["k"] is not None)
+    return min(row.k for row in report.metrics if row.k is not None)
 
 
 def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:
     row = report.figure(model, metric, k, segment=segment)
     if row is None:
         return ""
-    low, high = (f"{row[end]:.3f}".lstrip("0") for end in ("ci_low", "ci_high"))
-    return f"{row['value']:.4f} [dim]\\[{low}, {high}][/]"
+    if row.ci_low is None or row.ci_high is None:
+        return f"{row.value:.4f}"
+    low, high = (f"{end:.3f}".lstrip("0") for end in (row.ci_low, row.ci_high))
+    return f"{row.value:.4f} [dim]\\[{low}, {high}][/]"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import IntArray
-from models.evaluation.metrics import ascending
+from models.evaluation.hits import ascending
 
 Floats = NDArray[np.floating[Any]]
 

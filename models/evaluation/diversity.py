@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import FloatArray, IntArray
-from models.evaluation.metrics import ascending
+from models.evaluation.hits import ascending
 from models.neighbours import weighting
 from models.numerics.truncated_svd import right_singular
 

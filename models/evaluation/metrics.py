@@ -1,103 +1,351 @@
-"""Accuracy metrics of ranked lists for each user: binary relevance, all items ranked (no sampled candidates)."""
+"""The metrics: each is one entry with its name, its formula and everything that is said of it anywhere.
+
+A new metric of ranked lists is one entry of `RANKING_METRICS` (relevance) or `LIST_METRICS` (what the lists are like):
+evaluation, `metrics.json`, the report page, the terminal's tables and docs/judging.md read these entries. Numba is
+imported by the functions that need it, so that the terminal can read the entries without waiting for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-METRICS = ("ndcg", "recall", "recall_min", "precision", "map", "mrr", "hit_rate")
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from models.evaluation.hits import Hits
+
+Floats = NDArray[np.float64]
+Lists = NDArray[np.integer[Any]]
+PerLength = dict[int, Floats]
+"""Values of lists, (n_lists,), by the length at which the lists are cut."""
 
 
-def ranking_metrics(
-    items: NDArray[np.integer[Any]], relevant: sparse.csr_array, ks: Sequence[int]
-) -> dict[str, NDArray[np.float64]]:
-    """Compute every metric of `METRICS` at every k, for every row.
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric and everything that is said of it.
 
-    R is the set of the row's relevant items, and hits are the relevant items among the first k of the list:
+    Attributes:
+        name: its name in `metrics.json`, `model_metrics` and the settings, such as `ndcg`.
+        title: its name for people, such as NDCG.
+        definition: the formula for docs/judging.md, in Markdown.
+        meaning: what it says, in a sentence or two for everybody.
+        better: which values are better; `neither` where no end is best.
+        cut_at_k: whether it is measured on the first k of a list. Those that are not have no k.
+        column: its header in the terminal's table of what lists are like, at most 10 characters; empty if it has none.
+        form: the format of its values in that table.
+    """
 
-    - `recall` = hits / |R|, `recall_min` = hits / min(k, |R|), `precision` = hits / k, `hit_rate` = any hit;
-    - `ndcg` = Σ over hits of 1 / log2(rank + 1), divided by its maximum, which has min(k, |R|) hits in front
-      (Järvelin & Kekäläinen 2002);
-    - `map` = Σ over hits of precision at the hit's rank, divided by |R|, as trec_eval's map_cut;
-    - `mrr` = 1 / rank of the first hit, or 0.
+    name: str
+    title: str
+    definition: str
+    meaning: str
+    better: Literal["higher", "lower", "neither"] = "higher"
+    cut_at_k: bool = True
+    column: str = ""
+    form: str = ".3f"
+
+
+class ItemVectors(Protocol):
+    """Properties of the items for list metrics, all from before the cutoffs."""
+
+    @property
+    def popularity(self) -> Floats:
+        """(n_items,) float64, the share of the users that have met the item."""
+
+    @property
+    def feature_vectors(self) -> sparse.csr_array:
+        """(n_items, n_features) float32, the item's genres and tags."""
+
+    @property
+    def taste_vectors(self) -> NDArray[np.float32]:
+        """(n_items, d) float32, who likes the item."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingMetric(Metric):
+    """A metric of the relevance of a list's items, per user. `formula` returns one value for each row of `Hits`."""
+
+    formula: Callable[[Hits], Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListMetric(Metric):
+    """A metric of a list that does not depend on what is relevant, per user.
+
+    `formula` is given lists (n_lists, n), padded with −1, the items and list lengths; NaN where it is not defined.
+    """
+
+    formula: Callable[[Lists, ItemVectors, Sequence[int]], PerLength]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExposureMetric(Metric):
+    """A metric of all lists together. `formula` is given the number of lists that hold each item, (n_items,)."""
+
+    formula: Callable[[NDArray[np.int64]], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRatio(Metric):
+    """The mean of `above`, a list metric, over the users' lists, divided by the mean over the users' histories."""
+
+    above: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingMetric(Metric):
+    """The error of predicted ratings: `of_mean` of the mean of `formula` over the errors predicted − given."""
+
+    formula: Callable[[Floats], Floats]
+    of_mean: Callable[[Floats], Floats] = lambda mean: mean
+
+
+RANKING_METRICS = (
+    RankingMetric(
+        name="ndcg",
+        title="NDCG",
+        definition="Σ over hits of 1 / log2(rank + 1), divided by that sum for a list with min(k, R) hits in front "
+        "(Järvelin & Kekäläinen 2002)",
+        meaning="Hits near the top of the list count most; 1 is a perfect list.",
+        formula=lambda hits: hits.gain / hits.ideal_gain,
+    ),
+    RankingMetric(
+        name="recall",
+        title="Recall",
+        definition="hits / R; below 1 where R > k, even for a perfect list",
+        meaning="The share of what a user went on to like that stands on the list.",
+        formula=lambda hits: hits.n_hits / hits.n_relevant,
+    ),
+    RankingMetric(
+        name="recall_min",
+        title="Recall (capped)",
+        definition="hits / min(k, R); 1 for a perfect list",
+        meaning="The share of the hits that were possible at this length.",
+        formula=lambda hits: hits.n_hits / np.minimum(hits.k, hits.n_relevant),
+    ),
+    RankingMetric(
+        name="precision",
+        title="Precision",
+        definition="hits / k",
+        meaning="The share of the list that the user went on to like.",
+        formula=lambda hits: hits.n_hits / hits.k,
+    ),
+    RankingMetric(
+        name="map",
+        title="MAP",
+        definition="Σ over hits of (hits up to its rank / its rank), divided by R; as trec_eval's `map_cut`",
+        meaning="Precision, averaged over the places of the hits.",
+        formula=lambda hits: hits.precision_sum / hits.n_relevant,
+    ),
+    RankingMetric(
+        name="mrr",
+        title="MRR",
+        definition="1 / rank of the first hit, 0 without one",
+        meaning="One over the rank of the first hit.",
+        formula=lambda hits: hits.reciprocal_rank,
+    ),
+    RankingMetric(
+        name="hit_rate",
+        title="Hit rate",
+        definition="1 with any hit, else 0",
+        meaning="The share of users with at least one hit on their list.",
+        formula=lambda hits: (hits.n_hits > 0).astype(np.float64),
+    ),
+)
+
+
+def _novelty(lists: Lists, items: ItemVectors, ks: Sequence[int]) -> PerLength:
+    from models.evaluation.beyond_accuracy import list_means, self_information  # noqa: PLC0415  (numba)
+
+    return list_means(lists, self_information(items.popularity), ks)
+
+
+def _list_popularity(lists: Lists, items: ItemVectors, ks: Sequence[int]) -> PerLength:
+    from models.evaluation.beyond_accuracy import list_means  # noqa: PLC0415  (numba)
+
+    return list_means(lists, items.popularity, ks)
+
+
+def _diversity_of_features(lists: Lists, items: ItemVectors, ks: Sequence[int]) -> PerLength:
+    from models.evaluation.diversity import intra_list_diversity  # noqa: PLC0415  (numba)
+
+    return intra_list_diversity(lists, items.feature_vectors, ks)
+
+
+def _diversity_of_taste(lists: Lists, items: ItemVectors, ks: Sequence[int]) -> PerLength:
+    from models.evaluation.diversity import intra_list_diversity  # noqa: PLC0415  (numba)
+
+    return intra_list_diversity(lists, items.taste_vectors, ks)
+
+
+def _coverage(exposure: NDArray[np.int64]) -> float:
+    from models.evaluation.beyond_accuracy import coverage  # noqa: PLC0415  (numba)
+
+    return coverage(exposure)
+
+
+def _gini(exposure: NDArray[np.int64]) -> float:
+    from models.evaluation.beyond_accuracy import gini  # noqa: PLC0415  (numba)
+
+    return gini(exposure)
+
+
+LIST_METRICS = (
+    ListMetric(
+        name="novelty",
+        title="Novelty",
+        definition="mean of −log2(share of the users that had met the item), bits (Zhou et al. 2010); "
+        "1 bit more is half as known",
+        meaning="How little known the recommended items are, in bits of self-information; neither end is best.",
+        better="neither",
+        column="novelty",
+        form=".2f",
+        formula=_novelty,
+    ),
+    ListMetric(
+        name="list_popularity",
+        title="Popularity of the lists",
+        definition="mean share of the users that had met the item",
+        meaning="The share of the users that had met a recommended item, on average.",
+        better="neither",
+        formula=_list_popularity,
+    ),
+    ListMetric(
+        name="ild_features",
+        title="Diversity by genre and tag",
+        definition="mean of 1 − cosine over all pairs in the list, by genres and tags in TF-IDF (Ziegler et al. 2005)",
+        meaning="How far two items of a list are apart by genres and tags, on average.",
+        column="by genre",
+        formula=_diversity_of_features,
+    ),
+    ListMetric(
+        name="ild_vectors",
+        title="Diversity by taste",
+        definition="mean of 1 − cosine over all pairs in the list, by who likes them: 64 item factors of PureSVD "
+        "(Cremonesi et al. 2010), the same for every model",
+        meaning="How far two items of a list are apart by who likes them, on average.",
+        column="by taste",
+        formula=_diversity_of_taste,
+    ),
+)
+
+EXPOSURE_METRICS = (
+    ExposureMetric(
+        name="coverage",
+        title="Catalogue coverage",
+        definition="items in any list / items of the catalogue; no interval",
+        meaning="The share of the catalogue that stands on anybody's list.",
+        column="coverage",
+        form=".1%",
+        formula=_coverage,
+    ),
+    ExposureMetric(
+        name="gini",
+        title="Gini (concentration)",
+        definition="Gini coefficient of how many lists hold each item (Fleder & Hosanagar 2009); no interval",
+        meaning="How unevenly places are given to items: 0 to all alike, 1 all to one.",
+        better="lower",
+        column="gini",
+        formula=_gini,
+    ),
+)
+
+HISTORY_RATIOS = (
+    HistoryRatio(
+        name="popularity_bias",
+        title="Popularity bias",
+        definition="mean `list_popularity` / mean popularity of what the users had met: 1 + ΔGAP of Abdollahpouri et "
+        "al. 2019",
+        meaning="The popularity of the lists over that of what users had met; 1 is alike, more is more popular.",
+        better="neither",
+        column="popularity",
+        form=".2f",
+        above="list_popularity",
+    ),
+)
+
+RATING_METRICS = (
+    RatingMetric(
+        name="rmse",
+        title="RMSE",
+        definition="root of the mean squared error of `predict` on the ratings given after the cutoff to items new to "
+        "the user; models of `rating` only, `k` is null",
+        meaning="The typical error of a predicted rating, great errors counting more.",
+        better="lower",
+        cut_at_k=False,
+        column="rmse",
+        form=".4f",
+        formula=lambda errors: errors**2,
+        of_mean=np.sqrt,
+    ),
+    RatingMetric(
+        name="mae",
+        title="MAE",
+        definition="mean absolute error on the same ratings, `k` is null",
+        meaning="The mean error of a predicted rating.",
+        better="lower",
+        cut_at_k=False,
+        formula=np.abs,
+    ),
+)
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (*RANKING_METRICS, *EXPOSURE_METRICS, *LIST_METRICS, *HISTORY_RATIOS, *RATING_METRICS)
+}
+"""Every metric by name."""
+
+
+def ranking_metrics(items: Lists, relevant: sparse.csr_array, ks: Sequence[int]) -> dict[str, Floats]:
+    """Every metric of `RANKING_METRICS` at every k, for every row: binary relevance, no sampling of candidates.
 
     Args:
-        items: (n_rows, n) integer item indices, best first, without duplicates; −1 pads short lists.
-        relevant: (n_rows, n_items); the items stored in row r are relevant for list r.
+        items: (n_rows, n) ranked item indices, best first, none twice; −1 pads short lists.
+        relevant: (n_rows, n_items), the items stored in row r are relevant to list r.
         ks: list lengths, each at least 1. Lists shorter than k count as padded.
 
     Returns:
-        Metric name, such as `ndcg@10`, → (n_rows,) float64 from 0 to 1; NaN in rows without a relevant item.
+        Arrays (n_rows,) by names such as `ndcg@10`; NaN in rows without a relevant item.
 
     Raises:
-        ValueError: `items` and `relevant` differ in their number of rows, or a k is less than 1.
+        ValueError: the two inputs differ in their number of rows, or a k is less than 1.
     """
-    if items.shape[0] != relevant.shape[0]:
-        raise ValueError(
-            f"{items.shape[0]} lists cannot be judged by {relevant.shape[0]} rows of relevant items"
-        )
-    lengths = ascending(ks)
-    wanted = relevant if relevant.has_sorted_indices else relevant.sorted_indices()
-    discounts = 1 / np.log2(np.arange(2, lengths[-1] + 2))
-    ideal = np.concatenate([[0], np.cumsum(discounts)])
-    found = np.empty((len(lengths), len(METRICS), len(items)))
-    _judge(
-        np.ascontiguousarray(items, np.int32), wanted.indptr, wanted.indices, lengths, discounts, ideal, found
-    )
-    at = {int(k): number for number, k in enumerate(lengths)}
-    return {f"{metric}@{k}": found[at[k], number] for k in ks for number, metric in enumerate(METRICS)}
+    from models.evaluation.hits import count_hits  # noqa: PLC0415  (numba)
+
+    judged, hits = count_hits(items, relevant, ks)
+    found = {at_k(metric.name, k): np.full(len(items), np.nan) for k in ks for metric in RANKING_METRICS}
+    for k in ks:
+        for metric in RANKING_METRICS:
+            found[at_k(metric.name, k)][judged] = metric.formula(hits[k])
+    return found
 
 
-def ascending(ks: Sequence[int]) -> NDArray[np.int64]:
-    """Return the distinct list lengths in ascending order, int64.
+def list_metrics(lists: Lists, items: ItemVectors, ks: Sequence[int]) -> dict[str, Floats]:
+    """Every metric of `LIST_METRICS` at every k, for every list.
 
-    Raises:
-        ValueError: a length is less than 1.
+    Args:
+        lists: (n_lists, n) ranked item indices; −1 pads short lists.
+        items: what is known of the items.
+        ks: list lengths, each at least 1.
+
+    Returns:
+        Arrays (n_lists,) by names such as `novelty@10`; NaN where a metric is not defined.
     """
-    if min(ks) < 1:
-        raise ValueError(f"every k must be at least 1, not {min(ks)}")
-    return np.unique(np.asarray(ks, np.int64))
+    found = {metric.name: metric.formula(lists, items, ks) for metric in LIST_METRICS}
+    return {at_k(name, k): values[k] for k in ks for name, values in found.items()}
 
 
-@numba.njit(nogil=True, cache=True)
-def _judge(items, indptr, indices, ks, discounts, ideal, found):  # type: ignore[no-untyped-def]
-    """Fill `found` (n_ks, n_metrics, n_rows) in one pass over each list, with a result at every k."""
-    n_rows, n = items.shape
-    for row in range(n_rows):
-        wanted = indices[indptr[row] : indptr[row + 1]]
-        n_relevant = len(wanted)
-        if n_relevant == 0:
-            found[:, :, row] = np.nan
-            continue
-        hits, gain, precisions, first, rank = 0, 0.0, 0.0, 0.0, 0
-        for number in range(len(ks)):
-            k = ks[number]
-            while rank < min(k, n):
-                item = items[row, rank]
-                rank += 1
-                if item >= 0 and _holds(wanted, item):
-                    hits += 1
-                    gain += discounts[rank - 1]
-                    precisions += hits / rank
-                    if hits == 1:
-                        first = 1 / rank
-            possible = min(k, n_relevant)
-            found[number, 0, row] = gain / ideal[possible]
-            found[number, 1, row] = hits / n_relevant
-            found[number, 2, row] = hits / possible
-            found[number, 3, row] = hits / k
-            found[number, 4, row] = precisions / n_relevant
-            found[number, 5, row] = first
-            found[number, 6, row] = 1.0 if hits else 0.0
+def at_k(name: str, k: int | None) -> str:
+    """Return the name of a metric at a list length, such as `ndcg@10`; the bare name without a length."""
+    return name if k is None else f"{name}@{k}"
 
 
-@numba.njit(cache=True)
-def _holds(ordered, value):  # type: ignore[no-untyped-def]
-    """Whether a sorted array contains the value."""
-    place = np.searchsorted(ordered, value)
-    return place < len(ordered) and ordered[place] == value
+def name_and_k(label: str) -> tuple[str, int | None]:
+    """Split such as `ndcg@10` into the metric's name and the list length, None if there is none."""
+    name, _, k = label.partition("@")
+    return name, int(k) if k else None

@@ -1,6 +1,6 @@
--- The best items of a few users, with titles.
+-- The first places of the lists of a few users, with titles.
 -- Inputs:  $lists, the recommendations.parquet of a run; $catalogue, its items.parquet; $users, ids as text; $top, how
---          far down each list to look.
+--          many ranks of each list to return.
 -- Output:  user_id, rank, item_id, title, genres joined by '|', model, reason_item_id, reason_title; by user and rank.
 -- Grain:   one row per listed item.
 select

@@ -1,7 +1,7 @@
--- How much of each user's earlier list is still there.
+-- How much of the users' earlier lists is kept.
 -- Inputs:  $lists and $earlier, the recommendations.parquet of two runs; $top, how far down each list to look.
--- Output:  kept, how many of the user's best items stood among the best before, null for users without an earlier
---          list; users, how many they are.
+-- Output:  kept, how many of the first $top items of a user's list were among the first $top of the earlier list, null
+--          for users without an earlier list; users, the number of users with so many.
 -- Grain:   one row per number of kept items.
 with tonight as (
     select user_id, item_id from read_parquet($lists) where rank <= $top

@@ -1,7 +1,8 @@
--- The items whose place in the lists changed most.
+-- The items whose number of users changed most between two runs.
 -- Inputs:  $lists and $earlier, the recommendations.parquet of two runs; $top, how far down each list to look;
 --          $catalogue, an items.parquet with titles; $n, how many items.
--- Output:  item_id, title, was and now, how many users find it among their best; the greatest changes first.
+-- Output:  item_id, title; was and now, the number of users whose first $top items hold it, in the earlier and in the
+--          later run; the greatest changes first.
 -- Grain:   one row per item.
 with tonight as (
     select item_id, count(*) as users from read_parquet($lists) where rank <= $top group by item_id

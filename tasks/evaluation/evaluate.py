@@ -1,4 +1,4 @@
-"""Judge one fitted model on the held-out users: every metric, per user. `metric_rows.py` makes figures of them."""
+"""Judge one fitted model on the held-out users: every metric, per user. `averages.py` averages them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.base import Progress, Recommender
-from models.evaluation.beyond_accuracy import list_means, self_information
-from models.evaluation.diversity import intra_list_diversity
-from models.evaluation.metrics import ranking_metrics
+from models.evaluation.metrics import list_metrics, ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
@@ -21,16 +19,13 @@ from tasks.recommendation.backfill import completed_lists
 from tasks.storage.stage import stage
 from tasks.training.fit import load_model
 
-LIST_METRICS = ("novelty", "list_popularity", "ild_features", "ild_vectors")
-"""What is said of a list whatever is relevant, per user."""
-
 _BLOCK = 8192
 
 
 @stage("evaluate", model=lambda given: str(given["fitted"].model))
 def evaluate(
     fitted: FittedModel,
-    fillers: Sequence[FittedModel],
+    backfill: Sequence[FittedModel],
     snapshot: Snapshot,
     held_out: HeldOut,
     k: tuple[int, ...],
@@ -39,9 +34,22 @@ def evaluate(
     key: str,
     folder: Path,
 ) -> Evaluation:
-    """Rank for the held-out users and keep what each of them got: see `held_out_lists` and `judge_lists`."""
+    """Rank items for the held-out users and write every metric per user.
+
+    Folder: the files that `Evaluation` describes.
+
+    Args:
+        fitted: the model to judge, fitted on the training part.
+        backfill: the models that complete its short lists, in this order.
+        snapshot: the training part.
+        held_out: the users to judge on, and what is relevant to them.
+        k: the lengths at which lists are judged.
+        progress: told the number of users done, and of all.
+        key: of the reference that is returned.
+        folder: where to write.
+    """
     started = time.perf_counter()
-    models = [load_model(each) for each in (fitted, *fillers)]
+    models = [load_model(each) for each in (fitted, *backfill)]
     lists = held_out_lists(models, snapshot, held_out, max(k), progress=progress)
     judge_lists(lists, held_out, k, folder)
     judge_ratings(models[0], held_out, folder)
@@ -56,11 +64,22 @@ def held_out_lists(
     *,
     progress: Progress | None = None,
 ) -> NDArray[np.int32]:
-    """Rank all items that the training part knows, seen ones masked: (n_users, n) in the order of `HeldOut`, −1 pads.
+    """Rank all items of the training part for every held-out user.
 
-    As in published lists, the other models complete what the first can rank fewer than n items for. Unlike there, seen
-    items are masked whatever `recommend.exclude_seen` says: only items that are new to the user are held out. So are
-    items that nobody touched before the cutoff: they are never relevant, but `content` could list them.
+    As in published lists, the models after the first complete its lists of fewer than n items. Unlike there, items that
+    the user has seen are left out whatever `recommend.exclude_seen` says: only items that are new to the user are held
+    out. Items that nobody touched before the cutoff are left out, too: they are never relevant, but `content` could
+    list them.
+
+    Args:
+        models: the model that ranks, then those that complete its lists, in this order.
+        snapshot: the training part.
+        held_out: the users to rank for.
+        n: the length of the lists.
+        progress: told the number of users done, and of all.
+
+    Returns:
+        (n_users, n) int32 item indices, best first, in the order of `HeldOut`; −1 pads short lists.
     """
     seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
@@ -75,39 +94,52 @@ def held_out_lists(
 
 
 def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:
-    """Write what `Evaluation` describes of ranked lists, (n_users, n) in the order of `HeldOut`, −1 pads."""
-    relevant, by = load_matrix(held_out.folder, "relevant"), load_item_statistics(held_out)
+    """Write the metrics of ranked lists: `per_user.npz`, a file for each class of items, and `lists.npz`.
+
+    Args:
+        lists: (n_users, n) item indices in the order of `HeldOut`; −1 pads short lists.
+        held_out: the users whose lists they are.
+        ks: the lengths at which the lists are judged.
+        folder: where to write.
+    """
+    relevant, items = load_matrix(held_out.folder, "relevant"), load_item_statistics(held_out)
     np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, ks))
     for number, name in enumerate(ITEM_CLASSES):
-        of_class = restricted(relevant, by.item_class == number)
+        of_class = restricted(relevant, items.item_class == number)
         np.savez(folder / f"{name}.npz", allow_pickle=False, **ranking_metrics(lists, of_class, ks))
-    found = {
-        "novelty": list_means(lists, self_information(by.popularity), ks),
-        "list_popularity": list_means(lists, by.popularity, ks),
-        "ild_features": intra_list_diversity(lists, by.feature_vectors, ks),
-        "ild_vectors": intra_list_diversity(lists, by.taste_vectors, ks),
-    }
-    named = {f"{metric}@{k}": found[metric][k] for k in ks for metric in LIST_METRICS}
-    np.savez(folder / "lists.npz", allow_pickle=False, items=lists, **named)
+    np.savez(folder / "lists.npz", allow_pickle=False, items=lists, **list_metrics(lists, items, ks))
 
 
 def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:
-    """Write the errors of a model of the rating; a model that learned from another matrix predicts something else."""
+    """Write `errors.npz`, predicted − given for every held-out rating, for a model that predicts ratings.
+
+    Nothing is written for other models: one that learned from another matrix predicts something else.
+    """
     if (model.config.matrix or model.matrix) != "rating":
         return
     with np.load(held_out.folder / "ratings.npz", allow_pickle=False) as later:
         try:
             predicted = model.predict(later["user_idx"], later["item_idx"])
         except NotImplementedError:
-            return  # it ranks by ratings, and has no idea of their scale
+            return  # it ranks by ratings without predicting them
         np.savez(folder / "errors.npz", allow_pickle=False, error=predicted - later["rating"])
 
 
 @stage("evaluate", model=lambda _: "fallback")
-def evaluate_strangers(
+def evaluate_fallback(
     popularity: FittedModel, held_out: HeldOut, k: tuple[int, ...], *, key: str, folder: Path
 ) -> Evaluation:
-    """Judge the fallback list on users without history (the cold segment): they all get the same one."""
+    """Judge the fallback list on cold users, those without history: all of them get the same list.
+
+    Folder: `per_user.npz`, the ranking metrics, in the order of the cold users of `HeldOut`.
+
+    Args:
+        popularity: the model that makes the fallback list.
+        held_out: the cold users, and what is relevant to them.
+        k: the lengths at which lists are judged.
+        key: of the reference that is returned.
+        folder: where to write.
+    """
     started = time.perf_counter()
     relevant = load_matrix(held_out.folder, "cold_relevant")
     one = load_model(popularity).recommend(np.array([0]), max(k)).items

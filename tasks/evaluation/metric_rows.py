@@ -1,167 +1,144 @@
-"""Rows of `model_metrics` beyond the ranking metrics of all users: slices, lists as such, ratings.
-
-Every figure is of one half. Where users have values of their own it has an interval, by the bootstrap over them.
-"""
+"""Rows of figures, as `metrics.json` and the `model_metrics` table have them, and reading and writing that file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from models.evaluation.beyond_accuracy import coverage, exposures, gini
-from models.evaluation.bootstrap import Interval, intervals, ratio_intervals
-from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
-from tasks.artifacts import Evaluation, HeldOut
-from tasks.config.settings import JudgeSettings
-from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
+from tasks.artifacts import Decision, HeldOut
+from tasks.storage.artifact_store import to_json, write_json
 
-HALVES = ("select", "report")
-_OFFERED = "list_popularity@"
+Half = Literal["select", "report"]
+HALVES: tuple[Half, ...] = ("select", "report")
+"""The halves of the held-out users, in the order of their numbers in `HeldOut`."""
 
-Name = tuple[str, str]
-"""Model and metric, such as `als` and `ndcg@10`."""
-Columns = dict[Name, NDArray[np.float64]]
-Row = dict[str, Any]
+FILE = "metrics.json"
 
 
-def further_figures(
-    evaluations: Sequence[Evaluation], held_out: HeldOut, settings: JudgeSettings, *, seed: int
-) -> list[Row]:
-    """All rows of both halves: slices of users, slices of items, lists, ratings. Without users there are none."""
-    half, by = _arrays(held_out.folder, "users")["half"], load_item_statistics(held_out)
-    bootstrap = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
-    rows: list[Row] = []
-    for number, name in enumerate(HALVES):
-        members = np.flatnonzero(half == number)
-        for segment, columns in _slices(evaluations, by, members):
-            rows += _mean_rows(columns, {"segment": segment, "half": name}, bootstrap)
-        about = {"segment": "all", "half": name}
-        of_lists = _columns(evaluations, "lists", members)
-        rows += _mean_rows(of_lists, about, bootstrap)
-        rows += _bias_rows(of_lists, by.history_popularity[members], about, bootstrap)
-        for evaluation in evaluations:
-            rows += _exposure_rows(evaluation, by, members, settings.k, about)
-        rows += _rating_rows(evaluations, held_out, number, about, bootstrap)
-    return rows
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One figure of a model: a row of `model_metrics`, without run_id.
 
-
-def figure(model: str, metric: str, found: Interval | float, about: Mapping[str, Any]) -> Row:
-    """One row; `metric` is such as `ndcg@10`, or a name alone where no list is cut. A bare number has no interval."""
-    label, _, k = metric.partition("@")
-    value, low, high = found if isinstance(found, Interval) else (found, None, None)
-    return {
-        "model": model, **about, "metric": label, "k": int(k) if k else None,
-        "value": value, "ci_low": low, "ci_high": high,
-    }  # fmt: skip
-
-
-def _slices(
-    evaluations: Sequence[Evaluation], by: ItemStatistics, members: NDArray[np.int64]
-) -> Iterator[tuple[str, Columns]]:
-    """The ranking metrics of some users, segment by segment."""
-    everything = _columns(evaluations, "per_user", members)
-    for number, segment in enumerate(USER_CLASSES):
-        inside = by.user_class[members] == number
-        yield segment, {name: values[inside] for name, values in everything.items()}
-    for segment in ITEM_CLASSES:
-        yield segment, _columns(evaluations, segment, members)
-
-
-def _mean_rows(columns: Columns, about: Row, bootstrap: Mapping[str, Any]) -> list[Row]:
-    """A mean per column over the users that have a value."""
-    rows = []
-    for users, names in _of_the_same_users(columns):
-        found = intervals(np.column_stack([columns[name][users] for name in names]), **bootstrap)
-        of_users = {**about, "n_users": int(users.sum())}
-        rows += [figure(*name, mean, of_users) for name, mean in zip(names, found, strict=True)]
-    return rows
-
-
-def _bias_rows(
-    of_lists: Columns, had: NDArray[np.float64], about: Row, bootstrap: Mapping[str, Any]
-) -> list[Row]:
-    """Popularity bias: the mean popularity of what users are offered over that of what they had met, (n_users,).
-
-    1 where lists are as popular as histories. It is GAP_r / GAP_p, the 1 + ΔGAP of Abdollahpouri et al. 2019, "The
-    unfairness of popularity bias in recommendation".
+    Attributes:
+        segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`).
+        half: `select` or `report`.
+        n_users: how many users the value is of; 0 in records of older versions.
+        metric: the metric's name, such as `ndcg`.
+        k: the length at which lists are cut; None for figures of ratings.
+        ci_low, ci_high: the interval; None where users have no values of their own.
     """
-    offered = {name: values for name, values in of_lists.items() if name[1].startswith(_OFFERED)}
-    rows = []
-    for users, names in _of_the_same_users(offered):
-        above = np.column_stack([offered[name][users] for name in names])
-        found = ratio_intervals(above, np.repeat(had[users, None], len(names), axis=1), **bootstrap)
-        of_users = {**about, "n_users": int(users.sum())}
-        rows += [
-            figure(model, metric.replace(_OFFERED, "popularity_bias@"), ratio, of_users)
-            for (model, metric), ratio in zip(names, found, strict=True)
-        ]
-    return rows
+
+    model: str
+    segment: str
+    half: Half
+    n_users: int = 0
+    metric: str
+    k: int | None = None
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
 
 
-def _exposure_rows(
-    evaluation: Evaluation, by: ItemStatistics, members: NDArray[np.int64], ks: Sequence[int], about: Row
-) -> list[Row]:
-    """Coverage and Gini, which lists have together and no user has alone: without intervals."""
-    lists = _arrays(evaluation.folder, "lists")["items"][members]
-    rows = []
-    for k in ks:
-        exposure = exposures(lists[:, :k], len(by.popularity))[by.popularity > 0]
-        if exposure.any():
-            of_users = {**about, "n_users": len(lists)}
-            rows.append(figure(evaluation.model, f"coverage@{k}", coverage(exposure), of_users))
-            rows.append(figure(evaluation.model, f"gini@{k}", gini(exposure), of_users))
-    return rows
+@dataclass(frozen=True, kw_only=True)
+class DifferenceRow:
+    """A model's champion metric minus that of `baseline`, paired over the users of one half.
+
+    Attributes:
+        metric: such as `ndcg@10`.
+        mean, low, high: the mean difference and its interval.
+        detectable: the true difference that so many users would show four times out of five.
+    """
+
+    model: str
+    baseline: str
+    metric: str
+    half: Half
+    n_users: int = 0
+    mean: float
+    low: float
+    high: float
+    detectable: float
 
 
-def _rating_rows(
-    evaluations: Sequence[Evaluation], held_out: HeldOut, half: int, about: Row, bootstrap: Mapping[str, Any]
-) -> list[Row]:
-    """RMSE and MAE over the held-out ratings of the half; k is null, for no list is cut."""
-    later = _arrays(held_out.folder, "ratings")
-    members = later["half"] == half
-    models = [e for e in evaluations if (e.folder / "errors.npz").exists()]
-    if not models or not members.any():
-        return []
-    _, user = np.unique(later["user_idx"][members], return_inverse=True)
-    given = np.bincount(user).astype(np.float64)
-    errors = [_arrays(e.folder, "errors")["error"][members].astype(np.float64) for e in models]
-    sums = np.column_stack(
-        [np.bincount(user, of_pair) for e in errors for of_pair in (e**2, np.abs(e))]
-    ).astype(np.float64)
-    found = ratio_intervals(sums, np.repeat(given[:, None], sums.shape[1], axis=1), **bootstrap)
-    of_users = {**about, "n_users": len(given)}
-    rows = []
-    for evaluation, squared, absolute in zip(models, found[::2], found[1::2], strict=True):
-        rows.append(figure(evaluation.model, "rmse", Interval(*np.sqrt(squared).tolist()), of_users))
-        rows.append(figure(evaluation.model, "mae", absolute, of_users))
-    return rows
+@dataclass(frozen=True, kw_only=True)
+class SegmentRow:
+    """The size and the limits of a class of users or of items.
+
+    Attributes:
+        segment: its name.
+        of: `users` or `items`.
+        n: how many of them the training part has.
+        least, greatest: the fewest and most items that such a user has met, or users that have met such an item.
+    """
+
+    segment: str
+    of: str
+    n: int
+    least: int
+    greatest: int
 
 
-def _of_the_same_users(columns: Columns) -> Iterator[tuple[NDArray[np.bool_], list[Name]]]:
-    """Columns whose values belong to the same users, who share the bootstrap's samples, and which users they are."""
-    together: dict[bytes, list[Name]] = {}
-    for name, values in columns.items():
-        together.setdefault(np.isfinite(values).tobytes(), []).append(name)
-    for there, names in together.items():
-        users = np.frombuffer(there, np.bool_)
-        if users.any():
-            yield users, names
+@dataclass(frozen=True, kw_only=True)
+class NightMetrics:
+    """All figures of a night, as `metrics.json` has them. All empty for a night that judged no model."""
+
+    metrics: tuple[MetricRow, ...] = ()
+    differences: tuple[DifferenceRow, ...] = ()
+    segments: tuple[SegmentRow, ...] = ()
+
+    def row(
+        self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"
+    ) -> MetricRow | None:
+        """Return the figure of a model, or None if there is none; see `find_row`."""
+        return find_row(self.metrics, model, metric, k, half=half, segment=segment)
+
+    def difference(self, model: str, baseline: str, *, half: Half) -> DifferenceRow | None:
+        """Return the difference of a model to another on the champion metric, or None if there is none."""
+        wanted = (model, baseline, half)
+        return next((row for row in self.differences if (row.model, row.baseline, row.half) == wanted), None)
 
 
-def _columns(evaluations: Sequence[Evaluation], file: str, members: NDArray[np.int64]) -> Columns:
-    """The arrays of one file of every evaluation, some users' rows; the lists themselves are no figure."""
-    return {
-        (evaluation.model, metric): values[members]
-        for evaluation in evaluations
-        for metric, values in _arrays(evaluation.folder, file).items()
-        if metric != "items"
-    }
+def find_row(
+    rows: Sequence[MetricRow], model: str, metric: str, k: int | None, *, half: Half, segment: str
+) -> MetricRow | None:
+    """Return the figure of a model in `rows`, or None if there is none.
+
+    Args:
+        rows: where to look.
+        model: its name.
+        metric: such as `ndcg`.
+        k: the list length; None for figures of ratings.
+        half: of the held-out users.
+        segment: `all`, `cold`, or the name of a slice.
+    """
+    wanted = (model, metric, k, half, segment)
+    return next(
+        (row for row in rows if (row.model, row.metric, row.k, row.half, row.segment) == wanted), None
+    )
 
 
-def _arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-        return dict(arrays)
+_NIGHT_METRICS = TypeAdapter(NightMetrics)
+_SEGMENTS = TypeAdapter(tuple[SegmentRow, ...])
+
+
+def read_metrics(folder: Path) -> NightMetrics:
+    """Read the `metrics.json` of a folder; without one, as for a night that failed early, there are no figures."""
+    try:
+        text = (folder / FILE).read_bytes()
+    except FileNotFoundError:
+        return NightMetrics()
+    return _NIGHT_METRICS.validate_json(text)
+
+
+def write_metrics(folder: Path, figures: NightMetrics, decision: Decision) -> None:
+    """Write `metrics.json`: the figures, and the decision that was made by those of the select half."""
+    write_json(folder / FILE, {**asdict(figures), "decision": to_json(decision)})
+
+
+def read_segments(held_out: HeldOut) -> tuple[SegmentRow, ...]:
+    """Read what the classes of users and of items are, from before the cutoffs."""
+    return _SEGMENTS.validate_json((held_out.folder / "segments.json").read_bytes())

@@ -1,6 +1,7 @@
-"""What diversity and caps cost: the champion's lists with and without them, on the held-out users of the select half.
+"""Measure what reranking costs: the champion's lists with and without diversity and caps per genre.
 
-An operator chooses the strength by these figures; therefore the report half has no part in them.
+Only the held-out users of the select half are used: an operator chooses settings by these figures, and nothing may be
+chosen by the report half.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _BLOCK = 4096
 @stage("trade_off", model=lambda given: str(given["champion"].model), note=lambda made: made.in_short)
 def trade_off(
     champion: FittedModel,
-    fillers: Sequence[FittedModel],
+    backfill: Sequence[FittedModel],
     snapshot: Snapshot,
     held_out: HeldOut,
     settings: RecommendSettings,
@@ -42,11 +43,24 @@ def trade_off(
     key: str,
     folder: Path,
 ) -> TradeOff:
-    """Judge lists of `recommend.n` at every `judge.k`, arranged and not; neither knows rules, allow-lists or new items.
+    """Judge the champion's lists at every `judge.k`, with and without diversity and caps.
+
+    Both are made without rules of single items, allow-lists of genres and places for new items.
 
     Folder: `trade_off.json`, the figures of the reference.
+
+    Args:
+        champion: the model that makes the lists, fitted on the training part.
+        backfill: the models that complete its short lists, in this order.
+        snapshot: the training part.
+        held_out: the users to judge on.
+        settings: the length of the lists, the diversity and the caps.
+        judge: the lengths at which lists are judged, and how the bootstrap is drawn.
+        seed: of the lists and of the bootstrap.
+        key: of the reference that is returned.
+        folder: where to write.
     """
-    models = [load_model(each) for each in (champion, *fillers)]
+    models = [load_model(each) for each in (champion, *backfill)]
     with np.load(held_out.folder / "users.npz", allow_pickle=False) as arrays:
         selecting = np.flatnonzero(arrays["half"] == 0)
         users = arrays["user_idx"][selecting]
@@ -54,9 +68,8 @@ def trade_off(
     seen = load_matrix(snapshot.folder, "seen")
     plain = settings.model_copy(update={"genres": (), "without_genres": (), "new_item_share": 0.0})
     arranged = after_scoring(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
-    arranged = replace(
-        arranged, eligible=~arranged.is_new
-    )  # as in judging: what nobody met is never relevant
+    # As in judging: items that nobody has met are never relevant.
+    arranged = replace(arranged, eligible=~arranged.is_new)
     as_said = replace(arranged, diversity=0.0, max_per_genre=0)
     longest = min(max(judge.k), settings.n)
     lists = np.full((2, len(users), longest), -1, np.int32)
@@ -78,13 +91,14 @@ def _figures(
     judge: JudgeSettings,
     seed: int,
 ) -> tuple[TradeOffFigure, ...]:
-    """NDCG and diversity of both, and the paired difference, over the users for whom both are defined.
+    """Return NDCG and diversity of both kinds of lists with the paired difference, at every `judge.k`.
 
-    Diversity by genres and tags, or by who likes them where nothing is said of the items.
+    Users for whom one of the two values is not defined are left out. Diversity is by genres and tags, or by who likes
+    the items where no item has genres or tags.
     """
-    told = statistics.feature_vectors.nnz > 0
-    diversity = "ild_features" if told else "ild_vectors"
-    vectors = statistics.feature_vectors if told else statistics.taste_vectors
+    described = statistics.feature_vectors.nnz > 0
+    diversity = "ild_features" if described else "ild_vectors"
+    vectors = statistics.feature_vectors if described else statistics.taste_vectors
     figures = []
     for k in judge.k:
         both = (as_said, arranged)

@@ -1,4 +1,4 @@
-"""What the lists of a run hold, read from its artifacts: who gets what and why, and what changed since before."""
+"""Samples of a run's lists, from its artifacts: what a few users get and why, and what changed since earlier lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _N_LIKED = 5
 
 @dataclass(frozen=True)
 class Listed:
-    """One place of a list; `reason` is the title of the item of the user's own past that it leans on most."""
+    """One place of a list. `reason` is the title of the item in the user's history that explains it best."""
 
     rank: int
     item_id: Id
@@ -33,7 +33,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class UserList:
-    """The best of one user's list, and what the user liked best before, as (title, stars or None)."""
+    """The top of one user's list; `liked` are the items that the user liked best before, as (title, stars or None)."""
 
     user_id: Id
     n_seen: int
@@ -43,9 +43,9 @@ class UserList:
 
 @dataclass(frozen=True)
 class Kept:
-    """How many of the best `top` items of users with an earlier list stood there before.
+    """The kept part of the earlier lists: `users[i]` users have i items of their earlier `top` among the `top` now.
 
-    `users[i]` is the number of users with i items kept; `n_new` the number of users without an earlier list.
+    `n_new` is the number of users without an earlier list; they are not in `users`.
     """
 
     top: int
@@ -54,14 +54,14 @@ class Kept:
 
     @property
     def share(self) -> float:
-        """The mean share of a list that was there before."""
+        """The mean share of a list's top that was there before."""
         places = self.top * sum(self.users)
         return sum(kept * n for kept, n in enumerate(self.users)) / places if places else 0.0
 
 
 @dataclass(frozen=True)
 class Mover:
-    """An item, and how many users found it among their best before and now."""
+    """An item, and the number of users who had it in the top of their list before (`was`) and now."""
 
     item_id: Id
     title: str
@@ -70,13 +70,13 @@ class Mover:
 
 
 def exposure(lists: Lists, snapshot: Snapshot) -> NDArray[np.int64]:
-    """How many places each item of the snapshot takes on the lists: (n_items,)."""
+    """Return how many lists hold each item of the snapshot: (n_items,)."""
     items = str(snapshot.folder / "items.parquet")
     return np.array(_rows("report/exposure.sql", lists=_file(lists), items=items), np.int64).reshape(-1)
 
 
 def kept_since(lists: Lists, earlier: Lists, top: int = TOP) -> Kept:
-    """How much of everybody's earlier list is still there, among the best `top`."""
+    """Return how much of the `top` of every earlier list is still in the `top`."""
     users = [0] * (top + 1)
     n_new = 0
     for kept, n in _rows("report/kept.sql", lists=_file(lists), earlier=_file(earlier), top=top):
@@ -88,7 +88,14 @@ def kept_since(lists: Lists, earlier: Lists, top: int = TOP) -> Kept:
 
 
 def movers(lists: Lists, earlier: Lists, n: int, top: int = TOP) -> tuple[Mover, ...]:
-    """The n items whose number of users changed most, the greatest changes first."""
+    """Return the items whose number of users changed most, the greatest changes first.
+
+    Args:
+        lists: of a run.
+        earlier: the lists of another run.
+        n: how many items to return at most.
+        top: how far down each list to look.
+    """
     rows = _rows(
         "report/movers.sql",
         lists=_file(lists),
@@ -101,7 +108,7 @@ def movers(lists: Lists, earlier: Lists, n: int, top: int = TOP) -> tuple[Mover,
 
 
 def best_of(lists: Lists, users: list[Id], top: int = TOP) -> dict[Id, tuple[Listed, ...]]:
-    """The best `top` of each of `users` that has a list."""
+    """Return the first `top` places of the lists of `users`; users without a list are left out."""
     rows = _rows(
         "report/best_of.sql",
         lists=_file(lists),
@@ -118,7 +125,15 @@ def best_of(lists: Lists, users: list[Id], top: int = TOP) -> dict[Id, tuple[Lis
 
 
 def sample_users(lists: Lists, snapshot: Snapshot, n: int) -> tuple[UserList, ...]:
-    """n users from the least to the most active, evenly over all users with a history, the same every time."""
+    """Return n users and their lists, spread evenly over all users with a history, from the least to the most active.
+
+    The same lists and snapshot give the same users. Users without a list are left out.
+
+    Args:
+        lists: of a run.
+        snapshot: the history of the users.
+        n: how many users to look at.
+    """
     seen = load_matrix(snapshot.folder, "seen")
     activity = np.diff(seen.indptr)
     order = np.argsort(activity, kind="stable")
@@ -135,7 +150,7 @@ def sample_users(lists: Lists, snapshot: Snapshot, n: int) -> tuple[UserList, ..
 
 
 def titles(lists: Lists) -> dict[Id, tuple[str, tuple[str, ...]]]:
-    """The title and genres of every item in the catalogue."""
+    """Return title and genres of every item in the catalogue."""
     table = pq.read_table(_catalogue(lists))
     columns = (table[name].to_pylist() for name in ("item_id", "title", "genres"))
     return {
@@ -147,7 +162,7 @@ def titles(lists: Lists) -> dict[Id, tuple[str, tuple[str, ...]]]:
 def _liked(
     lists: Lists, snapshot: Snapshot, indices: NDArray[np.int64]
 ) -> list[tuple[tuple[str, float | None], ...]]:
-    """What users liked best: by their stars, the latest first among equals, then what they liked otherwise."""
+    """Return the items that each user liked best, by stars, the latest first among equals; unrated ones last."""
     positive, rating, when = (
         load_matrix(snapshot.folder, name) for name in ("positive", "rating", "timestamp")
     )
@@ -174,7 +189,7 @@ def _row(matrix: Any, user: int) -> dict[int, float]:
 
 
 def _rows(file: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    """The result of a statement over files alone: the warehouse is not asked."""
+    """Return the rows of a statement over files alone, in a database of its own: the warehouse may be busy."""
     with duckdb.connect() as con:
         return run_file(con, file, **parameters).fetchall()
 

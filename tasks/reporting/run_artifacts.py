@@ -1,4 +1,4 @@
-"""What a run made and the store still keeps, found through the run's record: for reports written at any time after."""
+"""Find the artifacts of a run that are still kept, for reports at any time after the night."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tasks.storage.run_records import Run
 
 
 @dataclass
-class Made:
-    """The references of one run; None or absent where it did not come so far, or where they are kept no more.
+class RunArtifacts:
+    """The references of one run; None or absent where it did not come so far, or where they are not kept any more.
 
     Attributes:
         judged: the snapshot before the cut, `fits` the models fitted on it.
@@ -30,36 +30,36 @@ class Made:
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """All that the night learned from, or as much of it as there is."""
+        """The snapshot of the refit, or else the one before the cut."""
         return self.everything or self.judged
 
 
-def find_made(store: Store, run: Run) -> Made:
-    """What `run` made. Its record names the artifacts in the order in which their stages began."""
-    made, refitting = Made(), False
+def find_artifacts(store: Store, run: Run) -> RunArtifacts:
+    """Return the artifacts of `run`. Its record names them in the order in which their stages began."""
+    found, refitting = RunArtifacts(), False
     for name in run.artifacts:
         stage, _, key = name.partition("/")
         refitting = refitting or stage == "everything"
         if stage == "utility":
             snapshot = store.find(stage, key, Snapshot)
-            made.everything, made.judged = (snapshot, made.judged) if refitting else (None, snapshot)
+            found.everything, found.judged = (snapshot, found.judged) if refitting else (None, snapshot)
         elif stage == "fit":
             fitted = store.find(stage, key, FittedModel)
             if fitted is not None:
-                (made.refits if refitting else made.fits)[fitted.model] = fitted
+                (found.refits if refitting else found.fits)[fitted.model] = fitted
         elif stage == "evaluate":
             evaluation = store.find(stage, key, Evaluation)
             if evaluation is not None:
-                made.evaluations[evaluation.model] = evaluation
+                found.evaluations[evaluation.model] = evaluation
         elif stage == "held_out":
-            made.held_out = store.find(stage, key, HeldOut)
+            found.held_out = store.find(stage, key, HeldOut)
         elif stage == "choose":
-            made.choice = store.find(stage, key, Choice)
-    made.lists = find_lists(store, run)
-    return made
+            found.choice = store.find(stage, key, Choice)
+    found.lists = find_lists(store, run)
+    return found
 
 
 def find_lists(store: Store, run: Run) -> Lists | None:
-    """The lists that `run` made, if they are still kept."""
+    """Return the lists of `run`; None if it made none, or if they are not kept any more."""
     keys = [name.removeprefix("recommend/") for name in run.artifacts if name.startswith("recommend/")]
     return store.find("recommend", keys[-1], Lists) if keys else None

@@ -1,17 +1,19 @@
-"""The figures of a night, written down once and read by whoever shows them, and its page, `report.html`."""
+"""Write and read the report of a night: its figures (`metrics.json`) and its page (`report.html`)."""
 
 from __future__ import annotations
 
 import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Choice
 from tasks.errors import UsageError
+from tasks.evaluation.metric_rows import DifferenceRow, Half, MetricRow, SegmentRow, find_row, read_metrics
 from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, Status
@@ -23,35 +25,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """What a person wants to know about a night.
+    """The record and the figures of a night.
 
     Attributes:
         run: its record.
-        metrics: rows of `model_metrics`, without run_id; empty for a night that did not come so far.
+        metrics: rows of `model_metrics`, without run_id; empty for a night that judged no model.
         differences: each model against popularity and against the champion, paired over users.
-        segments: what the classes of users and of items are (see `tasks/preparation/item_statistics.py`).
+        segments: what the classes of users and of items are.
     """
 
     run: Run
-    metrics: list[dict[str, Any]]
-    differences: list[dict[str, Any]]
-    segments: list[dict[str, Any]] = field(default_factory=list)
+    metrics: Sequence[MetricRow]
+    differences: Sequence[DifferenceRow]
+    segments: Sequence[SegmentRow] = ()
 
     def figure(
-        self, model: str, metric: str, k: int | None, half: str = "report", segment: str = "all"
-    ) -> dict[str, Any] | None:
-        """One cell of a table of models × metrics; `k` is None for figures of ratings."""
-        wanted = {"model": model, "metric": metric, "k": k, "half": half, "segment": segment}
-        return next((row for row in self.metrics if wanted.items() <= row.items()), None)
-
-    def difference(self, model: str, baseline: str, half: str = "report") -> dict[str, Any] | None:
-        """A model against another, on the champion metric."""
-        wanted = {"model": model, "baseline": baseline, "half": half}
-        return next((row for row in self.differences if wanted.items() <= row.items()), None)
+        self, model: str, metric: str, k: int | None, half: Half = "report", segment: str = "all"
+    ) -> MetricRow | None:
+        """Return one cell of a table of models × metrics, None if it is empty; `k` is None for figures of ratings."""
+        return find_row(self.metrics, model, metric, k, half=half, segment=segment)
 
 
 def write_report(folder: Path, choice: Choice) -> list[dict[str, Any]]:
-    """Put the night's `metrics.json` beside its `run.json`; returns the rows of `model_metrics`."""
+    """Copy the night's `metrics.json` into the run's folder; return the rows of `model_metrics`, without run_id."""
     shutil.copyfile(choice.folder / "metrics.json", folder / "metrics.json")
     metrics: list[dict[str, Any]] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[
         "metrics"
@@ -79,13 +75,13 @@ def report(home: Home, record: Run, choice: Choice, status: Status, reason: str,
 
 
 def page_path(home: Home, run: Run) -> Path:
-    """Where the page of a run is, or would be."""
+    """Return the path of a run's page, which need not exist."""
     return Runs(home.runs).folder(run.run_id) / PAGE
 
 
 def write_page(home: Home, run: Run) -> Path:
-    """Draw the page of `run` from what it kept; it takes the place of an older one at one instant."""
-    from tasks.reporting.page.contents import gather  # noqa: PLC0415  (numba and jinja2: only who draws waits for them)
+    """Write the page of `run` from its record and artifacts, replacing an older one at once; return its path."""
+    from tasks.reporting.page.contents import gather  # noqa: PLC0415  (numba and jinja2 are slow to import)
     from tasks.reporting.page.render import render  # noqa: PLC0415
 
     path = page_path(home, run)
@@ -96,7 +92,7 @@ def write_page(home: Home, run: Run) -> Path:
 
 
 def try_to_write_page(home: Home, run: Run) -> None:
-    """`write_page` for a night itself, which must not fail by its page: what goes wrong is only said."""
+    """Write the page of `run`; log errors instead of raising them, because a night must not fail by its page."""
     try:
         write_page(home, run)
     except Exception as error:
@@ -107,7 +103,7 @@ def try_to_write_page(home: Home, run: Run) -> None:
 
 
 def read_report(home: Home, run_id: int | None = None) -> Report:
-    """The report of a run, by default the newest.
+    """Return the report of a run, by default of the newest one.
 
     Raises:
         UsageError: there is no such run.
@@ -117,13 +113,10 @@ def read_report(home: Home, run_id: int | None = None) -> Report:
     if run is None:
         asked = "No night has run" if run_id is None else f"There is no run {run_id}"
         raise UsageError(f"{asked} in {home.path}.", f"recs runs --home {home.path} lists the runs.")
-    try:
-        figures = json.loads((runs.folder(run.run_id) / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        figures = {"metrics": [], "differences": []}
-    return Report(run, figures["metrics"], figures["differences"], figures.get("segments", []))
+    figures = read_metrics(runs.folder(run.run_id))
+    return Report(run, figures.metrics, figures.differences, figures.segments)
 
 
 def read_runs(home: Home) -> list[Run]:
-    """Every night of a home, newest first."""
+    """Return the records of all nights of a home, newest first."""
     return Runs(home.runs).all()

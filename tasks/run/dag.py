@@ -7,15 +7,13 @@ process (`InProcess`), or through Prefect (`flows/nightly.py`).
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from models.ensemble.blend import Blend
 from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
 from tasks.errors import NightError
-from tasks.evaluation.champion import standing
-from tasks.evaluation.choose import choose
-from tasks.evaluation.evaluate import evaluate, evaluate_strangers
+from tasks.evaluation.champion import choose, win_streaks
+from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.ingestion.clean import clean, require_before
 from tasks.ingestion.land import land
@@ -30,7 +28,7 @@ from tasks.run.context import Night
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_blend, refit_blend
 from tasks.training.fit import BACKFILL, fit
-from tasks.validation.checks import check, first_failure
+from tasks.validation.checks import CheckedNight, check, first_failure
 
 R = TypeVar("R")
 
@@ -162,7 +160,7 @@ def choose_champion(
         NightError: every model of the shelf has failed.
     """
     settings = night.settings
-    cold = night.run(evaluate_strangers.call(backfill[-1], held_out, settings.judge.k))
+    cold = night.run(evaluate_fallback.call(backfill[-1], held_out, settings.judge.k))
     names = (*settings.models.shelf, Blend.name)
     candidates = [each.model for each in judged if each.model in names]
     if not candidates:
@@ -171,13 +169,13 @@ def choose_champion(
             f"No model is left: {failed}.",
             f"{night.record.instead} Mend the first of these and run again.",
         )
-    before = standing(night.runs.all(), night.record)
+    streaks = win_streaks(night.runs.all(), night.record)
     choice = night.run(
-        choose.call(judged, candidates, cold, held_out, before, settings.judge, seed=settings.run.seed)
+        choose.call(judged, candidates, cold, held_out, streaks, settings.judge, seed=settings.run.seed)
     )
     night.record.champion = choice.champion
     night.note(
-        decision=replace(choice.decision, why=choice.why),
+        decision=choice.decision,
         learned_nothing=tuple(each.model for each in judged if not each.learned),
     )
     return choice
@@ -301,18 +299,16 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
     settings, record = night.settings, night.record
     on_purpose = night.requested_as_of is not None or night.force
     live, newer = night.live(), night.live_if_newer()
+    checked = CheckedNight(
+        data, record, None if on_purpose else live, choice, night.runs.all(), settings.judge.min_users
+    )
     results = night.run(
         check.call(
             lists,
-            data,
-            choice,
-            record,
-            night.runs.all(),
+            checked,
             as_of=night.as_of,
             settings=settings.check,
             recommend=settings.recommend,
-            min_users=settings.judge.min_users,
-            live=None if on_purpose else live,
             compare_lists=newer is None,
             rules=night.rules,
         )

@@ -1,156 +1,361 @@
-"""The last look before lists go live: SQL of its own recounts what they promise, against the clean tables.
+"""Check the lists before they go live: SQL recounts what they promise, from the clean tables and the live lists.
 
-A new check is one column of a query in `QUERIES` (or a new query there, or a figure of `vital_signs.py`) and one
-line in `CHECKS`.
+A check is one entry of `CHECKS`: what is measured, the limit, and what to do when it fails. It measures by a SQL
+expression over one of the relations that the files of sql/warehouse/checks/ make, or by a Python function of the
+night's records. Its row in docs/night.md is written from the entry by `python -m tests.judging_docs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
+from statistics import median
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
+from models.evaluation.metrics import name_and_k
 from tasks.artifacts import CheckResult, Choice, CleanData, Lists
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.errors import CheckFailedError
+from tasks.evaluation.metric_rows import NightMetrics, read_metrics
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
 from tasks.storage.run_records import Run
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
-from tasks.validation import vital_signs
-
-QUERIES = (
-    "warehouse/checks/lists.sql",
-    "warehouse/checks/users.sql",
-    "warehouse/checks/strangers.sql",
-    "warehouse/checks/variety.sql",
-    "warehouse/checks/live_lists.sql",
-    "warehouse/checks/rules.sql",
-)
-"""Each returns one row; every column is the value of the check of that name."""
 
 TOP = 10
-"""How far down its list a user looks: what stands there is compared with the live lists, and user with user."""
+"""The first ranks of a list, which a user looks at: these are compared with the live lists, and user with user."""
+
+NIGHTS = 7
+"""The number of earlier nights that tonight's quality is compared with."""
 
 Bound = Literal["at least", "at most"]
 
+_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
+class CheckedNight:
+    """The records of a night that `Check.figure` is computed from.
+
+    Attributes:
+        data: the clean data.
+        run: the record of the night; its champion is known.
+        live: the run that readers see; None where tonight's data may be older than its.
+        choice: how the champion was chosen; None where no model was judged.
+        runs: the records of all runs of the home.
+        min_users: with fewer users of the select half the champion's quality is not checked (`judge.min_users`).
+    """
+
+    data: CleanData
+    run: Run
+    live: Run | None
+    choice: Choice | None
+    runs: Sequence[Run]
+    min_users: int
+
+    @cached_property
+    def metrics(self) -> NightMetrics | None:
+        """The figures of the models; None where too few users were judged to compare by them."""
+        if self.choice is None or self.choice.decision.n_users < self.min_users:
+            return None
+        return read_metrics(self.choice.folder)
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A value of one relation: the single row of `select <value> from <relation>`.
+
+    `relation` is one of those that sql/warehouse/checks/ makes; checks of the same relation share one scan.
+    """
+
+    value: str
+    relation: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
-    """What a value means, what it must keep to (nothing where the limit is None), and what to do when it does not."""
+    """One check. Without a value, or without a limit, it passes.
+
+    Attributes:
+        name: its name in `run_checks`.
+        meaning: what the value is, as a noun phrase.
+        value: how it is measured; a function returns None where there is nothing to compare with.
+        bound: which side of the limit is right.
+        limit: the limit, if it is always the same.
+        setting: the name of the setting under `check` that the limit comes from, otherwise.
+        of_setting: turns the setting into the limit; None switches the check off.
+        advice: what to do when it fails.
+        note: what else docs/night.md says of it.
+    """
 
     name: str
     meaning: str
-    bound: Bound
-    limit: Callable[[CheckSettings], float | None]
+    value: Sql | Callable[[CheckedNight], float | None]
+    bound: Bound = "at most"
+    limit: float = 0
+    setting: str = ""
+    of_setting: Callable[[float], float | None] = lambda setting: setting
     advice: str
+    note: str = ""
+
+    def limit_of(self, settings: CheckSettings) -> float | None:
+        """Return the limit under these settings; None if there is none."""
+        return self.of_setting(getattr(settings, self.setting)) if self.setting else self.limit
 
 
-def _none_of(name: str, meaning: str, advice: str) -> Check:
-    return Check(name, meaning, "at most", lambda _: 0, advice)
+def _rejected_rows(night: CheckedNight) -> float:
+    shares = (count.quarantined / max(count.rows_in, 1) for count in night.data.counts)
+    return max(shares, default=0.0)
 
 
-def _some_of(name: str, meaning: str, advice: str) -> Check:
-    return Check(name, meaning, "at least", lambda _: 1, advice)
+def _input_age_days(night: CheckedNight) -> float:
+    return (night.run.started_at - night.data.newest_interaction) / _DAY
 
 
-_NO_LISTS = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
+def _days_behind_live(night: CheckedNight) -> float | None:
+    if night.live is None or night.live.data_until is None or night.run.data_until is None:
+        return None
+    return max(0.0, (night.live.data_until - night.run.data_until) / _DAY)
+
+
+def _champion_above_popularity(night: CheckedNight) -> float | None:
+    """Return the upper end of the interval of champion − popularity on the select half."""
+    if night.metrics is None or night.run.champion is None:
+        return None
+    gain = night.metrics.difference(night.run.champion, "popularity", half="select")
+    return None if gain is None else gain.high
+
+
+def _quality(night: CheckedNight) -> float | None:
+    """Return the upper end of the champion's interval on the select half, over the median of earlier champions."""
+    if night.metrics is None or night.choice is None or night.run.champion is None:
+        return None
+    own = night.metrics.row(night.run.champion, *name_and_k(night.choice.decision.metric), half="select")
+    before = [quality for quality in map(_champions_mean, comparable(night.run, night.runs)) if quality]
+    return own.ci_high / median(before) if own is not None and own.ci_high is not None and before else None
+
+
+def comparable(run: Run, runs: Sequence[Run]) -> Sequence[Run]:
+    """Return the `NIGHTS` newest published nights of earlier data that were judged like `run`, newest first."""
+    same = [
+        other
+        for other in runs
+        if other.status == "published"
+        and other.as_of is not None
+        and run.as_of is not None
+        and other.as_of < run.as_of
+        and other.protocol == run.protocol
+    ]
+    return sorted(same, key=lambda other: (other.as_of, other.run_id), reverse=True)[:NIGHTS]
+
+
+def _champions_mean(run: Run) -> float | None:
+    """Return the champion metric of the model behind a night's lists, on the select half of that night."""
+    decision = run.summary.decision
+    return None if decision is None else decision.means.get(run.champion or "")
+
+
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
 _WITHOUT_IT = "take it off models.shelf (if it is blend: blend.enabled=false)"
 _MODEL_AT_FAULT = f"Look at the champion of this run: {_WITHOUT_IT} and run again."
 _ONCE = "If so great a change is right, let it pass once: add --set check.{} to the command."
 
 CHECKS = (
-    _some_of("rows", "recommended items in all", "Look at the input: has every user seen every item?"),
     Check(
-        "user_coverage",
-        "share of users with an interaction that get a list, or have met all there is",
-        "at least",
-        lambda settings: settings.min_user_coverage,
-        "Look at the champion of this run; if so few lists are right, lower check.min_user_coverage.",
-    ),
-    _some_of("fallback_rows", "items in the fallback list for everybody", "Is any interaction positive?"),
-    _none_of("short_lists", "lists shorter than they could be", _MODEL_AT_FAULT),
-    _none_of("long_lists", "lists longer than recommend.n, or than all there is for their user", _OUR_BUG),
-    _none_of("seen_items", "recommended items that their user knows already", _OUR_BUG),
-    _none_of("duplicate_items", "items listed twice in one list", _OUR_BUG),
-    _none_of("unknown_items", "listed items that are not in the data", _OUR_BUG),
-    _none_of("blocked_items", "listed items that a rule blocks", _OUR_BUG),
-    _none_of("wrong_genres", "listed items that the allow-lists of genres leave out", _OUR_BUG),
-    _none_of("unknown_users", "lists of users that are not in the data", _OUR_BUG),
-    _none_of("similar_to_itself", "items called similar to themselves", _OUR_BUG),
-    _none_of("rank_gaps", "rows out of the sequence 1, 2, 3 … of their list", _OUR_BUG),
-    _none_of("rising_scores", "rows that score above a better rank", _MODEL_AT_FAULT),
-    _none_of("bad_scores", "scores that are missing, NaN or infinite", _MODEL_AT_FAULT),
-    Check(
-        "rejected_rows",
-        "share of the rows of one source that were rejected",
-        "at most",
-        lambda settings: settings.max_rejected_rows,
-        "Look at the quarantine (docs/night.md says how). If so many are right, raise check.max_rejected_rows.",
+        name="rows",
+        meaning="recommended items in all",
+        value=Sql("count(*)", "published_recommendations"),
+        bound="at least",
+        limit=1,
+        advice="Look at the input: has every user seen every item?",
     ),
     Check(
-        "input_age_days",
-        "days from the newest interaction to the start of the night",
-        "at most",
-        lambda settings: settings.max_input_age_days or None,
-        "Are the deliveries late? check.max_input_age_days says how late they may be, 0 that it does not matter.",
+        name="user_coverage",
+        meaning="share of users with an interaction that get a list, or have met all there is",
+        value=Sql(
+            "coalesce(avg((given > 0 or owed = 0)::double) filter (not is_unknown), 1)",
+            "user_lists",
+        ),
+        bound="at least",
+        setting="min_user_coverage",
+        advice="Look at the champion of this run; if so few lists are right, lower check.min_user_coverage.",
     ),
     Check(
-        "days_behind_live",
-        "days by which the newest interaction is older than that of the live lists",
-        "at most",
-        lambda settings: settings.max_days_behind,
-        "Was an old file delivered again? If it is right, switch with --force.",
+        name="fallback_rows",
+        meaning="items in the fallback list for everybody",
+        value=Sql("count(*) filter (segment = 'all')", "published_fallback"),
+        bound="at least",
+        limit=1,
+        advice="Is any interaction positive?",
     ),
     Check(
-        "lost_users",
-        "share of the users with a live list that get none tonight",
-        "at most",
-        lambda settings: settings.max_lost_users,
-        f"Is the input complete? {_ONCE.format('max_lost_users=1')}",
+        name="short_lists",
+        meaning="lists shorter than they could be",
+        value=Sql("count(*) filter (given between 1 and owed - 1)", "user_lists"),
+        advice=_MODEL_AT_FAULT,
     ),
     Check(
-        "overlap",
-        f"share of the first {TOP} items of a list that it shares with the user's live one, on average",
-        "at least",
-        lambda settings: settings.min_overlap,
-        f"Do the ids of users and items mean what they meant last night? {_ONCE.format('min_overlap=0')}",
+        name="long_lists",
+        meaning="lists longer than recommend.n, or than all there is for their user",
+        value=Sql("count(*) filter (given > at_most)", "user_lists"),
+        advice=_OUR_BUG,
     ),
     Check(
-        "catalogue_coverage",
-        "share of the items that anybody met that stand in some list",
-        "at least",
-        lambda settings: settings.min_catalogue_coverage,
-        f"{_MODEL_AT_FAULT} If so few are right, lower check.min_catalogue_coverage.",
+        name="seen_items",
+        meaning="recommended items that their user knows already",
+        value=Sql("coalesce(sum(seen_items), 0)", "user_lists"),
+        advice=_OUR_BUG,
     ),
     Check(
-        "sameness",
-        f"share of those who could have an item among their first {TOP} who do have it, on average",
-        "at most",
-        lambda settings: settings.max_sameness,
-        f"Nearly everybody gets the same list. {_MODEL_AT_FAULT}",
+        name="duplicate_items",
+        meaning="items listed twice in one list",
+        value=Sql("count(*) filter (is_repeated)", "list_rows"),
+        advice=_OUR_BUG,
     ),
     Check(
-        "champion_above_popularity",
-        "how far the champion is above popularity on the select half, at best",
-        "at least",
-        lambda _: 0,
-        f"The champion is certainly worse. Are the newest interactions right? If so, {_WITHOUT_IT}.",
+        name="unknown_items",
+        meaning="listed items that are not in the data",
+        value=Sql("count(*) filter (is_unknown)", "list_rows"),
+        advice=_OUR_BUG,
     ),
     Check(
-        "quality",
-        "the champion's metric on the select half, at best, as a share of the median of the last nights' champions",
-        "at least",
-        lambda settings: 1 - settings.max_quality_drop,
-        f"Are the newest interactions right? {_ONCE.format('max_quality_drop=1')}",
+        name="blocked_items",
+        meaning="listed items that a rule blocks",
+        value=Sql("count(*) filter (is_blocked) + count(*) filter (is_about_blocked)", "list_rows"),
+        advice=_OUR_BUG,
+        note="lists of items similar to a blocked one count, too",
+    ),
+    Check(
+        name="wrong_genres",
+        meaning="listed items that the allow-lists of genres leave out",
+        value=Sql("count(*) filter (not is_allowed and not is_pinned)", "list_rows"),
+        advice=_OUR_BUG,
+    ),
+    Check(
+        name="unknown_users",
+        meaning="lists of users that are not in the data",
+        value=Sql("count(*) filter (is_unknown)", "user_lists"),
+        advice=_OUR_BUG,
+    ),
+    Check(
+        name="similar_to_itself",
+        meaning="items called similar to themselves",
+        value=Sql("count(*) filter (item_id = similar_item_id)", "published_similar_items"),
+        advice=_OUR_BUG,
+    ),
+    Check(
+        name="rank_gaps",
+        meaning="rows out of the sequence 1, 2, 3 … of their list",
+        value=Sql("count(*) filter (not is_in_place)", "list_rows"),
+        advice=_OUR_BUG,
+    ),
+    Check(
+        name="rising_scores",
+        meaning="rows that score above a better rank",
+        value=Sql("count(*) filter (is_above_better_rank)", "list_rows"),
+        advice=_MODEL_AT_FAULT,
+    ),
+    Check(
+        name="bad_scores",
+        meaning="scores that are missing, NaN or infinite",
+        value=Sql("count(*) filter (score is null or not isfinite(score))", "list_rows"),
+        advice=_MODEL_AT_FAULT,
+    ),
+    Check(
+        name="rejected_rows",
+        meaning="share of the rows of one source that were rejected",
+        value=_rejected_rows,
+        setting="max_rejected_rows",
+        advice="Look at the quarantine (docs/night.md says how). If so many are right, raise check.max_rejected_rows.",
+        note="of the worst source; `data.max_reject_share` stops a night earlier, before anything is computed",
+    ),
+    Check(
+        name="input_age_days",
+        meaning="days from the newest interaction to the start of the night",
+        value=_input_age_days,
+        setting="max_input_age_days",
+        of_setting=lambda days: days or None,
+        advice="Are the deliveries late? check.max_input_age_days says how late they may be, "
+        "0 that it does not matter.",
+        note="set it where data come on a schedule",
+    ),
+    Check(
+        name="days_behind_live",
+        meaning="days by which the newest interaction is older than that of the live lists",
+        value=_days_behind_live,
+        setting="max_days_behind",
+        advice="Was an old file delivered again? If it is right, switch with --force.",
+        note="null with `--as-of` or `--force`; not 0, as whoever was deleted may have been the last one to come",
+    ),
+    Check(
+        name="lost_users",
+        meaning="share of the users with a live list that get none tonight",
+        value=Sql("lost_users", "live_comparison"),
+        setting="max_lost_users",
+        advice=f"Is the input complete? {_ONCE.format('max_lost_users=1')}",
+    ),
+    Check(
+        name="overlap",
+        meaning=f"share of the first {TOP} items of a list that it shares with the user's live one, on average",
+        value=Sql("overlap", "live_comparison"),
+        bound="at least",
+        setting="min_overlap",
+        advice=f"Do the ids of users and items mean what they meant last night? {_ONCE.format('min_overlap=0')}",
+    ),
+    Check(
+        name="catalogue_coverage",
+        meaning="share of the items that anybody met that stand in some list",
+        value=Sql("catalogue_coverage", "variety"),
+        bound="at least",
+        setting="min_catalogue_coverage",
+        advice=f"{_MODEL_AT_FAULT} If so few are right, lower check.min_catalogue_coverage.",
+    ),
+    Check(
+        name="sameness",
+        meaning=f"share of those who could have an item among their first {TOP} who do have it, on average",
+        value=Sql("sameness", "variety"),
+        setting="max_sameness",
+        advice=f"Nearly everybody gets the same list. {_MODEL_AT_FAULT}",
+        note="1 is one list for all; items that popularity placed do not count",
+    ),
+    Check(
+        name="champion_above_popularity",
+        meaning="how far the champion is above popularity on the select half, at best",
+        value=_champion_above_popularity,
+        bound="at least",
+        advice=f"The champion is certainly worse. Are the newest interactions right? If so, {_WITHOUT_IT}.",
+        note="the upper end of the interval of champion − popularity",
+    ),
+    Check(
+        name="quality",
+        meaning="the champion's metric on the select half, at best, as a share of the median of the last nights' "
+        "champions",
+        value=_quality,
+        bound="at least",
+        setting="max_quality_drop",
+        of_setting=lambda drop: 1 - drop,
+        advice=f"Are the newest interactions right? {_ONCE.format('max_quality_drop=1')}",
+        note=f"the upper end of its interval; the last {NIGHTS} nights that were judged alike",
     ),
 )
+"""In the order of `run_checks`. The first one that fails gives the error its message."""
+
+_NO_LISTS = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
+
+
+def night_figures(night: CheckedNight) -> dict[str, float | None]:
+    """Return the values of the checks that are measured in Python, by name; None where there is nothing to compare.
+
+    Figures of models come from the select half alone, because to publish or not is a choice too. They are upper ends of
+    intervals: what could be chance is no reason to hold lists back.
+    """
+    return {check.name: check.value(night) for check in CHECKS if not isinstance(check.value, Sql)}
 
 
 def check_lists(
@@ -160,7 +365,7 @@ def check_lists(
     as_of: datetime,
     settings: CheckSettings,
     recommend: RecommendSettings,
-    vital_signs: Mapping[str, float | None],
+    figures: Mapping[str, float | None],
     live: pa.Table | None = None,
     rules: Rules = (),
 ) -> list[CheckResult]:
@@ -172,37 +377,22 @@ def check_lists(
         as_of: only what happened before it counts as seen, and makes a user eligible.
         settings: the limits.
         recommend: what the lists should look like.
-        vital_signs: the values of those checks that are not about the lists.
+        figures: the values of the checks that are measured in Python (`night_figures`).
         live: (user_id, item_id), the first `TOP` rows of each list that is live; None where there is nothing to
             compare with.
         rules: of single items, that the lists were made by.
     """
-    run_file(con, "warehouse/split/interactions.sql")
-    run_file(con, "warehouse/checks/published_lists.sql", folder=str(lists.folder), as_of=as_of)
-    con.register("tops_of_live_lists", live if live is not None else _NO_LISTS)
-    con.execute("create or replace temp table live_lists as from tops_of_live_lists")
-    con.unregister("tops_of_live_lists")
-    ruled = {kind: [str(rule.item_id) for rule in rules if rule.rule == kind] for kind in ("block", "pin")}
-    run_file(
-        con,
-        "warehouse/checks/item_status.sql",
-        blocked=ruled["block"],
-        pinned=ruled["pin"],
-        genres=list(recommend.genres),
-        without_genres=list(recommend.without_genres),
-    )
-    values = dict(vital_signs)
-    for query in QUERIES:
-        found = run_file(
-            con,
-            query,
-            n=recommend.n,
-            exclude_seen=recommend.exclude_seen,
-            top=min(TOP, recommend.n),
-            min_users=settings.min_users,
-        )
-        names = [column[0] for column in found.description or ()]
-        values |= dict(zip(names, found.fetchone() or (), strict=True))
+    _make_relations(con, lists, as_of, settings, recommend, live, rules)
+    values = dict(figures)
+    for relation in dict.fromkeys(check.value.relation for check in CHECKS if isinstance(check.value, Sql)):
+        columns = {
+            check.name: check.value.value
+            for check in CHECKS
+            if isinstance(check.value, Sql) and check.value.relation == relation
+        }
+        selected = ", ".join(f"{value} as {name}" for name, value in columns.items())
+        found = con.execute(f"select {selected} from {relation}").fetchone() or ()  # noqa: S608  (constants)
+        values |= dict(zip(columns, found, strict=True))
     return [_judge(check, values[check.name], settings) for check in CHECKS]
 
 
@@ -216,42 +406,30 @@ def check(
     con: duckdb.DuckDBPyConnection,
     target: Target,
     lists: Lists,
-    data: CleanData,
-    choice: Choice | None,
-    record: Run,
-    runs: Sequence[Run],
+    night: CheckedNight,
     *,
     as_of: datetime,
     settings: CheckSettings,
     recommend: RecommendSettings,
-    min_users: int,
-    live: Run | None,
     compare_lists: bool,
     rules: Rules,
 ) -> tuple[CheckResult, ...]:
-    """Check the lists against the clean tables and the live lists, by SQL of its own, and the night against others.
+    """Check the lists against the clean tables and the live lists, and the night against earlier ones.
 
     Args:
-        con: the warehouse.
+        con: the warehouse, with the clean tables.
         target: the serving database.
         lists: what is to be published.
-        data: the clean tables.
-        choice: how the champion was judged; None if nobody was, and then quality does not matter.
-        record: the record of this night.
-        runs: those of all nights of the home.
-        as_of: end of the data, exclusive, UTC.
+        night: the records of the night.
+        as_of: the end of the data, exclusive, UTC.
         settings: the limits.
         recommend: what the lists should look like.
-        min_users: with fewer judged users nothing is said about quality.
-        live: the live run; None if tonight's data may be older than its.
-        compare_lists: whether the lists should resemble the live ones.
+        compare_lists: whether the lists should resemble the live ones; not where the live ones are of newer data.
         rules: of single items, that the lists were made by.
 
     Returns:
         The result of every check, in the order of `CHECKS`.
     """
-    intake = vital_signs.of_intake(data, record, live)
-    judging = vital_signs.of_judging(choice, record, runs, min_users=min_users)
     return tuple(
         check_lists(
             con,
@@ -259,7 +437,7 @@ def check(
             as_of=as_of,
             settings=settings,
             recommend=recommend,
-            vital_signs=intake | judging,
+            figures=night_figures(night),
             live=target.live_tops(TOP) if compare_lists else None,
             rules=rules,
         )
@@ -267,9 +445,11 @@ def check(
 
 
 def first_failure(results: Sequence[CheckResult], stay: str = "") -> CheckFailedError | None:
-    """The error of the first failed check: what it saw, the limit, what to do. None if all passed.
+    """Return the error of the first failed check: what it saw, the limit, what to do. None if all passed.
 
-    `stay` says what readers have instead.
+    Args:
+        results: of every check.
+        stay: the sentence that says what readers have instead.
     """
     checks = {check.name: check for check in CHECKS}
     failed = [result for result in results if not result.passed]
@@ -288,15 +468,51 @@ def first_failure(results: Sequence[CheckResult], stay: str = "") -> CheckFailed
     )
 
 
+def _make_relations(
+    con: duckdb.DuckDBPyConnection,
+    lists: Lists,
+    as_of: datetime,
+    settings: CheckSettings,
+    recommend: RecommendSettings,
+    live: pa.Table | None,
+    rules: Rules,
+) -> None:
+    """Make the temporary relations that the checks measure, as sql/warehouse/checks/ describes them."""
+    run_file(con, "warehouse/split/interactions.sql")
+    run_file(con, "warehouse/checks/published_lists.sql", folder=str(lists.folder), as_of=as_of)
+    con.register("tops_of_live_lists", live if live is not None else _NO_LISTS)
+    con.execute("create or replace temp table live_lists as from tops_of_live_lists")
+    con.unregister("tops_of_live_lists")
+    ruled = {kind: [str(rule.item_id) for rule in rules if rule.rule == kind] for kind in ("block", "pin")}
+    run_file(
+        con,
+        "warehouse/checks/item_status.sql",
+        blocked=ruled["block"],
+        pinned=ruled["pin"],
+        genres=list(recommend.genres),
+        without_genres=list(recommend.without_genres),
+    )
+    parameters = {
+        "n": recommend.n,
+        "exclude_seen": recommend.exclude_seen,
+        "top": min(TOP, recommend.n),
+        "min_users": settings.min_users,
+    }
+    run_file(con, "warehouse/checks/list_rows.sql")
+    run_file(con, "warehouse/checks/user_lists.sql", **parameters)
+    run_file(con, "warehouse/checks/variety.sql", **parameters)
+    run_file(con, "warehouse/checks/live_comparison.sql", **parameters)
+
+
 def _figure(value: float | None) -> str:
-    """With as many digits as a person wants to read."""
+    """Return a value with as many digits as a person wants to read."""
     if value is None:
         return "nothing"
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _judge(check: Check, value: float | None, settings: CheckSettings) -> CheckResult:
-    limit = check.limit(settings)
+    limit = check.limit_of(settings)
     if value is None or limit is None:
         return CheckResult(check.name, value, limit, passed=True)
     passed = value >= limit if check.bound == "at least" else value <= limit

@@ -57,7 +57,7 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
     described = {item for item, _, genres in lists["items"] if genres}
     assert described <= {row[0] for row in lists["similar_items"]}, "also what nobody liked or touched"
     report = read_report(home)
-    assert {row["model"] for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
+    assert {row.model for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
     assert report.run.champion in {"popularity", "item_knn", "als"}
     assert [check for check in report.run.summary.checks if not check.passed] == []
     with sqlite3.connect(home.path / "recommendations.db") as con:
@@ -103,7 +103,7 @@ def test_the_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> No
     shelf = ModelsSettings().shelf
     outcome = run(home, f"models.shelf={','.join(shelf)}")
     assert outcome.run.failed_models == {}
-    assert {row["model"] for row in read_report(home).metrics} == {*shelf, "fallback"}
+    assert {row.model for row in read_report(home).metrics} == {*shelf, "fallback"}
     assert outcome.run.champion != "popularity"
 
 
@@ -159,7 +159,7 @@ def test_a_model_that_fails_only_at_the_refit_gives_way_to_the_next_best(
     shelf = "models.shelf=item_knn,als"
     best = run_plain(home, shelf).run.champion
     assert best is not None
-    beside = {row["model"] for row in read_report(home).metrics if row["segment"] == "all"}
+    beside = {row.model for row in read_report(home).metrics if row.segment == "all"}
     assert beside == {"item_knn", "als", "popularity"}, "who is compared with popularity needs it judged"
     genuine = recommender_class(best)._fit
 

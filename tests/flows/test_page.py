@@ -193,7 +193,7 @@ def test_nights_judged_on_different_users_are_compared_plainly(nights: TwoNights
     record.write_text(json.dumps(old))
     text = invoke("compare", nights.first.run_id, nights.second.run_id, "--home", copy)
     assert "no fair comparison" in text
-    assert f"The lists of run {nights.first.run_id} were never made, or are kept no more." in text
+    assert f"The lists of run {nights.first.run_id} were never made, or are not kept any more." in text
 
 
 def test_what_cannot_be_compared_is_said_plainly(nights: TwoNights) -> None:

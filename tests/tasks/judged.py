@@ -1,4 +1,4 @@
-"""What judging leaves behind, written by hand: held-out users with item statistics, and a model's figures."""
+"""Write the files of evaluations by hand: held-out users with item statistics, and a model's values per user."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.evaluation.metrics import LIST_METRICS
 from models.evaluation.slices import ITEM_CLASSES
-from tasks.evaluation.evaluate import LIST_METRICS
 
 ITEMS = 4
 
 
 def judged_users(folder: Path, half: list[int], classes: list[int] | None = None) -> Path:
-    """Users of the given halves and classes (all new), whose histories have popularity .25; 4 items, one unknown."""
+    """Write held-out users whose histories have popularity .25, and four items, one of which nobody has met.
+
+    Args:
+        folder: where to write.
+        half: of each user, 0 select or 1 report.
+        classes: of each user, places in `USER_CLASSES`; by default all are new.
+    """
     folder.mkdir(parents=True)
     n = len(half)
     np.savez(folder / "users.npz", user_idx=np.arange(n), half=np.array(half, np.int8))
@@ -42,7 +48,15 @@ def judged_model(
     of_lists: dict[str, list[float]] | None = None,
     of_items: dict[str, dict[str, list[float]]] | None = None,
 ) -> Path:
-    """A model's figures per user: NaN where nothing is given."""
+    """Write a model's values per user, NaN where nothing is given.
+
+    Args:
+        folder: where to write.
+        per_user: ranking metrics such as `ndcg@10`, (n_users,) each.
+        lists: (n_users, n) ranked items.
+        of_lists: list metrics such as `novelty@10`.
+        of_items: by class of items, the ranking metrics where only items of the class are relevant.
+    """
     folder.mkdir(parents=True)
     np.savez(folder / "per_user.npz", **per_user)
     nothing = np.full(len(lists), np.nan)
@@ -51,7 +65,7 @@ def judged_model(
         np.savez(
             folder / f"{name}.npz", **{metric: np.array(given.get(metric, nothing)) for metric in per_user}
         )
-    named = {f"{metric}@10": nothing for metric in LIST_METRICS}
+    named = {f"{metric.name}@10": nothing for metric in LIST_METRICS}
     given = {metric: np.array(values) for metric, values in (of_lists or {}).items()}
     np.savez(folder / "lists.npz", items=lists, **{**named, **given})
     return folder

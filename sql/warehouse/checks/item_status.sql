@@ -1,8 +1,9 @@
--- Which items may stand in lists, by the allow-lists of genres and the rules of single items.
+-- Whether each item may stand in lists, by the allow-lists of genres and the rules of single items.
 -- Inputs:  items; temp table seen_pairs (checks/published_lists.sql); $blocked, $pinned, the ids of ruled items as text;
---          $genres, one of which an item must have, if there are any; $without_genres, none of which it may have.
--- Output:  temp table item_status (item_id, is_touched, is_described, is_blocked, is_pinned, is_allowed), one row per
---          item of the catalogue or of seen_pairs. is_allowed is what the genres say.
+--          $genres, one of which an item must have, unless there are none; $without_genres, none of which it may have.
+-- Output:  temp table item_status: item_id; is_touched: anybody has met it; is_described: it has genres; is_blocked and
+--          is_pinned: by a rule; is_allowed: by its genres.
+-- Grain:   one row per item of the catalogue or of seen_pairs.
 create or replace temp table item_status as
 with known_items as (
     select item_id, true as is_touched from seen_pairs

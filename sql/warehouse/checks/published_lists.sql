@@ -1,7 +1,8 @@
--- What is about to be published, and what it is verified against.
+-- The lists that are about to be published, and the interactions that they are checked against.
 -- Inputs:  $folder, the folder of the lists; $as_of, exclusive; temp macro interactions_before (split/interactions.sql).
 -- Outputs: temp views published_recommendations, published_similar_items, published_fallback, as the files have them;
---          temp view published_lists (kind, owner text, rank, item_id, score), one row per row of any of the three;
+--          temp view published_lists (kind, owner text, owner_item_id, rank, item_id, score), one row per row of any of
+--          the three; owner_item_id is the item that a list of similar items is about, null for the other kinds;
 --          temp table seen_pairs (user_id, item_id), one row per pair with an interaction of any kind.
 set variable lists_folder = $folder;
 
@@ -15,12 +16,15 @@ create or replace temp view published_fallback as
 from read_parquet(getvariable('lists_folder') || '/fallback_recommendations.parquet');
 
 create or replace temp view published_lists as
-select 'recommendations' as kind, user_id::text as owner, rank, item_id, score from published_recommendations
+select
+    'recommendations' as kind, user_id::text as owner, null as owner_item_id, rank, item_id, score
+from published_recommendations
 union all
-select 'similar_items' as kind, item_id::text as owner, rank, similar_item_id as item_id, score
+select 'similar_items' as kind, item_id::text as owner, item_id as owner_item_id, rank, similar_item_id as item_id, score
 from published_similar_items
 union all
-select 'fallback_recommendations' as kind, segment as owner, rank, item_id, score from published_fallback;
+select 'fallback_recommendations' as kind, segment as owner, null as owner_item_id, rank, item_id, score
+from published_fallback;
 
 create or replace temp table seen_pairs as
 select distinct user_id, item_id from interactions_before($as_of);

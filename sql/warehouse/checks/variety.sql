@@ -1,12 +1,15 @@
--- Are the lists of different users different, and do they reach into the catalogue.
+-- Whether the lists of different users differ, and how much of the catalogue they show.
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (checks/published_lists.sql); temp table item_status
 --          (checks/item_status.sql); $top, how many ranks of a list are looked at; $exclude_seen; $min_users.
--- Output:  one row, one column per check. catalogue_coverage is the share of the items that anybody touched, and that
---          rules and genres allow, that stand in some list, or of the rows where these are fewer. sameness is the share
---          of those who could have an item that do have it, as a mean over the rows of the lists' tops: 1 where all have
---          the same, and null where too few users have a choice.
--- Who has seen all but a few items has no choice, and what popularity or an editor's rule placed is the same for everybody
--- on purpose: all that is left out of sameness.
+-- Output:  temp table variety:
+--          catalogue_coverage: the items that stand in some list, divided by the items that anybody touched and that rules
+--          and genres allow, or by the rows of the lists where these are fewer;
+--          sameness: the share of the users who could have an item that do have it, as a mean over the rows of the lists'
+--          tops. 1 where all have the same; null where fewer than $min_users users have a choice.
+-- Grain:   one row.
+-- Left out of sameness are users who have seen all but a few items, because they have no choice, and items that popularity
+-- or an editor's rule placed, which are the same for everybody on purpose.
+create or replace temp table variety as
 with seen as (
     select user_id, count(*) filter ($exclude_seen) as items from seen_pairs group by user_id
 ),

@@ -1,4 +1,4 @@
-"""From values to places on a chart, in percent of its width or height."""
+"""Axes of charts: a value's position in percent of the width or height, and round ticks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight axis from `low` to `high` with ticks at round values."""
+    """A linear axis from `low` to `high` with ticks at round values, whose labels have `digits` decimals."""
 
     low: float
     high: float
@@ -17,19 +17,22 @@ class Scale:
     digits: int
 
     def at(self, value: float) -> float:
-        """Where a value lies, 0 to 100; values beyond the ends lie on them."""
+        """Return the position of a value, 0 to 100; values beyond the ends are put on them."""
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
     def label(self, tick: float) -> str:
-        """A tick's value with as many digits as tell it from the next."""
+        """Return a tick's value with as many decimals as tell it from the next tick."""
         return f"{tick:,.{self.digits}f}".replace("-", "−")
 
 
 def scale(values: Iterable[float | None], *, zero: bool = True, ticks: int = 4) -> Scale:
-    """An axis that holds all values, zero too if asked, and ends at round ones.
+    """Return an axis that holds all values and ends at round ones.
 
-    Missing values and those that are not finite are left out.
+    Args:
+        values: missing values and those that are not finite are left out.
+        zero: whether the axis holds zero, too.
+        ticks: about how many steps it has.
     """
     known = [value for value in values if value is not None and math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -48,6 +51,6 @@ def scale(values: Iterable[float | None], *, zero: bool = True, ticks: int = 4) 
 
 
 def _round_step(step: float) -> float:
-    """The next of 1, 2, 2.5 and 5 times a power of ten; 2.5 only where it needs no digit more."""
+    """Return the least of 1, 2, 5 and 10 times a power of ten that is not below `step`."""
     power = 10.0 ** math.floor(math.log10(step))
     return power * next(factor for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))

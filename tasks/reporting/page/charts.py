@@ -1,4 +1,4 @@
-"""Lines and bars as the templates draw them: coordinates in percent of a chart, from its upper left corner."""
+"""Coordinates of lines and bars for the templates, in percent of a chart, from its upper left corner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.reporting.page.axis import Scale, scale
 from tasks.reporting.page.histograms import Attention
-from tasks.reporting.page.metric_panels import Figure, History, Night
+from tasks.reporting.page.metric_panels import Figure, History, PastNight
 from tasks.storage.run_records import Run
 
 Points = tuple[tuple[float, float], ...]
@@ -16,7 +16,7 @@ Judged = Sequence[tuple[int, Figure]]
 
 @dataclass(frozen=True)
 class Spark:
-    """A model's small line on a scale of its own, its newest value, and the change since the night before."""
+    """A model's small line on its own scale, its newest value, and the change since the night before."""
 
     model: str
     points: Points
@@ -26,7 +26,7 @@ class Spark:
 
 @dataclass(frozen=True)
 class Mark:
-    """One night on the line: how it ended, and its champion."""
+    """One night of the history: how it ended, its champion and the champion's value."""
 
     x: float
     run_id: int
@@ -37,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class HistoryChart:
-    """The champions' line with its band, popularity's, and a small line for each model."""
+    """The line of the nights' champions with its band of intervals, popularity's line, and a small line per model."""
 
     metric: str
     scale: Scale
@@ -52,7 +52,7 @@ class HistoryChart:
 
 @dataclass(frozen=True)
 class StageBar:
-    """One stage: from where to where, in percent of the night's work."""
+    """One stage; `start` and `width` are in percent of the time of all stages."""
 
     name: str
     seconds: float
@@ -64,7 +64,7 @@ class StageBar:
 
 @dataclass(frozen=True)
 class AttentionChart:
-    """Two curves over the items, the most popular at the left."""
+    """The curves of `Attention` as points, the most popular items at the left."""
 
     curves: Attention
     interactions: Points
@@ -72,12 +72,12 @@ class AttentionChart:
 
 
 def path(points: Iterable[tuple[float, float]]) -> str:
-    """Points as SVG wants them."""
+    """Return points in the syntax of an SVG polyline."""
     return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
-def history(found: History) -> HistoryChart:
-    """The last nights, evenly spaced."""
+def history_chart(found: History) -> HistoryChart:
+    """Return the chart of the last nights, evenly spaced."""
     champions = found.of_champions()
 
     def x(number: int) -> float:
@@ -115,12 +115,12 @@ def _spark(model: str, figures: Judged, x: Callable[[int], float]) -> Spark:
     return Spark(model, _line(figures, x, own), newest, None if before is None else newest - before)
 
 
-def _moment(night: Night) -> str:
+def _moment(night: PastNight) -> str:
     return f"{night.started_at:%Y-%m-%d %H:%M}"
 
 
 def timeline(run: Run) -> tuple[StageBar, ...]:
-    """The stages in the order in which they ended, one after the other, as wide as they were long."""
+    """Return a bar for each stage, one after the other in the order in which they ended, as wide as they took long."""
     total = sum(stage.seconds for stage in run.stages) or 1.0
     bars, done = [], 0.0
     for stage in run.stages:
@@ -131,8 +131,8 @@ def timeline(run: Run) -> tuple[StageBar, ...]:
     return tuple(bars)
 
 
-def attention(found: Attention) -> AttentionChart:
-    """The curves from the lower left to the upper right corner."""
+def attention_chart(found: Attention) -> AttentionChart:
+    """Return the curves from the lower left to the upper right corner."""
     x = found.share_of_items
 
     def curve(shares: Sequence[float]) -> Points:

@@ -1,4 +1,4 @@
-"""What the page of a night shows, gathered from its record and from the artifacts that are still kept."""
+"""Gather what the page of a night shows, from the night's record and the artifacts that are still kept."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tasks.artifacts import CheckResult
+from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
-from tasks.reporting.page import metric_panels as figures
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
 from tasks.reporting.page.item_map import ItemMap, item_map
-from tasks.reporting.page.metric_panels import Challenge, History, Panel
-from tasks.reporting.run_artifacts import Made, find_lists, find_made
+from tasks.reporting.page.metric_panels import (
+    ChallengePanel,
+    History,
+    Panel,
+    challenge_panel,
+    difference_panel,
+    history,
+    metric_panels,
+    slice_panels,
+)
+from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts, find_lists
 from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
@@ -23,7 +32,7 @@ _N_MOVERS = 8
 
 @dataclass(frozen=True)
 class Checked:
-    """One check: what it means, what was seen, what was asked for."""
+    """One check: its meaning, the value, the limit, and what to do if it failed."""
 
     name: str
     meaning: str
@@ -36,7 +45,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Churn:
-    """What changed since the lists that were live when the night began."""
+    """Changes from the lists of run `since`, which were live when the night began."""
 
     since: int
     kept: Kept
@@ -45,7 +54,7 @@ class Churn:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that the page shows. What a night did not come to is None or empty, and its section left out."""
+    """Everything that the page shows. What a night did not reach is None or empty, and its section is left out."""
 
     run: Run
     n_users: int | None
@@ -53,7 +62,7 @@ class Page:
     metrics: tuple[Panel, ...]
     slices: tuple[Panel, ...]
     against: tuple[Panel, ...]
-    challenge: Challenge | None
+    challenge: ChallengePanel | None
     history: History | None
     checks: tuple[Checked, ...]
     ratings: Histogram | None
@@ -65,37 +74,36 @@ class Page:
 
 
 def gather(home: Home, run: Run) -> Page:
-    """What the page of `run` shows. Nothing but files is read, so that it can be done at any time after the night."""
+    """Return what the page of `run` shows. Only files are read, so this works at any time after the night."""
     runs, store = Runs(home.runs), Store(home.artifacts)
-    found = figures.read_figures(runs.folder(run.run_id))
-    metrics, differences = found["metrics"], found["differences"]
-    made = find_made(store, run)
-    snapshot, lists = made.snapshot, made.lists
+    figures = read_metrics(runs.folder(run.run_id))
+    artifacts = find_artifacts(store, run)
+    snapshot, lists = artifacts.snapshot, artifacts.lists
     baselines = dict.fromkeys(("popularity", run.champion))
-    against = (figures.difference_panel(differences, baseline) for baseline in baselines)
+    against = (difference_panel(figures.differences, baseline) for baseline in baselines)
     return Page(
         run=run,
         n_users=None if lists is None else lists.n_users,
         n_items=None if snapshot is None else snapshot.n_items,
-        metrics=figures.metric_panels(run, metrics),
-        slices=figures.slice_panels(run, metrics, found.get("segments", [])),
+        metrics=metric_panels(run, figures.metrics),
+        slices=slice_panels(run, figures.metrics, figures.segments),
         against=tuple(panel for panel in against if panel is not None),
-        challenge=figures.challenge(run),
-        history=figures.history(runs, run),
+        challenge=challenge_panel(run),
+        history=history(runs, run),
         checks=_checks(run.summary.checks),
         ratings=None if snapshot is None else value_histogram(snapshot.folder, "rating"),
         utilities=None if snapshot is None else value_histogram(snapshot.folder, "composite"),
-        attention=_attention(made),
-        churn=_churn(runs, store, run, made),
+        attention=_attention(artifacts),
+        churn=_churn(runs, store, run, artifacts),
         users=()
-        if lists is None or made.everything is None
-        else sample_users(lists, made.everything, _N_USERS),
-        map=item_map(made, seed=run.seed),
+        if lists is None or artifacts.everything is None
+        else sample_users(lists, artifacts.everything, _N_USERS),
+        map=item_map(artifacts, seed=run.seed),
     )
 
 
 def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:
-    """The failed ones first. A check that this version does not know keeps its name."""
+    """Return the checks of a run, failed ones first. One that this version does not know has only its name."""
     known = {check.name: check for check in CHECKS}
     shown = []
     for row in sorted(rows, key=lambda row: row.passed):
@@ -105,17 +113,19 @@ def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:
     return tuple(shown)
 
 
-def _attention(made: Made) -> Attention | None:
-    if made.lists is None or made.everything is None or not made.lists.n_rows:
+def _attention(artifacts: RunArtifacts) -> Attention | None:
+    if artifacts.lists is None or artifacts.everything is None or not artifacts.lists.n_rows:
         return None
-    return attention(popularity(made.everything), exposure(made.lists, made.everything))
+    return attention(popularity(artifacts.everything), exposure(artifacts.lists, artifacts.everything))
 
 
-def _churn(runs: Runs, store: Store, run: Run, made: Made) -> Churn | None:
+def _churn(runs: Runs, store: Store, run: Run, artifacts: RunArtifacts) -> Churn | None:
     before = None if run.expected_live is None else runs.find(run.expected_live)
-    if before is None or made.lists is None:
+    if before is None or artifacts.lists is None:
         return None
     earlier = find_lists(store, before)
     if earlier is None:
         return None
-    return Churn(before.run_id, kept_since(made.lists, earlier), movers(made.lists, earlier, _N_MOVERS))
+    return Churn(
+        before.run_id, kept_since(artifacts.lists, earlier), movers(artifacts.lists, earlier, _N_MOVERS)
+    )

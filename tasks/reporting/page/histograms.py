@@ -1,4 +1,4 @@
-"""How ratings, utilities and attention are spread: histograms, and who gets the places on the lists."""
+"""Distributions: histograms of ratings and utilities, and how places on lists fall to popular and rare items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CURVE_POINTS = 80
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram: what it is called and how many entries it holds."""
+    """One bar of a histogram: its label and its number of entries."""
 
     label: str
     n: int
@@ -25,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Bars of equal width, or one for each value; `rest` entries lie beyond the last."""
+    """Bars of ranges of equal width, or one for each value; `rest` entries lie beyond the last."""
 
     bars: tuple[Bar, ...]
     rest: int
@@ -33,19 +33,19 @@ class Histogram:
 
     @property
     def n(self) -> int:
-        """How many entries there are in all."""
+        """The number of all entries."""
         return sum(bar.n for bar in self.bars) + self.rest
 
 
 @dataclass(frozen=True)
 class Attention:
-    """How interactions and places on lists fall to the items, the most popular first.
+    """Shares of interactions and of places on lists that the items have, the most popular first.
 
     Attributes:
         share_of_items: (p,) from 0 to 1.
-        interactions, places: (p,) which share of all falls to so many of the items.
-        head: the share of the places that falls to the 1 % most popular items.
-        listed: the share of the items that stands on anybody's list.
+        interactions, places: (p,) the share of all interactions, or places, that this share of the items has.
+        head, head_interactions: the share of the places, or interactions, that the 1 % most popular items have.
+        listed: the share of the items that is on anybody's list.
     """
 
     share_of_items: tuple[float, ...]
@@ -57,7 +57,10 @@ class Attention:
 
 
 def value_histogram(folder: Path, name: str) -> Histogram | None:
-    """How the entries of a snapshot's matrix are spread: a bar for each value, or for equal ranges if many."""
+    """Return a histogram of the entries of a snapshot's matrix, None if it has none.
+
+    There is a bar for each value, or for each of equal ranges if there are more than 24 values.
+    """
     values = load_matrix(folder, name).data
     if not values.size:
         return None
@@ -75,17 +78,22 @@ def value_histogram(folder: Path, name: str) -> Histogram | None:
 
 
 def popularity(snapshot: Snapshot) -> NDArray[np.int64]:
-    """How many users met each item, (n_items,)."""
+    """Return how many users met each item: (n_items,)."""
     met = load_matrix(snapshot.folder, "seen").indices
     return np.bincount(met, minlength=snapshot.n_items)
 
 
 def attention(met: NDArray[np.int64], places: NDArray[np.int64]) -> Attention:
-    """Compare what users met with what they are recommended; both (n_items,), with a sum above zero."""
+    """Compare what users met with what they are recommended.
+
+    Args:
+        met: (n_items,) how many users met each item; the sum is above 0.
+        places: (n_items,) how many lists hold each item; the sum is above 0.
+    """
     order = np.argsort(-met, kind="stable")
     met_by, given = (np.concatenate([[0], np.cumsum(of[order])]) / of.sum() for of in (met, places))
     n = len(order)
-    # denser where the curves are steep: at the most popular items
+    # Points are denser at the most popular items, where the curves are steep.
     at = np.unique(np.round(np.linspace(0, 1, _CURVE_POINTS) ** 2 * n).astype(np.int64))
     head = max(1, round(n / 100))
     return Attention(

@@ -14,7 +14,7 @@ from tasks.artifacts import FittedModel, Snapshot
 from tasks.reporting.list_samples import titles
 from tasks.reporting.page.histograms import popularity
 from tasks.reporting.page.umap import Points, umap
-from tasks.reporting.run_artifacts import Made
+from tasks.reporting.run_artifacts import RunArtifacts
 from tasks.training.fit import load_model
 
 MAX_ITEMS = 2000
@@ -25,7 +25,7 @@ _SIZES = 4
 
 @dataclass(frozen=True)
 class Place:
-    """One item on the map: where (in the units of the picture), how big (0 to 3, by popularity), what it is."""
+    """One item on the map: its position in units of the picture, size (0 to 3, by popularity), title and genres."""
 
     x: float
     y: float
@@ -45,17 +45,21 @@ class ItemMap:
 
     @property
     def n_items(self) -> int:
-        """How many items are on it."""
+        """The number of items on the map."""
         return sum(len(places) for _, places in self.layers)
 
 
-def item_map(made: Made, *, seed: int) -> ItemMap | None:
-    """The map of a run, or None if none of its models has item vectors or its lists are kept no more.
+def item_map(artifacts: RunArtifacts, *, seed: int) -> ItemMap | None:
+    """Return the map of a run; None if no model has item vectors, or if the run's lists are not kept any more.
 
     The vectors are those of the best model that has any, from the refit if it was fitted again.
+
+    Args:
+        artifacts: of the run.
+        seed: of the layout.
     """
-    found = _best_with_vectors(made)
-    if found is None or made.lists is None:
+    found = _best_with_vectors(artifacts)
+    if found is None or artifacts.lists is None:
         return None
     fitted, snapshot = found
     model = load_model(fitted)
@@ -67,14 +71,17 @@ def item_map(made: Made, *, seed: int) -> ItemMap | None:
         return None
     points = umap(model.item_factors_[top], seed=seed)
     ids = pq.read_table(snapshot.folder / "items.parquet")["item_id"].take(top).to_pylist()
-    known = titles(made.lists)
+    known = titles(artifacts.lists)
     about = [known.get(item, (f"item {item}", ())) for item in ids]
     return ItemMap(fitted.model, _WIDTH, _HEIGHT, _layers(_fit(points), about))
 
 
-def _best_with_vectors(made: Made) -> tuple[FittedModel, Snapshot] | None:
-    ranking = made.choice.ranking if made.choice is not None else tuple(made.fits)
-    for models, snapshot in ((made.refits, made.everything), (made.fits, made.judged)):
+def _best_with_vectors(artifacts: RunArtifacts) -> tuple[FittedModel, Snapshot] | None:
+    ranking = artifacts.choice.ranking if artifacts.choice is not None else tuple(artifacts.fits)
+    for models, snapshot in (
+        (artifacts.refits, artifacts.everything),
+        (artifacts.fits, artifacts.judged),
+    ):
         for name in ranking:
             if name in models and snapshot is not None and _has_vectors(name):
                 return models[name], snapshot
@@ -86,7 +93,7 @@ def _has_vectors(name: str) -> bool:
 
 
 def _fit(points: Points) -> Points:
-    """The points stretched to the picture, a few strays put on its edge."""
+    """Stretch the points to the picture; the few outermost ones are put on its edge."""
     low, high = np.quantile(points, 0.002, axis=0), np.quantile(points, 0.998, axis=0)
     share = np.clip((points - low) / np.where(high > low, high - low, 1), 0, 1)
     margin = 14
@@ -97,7 +104,7 @@ def _fit(points: Points) -> Points:
 def _layers(
     points: Points, about: list[tuple[str, tuple[str, ...]]]
 ) -> tuple[tuple[str, tuple[Place, ...]], ...]:
-    """One layer per common genre; an item goes to the rarest of its own, which says most about it."""
+    """Return a layer per common genre; an item is in that of its rarest genre, which says most about it."""
     counts = Counter(genre for _, genres in about for genre in genres)
     common = [genre for genre, _ in counts.most_common(N_GENRES)]
     layers: dict[str, list[Place]] = {genre: [] for genre in (*common, "")}

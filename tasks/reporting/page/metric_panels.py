@@ -1,31 +1,38 @@
-"""The models' figures of a night and of those before it, read by what is there: a new metric shows by itself."""
+"""The panels of models' figures: of a night, and of the nights before it.
+
+Panels are made from the figures that there are, so a metric or a slice of another version shows by itself.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
+from models.evaluation.metrics import METRICS, at_k, name_and_k
+from tasks.evaluation.metric_rows import DifferenceRow, MetricRow, NightMetrics, SegmentRow, read_metrics
 from tasks.reporting.page.axis import Scale, scale
-from tasks.reporting.page.wording import (
-    LESS_IS_BETTER,
-    metric_meaning,
-    metric_name,
-    segment_meaning,
-    segment_name,
-)
+from tasks.reporting.page.formats import readable
 from tasks.storage.run_records import Run, Runs
 
-Row = dict[str, Any]
 _NIGHTS = 30
+
+_SEGMENTS = {
+    "all": "Everybody with a history",
+    "cold": "Users without any history",
+    "new": "New users",
+    "light": "Light users",
+    "medium": "Medium users",
+    "heavy": "Heavy users",
+    "head": "Popular items only",
+    "middle": "Items in between only",
+    "tail": "Rare items only",
+}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its interval, if it has one."""
+    """A model's value with its interval, if it has one."""
 
     model: str
     value: float
@@ -45,11 +52,17 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Challenge:
-    """The other models against the incumbent, on the select half: what the champion was decided by.
+class ChallengePanel:
+    """The other models against the incumbent on the select half, which the champion is chosen by.
 
-    An interval must lie above `least` on `wins_needed` nights in a row; `wins` has those that did tonight, and how
-    often by now. Fewer users than `min_users` make no win.
+    Attributes:
+        panel: the differences to the incumbent.
+        incumbent: the model behind the lists that were live.
+        least: what an interval must lie above to win a night.
+        n_users: how many users were judged.
+        wins_needed: on how many nights in a row a model must win.
+        min_users: with fewer users no model wins.
+        wins: the models that won tonight, and on how many nights in a row by now.
     """
 
     panel: Panel
@@ -62,7 +75,7 @@ class Challenge:
 
 
 @dataclass(frozen=True)
-class Night:
+class PastNight:
     """One of the last nights, with its figures on the champion metric by model."""
 
     run_id: int
@@ -77,12 +90,12 @@ class History:
     """The last nights, oldest first, and the models that any of them judged, best first."""
 
     metric: str
-    nights: tuple[Night, ...]
+    nights: tuple[PastNight, ...]
     models: tuple[str, ...]
     scale: Scale
 
     def of(self, model: str) -> list[tuple[int, Figure]]:
-        """The nights, by number, that judged `model`."""
+        """Return the figures of `model`, each with the number of its night."""
         return [
             (number, night.figures[model])
             for number, night in enumerate(self.nights)
@@ -90,103 +103,94 @@ class History:
         ]
 
     def of_champions(self) -> list[tuple[int, Figure]]:
-        """The figures of each night's own champion."""
+        """Return the figures of each night's own champion, each with the number of its night."""
         crowned = [
             (number, night.figures.get(night.champion or "")) for number, night in enumerate(self.nights)
         ]
         return [(number, figure) for number, figure in crowned if figure is not None]
 
 
-def read_figures(folder: Path) -> dict[str, list[Row]]:
-    """The `metrics.json` of a run's folder; empty lists for a night that did not come so far."""
-    try:
-        found: dict[str, list[Row]] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"metrics": [], "differences": []}
-    return found
+def metric_title(metric: str, k: int | None) -> str:
+    """Return such as 'NDCG@10' for ndcg and 10; a metric without lists has no k."""
+    return at_k(METRICS[metric].title if metric in METRICS else readable(metric), k or None)
 
 
-def champion_metric(run: Run, rows: Sequence[Row]) -> tuple[str, int | None]:
-    """The metric that the night chose by; for records without one, the first that was measured."""
+def champion_metric(run: Run, rows: Sequence[MetricRow]) -> tuple[str, int | None]:
+    """Return name and k of the metric that the night chose by; for records without one, the first of `rows`."""
     chosen: str = run.settings.get("judge", {}).get("champion_metric", "")
     if chosen:
-        return _split_name(chosen)
-    return (rows[0]["metric"], rows[0]["k"]) if rows else ("ndcg", 10)
+        return name_and_k(chosen)
+    return (rows[0].metric, rows[0].k) if rows else ("ndcg", 10)
 
 
-def metric_panels(run: Run, rows: Sequence[Row]) -> tuple[Panel, ...]:
-    """One panel per metric, of everybody with a history, on the report half; the champion metric first."""
-    mine = [row for row in rows if row["half"] == "report" and row["segment"] == "all"]
+def metric_panels(run: Run, rows: Sequence[MetricRow]) -> tuple[Panel, ...]:
+    """Return one panel per metric, of all users with history on the report half; the champion metric first."""
+    mine = [row for row in rows if row.half == "report" and row.segment == "all"]
     decisive = champion_metric(run, mine)
-    names = dict.fromkeys((row["metric"], row["k"]) for row in mine)
-    return tuple(
-        _panel(metric_name(*name), metric_meaning(name[0]), _of(mine, name), up=name[0] not in LESS_IS_BETTER)
-        for name in sorted(names, key=lambda name: name != decisive)
-    )
+    names = dict.fromkeys((row.metric, row.k) for row in mine)
+    return tuple(_metric_panel(name, mine) for name in sorted(names, key=lambda name: name != decisive))
 
 
-def slice_panels(run: Run, rows: Sequence[Row], about: Sequence[Row]) -> tuple[Panel, ...]:
-    """The champion metric in each slice, everybody first for comparison; all on one scale.
+def slice_panels(run: Run, rows: Sequence[MetricRow], segments: Sequence[SegmentRow]) -> tuple[Panel, ...]:
+    """Return the champion metric in each slice, everybody first for comparison, all on one scale.
 
-    `about` says what the slices hold, for those that have a row there.
+    Args:
+        run: the record of the night.
+        rows: its figures; where none is of a slice there are no panels.
+        segments: what the slices hold, for those that are described.
     """
-    mine = [row for row in rows if row["half"] == "report"]
+    mine = [row for row in rows if row.half == "report"]
     chosen = _of(mine, champion_metric(run, mine))
-    segments = list(dict.fromkeys(row["segment"] for row in chosen))
-    if segments == ["all"]:
+    names = list(dict.fromkeys(row.segment for row in chosen))
+    if names == ["all"]:
         return ()
     common = _scale(_figure(row) for row in chosen)
     panels = []
-    described = {row["segment"]: segment_meaning(row) for row in about}
-    for segment in sorted(segments, key=lambda name: name != "all"):
-        found = _best_first([row for row in chosen if row["segment"] == segment], up=True)
+    described = {segment.segment: _extent(segment) for segment in segments}
+    for name in sorted(names, key=lambda name: name != "all"):
+        found = _best_first([row for row in chosen if row.segment == name])
         users = f"{found[0].n_users:,} users judged" if found[0].n_users else ""
-        meaning = " · ".join(filter(None, (described.get(segment), users)))
-        panels.append(Panel(segment_name(segment), meaning, common, _few(run, found)))
+        meaning = " · ".join(filter(None, (described.get(name), users)))
+        panels.append(Panel(_SEGMENTS.get(name, readable(name)), meaning, common, _few(run, found)))
     return tuple(panels)
 
 
-def difference_panel(rows: Sequence[Row], baseline: str | None) -> Panel | None:
-    """Each model against `baseline`, paired over users, on the report half."""
-    mine = [row for row in rows if row["half"] == "report" and row["baseline"] == baseline]
+def difference_panel(rows: Sequence[DifferenceRow], baseline: str | None) -> Panel | None:
+    """Return each model against `baseline`, paired over users, on the report half; None if there is no such row."""
+    mine = [row for row in rows if row.half == "report" and row.baseline == baseline]
     if not mine:
         return None
-    figures = [Figure(r["model"], r["mean"], r["low"], r["high"], r.get("n_users")) for r in mine]
+    figures = [Figure(row.model, row.mean, row.low, row.high, row.n_users) for row in mine]
     figures.sort(key=lambda one: -one.value)
-    return Panel(
-        f"{metric_name(*_split_name(mine[0]['metric']))} against {baseline}",
-        "",
-        _scale(figures),
-        tuple(figures),
-    )
+    title = metric_title(*name_and_k(mine[0].metric))
+    return Panel(f"{title} against {baseline}", "", _scale(figures), tuple(figures))
 
 
-def challenge(run: Run) -> Challenge | None:
-    """How the night's champion was decided, if it had an incumbent to beat."""
+def challenge_panel(run: Run) -> ChallengePanel | None:
+    """Return how the night's champion was decided; None if it had no incumbent to beat."""
     decision = run.summary.decision
     if decision is None or decision.incumbent is None or decision.least is None or not decision.challenges:
         return None
     rows = decision.challenges
     figures = tuple(Figure(row.model, row.mean, row.low, row.high, None) for row in rows)
-    name = metric_name(*_split_name(decision.metric))
-    panel = Panel(f"{name} against {decision.incumbent}", "", _scale(figures), figures)
-    wins = tuple((row.model, row.wins) for row in rows if row.wins)
-    return Challenge(
+    title = metric_title(*name_and_k(decision.metric))
+    panel = Panel(f"{title} against {decision.incumbent}", "", _scale(figures), figures)
+    return ChallengePanel(
         panel,
         decision.incumbent,
         decision.least,
         decision.n_users,
         decision.wins_needed,
         decision.min_users,
-        wins,
+        tuple((row.model, row.wins) for row in rows if row.wins),
     )
 
 
 def history(runs: Runs, run: Run) -> History | None:
-    """The nights up to `run`, as many as fit a chart; None unless at least two of them were judged."""
-    decisive = champion_metric(run, read_figures(runs.folder(run.run_id))["metrics"])
+    """Return the last nights up to `run`, as many as fit a chart; None unless at least two of them were judged."""
+    decisive = champion_metric(run, _metrics(runs, run).metrics)
     until = [one for one in runs.all() if one.run_id < run.run_id][: _NIGHTS - 1]
-    nights = tuple(_night(runs, one, decisive) for one in (*reversed(until), run))
+    nights = tuple(_past_night(runs, one, decisive) for one in (*reversed(until), run))
     if sum(bool(night.figures) for night in nights) < 2:
         return None
     latest = next(night for night in reversed(nights) if night.figures)
@@ -195,44 +199,52 @@ def history(runs: Runs, run: Run) -> History | None:
         key=lambda model: -latest.figures[model].value if model in latest.figures else 0.0,
     )
     everything = [figure for night in nights for figure in night.figures.values()]
-    return History(metric_name(*decisive), nights, tuple(models), _scale(everything))
+    return History(metric_title(*decisive), nights, tuple(models), _scale(everything))
 
 
-def _night(runs: Runs, run: Run, decisive: tuple[str, int | None]) -> Night:
-    rows = read_figures(runs.folder(run.run_id))["metrics"]
-    mine = [row for row in rows if row["half"] == "report" and row["segment"] == "all"]
-    figures = {row["model"]: _figure(row) for row in _of(mine, decisive)}
-    return Night(run.run_id, run.started_at, run.status, run.champion, figures)
+def _metrics(runs: Runs, run: Run) -> NightMetrics:
+    return read_metrics(runs.folder(run.run_id))
 
 
-def _split_name(metric: str) -> tuple[str, int | None]:
-    label, _, k = metric.partition("@")
-    return label, int(k) if k else None
+def _past_night(runs: Runs, run: Run, decisive: tuple[str, int | None]) -> PastNight:
+    mine = [row for row in _metrics(runs, run).metrics if row.half == "report" and row.segment == "all"]
+    figures = {row.model: _figure(row) for row in _of(mine, decisive)}
+    return PastNight(run.run_id, run.started_at, run.status, run.champion, figures)
 
 
-def _of(rows: Sequence[Row], name: tuple[str, int | None]) -> list[Row]:
-    return [row for row in rows if (row["metric"], row["k"]) == name and row["value"] is not None]
+def _of(rows: Sequence[MetricRow], name: tuple[str, int | None]) -> list[MetricRow]:
+    return [row for row in rows if (row.metric, row.k) == name]
 
 
-def _figure(row: Row) -> Figure:
-    return Figure(row["model"], row["value"], row.get("ci_low"), row.get("ci_high"), row.get("n_users"))
+def _figure(row: MetricRow) -> Figure:
+    return Figure(row.model, row.value, row.ci_low, row.ci_high, row.n_users)
 
 
-def _best_first(rows: Sequence[Row], *, up: bool) -> list[Figure]:
-    return sorted(map(_figure, rows), key=lambda one: -one.value if up else one.value)
+def _best_first(rows: Sequence[MetricRow], *, lower_is_better: bool = False) -> list[Figure]:
+    return sorted(map(_figure, rows), key=lambda one: one.value if lower_is_better else -one.value)
 
 
-def _panel(name: str, meaning: str, rows: Sequence[Row], *, up: bool) -> Panel:
-    figures = _best_first(rows, up=up)
-    note = meaning if up else f"{meaning} Less is better.".strip()
-    return Panel(name, note, _scale(figures), tuple(figures))
+def _metric_panel(name: tuple[str, int | None], rows: Sequence[MetricRow]) -> Panel:
+    metric = METRICS.get(name[0])
+    lower = metric is not None and metric.better == "lower"
+    figures = _best_first(_of(rows, name), lower_is_better=lower)
+    meaning = "" if metric is None else metric.meaning
+    note = f"{meaning} Less is better.".strip() if lower else meaning
+    return Panel(metric_title(*name), note, _scale(figures), tuple(figures))
+
+
+def _extent(segment: SegmentRow) -> str:
+    """Return how large the members of a slice are, such as '10 to 46 items met'."""
+    least, greatest = f"{segment.least:,}", f"{segment.greatest:,}"
+    extent = least if least == greatest else f"{least} to {greatest}"
+    return f"{extent} items met" if segment.of == "users" else f"met by {extent} users"
 
 
 def _few(run: Run, figures: Sequence[Figure]) -> tuple[Figure, ...]:
-    """In a slice: the champion, popularity and the best; all of them would hide what a slice is for."""
+    """Return only the champion, popularity and the best model of a slice: more would hide what slices are for."""
     shown = {run.champion, "popularity", figures[0].model}
     return tuple(figure for figure in figures if figure.model in shown or len(figures) <= 3)
 
 
-def _scale(figures: Any) -> Scale:
+def _scale(figures: Iterable[Figure]) -> Scale:
     return scale(value for one in figures for value in (one.value, one.low, one.high))

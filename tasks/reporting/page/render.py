@@ -1,4 +1,4 @@
-"""Draws a page: the templates of this folder filled in. Whatever came from data is escaped, by default."""
+"""Fill in the templates of the page. Everything that comes from data is escaped by default."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.reporting.page import charts as drawing
-from tasks.reporting.page import summary
-from tasks.reporting.page import wording as words
+from models.registry import in_words
+from tasks.reporting.page import charts, formats, summary
 from tasks.reporting.page.contents import Page
+from tasks.reporting.page.metric_panels import metric_title
 from tasks.storage.run_records import ENDINGS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(page: Page) -> str:
-    """The page as HTML: one file, nothing outside it."""
+    """Return the page as HTML, which needs no other file."""
     template = _environment().get_template("report.html.j2")
     return template.render(
         page=page,
@@ -28,15 +28,20 @@ def render(page: Page) -> str:
         why=summary.why_champion(page.run),
         protocol=summary.protocol(page.run),
         tiles=summary.tiles(page),
-        history=None if page.history is None else drawing.history(page.history),
-        stages=drawing.timeline(page.run),
-        attention=None if page.attention is None else drawing.attention(page.attention),
+        history=None if page.history is None else charts.history_chart(page.history),
+        stages=charts.timeline(page.run),
+        attention=None if page.attention is None else charts.attention_chart(page.attention),
     )
+
+
+def model_meaning(model: str) -> str:
+    """Return how a model finds its lists, in words for everybody; empty for a model that no longer exists."""
+    return "the list for people whom we do not know yet" if model == "fallback" else in_words(model)
 
 
 @cache
 def _environment() -> Environment:
-    """Kept, with the templates it has compiled, for the next page."""
+    """Return the template environment, which is kept with its compiled templates for the next page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -45,13 +50,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        figure=words.figure,
-        signed=words.signed,
-        amount=words.amount,
-        plain=words.plain,
-        model_meaning=words.model_meaning,
-        metric_name=words.metric_name,
-        duration=words.duration,
-        path=drawing.path,
+        figure=formats.figure,
+        signed=formats.signed,
+        amount=formats.amount,
+        readable=formats.readable,
+        model_meaning=model_meaning,
+        metric_title=metric_title,
+        duration=formats.duration,
+        path=charts.path,
     )
     return environment

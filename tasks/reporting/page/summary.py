@@ -1,17 +1,17 @@
-"""The head of a page: what became of the night, in a sentence and a few numbers."""
+"""The head of a page: the outcome of the night in a sentence and a few numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tasks.reporting.page.contents import Page
-from tasks.reporting.page.wording import duration, figure, sentence
+from tasks.reporting.page.formats import duration, figure, sentence
 from tasks.storage.run_records import Run
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One number that says much: what it is, the number, and what to hold it against."""
+    """One important number: its label, its value, and a note to compare it with."""
 
     label: str
     value: str
@@ -20,10 +20,10 @@ class Tile:
 
 
 def verdict(run: Run, n_users: int | None) -> str:
-    """What became of the night, in one sentence that its operator understands."""
-    who = "everybody" if n_users is None else f"{n_users:,} users"
+    """Return the outcome of the night in one sentence for its operator."""
+    readers = "everybody" if n_users is None else f"{n_users:,} users"
     sentences = {
-        "published": f"New lists for {who} are live, made by {run.champion}.",
+        "published": f"New lists for {readers} are live, made by {run.champion}.",
         "not_switched": f"New lists were made and are not live. {run.instead}",
         "check_failed": f"A check held the new lists back. {run.instead}",
         "failed": f"The night failed. {run.instead}",
@@ -34,18 +34,18 @@ def verdict(run: Run, n_users: int | None) -> str:
 
 
 def what_happened(run: Run) -> str:
-    """Why a night did not publish, or what went wrong after it had; nothing where all is well."""
+    """Return why a night did not publish, or what went wrong after it did; empty where all is well."""
     return "" if run.reason == f"Run {run.run_id} is live." else sentence(run.reason)
 
 
 def why_champion(run: Run) -> str:
-    """Why the champion was chosen, as the night's record has it."""
+    """Return the reason for the champion, from the night's record."""
     decision = run.summary.decision
     return sentence((decision.why if decision is not None else "") or _note(run, "choose"))
 
 
 def protocol(run: Run) -> str:
-    """How the figures were measured."""
+    """Return how the figures were measured."""
     confidence = run.settings.get("judge", {}).get("confidence")
     intervals = f" Intervals: bootstrap over users, {confidence:.0%}." if confidence else ""
     return (
@@ -56,7 +56,7 @@ def protocol(run: Run) -> str:
 
 
 def tiles(page: Page) -> list[Tile]:
-    """The numbers below the verdict; those that the night did not come to are left out."""
+    """Return the numbers below the verdict; those that the night did not reach are left out."""
     found = [_champion(page), _lists(page), _checks(page), _intake(page.run), _kept(page), _time(page.run)]
     return [tile for tile in found if tile is not None]
 
@@ -103,7 +103,7 @@ def _kept(page: Page) -> Tile | None:
 
 def _time(run: Run) -> Tile:
     inside = sum(stage.seconds for stage in run.stages)
-    drawn_by_night = all(stage.stage != "report" for stage in run.stages)  # which then is not over
+    drawn_by_night = all(stage.stage != "report" for stage in run.stages)  # and so it is not over
     until = "until this page was written; " if drawn_by_night else ""
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     wall = inside if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()

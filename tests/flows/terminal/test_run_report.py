@@ -2,17 +2,18 @@
 
 import io
 import shlex
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from flows.terminal.run_report import show_report
 from tasks.artifacts import TradeOff, TradeOffFigure
+from tasks.evaluation.metric_rows import Half, MetricRow
 from tasks.reporting.run_report import Report
-from tasks.storage.run_records import Run, StageTime
+from tasks.storage.run_records import Run, RunSummary, StageTime
 
 
 def night(finished: datetime | None = datetime(2026, 11, 21, 5, 0, 18)) -> Run:
@@ -32,13 +33,15 @@ def night(finished: datetime | None = datetime(2026, 11, 21, 5, 0, 18)) -> Run:
             StageTime("clean", None, 2.1, 820.0, False, ""),
         ],
         settings={"judge": {"confidence": 0.95}},
-        summary={"example_user": 1},
+        summary=RunSummary(example_user=1),
     )
 
 
-def metric(half: str) -> dict[str, Any]:
-    row = {"model": "popularity", "half": half, "segment": "all", "metric": "ndcg", "k": 10}
-    return {**row, "value": 0.25, "ci_low": 0.2, "ci_high": 0.3, "n_users": 1}
+def metric(half: Half) -> MetricRow:
+    return MetricRow(
+        model="popularity", half=half, segment="all", metric="ndcg", k=10, value=0.25, ci_low=0.2, ci_high=0.3,
+        n_users=1,
+    )  # fmt: skip
 
 
 def shown(report: Report, live: int | None = 20261121050000) -> str:
@@ -55,11 +58,11 @@ def test_the_report_half_is_shown_with_its_protocol() -> None:
 
 
 def test_what_lists_are_like_fits_110_columns_and_leaves_out_what_is_not_known() -> None:
-    plain = {"half": "report", "segment": "all", "k": 10, "ci_low": None, "ci_high": None, "n_users": 1}
-    rows = [metric("report"), {**metric("report"), "segment": "light", "value": 0.9}]
+    plain = replace(metric("report"), ci_low=None, ci_high=None)
+    rows = [metric("report"), replace(metric("report"), segment="light", value=0.9)]
     for name, value in {"coverage": 0.123, "gini": 0.9, "novelty": 3.21, "popularity_bias": 2.5}.items():
-        rows.append({"model": "popularity", "metric": name, **plain, "value": value})
-    rows.append({"model": "mf", "metric": "rmse", **plain, "k": None, "value": 0.8765})
+        rows.append(replace(plain, metric=name, value=value))
+    rows.append(replace(plain, model="mf", metric="rmse", k=None, value=0.8765))
     text = shown(Report(night(), rows, []))
     table = text[text.index("What their lists are like (at 10)") :].splitlines()
     assert table[1].split() == ["model", "coverage", "gini", "novelty", "popularity", "rmse"]

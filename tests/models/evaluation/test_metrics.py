@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy import sparse
 
-from models.evaluation.metrics import METRICS, ranking_metrics
+from models.evaluation import metrics
+from models.evaluation.metrics import METRICS, RANKING_METRICS, RankingMetric, ranking_metrics
 from models.ranking.topk import Selector
 
 JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
@@ -74,8 +75,8 @@ def test_metrics_agree_with_ir_measures(seed, n_rows, n_items, k, tied):
 def test_a_perfect_list_scores_one_and_a_bad_one_zero():
     relevant = relevance([[0, 1, 2], [0, 1, 2]], 6)
     found = ranking_metrics(np.array([[2, 0, 1], [3, 4, 5]]), relevant, [3])
-    for name in METRICS:
-        assert found[f"{name}@3"].tolist() == [1.0, 0.0], name
+    for metric in RANKING_METRICS:
+        assert found[f"{metric.name}@3"].tolist() == [1.0, 0.0], metric.name
 
 
 def test_padding_is_never_a_hit():
@@ -86,7 +87,7 @@ def test_padding_is_never_a_hit():
 
 def test_a_row_without_relevant_items_is_not_judged():
     found = ranking_metrics(np.array([[0, 1], [0, 1]]), relevance([[], [1]], 2), [1, 2])
-    assert set(found) == {f"{name}@{k}" for name in METRICS for k in (1, 2)}
+    assert set(found) == {f"{metric.name}@{k}" for metric in RANKING_METRICS for k in (1, 2)}
     for values in found.values():
         assert np.isnan(values).tolist() == [True, False]
 
@@ -114,3 +115,27 @@ def test_the_order_of_relevant_items_and_lengths_is_irrelevant():
     assert {name: values.tolist() for name, values in found.items()} == {
         name: values.tolist() for name, values in expected.items()
     }
+
+
+def test_new_ranking_metric_needs_only_its_entry(monkeypatch):
+    """Rank-biased precision with persistence .5 (Moffat & Zobel 2008), from the ranks of the hits."""
+    rbp = RankingMetric(
+        name="rbp",
+        title="RBP",
+        definition="half the sum over hits of .5^(rank − 1)",
+        meaning="The share of looks that find a hit, if every second reader goes on after each item.",
+        formula=lambda hits: hits.is_hit @ 0.5 ** np.arange(1, hits.is_hit.shape[1] + 1),
+    )
+    monkeypatch.setattr(metrics, "RANKING_METRICS", (*RANKING_METRICS, rbp))
+    found = ranking_metrics(np.array([[7, 3, 5, 1]]), relevance([[3, 1, 0]], 9), [2, 4])
+    assert (found["rbp@2"][0], found["rbp@4"][0]) == (1 / 4, 1 / 4 + 1 / 16)
+
+
+def test_entries_have_distinct_names_and_short_columns():
+    entries = (
+        *metrics.RANKING_METRICS, *metrics.LIST_METRICS, *metrics.EXPOSURE_METRICS, *metrics.HISTORY_RATIOS,
+        *metrics.RATING_METRICS,
+    )  # fmt: skip
+    assert len(METRICS) == len(entries)
+    assert all(len(metric.column) <= 10 and metric.meaning.endswith(".") for metric in entries)
+    assert {ratio.above for ratio in metrics.HISTORY_RATIOS} <= {each.name for each in metrics.LIST_METRICS}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.evaluation.metrics import METRICS, ranking_metrics
+from models.evaluation.metrics import RANKING_METRICS, ranking_metrics
 from models.evaluation.slices import (
     ITEM_CLASSES,
     NEW_BELOW,
@@ -82,5 +82,7 @@ def test_a_slice_ignores_relevant_items_of_others():
     only_tail = sparse.csr_array(np.array([[0, 0, 1, 0, 1]], np.float32))
     found = ranking_metrics(lists, restricted(relevant, tail), [4])
     expected = ranking_metrics(lists, only_tail, [4])
-    assert [found[f"{metric}@4"][0] for metric in METRICS] == [expected[f"{m}@4"][0] for m in METRICS]
+    assert [found[f"{m.name}@4"][0] for m in RANKING_METRICS] == [
+        expected[f"{m.name}@4"][0] for m in RANKING_METRICS
+    ]
     assert found["recall@4"][0] == 1 / 2

@@ -1,4 +1,4 @@
-"""Judging ranks what is new to the user, and completes lists as published ones are."""
+"""Judged lists hold items that are new to the user, and are completed like published ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ def held_out(
     cold: list[list[int]],
     ratings: list[tuple[int, int, float]] = [],  # noqa: B006
 ) -> HeldOut:
-    """Users and what each of them came to like; strangers, likewise; (user, item, rating) given later."""
+    """Write held-out users with their relevant items, cold users with theirs, and later (user, item, rating)."""
     users = np.array(list(relevant), np.int32)
     np.savez(folder / "users.npz", user_idx=users)
     rated = np.array(ratings).reshape(-1, 3)
@@ -55,7 +55,7 @@ def held_out(
     return HeldOut("h", folder, len(relevant), 0, len(cold), 0.0)
 
 
-def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
+def test_seen_items_are_left_out_and_short_lists_completed(tmp_path: Path) -> None:
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     popular, knn = kept(tmp_path, Popularity(), data), kept(tmp_path, ItemKNN(), data)
     snapshot = snapshot_of(tmp_path, data)
@@ -71,7 +71,7 @@ def test_lists_are_masked_and_completed(tmp_path: Path) -> None:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
 
 
-def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
+def test_untouched_items_are_left_out(tmp_path: Path) -> None:
     drama = np.array([[1], [1], [1], [0], [1]])  # item 4 is like what user 0 liked, and new
     likes = LIKES * (np.arange(5) != 4)
     data = replace(
@@ -89,7 +89,7 @@ def test_items_that_nobody_touched_take_no_place(tmp_path: Path) -> None:
         assert per_user["mrr@10"].tolist() == [1 / 2], "after item 2, as item 4 is left out"
 
 
-def test_strangers_are_judged_by_the_list_for_everybody(tmp_path: Path) -> None:
+def test_cold_users_are_judged_on_the_fallback_list(tmp_path: Path) -> None:
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     held = held_out(tmp_path, snapshot_of(tmp_path, data), {}, [[0], [1], [2]])
     found = evaluate_strangers(kept(tmp_path, Popularity(), data), held, K, key="k", folder=tmp_path)
@@ -98,7 +98,7 @@ def test_strangers_are_judged_by_the_list_for_everybody(tmp_path: Path) -> None:
         assert per_user["mrr@10"][:2].tolist() == [1, 0.5]
 
 
-def test_lists_are_measured_beside_being_right(tmp_path: Path) -> None:
+def test_list_metrics_and_item_classes_are_written(tmp_path: Path) -> None:
     likes = np.zeros((5, 5))
     likes[:, 0], likes[:2, 1], likes[1, 2], likes[2, 3], likes[3, 4] = 1, 1, 1, 1, 1
     data = replace(
@@ -124,12 +124,14 @@ def test_lists_are_measured_beside_being_right(tmp_path: Path) -> None:
             "half of the interactions are of a more popular item"
         )
     with np.load(found.folder / "head.npz") as head:
-        assert np.isnan(head["recall@10"][0]), "of the head it came to like nothing"
-    assert not (found.folder / "errors.npz").exists(), "popularity has no idea of ratings"
+        assert np.isnan(head["recall@10"][0]), "no item of the head is relevant"
+    assert not (found.folder / "errors.npz").exists(), "popularity predicts no ratings"
 
 
 @pytest.mark.parametrize(("matrix", "judged"), [(None, True), ("composite", False)])
-def test_ratings_are_judged_where_they_were_learned(tmp_path: Path, matrix: str | None, judged: bool) -> None:
+def test_rating_errors_are_written_for_models_of_ratings(
+    tmp_path: Path, matrix: str | None, judged: bool
+) -> None:
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     data = replace(data, rating=data.rating * 4)
     model = MF(MFConfig(factors=2, epochs=2, matrix=matrix))

@@ -1,102 +1,52 @@
-"""Rows of `model_metrics` beyond the ranking metrics: slices, lists, ratings, each with the users it is of."""
+"""Rows of `metrics.json` are read back as they were written, from older versions, too."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
-from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
-from tasks.artifacts import Evaluation, HeldOut
-from tasks.config.settings import JudgeSettings
-from tasks.evaluation.metric_rows import further_figures
-from tests.tasks.judged import judged_model, judged_users
-
-SETTINGS = JudgeSettings(k=(10,), bootstrap_samples=200)
-HALF = [0, 1, 0, 1, 1, 1]
-CLASSES = [0, 0, 1, 1, 1, 3]
-NDCG = np.array([0.9, 0.1, 0.8, 0.2, 0.4, 0.6])
-NAN = float("nan")
+from tasks.artifacts import Decision
+from tasks.evaluation.metric_rows import (
+    DifferenceRow,
+    MetricRow,
+    NightMetrics,
+    SegmentRow,
+    read_metrics,
+    write_metrics,
+)
 
 
-def rows(folder: Path, errors: list[float] | None = None, **figures) -> dict[tuple, dict]:
-    """The rows of one model by half, segment and metric."""
-    held = judged_users(folder / "held", HALF, CLASSES)
-    place = judged_model(folder / "als", {"ndcg@10": NDCG}, **figures)
-    if errors is not None:
-        np.savez(
-            held / "ratings.npz",
-            user_idx=np.array([0, 1, 1, 1, 3]),
-            rating=np.ones(5),
-            half=np.array([0, 1, 1, 1, 1]),
-        )
-        np.savez(place / "errors.npz", error=np.array(errors, np.float32))
-    found = further_figures(
-        [Evaluation("als", place, "als", 0.0)], HeldOut("h", held, 2, 4, 0, 0.0), SETTINGS, seed=1
+def test_metrics_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    row = MetricRow(model="als", segment="all", half="select", n_users=2, metric="ndcg", k=10, value=0.5)
+    difference = DifferenceRow(
+        model="als", baseline="bpr", metric="ndcg@10", half="select", n_users=1, mean=0.1, low=0.1, high=0.1,
+        detectable=float("inf"),
+    )  # fmt: skip
+    segment = SegmentRow(segment="new", of="users", n=3, least=1, greatest=9)
+    figures = NightMetrics(metrics=(row,), differences=(difference,), segments=(segment,))
+    write_metrics(tmp_path, figures, Decision("als", None, "ndcg@10", 2, None, 3, 30, (), {}))
+    assert read_metrics(tmp_path) == figures
+
+
+def test_metrics_json_of_an_older_version_is_readable(tmp_path: Path) -> None:
+    row = {
+        "model": "als",
+        "segment": "all",
+        "half": "report",
+        "metric": "rmse",
+        "k": None,
+        "value": 1,
+        "unit": "stars",
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps({"metrics": [row], "differences": []}))
+    found = read_metrics(tmp_path)
+    assert found.row("als", "rmse", None) == MetricRow(
+        model="als", segment="all", half="report", metric="rmse", value=1.0
     )
-    assert {row["model"] for row in found} <= {"als"}
-    return {(row["half"], row["segment"], row["metric"]): row for row in found}
+    assert read_metrics(tmp_path / "nowhere") == NightMetrics()
 
 
-def test_users_of_a_class_are_averaged_by_themselves(tmp_path: Path) -> None:
-    found = rows(tmp_path, lists=np.zeros((6, 1), np.int32))
-    light = found["report", "light", "ndcg"]
-    assert (light["value"], light["n_users"], light["k"]) == (pytest.approx(0.3), 2, 10)
-    assert light["ci_low"] == pytest.approx(0.2)
-    assert light["ci_high"] == pytest.approx(0.4)
-    assert found["select", "new", "ndcg"]["value"] == pytest.approx(0.9)
-    segments = {(half, segment) for half, segment, metric in found if metric == "ndcg"}
-    assert segments == {
-        ("select", "new"), ("select", "light"), ("report", "new"), ("report", "light"), ("report", "heavy"),
-    }, "no medium users, and nobody came to like an item of any class"  # fmt: skip
-    assert not {*USER_CLASSES} & {*ITEM_CLASSES}
-
-
-def test_item_classes_are_averaged_over_who_came_to_like_one(tmp_path: Path) -> None:
-    tail = {"ndcg@10": [0.5, NAN, NAN, 0.0, NAN, 1.0]}
-    found = rows(tmp_path, lists=np.zeros((6, 1), np.int32), of_items={"tail": tail})
-    assert found["report", "tail", "ndcg"]["value"] == pytest.approx(0.5)
-    assert found["report", "tail", "ndcg"]["n_users"] == 2
-    assert found["select", "tail", "ndcg"]["n_users"] == 1
-    assert ("report", "head", "ndcg") not in found
-
-
-def test_coverage_and_gini_are_of_the_lists_of_one_half(tmp_path: Path) -> None:
-    lists = np.array([[2, -1], [0, 1], [2, -1], [0, -1], [0, -1], [0, -1]], np.int32)
-    found = rows(tmp_path, lists=lists)
-    coverage, gini = found["report", "all", "coverage"], found["report", "all", "gini"]
-    assert coverage["value"] == pytest.approx(2 / 3), "the fourth item nobody had met: it cannot be listed"
-    assert gini["value"] == pytest.approx(sum(abs(a - b) for a in (4, 1, 0) for b in (4, 1, 0)) / (2 * 3 * 5))
-    assert (coverage["ci_low"], coverage["ci_high"], coverage["n_users"], coverage["k"]) == (
-        None,
-        None,
-        4,
-        10,
-    )
-    assert found["select", "all", "coverage"]["value"] == pytest.approx(1 / 3)
-
-
-def test_popularity_bias_is_a_ratio_of_means_and_others_are_means(tmp_path: Path) -> None:
-    of_lists = {"list_popularity@10": [0.5, 0.25, 0.5, 0.5, 0.75, NAN], "novelty@10": [1, 2, 3, 4, 5, 6]}
-    found = rows(tmp_path, lists=np.zeros((6, 1), np.int32), of_lists=of_lists)
-    bias = found["report", "all", "popularity_bias"]
-    assert bias["value"] == pytest.approx(0.5 / 0.25)
-    assert bias["n_users"] == 3, "one has no list"
-    assert 1 <= bias["ci_low"] < 2 < bias["ci_high"] <= 3
-    assert found["report", "all", "list_popularity"]["value"] == pytest.approx(0.5)
-    assert found["report", "all", "novelty"]["value"] == pytest.approx(17 / 4)
-    assert ("report", "all", "ild_features") not in found, "no list has two described items"
-
-
-def test_rmse_and_mae_count_every_rating_once(tmp_path: Path) -> None:
-    found = rows(tmp_path, errors=[9, 1, -1, 1, -2], lists=np.zeros((6, 1), np.int32))
-    rmse, mae = found["report", "all", "rmse"], found["report", "all", "mae"]
-    assert rmse["value"] == pytest.approx(((1 + 1 + 1 + 4) / 4) ** 0.5)
-    assert mae["value"] == pytest.approx((1 + 1 + 1 + 2) / 4)
-    assert (rmse["k"], rmse["n_users"]) == (None, 2)
-    assert rmse["ci_low"] == pytest.approx(1), "a sample may hold the first user only"
-    assert rmse["ci_high"] == pytest.approx(2)
-    assert found["select", "all", "mae"]["value"] == 9
-
-
-def test_without_a_model_of_the_rating_there_is_no_rmse(tmp_path: Path) -> None:
-    assert "rmse" not in {metric for *_, metric in rows(tmp_path, lists=np.zeros((6, 1), np.int32))}
+def test_reading_figures_does_not_import_numba() -> None:
+    """The terminal shows figures: numba takes longer to import than everything else there."""
+    code = "import sys, flows.terminal.run_report; sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""What diversity costs: figures of the select half, against plain ones."""
+"""The cost of diversity and caps is measured on the select half."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tasks.preparation.item_statistics import write_item_statistics
 from tests.tasks.recommendation.test_rerank import DATA, N_ITEMS, N_USERS
 
 
-def weighed(folder: Path, **wishes: float) -> TradeOff:
-    """Users 1 to 20 are held out, the first ten to select by; relevant is some of what they have not seen."""
+def weighed(folder: Path, **settings: float) -> TradeOff:
+    """Hold users 1 to 20 out, the first ten in the select half; some of their unseen items are relevant."""
     for name in ("snapshot", "held_out", "out"):
         (folder / name).mkdir()
     DATA.save(folder / "snapshot")
@@ -38,7 +38,7 @@ def weighed(folder: Path, **wishes: float) -> TradeOff:
         fitted[1:],
         snapshot,
         HeldOut("h", folder / "held_out", 10, 10, 0, 0.0),
-        RecommendSettings(n=10, **wishes),
+        RecommendSettings(n=10, **settings),
         JudgeSettings(k=(5, 10), champion_metric="ndcg@10", bootstrap_samples=100),
         seed=1,
         key="k",
@@ -46,7 +46,7 @@ def weighed(folder: Path, **wishes: float) -> TradeOff:
     )
 
 
-def test_diversity_rises_and_both_figures_are_told_at_every_k(tmp_path: Path) -> None:
+def test_ndcg_and_diversity_are_compared_at_every_k(tmp_path: Path) -> None:
     found = weighed(tmp_path, diversity=0.8)
     assert (found.model, found.n_users) == ("bpr", 10)
     assert [(f.metric, f.k) for f in found.figures] == [
@@ -58,5 +58,5 @@ def test_diversity_rises_and_both_figures_are_told_at_every_k(tmp_path: Path) ->
         assert figure.metric == "ndcg" or figure.low > 0
 
 
-def test_what_is_off_costs_nothing(tmp_path: Path) -> None:
+def test_cap_that_never_binds_costs_nothing(tmp_path: Path) -> None:
     assert all(figure.difference == 0 for figure in weighed(tmp_path, max_per_genre=10).figures)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from tasks.evaluation.metric_rows import MetricRow, NightMetrics
+from tasks.storage.artifact_store import write_json
 from tasks.storage.run_records import Run, Runs, StageTime
 
 BEGAN = datetime(2026, 11, 21, 5, 0, 0)
 
 
 def night(run_id: int = 20261121050000, **fields: Any) -> Run:
-    """A published night of two stages."""
+    """Return the record of a published night of two stages."""
     about: dict[str, Any] = {
         "expected_live": None,
         "status": "published",
@@ -31,15 +32,14 @@ def night(run_id: int = 20261121050000, **fields: Any) -> Run:
     return Run(run_id, "mark", "demo", BEGAN, seed=1, **(about | fields))
 
 
-def row(model: str, value: float, **fields: Any) -> dict[str, Any]:
-    """A row of `model_metrics`: by default NDCG@10 of everybody on the report half."""
+def row(model: str, value: float, **fields: Any) -> MetricRow:
+    """Return a row of `model_metrics`, by default NDCG@10 of all users of the report half."""
     about = {"model": model, "half": "report", "segment": "all", "metric": "ndcg", "k": 10, "n_users": 40}
-    return about | {"value": value, "ci_low": value - 0.02, "ci_high": value + 0.02} | fields
+    about |= {"value": value, "ci_low": value - 0.02, "ci_high": value + 0.02}
+    return MetricRow(**(about | fields))
 
 
-def keep(runs: Runs, run: Run, metrics: list[dict[str, Any]], **more: Any) -> None:
-    """Write a night into a home's runs."""
+def keep(runs: Runs, run: Run, metrics: list[MetricRow]) -> None:
+    """Write the record and the figures of a night into a home's runs."""
     runs.save(run)
-    found = {"metrics": metrics, "differences": [], **more}
-    path: Path = runs.folder(run.run_id) / "metrics.json"
-    path.write_text(json.dumps(found), encoding="utf-8")
+    write_json(runs.folder(run.run_id) / "metrics.json", asdict(NightMetrics(metrics=tuple(metrics))))

@@ -1,4 +1,4 @@
-"""What lists hold and how they changed, against the plainest way to count it."""
+"""Samples of lists and their changes agree with plain counting."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,7 +19,7 @@ some_lists = st.dictionaries(
 
 
 def write(folder: Path, lists: dict, *, reason: bool = False, text: bool = False) -> Lists:
-    """The files of a run; item 6 is in no catalogue, item 1 is the reason for everything."""
+    """Write the files of a run; item 6 is in no catalogue, item 1 is the reason for everything."""
     folder.mkdir(exist_ok=True)
     kind = str if text else int
     rows = [(u, n + 1, i) for u in sorted(lists) for n, i in enumerate(lists[u])]
@@ -48,7 +48,7 @@ def write(folder: Path, lists: dict, *, reason: bool = False, text: bool = False
 
 @settings(max_examples=15)
 @given(some_lists, some_lists)
-def test_what_is_kept_and_what_moved_is_counted_right(tmp_path_factory, before, after) -> None:
+def test_kept_and_moved_items_are_counted(tmp_path_factory, before, after) -> None:
     folder = tmp_path_factory.mktemp("lists")
     earlier, now = write(folder / "a", before), write(folder / "b", after)
     kept = kept_since(now, earlier, TOP)
@@ -66,7 +66,7 @@ def test_what_is_kept_and_what_moved_is_counted_right(tmp_path_factory, before, 
 
 
 @pytest.mark.parametrize("text", [False, True])
-def test_lists_are_told_with_titles_genres_and_reasons(tmp_path: Path, text: bool) -> None:
+def test_places_have_titles_genres_and_reasons(tmp_path: Path, text: bool) -> None:
     lists = write(tmp_path / "a", {7: [1, 6], 8: [2]}, reason=True, text=text)
     seven, nobody = ("7", "9") if text else (7, 9)
     found = best_of(lists, [seven, nobody])
@@ -81,5 +81,5 @@ def test_lists_are_told_with_titles_genres_and_reasons(tmp_path: Path, text: boo
     assert (second.title, second.genres) == ("item 6", ())
 
 
-def test_a_list_without_reasons_gives_none(tmp_path: Path) -> None:
+def test_places_without_a_reason_have_none(tmp_path: Path) -> None:
     assert best_of(write(tmp_path / "a", {7: [1]}), [7])[7][0].reason is None

@@ -1,4 +1,4 @@
-"""Every check lets good lists through and catches the one fault that it is there for."""
+"""Every check passes good lists and fails on the one fault that it is there for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOG = Log(
 
 
 def good_rows() -> Rows:
-    """What a night should make of LOG with lists of N."""
+    """Return the lists that a night should make of LOG, of N items each."""
     seen = {1: {1}, 2: {2, 3}, 3: {1, 3}}
     unseen = {user: [item for item in range(1, 9) if item not in known] for user, known in seen.items()}
     return {
@@ -65,7 +65,7 @@ def failures(
     lists = write_lists(folder, **rows)
     recommend = RecommendSettings(n=n)
     results = check_lists(
-        con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend, vital_signs=HEALTHY
+        con, lists, as_of=AS_OF, settings=CheckSettings(**limits), recommend=recommend, figures=HEALTHY
     )
     assert [result.check for result in results] == [check.name for check in CHECKS]
     return {result.check for result in results if not result.passed}
@@ -111,7 +111,7 @@ def list_a_future_user(rows: Rows) -> None:
     rows["recommendations"] += [(5, rank, rank, 1 / rank, "als", None, None) for rank in range(1, N + 1)]
 
 
-def list_an_item_nobody_knows_anything_of(rows: Rows) -> None:
+def list_an_undescribed_untouched_item(rows: Rows) -> None:
     rows["recommendations"] += [(4, 1, 9, 1.0, "content", None, None), (4, 2, 10, 0.5, "content", None, None)]
 
 
@@ -143,7 +143,7 @@ def liken_an_item_to_itself(rows: Rows) -> None:
         (repeat_an_item, {"duplicate_items"}),
         (invent_an_item, {"unknown_items"}),
         (list_a_future_user, {"unknown_users"}),
-        (list_an_item_nobody_knows_anything_of, {"long_lists"}),
+        (list_an_undescribed_untouched_item, {"long_lists"}),
         (skip_a_rank, {"rank_gaps"}),
         (raise_a_score, {"rising_scores"}),
         (spoil_a_score, {"bad_scores"}),
@@ -158,16 +158,14 @@ def test_each_fault_is_caught_by_its_check(
     assert failures(con, tmp_path, rows) == caught
 
 
-def test_an_item_that_nobody_touched_may_be_listed_for_its_genres(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_untouched_items_with_genres_may_be_listed(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     rows = good_rows()
     rows["recommendations"].append((4, 1, 9, 1.0, "content", None, None))
     rows["similar_items"] += [(9, 1, 2, 0.4), (3, 1, 9, 0.4)]
     assert failures(con, tmp_path, rows) == set()
 
 
-def test_coverage_may_be_asked_for_in_part(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_user_coverage_may_be_limited_below_one(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     rows = good_rows()
     lose_a_user(rows)
     assert failures(con, tmp_path, rows, min_user_coverage=0.75) == set()
@@ -184,7 +182,7 @@ def test_coverage_may_be_asked_for_in_part(con: duckdb.DuckDBPyConnection, tmp_p
         (5, 1, {"user_coverage", "short_lists"}),
     ],
 )
-def test_what_is_owed_depends_on_the_log_alone(
+def test_owed_length_depends_on_the_interactions_alone(
     con: duckdb.DuckDBPyConnection,
     tmp_path: Path,
     fallback_n: int,
@@ -192,7 +190,7 @@ def test_what_is_owed_depends_on_the_log_alone(
     length: int,
     caught: set[str],
 ) -> None:
-    """Ten users know item 0 and one of ten more: nine are left to each. What comes after as_of counts for nothing."""
+    """Ten users know item 0 and one of ten more, so nine are left to each; interactions after as_of do not count."""
     views = [(user, item, "view", 1.0, 1) for user in range(1, 11) for item in (0, user)]
     make_clean_tables(con, Log(events=[*views, (1, 11, "view", 1.0, 200)]))
     rows: Rows = {
@@ -210,28 +208,24 @@ def test_what_is_owed_depends_on_the_log_alone(
     assert failures(con, tmp_path, rows, n=10) == caught
 
 
-def test_seen_items_are_welcome_where_the_settings_say_so(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_seen_items_pass_when_they_are_not_excluded(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     rows = good_rows()
     full = [(4, rank, rank, 1 / rank, "popularity", None, None) for rank in range(1, N + 1)]
     rows["recommendations"] += full
     lists = write_lists(tmp_path, **rows)
     with_seen = RecommendSettings(n=N, exclude_seen=False)
     results = check_lists(
-        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen, vital_signs=HEALTHY
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=with_seen, figures=HEALTHY
     )
     assert first_failure(results) is None
 
 
-def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_failure_names_value_limit_and_advice(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     rows = good_rows()
     lose_a_user(rows)
     lists = write_lists(tmp_path, **rows)
     results = check_lists(
-        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND, vital_signs=HEALTHY
+        con, lists, as_of=AS_OF, settings=CheckSettings(), recommend=RECOMMEND, figures=HEALTHY
     )
     failure = first_failure(results, "Run 7 stays live.")
     assert failure is not None
@@ -245,7 +239,7 @@ def test_a_failure_says_what_it_saw_the_limit_and_what_to_do(
 
 @settings(max_examples=25)
 @given(log=st.sets(st.tuples(st.integers(1, 5), st.integers(1, 6)), min_size=1), n=st.integers(1, 8))
-def test_lists_made_by_the_book_pass_whatever_the_data(
+def test_correct_lists_pass_on_any_data(
     tmp_path_factory: pytest.TempPathFactory, log: set[tuple[int, int]], n: int
 ) -> None:
     con = duckdb.connect()
@@ -268,14 +262,14 @@ def test_lists_made_by_the_book_pass_whatever_the_data(
         as_of=AS_OF,
         settings=CheckSettings(),
         recommend=RecommendSettings(n=n),
-        vital_signs=HEALTHY,
+        figures=HEALTHY,
     )
     failed = [result.check for result in results if not result.passed]
     assert failed == ([] if rows["recommendations"] else ["rows"])
 
 
 def everybody(n_users: int, n_items: int = 100, *, by: str = "als", shift: int = 0) -> tuple[Log, Rows]:
-    """Users who each know an item of their own, and get the four items that follow `shift` times their number."""
+    """Make users who each know one item, and whose list is the four items after `shift` times the user's number."""
     log = Log(events=[(user, user % n_items, "view", 1.0, 1) for user in range(n_items)])
     rows: Rows = {
         "recommendations": [
@@ -299,13 +293,13 @@ def value_of(
         as_of=AS_OF,
         settings=CheckSettings(),
         recommend=RECOMMEND,
-        vital_signs=HEALTHY,
+        figures=HEALTHY,
         live=live,
     )
     return next(result.value for result in results if result.check == check)
 
 
-def test_sameness_is_one_where_all_have_the_same_and_a_share_where_lists_differ(
+def test_sameness_is_one_for_equal_lists_and_lower_otherwise(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     for shift, by, sameness in (
@@ -339,7 +333,7 @@ def live_lists(rows: Rows) -> pa.Table:
     return pa.table({"user_id": user, "item_id": item})
 
 
-def test_the_live_lists_are_compared_user_by_user(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_live_lists_are_compared_user_by_user(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     log, rows = everybody(50)
     make_clean_tables(con, log)
     live = live_lists(rows)
@@ -357,20 +351,20 @@ def test_the_live_lists_are_compared_user_by_user(con: duckdb.DuckDBPyConnection
         assert value_of(con, tmp_path, rows, name) is None, "a first night has nothing to compare with"
 
 
-def test_advice_to_do_without_the_champion_can_be_followed_whoever_it_is() -> None:
+def test_advice_to_drop_the_champion_covers_the_blend() -> None:
     shelved = [check for check in CHECKS if "models.shelf" in check.advice]
     assert {"sameness", "champion_above_popularity"} < {check.name for check in shelved}
     assert [check.name for check in shelved if "blend.enabled=false" not in check.advice] == []
 
 
-def test_a_failure_names_all_that_failed(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_failure_names_all_failed_checks(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     results = check_lists(
         con,
         write_lists(tmp_path, **good_rows()),
         as_of=AS_OF,
         settings=CheckSettings(max_input_age_days=30, max_rejected_rows=0.02),
         recommend=RECOMMEND,
-        vital_signs=HEALTHY | {"rejected_rows": 0.03, "quality": 0.5},
+        figures=HEALTHY | {"rejected_rows": 0.03, "quality": 0.5},
     )
     failure = first_failure(results)
     assert failure is not None

@@ -1,4 +1,4 @@
-"""What a browser makes of a page, as far as the standard library can tell."""
+"""Parse a page with the standard library and check that it is well-formed HTML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReadPage(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All that is to read."""
+        """The visible text, with single spaces."""
         return " ".join(" ".join(self.words).split())
 
     @property
@@ -33,7 +33,7 @@ class ReadPage(HTMLParser):
 
     @property
     def titles(self) -> list[list[list[str]]]:
-        """What the map says of its items: (title, genres) by layer."""
+        """The items of the map: (title, genres) by layer."""
         found: list[list[list[str]]] = json.loads(next(code for code in self.code if code.startswith("[")))
         return found
 
@@ -57,7 +57,7 @@ class ReadPage(HTMLParser):
 
 
 def needs_nothing_else(page: ReadPage, text: str) -> bool:
-    """Whether nothing outside the file is named: no address, no import, no link but to its own sections."""
+    """Return whether the page needs no other file: no address, no import, and links only to its own sections."""
     links = [about[name] for _, about in page.tags for name in ("src", "href", "xlink:href") if name in about]
     outside = ("://", "@import", "url(", "//cdn", "fetch(")
     return all((link or "").startswith("#") for link in links) and not any(word in text for word in outside)

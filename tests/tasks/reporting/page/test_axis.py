@@ -1,4 +1,4 @@
-"""Axes: everything lies on them, and their ticks are numbers that a person would choose."""
+"""Axes hold all values and have round ticks."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ numbers = st.floats(-1e9, 1e9).filter(lambda x: x == 0 or abs(x) > 1e-6)
 
 
 @given(st.lists(st.none() | numbers | st.just(float("nan")), max_size=8), st.booleans())
-def test_every_value_lies_on_the_axis_between_round_ticks(values, zero) -> None:
+def test_axis_holds_every_value(values, zero) -> None:
     axis = scale(values, zero=zero)
     known = [value for value in values if value is not None and value == value]
     slack = 1e-6 * max(1.0, abs(axis.low), abs(axis.high))
@@ -21,19 +21,19 @@ def test_every_value_lies_on_the_axis_between_round_ticks(values, zero) -> None:
 
 
 @given(st.lists(numbers, min_size=2, max_size=5))
-def test_greater_values_lie_further_along(values) -> None:
+def test_greater_values_have_greater_positions(values) -> None:
     axis = scale(values)
     places = [axis.at(value) for value in sorted(values)]
     assert places == sorted(places)
 
 
-def test_labels_tell_ticks_apart_with_no_digit_too_many() -> None:
+def test_tick_labels_have_no_more_digits_than_needed() -> None:
     axis = scale([0.07, 0.283])
     assert [axis.label(tick) for tick in axis.ticks] == ["0.0", "0.1", "0.2", "0.3"]
     axis = scale([-0.05, 0.01])
     assert [axis.label(tick) for tick in axis.ticks] == ["−0.06", "−0.04", "−0.02", "0.00", "0.02"]
 
 
-def test_a_single_value_has_an_axis_around_it() -> None:
+def test_axis_of_a_single_value_has_a_width() -> None:
     axis = scale([0.25], zero=False)
     assert axis.low <= 0.25 < axis.high

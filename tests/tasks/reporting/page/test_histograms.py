@@ -1,4 +1,4 @@
-"""Histograms count everything once, and curves of attention say who gets how much."""
+"""Histograms count every value once; curves of attention add up shares from the most popular item on."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def save(folder: Path, values: list[float]) -> None:
     sparse.save_npz(folder / "rating.npz", matrix)
 
 
-def test_stars_have_a_bar_each(tmp_path: Path) -> None:
+def test_few_distinct_values_have_a_bar_each(tmp_path: Path) -> None:
     save(tmp_path, [3.5, 4, 4, 5])
     found = value_histogram(tmp_path, "rating")
     assert found is not None
@@ -23,7 +23,7 @@ def test_stars_have_a_bar_each(tmp_path: Path) -> None:
     assert (found.n, found.rest, found.median) == (4, 0, 4)
 
 
-def test_many_values_share_bars_and_none_is_lost(tmp_path: Path) -> None:
+def test_many_values_share_bars_and_all_are_counted(tmp_path: Path) -> None:
     values = np.random.default_rng(0).lognormal(size=2000)
     save(tmp_path, values.tolist())
     found = value_histogram(tmp_path, "rating")
@@ -32,12 +32,12 @@ def test_many_values_share_bars_and_none_is_lost(tmp_path: Path) -> None:
     assert 0 < found.rest <= 10
 
 
-def test_no_ratings_no_histogram(tmp_path: Path) -> None:
+def test_no_histogram_without_values(tmp_path: Path) -> None:
     save(tmp_path, [])
     assert value_histogram(tmp_path, "rating") is None
 
 
-def test_attention_is_counted_from_the_most_popular_item_on() -> None:
+def test_attention_curves_start_at_the_most_popular_item() -> None:
     met = np.array([1, 60, 9, 30])
     places = np.array([0, 50, 0, 50])
     found = attention(met, places)

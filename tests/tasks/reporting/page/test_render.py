@@ -1,18 +1,17 @@
-"""Pages drawn from hand-written facts: whatever a night came to, and whatever the data says."""
+"""Pages of hand-written nights, whatever the night reached and whatever the data holds."""
 
 from dataclasses import replace
-
-import pytest
+from pathlib import Path
 
 from models.registry import ENSEMBLES, RECOMMENDERS
+from tasks.artifacts import SourceCounts, TradeOff, TradeOffFigure
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
 from tasks.reporting.page.histograms import Bar, Histogram
 from tasks.reporting.page.item_map import ItemMap, Place
 from tasks.reporting.page.metric_panels import metric_panels, slice_panels
-from tasks.reporting.page.render import render
-from tasks.reporting.page.wording import model_meaning
-from tasks.storage.run_records import StageTime
+from tasks.reporting.page.render import model_meaning, render
+from tasks.storage.run_records import RunSummary, StageTime
 from tests.tasks.reporting.nights import night, row
 from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
 
@@ -20,7 +19,7 @@ HOSTILE = "<script>alert('1')</script>\"&</style><img src=x onerror=alert(1)>"
 
 
 def empty(**fields) -> Page:
-    """The page of a night that came to nothing."""
+    """Return the page of a night that reached nothing."""
     nothing = dict.fromkeys(
         ("n_users", "n_items", "challenge", "history", "ratings", "utilities", "attention", "churn", "map")
     )
@@ -29,17 +28,10 @@ def empty(**fields) -> Page:
 
 
 def full(word: str) -> Page:
-    """A page on which everything that comes from data is `word`."""
+    """Return a page on which everything that comes from data is `word`."""
     rows = [row(word, 0.3), row("popularity", 0.1), row(word, 0.2, segment=word)]
-    counts = {
-        "source": word,
-        "rows_in": 3,
-        "clean": 2,
-        "duplicates": 0,
-        "quarantined": 1,
-        "reasons": {word: 1},
-    }
-    run = night(champion=word, reason=word, failed_models={word: word}, summary={"intake": [counts]})
+    counts = SourceCounts(word, 3, clean=2, duplicates=0, quarantined=1, reasons={word: 1})
+    run = night(champion=word, reason=word, failed_models={word: word}, summary=RunSummary(intake=(counts,)))
     run = replace(run, dataset=word, status="not_switched")
     place = Place(1.0, 2.0, 3, word, (word,))
     return empty(
@@ -56,7 +48,7 @@ def full(word: str) -> Page:
     )
 
 
-def test_hostile_words_stay_words_wherever_they_stand() -> None:
+def test_data_is_escaped_everywhere() -> None:
     text = render(full(HOSTILE))
     page = ReadPage(text)
     tags = [tag for tag, _ in page.tags]
@@ -69,7 +61,7 @@ def test_hostile_words_stay_words_wherever_they_stand() -> None:
     assert len(page.sections) == len(set(page.sections)) == 8
 
 
-def test_a_night_that_came_to_nothing_says_why_and_shows_no_empty_section() -> None:
+def test_failed_night_says_why_and_has_no_empty_section() -> None:
     run = night(
         status="failed",
         champion=None,
@@ -85,11 +77,11 @@ def test_a_night_that_came_to_nothing_says_why_and_shows_no_empty_section() -> N
     assert needs_nothing_else(page, text)
 
 
-def test_the_first_night_that_fails_says_that_nothing_is_live() -> None:
+def test_first_failed_night_says_that_nothing_is_live() -> None:
     assert "so none are live" in render(empty(run=night(status="failed", reason="It broke.")))
 
 
-def test_a_failed_check_stands_first_with_what_to_do() -> None:
+def test_failed_check_comes_first_with_its_advice() -> None:
     passed = Checked("rows", "items in all", "at least", 10, 1, True, "")
     failed = Checked("overlap", "what stays", "at least", 0.25, 0.5, False, "Look at the ids.")
     unknown = Checked("brand_new", "", "", None, None, True, "")
@@ -101,7 +93,7 @@ def test_a_failed_check_stands_first_with_what_to_do() -> None:
     assert "Checks passed 2 of 3 overlap" in text
 
 
-def test_times_that_leave_out_the_page_itself_say_so() -> None:
+def test_time_without_the_page_itself_says_so() -> None:
     during = night()
     assert (
         "Took 18 s until this page was written; 6.1 s in its stages"
@@ -111,39 +103,34 @@ def test_times_that_leave_out_the_page_itself_say_so() -> None:
     assert "Took 18 s 9.1 s in its stages" in ReadPage(render(empty(run=after))).text
 
 
-def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
-    run = night(summary={"learned_nothing": ["als", "mf"]})
+def test_model_that_learned_nothing_is_marked() -> None:
+    run = night(summary=RunSummary(learned_nothing=("als", "mf")))
     panels = metric_panels(run, [row("als", 0.1), row("mf", 0.1)])
     note = "als, mf: had nothing to learn from; their lists are those of what completes them."
     assert note in ReadPage(render(empty(run=run, metrics=panels))).text
     assert "nothing to learn" not in ReadPage(render(empty(run=night(), metrics=panels))).text
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.2531, "0.253"), (None, "–"), (412.5, "412.5"), (-0.02, "-0.020")]
-)
-def test_figures_have_the_digits_they_deserve(value, shown) -> None:
-    from tasks.reporting.page.wording import figure  # noqa: PLC0415
-
-    assert figure(value) == shown
-
-
-def test_every_model_is_explained_to_everybody() -> None:
+def test_every_model_has_a_description() -> None:
     unexplained = [name for name in (*RECOMMENDERS, *ENSEMBLES, "fallback") if not model_meaning(name)]
     assert unexplained == []
 
 
-WEIGHED = {
-    "model": "als", "n_users": 1200,
-    "figures": [{"metric": "ild_features", "k": 10, "as_said": 0.81, "arranged": 0.9, "difference": 0.09, "low": 0.08,
-                 "high": 0.1}],
-}  # fmt: skip
+WEIGHED = TradeOff(
+    "k",
+    Path(),
+    "als",
+    1200,
+    (TradeOffFigure("ild_features", 10, 0.81, 0.9, difference=0.09, low=0.08, high=0.1),),
+)
 
 
-def test_what_was_asked_for_after_scoring_is_told_with_its_price() -> None:
-    told = ReadPage(render(empty(run=night(summary={"rules": ["pin 7 at 1"], "trade_off": WEIGHED})))).text
+def test_rules_and_the_cost_of_diversity_are_shown() -> None:
+    told = ReadPage(
+        render(empty(run=night(summary=RunSummary(rules=("pin 7 at 1",), trade_off=WEIGHED))))
+    ).text
     assert "Rules of single items that counted: pin 7 at 1." in told
     assert "Diversity by genre and tag@10 0.810 0.900 +0.090 +0.080 to +0.100" in told
-    failed = ReadPage(render(empty(run=night(summary={"trade_off_failed": "too large"})))).text
+    failed = ReadPage(render(empty(run=night(summary=RunSummary(trade_off_failed="too large"))))).text
     assert "What diversity and caps cost is not known: too large" in failed
     assert "What the lists are like" not in ReadPage(render(empty())).text

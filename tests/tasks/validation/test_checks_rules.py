@@ -1,4 +1,4 @@
-"""Lists are checked against the rules of single items and the allow-lists of genres that they were made by."""
+"""Lists are checked against the rules of single items and the allow-lists of genres."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def con() -> duckdb.DuckDBPyConnection:
 
 
 @pytest.mark.parametrize(
-    ("rules", "wishes", "caught"),
+    ("rules", "genres", "caught"),
     [
         ([("block", 4)], {}, {"blocked_items"}),
         ([("pin", 4), ("boost", 5)], {}, set()),
@@ -32,8 +32,8 @@ def con() -> duckdb.DuckDBPyConnection:
         ([("pin", item) for item in range(1, 9)], {"without_genres": ("Drama",)}, set()),
     ],
 )
-def test_lists_are_checked_against_the_rules_and_genres_they_were_made_by(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path, rules: list, wishes: dict, caught: set[str]
+def test_lists_keep_to_item_rules_and_genre_lists(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, rules: list, genres: dict, caught: set[str]
 ) -> None:
     lists = write_lists(tmp_path, **good_rows())
     results = check_lists(
@@ -41,14 +41,14 @@ def test_lists_are_checked_against_the_rules_and_genres_they_were_made_by(
         lists,
         as_of=AS_OF,
         settings=CheckSettings(),
-        recommend=RecommendSettings(n=N, **wishes),
-        vital_signs=HEALTHY,
+        recommend=RecommendSettings(n=N, **genres),
+        figures=HEALTHY,
         rules=tuple(Rule(kind, item, None, 1.0 if kind == "boost" else None) for kind, item in rules),
     )
     assert {result.check for result in results if not result.passed} == caught
 
 
-def test_a_list_about_a_blocked_item_counts_as_well(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_items_similar_to_a_blocked_one_are_counted(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     rows = {**good_rows(), "recommendations": [], "fallback_recommendations": []}
     rows["similar_items"] = [(1, 1, 2, 0.5), (1, 2, 3, 0.5)]
     lists = write_lists(tmp_path, **rows)
@@ -60,7 +60,7 @@ def test_a_list_about_a_blocked_item_counts_as_well(con: duckdb.DuckDBPyConnecti
         as_of=AS_OF,
         settings=CheckSettings(),
         recommend=recommend,
-        vital_signs=HEALTHY,
+        figures=HEALTHY,
         rules=blocked,
     )
     assert {result.check: result.value for result in found}["blocked_items"] == 2

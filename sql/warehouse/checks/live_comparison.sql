@@ -1,9 +1,11 @@
--- What tonight's lists have in common with those that readers see now.
+-- What tonight's lists have in common with the live ones.
 -- Inputs:  temp view published_recommendations (checks/published_lists.sql); live_lists (user_id, item_id), the first $top
 --          rows of each live list, empty where there is nothing to compare with; $top; $min_users.
--- Output:  one row, one column per check, null where fewer than $min_users users can be compared. overlap is the share of
---          the tops' items that two lists of one user share, as a mean over the users of both; lost_users the share of
---          the users with a live list that get none tonight.
+-- Output:  temp table live_comparison: overlap: the share of the tops' items that two lists of one user share, as a mean
+--          over the users of both; lost_users: the share of the users with a live list that get none tonight. Null where
+--          fewer than $min_users users can be compared.
+-- Grain:   one row.
+create or replace temp table live_comparison as
 with tonight as (
     select user_id, item_id from published_recommendations where rank <= $top
 ),
