@@ -15,7 +15,7 @@ from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, Snapshot
-from tasks.evaluation.evaluate import evaluate, evaluate_strangers
+from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.preparation.item_statistics import write_item_statistics
 
 LIKES = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
@@ -92,7 +92,7 @@ def test_untouched_items_are_left_out(tmp_path: Path) -> None:
 def test_cold_users_are_judged_on_the_fallback_list(tmp_path: Path) -> None:
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     held = held_out(tmp_path, snapshot_of(tmp_path, data), {}, [[0], [1], [2]])
-    found = evaluate_strangers(kept(tmp_path, Popularity(), data), held, K, key="k", folder=tmp_path)
+    found = evaluate_fallback(kept(tmp_path, Popularity(), data), held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["recall@1"].tolist() == [1, 0, 0]
         assert per_user["mrr@10"][:2].tolist() == [1, 0.5]
