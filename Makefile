@@ -53,7 +53,7 @@ format: $(READY) ## Mend style and imports in place
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
-docs: $(READY) ## Generate the tables of docs/models.md
+docs: $(READY) ## Generate the tables of models, metrics and checks in docs/
 	@$(BIN)/python -m tests.docs_tables --write
 
 bench: $(READY) ## Judge the models on the demo and, where it is at hand, on ml-latest-small

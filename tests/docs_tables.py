@@ -1,6 +1,6 @@
-"""Tables of docs/models.md that are generated from the models themselves: registry, docstrings and configs.
+"""Tables in docs/ that are generated from the code: models and their settings, metrics, checks.
 
-`python -m tests.docs_tables --write` (or `make docs`) updates the page; tests/test_docs.py fails while it is stale.
+`make docs` (`python -m tests.docs_tables --write`) updates the pages; tests/test_docs.py fails while one is stale.
 Each table stands between two comments, `<!-- generated: NAME … -->` and `<!-- end: NAME -->`; the text outside them is
 written by hand.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,30 +21,25 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from models.base import Config
+from models.evaluation.metrics import (
+    EXPOSURE_METRICS,
+    HISTORY_RATIOS,
+    LIST_METRICS,
+    RANKING_METRICS,
+    RATING_METRICS,
+    Metric,
+)
 from models.registry import RECOMMENDERS, config_class, recommender_class
-from tasks.config.settings import Settings
+from tasks.config.settings import CheckSettings, Settings
+from tasks.validation.checks import CHECKS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
-COMMAND = "python -m tests.docs_tables --write"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+COMMAND = "make docs"
 
 SHARED = set(Config.model_fields)
 """Settings that every model has: the page describes them once, by hand."""
 
-
-def updated(text: str) -> str:
-    """Return the page with every generated table renewed.
-
-    Raises:
-        ValueError: the page lacks the comments of a table.
-    """
-    for name, table in (("models", models_table()), ("settings", settings_tables())):
-        block = re.compile(rf"(?s)(<!-- generated: {name} [^>]*-->\n).*?(<!-- end: {name} -->)")
-        if len(block.findall(text)) != 1:
-            raise ValueError(
-                f"{PAGE.name} needs the comments `generated: {name}` and `end: {name}` once each"
-            )
-        text = block.sub(lambda found, table=table: f"{found[1]}\n{table}\n\n{found[2]}", text)
-    return text
+_ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 
 
 def models_table() -> str:
@@ -128,19 +124,71 @@ def _number(value: Any) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
+def metrics_table(header: str, metrics: Sequence[Metric]) -> str:
+    """Return one row for each metric: name, formula, meaning, and the direction that is better."""
+    rows = [f"| metric | {header} | it says | better |", "|---|---|---|---|"]
+    for metric in metrics:
+        arrow = _ARROWS[metric.better]
+        rows.append(f"| `{metric.name}` | {metric.definition} | {metric.meaning} | {arrow} |")
+    return "\n".join(rows)
+
+
+def checks_table() -> str:
+    """Return one row for each check: what it measures, its limit with the default, and what to do when it fails."""
+    rows = ["| check | what it sees | limit | what to do |", "|---|---|---|---|"]
+    for check in CHECKS:
+        meaning = f"{check.meaning}; {check.note}" if check.note else check.meaning
+        limit = check.limit_of(CheckSettings())
+        shown = "off" if limit is None else f"{check.bound} {limit:g}"
+        if check.setting:
+            shown += f" (`check.{check.setting}` = {getattr(CheckSettings(), check.setting):g})"
+        rows.append(f"| `{check.name}` | {meaning} | {shown} | {check.advice} |")
+    return "\n".join(rows)
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "models.md": {"models": models_table, "settings": settings_tables},
+    "judging.md": {
+        "metrics of users": lambda: metrics_table("per user", (*RANKING_METRICS, *LIST_METRICS)),
+        "metrics of halves": lambda: metrics_table(
+            "of one half", (*EXPOSURE_METRICS, *HISTORY_RATIOS, *RATING_METRICS)
+        ),
+    },
+    "night.md": {"checks": checks_table},
+}
+"""The tables of each page, by name."""
+
+
+def updated(text: str, tables: dict[str, Callable[[], str]]) -> str:
+    """Return a page with its generated tables renewed.
+
+    Raises:
+        ValueError: the page lacks the comments of a table.
+    """
+    for name, table in tables.items():
+        block = re.compile(rf"(?s)(<!-- generated: {name} [^>]*-->\n).*?(<!-- end: {name} -->)")
+        if len(block.findall(text)) != 1:
+            raise ValueError(f"the page needs the comments `generated: {name}` and `end: {name}` once each")
+        text = block.sub(lambda found, table=table: f"{found[1]}\n{table()}\n\n{found[2]}", text)
+    return text
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Check the page, or write it with `--write`; return 1 if it is out of date and was not written."""
-    parser = argparse.ArgumentParser(description="Generate the tables of docs/models.md from the models.")
-    parser.add_argument("--write", action="store_true", help="write the page instead of only checking it")
-    write = parser.parse_args(arguments).write
-    text = PAGE.read_text(encoding="utf-8")
-    new = updated(text)
-    if write:
-        PAGE.write_text(new, encoding="utf-8")
-    elif new != text:
-        sys.stderr.write(f"{PAGE.name} is out of date: run {COMMAND}\n")
-        return 1
-    return 0
+    """Check the pages, or write them with `--write`; return 1 if one is stale and was not written."""
+    parser = argparse.ArgumentParser(
+        description="Generate the tables of models, metrics and checks in docs/."
+    )
+    parser.add_argument("--write", action="store_true", help="write the pages instead of only checking them")
+    write, status = parser.parse_args(arguments).write, 0
+    for page, tables in PAGES.items():
+        text = (DOCS / page).read_text(encoding="utf-8")
+        new = updated(text, tables)
+        if write:
+            (DOCS / page).write_text(new, encoding="utf-8")
+        elif new != text:
+            sys.stderr.write(f"docs/{page} is stale: run {COMMAND}\n")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

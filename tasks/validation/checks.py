@@ -2,7 +2,7 @@
 
 A check is one entry of `CHECKS`: what is measured, the limit, and what to do when it fails. It measures by a SQL
 expression over one of the relations that the files of sql/warehouse/checks/ make, or by a Python function of the
-night's records. Its row in docs/night.md is written from the entry by `python -m tests.judging_docs`.
+night's records. Its row in docs/night.md is written from the entry by `make docs`.
 """
 
 from __future__ import annotations
