@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.command import refuse_bad_input
-from flows.prefect_runtime.home import settle_in
+from flows.prefect_runtime.home import configure_prefect
 from flows.terminal import run_report as tables
 from flows.terminal.console import Terminal, out
 from models.registry import RECOMMENDERS
@@ -27,7 +27,7 @@ SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-sma
 
 def judge(dataset: str, overrides: tuple[str, ...]) -> None:
     """Run a night in a temporary home and print its tables."""
-    from flows.nightly import run_flow  # noqa: PLC0415  (after settle_in)
+    from flows.nightly import run_flow  # noqa: PLC0415  (after configure_prefect)
 
     settings = load_settings(None, overrides).model_copy(update={"publish": PublishSettings()})
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
@@ -52,7 +52,7 @@ def main() -> None:
     )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nightly-recs-prefect-") as folder:
-        settle_in(Path(folder), debug=False)
+        configure_prefect(Path(folder), debug=False)
         for dataset in asked.dataset:
             judge(dataset, (f"models.shelf={','.join(RECOMMENDERS)}", *asked.set))
     if not SMALL.is_dir():

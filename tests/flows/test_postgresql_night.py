@@ -1,4 +1,4 @@
-"""Whole nights that publish to PostgreSQL, and every command that looks at the lists there."""
+"""Whole nights that publish to PostgreSQL, and every command on the lists there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.errors import TransientError
 from tasks.monitoring.events import Nobody
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
-from tests.flows.cli.test_app import invoke
+from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import SETTINGS, RunNight
 from tests.flows.plain_night import whole_night
 from tests.tasks.postgres_server import Server, new_schema, running_server
@@ -28,7 +28,7 @@ PASSWORD = "correct-horse-battery-staple"
 
 @pytest.fixture
 def serving(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serving:
-    """A schema whose address holds a password, and is where nights publish to."""
+    """The schema that nights publish to; its address holds a password."""
     url = new_schema(postgres).replace("postgres:@", f"postgres:{PASSWORD}@")
     assert PASSWORD in url
     monkeypatch.setenv("RECS_PUBLISH__URL", url)
@@ -44,7 +44,7 @@ def plain_night(home: Home, *settings: str) -> Outcome:
     return run_night(home, load_settings(None, (*SETTINGS, *settings)), whole_night, Nobody())
 
 
-def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Serving) -> None:
+def test_every_command_works_on_two_nights(home: Home, serving: Serving) -> None:
     first = plain_night(home).run
     assert first.status == "published", first.reason
     assert plain_night(home).nothing_new
@@ -53,35 +53,35 @@ def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Servin
     assert serving.query("select count(*) from recommendations") == [(150 * 20,)]
     assert not (home.path / "recommendations.db").exists()
 
-    def said(*arguments: object) -> str:
+    def output(*arguments: object) -> str:
         return invoke(*map(str, arguments), "--home", str(home.path))
 
-    assert f"Recommended in run {second.run_id}" in said("show", 1)
-    assert "Most like" in said("similar", 1)
-    assert "live" in said("runs")
-    report = said("report")
+    assert f"Recommended in run {second.run_id}" in output("show", 1)
+    assert "Most like" in output("similar", 1)
+    assert "live" in output("runs")
+    report = output("report")
     assert f"3,000 rows in {serving.place}" in report
     assert """psql "$RECS_PUBLISH__URL" -c "select rank, item_id""" in report
-    assert "all lists, 3,000 rows" in said("verify")
-    assert f"Run {first.run_id} is live" in said("rollback")
-    assert f"Recommended in run {first.run_id}" in said("show", 1)
-    assert f"Removed {second.run_id}" in said("prune", "--keep", 1)
+    assert "all lists, 3,000 rows" in output("verify")
+    assert f"Run {first.run_id} is live" in output("rollback")
+    assert f"Recommended in run {first.run_id}" in output("show", 1)
+    assert f"Removed {second.run_id}" in output("prune", "--keep", 1)
     serving.execute(f"update recommendations_{first.run_id} set item_id = 1 where user_id = 1 and rank = 1")
     result = CliRunner().invoke(cli.app, ["verify", "--home", str(home.path)])
     assert "not those that were published" in str(result.exception)
 
 
-def test_a_failed_check_keeps_the_lists_of_the_night_before(home: Home, serving: Serving) -> None:
+def test_a_failed_check_keeps_the_live_lists(home: Home, serving: Serving) -> None:
     first = plain_night(home).run
     bad = plain_night(home, "models.als.factors=4", "check.min_catalogue_coverage=1").run
     assert bad.status == "check_failed", bad.reason
     assert serving.query("select distinct run_id from recommendations") == [(first.run_id,)]
 
 
-def test_the_password_is_nowhere(
+def test_the_password_appears_nowhere(
     run: RunNight, home: Home, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
 ) -> None:
-    """Neither in what the home keeps, nor in Prefect's database, nor in what anybody is told."""
+    """Neither in the home's files, nor in Prefect's database, nor in any output."""
     run(home)
     for arguments in (["runs"], ["report"], ["show", "1"], ["verify"], ["rollback"]):
         result = CliRunner().invoke(cli.app, [*arguments, "--home", str(home.path)])
@@ -100,7 +100,7 @@ def test_the_password_is_nowhere(
 
 
 class Outage(Nobody):
-    """The serving database stops when the lists are checked, and starts when the night finds it gone."""
+    """Stops the serving database when the lists are checked, and starts it when publishing fails."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -114,7 +114,7 @@ class Outage(Nobody):
         self._server.start()
 
 
-def test_a_night_outlives_a_restart_of_the_server(
+def test_publishing_is_retried_after_a_server_restart(
     prefect_server: None,
     home: Home,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,7 +130,7 @@ def test_a_night_outlives_a_restart_of_the_server(
 
 
 @pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
-def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, stage: str) -> None:
+def test_a_killed_night_resumes_on_postgresql(home: Home, serving: Serving, stage: str) -> None:
     first = plain_night(home, "models.shelf=als").run
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.flows.test_postgresql_night import killed\n"
@@ -148,7 +148,7 @@ def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, st
 
 
 def killed(path: Path, stage: str) -> None:
-    """A night in this process that ends with SIGKILL after a stage."""
+    """Run a night in this process that ends with SIGKILL after a stage."""
     from tasks.storage.home import existing_home  # noqa: PLC0415
     from tests.flows.killed_night import Killer  # noqa: PLC0415
 
