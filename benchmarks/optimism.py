@@ -26,7 +26,7 @@ from tasks.config.settings import JudgeSettings
 from tasks.evaluation.champion import Standing, decide
 
 LEVEL, USER_SPREAD, NOISE = 0.25, 0.2, 0.12
-"""Mean of the metric, its standard deviation between users and, within a user, between models: as NDCG@10 on the demo."""
+"""Mean of the metric, and its standard deviation between users and between models of one user (NDCG@10 on the demo)."""
 
 Metrics = NDArray[np.float64]
 

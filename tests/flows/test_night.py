@@ -19,9 +19,9 @@ from tasks.errors import NightError, UsageError
 from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, roll_back
-from tasks.storage.home import Home, open_home
-from tasks.storage.run_records import Runs
-from tests.flows.conftest import RunNight
+from tasks.storage.home import Home, existing_home, open_home
+from tasks.storage.run_records import Run, Runs
+from tests.flows.conftest import RunNight, run_small_night
 from tests.flows.plain_night import whole_night
 
 LISTS = {
@@ -45,8 +45,41 @@ def stages(outcome: Outcome) -> dict[str, bool]:
     return {f"{s.stage} {s.model}" if s.model else s.stage: s.stored for s in outcome.run.stages}
 
 
-def test_the_first_night_publishes_a_full_list_per_user(run: RunNight, home: Home) -> None:
-    outcome = run(home)
+@pytest.fixture(scope="module")
+def prefect_night(
+    prefect_server: None, dataset: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Home, Outcome]:
+    """A home and its first night, run through Prefect. Read only: change a copy of it."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("prefect_night") / "home")
+    return home, run_small_night(home, flow=nightly.run_flow)
+
+
+@pytest.fixture(scope="module")
+def plain_home(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home after its first night, run without Prefect. Read only: change a copy of it."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("plain_night") / "home")
+    run_small_night(home, flow=whole_night)
+    return home
+
+
+@pytest.fixture
+def live_home(plain_home: Home, tmp_path: Path) -> Home:
+    """A home of this test's own after its first night."""
+    return copied(plain_home, tmp_path / "live")
+
+
+def copied(home: Home, path: Path) -> Home:
+    """Copy a home with its nights and its lists to `path`."""
+    return existing_home(Path(shutil.copytree(home.path, path)))
+
+
+def last_run(home: Home) -> Run:
+    """Return the newest run of a home."""
+    return Runs(home.runs).all()[0]
+
+
+def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Home, Outcome]) -> None:
+    home, outcome = prefect_night
     assert (outcome.exit_code, outcome.run.status) == (0, "published")
     lists = published(home)
     users = {row[0] for row in lists["recommendations"]}
@@ -71,13 +104,15 @@ def test_the_first_night_publishes_a_full_list_per_user(run: RunNight, home: Hom
         }
 
 
-def test_equal_seeds_publish_equal_lists(
-    run: RunNight, run_plain: RunNight, home: Home, dataset: Path, tmp_path: Path
+def test_equal_seeds_publish_equal_lists(prefect_night: tuple[Home, Outcome], plain_home: Home) -> None:
+    assert published(prefect_night[0]) == published(plain_home), "Prefect changes no list"
+
+
+def test_a_second_night_finds_nothing_new_unless_forced(
+    prefect_night: tuple[Home, Outcome], run_plain: RunNight, tmp_path: Path
 ) -> None:
-    other = open_home(str(dataset), tmp_path / "other")
-    first = run(home)
-    run_plain(other)
-    assert published(home) == published(other), "Prefect changes no list"
+    home, first = copied(prefect_night[0], tmp_path / "home"), prefect_night[1]
+    before = published(home)
     again = run_plain(home)
     assert again.run.run_id == first.run.run_id
     assert "Nothing is new" in again.nothing_new
@@ -86,12 +121,11 @@ def test_equal_seeds_publish_equal_lists(
     assert forced.run.status == "published"
     ran = {name for name, stored in stages(forced).items() if not stored}
     assert ran == {"land", "clean", "choose", "check", "publish", "report"}, "now there is an incumbent"
-    assert published(home) == published(other)
+    assert published(home) == before
 
 
-def test_new_settings_refit_only_what_they_change(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
-    changed = stages(run_plain(home, "models.als.factors=4"))
+def test_new_settings_refit_only_what_they_change(run_plain: RunNight, live_home: Home) -> None:
+    changed = stages(run_plain(live_home, "models.als.factors=4"))
     assert not changed["fit als"]
     assert changed["fit item_knn"]
     assert changed["utility"]
@@ -215,18 +249,16 @@ def test_as_of_before_all_data_is_a_usage_error(run_plain: RunNight, home: Home)
     assert (run.status, [stage.stage for stage in run.stages]) == ("failed", ["land", "clean"])
 
 
-def test_a_lost_warehouse_is_rebuilt(run_plain: RunNight, home: Home) -> None:
-    first = run_plain(home).run
-    home.warehouse.unlink()
-    again = run_plain(home)
+def test_a_lost_warehouse_is_rebuilt(run_plain: RunNight, live_home: Home) -> None:
+    first = last_run(live_home)
+    live_home.warehouse.unlink()
+    again = run_plain(live_home)
     assert again.run.run_id > first.run_id
     assert stages(again)["fit als"]
 
 
-def test_a_failed_check_keeps_the_live_lists_and_exits_3(
-    run_plain: RunNight, home: Home, dataset: Path
-) -> None:
-    run_plain(home)
+def test_a_failed_check_keeps_the_live_lists_and_exits_3(run_plain: RunNight, live_home: Home) -> None:
+    home = live_home
     before = published(home)
     outcome = run_plain(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
@@ -251,8 +283,8 @@ def _with_a_broken_list(night: Night) -> None:
         recommend._list_table = genuine
 
 
-def test_an_older_as_of_is_recorded_but_not_switched(run_plain: RunNight, home: Home) -> None:
-    live = run_plain(home).run
+def test_an_older_as_of_is_recorded_but_not_switched(run_plain: RunNight, live_home: Home) -> None:
+    home, live = live_home, last_run(live_home)
     assert live.as_of is not None
     older = run_plain(home, as_of=live.as_of - timedelta(days=200))
     assert (older.exit_code, older.run.status) == (0, "not_switched")
@@ -263,10 +295,10 @@ def test_an_older_as_of_is_recorded_but_not_switched(run_plain: RunNight, home: 
     assert forced.run.status == "published"
 
 
-def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, home: Home, tmp_path: Path) -> None:
+def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, live_home: Home) -> None:
     from tasks.config.load import load_settings  # noqa: PLC0415
 
-    first = run_plain(home).run
+    home, first = live_home, last_run(live_home)
     second = run_plain(home, "recommend.n=10").run
     assert roll_back(home, load_settings(), None) == first.run_id
     again = run_plain(home, "recommend.n=10")
@@ -275,10 +307,10 @@ def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, home: Home, tm
     assert run_plain(home, "recommend.n=10", force=True).run.status == "published"
 
 
-def test_a_rollback_fences_off_a_running_night(run_plain: RunNight, home: Home) -> None:
+def test_a_rollback_fences_off_a_running_night(run_plain: RunNight, live_home: Home) -> None:
     from tasks.config.load import load_settings  # noqa: PLC0415
 
-    first = run_plain(home).run
+    home, first = live_home, last_run(live_home)
     run_plain(home, "recommend.n=10")
 
     def meanwhile(night: Night) -> None:
@@ -304,8 +336,8 @@ def test_new_input_makes_a_new_run(run_plain: RunNight, dataset: Path, tmp_path:
     assert len({row[0] for row in published(home)["recommendations"]}) == 151
 
 
-def test_artifacts_of_no_kept_run_are_removed(run_plain: RunNight, home: Home) -> None:
-    run_plain(home, "publish.keep_runs=1")
+def test_artifacts_of_no_kept_run_are_removed(run_plain: RunNight, live_home: Home) -> None:
+    home = live_home
     run_plain(home, "publish.keep_runs=1", "models.als.factors=4")
     assert len(list((home.artifacts / "recommend").iterdir())) == 1
     held = set(Runs(home.runs).all()[0].artifacts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tasks.config.load import load_settings
 from tasks.errors import TransientError
 from tasks.monitoring.events import Nobody
 from tasks.run.lifecycle import Outcome, run_night
-from tasks.storage.home import Home, open_home
+from tasks.storage.home import Home, existing_home, open_home
 from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import SETTINGS, RunNight
 from tests.flows.plain_night import whole_night
@@ -35,9 +36,21 @@ def serving(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Serving(url, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def finished_work(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home without a run, whose artifact store holds the finished stages of a first night."""
+    folder = tmp_path_factory.mktemp("finished") / "home"
+    plain_night(open_home(str(dataset), folder))
+    (folder / "recommendations.db").unlink()
+    shutil.rmtree(folder / "runs")
+    (folder / "runs").mkdir()
+    return folder
+
+
 @pytest.fixture
-def home(dataset: Path, tmp_path: Path) -> Home:
-    return open_home(str(dataset), tmp_path / "home")
+def home(finished_work: Path, tmp_path: Path) -> Home:
+    """A home whose first night finds its models fitted: these tests are about publication."""
+    return existing_home(Path(shutil.copytree(finished_work, tmp_path / "home")))
 
 
 def plain_night(home: Home, *settings: str) -> Outcome:
@@ -79,9 +92,10 @@ def test_a_failed_check_keeps_the_live_lists(home: Home, serving: Serving) -> No
 
 
 def test_the_password_appears_nowhere(
-    run: RunNight, home: Home, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
+    run: RunNight, dataset: Path, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
 ) -> None:
     """Neither in the home's files, nor in Prefect's database, nor in any output."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("home") / "home")
     run(home)
     for arguments in (["runs"], ["report"], ["show", "1"], ["verify"], ["rollback"]):
         result = CliRunner().invoke(cli.app, [*arguments, "--home", str(home.path)])
@@ -149,7 +163,6 @@ def test_a_killed_night_resumes_on_postgresql(home: Home, serving: Serving, stag
 
 def killed(path: Path, stage: str) -> None:
     """Run a night in this process that ends with SIGKILL after a stage."""
-    from tasks.storage.home import existing_home  # noqa: PLC0415
     from tests.flows.killed_night import Killer  # noqa: PLC0415
 
     chosen = load_settings(None, (*SETTINGS, "models.shelf=als", "models.als.factors=4"))

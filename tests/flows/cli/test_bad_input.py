@@ -18,6 +18,7 @@ SETTINGS = ("recommend.n=5", "judge.bootstrap_samples=100", "models.als.factors=
 
 Stars = Callable[[int, int], float]
 Moment = Callable[[int, int], int]
+NightOn = Callable[[dict[str, list[tuple]]], Outcome]
 
 
 def varied_stars(user: int, item: int) -> float:
@@ -58,6 +59,19 @@ def one_user_with_all_items() -> dict[str, list[tuple]]:
     return {header: [row for row in rows if row[0] != 1] + [(1, i, 4, distinct_times(1, i)) for i in ITEMS]}
 
 
+@pytest.fixture(scope="module")
+def night_on(tmp_path_factory: pytest.TempPathFactory) -> NightOn:
+    """Run a first night on these sources, once for the whole module."""
+    done: dict[str, Outcome] = {}
+
+    def night(sources: dict[str, list[tuple]]) -> Outcome:
+        if repr(sources) not in done:
+            done[repr(sources)] = run(tmp_path_factory.mktemp("few"), sources)
+        return done[repr(sources)]
+
+    return night
+
+
 def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
     """Run a first night on these sources; the header of each tells its kind."""
     raw = folder / "few"
@@ -85,9 +99,9 @@ def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
     ],
 )
 def test_a_degenerate_data_set_is_published(
-    tmp_path: Path, sources: dict[str, list[tuple]], users: int
+    night_on: NightOn, sources: dict[str, list[tuple]], users: int
 ) -> None:
-    outcome = run(tmp_path, sources)
+    outcome = night_on(sources)
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     with sqlite3.connect(outcome.place) as con:
         assert con.execute("select count(distinct user_id) from recommendations").fetchone() == (users,)
@@ -95,10 +109,10 @@ def test_a_degenerate_data_set_is_published(
 
 @pytest.mark.parametrize(("sources", "marked"), [(ratings(), set()), (tags(), {"mf"}), (events(), {"mf"})])
 def test_models_fitted_on_nothing_are_marked(
-    tmp_path: Path, sources: dict[str, list[tuple]], marked: set[str]
+    night_on: NightOn, sources: dict[str, list[tuple]], marked: set[str]
 ) -> None:
     """Ratings can be positive; neither tags nor events give `mf` any rating."""
-    learned_nothing = set(run(tmp_path, sources).run.summary["learned_nothing"])
+    learned_nothing = set(night_on(sources).run.summary["learned_nothing"])
     assert learned_nothing & {"mf", "popularity", "content"} == marked
 
 
@@ -111,9 +125,9 @@ def test_models_fitted_on_nothing_are_marked(
     ],
 )
 def test_nothing_is_published_when_every_item_is_seen(
-    tmp_path: Path, sources: dict[str, list[tuple]]
+    night_on: NightOn, sources: dict[str, list[tuple]]
 ) -> None:
-    outcome = run(tmp_path, sources)
+    outcome = night_on(sources)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert "has every user seen every item?" in outcome.run.reason
     assert "There are no earlier lists, so none are live." in outcome.run.reason
