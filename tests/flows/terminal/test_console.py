@@ -47,7 +47,7 @@ class Window(io.StringIO):
 def test_only_a_window_cuts_tables(
     monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO], columns: str | None, cut: bool
 ) -> None:
-    """What is cut from a log of cron is lost."""
+    """A log of cron has no second chance: text that is cut there is lost."""
     monkeypatch.delenv("COLUMNS", raising=False)
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
