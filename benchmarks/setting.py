@@ -26,7 +26,7 @@ from models.evaluation.bootstrap import interval, paired_difference
 from tasks.config.load import load_settings
 from tasks.config.settings import ModelsSettings, PublishSettings, Settings
 from tasks.errors import UsageError
-from tasks.evaluation.choose import HALVES
+from tasks.evaluation.metric_rows import HALVES
 from tasks.ingestion.input_files import check_input_folder
 from tasks.run import stages
 from tasks.run.context import Night
