@@ -1,1 +1,1 @@
-"""What we claim about accuracy and speed, as commands that anyone can run."""
+"""Our claims about accuracy and speed, as commands that anyone can run."""

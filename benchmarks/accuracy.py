@@ -1,10 +1,10 @@
-"""How well one model ranks, on data in LightGCN's text format: a line is `user item item ...`, dense integers.
+"""Measure how well one model ranks, on data in LightGCN's text format: lines `user item item ...`, dense integers.
 
 python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--set factors=64] [--seed 42]
 
-All items are ranked, each user's training items are left out, nothing is sampled and popularity completes nothing.
+All items are ranked except each user's training items; no negatives are sampled and short lists are not backfilled.
 recall@20 = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable;
-fit_s and score_s hold numba's compilation if its cache is cold: of two runs the second has the times.
+fit_s and score_s include numba's compilation if its cache is cold: take the times of a second run.
 """
 
 from __future__ import annotations
@@ -23,26 +23,24 @@ from models.interactions import Interactions
 from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb
 
-_GREATEST = (
-    2**31 - 1
-)  # the greatest index of an int32; ids are positions, and a matrix has a row for each below them
+_MAX_ID = 2**31 - 1  # ids are row and column numbers of a matrix with int32 indices
 
 
 def read_lists(path: Path) -> sparse.csr_array:
-    """A file in LightGCN's format as a (users, items) matrix of ones.
+    """Return a file in LightGCN's format as a (n_users, n_items) float32 matrix of ones.
 
     Raises:
-        UsageError: the file cannot be read, holds something other than integers from 0 to 2³¹ − 1, or no item.
+        UsageError: the file cannot be read, or holds anything but integers from 0 to 2³¹ − 1, or no item.
     """
     try:
         rows = [np.array(line.split(), np.int64) for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, ValueError, OverflowError) as error:
         raise UsageError(f"{path} is not a readable file of lines `user item item ...`: {error}.") from None
     for number, row in enumerate(rows, 1):
-        if row.size and not 0 <= row.min() <= row.max() <= _GREATEST:
-            wrong = row.min() if row.min() < 0 else row.max()
+        if row.size and not 0 <= row.min() <= row.max() <= _MAX_ID:
+            faulty = row.min() if row.min() < 0 else row.max()
             raise UsageError(
-                f"Line {number} of {path} holds {wrong}: users and items are dense integers from 0 to {_GREATEST}."
+                f"Line {number} of {path} holds {faulty}: users and items are dense integers from 0 to {_MAX_ID}."
             )
     rows = [row for row in rows if len(row)]
     if not rows:
@@ -58,7 +56,7 @@ def read_lists(path: Path) -> sparse.csr_array:
 
 
 def main() -> None:
-    """Fit, rank, judge, print."""
+    """Fit, rank, evaluate, print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,13 +1,12 @@
-"""How long diversity, caps, rules and reasons take for every user, beyond plain scoring.
+"""Time diversity, caps, rules and explanations for all users, beyond plain scoring.
 
 python -m benchmarks.after_scoring [--users 140000 --items 27000 --factors 64 --n 100 --history 100]
 
-Random factors, a catalogue of 20 genres (one to three an item), histories of `--history` items on average drawn like a
-long tail. Everything is on: diversity by vectors of `--factors`, a cap of 3 items of a genre, three pinned items, a
-hundred boosted and a hundred blocked ones, and a reason for every row. Blocks of users go through all parts, as in a
-night; each part is timed, by the clock and in the seconds that the processor worked for it, which others on the same
-machine hardly change. The last line is machine-readable: seconds beyond plain scoring, by the clock and of the
-processor, and the peak of the whole process.
+Data: random factors, a catalogue of 20 genres (one to three per item), long-tailed histories of `--history` items on
+average. Everything is on: diversity by vectors of `--factors`, a cap of 3 items per genre, three pinned, a hundred
+boosted and a hundred blocked items, and an explanation for every row. Blocks of users go through all parts, as in a
+night. Each part is timed in elapsed seconds and in CPU seconds, which a busy machine hardly changes. The last line is
+machine-readable: elapsed and CPU seconds beyond plain scoring, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -27,11 +26,18 @@ from tasks.recommendation.item_rules import ItemRules
 from tasks.recommendation.rerank import AfterScoring
 
 GENRES, BLOCK = 20, 4096
-PARTS = ("plain", "arranged", "reasons")
+PARTS = ("plain", "arranged", "reasons")  # scoring, all of `AfterScoring`, explanations
 
 
 def random_model(n_users: int, n_items: int, factors: int, rng: np.random.Generator) -> BPR:
-    """As if fitted."""
+    """Return a BPR model with random factors, as if fitted.
+
+    Args:
+        n_users: rows of its user factors.
+        n_items: rows of its item factors.
+        factors: columns of both.
+        rng: the source of randomness.
+    """
     model = BPR()
     model.user_factors_ = rng.standard_normal((n_users, factors), np.float32)
     model.item_factors_ = rng.standard_normal((n_items, factors), np.float32)
@@ -42,7 +48,14 @@ def random_model(n_users: int, n_items: int, factors: int, rng: np.random.Genera
 
 
 def long_tailed(n_users: int, n_items: int, mean: int, rng: np.random.Generator) -> sparse.csr_array:
-    """Who liked what: as many each as a log-normal draws, items by the square of a uniform number."""
+    """Return positives, (n_users, n_items) float32 ones: log-normal counts per user, items by a squared uniform number.
+
+    Args:
+        n_users: number of rows.
+        n_items: number of columns.
+        mean: of the positives per user, before duplicates are merged.
+        rng: the source of randomness.
+    """
     sizes = np.minimum(rng.lognormal(np.log(mean) - 0.5, 1, n_users).astype(np.int64) + 1, n_items // 4)
     items = (rng.random(sizes.sum()) ** 2 * n_items).astype(np.int32)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
@@ -53,7 +66,7 @@ def long_tailed(n_users: int, n_items: int, mean: int, rng: np.random.Generator)
 
 
 def everything_on(model: BPR, n: int, rng: np.random.Generator) -> AfterScoring:
-    """All that may happen after scoring, but new items, which another model scores."""
+    """Return every step after scoring but new items, which another model scores."""
     n_items = len(model.item_factors_)
     genres = np.zeros((n_items, GENRES), np.float32)
     for _ in range(3):
@@ -76,7 +89,7 @@ def everything_on(model: BPR, n: int, rng: np.random.Generator) -> AfterScoring:
 
 
 def main() -> None:
-    """Time plain lists, arranged ones, and reasons."""
+    """Time plain lists, reranked lists and explanations."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,7 +104,7 @@ def main() -> None:
     print(f"{asked.users:,} users × {asked.items:,} items, {liked.nnz:,} likes, lists of {asked.n}")
     spent = np.zeros((len(PARTS), 2))
     for start in (0, *range(0, asked.users, BLOCK)):
-        if start == 0:  # the first block is done twice: it compiles
+        if start == 0:  # the first block runs twice, because it compiles
             spent[:] = 0
             reset_peak()
         users = np.arange(start, min(start + BLOCK, asked.users))
@@ -104,13 +117,13 @@ def main() -> None:
         times.append(now())
         spent += np.diff(times, axis=0)
     for part, (wall, processor) in zip(PARTS, spent, strict=True):
-        print(f"{part:<10}{wall:7.1f} s  {processor:7.1f} s of the processor")
+        print(f"{part:<10}{wall:7.1f} s  {processor:7.1f} s of CPU")
     wall, processor = spent[1] + spent[2] - spent[0]
     print(f"total_s={wall:.1f} processor_s={processor:.1f} peak_mb={peak_mb():.0f}")
 
 
 def now() -> tuple[float, float]:
-    """Seconds by the clock and of the processor."""
+    """Return the elapsed seconds of a clock and the CPU seconds of this process."""
     return time.perf_counter(), time.process_time()
 
 

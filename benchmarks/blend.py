@@ -1,11 +1,11 @@
-"""What does the blend gain? The blend beside the best of its shelf, on the held-out users of whole data sets.
+"""Compare the blend with the best single model of its shelf, on the held-out users of whole data sets.
 
 python -m benchmarks.blend [DATASET ...] [--set blend.method=ranks]
 
 DATASET is a name that `recs run` knows, or a folder; without one: the demo, and ml-latest-small where ../shared/data
-has it. Judged as in a night, in a temporary home; nothing is published. The single model that stands for the shelf is
-the best on the select half, as a night without a blend would choose. Figures are means over the report half, the
-interval that of the paired difference. The last line of each data set is machine-readable.
+has it. Models are evaluated as in a night, in a temporary home; nothing is published. The single model is the best on
+the select half, which a night without a blend would choose. Figures are means over the report half; the interval is
+that of the paired difference. The last line of each data set is machine-readable.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tasks.storage.home import open_home
 
 
 def main() -> None:
-    """Judge every data set, print a line and a line for machines."""
+    """Evaluate on every data set; print a sentence and a machine-readable line for each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,10 +57,10 @@ def main() -> None:
 
 
 def compared(night: Night) -> list[str]:
-    """The first part of the DAG, and what came of it.
+    """Run the first part of a night, up to the evaluation of the blend; return the lines to print.
 
     Raises:
-        UsageError: nobody is held out to report on, or too few to learn a blend from.
+        UsageError: no user is held out to report on, or too few to learn a blend from.
     """
     dag.take_in(night)
     before, held_out = dag.cut(night)
@@ -80,7 +80,17 @@ def compared(night: Night) -> list[str]:
 def gain(
     blended: Evaluation, singles: Sequence[Evaluation], half: np.ndarray, settings: Settings
 ) -> tuple[str, str]:
-    """The blend against the single model that is best on the select half: for people, and for machines."""
+    """Compare the blend with the single model that is best on the select half.
+
+    Args:
+        blended: the evaluation of the blend.
+        singles: those of the shelf.
+        half: (n_users,) the half of each held-out user, an index into `HALVES`.
+        settings: `judge` and `run.seed` are used.
+
+    Returns:
+        A sentence for people, and a machine-readable line.
+    """
     metric, judge = settings.judge.champion_metric, settings.judge
     values = {
         e.model: np.load(e.folder / "per_user.npz", allow_pickle=False)[metric] for e in (*singles, blended)

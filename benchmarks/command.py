@@ -1,4 +1,4 @@
-"""What the benchmarks of one model share: its options on the command line, its fit, and how they refuse."""
+"""Shared by the benchmarks of one model: its command-line options, its fit, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, 
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """The type of an argument that takes a whole number from `least` on."""
+    """Return an argparse type: a whole number of at least `least`."""
 
     def whole_number(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
@@ -45,10 +45,10 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def model_config(name: str, options: Sequence[str]) -> Config:
-    """The model's defaults with `options` such as `factors=64`; no file and no environment has a say.
+    """Return the model's default config with `options` such as `factors=64`; no file or environment variable counts.
 
     Raises:
-        UsageError: no such model, no such option, a value out of its range, or a GPU that is not there.
+        UsageError: no such model, no such option, a value out of its range, or a missing GPU.
     """
     given = {}
     for option in options:
@@ -72,24 +72,33 @@ def model_config(name: str, options: Sequence[str]) -> Config:
 
 
 def fitted(name: str, config: Config, data: Interactions, seed: int) -> tuple[Recommender, float]:
-    """The fitted model and the seconds that it took; how far it is, is told on stderr.
+    """Fit a model; print its progress on stderr.
+
+    Args:
+        name: of the registry.
+        config: the model's.
+        data: to fit it on.
+        seed: of the fit.
+
+    Returns:
+        The fitted model, and the seconds that the fit took.
 
     Raises:
-        NightError: see `plain_fit_errors`.
+        NightError: as in `plain_fit_errors`.
     """
     model = recommender_class(name)(config)
     started = time.perf_counter()
     with plain_fit_errors():
-        model.fit(data, seed=seed, progress=_told_on_stderr(name))
+        model.fit(data, seed=seed, progress=_progress_on_stderr(name))
     return model, time.perf_counter() - started
 
 
 @contextmanager
 def plain_fit_errors() -> Iterator[None]:
-    """What models say of a fit that failed, as an error that `refuse_bad_input` prints.
+    """Turn the errors of a failed fit into an error that `refuse_bad_input` prints.
 
     Raises:
-        NightError: the model cannot learn from this data, or not with these options.
+        NightError: the model cannot be fitted on this data or with these options.
     """
     try:
         yield
@@ -97,8 +106,8 @@ def plain_fit_errors() -> Iterator[None]:
         raise NightError(f"The fit failed. {error}.") from error
 
 
-def _told_on_stderr(what: str) -> Progress:
-    """A progress report that says at most every ten seconds how far the fit is."""
+def _progress_on_stderr(what: str) -> Progress:
+    """Return a progress callback that prints at most every ten seconds."""
     started = last = time.perf_counter()
 
     def progress(done: int, total: int) -> None:
@@ -111,7 +120,7 @@ def _told_on_stderr(what: str) -> Progress:
 
 
 def refuse_bad_input(main: Callable[[], None]) -> None:
-    """Run `main`; end with a sentence and the error's exit code where it cannot go on."""
+    """Run `main`; print a NightError as one sentence and exit with its code."""
     try:
         main()
     except NightError as error:

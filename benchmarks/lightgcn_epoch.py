@@ -1,10 +1,10 @@
-"""How long an epoch of LightGCN takes: lazy propagation against the plain version with autograd, on the CPU.
+"""Time an epoch of LightGCN on the CPU: our lazy propagation against the plain version with autograd.
 
 python -m benchmarks.lightgcn_epoch [--train train.txt] [--factors 64] [--layers 3] [--batches 20]
 
-The plain version is the paper's: BPR with one negative, batches of 2,048, propagation forth and back for every batch,
-Adam. Of its epoch only `--batches` batches are timed, and multiplied; ours takes a whole one, with all its
-negatives. Both are warmed up first. The last line is machine-readable.
+The plain version is the paper's: BPR with one negative, batches of 2,048, forward and backward propagation for every
+batch, Adam. Only `--batches` batches of its epoch are timed and extrapolated; ours is timed for a whole epoch, with all
+its negatives. Both are warmed up first. The last line is machine-readable.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument(
-        "--batches", type=at_least(1), default=20, help="how many of the plain version's are timed"
+        "--batches", type=at_least(1), default=20, help="number of the plain version's batches to time"
     )
     asked = parser.parse_args()
     options = (f"factors={asked.factors}", f"layers={asked.layers}", "device=cpu")
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def seconds_of_ours(matrix: sparse.csr_array, config: LightGCNConfig) -> float:
-    """One epoch of lazy propagation: the mean of three that follow a first one."""
+    """Return the seconds of one epoch of lazy propagation: the mean of three, after a first one."""
     ends: list[float] = []
     LightGCN(config.model_copy(update={"epochs": 4, "start": "random"})).fit(
         Interactions.from_positive(matrix), seed=1, progress=lambda *_: ends.append(time.perf_counter())
@@ -57,7 +57,13 @@ def seconds_of_ours(matrix: sparse.csr_array, config: LightGCNConfig) -> float:
 
 
 def seconds_of_autograd(matrix: sparse.csr_array, config: LightGCNConfig, batches: int) -> float:
-    """One epoch of the plain version, from some of its batches."""
+    """Return the seconds of one epoch of the plain version, extrapolated from some of its batches.
+
+    Args:
+        matrix: (n_users, n_items), the positives.
+        config: of LightGCN; loss, negatives and epochs are replaced by the paper's.
+        batches: how many to time.
+    """
     plain = config.model_copy(update={"loss": "bpr", "negatives": 1, "epochs": 2})
     n_positives = min(matrix.nnz, batches * plain_lightgcn.BATCH)
     rng = np.random.default_rng(1)
@@ -66,7 +72,7 @@ def seconds_of_autograd(matrix: sparse.csr_array, config: LightGCNConfig, batche
         (np.ones(n_positives, np.float32), (matrix.nonzero()[0][kept], matrix.indices[kept])),
         shape=matrix.shape,
     )
-    adjacency = normalized_adjacency(matrix)  # the whole graph: only the positives are fewer
+    adjacency = normalized_adjacency(matrix)  # of the whole graph; only the batches are fewer
     base = 0.1 * rng.standard_normal((adjacency.shape[0], plain.factors), np.float32)
     ends: list[float] = []
     plain_lightgcn.train(base, some, adjacency, plain, rng, lambda *_: ends.append(time.perf_counter()))

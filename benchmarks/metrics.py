@@ -1,10 +1,10 @@
-"""What judging costs for 140,000 users: all figures of one model's lists of 100, at 10, 20 and 100.
+"""Time the evaluation of one model for 140,000 users: all metrics of its lists of 100, at 10, 20 and 100.
 
 python -m benchmarks.metrics [--users 140000 --items 27000 --n 100 --features 20 --relevant 15]
 
-Lists, relevant items, genres and tags are made up; popularity is log-normal with about the spread of MovieLens 20M.
-Kernels are compiled before the clock starts. Prints seconds by part, by the clock and of this process on a core, and as
-its machine-readable last line their sum by the clock and the peak memory, the made-up data included.
+Lists, relevant items, genres and tags are synthetic; popularity is log-normal with about the spread of MovieLens 20M.
+Kernels are compiled before the clock starts. Prints elapsed and CPU seconds by part; the machine-readable last line has
+the sum of the elapsed seconds and the peak memory, synthetic data included.
 """
 
 from __future__ import annotations
@@ -31,20 +31,30 @@ FACTORS, N_FEATURES = 64, 5000
 ITEM_SPREAD = 2.0  # standard deviation of log(number of users)
 
 
-class Night(NamedTuple):
-    """What is judged: lists (n_users, n), relevant items, users per item, and two descriptions of the items."""
+class EvaluationData(NamedTuple):
+    """Lists (n_users, n), relevant items (n_users, n_items), users per item, and two kinds of item vectors."""
 
     lists: NDArray[np.int32]
     relevant: sparse.csr_array
-    n_met: NDArray[np.int64]
+    n_users_per_item: NDArray[np.int64]
     features: sparse.csr_array
     factors: FloatArray
 
 
-def made_up(n_users: int, n_items: int, n: int, per_item: int, per_user: int) -> Night:
-    """Lists and relevant items drawn by popularity, no item twice in a list, a twentieth of the lists half empty."""
+def synthetic_data(n_users: int, n_items: int, n: int, per_item: int, per_user: int) -> EvaluationData:
+    """Draw lists and relevant items by popularity; no item is twice in a list, a twentieth of the lists is half empty.
+
+    Args:
+        n_users: number of lists.
+        n_items: size of the catalogue.
+        n: length of a list.
+        per_item: features of an item.
+        per_user: relevant items of a user, before duplicates are merged.
+    """
     rng = np.random.default_rng(0)
-    met = np.sort(np.ceil(np.exp(ITEM_SPREAD * rng.standard_normal(n_items)) * 100)).astype(np.int64)[::-1]
+    n_users_per_item = np.sort(np.ceil(np.exp(ITEM_SPREAD * rng.standard_normal(n_items)) * 100)).astype(
+        np.int64
+    )[::-1]
     steps = rng.integers(1, max(2, n_items // n), (n_users, n))
     lists = np.sort(steps.cumsum(axis=1) % n_items, axis=1).astype(np.int32)
     lists[:, 1:][lists[:, 1:] == lists[:, :-1]] = -1
@@ -63,29 +73,31 @@ def made_up(n_users: int, n_items: int, n: int, per_item: int, per_user: int) ->
         ),
         shape=(n_items, N_FEATURES),
     )
-    return Night(lists, relevant, met, features, rng.standard_normal((n_items, FACTORS), np.float32))
+    return EvaluationData(
+        lists, relevant, n_users_per_item, features, rng.standard_normal((n_items, FACTORS), np.float32)
+    )
 
 
-def parts(night: Night) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What there is to compute, by name; user slices are rows of the first, and cost nothing of their own."""
-    lists, n_items = night.lists, len(night.n_met)
-    popularity = night.n_met / max(night.n_met.max(), len(lists))
-    classes = item_classes(night.n_met)
-    yield "ranking", lambda: ranking_metrics(lists, night.relevant, KS)
+def parts(data: EvaluationData) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield each computation with its name; user slices are rows of the first and cost nothing of their own."""
+    lists, n_items = data.lists, len(data.n_users_per_item)
+    popularity = data.n_users_per_item / max(data.n_users_per_item.max(), len(lists))
+    classes = item_classes(data.n_users_per_item)
+    yield "ranking", lambda: ranking_metrics(lists, data.relevant, KS)
     for number, name in enumerate(ITEM_CLASSES):
         yield (
             f"ranking_{name}",
-            lambda number=number: ranking_metrics(lists, restricted(night.relevant, classes == number), KS),
+            lambda number=number: ranking_metrics(lists, restricted(data.relevant, classes == number), KS),
         )
     yield "exposure", lambda: [(coverage(e), gini(e)) for k in KS for e in [exposures(lists[:, :k], n_items)]]
     yield "novelty", lambda: list_means(lists, self_information(popularity), KS)
     yield "popularity", lambda: list_means(lists, popularity, KS)
-    yield "ild_features", lambda: intra_list_diversity(lists, night.features, KS)
-    yield "ild_vectors", lambda: intra_list_diversity(lists, night.factors, KS)
+    yield "ild_features", lambda: intra_list_diversity(lists, data.features, KS)
+    yield "ild_vectors", lambda: intra_list_diversity(lists, data.factors, KS)
 
 
 def main() -> None:
-    """Compile, make up, time each part, print."""
+    """Compile, make the data, time each part, print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,17 +105,17 @@ def main() -> None:
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=at_least(1), default=value)
     asked = parser.parse_args()
-    for _, run in parts(made_up(20, 200, 10, 3, 2)):
+    for _, run in parts(synthetic_data(20, 200, 10, 3, 2)):
         run()
-    night = made_up(asked.users, asked.items, asked.n, asked.features, asked.relevant)
+    data = synthetic_data(asked.users, asked.items, asked.n, asked.features, asked.relevant)
     reset_peak()
     total = 0.0
-    for name, run in parts(night):
-        started, on_core = time.perf_counter(), time.process_time()
+    for name, run in parts(data):
+        started, cpu = time.perf_counter(), time.process_time()
         run()
-        seconds, on_core = time.perf_counter() - started, time.process_time() - on_core
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         total += seconds
-        print(f"{name:<16}{seconds:>7.2f} s {on_core:>7.2f} s on a core")
+        print(f"{name:<16}{seconds:>7.2f} s {cpu:>7.2f} s of CPU")
     print(f"total_s={total:.2f} peak_mb={peak_mb():.0f}")
 
 

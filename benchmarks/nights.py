@@ -1,8 +1,8 @@
-"""How good all models are on whole data sets: one night each, figures with intervals on the report half.
+"""Evaluate all models on whole data sets: one night each, metrics with intervals on the report half.
 
 make bench, or: python -m benchmarks.nights [DATASET ...]     (a name that `recs run` knows, or a folder)
-Homes are temporary and nothing of yours is touched. Without arguments: the demo, and ml-latest-small where
-../shared/data has it.
+Homes are temporary, and no home or database of yours is touched. Without arguments: the demo, and ml-latest-small
+where ../shared/data has it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.command import refuse_bad_input
-from flows.prefect_runtime.home import settle_in
-from flows.terminal import run_report as tables
+from flows.prefect_runtime.home import configure_prefect
 from flows.terminal.console import Terminal, out
+from flows.terminal.run_report import show_differences, show_metrics, show_stages
 from models.registry import RECOMMENDERS
 from tasks.config.load import load_settings
 from tasks.config.settings import PublishSettings
@@ -26,8 +26,8 @@ SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-sma
 
 
 def judge(dataset: str, overrides: tuple[str, ...]) -> None:
-    """Run a night in a temporary home and print its tables."""
-    from flows.nightly import run_flow  # noqa: PLC0415  (after settle_in)
+    """Run a night in a temporary home and print its"""
+    from flows.nightly import run_flow  # noqa: PLC0415  (after configure_prefect)
 
     settings = load_settings(None, overrides).model_copy(update={"publish": PublishSettings()})
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
@@ -36,9 +36,9 @@ def judge(dataset: str, overrides: tuple[str, ...]) -> None:
             terminal.headline(home.dataset, home.path)
             outcome = run_night(home, settings, run_flow, terminal)
         report = read_report(home, outcome.run.run_id)
-        tables.show_metrics(out, report)
-        tables.show_differences(out, report)
-        tables.show_stages(out, report)
+        show_metrics(out, report)
+        show_differences(out, report)
+        show_stages(out, report)
 
 
 def main() -> None:
@@ -52,11 +52,11 @@ def main() -> None:
     )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nightly-recs-prefect-") as folder:
-        settle_in(Path(folder), debug=False)
+        configure_prefect(Path(folder), debug=False)
         for dataset in asked.dataset:
             judge(dataset, (f"models.shelf={','.join(RECOMMENDERS)}", *asked.set))
     if not SMALL.is_dir():
-        print(f"ml-latest-small was left out: there is no {SMALL}. Give its folder as an argument.")
+        print(f"ml-latest-small was left out: {SMALL} does not exist. Give its folder as an argument.")
 
 
 if __name__ == "__main__":

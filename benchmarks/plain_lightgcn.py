@@ -1,6 +1,6 @@
-"""LightGCN trained as its authors do: propagate for every batch, let autograd find the gradient, step with Adam.
+"""LightGCN trained as its authors do: propagation for every batch, gradients by autograd, steps of Adam.
 
-It is what the lazy propagation of `models.graph.lightgcn` is measured against; no fit of the model comes here.
+The reference for the lazy propagation of `models.graph.lightgcn`, which does not use this module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def train(
     progress: Progress,
     learning_rate: float = 1e-3,
 ) -> FloatArray:
-    """Train on the device that `config` names.
+    """Train the base embeddings on the device that `config` names.
 
     Args:
         base: (n_nodes, f) float32, the embeddings to start from.
@@ -65,7 +65,7 @@ def train(
 
 
 def positive_pairs(matrix: sparse.csr_array) -> torch.Tensor:
-    """The nodes of every positive's user and item, (nnz, 2) int64."""
+    """Return the nodes of every positive's user and item, (nnz, 2) int64; items come after the users."""
     users, items = matrix.nonzero()
     return torch.from_numpy(np.column_stack([users, items + matrix.shape[0]]).astype(np.int64))
 
@@ -77,7 +77,15 @@ def batch_loss(
     config: LightGCNConfig,
     negative_weight: float,
 ) -> torch.Tensor:
-    """The loss of rows of `nodes`, (n, 2 + negatives): a user, the positive, the negatives; and the decay."""
+    """Return the loss of a batch, weight decay included, as a scalar.
+
+    Args:
+        embeddings: (n_nodes, f) float32, the base embeddings.
+        graph: (n_nodes, n_nodes), of `adjacency_tensor`.
+        nodes: (n, 2 + negatives) int64: a user, the positive item, the negatives.
+        config: layers and loss.
+        negative_weight: of a negative in the loss.
+    """
     final = propagate_tensor(graph, embeddings, config.weights())[nodes]
     scores = (final[:, 1:] * final[:, :1]).sum(dim=2)
     decay = _DECAY * embeddings[nodes].square().sum(dim=2).mean()

@@ -1,4 +1,4 @@
-"""How well one model predicts ratings, on tab-separated lines `user item rating timestamp`.
+"""Measure how well one model predicts ratings, on tab-separated lines `user item rating timestamp`.
 
 python -m benchmarks.ratings --base u1.base --test u1.test --model mf [--set implicit_term=true] [--seed 42]
 
@@ -20,14 +20,14 @@ from models.interactions import Interactions
 from models.registry import recommender_class
 from tasks.errors import UsageError
 
-LIKED = 3.5  # from here on a rating counts as positive, as in pipeline.toml
+LIKED = 3.5  # the least positive rating, as in pipeline.toml
 
 
 def read_ratings(path: Path) -> NDArray[np.float64]:
-    """The columns user, item, rating, timestamp of every line: (n, 4).
+    """Return user, item, rating and timestamp of every line, (n, 4) float64.
 
     Raises:
-        UsageError: the file cannot be read or is not of that form.
+        UsageError: the file cannot be read or has another format.
     """
     try:
         rows = np.loadtxt(path, delimiter="\t", ndmin=2)
@@ -36,22 +36,28 @@ def read_ratings(path: Path) -> NDArray[np.float64]:
     if rows.size == 0 or rows.shape[1] != 4:
         raise UsageError(f"{path} does not hold lines of `user item rating timestamp`.")
     if not np.isfinite(rows).all():
-        raise UsageError(f"{path} holds something that is not a finite number.")
+        raise UsageError(f"{path} holds a value that is not a finite number.")
     return rows
 
 
 def interactions(
     rows: NDArray[np.float64], users: NDArray[np.int64], items: NDArray[np.int64]
 ) -> Interactions:
-    """The rows as what every model is fitted on; `users` and `items` are their dense indices."""
+    """Return the rows as interactions to fit a model on.
+
+    Args:
+        rows: (n, 4), of `read_ratings`.
+        users: (n,) the dense index of each row's user.
+        items: (n,) the dense index of each row's item.
+    """
     shape = (int(users.max()) + 1, int(items.max()) + 1)
 
     def matrix(
         values: NDArray[np.generic], keep: NDArray[np.bool_] | slice = slice(None)
     ) -> sparse.csr_array:
-        made = sparse.csr_array((values[keep], (users[keep], items[keep])), shape=shape)
-        made.sort_indices()
-        return made
+        found = sparse.csr_array((values[keep], (users[keep], items[keep])), shape=shape)
+        found.sort_indices()
+        return found
 
     ones, liked = np.ones(len(rows), np.float32), rows[:, 2] >= LIKED
     return Interactions(
@@ -65,7 +71,7 @@ def interactions(
 
 
 def main() -> None:
-    """Fit, predict, judge, print."""
+    """Fit, predict, evaluate, print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -81,17 +87,17 @@ def main() -> None:
     data = interactions(base, users, items)
     if data.seen.nnz < len(base):
         raise UsageError(
-            f"{asked.base} holds {len(base) - data.seen.nnz} ratings of a pair that it rates twice."
+            f"{asked.base} holds {len(base) - data.seen.nnz} second ratings of the same user and item."
         )
 
     model, fit_s = fitted(name, config, data, seed)
-    predicted = model.predict(dense(test[:, 0], user_ids), dense(test[:, 1], item_ids))
+    predicted = model.predict(positions(test[:, 0], user_ids), positions(test[:, 1], item_ids))
     error = predicted - test[:, 2]
     print(f"rmse={np.sqrt(np.mean(error**2)):.5f} mae={np.abs(error).mean():.5f} fit_s={fit_s:.1f}")
 
 
-def dense(ids: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The position of each id among the sorted `known` ones; −1 for strangers."""
+def positions(ids: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the position of each id in the sorted array `known`, (n,) int64; −1 where it is not there."""
     at = np.searchsorted(known, ids).clip(max=len(known) - 1)
     return np.where(known[at] == ids, at, -1)
 

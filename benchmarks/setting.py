@@ -1,11 +1,11 @@
-"""Does a setting help? One model with it and without it, on the held-out users of one data set.
+"""Compare one model with and without a setting, on the held-out users of one data set.
 
 python -m benchmarks.setting DATASET --model lightgcn --set feature_weight=0.5 [--against feature_weight=0.1]
 
-DATASET is a name that `recs run` knows, or a folder. Both are judged as in a night, in a temporary home; nothing is
-published. What --set and --against leave out is the model's default; all else is as in `pipeline.toml` and the
-environment. The figures are means over the report half with bootstrap intervals, and the difference, --set less
---against, is paired. The last line is machine-readable.
+DATASET is a name that `recs run` knows, or a folder. Both are evaluated as in a night, in a temporary home; nothing is
+published. Options that --set and --against leave out have the model's defaults; other settings come from
+`pipeline.toml` and the environment. The figures are means over the report half with bootstrap intervals; the
+difference, --set − --against, is paired. The last line is machine-readable.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ METRIC = "ndcg@10"
 
 
 def main() -> None:
-    """Judge both, compare, print."""
+    """Evaluate both, compare, print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--model", required=True, metavar="NAME", help="a name of models/registry.py")
-    for option, default in {"set": "what is tried", "against": "what it is compared with"}.items():
+    for option, default in {"set": "an option to try", "against": "an option to compare it with"}.items():
         parser.add_argument(f"--{option}", action="append", default=[], metavar="K=V", help=default)
     parser.add_argument("--seed", type=at_least(0), default=42)
     asked = parser.parse_args()
@@ -65,7 +65,17 @@ def main() -> None:
 def judged(
     home: Home, settings: Settings, model: str, config: Config, terminal: Terminal
 ) -> NDArray[np.float64]:
-    """The metric of every user of the report half; what a second call shares with a first one is in the home."""
+    """Return the metric of every user of the report half, (n_report,) float64.
+
+    A second call in the same home reuses the stages that it shares with the first.
+
+    Args:
+        home: a temporary one.
+        settings: those of a night.
+        model: its name.
+        config: its hyperparameters.
+        terminal: shows the progress.
+    """
     models = ModelsSettings.model_validate({"shelf": [model], model: config.model_dump()})
     settings = settings.model_copy(update={"models": models, "publish": PublishSettings()})
     found: list[NDArray[np.float64]] = []
@@ -74,10 +84,10 @@ def judged(
 
 
 def of_report_half(night: Night, model: str) -> NDArray[np.float64]:
-    """The first part of the DAG, for one model: its metric per user, completed lists as everywhere.
+    """Run the first part of a night for one model; return its metric per user of the report half, lists backfilled.
 
     Raises:
-        UsageError: nobody is held out.
+        UsageError: no user is held out.
         NightError: the model cannot be fitted.
     """
     dag.take_in(night)
@@ -97,16 +107,24 @@ def of_report_half(night: Night, model: str) -> NDArray[np.float64]:
 def compare(
     a: NDArray[np.float64], b: NDArray[np.float64], settings: Settings, tried: str, other: str
 ) -> None:
-    """Print both means, their difference, and the line for machines."""
+    """Print both means, their difference, and the machine-readable line.
+
+    Args:
+        a: (n_report,) the metric with the options `tried`.
+        b: (n_report,) the metric with the options `other`, of the same users.
+        settings: `judge` and `run.seed` are used.
+        tried: the options of --set, as text.
+        other: the options of --against, as text.
+    """
     judge, seed = settings.judge, settings.run.seed
     sampling: dict[str, Any] = {
         "samples": judge.bootstrap_samples,
         "confidence": judge.confidence,
         "seed": seed,
     }
-    for what, values in ((tried, a), (other, b)):
+    for options, values in ((tried, a), (other, b)):
         mean, low, high = interval(values, **sampling)
-        print(f"{METRIC} {mean:.5f} [{low:.5f}, {high:.5f}]  {what or 'the defaults'}")
+        print(f"{METRIC} {mean:.5f} [{low:.5f}, {high:.5f}]  {options or 'the defaults'}")
     mean, low, high, detectable = paired_difference(a, b, **sampling)
     print(f"difference {mean:+.5f} [{low:+.5f}, {high:+.5f}]; {len(a):,} users could show {detectable:.5f}")
     print(

@@ -1,10 +1,10 @@
-"""What one model costs at the size of MovieLens 20M, or at another.
+"""Measure time and memory of one model at the size of MovieLens 20M, or at another size.
 
 python -m benchmarks.size --model user_knn [--users 138493 --items 26744 --entries 20000000] [--set k=0] [--seed 42]
 
-The interactions are made up: users' activity and items' popularity are log-normal with about the spread of MovieLens
-20M, ratings are halves from 2 to 5. Fits, lists the 100 best for everybody, and prints seconds and peak memory as its
-machine-readable last line. Nothing is said about accuracy.
+The interactions are synthetic: users' activity and items' popularity are log-normal with about the spread of MovieLens
+20M, ratings are halves from 2 to 5. Fits the model, lists the 100 best items for every user, and prints seconds and
+peak memory as its machine-readable last line. It does not measure accuracy.
 """
 
 from __future__ import annotations
@@ -23,16 +23,24 @@ from tasks.monitoring.memory import peak_mb, reset_peak
 
 USER_SPREAD, ITEM_SPREAD = 1.2, 2.0  # standard deviations of log(number of ratings)
 LIKED = 3.5
-FULLEST = 0.5  # of all pairs: beyond it, hardly any pair drawn by popularity is a new one
+MAX_DENSITY = 0.5  # of all pairs: beyond it, hardly any pair drawn by popularity is a new one
 
 
-def made_up(n_users: int, n_items: int, n_entries: int, rng: np.random.Generator) -> Interactions:
-    """About `n_entries` ratings; those of 3.5 and more are positive.
+def synthetic_interactions(
+    n_users: int, n_items: int, n_entries: int, rng: np.random.Generator
+) -> Interactions:
+    """Draw about `n_entries` ratings; those of 3.5 and more are positive.
+
+    Args:
+        n_users: number of rows.
+        n_items: number of columns.
+        n_entries: at most half of all pairs.
+        rng: the source of randomness.
 
     Raises:
-        UsageError: so many users and items have too few pairs.
+        UsageError: there are too few pairs of users and items.
     """
-    if n_entries > FULLEST * n_users * n_items:
+    if n_entries > MAX_DENSITY * n_users * n_items:
         raise UsageError(
             f"{n_entries:,} entries are more than half of the {n_users * n_items:,} pairs that {n_users:,} users "
             f"and {n_items:,} items have.",
@@ -69,7 +77,7 @@ def made_up(n_users: int, n_items: int, n_entries: int, rng: np.random.Generator
 
 
 def main() -> None:
-    """Make up, fit, rank, print."""
+    """Make the data, fit, rank, print."""
     logging.basicConfig(format="%(message)s")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,7 +85,7 @@ def main() -> None:
     for name, value in {"users": 138_493, "items": 26_744, "entries": 20_000_000}.items():
         parser.add_argument(f"--{name}", type=at_least(1), default=value)
     name, config, seed, asked = model_arguments(parser)
-    data = made_up(asked.users, asked.items, asked.entries, np.random.default_rng(seed))
+    data = synthetic_interactions(asked.users, asked.items, asked.entries, np.random.default_rng(seed))
 
     reset_peak()
     held = peak_mb()

@@ -1,10 +1,10 @@
-"""How fast the scorer of all factor models lists the n best items for every user, seen items left out.
+"""Time the scorer of factor models: the n best items for every user, seen items left out.
 
 python -m benchmarks.topn [--users 138493 --items 26744 --factors 64 --n 100]
 
-Beside it, on the same random factors in the same process: implicit's own `recommend` and, as the floor, the bare
-product of the two matrices into a buffer that is used again. The lists are compared. The last line is machine-readable:
-seconds (best of two; implicit once) and the memory that our lists needed beyond the result, as the kernel counts it.
+It is compared, on the same random factors in the same process, with implicit's `recommend` and, as a lower bound, with
+the product of the two matrices into a reused buffer. The lists are compared too. The last line is machine-readable:
+seconds (best of two; implicit once) and the memory of our scorer beyond its result, as the kernel counts it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ T = TypeVar("T")
 
 
 def timed(run: Callable[[], T]) -> tuple[float, T]:
-    """Seconds and result."""
+    """Run a function; return the seconds it took, and its result."""
     started = time.perf_counter()
     result = run()
     return time.perf_counter() - started, result
 
 
-def bare_product(users: FloatArray, items: FloatArray, rows: int = 512) -> None:
-    """What no exact scorer can do without."""
+def product_only(users: FloatArray, items: FloatArray, rows: int = 512) -> None:
+    """Compute the matrix product that every exact scorer needs: (n_users, f) × (n_items, f), `rows` users at a time."""
     buffer, weights = torch.empty(rows, len(items)), torch.from_numpy(items).T
     for start in range(0, len(users), rows):
         block = torch.from_numpy(users[start : start + rows])
@@ -45,7 +45,14 @@ def bare_product(users: FloatArray, items: FloatArray, rows: int = 512) -> None:
 
 
 def by_implicit(users: FloatArray, items: FloatArray, seen: sparse.csr_array, n: int) -> TopN:
-    """implicit's recommend, its BLAS left alone with its threads: a batch at a time, as it does itself."""
+    """Return the lists of implicit's `recommend`, with one BLAS thread per thread of implicit's own.
+
+    Args:
+        users: (n_users, f) float32.
+        items: (n_items, f) float32.
+        seen: (n_users, n_items), left out.
+        n: length of a list.
+    """
     model = AlternatingLeastSquares(factors=users.shape[1])
     model.user_factors, model.item_factors = users, items
     with threadpool_limits(1, "blas"):
@@ -54,14 +61,14 @@ def by_implicit(users: FloatArray, items: FloatArray, seen: sparse.csr_array, n:
 
 
 def check_equal(ours: TopN, theirs: TopN) -> None:
-    """Equal scores at every rank, up to rounding; items may differ only where scores are tied.
+    """Check that scores are equal at every rank, up to rounding; items may differ only where scores are tied.
 
     Raises:
         AssertionError: they differ.
     """
     np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4, atol=1e-5)
     different = ours.items != theirs.items
-    print(f"{different.mean():.2%} of the places hold another item of the same score up to rounding")
+    print(f"{different.mean():.2%} of the ranks hold another item of the same score, up to rounding")
     assert different.mean() < 0.01
 
 
@@ -98,7 +105,7 @@ def main() -> None:
     first, lists = timed(ours)
     extra = peak_mb() - before - (lists.items.nbytes + lists.scores.nbytes) / 2**20
     ours_s = min(first, timed(ours)[0])
-    gemm_s = min(timed(lambda: bare_product(users, items))[0] for _ in range(2))
+    gemm_s = min(timed(lambda: product_only(users, items))[0] for _ in range(2))
     implicit_s, theirs = timed(lambda: by_implicit(users, items, seen, asked.n))
     check_equal(lists, theirs)
     print(f"ours_s={ours_s:.2f} implicit_s={implicit_s:.2f} gemm_s={gemm_s:.2f} extra_mb={extra:.0f}")

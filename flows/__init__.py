@@ -1,1 +1,1 @@
-"""The flow of the night and the command line; reads top to bottom, holds no logic."""
+"""How nights are started and shown: the Prefect flow, the command line, terminal output."""

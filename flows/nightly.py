@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from prefect import Task, flow, task
 from prefect.artifacts import create_table_artifact
@@ -34,7 +34,7 @@ def run_flow(night: Night) -> None:
     """Run the whole flow for a night that has begun, in this process."""
     night.watcher.started(*_START)
     begun = time.perf_counter()
-    threads = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
+    threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
     night.runner = PrefectRunner()
     with ending_at_once(partial(give_up, night)) as listen:
 
@@ -45,7 +45,7 @@ def run_flow(night: Night) -> None:
         server.start()
         _nights[night.record.run_id] = night, begin
         try:
-            nightly.with_options(task_runner=threads)(night.home.dataset, night.record.run_id)
+            nightly.with_options(task_runner=cast(Any, threads))(night.home.dataset, night.record.run_id)
         finally:
             del _nights[night.record.run_id]
 
@@ -76,7 +76,7 @@ class PrefectRunner:
     def start(self, night: Night, call: Call[R]) -> Promise[R]:
         """Submit a stage to the flow's threads."""
         waits_for = [each.future for each in call.awaited if isinstance(each, _Submitted)]
-        return _Submitted(_task(call).submit(night, call, wait_for=waits_for))
+        return _Submitted(_task(call).submit(night, call, return_state=False, wait_for=waits_for))
 
 
 class _Submitted(Generic[R]):

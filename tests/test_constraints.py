@@ -1,4 +1,4 @@
-"""constraints.txt pins what is installed, all of it and nothing else."""
+"""constraints.txt pins exactly the packages that are installed."""
 
 import re
 from importlib.metadata import distribution
@@ -10,18 +10,19 @@ from packaging.version import Version
 
 PROJECT = "nightly-recs"
 FILE = Path(__file__).parents[1] / "constraints.txt"
-# What only other machines install: torch's CUDA on Linux, and what Prefect takes before or from Python 3.13 on.
+# Packages of other machines: torch's CUDA on Linux, and those that Prefect needs on some Python versions only
 ELSEWHERE = re.compile(r"cuda-.*|nvidia-.*|triton|pendulum|tzdata|whenever")
 
 
 def pinned() -> dict[str, str]:
+    """Return name → version of every line."""
     lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
     pairs = [line.split("==") for line in lines]
     return {canonicalize_name(name): version for name, version in pairs}
 
 
 def installed() -> dict[str, str]:
-    """Public versions of all that the project and its dev tools need here, by name."""
+    """Return name → public version of every package that the project and its dev tools need here."""
     waiting, done, versions = [(PROJECT, "dev"), (PROJECT, "")], set(), {}
     while waiting:
         name, extra = waiting.pop()
@@ -38,11 +39,11 @@ def installed() -> dict[str, str]:
     return versions
 
 
-def test_everything_installed_is_pinned_at_its_version() -> None:
+def test_installed_packages_are_pinned_at_their_version() -> None:
     pins = pinned()
     assert {name: pins.get(name) for name in installed()} == installed()
 
 
-def test_nothing_else_is_pinned() -> None:
-    needless = pinned().keys() - installed().keys()
-    assert {name for name in needless if not ELSEWHERE.fullmatch(name)} == set()
+def test_no_other_package_is_pinned() -> None:
+    superfluous = pinned().keys() - installed().keys()
+    assert {name for name in superfluous if not ELSEWHERE.fullmatch(name)} == set()

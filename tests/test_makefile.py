@@ -1,4 +1,4 @@
-"""`make setup`: who waits for packages sees them come, and who cannot have them is told."""
+"""`make setup` prints each package as it is fetched, and fails with pip's error."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PIP_SAYS = (
+PIP_OUTPUT = (
     "Collecting tiny (from -c constraints.txt (line 3))",
     "  Downloading tiny-1.0-py3-none-any.whl.metadata (5 kB)",
     "  Downloading tiny-1.0-py3-none-any.whl (9.7 MB)",
@@ -17,27 +17,30 @@ PIP_SAYS = (
 )
 
 
-def setup(folder: Path, pip_ends: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make setup` in a folder whose pip says `PIP_SAYS` and ends so."""
+def make_setup(folder: Path, exit_code: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `make setup` in a folder whose pip prints `PIP_OUTPUT` and exits with `exit_code`."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    said = "\n".join(PIP_SAYS)
+    output = "\n".join(PIP_OUTPUT)
     python.write_text(
-        f"#!/bin/sh\ntest \"$2\" = pip || exit 0\necho '{said}'\necho 'ERROR: how it went' >&2\nexit {pip_ends}\n"
+        f"#!/bin/sh\ntest \"$2\" = pip || exit 0\necho '{output}'\necho 'ERROR: how it went' >&2\nexit {exit_code}\n"
     )
     python.chmod(0o755)
     command = ["make", "setup", f"PYTHON={sys.executable}", *arguments]
-    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    # Without the variables of an outer make, whose flags a make in a test would take over
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
     return subprocess.run(
-        command, cwd=folder, env=alone, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 @pytest.mark.parametrize("arguments", [(), ("TORCH_INDEX=https://example.org/cpu",)])
-def test_packages_are_named_as_they_come(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = setup(tmp_path, 0, *arguments)
+def test_packages_are_printed_as_they_are_fetched(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = make_setup(tmp_path, 0, *arguments)
     shown = [
         "  Downloading tiny-1.0-py3-none-any.whl (9.7 MB)",
         "  Using cached old-2.0-py3-none-any.whl (12 kB)",
@@ -49,8 +52,8 @@ def test_packages_are_named_as_they_come(tmp_path: Path, arguments: tuple[str, .
 
 
 @pytest.mark.parametrize("arguments", [(), ("TORCH_INDEX=https://example.org/cpu",)])
-def test_a_pip_that_fails_ends_make_with_its_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = setup(tmp_path, 1, *arguments)
+def test_a_failing_pip_ends_make_with_its_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = make_setup(tmp_path, 1, *arguments)
     assert done.returncode == 2
     assert "ERROR: how it went" in done.stderr
     assert not (tmp_path / ".venv" / ".ready").exists()

@@ -1,6 +1,7 @@
-"""The command line `recs`: what a person types and a scheduler calls. Exit codes: docs/night.md.
+"""The command `recs`: the Typer app, `run` and `tune`, and how errors become exit codes (docs/night.md).
 
-Each command imports what it needs: who asks for a list does not wait for what trains models.
+Each command imports what it needs when it is called, so that `recs --help` or a look at one list does not load what
+trains models.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ import logging
 import signal
 import sys
 import traceback
-import webbrowser
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import maintenance as upkeep
-from flows.cli.options import DEFAULT_HOME, HomeOption, moment, run_number, whole
-from flows.terminal.console import Terminal, complain, err, out
+from flows.cli import datasets, lookup, maintenance, schedule
+from flows.cli.options import ConfigOption, parse_as_of, whole_number
+from flows.terminal.console import Terminal, err, out, print_error
 from tasks.config.load import load_settings, night_settings, parse_model_names
-from tasks.errors import TransientError, UsageError, plain
+from tasks.errors import plain
 from tasks.ingestion.input_files import check_input_folder
-from tasks.storage.home import BUILT_IN, existing_home, in_use, open_home
+from tasks.storage.home import BUILT_IN, open_home
+
+if TYPE_CHECKING:
+    from tasks.run.context import Night
+
+INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
@@ -32,16 +37,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Length = Annotated[int, typer.Option("-n", parser=whole("-n", 1), metavar="NUMBER", help="How many items.")]
-INTERRUPTED = 128 + signal.SIGINT
 _process = {"debug": False}
 
 
 @app.callback()
-def everywhere(
+def global_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
-    """What holds for all commands."""
+    """Apply the options that stand before the name of a command."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     _process["debug"] = debug
 
@@ -54,26 +57,26 @@ def run(
     ] = None,
     home: Annotated[
         Path | None,
-        typer.Option(envvar="RECS_HOME", help="Where this data set's nights live. Default: data/NAME."),
+        typer.Option(envvar="RECS_HOME", help="The folder of this data set's nights. Default: data/NAME."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call a data set given as a path.")] = None,
-    models: Annotated[str | None, typer.Option(help="Which models to judge, such as: als,item_knn")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for a data set given as a path.")] = None,
+    models: Annotated[str | None, typer.Option(help="The models to judge, such as: als,item_knn")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="Use only what lies before this date (UTC), such as 2026-01-31.")
+        str | None, typer.Option(help="Use only interactions before this date (UTC), such as 2026-01-31.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")] = None,
+    config: ConfigOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
 ) -> None:
-    """Run one night: take in data, fit and judge the models, publish everybody's list.
+    """Run one night: read the data, fit and judge the models, publish a list for every user.
 
     Exit codes: 0 done or nothing new, 1 failed, 2 usage or settings, 3 a check held the lists back, 4 another night
     is running.
     """
-    from flows.prefect_runtime.home import settle_in
+    from flows.prefect_runtime.home import configure_prefect
     from flows.terminal.run_report import show_report
     from tasks.reporting.run_report import page_path, read_report
     from tasks.run.lifecycle import run_night
@@ -81,15 +84,15 @@ def run(
     names = parse_model_names(models)
     overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
     settings = load_settings(config, overrides)
-    until = moment(as_of)
+    until = parse_as_of(as_of)
     where = open_home(dataset, home, name, check_input=partial(check_input_folder, settings=settings.data))
     settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=until)
-    settle_in(where.prefect, debug=_process["debug"])
+    configure_prefect(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
         for note in notes:
             out.print(note, markup=False, soft_wrap=True)
-        outcome = run_night(where, settings, _flow, terminal, as_of=until, force=force)
+        outcome = run_night(where, settings, _run_flow, terminal, as_of=until, force=force)
     if outcome.nothing_new:
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
     else:
@@ -99,50 +102,48 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
-def _flow(night: object) -> None:
-    """Prefect is imported only when a night really runs: it takes a second, and reads its environment then."""
+def _run_flow(night: Night) -> None:
+    """Import Prefect only now, when there is a night to run: it takes a second and reads its environment then."""
     from flows.nightly import run_flow
 
-    run_flow(night)  # type: ignore[arg-type]
+    run_flow(night)
 
 
 @app.command()
 def tune(
     models: Annotated[
         str | None,
-        typer.Option(
-            help="Which models, such as: als,item_knn. Default: all of the shelf that can be tuned."
-        ),
+        typer.Option(help="The models, such as: als,item_knn. Default: all of the shelf that can be tuned."),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="How long, such as 30m, 2h or 1h30m, for all models together.")
+        str, typer.Option(help="The time for all models together, such as 30m, 2h or 1h30m.")
     ] = "30m",
     trials: Annotated[
         int | None,
         typer.Option(
-            parser=whole("--trials", 1),
+            parser=whole_number("--trials", 1),
             metavar="NUMBER",
-            help="At most so many trials of each model; then the result repeats.",
+            help="At most this many trials of each model; then the result repeats.",
         ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
     home: Annotated[Path | None, typer.Option(envvar="RECS_HOME", help="As for recs run.")] = None,
     name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")] = None,
+    config: ConfigOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting, which is not searched then."),
     ] = None,
 ) -> None:
-    """Look for better hyperparameters, for the nights to come.
+    """Search for better hyperparameters for later nights.
 
     Trials begin with the default settings. They are judged on an earlier window than the night's, cut out of what the
-    night trains on, by the select half of its users: nothing that the night reports on can reach them. What you set in
-    pipeline.toml stays as it is; the search is over the rest.
+    night trains on, by the select half of its users: nothing that the night reports on can influence them. Settings in
+    pipeline.toml stay as they are; only the others are searched.
 
-    What beats the defaults beyond chance is written to HOME/tuned.toml, which the next night takes between the defaults
-    and pipeline.toml. A night may run meanwhile. Ctrl-C keeps what was found; the same command goes on where it
-    stopped, also after a kill, as long as the data are the same.
+    Settings that beat the defaults beyond chance are written to HOME/tuned.toml. The next night takes them between the
+    defaults and pipeline.toml. A night may run meanwhile. Ctrl-C keeps what was found; the same command continues
+    where it stopped, also after a kill, as long as the data are the same.
 
     Exit codes: 0 done, better settings or not; 1 failed; 2 usage or settings; 4 a night or another tune is running.
     """
@@ -152,7 +153,7 @@ def tune(
     seconds = budget_seconds(budget)
     settings = load_settings(config, tuple(set_ or ()))
     names = parse_model_names(models)
-    spaces(names, settings)
+    spaces(names, settings)  # a model that cannot be tuned is refused before a home is made
     where = open_home(dataset, home, name, check_input=partial(check_input_folder, settings=settings.data))
     with TuneTerminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
@@ -160,201 +161,12 @@ def tune(
     show_tuning(out, found, where.tuned)
 
 
-@app.command()
-def show(
-    user: Annotated[str, typer.Argument(help="A user's id.")],
-    n: Length = 10,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show what a user gets at login beside what that user liked before, to judge the list by eye."""
-    from flows.terminal.lists import show_list
-    from tasks.publication.queries import lists_of, show
-
-    where, settings = existing_home(home), load_settings()
-    with lists_of(where, settings) as target:
-        found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
-    show_list(out, found)
-
-
-@app.command()
-def similar(
-    item: Annotated[str, typer.Argument(help="An item's id, its title, or a part of the title.")],
-    n: Length = 10,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show the items most like one."""
-    from flows.terminal.lists import show_similar
-    from tasks.publication.queries import lists_of, similar
-
-    where = existing_home(home)
-    with lists_of(where, load_settings()) as target:
-        show_similar(out, similar(target, item, n))
-
-
-@app.command()
-def runs(home: HomeOption = DEFAULT_HOME) -> None:
-    """List the nights: how each ended, which one is live, which can be rolled back to."""
-    from flows.terminal.lists import show_runs
-    from tasks.publication.queries import lists_of, runs
-    from tasks.reporting.run_report import read_runs
-
-    where = existing_home(home)
-    recorded = []
-    try:
-        with lists_of(where, load_settings()) as target:
-            recorded = runs(target)
-    except TransientError as error:
-        err.print(f"Which run is live is not known. {error}", markup=False, soft_wrap=True)
-    show_runs(out, read_runs(where), recorded, running=in_use(where))
-
-
-@app.command()
-def report(
-    run_id: Annotated[
-        int | None,
-        typer.Argument(parser=run_number, metavar="[RUN]", help="A run's id. Default: the newest."),
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-    open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,
-) -> None:
-    """Show a night's figures again, and where its page is: everything about the night, to read on any screen.
-
-    The page of a night that has none yet is drawn now, from what is still kept of it.
-    """
-    from flows.terminal.run_report import show_report, show_stages
-    from tasks.publication.queries import lists_of
-    from tasks.reporting.run_report import page_path, read_report, write_page
-
-    where = existing_home(home)
-    found = read_report(where, run_id)
-    page = page_path(where, found.run)
-    if not page.exists() and found.run.status != "running":
-        write_page(where, found.run)
-    show_stages(out, found)
-    with lists_of(where, load_settings()) as target:
-        show_report(out, found, place=target.place, live=target.live_run(), page=page)
-    if open_ and not webbrowser.open(page.resolve().as_uri()):
-        raise UsageError("There is no browser to open it with.", f"The page is {page}.")
-
-
-@app.command()
-def compare(
-    run_a: Annotated[
-        int, typer.Argument(parser=run_number, metavar="RUN_A", help="A run's id; recs runs lists them.")
-    ],
-    run_b: Annotated[
-        int, typer.Argument(parser=run_number, metavar="RUN_B", help="Another run's id, usually a later one.")
-    ],
-    n: Annotated[
-        int,
-        typer.Option(
-            "-n", parser=whole("-n", 0), metavar="NUMBER", help="How many users to show both lists of."
-        ),
-    ] = 3,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show what changed from one night to another: settings, data, figures, times, lists.
-
-    A night that was held back can be compared too, as long as it is one of the newest.
-    """
-    from flows.terminal.comparison import show_comparison
-    from tasks.reporting.compare_runs import compare
-
-    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n))
-
-
-@app.command()
-def rollback(
-    run_id: Annotated[
-        int | None,
-        typer.Argument(parser=run_number, metavar="[RUN]", help="Default: the one before the live one."),
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show an earlier run's lists again, at once. The run left is not switched on again without --force."""
-    from tasks.publication.queries import name_home_in_hints
-    from tasks.run.lifecycle import roll_back
-
-    where = existing_home(home)
-    with name_home_in_hints(where):
-        live = roll_back(where, load_settings(), run_id)
-    out.print(f"Run {live} is live.")
-
-
-app.command()(upkeep.verify)
-app.command()(upkeep.prune)
-
-
-@app.command()
-def schedule(
-    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
-    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for recs run.")
-    ] = None,
-) -> None:
-    """Print what to paste into cron or systemd, so that the night runs by itself."""
-    from flows.cli.schedule import schedule_text
-
-    settings = (("--set", setting) for setting in set_ or ())
-    chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
-    arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
-    out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
-
-
-@app.command()
-def generate(
-    folder: Annotated[
-        Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")
-    ],
-    users: Annotated[int, typer.Option(parser=whole("--users", 1), metavar="NUMBER")] = 2000,
-    items: Annotated[int, typer.Option(parser=whole("--items", 1), metavar="NUMBER")] = 3000,
-    ratings: Annotated[int, typer.Option(parser=whole("--ratings", 1), metavar="NUMBER")] = 200_000,
-    tags: Annotated[
-        int, typer.Option(parser=whole("--tags", 0), metavar="NUMBER", help="0: no tags.csv is written.")
-    ] = 20_000,
-    seed: Annotated[
-        int,
-        typer.Option(parser=whole("--seed", 0), metavar="NUMBER", help="The same seed gives the same bytes."),
-    ] = 7,
-) -> None:
-    """Make a data set that looks like life, of any size, in little memory.
-
-    Then: recs run --dataset FOLDER
-    """
-    from tasks.datasets.synthetic.generate import generate_demo
-
-    with Terminal(out) as terminal, terminal.bar("generate") as progress:
-        made = generate_demo(
-            folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
-        )
-    without = "" if made.tags else ", so no tags.csv"
-    out.print(f"{folder}: {made}{without}", markup=False, soft_wrap=True)
-
-
-@app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(help="ml-latest-small, ml-25m or ml-32m.")],
-    folder: Annotated[
-        Path | None, typer.Option(help="Where to. Default: the raw/ folder of its home.")
-    ] = None,
-) -> None:
-    """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
-    from tasks.datasets.movielens import fetch
-
-    if name == "demo" or name not in BUILT_IN:
-        raise UsageError(f"There is nothing to fetch called {name!r}.", f"Known: {', '.join(BUILT_IN[1:])}.")
-    target = folder or open_home(name, None).path / "raw"
-    with Terminal(out) as terminal, terminal.bar("fetch") as progress:
-        where = fetch(name, target, progress=progress)
-    out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)
+for _group in (lookup, maintenance, schedule, datasets):  # in the order of `recs --help`
+    app.add_typer(_group.commands)
 
 
 def main() -> None:
-    """Run a command; errors are one clear sentence, and the exit code says of what kind."""
+    """Run the command. An error becomes one sentence on stderr and the exit code of its kind."""
     code = 0
     try:
         app()
@@ -366,16 +178,17 @@ def main() -> None:
         if _process["debug"]:
             traceback.print_exc()
         clear = plain(error)
-        complain(clear)
+        print_error(clear)
         code = clear.exit_code
-        _forget_where(error)
+        _drop_tracebacks(error)
     sys.exit(code)
 
 
-def _forget_where(error: BaseException) -> None:
-    """Drop the tracebacks of an error and of those it came from.
+def _drop_tracebacks(error: BaseException) -> None:
+    """Drop the tracebacks of an error, of its causes and of their contexts.
 
-    Prefect keeps errors until the process ends, their frames keep what DuckDB made, and it complains of that at exit.
+    Prefect keeps errors until the process ends, their frames keep DuckDB's objects, and DuckDB complains of those at
+    exit.
     """
     known, found = set[int](), [error]
     while found:

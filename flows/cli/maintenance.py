@@ -1,4 +1,4 @@
-"""The commands that look after the serving database between nights."""
+"""Commands that look after the serving database between nights: roll back, verify, prune."""
 
 # Commands import what they need: `recs --help` would otherwise take as long as a night's start.
 # ruff: noqa: PLC0415
@@ -9,16 +9,37 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, HomeOption, run_number, whole
+from flows.cli.options import DEFAULT_HOME, HomeOption, parse_run_id, whole_number
 from flows.terminal.console import out
 from tasks.config.load import load_settings
 from tasks.storage.home import existing_home, locked
 
+commands = typer.Typer()
 
+
+@commands.command()
+def rollback(
+    run_id: Annotated[
+        int | None,
+        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="Default: the one before the live one."),
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Make an earlier run's lists live again, at once. The run left is not made live again without --force."""
+    from tasks.publication.queries import name_home_in_hints
+    from tasks.run.lifecycle import roll_back
+
+    where = existing_home(home)
+    with name_home_in_hints(where):
+        live = roll_back(where, load_settings(), run_id)
+    out.print(f"Run {live} is live.")
+
+
+@commands.command()
 def verify(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=run_number, metavar="[RUN]", help="A run's id. Default: the live one."),
+        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="A run's id. Default: the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -37,12 +58,13 @@ def verify(
     )
 
 
+@commands.command()
 def prune(
     keep: Annotated[
         int | None,
         typer.Option(
             "--keep",
-            parser=whole("--keep", 1),
+            parser=whole_number("--keep", 1),
             metavar="NUMBER",
             help="How many runs to keep. Default: publish.keep_runs.",
         ),
@@ -51,8 +73,8 @@ def prune(
 ) -> None:
     """Remove old runs' lists from the serving database now, and whatever a killed night left there.
 
-    Every night does so by itself when it ends. The live run always stays. PostgreSQL gives the space back; a SQLite
-    file keeps it for the nights to come.
+    Every night does this when it ends. The live run always stays. PostgreSQL gives the space back; a SQLite file keeps
+    it for later nights.
     """
     from tasks.publication.maintenance import prune
     from tasks.publication.queries import name_home_in_hints
@@ -66,5 +88,5 @@ def prune(
     ):
         done = prune(target, keep or settings.publish.keep_runs)
         left = len(target.published_runs())
-    gone = ", ".join(map(str, done.runs)) or "nothing"
-    out.print(f"Removed {gone}, {done.bytes / 2**20:,.0f} MB; {left} kept.", soft_wrap=True)
+    removed = ", ".join(map(str, done.runs)) or "nothing"
+    out.print(f"Removed {removed}, {done.bytes / 2**20:,.0f} MB; {left} kept.", soft_wrap=True)

@@ -1,4 +1,7 @@
-"""What to paste into a scheduler, so that the night runs by itself."""
+"""The command `schedule`: a crontab line and systemd units that run the night.
+
+`CronSim` reads the schedule; systemd gets the same one in its own notation (systemd.time(7), Calendar Events).
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,49 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from cronsim import CronSim, CronSimError
 
+from flows.terminal.console import out
 from tasks.errors import UsageError
+
+commands = typer.Typer()
 
 _CRON_FIELDS = 5
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EXAMPLE = 'For two at night: --cron "0 2 * * *"'
 
 
+@commands.command()
+def schedule(
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
+    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for recs run.")
+    ] = None,
+) -> None:
+    """Print what to paste into cron or systemd, so that the night runs by itself."""
+    settings = (("--set", setting) for setting in set_ or ())
+    chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
+    arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
+    out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
+
+
 def schedule_text(cron: str, arguments: list[str], folder: Path) -> str:
-    """A crontab line and a pair of systemd units that run `recs run` from `folder`.
+    """Return a crontab line and a pair of systemd units that run `recs run` from `folder`.
+
+    Args:
+        cron: five fields that every cron understands.
+        arguments: of `recs run`.
+        folder: the working directory of the night.
 
     Raises:
-        UsageError: `cron` is no schedule that every cron understands.
+        UsageError: `cron` is not such a schedule.
     """
     calendar = "\n".join(f"OnCalendar={when}" for when in calendar_events(cron))
     command = shlex.join([str(Path(sys.executable).parent / "recs"), "run", *arguments])
@@ -52,12 +83,12 @@ WantedBy=timers.target"""
 
 
 def calendar_events(cron: str) -> list[str]:
-    """The same schedule in systemd's words; see systemd.time(7), Calendar Events.
+    """Return the same schedule as systemd's calendar events.
 
-    Where cron means "this day of the month or this day of the week", these are two events.
+    Where cron means "this day of the month or this day of the week", two events are needed.
 
     Raises:
-        UsageError: see `schedule_text`.
+        UsageError: as in `schedule_text`.
     """
     parsed = _parse(cron)
     time = f"{_numbers(parsed.hours, range(24))}:{_numbers(parsed.minutes, range(60))}:00"
@@ -81,21 +112,21 @@ def _parse(cron: str) -> CronSim:
         parsed = CronSim(cron, datetime.now(UTC))
     except CronSimError as error:
         fault = str(error).removeprefix("Bad ")
-        raise UsageError(f"--cron {cron!r} is no schedule: its {fault} is wrong.", _EXAMPLE) from None
+        raise UsageError(f"--cron {cron!r} is not a schedule: its {fault} is wrong.", _EXAMPLE) from None
     if min(parsed.days) < 0 or not all(isinstance(day, int) for day in parsed.weekdays):
         raise UsageError(f"--cron {cron!r} uses L, W or #, which most crons do not know.", _EXAMPLE)
     return parsed
 
 
-def _numbers(chosen: Iterable[int], all_: range) -> str:
-    """`*`, `start/step`, `first..last` or a list, whichever says it shortest."""
+def _numbers(chosen: Iterable[int], allowed: range) -> str:
+    """Return the shortest of `*`, `start/step`, `first..last` and a list."""
     numbers = sorted(chosen)
-    if numbers == list(all_):
+    if numbers == list(allowed):
         return "*"
     steps = {later - earlier for earlier, later in pairwise(numbers)}
     if len(numbers) > 2 and len(steps) == 1:
         (step,) = steps
-        if numbers[-1] + step > all_[-1]:
+        if numbers[-1] + step > allowed[-1]:
             return f"{numbers[0]:02}/{step}"
         if step == 1:
             return f"{numbers[0]:02}..{numbers[-1]:02}"
@@ -103,5 +134,5 @@ def _numbers(chosen: Iterable[int], all_: range) -> str:
 
 
 def _unit_value(text: str) -> str:
-    """In a unit file `%` begins a specifier."""
+    """Return `text` escaped for a unit file, where `%` begins a specifier."""
     return text.replace("%", "%%")

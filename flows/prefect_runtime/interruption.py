@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a night at once, and on record."""
+"""Ctrl-C and SIGTERM end a night at once, and the night is recorded as interrupted."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_LONGEST = 3  # seconds for the last words
+_RECORD_TIMEOUT = 3  # seconds
 
 
 @contextmanager
-def ending_at_once(last_words: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """What happens inside ends with the process, as by SIGKILL, but after `last_words`.
+def ending_at_once(record: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """End the process on SIGINT or SIGTERM inside this context, as SIGKILL would, but call `record` first.
 
-    An interruption that travelled through Prefect as an exception would wait for every fit that runs in a thread. A
-    night is made to be killed anywhere: what is finished is kept, and what is not leaves nothing behind.
+    A KeyboardInterrupt that travelled through Prefect would wait for every fit that runs in a thread. Ending at once is
+    safe: finished stages are kept, and unfinished ones leave nothing behind.
 
     Yields:
-        What takes the signals back from whoever took them meanwhile; Prefect does, when a flow begins.
+        A function that installs the signal handlers again: Prefect replaces them when a flow begins.
     """
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        # In a thread of its own: this one may stand in the midst of what it would wait for.
-        told = threading.Thread(target=last_words, daemon=True)
-        told.start()
-        told.join(_LONGEST)
+        # In a thread of its own: the main thread may hold the lock that `record` would wait for.
+        recording = threading.Thread(target=record, daemon=True)
+        recording.start()
+        recording.join(_RECORD_TIMEOUT)
         os._exit(128 + number)
 
-    def listen() -> None:
+    def install() -> None:
         for number in _SIGNALS:
             signal.signal(number, end)
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None  # only the main thread can hear signals
+        yield lambda: None  # only the main thread can handle signals
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    listen()
+    install()
     try:
-        yield listen
+        yield install
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

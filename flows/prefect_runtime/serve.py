@@ -1,7 +1,7 @@
-"""The program that is Prefect's server: python -P serve_prefect.py LISTENER, a socket that its parent has made.
+"""The program that runs Prefect's server: python -P serve.py LISTENER, the descriptor of a socket of its parent's.
 
-It ends when its standard input does. That is a pipe from the night, which the kernel closes however the night ends: no
-killed night leaves a server behind.
+It ends when its standard input ends. That is a pipe from the night, which the kernel closes however the night ends, so
+a killed night leaves no server behind.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import socket
 import sys
 import threading
 
-_GRACE = 3  # seconds for what is under way
+_GRACE = 3  # seconds for open requests
 
 
 def end_with_the_night() -> None:
-    """Wait until the night has ended, then end this process, if need be without grace."""
+    """Wait until the night has ended, then end this process; after twice the grace, by force."""
     sys.stdin.buffer.read()
     killer = threading.Timer(2 * _GRACE, os._exit, [1])
     killer.daemon = True
@@ -27,7 +27,7 @@ def end_with_the_night() -> None:
 if __name__ == "__main__":
     threading.Thread(target=end_with_the_night, daemon=True).start()
     os.environ |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    import uvicorn  # it takes a second, and the night may end meanwhile
+    import uvicorn  # after the thread has started: the import takes a second, and the night may end meanwhile
 
     config = uvicorn.Config(
         "prefect.server.api.server:create_app",

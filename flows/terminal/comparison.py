@@ -1,9 +1,9 @@
-"""Two nights side by side, for the terminal."""
+"""Two nights side by side, as tables for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,16 +13,18 @@ from tasks.reporting.compare_runs import Changed, Comparison, ListChanges, TwoLi
 from tasks.reporting.list_samples import Listed
 from tasks.storage.run_records import Run
 
-_SLOWEST = 8
+_N_STAGES = 8  # shown, of those whose time changed most
+
+Justify = Literal["left", "right"]
 
 
 def show_comparison(console: Console, found: Comparison) -> None:
-    """What changed from run A to run B."""
+    """Print what changed from run A to run B."""
     _show_runs(console, found.a, found.b)
     _show_settings(console, found)
     _show_changes(console, "Data", [row for row in found.data if row.a or row.b])
-    _show_judged(console, found)
-    _show_changes(console, "Seconds", _slowest(found.stages))
+    _show_metric(console, found)
+    _show_changes(console, "Seconds", _most_changed(found.stages))
     if found.lists is None:
         console.print(f"\n{escape(found.why_no_lists)}", soft_wrap=True)
     else:
@@ -63,7 +65,7 @@ def _show_changes(console: Console, title: str, rows: Sequence[Changed]) -> None
     _print(console, table)
 
 
-def _show_judged(console: Console, found: Comparison) -> None:
+def _show_metric(console: Console, found: Comparison) -> None:
     if not found.judged:
         console.print("\nNo model was judged in both runs.")
         return
@@ -107,35 +109,38 @@ def _show_lists(console: Console, lists: ListChanges) -> None:
 
 
 def _show_user(console: Console, user: TwoLists) -> None:
-    """Both lists; bold is what is new in B, dim in A what is gone."""
+    """Print both lists: items new in B are bold, items gone from A are dim."""
     table = _table(f"User {escape(str(user.user_id))}", ("#", "right"), "A", "B")
     in_a, in_b = ({row.item_id for row in rows} for rows in (user.a, user.b))
-    for place in range(max(len(user.a), len(user.b))):
-        left = _cell(user.a, place, "dim", in_b)
-        right = _cell(user.b, place, "bold", in_a)
-        table.add_row(str(place + 1), left, right)
+    for position in range(max(len(user.a), len(user.b))):
+        left = _cell(user.a, position, "dim", in_b)
+        right = _cell(user.b, position, "bold", in_a)
+        table.add_row(str(position + 1), left, right)
     _print(console, table)
 
 
-def _cell(rows: Sequence[Listed], place: int, style: str, others: set[Any]) -> str:
-    if place >= len(rows):
+def _cell(rows: Sequence[Listed], position: int, style: str, other_items: set[int | str]) -> str:
+    """Return the title at `position`, in `style` if the other list lacks the item; empty beyond the end."""
+    if position >= len(rows):
         return ""
-    title = escape(rows[place].title)
-    return title if rows[place].item_id in others else f"[{style}]{title}[/]"
+    title = escape(rows[position].title)
+    return title if rows[position].item_id in other_items else f"[{style}]{title}[/]"
 
 
-def _slowest(rows: Sequence[Changed]) -> list[Changed]:
-    """The stages whose time changed most, and all of them together."""
-    together = [row for row in rows if row.name == "all stages"]
+def _most_changed(rows: Sequence[Changed]) -> list[Changed]:
+    """Return the stages whose time changed most, then the sum of all."""
+    total = [row for row in rows if row.name == "all stages"]
     stages = [row for row in rows if row.name != "all stages"]
     stages.sort(key=lambda row: -abs((row.b or 0) - (row.a or 0)))
-    return stages[:_SLOWEST] + together
+    return stages[:_N_STAGES] + total
 
 
-def _table(title: str, *columns: str | tuple[str, Any]) -> Table:
+def _table(title: str, *columns: str | tuple[str, Justify]) -> Table:
+    """Return an empty table; a column is its name, or its name and how it is justified."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for column in columns:
-        name, justify = column if isinstance(column, tuple) else (column, "left")
+        named: tuple[str, Justify] = column if isinstance(column, tuple) else (column, "left")
+        name, justify = named
         table.add_column(name, justify=justify, overflow="fold")
     return table
 

@@ -1,4 +1,4 @@
-"""What a person sees while a night runs: one line per finished stage, and a bar for the one that is running."""
+"""Live progress of a night: a line for each finished stage, a bar for each running one; and how errors are printed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,45 +24,47 @@ from rich.progress import (
 
 from tasks.errors import NightError, in_words
 
-_UNHEARD = 128 + signal.SIGPIPE
-_ENDLESS = 2000
+_SIGPIPE_EXIT = 128 + signal.SIGPIPE
+_UNLIMITED_WIDTH = 2000  # characters
 
 
-class Voice(Console):
-    """A console whose reader may leave, as `head` does: then a tool that only shows something ends without a word.
+class PipeConsole(Console):
+    """A console that survives its reader's end, as in `recs runs | head`.
 
-    `works`: this process does more than show, and goes on when nobody reads what it says.
+    Attributes:
+        exits_on_broken_pipe: True for a command that only prints: it ends, as by SIGPIPE. False for one that does work:
+            it goes on in silence.
     """
 
-    works = False
+    exits_on_broken_pipe = True
 
     def on_broken_pipe(self) -> None:
-        """Say no more; what is still buffered goes nowhere, so that Python does not complain of it at its end."""
+        """Print no more and redirect the output to /dev/null, so that flushing at exit cannot raise BrokenPipeError."""
         self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
-        if not self.works:
-            raise SystemExit(_UNHEARD)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, self.file.fileno())
+        os.close(devnull)
+        if self.exits_on_broken_pipe:
+            raise SystemExit(_SIGPIPE_EXIT)
 
 
-def make_console(*, stderr: bool = False) -> Voice:
-    """A console as wide as its window; a file or a pipe has none, and what is cut there is lost.
+def make_console(*, stderr: bool = False) -> PipeConsole:
+    """Return a console on stdout or stderr: as wide as its window, unlimited in a file or a pipe.
 
-    `COLUMNS` gives one to any. Without, rich would take the width of whatever terminal is near, or 80.
+    `COLUMNS` overrides both. Without it, rich would cut a log's lines at the width of a nearby terminal, or at 80.
     """
-    console = Voice(stderr=stderr, highlight=False)
+    console = PipeConsole(stderr=stderr, highlight=False)
     if not console.file.isatty() and not os.environ.get("COLUMNS"):
-        console.width = _ENDLESS
+        console.width = _UNLIMITED_WIDTH
     return console
 
 
 out, err = make_console(), make_console(stderr=True)
-err.works = True  # an error that nobody reads keeps its exit code
+err.exits_on_broken_pipe = False  # an error that nobody reads keeps its exit code
 
 
 class Terminal:
-    """A watcher (see `tasks.monitoring.events`) that prints; without a terminal, lines only, fit for a cron mail."""
+    """A watcher (see `tasks.monitoring.events`) that prints; in a log or a cron mail, lines only and no bars."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -77,9 +80,9 @@ class Terminal:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> Terminal:
-        if isinstance(self._console, Voice):
-            self._console.works = True
+    def __enter__(self) -> Self:
+        if isinstance(self._console, PipeConsole):
+            self._console.exits_on_broken_pipe = False
         self._bars.start()
         return self
 
@@ -87,12 +90,12 @@ class Terminal:
         self._bars.stop()
 
     def headline(self, dataset: str, home: Path) -> None:
-        """Say what is about to run."""
+        """Print the data set and the home that are about to run."""
         self._console.print(f"[bold]nightly-recs[/]  {escape(dataset)}  [dim]{escape(str(home))}[/]")
 
     @contextmanager
     def bar(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """A progress bar for one long job outside a night; yields its progress callback."""
+        """Show a progress bar for one long job outside a night; yield its progress callback."""
         begun = time.perf_counter()
         self.started(name, None)
         try:
@@ -103,37 +106,37 @@ class Terminal:
         self.finished(name, None, time.perf_counter() - begun, "")
 
     def started(self, stage: str, model: str | None) -> None:
-        """Show a bar that has not moved yet."""
+        """Show the stage's bar, at zero."""
         self._running[stage, model] = self._bars.add_task(_name(stage, model), total=None)
 
     def advanced(self, stage: str, model: str | None, done: int, total: int) -> None:
-        """Move the bar."""
-        if (stage, model) in self._running:  # a thread may report once more after its stage has ended
+        """Move the stage's bar."""
+        if (stage, model) in self._running:  # a thread may report once more after the end of its stage
             self._bars.update(self._running[stage, model], completed=done, total=total)
 
     def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
-        """Replace the bar by a line."""
+        """Replace the stage's bar by a line."""
         self._end(stage, model)
         self.line("[green]✓[/]", _name(stage, model), seconds, note)
 
     def line(self, mark: str, name: str, seconds: float, note: str) -> None:
-        """One line about what is over."""
+        """Print one line about something that has ended."""
         self._console.print(
             f"{mark} {escape(name):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True
         )
 
-    def dropped(self, stage: str, model: str | None = None) -> None:
-        """Take the bar away without a word."""
+    def remove_bar(self, stage: str, model: str | None = None) -> None:
+        """Remove the stage's bar and print nothing."""
         self._end(stage, model)
 
     def failed(self, stage: str, model: str | None, error: BaseException) -> None:
-        """Replace the bar by a line. What ends the night is said at its end; what does not, here."""
+        """Replace the stage's bar by a line. A NightError ends the night and is printed at its end, so not here."""
         self._end(stage, model)
         what = "" if isinstance(error, NightError) else in_words(error)
         self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
 
     def interrupted(self, what: str) -> None:
-        """Take all bars away, so that the cursor is back, and say what becomes of the night."""
+        """Remove all bars, so that the cursor is back, and print what becomes of the night."""
         self._bars.stop()
         err.print(what, markup=False, soft_wrap=True)
 
@@ -143,8 +146,8 @@ class Terminal:
             self._bars.remove_task(task)
 
 
-def complain(error: NightError) -> None:
-    """An error as one sentence, and what to do about it."""
+def print_error(error: NightError) -> None:
+    """Print an error's sentence, and its hint, on stderr."""
     err.print("[bold red]Error:[/] ", end="")
     err.print(str(error), markup=False, soft_wrap=True)
     if error.hint:

@@ -17,13 +17,13 @@ _STATUS_WIDTH = len("not switched")
 
 
 def show_list(console: Console, found: ShownList) -> None:
-    """What a user liked before, then what the user gets now."""
-    who = escape(str(found.user_id))
+    """Print what a user liked before, then the list that the user gets now."""
+    user = escape(str(found.user_id))
     if found.liked:
-        console.print(f"[italic]User {who} liked[/]")
+        console.print(f"[italic]User {user} liked[/]")
         table = _items_table("", "when")
         for liked in found.liked:
-            table.add_row(_liking(liked), *_item(liked.item), f"{liked.at:%Y-%m-%d}")
+            table.add_row(_action(liked), *_title_and_genres(liked.item), f"{liked.at:%Y-%m-%d}")
         console.print(table)
         console.print()
     elif found.personal or found.liked_note:
@@ -31,7 +31,7 @@ def show_list(console: Console, found: ShownList) -> None:
             f"[dim]{escape(found.liked_note or 'Nothing that this user did counts as liking.')}[/]\n"
         )
     if not found.personal:
-        console.print(f"There is no list for user {who}; at login this user gets what is popular:\n")
+        console.print(f"There is no list for user {user}; at login this user gets what is popular:\n")
     title = (
         f"Recommended in run {found.run_id}" if found.personal else f"The fallback list of run {found.run_id}"
     )
@@ -39,21 +39,25 @@ def show_list(console: Console, found: ShownList) -> None:
 
 
 def show_similar(console: Console, found: SimilarItems) -> None:
-    """The items most like one."""
-    title, genres = _item(found.item)
+    """Print the items most similar to one item."""
+    title, genres = _title_and_genres(found.item)
     _show_rows(console, f"Most like {title} ({genres})" if genres else f"Most like {title}", found.rows)
     if not found.rows:
-        console.print("[dim]Nothing is known to be like it: too few interactions.[/]")
+        console.print("[dim]No item is known to be similar to it: too few interactions.[/]")
 
 
 def show_runs(
     console: Console, runs: Sequence[Run], recorded: Sequence[RecordedRun], *, running: bool
 ) -> None:
-    """The nights, newest first; `recorded` says what the serving database knows of them.
+    """Print the nights, one a row, then why each that was not published was not.
 
-    Where no night is `running`, one that never ended was interrupted.
+    A rollback needs the whole id, so a narrow window loses the columns rows, MB and seconds first.
 
-    A rollback needs the whole id: where the window is narrow, rows, size and seconds go first.
+    Args:
+        console: where to print.
+        runs: the records of the home, newest first.
+        recorded: the runs that the serving database knows.
+        running: a night runs now; if not, a run that has no end was interrupted.
     """
     known = {run.run_id: run for run in recorded}
     wide = console.width >= _WIDE
@@ -71,38 +75,39 @@ def show_runs(
             str(run.run_id),
             as_of,
             _status(run, running),
-            _standing(known.get(run.run_id)),
+            _lists_state(known.get(run.run_id)),
             run.champion or "",
         )
         table.add_row(*row, *(_size(run, known.get(run.run_id)) if wide else ()))
     console.print(table)
-    unpublished = [(run, _why(run, running)) for run in runs if run.status != "published"]
-    if any(why for _, why in unpublished):
+    unpublished = [(run, _reason(run, running)) for run in runs if run.status != "published"]
+    if any(reason for _, reason in unpublished):
         console.print()
-    for run, why in unpublished:
-        if why:
-            console.print(f"{run.run_id} [dim]{_status(run, running)}:[/] {escape(why)}", soft_wrap=True)
+    for run, reason in unpublished:
+        if reason:
+            console.print(f"{run.run_id} [dim]{_status(run, running)}:[/] {escape(reason)}", soft_wrap=True)
 
 
 def _status(run: Run, running: bool) -> str:
     return "interrupted" if run.status == "running" and not running else run.status.replace("_", " ")
 
 
-def _why(run: Run, running: bool) -> str:
+def _reason(run: Run, running: bool) -> str:
     if run.status == "running" and not running:
-        return "It was killed, or the machine went down. The same command goes on where it stopped."
+        return "It was killed, or the machine went down. The same command continues where it stopped."
     return run.reason
 
 
 def _size(run: Run, recorded: RecordedRun | None) -> tuple[str, str, str]:
-    """Rows, the megabytes of the lists that are kept, and seconds, as far as they are known."""
+    """Return rows, megabytes of the kept lists, and seconds; empty where unknown."""
     rows = "" if run.rows is None else f"{run.rows:,}"
     size = "" if recorded is None or recorded.bytes is None else f"{recorded.bytes / 2**20:,.0f}"
     ended = run.finished_at
     return rows, size, "" if ended is None else f"{(ended - run.started_at).total_seconds():,.0f}"
 
 
-def _standing(run: RecordedRun | None) -> str:
+def _lists_state(run: RecordedRun | None) -> str:
+    """Return what became of a run's lists: live, rolled back, kept; empty if they are gone."""
     if run is None:
         return ""
     if run.live:
@@ -113,19 +118,19 @@ def _standing(run: RecordedRun | None) -> str:
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Recommended]) -> None:
-    """A list. Who made it stands in the title, and in a column only where several did."""
-    makers = {row.model for row in rows if row.model}
+    """Print a list. Its model is named in the title, or row by row where several models contributed."""
+    models = {row.model for row in rows if row.model}
     columns = {"score": [f"{row.score:.4g}" for row in rows]}
-    if len(makers) == 1:
-        title += f" by {makers.pop()}"
-    elif makers:
+    if len(models) == 1:
+        title += f" by {models.pop()}"
+    elif models:
         columns["by"] = [row.model or "" for row in rows]
     if any(row.because_of for row in rows):
         columns["because you liked"] = [escape(row.because_of or "") for row in rows]
     console.print(f"[italic]{title}[/]")
     table = _items_table("#", *columns)
     for row, cells in zip(rows, zip(*columns.values(), strict=True), strict=True):
-        table.add_row(str(row.rank), *_item(row.item), *cells)
+        table.add_row(str(row.rank), *_title_and_genres(row.item), *cells)
     console.print(table)
 
 
@@ -139,12 +144,13 @@ def _items_table(first: str, *last: str) -> Table:
     return table
 
 
-def _item(item: Item) -> tuple[str, str]:
+def _title_and_genres(item: Item) -> tuple[str, str]:
     title = item.title if item.title is not None else f"item {item.item_id}"
     return escape(title), escape((item.genres or "").replace("|", ", "))
 
 
-def _liking(liked: Liked) -> str:
+def _action(liked: Liked) -> str:
+    """Return the stars of a rating, or the name of the event."""
     if liked.what == "rated" and liked.value is not None:
         return f"★ {liked.value:g}"
     return escape(liked.what)

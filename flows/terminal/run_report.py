@@ -1,4 +1,4 @@
-"""A night's figures as tables for the terminal."""
+"""A night's figures as tables for the terminal, and the verdict on the night."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from models.evaluation.metrics import METRICS
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
 
-_SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit, in this order
-_FIXED_WIDTH, _METRIC_WIDTH = 24, 20
-_MODEL_WIDTH, _BEYOND_WIDTH = 14, 10
+_SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit the window, in this order
+_FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
+_MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
 
 
 _BEYOND = [metric for metric in METRICS.values() if metric.column]
@@ -24,9 +24,14 @@ _BEYOND = [metric for metric in METRICS.values() if metric.column]
 def show_report(
     console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
 ) -> None:
-    """Everything that a person wants to know about a night, the verdict last.
+    """Print a night's figures table by table, the verdict last.
 
-    `place` is the serving database, `live` the run that its readers see now.
+    Args:
+        console: where to print.
+        report: the night.
+        place: the serving database: a path, or an address without password.
+        live: the run whose lists readers see now; None if there are none.
+        page: the path of the night's page, which need not exist.
     """
     show_intake(console, report)
     if report.metrics:
@@ -38,7 +43,7 @@ def show_report(
 
 
 def show_intake(console: Console, report: Report) -> None:
-    """Where every row of the input went."""
+    """Print how many rows of each source are clean, duplicates or quarantined, and why."""
     table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
     table.add_column("source")
     for name in ("rows in", "clean", "duplicates", "quarantined"):
@@ -54,8 +59,8 @@ def show_intake(console: Console, report: Report) -> None:
 
 
 def show_metrics(console: Console, report: Report) -> None:
-    """Models × metrics with their intervals, on the report half, under the protocol they were measured by."""
-    k = _shortest(report)
+    """Print models × metrics with their intervals on the report half, and the protocol of the evaluation."""
+    k = _smallest_k(report)
     mine = [
         row
         for row in report.metrics
@@ -85,8 +90,8 @@ def show_metrics(console: Console, report: Report) -> None:
         console.print(f"[yellow]{escape(empty)}[/]", soft_wrap=True)
     split = next((s.note for s in report.run.stages if s.stage == "split"), "")
     console.print(
-        f"[dim]Protocol: {escape(split)}. All items that the training part knows are ranked, seen ones left out; "
-        "short lists are completed by content and popularity, as published. Intervals: bootstrap over users, "
+        f"[dim]Protocol: {escape(split)}. All items of the training part are ranked, except those that the user has "
+        "seen; short lists are backfilled by content and popularity, as published. Intervals: bootstrap over users, "
         f"{report.run.settings['judge']['confidence']:.0%}. "
         "Cold: users without history, judged on the fallback list.[/]",
         soft_wrap=True,
@@ -94,7 +99,7 @@ def show_metrics(console: Console, report: Report) -> None:
 
 
 def show_differences(console: Console, report: Report) -> None:
-    """Each model against popularity, paired over users."""
+    """Print the difference of each model to popularity, paired over users."""
     rows = [r for r in report.differences if r.half == "report" and r.baseline == "popularity"]
     if not rows:
         return
@@ -115,8 +120,8 @@ def show_differences(console: Console, report: Report) -> None:
 
 
 def show_beyond_accuracy(console: Console, report: Report) -> None:
-    """What the lists of each model are like beside being right; columns without figures or room are left out."""
-    k = _shortest(report)
+    """Print metrics beyond accuracy for each model; columns without figures or room are left out."""
+    k = _smallest_k(report)
     half = [row for row in report.metrics if row.half == "report" and row.segment == "all"]
     models = dict.fromkeys(row.model for row in half)
     found = {
@@ -129,7 +134,7 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
     columns = columns[: max(1, (console.width - _MODEL_WIDTH) // _BEYOND_WIDTH)]
     if not columns:
         return
-    table = Table(title=f"What their lists are like (at {k})", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"Lists beyond accuracy (at {k})", title_justify="left", box=None, pad_edge=False)
     table.add_column("model")
     for metric in columns:
         table.add_column(metric.column, justify="right")
@@ -146,7 +151,7 @@ def show_beyond_accuracy(console: Console, report: Report) -> None:
 
 
 def show_trade_off(console: Console, report: Report) -> None:
-    """What diversity and caps cost and gain, on the half that settings may be chosen by."""
+    """Print what diversity and caps cost and gain on the select half, by which settings may be chosen."""
     if failed := report.run.summary.trade_off_failed:
         console.print(
             f"\n[red]What diversity and caps cost is not known:[/] {escape(failed)}", soft_wrap=True
@@ -172,43 +177,44 @@ def show_trade_off(console: Console, report: Report) -> None:
 def show_verdict(
     console: Console, report: Report, *, place: str, live: int | None, page: Path | None = None
 ) -> None:
-    """What became of the night, and how to read its lists. The arguments are those of `show_report`."""
+    """Print what became of the night and how to read its lists. The arguments are those of `show_report`."""
     run = report.run
     console.print()
-    for model, why in run.failed_models.items():
-        console.print(f"[red]{model} failed:[/] {escape(why)}", soft_wrap=True)
-    why = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
+    for model, cause in run.failed_models.items():
+        console.print(f"[red]{model} failed:[/] {escape(cause)}", soft_wrap=True)
+    decision = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
     if run.champion:
-        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
+        console.print(f"[bold]Champion[/]   {escape(decision)}", soft_wrap=True)
     colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
-    became = run.reason
+    reason = run.reason
     if run.status == "published" and live != run.run_id:
-        became += " It is not any more: " + (f"run {live} is." if live else "there are no lists.")
-    console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(became)}", soft_wrap=True)
+        reason += " It is not live any more: " + (f"run {live} is." if live else "there are no lists.")
+    console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(reason)}", soft_wrap=True)
     if run.status != "published":
         console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
     if rules := run.summary.rules:
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:
-        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_near(place))}", soft_wrap=True)
-        query = _login_query(place, run.summary.example_user)
-        console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
+        console.print(f"[bold]Lists[/]      {run.rows:,} rows in {escape(_relative(place))}", soft_wrap=True)
+        if run.summary.example_user is not None:
+            query = _login_query(place, run.summary.example_user)
+            console.print(f"[bold]Read them[/]  {escape(query)}", soft_wrap=True)
     if page is not None and page.exists():
-        console.print(f"[bold]Report[/]     {escape(_near(str(page)))}", soft_wrap=True)
+        console.print(f"[bold]Report[/]     {escape(_relative(str(page)))}", soft_wrap=True)
     total = sum(stage.seconds for stage in run.stages)
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     console.print(
-        f"[dim]Run {run.run_id}: {_wall(run)}{total:.1f} s in its stages, at most {peak:,.0f} MB[/]"
+        f"[dim]Run {run.run_id}: {_duration(run)}{total:.1f} s in its stages, at most {peak:,.0f} MB[/]"
     )
 
 
-def _wall(run: Run) -> str:
-    """From start to end by the clock; a night that was killed and went on counts the pause."""
+def _duration(run: Run) -> str:
+    """Return the time from start to end by the clock; for a night that was killed and resumed, with the pause."""
     return "" if run.finished_at is None else f"{(run.finished_at - run.started_at).total_seconds():,.0f} s, "
 
 
 def show_stages(console: Console, report: Report) -> None:
-    """The time and memory of each stage."""
+    """Print the time and memory of each stage."""
     table = Table(title=f"Run {report.run.run_id}", title_justify="left", box=None, pad_edge=False)
     for name in ("stage", "model"):
         table.add_column(name)
@@ -221,32 +227,33 @@ def show_stages(console: Console, report: Report) -> None:
     console.print(table)
 
 
-def _near(place: str) -> str:
-    """A path as a person in this folder would write it."""
+def _relative(place: str) -> str:
+    """Return a path inside the current folder as a relative one; anything else as it is."""
     path = Path(place)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
 
 
 def _login_query(place: str, user: int | str) -> str:
-    """A command to paste."""
+    """Return a shell command to paste that reads the list of `user`."""
     literal = str(user) if isinstance(user, int) else "'" + user.replace("'", "''") + "'"
     query = (
         "select rank, item_id, title, score from recommendations join items using (item_id) where user_id = "
     )
     query += f"{literal} order by rank limit 10"
-    # A person reads double quotes around the single ones of SQL more easily than what shlex makes of them.
+    # Double quotes around SQL's single ones are easier to read than what shlex makes of them.
     quoted = shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"'
     if place.startswith("postgresql:"):
         return f'psql "$RECS_PUBLISH__URL" -c {quoted}'
-    return f"sqlite3 {shlex.quote(_near(place))} {quoted}"
+    return f"sqlite3 {shlex.quote(_relative(place))} {quoted}"
 
 
-def _shortest(report: Report) -> int:
-    """The length of the shortest lists that were judged; figures of ratings have none."""
+def _smallest_k(report: Report) -> int:
+    """Return the smallest k of the metrics; metrics of ratings have none."""
     return min(row.k for row in report.metrics if row.k is not None)
 
 
 def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:
+    """Return a metric with its interval; empty if the model was not judged by it."""
     row = report.figure(model, metric, k, segment=segment)
     if row is None:
         return ""

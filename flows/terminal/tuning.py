@@ -1,4 +1,4 @@
-"""What a person sees of `recs tune`: a bar for the running trial, a line for each that is worth one, a table."""
+"""Output of `recs tune`: a bar for the running trial, a line for notable ones, a table of what was found."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ from tasks.tuning.tune import Finding, Tuning
 
 
 class TuneTerminal(Terminal):
-    """A `tasks.tuning.tune.Onlooker` that prints what is new: the defaults' score, whatever is better, what failed."""
+    """A `tasks.tuning.tune.Onlooker` that prints the defaults' score, each improvement and each failure."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._bar: str | None = None
 
     def trying(self, model: str, number: int, part: str, best: float | None, seconds_left: float) -> Progress:
-        """Show which trial runs, the best so far and the time left."""
-        self._take_down()
+        """Show a bar with the running trial, the best score so far and the time left; return its progress callback.
+
+        Args:
+            model: its name.
+            number: of the trial.
+            part: of the window that is fitted.
+            best: the best score so far; None before the first.
+            seconds_left: of the budget.
+        """
+        self._remove_bar()
         so_far = "" if best is None else f", best {best:.4f}"
         bar = f"{model} {number} ({part}{so_far}; {_clock(seconds_left)} left)"
         self._bar = bar
@@ -33,32 +41,36 @@ class TuneTerminal(Terminal):
         return lambda done, total: self.advanced(bar, None, done, total)
 
     def tried(self, attempt: Attempt) -> None:
-        """A line if it is worth one."""
-        self._take_down()
+        """Print a line if the trial failed, is the best so far, or tried the default or earlier settings."""
+        self._remove_bar()
         name = f"{attempt.model} {attempt.number}"
         if attempt.outcome == "failed":
             self.line("[red]✗[/]", name, attempt.seconds, f"failed: {attempt.error}")
         elif attempt.named or attempt.best:
-            what = {"default": "the default settings", "earlier": "found by an earlier tune"}.get(
-                attempt.named, ""
-            )
-            words = what or settings_text(attempt.settings)
+            origins = {"default": "the default settings", "earlier": "found by an earlier tune"}
+            note = origins.get(attempt.named) or settings_text(attempt.settings)
             mark = "[green]✓[/]" if attempt.best else "[dim]·[/]"
-            self.line(mark, name, attempt.seconds, f"{attempt.score or 0:.4f}  {words}")
+            self.line(mark, name, attempt.seconds, f"{attempt.score or 0:.4f}  {note}")
 
-    def _take_down(self) -> None:
+    def _remove_bar(self) -> None:
         if self._bar is not None:
-            self.dropped(self._bar)
+            self.remove_bar(self._bar)
             self._bar = None
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """Such as `factors=64 alpha=3.2`."""
+    """Return the settings as text, such as `factors=64 alpha=3.2`."""
     return " ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
-    """What was found for each model, and where it stands."""
+    """Print what was found for each model, and the file that holds it.
+
+    Args:
+        console: where to print.
+        tuning: how the search ended.
+        file: the home's `tuned.toml`, which may not exist.
+    """
     found = [finding for finding in tuning.findings if finding.tuned is not None]
     if found:
         table = Table(title="Better than the defaults", title_justify="left", box=None, pad_edge=False)
@@ -78,12 +90,12 @@ def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
             console.print(f"{finding.model}: {finding.why}{score}", markup=False, soft_wrap=True)
     console.print(
         f"[dim]On the {tuning.users:,} users of the select half of an earlier window: {escape(tuning.window)}. "
-        "Differences are paired over these users, who also chose the settings: expect less of them. The night judges "
-        "them anew.[/]",
+        "Differences are paired over these users, who also chose the settings, so they are optimistic. The night "
+        "judges the settings anew.[/]",
         soft_wrap=True,
     )
     if tuning.stopped:
-        console.print("Stopped by Ctrl-C; the same command goes on where it stopped.")
+        console.print("Stopped by Ctrl-C; the same command continues where it stopped.")
     if file.exists():
         kept = "" if found else ", with what earlier tunes found"
         console.print(
@@ -96,9 +108,11 @@ def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
 def _row(table: Table, finding: Finding) -> None:
     if finding.tuned is None:
         return
-    what = finding.tuned.evidence
-    interval = f"{what.difference:+.4f} [dim]\\[{what.low:+.4f}, {what.high:+.4f}][/]"
-    table.add_row(finding.model, f"{what.default:.4f}", f"{what.score:.4f}", interval, _trials(finding))
+    evidence = finding.tuned.evidence
+    interval = f"{evidence.difference:+.4f} [dim]\\[{evidence.low:+.4f}, {evidence.high:+.4f}][/]"
+    table.add_row(
+        finding.model, f"{evidence.default:.4f}", f"{evidence.score:.4f}", interval, _trials(finding)
+    )
 
 
 def _trials(finding: Finding) -> str:

@@ -8,7 +8,7 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
-from flows.prefect_runtime.home import begin_database
+from flows.prefect_runtime.home import copy_empty_database
 from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.monitoring.events import Nobody
@@ -49,7 +49,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Prefect's own server, started once; like that of a real night it reports to nobody, and only errors."""
     folder = tmp_path_factory.mktemp("prefect")
-    begin_database(folder / "prefect-test.db")
+    copy_empty_database(folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
         for name, value in QUIET.items():

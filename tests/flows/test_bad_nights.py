@@ -1,4 +1,4 @@
-"""Planted bad nights: each is caught by a check that names it, and readers keep the lists they had."""
+"""Planted faults in a night's input or model: a check catches each and names it, and readers keep their lists."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ START, DAY = 1_600_000_000, 86_400
 Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def some_ratings() -> pd.DataFrame:
-    """200 days of people of four tastes, who mostly meet, and only like, what is of their own."""
+def four_tastes() -> pd.DataFrame:
+    """Return ratings of 200 days by users of four tastes: mostly of their own taste's items, and only those high."""
     rng = np.random.default_rng(3)
     rows = []
     for user in range(USERS):
@@ -58,10 +58,10 @@ def run(home: Home, *overrides: str, as_of: datetime | None = None) -> Outcome:
 
 @pytest.fixture(scope="module")
 def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `raw`, a data set, and `home`, whose last night saw all but its newest fifth."""
+    """A folder with a data set, `raw`, and a `home` with one night on all but the newest fifth of the ratings."""
     place = tmp_path_factory.mktemp("yesterday")
     (place / "raw").mkdir()
-    some_ratings().to_csv(place / "raw" / "ratings.csv", index=False)
+    four_tastes().to_csv(place / "raw" / "ratings.csv", index=False)
     moment = datetime.fromtimestamp(at_quantile(place / "raw", 0.8), UTC).replace(tzinfo=None)
     outcome = run(open_home(str(place / "raw"), place / "home"), as_of=moment)
     assert (outcome.run.status, outcome.run.champion) == ("published", "als")
@@ -70,11 +70,11 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tonight(yesterday: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """The home on the evening after that night; what happens to it, and to its data, the next test does not see."""
+    """A copy of that home and its data for one test, before the next night."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(yesterday, tmp_path / "there")
     shutil.copy(tmp_path / "there" / "home" / "recommendations.db", tmp_path / "before.db")
-    # The home knows its input by its path.
+    # The home stores the path of its input.
     moved = (tmp_path / "there" / "home" / "home.json").read_text(encoding="utf-8")
     (tmp_path / "there" / "home" / "home.json").write_text(
         moved.replace(str(yesterday), str(tmp_path / "there")), encoding="utf-8"
@@ -83,7 +83,7 @@ def tonight(yesterday: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def spoil(home: Home, fault: Spoil) -> None:
-    """Plant a fault in the file that says what users did."""
+    """Apply a fault to the file of ratings."""
     path = home.input / "ratings.csv"
     fault(pd.read_csv(path)).to_csv(path, index=False)
 
@@ -94,7 +94,7 @@ def live_lists(database: Path) -> list[tuple]:
 
 
 def caught(home: Home, outcome: Outcome) -> set[str]:
-    """The checks that failed, after a look at what readers see and at what the night says of itself."""
+    """Return the checks that failed; assert that readers keep their lists and that the record names the checks."""
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert live_lists(home.path / "recommendations.db") == live_lists(Path("before.db"))
     failed = [check.check for check in outcome.run.summary.checks if not check.passed]
@@ -113,14 +113,14 @@ def test_a_night_without_a_fault_passes(tonight: Home) -> None:
     assert live_lists(tonight.path / "recommendations.db") != live_lists(Path("before.db"))
 
 
-def test_shuffled_item_ids(tonight: Home) -> None:
-    """Models are as good on them as before: only the lists of last night tell."""
+def test_shuffled_item_ids_fail_overlap(tonight: Home) -> None:
+    """Models are as good on shuffled ids as before: only last night's lists show the fault."""
     number = np.random.default_rng(1).permutation(ITEMS)
     spoil(tonight, lambda rows: rows.assign(movieId=number[rows["movieId"]]))
     assert "overlap" in caught(tonight, run(tonight))
 
 
-def test_shuffled_item_ids_in_the_newest_rows_alone(tonight: Home) -> None:
+def test_shuffled_item_ids_in_the_newest_rows_fail_quality(tonight: Home) -> None:
     newest, number = at_quantile(tonight.input, 0.8), np.random.default_rng(1).permutation(ITEMS)
     new_number = {
         "movieId": lambda rows: rows["movieId"].where(rows["timestamp"] < newest, number[rows["movieId"]])
@@ -129,10 +129,8 @@ def test_shuffled_item_ids_in_the_newest_rows_alone(tonight: Home) -> None:
     assert "quality" in caught(tonight, run(tonight))
 
 
-def test_a_model_that_returns_the_same_list_for_everybody(
-    tonight: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was well when it was judged, and is not when it is fitted on everything."""
+def test_one_list_for_all_users_fails_sameness(tonight: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is sound when judged, and collapses when refitted on everything."""
     genuine = ALS._fit
 
     def collapses(self, matrix, data, **options) -> None:
@@ -144,19 +142,19 @@ def test_a_model_that_returns_the_same_list_for_everybody(
     assert "sameness" in caught(tonight, run(tonight))
 
 
-def test_half_the_users_missing(tonight: Home) -> None:
+def test_half_the_users_missing_fails_lost_users(tonight: Home) -> None:
     spoil(tonight, lambda rows: rows[rows["userId"] < USERS // 2])
     assert "lost_users" in caught(tonight, run(tonight))
 
 
-def test_input_from_last_month(tonight: Home) -> None:
+def test_input_of_last_month_fails_days_behind_live(tonight: Home) -> None:
     month_ago = at_quantile(tonight.input, 0.8) - 30 * DAY
     spoil(tonight, lambda rows: rows[rows["timestamp"] < month_ago])
     assert caught(tonight, run(tonight)) == {"days_behind_live"}
 
 
-def test_a_few_hours_of_the_newest_rows_withdrawn_are_no_old_file(tonight: Home) -> None:
-    """A user who is deleted may have been the last one to come."""
+def test_input_a_few_hours_older_passes(tonight: Home) -> None:
+    """Deleting a user may remove the newest interaction."""
     until = at_quantile(tonight.input, 0.8)
     spoil(tonight, lambda rows: rows[rows["timestamp"] < until - DAY // 2])
     outcome = run(tonight)
@@ -166,7 +164,7 @@ def test_a_few_hours_of_the_newest_rows_withdrawn_are_no_old_file(tonight: Home)
     assert values["overlap"] is not None
 
 
-def test_a_night_asked_for_in_the_future_does_not_hold_back_those_after_it(tonight: Home) -> None:
+def test_a_future_as_of_does_not_hold_back_later_nights(tonight: Home) -> None:
     ahead = run(tonight, as_of=datetime(2050, 1, 1))
     assert ahead.run.status == "published", ahead.run.reason
     newest = at_quantile(tonight.input, 1)
@@ -177,5 +175,5 @@ def test_a_night_asked_for_in_the_future_does_not_hold_back_those_after_it(tonig
     assert (values["days_behind_live"], values["overlap"] is not None) == (0, True)
 
 
-def test_input_older_than_the_schedule_allows(tonight: Home) -> None:
+def test_old_input_fails_input_age_days(tonight: Home) -> None:
     assert caught(tonight, run(tonight, "check.max_input_age_days=30")) == {"input_age_days"}

@@ -1,4 +1,4 @@
-"""Whole nights with a blend: it joins the candidates, is published where it wins, and gives way where it cannot."""
+"""Whole nights with a blend: published where it wins, dropped where a member cannot be refitted."""
 
 import sqlite3
 
@@ -8,15 +8,15 @@ from models.factors.als import ALS
 from tasks.storage.home import Home
 from tests.flows.conftest import RunNight
 
-EVERYBODY_JUDGES = ("blend.enabled=true", "split.method=leave_last")
+MANY_HELD_OUT = ("blend.enabled=true", "split.method=leave_last")
 
 
-def test_a_blend_that_wins_is_refitted_and_published(
+def test_a_winning_blend_is_refitted_and_published(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine, sizes = ALS._fit, set()
 
-    def remembers(self, matrix, data, **options) -> None:
+    def records_sizes(self, matrix, data, **options) -> None:
         sizes.add(data.seen.nnz)
         genuine(self, matrix, data, **options)
 
@@ -25,8 +25,8 @@ def test_a_blend_that_wins_is_refitted_and_published(
             raise MemoryError("too large")
         genuine(self, matrix, data, **options)
 
-    monkeypatch.setattr(ALS, "_fit", remembers)
-    outcome = run(home, *EVERYBODY_JUDGES)
+    monkeypatch.setattr(ALS, "_fit", records_sizes)
+    outcome = run(home, *MANY_HELD_OUT)
     assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "blend", {})
     with sqlite3.connect(home.path / "recommendations.db") as con:
         [(rows, users, scored)] = con.execute(
@@ -35,11 +35,11 @@ def test_a_blend_that_wins_is_refitted_and_published(
         assert users == 150
         assert rows == scored > 0.9 * outcome.run.rows
     fits = [stage.model for stage in outcome.run.stages if stage.stage == "fit"]
-    assert fits.count("blend") == 2, "learned, then made anew of the members that were fitted on everything"
+    assert fits.count("blend") == 2, "learned, then rebuilt from the members refitted on everything"
     assert fits.count("als") == 2
 
     monkeypatch.setattr(ALS, "_fit", breaks_on_everything)
-    outcome = run(home, *EVERYBODY_JUDGES, "run.seed=43")
+    outcome = run(home, *MANY_HELD_OUT, "run.seed=43")
     assert outcome.run.status == "published"
     assert outcome.run.failed_models == {
         "als": "MemoryError: too large",
@@ -48,7 +48,7 @@ def test_a_blend_that_wins_is_refitted_and_published(
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
-def test_where_too_few_can_teach_there_is_no_blend_and_the_night_says_why(run: RunNight, home: Home) -> None:
+def test_there_is_no_blend_when_too_few_users_can_teach(run: RunNight, home: Home) -> None:
     outcome = run(home, "blend.enabled=true")
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]

@@ -1,4 +1,4 @@
-"""Whole nights: what is published, what is repeated, what is held back; through Prefect where the flow decides."""
+"""Whole nights: what is published, what runs again, what is held back; through Prefect where the flow decides."""
 
 import json
 import re
@@ -21,9 +21,9 @@ from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, roll_back
-from tasks.storage.home import Home, open_home
-from tasks.storage.run_records import Runs
-from tests.flows.conftest import RunNight
+from tasks.storage.home import Home, existing_home, open_home
+from tasks.storage.run_records import Run, Runs
+from tests.flows.conftest import RunNight, run_small_night
 
 LISTS = {
     "recommendations": "user_id, rank, item_id, score, model, model_score, reason_item_id",
@@ -34,7 +34,7 @@ LISTS = {
 
 
 def published(home: Home) -> dict[str, list[tuple]]:
-    """Everything a reader sees, but for run_id."""
+    """Return every row that a reader sees, without run_id."""
     with sqlite3.connect(home.path / "recommendations.db") as con:
         return {
             name: con.execute(f"select {columns} from {name}").fetchall() for name, columns in LISTS.items()
@@ -42,12 +42,45 @@ def published(home: Home) -> dict[str, list[tuple]]:
 
 
 def stages(outcome: Outcome) -> dict[str, bool]:
-    """Which stages ran, and whether their result came from the store."""
+    """Return the stages of a night → whether the result came from the store."""
     return {f"{s.stage} {s.model}" if s.model else s.stage: s.stored for s in outcome.run.stages}
 
 
-def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home: Home) -> None:
-    outcome = run(home)
+@pytest.fixture(scope="module")
+def prefect_night(
+    prefect_server: None, dataset: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Home, Outcome]:
+    """A home and its first night, run through Prefect. Read only: change a copy of it."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("prefect_night") / "home")
+    return home, run_small_night(home, flow=nightly.run_flow)
+
+
+@pytest.fixture(scope="module")
+def plain_home(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home after its first night, run without Prefect. Read only: change a copy of it."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("plain_night") / "home")
+    run_small_night(home, flow=nightly)
+    return home
+
+
+@pytest.fixture
+def live_home(plain_home: Home, tmp_path: Path) -> Home:
+    """A home of this test's own after its first night."""
+    return copied(plain_home, tmp_path / "live")
+
+
+def copied(home: Home, path: Path) -> Home:
+    """Copy a home with its nights and its lists to `path`."""
+    return existing_home(Path(shutil.copytree(home.path, path)))
+
+
+def last_run(home: Home) -> Run:
+    """Return the newest run of a home."""
+    return Runs(home.runs).all()[0]
+
+
+def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Home, Outcome]) -> None:
+    home, outcome = prefect_night
     assert (outcome.exit_code, outcome.run.status) == (0, "published")
     lists = published(home)
     users = {row[0] for row in lists["recommendations"]}
@@ -72,13 +105,15 @@ def test_the_first_night_publishes_a_full_list_for_everybody(run: RunNight, home
         }
 
 
-def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothing_new(
-    run: RunNight, run_plain: RunNight, home: Home, dataset: Path, tmp_path: Path
+def test_equal_seeds_publish_equal_lists(prefect_night: tuple[Home, Outcome], plain_home: Home) -> None:
+    assert published(prefect_night[0]) == published(plain_home), "Prefect changes no list"
+
+
+def test_a_second_night_finds_nothing_new_unless_forced(
+    prefect_night: tuple[Home, Outcome], run_plain: RunNight, tmp_path: Path
 ) -> None:
-    other = open_home(str(dataset), tmp_path / "other")
-    first = run(home)
-    run_plain(other)
-    assert published(home) == published(other), "nor does it matter whether Prefect is there"
+    home, first = copied(prefect_night[0], tmp_path / "home"), prefect_night[1]
+    before = published(home)
     again = run_plain(home)
     assert again.run.run_id == first.run.run_id
     assert "Nothing is new" in again.nothing_new
@@ -87,12 +122,11 @@ def test_two_homes_with_one_seed_publish_the_same_and_a_second_night_finds_nothi
     assert forced.run.status == "published"
     ran = {name for name, stored in stages(forced).items() if not stored}
     assert ran == {"land", "clean", "choose", "check", "publish", "report"}, "now there is an incumbent"
-    assert published(home) == published(other)
+    assert published(home) == before
 
 
-def test_new_settings_repeat_only_what_they_change(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
-    changed = stages(run_plain(home, "models.als.factors=4"))
+def test_new_settings_refit_only_what_they_change(run_plain: RunNight, live_home: Home) -> None:
+    changed = stages(run_plain(live_home, "models.als.factors=4"))
     assert not changed["fit als"]
     assert changed["fit item_knn"]
     assert changed["utility"]
@@ -107,13 +141,13 @@ def test_the_nightly_shelf_is_fitted_and_judged(run: RunNight, home: Home) -> No
     assert outcome.run.champion != "popularity"
 
 
-def test_a_model_that_fails_is_reported_and_the_others_go_on(
+def test_a_failed_model_is_reported_and_skipped(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise FloatingPointError("diverged")
 
-    for model in (ALS, Content):  # the second is not on the shelf: it completes lists
+    for model in (ALS, Content):  # the second is a backfill model and not on the shelf
         monkeypatch.setattr(model, "_fit", breaks)
     outcome = run(home)
     assert outcome.run.status == "published"
@@ -121,7 +155,7 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
-def test_what_only_tells_of_the_champion_may_fail(
+def test_a_failed_trade_off_does_not_end_the_night(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def breaks(*_: object, **__: object) -> None:
@@ -135,7 +169,7 @@ def test_what_only_tells_of_the_champion_may_fail(
     assert said in caplog.messages
 
 
-def test_without_a_model_left_nothing_is_published(
+def test_nothing_is_published_when_every_model_fails(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object, **__: object) -> None:
@@ -153,14 +187,14 @@ def test_without_a_model_left_nothing_is_published(
         )
 
 
-def test_a_model_that_fails_only_at_the_refit_gives_way_to_the_next_best(
+def test_the_next_best_is_published_when_a_refit_fails(
     run: RunNight, run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = "models.shelf=item_knn,als"
     best = run_plain(home, shelf).run.champion
     assert best is not None
-    beside = {row.model for row in read_report(home).metrics if row.segment == "all"}
-    assert beside == {"item_knn", "als", "popularity"}, "who is compared with popularity needs it judged"
+    judged = {row.model for row in read_report(home).metrics if row.segment == "all"}
+    assert judged == {"item_knn", "als", "popularity"}, "popularity is judged even off the shelf"
     genuine = recommender_class(best)._fit
 
     def breaks_on_everything(self, matrix, data, **options) -> None:
@@ -177,7 +211,7 @@ def test_a_model_that_fails_only_at_the_refit_gives_way_to_the_next_best(
     assert len(published(home)["recommendations"]) == 150 * 20
 
 
-def test_what_fails_after_the_switch_does_not_call_the_night_failed(
+def test_a_failure_after_the_switch_is_not_a_failed_night(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object) -> None:
@@ -191,7 +225,7 @@ def test_what_fails_after_the_switch_does_not_call_the_night_failed(
     assert "Nothing is new" in run(home).nothing_new
 
 
-def test_times_are_utc_wherever_the_night_runs(
+def test_times_are_utc_in_any_time_zone(
     run_plain: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "shop"
@@ -208,7 +242,7 @@ def test_times_are_utc_wherever_the_night_runs(
     assert outcome.run.as_of == datetime(2025, 6, 1, 12, 0, 1)
 
 
-def test_a_night_before_all_data_says_so(run_plain: RunNight, home: Home) -> None:
+def test_as_of_before_all_data_is_a_usage_error(run_plain: RunNight, home: Home) -> None:
     with pytest.raises(UsageError, match="There is no interaction before 1999") as caught:
         run_plain(home, as_of=datetime(1999, 1, 1))
     assert re.fullmatch(r"The first one is of 20.*: give a later --as-of\.", caught.value.hint)
@@ -216,18 +250,16 @@ def test_a_night_before_all_data_says_so(run_plain: RunNight, home: Home) -> Non
     assert (run.status, [stage.stage for stage in run.stages]) == ("failed", ["land", "clean"])
 
 
-def test_a_lost_warehouse_is_built_anew(run_plain: RunNight, home: Home) -> None:
-    first = run_plain(home).run
-    home.warehouse.unlink()
-    again = run_plain(home)
+def test_a_lost_warehouse_is_rebuilt(run_plain: RunNight, live_home: Home) -> None:
+    first = last_run(live_home)
+    live_home.warehouse.unlink()
+    again = run_plain(live_home)
     assert again.run.run_id > first.run_id
     assert stages(again)["fit als"]
 
 
-def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(
-    run_plain: RunNight, home: Home, dataset: Path
-) -> None:
-    run_plain(home)
+def test_a_failed_check_keeps_the_live_lists_and_exits_3(run_plain: RunNight, live_home: Home) -> None:
+    home = live_home
     before = published(home)
     outcome = run_plain(home, "recommend.n=19", "check.min_user_coverage=1.0", flow=_with_a_broken_list)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
@@ -241,7 +273,7 @@ def test_a_failed_check_keeps_yesterdays_lists_and_exits_3(
 
 
 def _with_a_broken_list(night: Night) -> None:
-    """A night whose lists lose the first rank of every user between recommend and check."""
+    """Run a night whose lists lose every user's first rank between recommend and check."""
     from tasks.recommendation import recommend  # noqa: PLC0415
 
     genuine = recommend._list_table
@@ -252,8 +284,8 @@ def _with_a_broken_list(night: Night) -> None:
         recommend._list_table = genuine
 
 
-def test_an_older_as_of_is_run_and_recorded_but_not_switched(run_plain: RunNight, home: Home) -> None:
-    live = run_plain(home).run
+def test_an_older_as_of_is_recorded_but_not_switched(run_plain: RunNight, live_home: Home) -> None:
+    home, live = live_home, last_run(live_home)
     assert live.as_of is not None
     older = run_plain(home, as_of=live.as_of - timedelta(days=200))
     assert (older.exit_code, older.run.status) == (0, "not_switched")
@@ -264,12 +296,10 @@ def test_an_older_as_of_is_run_and_recorded_but_not_switched(run_plain: RunNight
     assert forced.run.status == "published"
 
 
-def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
-    run_plain: RunNight, home: Home, tmp_path: Path
-) -> None:
+def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, live_home: Home) -> None:
     from tasks.config.load import load_settings  # noqa: PLC0415
 
-    first = run_plain(home).run
+    home, first = live_home, last_run(live_home)
     second = run_plain(home, "recommend.n=10").run
     assert roll_back(home, load_settings(), None) == first.run_id
     again = run_plain(home, "recommend.n=10")
@@ -278,10 +308,10 @@ def test_a_run_rolled_back_by_hand_is_not_switched_on_again(
     assert run_plain(home, "recommend.n=10", force=True).run.status == "published"
 
 
-def test_a_rollback_while_a_night_runs_fences_it_off(run_plain: RunNight, home: Home) -> None:
+def test_a_rollback_fences_off_a_running_night(run_plain: RunNight, live_home: Home) -> None:
     from tasks.config.load import load_settings  # noqa: PLC0415
 
-    first = run_plain(home).run
+    home, first = live_home, last_run(live_home)
     run_plain(home, "recommend.n=10")
 
     def meanwhile(night: Night) -> None:
@@ -307,8 +337,8 @@ def test_new_input_makes_a_new_run(run_plain: RunNight, dataset: Path, tmp_path:
     assert len({row[0] for row in published(home)["recommendations"]}) == 151
 
 
-def test_what_no_kept_run_holds_is_forgotten(run_plain: RunNight, home: Home) -> None:
-    run_plain(home, "publish.keep_runs=1")
+def test_artifacts_of_no_kept_run_are_removed(run_plain: RunNight, live_home: Home) -> None:
+    home = live_home
     run_plain(home, "publish.keep_runs=1", "models.als.factors=4")
     assert len(list((home.artifacts / "recommend").iterdir())) == 1
     held = set(Runs(home.runs).all()[0].artifacts)

@@ -1,4 +1,4 @@
-"""The pages of real small nights, and two nights compared: published, failed, held back, and without what is new."""
+"""Pages of small nights (published, failed, held back, of an older version), and two nights compared."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from flows.cli import app as cli
+from flows.cli import lookup
 from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
 from tasks.monitoring.events import Nobody
@@ -17,7 +17,7 @@ from tasks.run.dag import nightly, take_in
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Run, Runs
-from tests.flows.cli.test_app import invoke
+from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import SETTINGS
 from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
 
@@ -25,7 +25,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 class TwoNights(NamedTuple):
-    """A home in which ALS had eight factors on one night and four on the next."""
+    """A home with two nights: ALS has eight factors in the first and four in the second."""
 
     home: Home
     first: Run
@@ -34,7 +34,7 @@ class TwoNights(NamedTuple):
 
 @pytest.fixture(scope="module")
 def nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
-    """Two nights on films some of whose titles are hostile."""
+    """Two nights on films of which every other title is a script tag."""
     folder = tmp_path_factory.mktemp("page")
     copy = folder / "shop"
     shutil.copytree(dataset, copy)
@@ -57,7 +57,7 @@ def page_of(home: Home, run: Run) -> tuple[ReadPage, str]:
     return ReadPage(text), text
 
 
-def test_a_night_leaves_a_page_that_needs_nothing_else(nights: TwoNights) -> None:
+def test_the_page_is_one_file_that_loads_nothing_else(nights: TwoNights) -> None:
     page, text = page_of(nights.home, nights.second)
     assert page.sections == [
         "models", "slices", "nights", "checks", "lists", "users", "map", "intake", "stages"
@@ -71,7 +71,7 @@ def test_a_night_leaves_a_page_that_needs_nothing_else(nights: TwoNights) -> Non
     assert page.tags.count(("html", {"lang": "en"})) == 1
 
 
-def test_hostile_titles_are_read_and_not_run(nights: TwoNights) -> None:
+def test_hostile_titles_are_escaped(nights: TwoNights) -> None:
     page, text = page_of(nights.home, nights.second)
     assert HOSTILE not in text
     assert HOSTILE in page.text
@@ -79,14 +79,14 @@ def test_hostile_titles_are_read_and_not_run(nights: TwoNights) -> None:
     assert [tag for tag, _ in page.tags].count("script") == 2
 
 
-def test_the_first_night_has_nothing_to_compare_with(nights: TwoNights) -> None:
+def test_a_first_night_has_no_comparison(nights: TwoNights) -> None:
     page, _ = page_of(nights.home, nights.first)
     assert "nights" not in page.sections
     assert "Against the lists before" not in page.text
     assert len(page.titles) > 1
 
 
-def test_a_page_drawn_again_is_the_same_but_for_the_stage_that_drew_it(nights: TwoNights) -> None:
+def test_a_page_written_again_has_the_same_content(nights: TwoNights) -> None:
     _, before = page_of(nights.home, nights.first)
     page_path(nights.home, nights.first).unlink()
     shown = invoke("report", nights.first.run_id, "--home", nights.home.path)
@@ -100,19 +100,17 @@ def test_a_page_drawn_again_is_the_same_but_for_the_stage_that_drew_it(nights: T
     assert ">report</span>" not in before
 
 
-def test_the_page_opens_in_a_browser_where_there_is_one(
-    nights: TwoNights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_opens_in_a_browser(nights: TwoNights, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(cli.webbrowser, "open", lambda address: opened.append(address) or True)
+    monkeypatch.setattr(lookup.webbrowser, "open", lambda address: opened.append(address) or True)
     invoke("report", "--open", "--home", nights.home.path)
     assert opened == [page_path(nights.home, nights.second).resolve().as_uri()]
-    monkeypatch.setattr(cli.webbrowser, "open", lambda _: False)
+    monkeypatch.setattr(lookup.webbrowser, "open", lambda _: False)
     with pytest.raises(UsageError, match="no browser"):
         invoke("report", "--open", "--home", nights.home.path)
 
 
-def test_a_night_of_an_older_version_has_a_page_too(nights: TwoNights, tmp_path: Path) -> None:
+def test_a_night_of_an_older_version_gets_a_page(nights: TwoNights, tmp_path: Path) -> None:
     copy = tmp_path / "home"
     shutil.copytree(nights.home.path, copy, ignore=shutil.ignore_patterns("artifacts", "prefect", "*.html"))
     record = copy / "runs" / str(nights.second.run_id) / "run.json"
@@ -126,7 +124,7 @@ def test_a_night_of_an_older_version_has_a_page_too(nights: TwoNights, tmp_path:
     assert page.sections == ["models", "slices", "nights", "stages"]
 
 
-def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tmp_path: Path) -> None:
+def test_a_failed_night_leaves_a_page_of_finished_stages(nights: TwoNights, tmp_path: Path) -> None:
     home = open_home(str(nights.home.input), tmp_path / "home")
 
     def breaks(night: Night) -> None:
@@ -142,7 +140,7 @@ def test_a_night_that_fails_leaves_a_page_of_what_there_is(nights: TwoNights, tm
     assert HOSTILE not in text
 
 
-def test_a_night_that_is_held_back_says_by_which_check(
+def test_the_page_of_a_held_back_night_names_the_check(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.recommendation import recommend  # noqa: PLC0415
@@ -158,7 +156,7 @@ def test_a_night_that_is_held_back_says_by_which_check(
     assert {"models", "lists", "users", "map"} <= set(page.sections)
 
 
-def test_a_page_that_cannot_be_drawn_does_not_fail_the_night(
+def test_a_page_that_fails_does_not_fail_the_night(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from tasks.reporting import run_report as report  # noqa: PLC0415
@@ -172,7 +170,7 @@ def test_a_page_that_cannot_be_drawn_does_not_fail_the_night(
     assert "could not be written: RuntimeError: no ink" in caplog.text
 
 
-def test_two_nights_are_compared_in_numbers_and_for_a_few_users(nights: TwoNights) -> None:
+def test_compare_shows_figures_and_lists_of_a_few_users(nights: TwoNights) -> None:
     text = invoke("compare", nights.first.run_id, nights.second.run_id, "-n", 2, "--home", nights.home.path)
     assert "models.als.factors  8  4" in text
     als = next(line for line in text.splitlines() if line.startswith("als "))
@@ -184,7 +182,7 @@ def test_two_nights_are_compared_in_numbers_and_for_a_few_users(nights: TwoNight
     assert "all stages" in text
 
 
-def test_nights_judged_on_different_users_are_compared_plainly(nights: TwoNights, tmp_path: Path) -> None:
+def test_nights_with_different_users_have_no_paired_figure(nights: TwoNights, tmp_path: Path) -> None:
     copy = tmp_path / "home"
     shutil.copytree(nights.home.path, copy)
     record = copy / "runs" / str(nights.first.run_id) / "run.json"
@@ -196,7 +194,7 @@ def test_nights_judged_on_different_users_are_compared_plainly(nights: TwoNights
     assert f"The lists of run {nights.first.run_id} were never made, or are not kept any more." in text
 
 
-def test_what_cannot_be_compared_is_said_plainly(nights: TwoNights) -> None:
+def test_compare_refuses_the_same_or_an_unknown_run(nights: TwoNights) -> None:
     first, home = nights.first.run_id, nights.home.path
     with pytest.raises(UsageError, match="is the same as itself"):
         invoke("compare", first, first, "--home", home)

@@ -1,7 +1,8 @@
-"""Whole nights that publish to PostgreSQL, and every command that looks at the lists there."""
+"""Whole nights that publish to PostgreSQL, and every command on the lists there."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from tasks.errors import TransientError
 from tasks.monitoring.events import Nobody
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
-from tasks.storage.home import Home, open_home
-from tests.flows.cli.test_app import invoke
+from tasks.storage.home import Home, existing_home, open_home
+from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import SETTINGS, RunNight
 from tests.tasks.postgres_server import Server, new_schema, running_server
 from tests.tasks.serving import Serving
@@ -28,23 +29,35 @@ PASSWORD = "correct-horse-battery-staple"
 
 @pytest.fixture
 def serving(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serving:
-    """A schema whose address holds a password, and is where nights publish to."""
+    """The schema that nights publish to; its address holds a password."""
     url = new_schema(postgres).replace("postgres:@", f"postgres:{PASSWORD}@")
     assert PASSWORD in url
     monkeypatch.setenv("RECS_PUBLISH__URL", url)
     return Serving(url, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def finished_work(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home without a run, whose artifact store holds the finished stages of a first night."""
+    folder = tmp_path_factory.mktemp("finished") / "home"
+    plain_night(open_home(str(dataset), folder))
+    (folder / "recommendations.db").unlink()
+    shutil.rmtree(folder / "runs")
+    (folder / "runs").mkdir()
+    return folder
+
+
 @pytest.fixture
-def home(dataset: Path, tmp_path: Path) -> Home:
-    return open_home(str(dataset), tmp_path / "home")
+def home(finished_work: Path, tmp_path: Path) -> Home:
+    """A home whose first night finds its models fitted: these tests are about publication."""
+    return existing_home(Path(shutil.copytree(finished_work, tmp_path / "home")))
 
 
 def plain_night(home: Home, *settings: str) -> Outcome:
     return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, Nobody())
 
 
-def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Serving) -> None:
+def test_every_command_works_on_two_nights(home: Home, serving: Serving) -> None:
     first = plain_night(home).run
     assert first.status == "published", first.reason
     assert plain_night(home).nothing_new
@@ -53,35 +66,36 @@ def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Servin
     assert serving.query("select count(*) from recommendations") == [(150 * 20,)]
     assert not (home.path / "recommendations.db").exists()
 
-    def said(*arguments: object) -> str:
+    def output(*arguments: object) -> str:
         return invoke(*map(str, arguments), "--home", str(home.path))
 
-    assert f"Recommended in run {second.run_id}" in said("show", 1)
-    assert "Most like" in said("similar", 1)
-    assert "live" in said("runs")
-    report = said("report")
+    assert f"Recommended in run {second.run_id}" in output("show", 1)
+    assert "Most like" in output("similar", 1)
+    assert "live" in output("runs")
+    report = output("report")
     assert f"3,000 rows in {serving.place}" in report
     assert """psql "$RECS_PUBLISH__URL" -c "select rank, item_id""" in report
-    assert "all lists, 3,000 rows" in said("verify")
-    assert f"Run {first.run_id} is live" in said("rollback")
-    assert f"Recommended in run {first.run_id}" in said("show", 1)
-    assert f"Removed {second.run_id}" in said("prune", "--keep", 1)
+    assert "all lists, 3,000 rows" in output("verify")
+    assert f"Run {first.run_id} is live" in output("rollback")
+    assert f"Recommended in run {first.run_id}" in output("show", 1)
+    assert f"Removed {second.run_id}" in output("prune", "--keep", 1)
     serving.execute(f"update recommendations_{first.run_id} set item_id = 1 where user_id = 1 and rank = 1")
     result = CliRunner().invoke(cli.app, ["verify", "--home", str(home.path)])
     assert "not those that were published" in str(result.exception)
 
 
-def test_a_failed_check_keeps_the_lists_of_the_night_before(home: Home, serving: Serving) -> None:
+def test_a_failed_check_keeps_the_live_lists(home: Home, serving: Serving) -> None:
     first = plain_night(home).run
     bad = plain_night(home, "models.als.factors=4", "check.min_catalogue_coverage=1").run
     assert bad.status == "check_failed", bad.reason
     assert serving.query("select distinct run_id from recommendations") == [(first.run_id,)]
 
 
-def test_the_password_is_nowhere(
-    run: RunNight, home: Home, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
+def test_the_password_appears_nowhere(
+    run: RunNight, dataset: Path, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
 ) -> None:
-    """Neither in what the home keeps, nor in Prefect's database, nor in what anybody is told."""
+    """Neither in the home's files, nor in Prefect's database, nor in any output."""
+    home = open_home(str(dataset), tmp_path_factory.mktemp("home") / "home")
     run(home)
     for arguments in (["runs"], ["report"], ["show", "1"], ["verify"], ["rollback"]):
         result = CliRunner().invoke(cli.app, [*arguments, "--home", str(home.path)])
@@ -100,7 +114,7 @@ def test_the_password_is_nowhere(
 
 
 class Outage(Nobody):
-    """The serving database stops when the lists are checked, and starts when the night finds it gone."""
+    """Stops the serving database when the lists are checked, and starts it when publishing fails."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -114,7 +128,7 @@ class Outage(Nobody):
         self._server.start()
 
 
-def test_a_night_outlives_a_restart_of_the_server(
+def test_publishing_is_retried_after_a_server_restart(
     prefect_server: None,
     home: Home,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,7 +144,7 @@ def test_a_night_outlives_a_restart_of_the_server(
 
 
 @pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
-def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, stage: str) -> None:
+def test_a_killed_night_resumes_on_postgresql(home: Home, serving: Serving, stage: str) -> None:
     first = plain_night(home, "models.shelf=als").run
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.flows.test_postgresql_night import killed\n"
@@ -148,8 +162,7 @@ def test_a_night_killed_with_postgresql_goes_on(home: Home, serving: Serving, st
 
 
 def killed(path: Path, stage: str) -> None:
-    """A night in this process that ends with SIGKILL after a stage."""
-    from tasks.storage.home import existing_home  # noqa: PLC0415
+    """Run a night in this process that ends with SIGKILL after a stage."""
     from tests.flows.killed_night import Killer  # noqa: PLC0415
 
     chosen = load_settings(None, (*SETTINGS, "models.shelf=als", "models.als.factors=4"))

@@ -1,4 +1,4 @@
-"""Rules of single items from an editor's SQL to the published lists, in nights without Prefect."""
+"""Rules of single items, from SQL in the serving database to the published lists, in nights without Prefect."""
 
 import sqlite3
 from pathlib import Path
@@ -49,7 +49,7 @@ def sql(home: Home, statement: str) -> list[tuple]:
     return rows
 
 
-def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home: Home) -> None:
+def test_new_rules_start_a_night_that_follows_them(home: Home) -> None:
     first = one_night(home)
     assert first.run.status == "published"
     assert one_night(home).nothing_new
@@ -65,12 +65,12 @@ def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home:
         rows = sql(home, f"select * from {view} where item_id = {blocked}")
         assert rows == [], view
     assert sql(home, f"select * from similar_items where similar_item_id = {blocked}") == []
-    unaware = {user for (user,) in sql(home, "select user_id from recommendations")} - {
+    without_pinned = {user for (user,) in sql(home, "select user_id from recommendations")} - {
         user for user, item in RATINGS if item == pinned
     }
-    assert unaware
+    assert without_pinned
     on_top = sql(home, f"select user_id, model, model_score from recommendations where item_id = {pinned}")
-    assert sorted(on_top) == [(user, "pinned", None) for user in sorted(unaware)]
+    assert sorted(on_top) == [(user, "pinned", None) for user in sorted(without_pinned)]
     assert sql(home, "select item_id from fallback_recommendations where segment = 'all' and rank = 1") == [
         (pinned,)
     ]
@@ -83,7 +83,7 @@ def test_an_edited_table_is_something_new_and_a_night_then_publishes_by_it(home:
     assert one_night(home).nothing_new
 
 
-def test_a_rule_that_is_over_is_something_new_too(home: Home) -> None:
+def test_an_expired_rule_starts_a_new_night(home: Home) -> None:
     one_night(home)
     sql(
         home,
@@ -98,14 +98,14 @@ def test_a_rule_that_is_over_is_something_new_too(home: Home) -> None:
     assert outcome.run.status == "published"
 
 
-def test_lists_hold_allowed_genres_only(home: Home) -> None:
+def test_lists_hold_only_allowed_genres(home: Home) -> None:
     outcome = one_night(home, "recommend.genres=Drama")
     assert outcome.run.status == "published", outcome.run.reason
     listed = "select item_id from recommendations union select similar_item_id from similar_items"
     assert {GENRES[item] for (item,) in sql(home, listed)} == {"Drama"}
 
 
-def test_reasons_are_what_the_user_liked(home: Home) -> None:
+def test_reasons_are_items_the_user_liked(home: Home) -> None:
     one_night(home)
     reasons = sql(
         home, "select user_id, reason_item_id from recommendations where reason_item_id is not null"

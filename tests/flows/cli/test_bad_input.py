@@ -1,4 +1,4 @@
-"""Data sets with hardly anything in them: each is judged as far as possible and published, or says why not."""
+"""Tiny and degenerate data sets: each is judged as far as possible and published, or the night says why not."""
 
 import sqlite3
 from collections.abc import Callable
@@ -13,25 +13,26 @@ from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import open_home
 
 USERS, ITEMS = range(1, 11), range(1, 9)
-NOBODY_HELD_OUT = "popularity, because no user could be held out to judge the models on"
+NO_HOLDOUT = "popularity, because no user could be held out to judge the models on"
 SETTINGS = ("recommend.n=5", "judge.bootstrap_samples=100", "models.als.factors=2", "models.als.iterations=2")
 
 Stars = Callable[[int, int], float]
 Moment = Callable[[int, int], int]
+NightOn = Callable[[dict[str, list[tuple]]], Outcome]
 
 
-def some_taste(user: int, item: int) -> float:
+def varied_stars(user: int, item: int) -> float:
     return 1 + (user * item) % 5
 
 
-def one_by_one(user: int, item: int) -> int:
+def distinct_times(user: int, item: int) -> int:
     return 1_600_000_000 + item * 86_400 + user
 
 
 def ratings(
-    users: range = USERS, items: range = ITEMS, stars: Stars = some_taste, at: Moment = one_by_one
+    users: range = USERS, items: range = ITEMS, stars: Stars = varied_stars, at: Moment = distinct_times
 ) -> dict[str, list[tuple]]:
-    """Of each user for the items that share no factor 3 with the user's number."""
+    """Return the ratings of each user for the items where user + item is no multiple of 3."""
     return {
         "userId,movieId,rating,timestamp": [
             (u, i, stars(u, i), at(u, i)) for u in users for i in items if (u + i) % 3
@@ -50,16 +51,29 @@ def events() -> dict[str, list[tuple]]:
 
 
 def one_rating_each() -> dict[str, list[tuple]]:
-    return {"userId,movieId,rating,timestamp": [(u, 1 + u % 4, 5, one_by_one(u, u)) for u in USERS]}
+    return {"userId,movieId,rating,timestamp": [(u, 1 + u % 4, 5, distinct_times(u, u)) for u in USERS]}
 
 
-def knows_everything_among_others() -> dict[str, list[tuple]]:
+def one_user_with_all_items() -> dict[str, list[tuple]]:
     [(header, rows)] = ratings().items()
-    return {header: [row for row in rows if row[0] != 1] + [(1, i, 4, one_by_one(1, i)) for i in ITEMS]}
+    return {header: [row for row in rows if row[0] != 1] + [(1, i, 4, distinct_times(1, i)) for i in ITEMS]}
+
+
+@pytest.fixture(scope="module")
+def night_on(tmp_path_factory: pytest.TempPathFactory) -> NightOn:
+    """Run a first night on these sources, once for the whole module."""
+    done: dict[str, Outcome] = {}
+
+    def night(sources: dict[str, list[tuple]]) -> Outcome:
+        if repr(sources) not in done:
+            done[repr(sources)] = run(tmp_path_factory.mktemp("few"), sources)
+        return done[repr(sources)]
+
+    return night
 
 
 def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
-    """A first night on files whose headers say what they are."""
+    """Run a first night on these sources; the header of each tells its kind."""
     raw = folder / "few"
     raw.mkdir()
     for header, rows in sources.items():
@@ -77,24 +91,26 @@ def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
         pytest.param(ratings(stars=lambda *_: 1), 10, id="only dislikes"),
         pytest.param(ratings(stars=lambda u, _: 1 + u % 5), 10, id="each user's ratings all equal"),
         pytest.param(ratings(at=lambda *_: 1_600_000_000), 10, id="all at one moment"),
-        pytest.param(knows_everything_among_others(), 9, id="somebody knows everything"),
+        pytest.param(one_user_with_all_items(), 9, id="one user has every item"),
         pytest.param(tags(), 10, id="only tags"),
         pytest.param(events(), 10, id="only events"),
     ],
 )
-def test_a_poor_data_set_is_published(tmp_path: Path, sources: dict[str, list[tuple]], users: int) -> None:
-    outcome = run(tmp_path, sources)
+def test_a_degenerate_data_set_is_published(
+    night_on: NightOn, sources: dict[str, list[tuple]], users: int
+) -> None:
+    outcome = night_on(sources)
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     with sqlite3.connect(outcome.place) as con:
         assert con.execute("select count(distinct user_id) from recommendations").fetchone() == (users,)
 
 
 @pytest.mark.parametrize(("sources", "marked"), [(ratings(), set()), (tags(), {"mf"}), (events(), {"mf"})])
-def test_models_that_had_nothing_to_learn_from_are_marked(
-    tmp_path: Path, sources: dict[str, list[tuple]], marked: set[str]
+def test_models_fitted_on_nothing_are_marked(
+    night_on: NightOn, sources: dict[str, list[tuple]], marked: set[str]
 ) -> None:
-    """Ratings are there to be liked; neither tags nor events are stars."""
-    learned_nothing = set(run(tmp_path, sources).run.summary.learned_nothing)
+    """Ratings can be positive; neither tags nor events give `mf` any rating."""
+    learned_nothing = set(night_on(sources).run.summary.learned_nothing)
     assert learned_nothing & {"mf", "popularity", "content"} == marked
 
 
@@ -106,10 +122,10 @@ def test_models_that_had_nothing_to_learn_from_are_marked(
         pytest.param(ratings(range(1, 2), range(1, 2)), id="one user, one item"),
     ],
 )
-def test_where_everybody_knows_everything_the_night_says_so(
-    tmp_path: Path, sources: dict[str, list[tuple]]
+def test_nothing_is_published_when_every_item_is_seen(
+    night_on: NightOn, sources: dict[str, list[tuple]]
 ) -> None:
-    outcome = run(tmp_path, sources)
+    outcome = night_on(sources)
     assert (outcome.exit_code, outcome.run.status) == (3, "check_failed")
     assert "has every user seen every item?" in outcome.run.reason
     assert "There are no earlier lists, so none are live." in outcome.run.reason
@@ -117,4 +133,4 @@ def test_where_everybody_knows_everything_the_night_says_so(
         next(stage.note for stage in outcome.run.stages if stage.stage == "recommend") == "0 rows for 0 users"
     )
     why = next(stage.note for stage in outcome.run.stages if stage.stage == "choose")
-    assert why == NOBODY_HELD_OUT
+    assert why == NO_HOLDOUT

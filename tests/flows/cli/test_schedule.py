@@ -1,4 +1,4 @@
-"""Schedules: whatever is printed can be pasted, and cron's and systemd's say the same."""
+"""Schedules: what is printed can be pasted, and cron and systemd get the same schedule."""
 
 import shutil
 import subprocess
@@ -8,6 +8,7 @@ import pytest
 
 from flows.cli.schedule import calendar_events, schedule_text
 from tasks.errors import UsageError
+from tests.flows.cli.invoke import invoke
 
 SAME = [
     ("30 2 * * *", ["*-*-* 02:30:00"]),
@@ -23,6 +24,13 @@ SAME = [
     ("0 2 1 * 1", ["*-*-01 02:00:00", "Mon *-*-* 02:00:00"]),  # the first of the month, and every Monday
     ("0 2 */2 * 1", ["Mon *-*-01/2 02:00:00"]),  # a field that starts with a star: both must hold
 ]
+
+
+def test_schedule_prints_a_cron_line_and_a_timer() -> None:
+    text = invoke("schedule", "--cron", "30 2 * * *", "--dataset", "ml-25m")
+    assert "30 2 * * * cd " in text
+    assert "recs run --dataset ml-25m >> recs.log" in text
+    assert "OnCalendar=*-*-* 02:30:00" in text
 
 
 @pytest.mark.parametrize(("cron", "events"), SAME)
@@ -54,13 +62,13 @@ def test_systemd_understands_every_event() -> None:
         ("0 2 * * 5#2", "which most crons do not know"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(cron: str, message: str) -> None:
+def test_an_impossible_schedule_is_refused(cron: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as refused:
         schedule_text(cron, [], Path("/srv/recs"))
     assert '--cron "0 2 * * *"' in refused.value.hint
 
 
-def test_odd_paths_are_quoted_for_both() -> None:
+def test_odd_paths_are_quoted_for_cron_and_systemd() -> None:
     text = schedule_text("0 2 * * *", ["--dataset", "my data"], Path("/srv/100% recs"))
     assert r"cd '/srv/100\% recs' && " in text
     assert "WorkingDirectory=/srv/100%% recs\n" in text

@@ -1,4 +1,4 @@
-"""Prefect's server for a night: the terminal's signals do not reach it, and it is gone however the night ends."""
+"""Prefect's server for a night: Ctrl-C does not reach it, and it ends however the night ends."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 NIGHT = """
 import signal, sys
 from pathlib import Path
-from flows.prefect_runtime.home import settle_in
-settle_in(Path(sys.argv[1]), debug=False)
+from flows.prefect_runtime.home import configure_prefect
+configure_prefect(Path(sys.argv[1]), debug=False)
 from flows.prefect_runtime import server as prefect_server
 from prefect.settings import PREFECT_API_URL
 prefect_server.start()
@@ -29,7 +29,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has started a server, says where, and ends with its standard input; Ctrl-C does not end it."""
+    """A process that starts a server, prints its address, ignores Ctrl-C and ends with its standard input."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with subprocess.Popen(
         [sys.executable, "-c", NIGHT, str(tmp_path)],
@@ -51,7 +51,7 @@ def answers(address: str) -> bool:
         return False
 
 
-def test_the_server_hears_no_ctrl_c_and_is_gone_after_a_kill(night: subprocess.Popen[str]) -> None:
+def test_the_server_ignores_ctrl_c_and_ends_after_a_kill(night: subprocess.Popen[str]) -> None:
     assert night.stdout is not None
     address = night.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
@@ -65,7 +65,7 @@ def test_the_server_hears_no_ctrl_c_and_is_gone_after_a_kill(night: subprocess.P
         time.sleep(0.1)
 
 
-def test_the_server_is_gone_when_a_night_has_ended(night: subprocess.Popen[str]) -> None:
+def test_the_server_ends_with_the_night(night: subprocess.Popen[str]) -> None:
     assert night.stdout is not None
     assert night.stdin is not None
     address = night.stdout.readline().strip()

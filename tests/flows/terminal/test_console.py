@@ -1,4 +1,4 @@
-"""What a person sees while a night runs."""
+"""Progress of a night in a log and in a window; readers that leave."""
 
 import io
 import subprocess
@@ -47,7 +47,7 @@ class Window(io.StringIO):
 def test_only_a_window_cuts_tables(
     monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO], columns: str | None, cut: bool
 ) -> None:
-    """What a log of cron lacks is lost."""
+    """A log of cron has no second chance: text that is cut there is lost."""
     monkeypatch.delenv("COLUMNS", raising=False)
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
@@ -59,7 +59,7 @@ def test_only_a_window_cuts_tables(
     assert ("y" * 300 not in console.file.getvalue()) == cut  # type: ignore[attr-defined]
 
 
-def test_a_terminal_sees_how_far_a_long_stage_is() -> None:
+def test_a_window_shows_the_progress_of_a_stage() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     with Terminal(console) as terminal:
         terminal.started("fit", "als")
@@ -69,27 +69,25 @@ def test_a_terminal_sees_how_far_a_long_stage_is() -> None:
         terminal.advanced("fit", "late", 1, 2)  # a report from a stage that has ended is no error
 
 
-SHOWS = "from flows.terminal.console import out\nfor n in range(100_000): out.print(n)"
+PRINTS = "from flows.terminal.console import out\nfor n in range(100_000): out.print(n)"
 WORKS = """
 import sys
-from flows.terminal.console import Terminal, complain, out
+from flows.terminal.console import Terminal, out, print_error
 from tasks.errors import NightError
 with Terminal(out) as terminal:
     for n in range(20_000):
         terminal.line("x", "fit", n, "")
-complain(NightError("All was done."))
+print_error(NightError("All was done."))
 sys.exit(7)
 """
 
 
 @pytest.mark.parametrize(
-    ("program", "code", "said"),
-    [(SHOWS, 141, ""), (WORKS, 7, "Error: All was done.\n")],
-    ids=["shows", "works"],
+    ("program", "code", "printed"),
+    [(PRINTS, 141, ""), (WORKS, 7, "Error: All was done.\n")],
+    ids=["prints", "works"],
 )
-def test_where_the_reader_leaves_a_command_ends_quietly_unless_it_works(
-    program: str, code: int, said: str
-) -> None:
+def test_a_closed_pipe_ends_only_a_command_that_prints(program: str, code: int, printed: str) -> None:
     root = Path(__file__).parents[3]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program], cwd=root, text=True, **pipes) as process:
@@ -97,11 +95,11 @@ def test_where_the_reader_leaves_a_command_ends_quietly_unless_it_works(
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == said
+        assert process.stderr.read() == printed
         assert process.wait(timeout=30) == code
 
 
-def test_errors_that_nobody_reads_change_no_exit_code() -> None:
+def test_errors_that_nobody_reads_keep_the_exit_code() -> None:
     root = Path(__file__).parents[3]
     recs = f"{sys.executable} -c 'from flows.cli.app import main; main()'"
     command = f"{recs} run --models '' 2>&1 | true; exit ${{PIPESTATUS[0]}}"

@@ -1,4 +1,4 @@
-"""Nights as a table that fits the window."""
+"""Lists, and nights as a table that fits the window."""
 
 import io
 from datetime import datetime
@@ -61,7 +61,7 @@ def shown(width: int, *, running: bool = True) -> str:
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 110, 200])
-def test_neither_id_nor_status_is_ever_shortened(width: int) -> None:
+def test_id_and_status_are_never_shortened(width: int) -> None:
     lines = shown(width).splitlines()
     for run in nights():
         assert any(str(run.run_id) in line and run.status.replace("_", " ") in line for line in lines)
@@ -76,7 +76,7 @@ def test_rows_and_seconds_need_a_wide_window() -> None:
     assert "200,000  12       18" in wide
 
 
-def test_why_a_night_did_not_publish_stands_whole_below() -> None:
+def test_the_reason_of_an_unpublished_night_is_never_cut() -> None:
     for width in (60, 200):
         below = shown(width).split("\n\n")[1].splitlines()
         assert below == [
@@ -85,9 +85,9 @@ def test_why_a_night_did_not_publish_stands_whole_below() -> None:
         ]
 
 
-@pytest.mark.parametrize(("makers", "in_title"), [(("als", "als"), True), (("als", "popularity"), False)])
-def test_who_made_a_list_is_said_once_or_row_by_row(makers: tuple[str, str], in_title: bool) -> None:
-    rows = [Recommended(n, Item(n, f"Film {n}", None), 1 / n, maker) for n, maker in enumerate(makers, 1)]
+@pytest.mark.parametrize(("models", "in_title"), [(("als", "als"), True), (("als", "popularity"), False)])
+def test_the_model_is_named_once_or_row_by_row(models: tuple[str, str], in_title: bool) -> None:
+    rows = [Recommended(n, Item(n, f"Film {n}", None), 1 / n, model) for n, model in enumerate(models, 1)]
     console = Console(file=io.StringIO(), width=80)
     show_list(console, ShownList(7, 1, True, tuple(rows), (), "Nothing."))
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -95,7 +95,7 @@ def test_who_made_a_list_is_said_once_or_row_by_row(makers: tuple[str, str], in_
     assert text.count("als") == 1
 
 
-def test_a_night_that_never_ended_was_interrupted_unless_it_runs_now() -> None:
+def test_a_run_without_an_end_counts_as_interrupted() -> None:
     assert "interrupted" not in shown(110)
     text = shown(110, running=False)
     assert "running" not in text

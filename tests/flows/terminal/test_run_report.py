@@ -1,4 +1,4 @@
-"""A night's figures: what is not there is said, not shown as an empty table."""
+"""A night's figures; a sentence instead of an empty table where there are none."""
 
 import io
 import shlex
@@ -57,21 +57,21 @@ def test_the_report_half_is_shown_with_its_protocol() -> None:
     assert "Protocol:" in text
 
 
-def test_what_lists_are_like_fits_110_columns_and_leaves_out_what_is_not_known() -> None:
+def test_metrics_beyond_accuracy_omit_unknown_columns() -> None:
     plain = replace(metric("report"), ci_low=None, ci_high=None)
     rows = [metric("report"), replace(metric("report"), segment="light", value=0.9)]
     for name, value in {"coverage": 0.123, "gini": 0.9, "novelty": 3.21, "popularity_bias": 2.5}.items():
         rows.append(replace(plain, metric=name, value=value))
     rows.append(replace(plain, model="mf", metric="rmse", k=None, value=0.8765))
     text = shown(Report(night(), rows, []))
-    table = text[text.index("What their lists are like (at 10)") :].splitlines()
+    table = text[text.index("Lists beyond accuracy (at 10)") :].splitlines()
     assert table[1].split() == ["model", "coverage", "gini", "novelty", "popularity", "rmse"]
     assert table[2].split() == ["popularity", "12.3%", "0.900", "3.21", "2.50"]
     assert table[3].split() == ["mf", "0.8765"]
-    assert "0.9000" not in text, "a slice is no figure of everybody"
+    assert "0.9000" not in text, "the figure of a slice is not that of all users"
 
 
-def test_an_empty_report_half_is_said_to_be_empty() -> None:
+def test_an_empty_report_half_gives_a_sentence() -> None:
     text = shown(Report(night(), [metric("select")], []))
     assert "No user fell into the report half" in text
     assert "Models on the report half" not in text
@@ -85,22 +85,20 @@ def test_an_empty_report_half_is_said_to_be_empty() -> None:
         (None, "Run 20261121050000: 6.1 s in its stages, at most 820 MB"),
     ],
 )
-def test_the_time_by_the_clock_stands_beside_that_of_the_stages(
-    finished: datetime | None, expected: str
-) -> None:
+def test_the_last_line_shows_elapsed_and_stage_time(finished: datetime | None, expected: str) -> None:
     assert expected in shown(Report(night(finished), [], [])).splitlines()[-1]
 
 
-def test_a_night_whose_lists_went_says_whose_are_live() -> None:
+def test_a_superseded_night_names_the_live_run() -> None:
     report = Report(night(), [], [])
     assert "Read them" in shown(report)
-    assert "It is not any more" not in shown(report)
+    assert "It is not live any more" not in shown(report)
     later = shown(report, live=20261121060000)
-    assert "It is not any more: run 20261121060000 is." in later
+    assert "It is not live any more: run 20261121060000 is." in later
     assert "Read them" not in later
 
 
-def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
+def test_a_model_fitted_on_nothing_is_marked() -> None:
     run = night()
     run.summary.learned_nothing = ("als", "mf")
     text = shown(Report(run, [metric("report")], []))
@@ -112,19 +110,19 @@ def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
     ("user", "condition"),
     [(7, "user_id = 7"), ("u1", "user_id = 'u1'"), ("o'neil", "user_id = 'o''neil'"), ('$5 "`!\\', None)],
 )
-def test_the_query_can_be_pasted_and_read(user: int | str, condition: str | None) -> None:
+def test_the_login_query_can_be_pasted(user: int | str, condition: str | None) -> None:
     run = night()
     run.summary.example_user = user
     line = next(line for line in shown(Report(run, [], [])).splitlines() if line.startswith("Read them"))
     _, _, query = shlex.split(line.removeprefix("Read them"))
-    if condition is None:  # nothing that double quotes would not keep as it is
+    if condition is None:  # a shell would change it inside double quotes
         assert str(user) in query
     else:
         assert f"where {condition} order by" in line
         assert line.endswith(f'"{query}"')
 
 
-def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
+def test_the_cost_of_diversity_or_its_failure_is_shown() -> None:
     figure = TradeOffFigure("ndcg", 10, as_said=0.25, arranged=0.24, difference=-0.01, low=-0.02, high=0.0)
     run = night()
     run.summary.trade_off = TradeOff("k", Path(), "als", 399, (figure,))
@@ -136,7 +134,7 @@ def test_the_price_of_diversity_is_shown_or_why_it_is_not_known() -> None:
     assert "not known: MemoryError: too large" in shown(Report(run, [metric("report")], []))
 
 
-def test_a_night_that_did_not_publish_says_which_run_is_live() -> None:
+def test_a_failed_night_names_the_live_run() -> None:
     failed = night()
     failed.status, failed.reason = "failed", "It broke."
     text = " ".join(shown(Report(failed, [], []), live=7).split())

@@ -1,4 +1,4 @@
-"""What `recs tune` says in the end."""
+"""The last output of `recs tune`."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from tasks.tuning.tune import Finding, Tuning
 
 
 @pytest.mark.parametrize(("trials", "counted"), [(1, "1 trial, 0 cut short"), (2, "2 trials, 0 cut short")])
-def test_who_got_no_further_is_told_with_the_trials(tmp_path: Path, trials: int, counted: str) -> None:
+def test_a_model_without_improvement_shows_its_trials(tmp_path: Path, trials: int, counted: str) -> None:
     finding = Finding("als", None, 0.2, "nothing beat the default settings", trials, 0)
     console = Console(file=io.StringIO(), width=200)
     show_tuning(console, Tuning((finding,), "some window", 40, stopped=False), tmp_path / "tuned.toml")

@@ -1,0 +1,69 @@
+"""Commands that bring a data set: generate a synthetic one, download one of MovieLens."""
+
+# Commands import what they need: `recs --help` would otherwise take as long as a night's start.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import whole_number
+from flows.terminal.console import Terminal, out
+from tasks.errors import UsageError
+from tasks.storage.home import BUILT_IN, open_home
+
+commands = typer.Typer()
+
+
+@commands.command()
+def generate(
+    folder: Annotated[
+        Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")
+    ],
+    users: Annotated[int, typer.Option(parser=whole_number("--users", 1), metavar="NUMBER")] = 2000,
+    items: Annotated[int, typer.Option(parser=whole_number("--items", 1), metavar="NUMBER")] = 3000,
+    ratings: Annotated[int, typer.Option(parser=whole_number("--ratings", 1), metavar="NUMBER")] = 200_000,
+    tags: Annotated[
+        int,
+        typer.Option(parser=whole_number("--tags", 0), metavar="NUMBER", help="0: no tags.csv is written."),
+    ] = 20_000,
+    seed: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number("--seed", 0), metavar="NUMBER", help="The same seed gives the same bytes."
+        ),
+    ] = 7,
+) -> None:
+    """Make a realistic data set of any size, in little memory.
+
+    Then: recs run --dataset FOLDER
+    """
+    from tasks.datasets.synthetic.generate import generate_demo
+
+    with Terminal(out) as terminal, terminal.bar("generate") as progress:
+        written = generate_demo(
+            folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
+        )
+    without = "" if written.tags else ", so no tags.csv"
+    out.print(f"{folder}: {written}{without}", markup=False, soft_wrap=True)
+
+
+@commands.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="ml-latest-small, ml-25m or ml-32m.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to put it. Default: the raw/ folder of its home.")
+    ] = None,
+) -> None:
+    """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
+    from tasks.datasets.movielens import fetch
+
+    if name == "demo" or name not in BUILT_IN:
+        raise UsageError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join(BUILT_IN[1:])}.")
+    target = folder or open_home(name, None).path / "raw"
+    with Terminal(out) as terminal, terminal.bar("fetch") as progress:
+        where = fetch(name, target, progress=progress)
+    out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)

@@ -1,0 +1,123 @@
+"""Commands that only read: lists, similar items, nights, a night's report, two nights compared."""
+
+# Commands import what they need: `recs --help` would otherwise take as long as a night's start.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import DEFAULT_HOME, HomeOption, Length, parse_run_id, whole_number
+from flows.terminal.console import err, out
+from tasks.config.load import load_settings
+from tasks.errors import TransientError, UsageError
+from tasks.storage.home import existing_home, in_use
+
+commands = typer.Typer()
+
+
+@commands.command()
+def show(
+    user: Annotated[str, typer.Argument(help="A user's id.")],
+    n: Length = 10,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show a user's list beside what that user liked before, to judge the list by eye."""
+    from flows.terminal.lists import show_list
+    from tasks.publication.queries import lists_of, show
+
+    where, settings = existing_home(home), load_settings()
+    with lists_of(where, settings) as target:
+        found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
+    show_list(out, found)
+
+
+@commands.command()
+def similar(
+    item: Annotated[str, typer.Argument(help="An item's id, its title, or a part of the title.")],
+    n: Length = 10,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show the items most similar to one item."""
+    from flows.terminal.lists import show_similar
+    from tasks.publication.queries import lists_of, similar
+
+    where = existing_home(home)
+    with lists_of(where, load_settings()) as target:
+        show_similar(out, similar(target, item, n))
+
+
+@commands.command()
+def runs(home: HomeOption = DEFAULT_HOME) -> None:
+    """List the nights: how each ended, which one is live, which can be rolled back to."""
+    from flows.terminal.lists import show_runs
+    from tasks.publication.queries import lists_of, runs
+    from tasks.reporting.run_report import read_runs
+
+    where = existing_home(home)
+    recorded = []
+    try:
+        with lists_of(where, load_settings()) as target:
+            recorded = runs(target)
+    except TransientError as error:
+        err.print(f"The live run is not known. {error}", markup=False, soft_wrap=True)
+    show_runs(out, read_runs(where), recorded, running=in_use(where))
+
+
+@commands.command()
+def report(
+    run_id: Annotated[
+        int | None,
+        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="A run's id. Default: the newest."),
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,
+) -> None:
+    """Show a night's figures again, and the path of its page, which tells everything about the night.
+
+    If the night has no page yet, it is written now, from the artifacts that are still kept.
+    """
+    from flows.terminal.run_report import show_report, show_stages
+    from tasks.publication.queries import lists_of
+    from tasks.reporting.run_report import page_path, read_report, write_page
+
+    where = existing_home(home)
+    found = read_report(where, run_id)
+    page = page_path(where, found.run)
+    if not page.exists() and found.run.status != "running":
+        write_page(where, found.run)
+    show_stages(out, found)
+    with lists_of(where, load_settings()) as target:
+        show_report(out, found, place=target.place, live=target.live_run(), page=page)
+    if open_ and not webbrowser.open(page.resolve().as_uri()):
+        raise UsageError("There is no browser to open the page with.", f"The page is {page}.")
+
+
+@commands.command()
+def compare(
+    run_a: Annotated[
+        int, typer.Argument(parser=parse_run_id, metavar="RUN_A", help="A run's id; recs runs lists them.")
+    ],
+    run_b: Annotated[
+        int,
+        typer.Argument(parser=parse_run_id, metavar="RUN_B", help="Another run's id, usually a later one."),
+    ],
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", parser=whole_number("-n", 0), metavar="NUMBER", help="How many users to show both lists of."
+        ),
+    ] = 3,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show what changed from one night to another: settings, data, figures, times, lists.
+
+    A night that was held back can be compared too, as long as it is one of the newest.
+    """
+    from flows.terminal.comparison import show_comparison
+    from tasks.reporting.compare_runs import compare
+
+    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n))
