@@ -1,4 +1,4 @@
-"""A map is a map: neighbours stay neighbours, groups stay apart, the same seed draws the same."""
+"""UMAP keeps neighbours together and groups apart, and gives the same map for the same seed."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ def nearest(points: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(distances, axis=1)[:, :k]
 
 
-def test_groups_of_similar_vectors_are_islands() -> None:
+def test_groups_of_similar_vectors_become_islands() -> None:
     vectors, label = groups(8)
     neighbours = nearest(umap(vectors, seed=1), 10)
     assert (label[neighbours] == label[:, None]).mean() > 0.99
 
 
-def test_a_curve_stays_in_one_piece_and_in_order() -> None:
-    """Along a bow of vectors, what is near on the bow is near on the map, which no projection can do on a spiral."""
+def test_curve_stays_in_one_piece_and_in_order() -> None:
+    """Neighbours on a spiral are neighbours on the map, which no projection to the plane achieves."""
     turn = np.linspace(0, 3 * np.pi, 300)
     vectors = np.column_stack([turn * np.cos(turn), turn * np.sin(turn), np.full(300, 6.0)])
     neighbours = nearest(umap(vectors, seed=1), 5)
@@ -35,13 +35,13 @@ def test_a_curve_stays_in_one_piece_and_in_order() -> None:
     assert np.median(steps) <= 4
 
 
-def test_lengths_do_not_matter_only_directions() -> None:
+def test_lengths_of_vectors_do_not_matter() -> None:
     vectors, _ = groups(4)
     lengths = np.float64(2.0) ** np.random.default_rng(2).integers(-3, 4, len(vectors))
     assert np.array_equal(umap(vectors, seed=1), umap(vectors * lengths[:, None], seed=1))
 
 
-def test_the_same_seed_draws_the_same_map_and_another_seed_another() -> None:
+def test_seed_determines_the_map() -> None:
     vectors, _ = groups(3)
     first = umap(vectors, seed=5)
     assert np.array_equal(first, umap(vectors, seed=5))
@@ -49,19 +49,19 @@ def test_the_same_seed_draws_the_same_map_and_another_seed_another() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5])
-def test_a_handful_of_vectors_has_a_map_too(n: int) -> None:
+def test_few_vectors_have_a_map(n: int) -> None:
     points = umap(np.random.default_rng(0).normal(size=(n, 4)), seed=1)
     assert points.shape == (n, 2)
     assert np.isfinite(points).all()
 
 
 @pytest.mark.parametrize("vectors", [np.zeros((30, 4)), np.ones((30, 4)), np.ones((30, 1))])
-def test_vectors_without_any_difference_do_not_break_it(vectors: np.ndarray) -> None:
+def test_equal_vectors_get_different_finite_points(vectors: np.ndarray) -> None:
     points = umap(vectors, seed=1)
     assert np.isfinite(points).all()
     assert len(np.unique(points, axis=0)) == 30
 
 
-def test_what_is_not_finite_is_refused() -> None:
+def test_vectors_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         umap(np.full((4, 2), np.nan), seed=1)
