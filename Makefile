@@ -1,4 +1,4 @@
-# Everything a person types. `make` alone lists it. Each command does its own set-up, once.
+# The commands for people; `make` alone lists them. The first one that needs it does the set-up, once.
 .PHONY: help setup pipeline test test-all lint format docs bench report rollback schedule clean
 
 PYTHON ?= python3
@@ -9,11 +9,11 @@ ARGS   ?=
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# On all cores, up to four; the tests of a file stay together, as loadgroup (3.8) would not under pytest 9.2
+# On up to four cores. One worker runs all tests of a file: loadgroup of xdist 3.8 splits them under pytest 9.2
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
-# Of what pip says, a line for each package that it fetches; its errors go past this, to stderr. A pipe's exit status is
-# that of its last command, so this one must know when pip fails
+# Shorten pip's output to a line per fetched package; its errors go to stderr as they are. A pipe returns the exit status
+# of its last command, so that "pip failed" has to pass through it
 TELL   := while read -r word rest; do case "$$word $$rest" in \
             *.metadata*) ;; \
             "Downloading "*|"Using cached "*) echo "  $$word $$rest" ;; \
@@ -41,22 +41,23 @@ pipeline: $(READY) ## Run tonight's pipeline on the demo data (ARGS='--dataset m
 test: $(READY) ## Run the tests (a few minutes)
 	@$(PYTEST) $(ARGS)
 
+# Among the slow ones, tests/models/numerics/test_processors.py repeats the numerical tests with other processors' kernels
 test-all: $(READY) ## Run all tests, the slow ones too
 	@$(PYTEST) -m '' $(ARGS)
 
-lint: $(READY) ## Check style and types, change nothing
+lint: $(READY) ## Check style and types without changing anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-format: $(READY) ## Mend style and imports in place
+format: $(READY) ## Fix style and imports in place
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
 docs: $(READY) ## Generate the tables of models, metrics and checks in docs/
 	@$(BIN)/python -m tests.docs_tables --write
 
-bench: $(READY) ## Judge the models on the demo and, where it is at hand, on ml-latest-small
+bench: $(READY) ## Evaluate the models on the demo data and, if downloaded, on ml-latest-small
 	@$(BIN)/python -m benchmarks.nights $(ARGS)
 
 report: $(READY) ## Show last night's figures again
@@ -68,6 +69,6 @@ rollback: $(READY) ## Show the previous run's lists again
 schedule: $(READY) ## Print what to paste into cron or systemd
 	@$(BIN)/recs schedule $(ARGS)
 
-clean: ## Remove caches and build leftovers; data/ and the environment stay
+clean: ## Remove caches and build leftovers, but keep data/ and the environment
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ ! -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -90,10 +90,8 @@ def _newton(
 def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve hessian · step = gradient; where features repeat each other and the penalty is tiny, by least squares."""
     try:
-        step: NDArray[np.float64] = np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
+        return np.asarray(np.linalg.solve(hessian, gradient), np.float64)
     except np.linalg.LinAlgError:  # a pivot of exactly 0, which depends on the processor's rounding
         values, vectors = leading_eigenvectors(hessian, len(hessian))
         real = values > 1e-12 * values.max(initial=0)
-        kept = np.asarray(vectors[:, real], np.float64)
-        step = kept @ (kept.T @ gradient / values[real])
-    return step
+        return np.asarray(vectors[:, real] @ (vectors[:, real].T @ gradient / values[real]))

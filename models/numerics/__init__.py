@@ -1,1 +1,1 @@
-"""Numerical building blocks: threads, optimiser, sparse products, truncated SVD."""
+"""Numerical building blocks: threads, Adam, sparse products, eigenvectors, truncated SVD, unit vectors."""

@@ -1,6 +1,7 @@
-"""Adam (Kingma & Ba 2015, algorithm 1), for models that know their gradients. Imports torch.
+"""Adam (Kingma & Ba 2015, algorithm 1) for models that compute their own gradients. Imports torch.
 
-Not torch.optim's: importing that loads a compiler, two seconds and 70 MB that every night would pay.
+Not torch.optim's: using it loads a compiler, which costs two seconds and 70 MB. Not `torch._fused_adam_` either: it
+loads none and is as fast, but is private, and its last bits differ (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -15,82 +16,93 @@ import torch
 from models.numerics.threads import one_launch
 
 _MEAN_KEPT, _SQUARE_KEPT, _EPSILON = 0.9, 0.999, 1e-8  # as in the paper
-_MANY = 1_000_000  # entries: with fewer, handing them out to threads costs more than it saves
+_MANY = 1_000_000  # entries from which several threads save more time than starting them costs
 _PARTS = 64
-_CPU = "cpu"  # whose tables the kernel changes; those of any other device are torch's
+_CPU = "cpu"  # the device whose tensors the kernel changes; on any other, torch's own operations do it
 
 
 class Adam:
-    """Steps down the gradient, each entry's as long as its past slopes agree with each other.
+    """Gradient descent that scales each entry's step by how well its past gradients agree.
 
-    On the CPU a table is read and written once a step, and the same to the bit at any number of threads.
+    On the CPU each step reads and writes a parameter once, and gives the same bits at any number of threads.
 
     Args:
-        tables: what to change, float32 and contiguous, all on one device; changed in place.
+        parameters: float32, contiguous, all on one device; `step` changes them in place.
     """
 
-    def __init__(self, tables: Sequence[torch.Tensor]) -> None:
-        self._tables = [table.detach() for table in tables]
-        self._means = [torch.zeros_like(table) for table in self._tables]
-        self._squares = [torch.zeros_like(table) for table in self._tables]
+    def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
+        self._parameters = [parameter.detach() for parameter in parameters]
+        self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._steps = 0
 
-    def step(self, slopes: Sequence[torch.Tensor], learning_rate: float) -> None:
-        """One step.
+    def step(self, gradients: Sequence[torch.Tensor], learning_rate: float) -> None:
+        """Change the parameters by one step.
 
         Args:
-            slopes: the gradient with respect to each table, of its shape.
-            learning_rate: how far an entry goes whose slopes all agree.
+            gradients: of the loss with respect to each parameter, float32 and of its shape.
+            learning_rate: by how much an entry changes whose gradients all have the same sign and size.
         """
         self._steps += 1
         rate = learning_rate / (1 - _MEAN_KEPT**self._steps)
         scale = (1 - _SQUARE_KEPT**self._steps) ** -0.5
-        for table, slope, mean, square in zip(self._tables, slopes, self._means, self._squares, strict=True):
-            if table.device.type == _CPU:
+        for parameter, gradient, mean, square in zip(
+            self._parameters, gradients, self._means, self._squares, strict=True
+        ):
+            if parameter.device.type == _CPU:
                 _step(
-                    _flat(table),
-                    _flat(slope),
+                    _flat(parameter),
+                    _flat(gradient),
                     _flat(mean),
                     _flat(square),
                     np.float32(rate),
                     np.float32(scale),
                 )
             else:
-                mean.lerp_(slope, 1 - _MEAN_KEPT)
-                square.mul_(_SQUARE_KEPT).addcmul_(slope, slope, value=1 - _SQUARE_KEPT)
-                table.addcdiv_(mean, square.sqrt().mul_(scale).add_(_EPSILON), value=-rate)
+                mean.lerp_(gradient, 1 - _MEAN_KEPT)
+                square.mul_(_SQUARE_KEPT).addcmul_(gradient, gradient, value=1 - _SQUARE_KEPT)
+                parameter.addcdiv_(mean, square.sqrt().mul_(scale).add_(_EPSILON), value=-rate)
 
 
-def _flat(table: torch.Tensor) -> Any:
-    """Its entries, in the same memory where that is contiguous."""
-    return table.contiguous().view(-1).numpy()
+def _flat(tensor: torch.Tensor) -> Any:
+    """Return the entries as one numpy array, which shares the memory of a contiguous tensor."""
+    return tensor.contiguous().view(-1).numpy()
 
 
-def _step(table: Any, slope: Any, mean: Any, square: Any, rate: Any, scale: Any) -> None:
-    if len(table) < _MANY:
-        _part(0, len(table), table, slope, mean, square, rate, scale)
+def _step(parameter: Any, gradient: Any, mean: Any, square: Any, rate: Any, scale: Any) -> None:
+    if len(parameter) < _MANY:
+        _part(0, len(parameter), parameter, gradient, mean, square, rate, scale)
         return
-    cuts = np.linspace(0, len(table), _PARTS + 1).astype(np.int64)
+    cuts = np.linspace(0, len(parameter), _PARTS + 1).astype(np.int64)
     with one_launch:
-        _all_parts(cuts, table, slope, mean, square, rate, scale)
+        _all_parts(cuts, parameter, gradient, mean, square, rate, scale)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _part(low: int, high: int, table: Any, slope: Any, mean: Any, square: Any, rate: Any, scale: Any) -> None:
-    """Entries low to high of the flattened table."""
+def _part(
+    low: int, high: int, parameter: Any, gradient: Any, mean: Any, square: Any, rate: Any, scale: Any
+) -> None:
+    """Change the entries from `low` up to `high` of a flattened parameter."""
     kept, kept_square = np.float32(_MEAN_KEPT), np.float32(_SQUARE_KEPT)
     new, new_square, epsilon = np.float32(1 - _MEAN_KEPT), np.float32(1 - _SQUARE_KEPT), np.float32(_EPSILON)
-    # cut first: an index that starts above 0 might be negative for all the compiler knows, and is not vectorised
-    table, slope, mean, square = table[low:high], slope[low:high], mean[low:high], square[low:high]
-    for at in range(len(table)):
-        g = slope[at]
+    # Cut first: a loop from `low` is not vectorised, since the compiler must allow for a negative index
+    parameter, gradient, mean, square = (
+        parameter[low:high],
+        gradient[low:high],
+        mean[low:high],
+        square[low:high],
+    )
+    for at in range(len(parameter)):
+        g = gradient[at]
         m, v = kept * mean[at] + new * g, kept_square * square[at] + new_square * g * g
         mean[at], square[at] = m, v
-        table[at] -= rate * m / (scale * np.sqrt(v) + epsilon)
+        parameter[at] -= rate * m / (scale * np.sqrt(v) + epsilon)
 
 
 @numba.njit(parallel=True, cache=True)
-def _all_parts(cuts: Any, table: Any, slope: Any, mean: Any, square: Any, rate: Any, scale: Any) -> None:
-    """`_part` by all threads."""
+def _all_parts(
+    cuts: Any, parameter: Any, gradient: Any, mean: Any, square: Any, rate: Any, scale: Any
+) -> None:
+    """Run `_part` on all threads."""
     for part in numba.prange(len(cuts) - 1):
-        _part(cuts[part], cuts[part + 1], table, slope, mean, square, rate, scale)
+        _part(cuts[part], cuts[part + 1], parameter, gradient, mean, square, rate, scale)

@@ -1,4 +1,4 @@
-"""A sparse matrix times dense vectors, by all threads: the product beneath propagation and the spectrum."""
+"""Products of a sparse matrix with dense vectors on all threads, for graph propagation and the truncated SVD."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scipy import sparse
 from models.base import FloatArray
 from models.numerics.threads import one_launch
 
-_PARTS = 64  # of equally many non-zeros each: enough that no thread waits long for the others
+_PARTS = 64  # of equally many non-zeros: enough that no thread waits long for the others
 
 
 def multiply(matrix: sparse.csr_array, x: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """matrix · x.
+    """Return matrix · x.
 
-    Every row is summed by one thread in the order of the matrix: results do not depend on their number.
+    One thread sums a row, in the order of its entries, so the bits do not depend on the number of threads.
 
     Args:
         matrix: (m, n) float32.
         x: (n, f) float32, C-contiguous.
-        out: where to write the result, not `x` itself; by default a new array.
+        out: (m, f) float32 to write the result to, not `x` itself; by default a new array.
 
     Returns:
         (m, f) float32.
@@ -34,7 +34,19 @@ def multiply(matrix: sparse.csr_array, x: FloatArray, out: FloatArray | None = N
 def multiply_add(
     matrix: sparse.csr_array, x: FloatArray, base: FloatArray, out: FloatArray, *, gain: float, own: float
 ) -> FloatArray:
-    """out = gain · matrix · x + own · base, in one pass, as `multiply`; `base` is not read where `own` is 0."""
+    """Write gain · matrix · x + own · base to `out`, in one pass and with the same bits at any number of threads.
+
+    Args:
+        matrix: (m, n) float32.
+        x: (n, f) float32, C-contiguous.
+        base: (m, f) float32, not read if `own` is 0; may be `out`.
+        out: (m, f) float32, not `x`.
+        gain: factor of the product.
+        own: factor of `base`.
+
+    Returns:
+        `out`.
+    """
     cuts = np.linspace(0, matrix.nnz, _PARTS + 1)
     bounds = np.searchsorted(matrix.indptr, cuts).astype(np.int64)
     bounds[0], bounds[-1] = 0, matrix.shape[0]
@@ -57,7 +69,7 @@ def multiply_add(
 def _multiply_add(
     indptr: Any, indices: Any, data: Any, bounds: Any, gain: Any, x: Any, own: Any, base: Any, out: Any
 ) -> None:
-    """A part of the rows is one task."""
+    """Compute the rows in parts, of which each is a task of one thread."""
     width = x.shape[1]
     for part in numba.prange(len(bounds) - 1):
         total = np.empty(width, np.float32)

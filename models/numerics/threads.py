@@ -1,4 +1,4 @@
-"""Threads that get in each other's way: kernels launched at once, BLAS beneath other threads, torch on little data."""
+"""Limits for threads that slow each other down or end the process: numba kernels, BLAS and torch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from threading import Lock
 from threadpoolctl import threadpool_limits
 
 one_launch = Lock()
-"""One parallel kernel at a time: what every launch of a kernel with `parallel=True` is wrapped in.
+"""Lock to hold while a numba kernel with `parallel=True` runs.
 
-Where neither OpenMP nor TBB is installed, numba falls back on a layer of threads of its own (`workqueue`) that ends
-the whole process when two threads launch kernels at once, as models fitted side by side do. A kernel occupies all
-cores anyway, so that waiting for the other costs nothing.
+Without OpenMP and TBB numba uses its own threading layer (`workqueue`), which ends the whole process when two threads
+launch kernels at once, as models fitted side by side do. A kernel occupies all cores, so waiting costs no time.
 """
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Inside, BLAS computes on one thread: for code with threads of its own, or whose bits must not depend on theirs.
+    """Limit BLAS to one thread: for code with threads of its own, or whose bits must not depend on their number.
 
-    The limit is of the whole process. Blocks that overlap, as of models fitted side by side, share it: the first to
-    be entered sets it, and the last to be left puts back what was before.
+    The limit holds for the whole process. Blocks that overlap, as of models fitted side by side, share it: the first
+    one sets it, and the last one to be left restores the limit that was there before.
     """
     _blas_limit.enter()
     try:
@@ -34,13 +33,13 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Inside, this thread's torch computes on one thread: for operations so small that sharing them out costs more.
+    """Limit torch to one thread, in this thread of Python: for operations too small to be worth sharing out.
 
-    On a machine with other work to do it costs hundredfold: torch's threads wait for each other by spinning, and the
-    one that is waited for does not get a core. Threads that start while a block is open would inherit its limit
-    for good; therefore overlapping blocks put back what was before the first of them.
+    On a busy machine several threads take up to a hundred times as long: torch's threads wait for each other by
+    spinning, and the one they wait for gets no core. A thread that starts inside a block inherits its limit for good;
+    therefore overlapping blocks restore the limit that was there before the first of them.
     """
-    import torch  # noqa: PLC0415  (takes a second: only who uses it pays)
+    import torch  # noqa: PLC0415  (importing it takes a second)
 
     _torch_limit.enter(torch.get_num_threads())
     torch.set_num_threads(1)
@@ -51,7 +50,7 @@ def one_torch_thread() -> Iterator[None]:
 
 
 class _TorchLimit:
-    """How many blocks are open, and what was before the first."""
+    """Number of open blocks, and the number of threads before the first of them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -70,10 +69,10 @@ class _TorchLimit:
 
 
 class _BlasLimit:
-    """The limit of one thread, and how many blocks it holds for.
+    """The limit to one thread, and the number of open blocks.
 
-    All calls come from one thread: threadpoolctl obeys only the first thread that ever limits OpenBLAS (since 3.8), and
-    leaves what others ask of it undone without a word.
+    One thread makes all calls: since 3.8 threadpoolctl obeys only the first thread that ever limits OpenBLAS, and
+    silently ignores the others.
     """
 
     def __init__(self) -> None:

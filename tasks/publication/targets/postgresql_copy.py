@@ -1,7 +1,8 @@
-"""Arrow record batches as the bytes of PostgreSQL's `COPY … (FORMAT binary)`, a column at a time.
+"""Encode Arrow record batches for PostgreSQL's `COPY … (FORMAT binary)`, a column at a time.
 
-Why not a library: ADBC's ingestion reaches 0.6 of the speed of a bare COPY of the same rows, for it encodes while the
-server waits; psycopg encodes value by value. These kernels take a tenth of the time that the server needs for the rows.
+Own code, since the libraries cannot encode a block while the server reads the one before: ADBC reaches 0.6 of the speed
+of a bare COPY, and pgpq, which writes the same bytes, holds Python's lock (docs/decisions.md). psycopg encodes value by
+value. These kernels take a tenth of the time that the server needs for the rows.
 The format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
@@ -12,25 +13,22 @@ from typing import Any
 import numba
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_Bytes = NDArray[np.uint8]
-
 
 def encoded(block: pa.RecordBatch) -> memoryview:
-    """The rows of a block as COPY wants them, without header and trailer.
+    """Return the rows of a block in the binary format of COPY, without `HEADER` and `TRAILER`.
 
     Args:
-        block: of int32, int64, float64 and string columns, with or without nulls.
+        block: int32, int64, float64 and string columns, with or without nulls; may be a slice of another block.
 
     Raises:
         TypeError: a column is of another type.
     """
     columns = [_Column(column) for column in block.columns]
-    ends = np.full(block.num_rows, 2, np.int64)  # the number of fields stands before each row
+    ends = np.full(block.num_rows, 2, np.int64)  # each row begins with its number of fields
     for column in columns:
         ends += column.lengths + 4
     np.cumsum(ends, out=ends)
@@ -52,8 +50,8 @@ class _Column:
         width: bytes of each number, 0 for text.
         lengths: (n,) int64, bytes of each value; 0 for null.
         is_null: (n,) bool.
-        data: uint8, big-endian numbers one after the other, or UTF-8.
-        starts: (n,) int64, where each text's bytes begin in `data`; empty for numbers.
+        data: uint8, consecutive big-endian numbers, or UTF-8.
+        starts: (n,) int64, where the bytes of each text begin in `data`; empty for numbers.
     """
 
     def __init__(self, column: pa.Array) -> None:
@@ -71,13 +69,15 @@ class _Column:
             self.data = values.astype(values.dtype.newbyteorder(">")).view(np.uint8)
             self.lengths = np.full(n, self.width)
         else:
-            raise TypeError(f"no binary COPY for columns of type {column.type}")
+            raise TypeError(
+                f"no binary COPY for columns of type {column.type}: int32, int64, float64 and string have one"
+            )
         self.lengths = np.where(self.is_null, 0, self.lengths)
 
 
 @numba.njit(cache=True, nogil=True)
 def _begin(out: Any, at: Any, n_columns: int) -> None:
-    """Write the number of fields where each row begins, and move `at` behind it."""
+    """Write the number of fields at the start of each row, and advance `at` past it."""
     for row in range(len(at)):
         out[at[row]] = n_columns >> 8
         out[at[row] + 1] = n_columns & 255
@@ -86,7 +86,7 @@ def _begin(out: Any, at: Any, n_columns: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _append_numbers(out: Any, at: Any, is_null: Any, data: Any, width: int) -> None:
-    """Write a field of each row, its length first and −1 for null, and move `at` behind it."""
+    """Write a field of each row, length first (−1 for null), and advance `at` past it."""
     for row in range(len(at)):
         field = out[at[row] : at[row] + 4 + width]
         if is_null[row]:
@@ -95,7 +95,7 @@ def _append_numbers(out: Any, at: Any, is_null: Any, data: Any, width: int) -> N
             continue
         value = data[row * width : (row + 1) * width]
         field[0], field[1], field[2], field[3] = 0, 0, 0, width
-        if width == 8:  # by name, so that the compiler makes one move of it
+        if width == 8:  # a constant length, so that the compiler copies it in one move
             for byte in range(8):
                 field[4 + byte] = value[byte]
         else:
@@ -106,12 +106,12 @@ def _append_numbers(out: Any, at: Any, is_null: Any, data: Any, width: int) -> N
 
 @numba.njit(cache=True, nogil=True)
 def _append_text(out: Any, at: Any, lengths: Any, is_null: Any, starts: Any, data: Any) -> None:
-    """The same for fields of any length."""
+    """Write a text of each row, length first (−1 for null), and advance `at` past it."""
     for row in range(len(at)):
         to, length, start = at[row], lengths[row], starts[row]
-        said = -1 if is_null[row] else length
+        prefix = -1 if is_null[row] else length
         for byte in range(4):
-            out[to + byte] = (said >> (24 - 8 * byte)) & 255
+            out[to + byte] = (prefix >> (24 - 8 * byte)) & 255
         for byte in range(length):
             out[to + 4 + byte] = data[start + byte]
         at[row] = to + 4 + length

@@ -1,4 +1,4 @@
-"""Our Adam goes where torch's goes."""
+"""Our Adam takes the same steps as torch's."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from models.numerics.adam import Adam
 SHAPES = ((7, 5), (11,), (0, 3))
 
 
-def slopes_of(step: int) -> list[torch.Tensor]:
-    """Of very different sizes, some always 0."""
+def gradients_of(step: int) -> list[torch.Tensor]:
+    """Gradients of very different sizes; a row of the first parameter always has 0."""
     rng = np.random.default_rng(step)
     drawn = [rng.normal(size=shape) * 10.0 ** rng.integers(-6, 4, shape) for shape in SHAPES]
     drawn[0][3] = 0
@@ -30,42 +30,42 @@ def after(steps: int) -> list[np.ndarray]:
     ours = tables()
     optimizer = Adam(ours)
     for step in range(steps):
-        optimizer.step(slopes_of(step), 0.1 / (1 + step))
+        optimizer.step(gradients_of(step), 0.1 / (1 + step))
     return [table.numpy() for table in ours]
 
 
 @pytest.mark.parametrize("many", [0, 1_000_000])
-def test_it_goes_where_torchs_goes(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_those_of_torchs_adam(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adam, "_MANY", many)
     theirs = tables()
     optimizer = torch.optim.Adam(theirs)
     for step in range(20):
-        for table, slope in zip(theirs, slopes_of(step), strict=True):
-            table.grad = slope
+        for table, gradient in zip(theirs, gradients_of(step), strict=True):
+            table.grad = gradient
         optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
         optimizer.step()
     for mine, other, first in zip(after(20), theirs, tables(), strict=True):
         np.testing.assert_allclose(mine, other.numpy(), rtol=1e-5, atol=1e-6)
         assert mine.size == 0 or not np.array_equal(mine, first.numpy())
-    assert np.array_equal(after(20)[0][3], tables()[0][3].numpy()), "without a slope nothing moves"
+    assert np.array_equal(after(20)[0][3], tables()[0][3].numpy()), "without a gradient nothing moves"
 
 
-def test_parts_by_all_threads_are_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bits_are_the_same_on_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = after(5)
     monkeypatch.setattr(adam, "_MANY", 0)
     for one, together in zip(alone, after(5), strict=True):
         assert np.array_equal(one, together)
 
 
-def test_the_gpus_operations_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operations_for_the_gpu_take_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = after(5)
     monkeypatch.setattr(adam, "_CPU", "nowhere")
     for one, other in zip(alone, after(5), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_training_loads_no_compiler() -> None:
-    """What importing torch.optim would."""
+def test_training_does_not_load_torchs_compiler() -> None:
+    """Using torch.optim would load it."""
     code = """
 import sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Products of sparse and dense."""
+"""Products of a sparse matrix with dense vectors equal numpy's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def random(seed: int, rows: int, columns: int, width: int) -> tuple[sparse.csr_a
 
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(0, 90), st.integers(0, 20), st.integers(0, 5))
-def test_it_is_the_product_and_the_sum(seed: int, rows: int, columns: int, width: int) -> None:
+def test_results_equal_numpys_product_and_sum(seed: int, rows: int, columns: int, width: int) -> None:
     matrix, x = random(seed, rows, columns, width)
     expected = matrix.toarray() @ x
     np.testing.assert_allclose(multiply(matrix, x), expected, rtol=1e-4, atol=1e-5)
@@ -30,12 +30,12 @@ def test_it_is_the_product_and_the_sum(seed: int, rows: int, columns: int, width
     np.testing.assert_allclose(out, 2 * expected - 0.5 * base, rtol=1e-4, atol=1e-5)
 
 
-def test_what_was_in_the_result_before_does_not_matter() -> None:
+def test_previous_content_of_out_is_ignored() -> None:
     matrix, x = random(1, 50, 30, 4)
     assert np.array_equal(multiply(matrix, x, np.full((50, 4), np.nan, np.float32)), multiply(matrix, x))
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
+def test_bits_do_not_depend_on_the_number_of_threads() -> None:
     matrix, x = random(2, 3000, 400, 16)
     threads = numba.get_num_threads()
     several = multiply(matrix, x)

@@ -1,4 +1,4 @@
-"""Kernels launched at once, under the layer of numba that does not bear it by itself; the limits of BLAS and torch."""
+"""Kernels can be launched at once under numba's workqueue layer; limits of BLAS and torch hold and are undone."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import torch
 
 from models.numerics.threads import one_torch_thread
 
-BLOCKS = """
+BLAS_BLOCKS = """
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 import scipy.linalg
@@ -45,7 +45,7 @@ except ZeroDivisionError:
     assert threads() == {2}
 """
 
-THREE_AT_ONCE = """
+LISTS_IN_THREE_THREADS = """
 from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
@@ -71,16 +71,16 @@ print(numba.threading_layer())
 """
 
 
-def test_threads_that_rank_at_once_wait_for_each_other():
+def test_kernels_wait_for_each_other_under_workqueue():
     workqueue = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", THREE_AT_ONCE]
-    done = subprocess.run(command, check=False, env=workqueue, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-c", LISTS_IN_THREE_THREADS]
+    done = subprocess.run(command, check=False, env=workqueue, capture_output=True, text=True, timeout=400)
     assert (done.returncode, done.stdout) == (0, "workqueue\n"), done.stderr[-500:]
 
 
-def test_blas_has_one_thread_in_a_block_whichever_thread_opens_it():
+def test_blas_has_one_thread_inside_a_block():
     two = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", BLOCKS]
+    command = [sys.executable, "-c", BLAS_BLOCKS]
     done = subprocess.run(command, check=False, env=two, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-500:]
     if done.stdout:
@@ -95,7 +95,7 @@ def three_torch_threads():
     torch.set_num_threads(before)
 
 
-def test_torch_has_one_thread_in_a_block_and_its_own_again_after_an_error(three_torch_threads):
+def test_torch_has_one_thread_inside_a_block(three_torch_threads):
     with one_torch_thread():
         assert torch.get_num_threads() == 1
     with pytest.raises(ZeroDivisionError), one_torch_thread():
@@ -103,7 +103,7 @@ def test_torch_has_one_thread_in_a_block_and_its_own_again_after_an_error(three_
     assert torch.get_num_threads() == 3
 
 
-def test_a_thread_that_starts_within_a_block_of_another_does_not_keep_its_limit(three_torch_threads):
+def test_new_threads_do_not_keep_the_limit_of_a_block(three_torch_threads):
     second = ExitStack()
     with ThreadPoolExecutor(1) as later:
         with one_torch_thread():

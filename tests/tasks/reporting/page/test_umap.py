@@ -1,4 +1,4 @@
-"""On the map neighbours stay neighbours and groups stay apart; the same seed gives the same map."""
+"""UMAP keeps neighbours together and groups apart, and gives the same map for the same seed."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ def nearest(points: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(distances, axis=1)[:, :k]
 
 
-def test_groups_of_similar_vectors_stay_apart() -> None:
+def test_groups_of_similar_vectors_become_islands() -> None:
     vectors, label = groups(8)
     neighbours = nearest(umap(vectors, seed=1), 10)
     assert (label[neighbours] == label[:, None]).mean() > 0.99
 
 
-def test_curve_stays_in_order() -> None:
-    """Vectors along a spiral: neighbours on the spiral are neighbours on the map, which no projection can achieve."""
+def test_curve_stays_in_one_piece_and_in_order() -> None:
+    """Neighbours on a spiral are neighbours on the map, which no projection to the plane achieves."""
     turn = np.linspace(0, 3 * np.pi, 300)
     vectors = np.column_stack([turn * np.cos(turn), turn * np.sin(turn), np.full(300, 6.0)])
     neighbours = nearest(umap(vectors, seed=1), 5)
@@ -41,7 +41,7 @@ def test_lengths_of_vectors_do_not_matter() -> None:
     assert np.array_equal(umap(vectors, seed=1), umap(vectors * lengths[:, None], seed=1))
 
 
-def test_map_depends_on_the_seed_only() -> None:
+def test_seed_determines_the_map() -> None:
     vectors, _ = groups(3)
     first = umap(vectors, seed=5)
     assert np.array_equal(first, umap(vectors, seed=5))
