@@ -29,7 +29,7 @@ COLUMNS = {
 def lists_of(
     con, folder: Path, likes: np.ndarray, settings: RecommendSettings, rules: Rules = (), **genres: list[int]
 ) -> Lists:
-    """Write popularity's lists, backfilled by content. User u has id 100 + u, item i 200 + i. `genres`: name → items."""
+    """Write popularity's lists, backfilled by content. User u is 100 + u, item i 200 + i. `genres`: name → items."""
     n_users, n_items = likes.shape
     folders = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
     for each in folders.values():

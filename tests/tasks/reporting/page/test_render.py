@@ -114,7 +114,7 @@ def test_times_that_leave_out_the_page_itself_say_so() -> None:
 def test_a_model_that_had_nothing_to_learn_from_is_marked() -> None:
     run = night(summary={"learned_nothing": ["als", "mf"]})
     panels = metric_panels(run, [row("als", 0.1), row("mf", 0.1)])
-    note = "als, mf: had nothing to learn from; their lists are those of what completes them."
+    note = "als, mf: had nothing to learn from; their lists are those of the backfill models."
     assert note in ReadPage(render(empty(run=run, metrics=panels))).text
     assert "nothing to learn" not in ReadPage(render(empty(run=night(), metrics=panels))).text
 
