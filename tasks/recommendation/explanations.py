@@ -57,16 +57,16 @@ def explain_lists(
     history = sparse.csr_array(liked[users])
     reasons = np.full(lists.items.shape, -1, np.int32)
     for number, model in enumerate(models):
-        mine = lists.placed_by == number
-        if not (mine & (lists.items >= 0)).any():
+        to_explain = lists.placed_by == number
+        if not (to_explain & (lists.items >= 0)).any():
             continue
-        found = model.because_of(users, np.where(mine, lists.items, -1), history)
+        found = model.because_of(users, np.where(to_explain, lists.items, -1), history)
         if found is not None:
-            reasons[mine] = found[mine]
+            reasons[to_explain] = found[to_explain]
             continue
         for other in similar_models:
-            mine &= (reasons < 0) & (lists.items >= 0)
-            found = other.because_of(users, np.where(mine, lists.items, -1), history)
+            to_explain &= (reasons < 0) & (lists.items >= 0)
+            found = other.because_of(users, np.where(to_explain, lists.items, -1), history)
             if found is not None:
-                reasons[mine] = found[mine]
+                reasons[to_explain] = found[to_explain]
     return reasons

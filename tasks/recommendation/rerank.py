@@ -59,12 +59,12 @@ class Reranking:
 
     @property
     def needs_extra_candidates(self) -> bool:
-        """Whether more candidates than places are needed."""
+        """True if there must be more candidates than places."""
         return bool(self.diversity or self.max_per_genre or self.rules.boosts.any())
 
     @property
     def keeps_order(self) -> bool:
-        """Whether lists are the eligible items as the models rank them."""
+        """True if lists are the eligible items as the models rank them."""
         return not (self.needs_extra_candidates or self.rules.pinned or self.new_item_share)
 
     def lists(

@@ -31,15 +31,13 @@ from tasks.storage.warehouse import open_warehouse
 from tasks.training.fit import BACKFILL
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
-_MIN_FREE_BYTES = (
-    32 * 2**20
-)  # with much less, Prefect's server does not start, which it reports after minutes
+_MIN_FREE_BYTES = 32 * 2**20  # Prefect's server needs it, and reports a lack of it only after minutes
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a night ended.
+    """The outcome of a night, whether it began or not.
 
     Attributes:
         run: its record. If the night did not begin, that of the earlier run with the same inputs.

@@ -116,26 +116,26 @@ def open_home(
             f"There is no data set {dataset!r}: neither a folder nor a known name.",
             f"Known names: {', '.join(BUILT_IN)}. Or give the path of a folder that holds ratings.csv.",
         )
-    called = name or (dataset if folder is None else folder.resolve().name)
-    home = home or Path("data") / called
+    dataset_name = name or (dataset if folder is None else folder.resolve().name)
+    home = home or Path("data") / dataset_name
     if not (home / "home.json").exists():
         if folder is not None and check_input is not None:
             check_input(folder)
-        _make(home, called, folder)
-    about = existing_home(home)
-    if about.dataset != called:
+        _make(home, dataset_name, folder)
+    existing = existing_home(home)
+    if existing.dataset != dataset_name:
         raise UsageError(
-            f"The home {home} belongs to the data set {about.dataset!r}, not to {called!r}.",
+            f"The home {home} belongs to the data set {existing.dataset!r}, not to {dataset_name!r}.",
             "Give this data set a home of its own with --home, or none for the default.",
         )
-    asked = home / "raw" if folder is None else folder.resolve()
-    if about.input != asked:
+    requested = home / "raw" if folder is None else folder.resolve()
+    if existing.input != requested:
         if name is None:
             raise UsageError(
-                f"The home {home} reads its data from {about.input}, not from {asked}.",
-                f"If the data set has moved, say so with --name {called}; else give this one a --home of its own.",
+                f"The home {home} reads its data from {existing.input}, not from {requested}.",
+                f"If the data set has moved, say so with --name {dataset_name}; else give this one its own --home.",
             )
-        _write(home, json.loads(_read(home)) | {"input": str(asked)})
+        _write(home, json.loads(_read(home)) | {"input": str(requested)})
     return existing_home(home)
 
 

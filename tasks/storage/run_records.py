@@ -200,25 +200,25 @@ class Runs:
         Returns:
             The record, saved, with status `running`.
         """
-        mine: Run | None = None
+        current: Run | None = None
         for place, run in enumerate(self.all()):
             if run.status != "running" and not (run.status == "interrupted" and place == 0):
                 continue
-            if mine is None and run.fingerprint == fingerprint:
-                mine = run
+            if current is None and run.fingerprint == fingerprint:
+                current = run
             elif run.run_id == live:
                 self.finish(run, "published", "Its lists went live; it ended before its report was written.")
             elif run.status == "running":
                 self.finish(
                     run, "failed", "It ended without a result: it was killed, or the machine went down."
                 )
-        if mine is not None:  # expected_live stays: a rollback since then must not be undone
-            mine.stages, mine.failed_models, mine.summary = [], {}, RunSummary()
-            mine.status, mine.reason, mine.finished_at = "running", "", None
+        if current is not None:  # expected_live stays: a rollback since then must not be undone
+            current.stages, current.failed_models, current.summary = [], {}, RunSummary()
+            current.status, current.reason, current.finished_at = "running", "", None
         else:
-            mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
-        self.save(mine)
-        return mine
+            current = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
+        self.save(current)
+        return current
 
     def finish(self, run: Run, status: Status, reason: str) -> None:
         """Close a run: record its status and reason."""

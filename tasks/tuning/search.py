@@ -261,7 +261,7 @@ class Search:
 
     @property
     def default_failed(self) -> bool:
-        """Whether the default settings failed and are not queued again: nothing can be compared with them."""
+        """True if the default settings failed and are not queued again: nothing can be compared with them."""
         return bool(self.default_error) and self.default is None and not self._in_state("WAITING")
 
     def has_judged(self, settings: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""How a night begins and ends, with a plain function instead of the stages."""
+"""The lifecycle of a night, with a plain function instead of the stages."""
 
 import errno
 import shutil
