@@ -21,12 +21,12 @@ from benchmarks.command import at_least
 from models.factors.bpr import BPR
 from models.numerics.unit_vectors import unit_vectors_or_mean
 from tasks.monitoring.memory import peak_mb, reset_peak
-from tasks.recommendation.explanations import reasons_for
+from tasks.recommendation.explanations import explain_lists
 from tasks.recommendation.item_rules import ItemRules
-from tasks.recommendation.rerank import AfterScoring
+from tasks.recommendation.rerank import Reranking
 
 GENRES, BLOCK = 20, 4096
-PARTS = ("plain", "arranged", "reasons")  # scoring, all of `AfterScoring`, explanations
+PARTS = ("plain", "arranged", "reasons")  # scoring, all of `Reranking`, explanations
 
 
 def random_model(n_users: int, n_items: int, factors: int, rng: np.random.Generator) -> BPR:
@@ -65,7 +65,7 @@ def long_tailed(n_users: int, n_items: int, mean: int, rng: np.random.Generator)
     return liked
 
 
-def everything_on(model: BPR, n: int, rng: np.random.Generator) -> AfterScoring:
+def everything_on(model: BPR, n: int, rng: np.random.Generator) -> Reranking:
     """Return every step after scoring but new items, which another model scores."""
     n_items = len(model.item_factors_)
     genres = np.zeros((n_items, GENRES), np.float32)
@@ -75,7 +75,7 @@ def everything_on(model: BPR, n: int, rng: np.random.Generator) -> AfterScoring:
     blocked, boosts = np.zeros(n_items, bool), np.zeros(n_items, np.float32)
     blocked[chosen[:100]], boosts[chosen[100:200]] = True, 0.2
     pinned = {int(chosen[200]): 1, int(chosen[201]): 5, int(chosen[202]): None}
-    return AfterScoring(
+    return Reranking(
         n=n,
         eligible=~blocked,
         rules=ItemRules(blocked, pinned, boosts),
@@ -113,7 +113,7 @@ def main() -> None:
         times.append(now())
         lists = after.lists([model], users, liked)
         times.append(now())
-        reasons_for(lists, users, [model], [], liked)
+        explain_lists(lists, users, [model], [], liked)
         times.append(now())
         spent += np.diff(times, axis=0)
     for part, (wall, processor) in zip(PARTS, spent, strict=True):

@@ -1,4 +1,4 @@
-"""Errors that end a night: one clear sentence, what to do about it, and the exit code."""
+"""Errors that end a night: a message, a hint what to do, and the exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.base import DivergedError
 
 
 class NightError(Exception):
-    """Something an operator must know. `str(error)` is one clear sentence; `hint` says what to do.
+    """An error for the operator. `str(error)` is one sentence that says what is wrong; `hint` says what to do.
 
     Exit code 1: the run is recorded as failed, and the published lists stay as they were.
     """
@@ -21,34 +21,34 @@ class NightError(Exception):
 
 
 class TransientError(NightError):
-    """Somebody else's file or database was busy or out of reach: another try may succeed."""
+    """A file or database of somebody else was busy or out of reach: a retry may succeed."""
 
 
 class UsageError(NightError):
-    """The command, the settings or the data folder are wrong; nothing was started."""
+    """The command, the settings or the data folder are wrong; no night was started."""
 
     exit_code = 2
 
 
 class CheckFailedError(NightError):
-    """A check before publication failed: the lists are kept aside and yesterday's stay live."""
+    """A check before publication failed: the new lists are held back and yesterday's stay live."""
 
     exit_code = 3
 
 
 class LockedError(NightError):
-    """Another night holds the lock."""
+    """Another process holds the lock."""
 
     exit_code = 4
 
 
 def in_words(error: BaseException) -> str:
-    """The error's own sentence if it was written for people, or else its class and its text."""
+    """Return the message of an error; with its class in front unless the message was written for operators."""
     return str(error) if isinstance(error, NightError | DivergedError) else f"{type(error).__name__}: {error}"
 
 
 def plain(error: Exception) -> NightError:
-    """An error in plain words."""
+    """Return an error as a `NightError`: itself, "The disk is full.", or one with its class and its text."""
     if isinstance(error, NightError):
         return error
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -12,18 +12,20 @@ from rich.table import Table
 
 from flows.terminal.console import Terminal
 from models.base import Progress
-from tasks.tuning.search import Attempt
+from tasks.tuning.search import FinishedTrial
 from tasks.tuning.tune import Finding, Tuning
 
 
 class TuneTerminal(Terminal):
-    """A `tasks.tuning.tune.Onlooker` that prints the defaults' score, each improvement and each failure."""
+    """A `tasks.tuning.tune.TuningWatcher` that prints the defaults' score, each improvement and each failure."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._bar: str | None = None
 
-    def trying(self, model: str, number: int, part: str, best: float | None, seconds_left: float) -> Progress:
+    def fit_started(
+        self, model: str, number: int, part: str, best: float | None, seconds_left: float
+    ) -> Progress:
         """Show a bar with the running trial, the best score so far and the time left; return its progress callback.
 
         Args:
@@ -40,17 +42,17 @@ class TuneTerminal(Terminal):
         self.started(bar, None)
         return lambda done, total: self.advanced(bar, None, done, total)
 
-    def tried(self, attempt: Attempt) -> None:
+    def trial_finished(self, trial: FinishedTrial) -> None:
         """Print a line if the trial failed, is the best so far, or tried the default or earlier settings."""
         self._remove_bar()
-        name = f"{attempt.model} {attempt.number}"
-        if attempt.outcome == "failed":
-            self.line("[red]✗[/]", name, attempt.seconds, f"failed: {attempt.error}")
-        elif attempt.named or attempt.best:
+        name = f"{trial.model} {trial.number}"
+        if trial.outcome == "failed":
+            self.line("[red]✗[/]", name, trial.seconds, f"failed: {trial.error}")
+        elif trial.origin or trial.best:
             origins = {"default": "the default settings", "earlier": "found by an earlier tune"}
-            note = origins.get(attempt.named) or settings_text(attempt.settings)
-            mark = "[green]✓[/]" if attempt.best else "[dim]·[/]"
-            self.line(mark, name, attempt.seconds, f"{attempt.score or 0:.4f}  {note}")
+            note = origins.get(trial.origin) or settings_text(trial.settings)
+            mark = "[green]✓[/]" if trial.best else "[dim]·[/]"
+            self.line(mark, name, trial.seconds, f"{trial.score or 0:.4f}  {note}")
 
     def _remove_bar(self) -> None:
         if self._bar is not None:

@@ -22,7 +22,7 @@ from tasks.artifacts import FittedModel, HeldOut, Snapshot, TradeOff, TradeOffFi
 from tasks.config.settings import JudgeSettings, RecommendSettings
 from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
 from tasks.recommendation.item_rules import by_index
-from tasks.recommendation.rerank import after_scoring
+from tasks.recommendation.rerank import resolve_reranking
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
 from tasks.training.fit import load_model
@@ -67,7 +67,7 @@ def trade_off(
     relevant = load_matrix(held_out.folder, "relevant")[selecting]
     seen = load_matrix(snapshot.folder, "seen")
     plain = settings.model_copy(update={"genres": (), "without_genres": (), "new_item_share": 0.0})
-    arranged = after_scoring(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
+    arranged = resolve_reranking(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
     # As in judging: items that nobody has met are never relevant.
     arranged = replace(arranged, eligible=~arranged.is_new)
     as_said = replace(arranged, diversity=0.0, max_per_genre=0)

@@ -1,1 +1,1 @@
-"""From the champion's scores to the lists that will be published."""
+"""Turn the champion's scores into the lists that will be published."""

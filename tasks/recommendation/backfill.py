@@ -1,4 +1,4 @@
-"""Lists as they are published: what the model ranks, completed by others where it can rank fewer items."""
+"""Backfill: the first model ranks each list, and further models fill the places that it leaves empty."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
 
 
 class CompletedLists(NamedTuple):
-    """Ranked lists of one block of users, each array (n_users, n). Item −1 pads what nobody could fill.
+    """Ranked lists of one block of users, each array (n_users, n). Places that no model could fill hold item −1.
 
     Attributes:
         items: int32 item indices.
-        scores: float32, the final ordering; never increasing along a row.
-        model_scores: float32, what the model that placed the item said.
-        placed_by: int8, which model placed the item: 0 the first, 1 the next one, and so on.
+        scores: float32, never increasing along a row; NaN where the item is −1.
+        model_scores: float32, the score by the model that placed the item; NaN where the item is −1.
+        placed_by: int8, number of the model that placed the item; 0 is the first model.
     """
 
     items: NDArray[np.int32]
@@ -35,11 +35,21 @@ def completed_lists(
     exclude: sparse.csr_array | None,
     items: BoolArray | None = None,
 ) -> CompletedLists:
-    """The n best items of the first model for each user; each of the others completes what is still short then.
+    """Return the n best items of the first model for each user; the other models, in order, complete short lists.
 
-    `exclude` and `items` are those of `Recommender.recommend`. The items of each model come after those of the models
-    before it. Their `scores` go on below the last one, so that a list stays in order although the scores of two
-    models cannot be compared.
+    The items of each model come after those of the models before it. Scores of two models cannot be compared: those of
+    a later model are moved below the last score of the list, so that `scores` never increase.
+
+    Args:
+        models: the ranking model, then the backfill models in order of precedence. Scores of backfill models must be
+            positive.
+        users: (n_users,) integer user indices.
+        n: length of the lists.
+        exclude: (all users, n_items), items with an entry are left out of the user's list; None: nothing is.
+        items: (n_items,) bool, the only items that may be listed; None: all.
+
+    Returns:
+        Lists of `users`, in the same order.
     """
     own = models[0].recommend(users, n, exclude=exclude, items=items)
     lists = CompletedLists(
@@ -54,7 +64,14 @@ def completed_lists(
 
 
 def _fill(lists: CompletedLists, short: IntArray, more: TopN, number: int) -> None:
-    """Complete the rows `short` by the rows of `more`, less what they hold already."""
+    """Append the items of `more` to the rows `short` of `lists`, in place, without those that a row holds already.
+
+    Args:
+        lists: to complete.
+        short: (m,) indices of the rows with empty places.
+        more: the lists of model `number` for these rows.
+        number: of the model, for `placed_by`.
+    """
     n = lists.items.shape[1]
     own = lists.items[short]
     items = np.concatenate([own, more.items], axis=1)
@@ -77,7 +94,14 @@ def _fill(lists: CompletedLists, short: IntArray, more: TopN, number: int) -> No
 
 
 def _scores_below(own: FloatArray, more: FloatArray) -> FloatArray:
-    """The scores of `more`, which are positive, moved to just below the worst of the same row; the order stays."""
+    """Return the scores of `more` shifted and scaled to just below the lowest of `own` in the same row.
+
+    The order within a row stays. Where `own` has no scores, they end up between 0 and 1.
+
+    Args:
+        own: (m, n) float32; NaN pads.
+        more: (m, n) float32, positive; NaN pads.
+    """
     worst = np.min(np.where(np.isnan(own), np.inf, own), axis=1, keepdims=True)
     best = np.max(np.where(np.isnan(more), 0, more), axis=1, keepdims=True)
     share = np.divide(more, best, out=np.zeros_like(more), where=best > 0)

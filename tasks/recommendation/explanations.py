@@ -1,4 +1,4 @@
-"""Which item of a user's own history is behind each place of a list, whichever model filled it."""
+"""Explanations: for each listed item, the item of the user's own history that contributed most to it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from models.base import BoolArray, IntArray, Recommender
 from tasks.recommendation.backfill import CompletedLists
 
 
-def nameable(positive: sparse.csr_array, blocked: BoolArray) -> sparse.csr_array:
-    """What users liked, less what is blocked: that is named nowhere, not as a reason either."""
+def explainable_positives(positive: sparse.csr_array, blocked: BoolArray) -> sparse.csr_array:
+    """Return the positives without blocked items, which must not appear as a reason either.
+
+    Args:
+        positive: (n_users, n_items), an entry for every positive interaction.
+        blocked: (n_items,) bool.
+
+    Returns:
+        (n_users, n_items); `positive` itself if nothing is blocked.
+    """
     if not blocked.any():
         return positive
     entries = sparse.csr_array(
@@ -23,38 +31,42 @@ def nameable(positive: sparse.csr_array, blocked: BoolArray) -> sparse.csr_array
     return entries
 
 
-def reasons_for(
+def explain_lists(
     lists: CompletedLists,
     users: IntArray,
     models: Sequence[Recommender],
-    stand_ins: Sequence[Recommender],
+    similar_models: Sequence[Recommender],
     liked: sparse.csr_array,
 ) -> NDArray[np.int32]:
-    """(n_users, n) the liked item that each listed one leans on, −1 for none.
+    """Return, for each listed item, the liked item that explains it.
 
-    The model that placed an item says why. For one that cannot say (`Recommender.because_of`) the stand-ins do, in
-    order, each for what those before it found nothing for. Nobody says anything about pinned items: an editor did it.
+    The explanation comes from the model that placed the item. If that model cannot explain
+    (`Recommender.because_of` returns None), the models of similar items are tried in order, each for the items that are
+    still without an explanation. Pinned items have none: an editor placed them.
 
     Args:
         lists: of the block of users.
-        users: (n_users,) user indices.
-        models: those that `lists.placed_by` numbers.
-        stand_ins: the models of similar items.
-        liked: (all users, n_items).
+        users: (n_users,) integer user indices.
+        models: the models that `lists.placed_by` numbers.
+        similar_models: the models of similar items, in order of precedence.
+        liked: (all users, n_items), an entry for every item that may be named as a reason.
+
+    Returns:
+        (n_users, n) int32 item indices, −1 for none.
     """
     history = sparse.csr_array(liked[users])
     reasons = np.full(lists.items.shape, -1, np.int32)
     for number, model in enumerate(models):
-        mine = lists.placed_by == number
-        if not (mine & (lists.items >= 0)).any():
+        to_explain = lists.placed_by == number
+        if not (to_explain & (lists.items >= 0)).any():
             continue
-        found = model.because_of(users, np.where(mine, lists.items, -1), history)
+        found = model.because_of(users, np.where(to_explain, lists.items, -1), history)
         if found is not None:
-            reasons[mine] = found[mine]
+            reasons[to_explain] = found[to_explain]
             continue
-        for other in stand_ins:
-            mine &= (reasons < 0) & (lists.items >= 0)
-            found = other.because_of(users, np.where(mine, lists.items, -1), history)
+        for other in similar_models:
+            to_explain &= (reasons < 0) & (lists.items >= 0)
+            found = other.because_of(users, np.where(to_explain, lists.items, -1), history)
             if found is not None:
-                reasons[mine] = found[mine]
+                reasons[to_explain] = found[to_explain]
     return reasons

@@ -1,4 +1,4 @@
-"""The genres of the items of a snapshot, and which items the allow-lists let through."""
+"""Genres of the items of a snapshot, and the items that the genre settings allow in lists."""
 
 from __future__ import annotations
 
@@ -22,19 +22,24 @@ log = logging.getLogger(__name__)
 
 
 class Genres(NamedTuple):
-    """`matrix` (n_items, n_genres) stores an entry for every genre of every item; `names` name its columns."""
+    """Genres by item index.
+
+    Attributes:
+        names: of the columns of `matrix`.
+        matrix: (n_items, n_genres), an entry for every genre of every item.
+    """
 
     names: tuple[str, ...]
     matrix: sparse.csr_array
 
     def any_of(self, names: Iterable[str]) -> NDArray[np.bool_]:
-        """(n_items,) which items have at least one of these genres."""
+        """Return (n_items,) bool: items with at least one of these genres."""
         chosen = np.isin(self.names, list(names)).astype(np.float32)
         return np.asarray(self.matrix @ chosen) > 0
 
 
 def genres_of_items(snapshot: Snapshot) -> Genres:
-    """What the catalogue says; features that are no genres, the tags, are left out."""
+    """Return the genre columns of the item features; the other features, tags, are left out."""
     features = load_matrix(snapshot.folder, "item_features").tocsc()
     kinds = [name.partition(":") for name in load_feature_names(snapshot.folder)]
     columns = [column for column, (kind, _, _) in enumerate(kinds) if kind == "genre"]
@@ -42,9 +47,9 @@ def genres_of_items(snapshot: Snapshot) -> Genres:
 
 
 def check_genres(con: duckdb.DuckDBPyConnection, settings: RecommendSettings) -> None:
-    """Warn of names in the allow-lists that no item of the catalogue has, and of what they may have meant.
+    """Warn of genres in the settings that no item of the catalogue has, and suggest a similar name.
 
-    Only a warning: tomorrow's catalogue may have such items.
+    They are only warned of, because tomorrow's catalogue may have such items.
 
     Raises:
         UsageError: no item has any of `recommend.genres`.
@@ -67,10 +72,15 @@ def check_genres(con: duckdb.DuckDBPyConnection, settings: RecommendSettings) ->
 
 
 def allowed_items(genres: Genres, settings: RecommendSettings) -> NDArray[np.bool_] | None:
-    """Those with one of `recommend.genres`, if it names any, and none of `without_genres`. None: all of them.
+    """Return the items that the genre settings allow in lists.
+
+    An item is allowed if it has one of `recommend.genres` (where any are set) and none of `recommend.without_genres`.
+
+    Returns:
+        (n_items,) bool; None if all items are allowed.
 
     Raises:
-        UsageError: nothing is allowed.
+        UsageError: no item is allowed.
     """
     if not settings.genres and not settings.without_genres:
         return None

@@ -1,11 +1,11 @@
-"""What editors say about single items: the table `item_rules` of the serving database, read once a night.
+"""Editors' rules for single items: the table `item_rules` of the serving database, read once a night.
 
-    block   the item stands in no list of any kind
-    pin     it stands at `position`, or on top, for everybody who has not seen it
-    boost   its relevance is raised by `strength` for everybody; below zero, lowered
+    block   the item is in no list of any kind
+    pin     the item is at `position`, or on top, for every user who has not seen it
+    boost   the item's relevance is raised by `strength` for every user; a negative strength lowers it
 
-A rule counts from `valid_from` to `valid_until`, both included, where it has them: days in UTC of the calendar on the
-wall, not of the data, for they say when readers see the lists.
+A rule is in force from `valid_from` to `valid_until`, both included, where they are set. They are days in UTC of real
+time, not of the data's time, because they say when readers see the lists.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-_SHOWN = 10
+_SHOWN = 10  # item ids in one warning
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row that counts tonight. `position` is of pins, from 1 and None for the top; `strength` is of boosts."""
+    """One rule in force.
+
+    Attributes:
+        rule: its kind.
+        item_id: external id of the item.
+        position: of a pin, from 1; None for the top. None for other kinds.
+        strength: of a boost; None for other kinds.
+    """
 
     rule: Literal["block", "pin", "boost"]
     item_id: int | str
@@ -35,7 +42,7 @@ class Rule:
 
     @property
     def in_words(self) -> str:
-        """Such as 'pin 42 at 3', 'boost 7 by -0.5', 'block 12'."""
+        """The rule as text, such as 'pin 42 at 3', 'boost 7 by -0.5' or 'block 12'."""
         at = "" if self.position is None else f" at {self.position}"
         by = "" if self.strength is None else f" by {self.strength:g}"
         return f"{self.rule} {self.item_id}{at}{by}"
@@ -45,7 +52,7 @@ Rules = tuple[Rule, ...]
 
 
 class WrittenRule(NamedTuple):
-    """A row of `item_rules` as it was written; days as text, not yet known to be any."""
+    """A row of `item_rules` as it was written; its days are text that may be no date."""
 
     rule_id: int
     rule: Any
@@ -61,9 +68,9 @@ class ItemRules:
     """Rules by item index.
 
     Attributes:
-        blocked: (n_items,).
-        pinned: item → position, from 1 or None for the top, in the order in which they were made.
-        boosts: (n_items,) float32, 0 for most.
+        blocked: (n_items,) bool.
+        pinned: item → position, from 1 or None for the top, in the order in which the rules were written.
+        boosts: (n_items,) float32, added to the relevance; 0 without a boost.
     """
 
     blocked: NDArray[np.bool_]
@@ -71,9 +78,10 @@ class ItemRules:
     boosts: NDArray[np.float32]
 
     def places(self, n: int) -> dict[int, int]:
-        """Place, from 0, → pinned item, in a list of n: those with a position first, then those for the top.
+        """Return place (from 0) → pinned item for lists of length n.
 
-        Where a place is taken the next free one serves; who finds none is left out.
+        Pins with a position are placed first, in order of position, then pins for the top. Where a place is occupied,
+        the pin takes the next free one; without a free one it is left out.
         """
         taken: dict[int, int] = {}
         for item, position in sorted(self.pinned.items(), key=lambda pin: (pin[1] is None, pin[1] or 0)):
@@ -85,12 +93,17 @@ class ItemRules:
 
 
 def today() -> date:
-    """The day that decides which rules count."""
+    """Return the current day in UTC, which decides which rules are in force."""
     return datetime.now(UTC).date()
 
 
 def rules_on(day: date, rows: Iterable[WrittenRule]) -> tuple[Rules, tuple[str, ...]]:
-    """The rules that count on `day`, and what is wrong with each row that cannot be read."""
+    """Return the rules in force on `day`, and a message for each row that is no valid rule.
+
+    Args:
+        day: in UTC.
+        rows: all rows of `item_rules`.
+    """
     rules, faults = [], []
     for row in rows:
         try:
@@ -114,9 +127,13 @@ def _day(name: str, text: str | None) -> date | None:
 
 
 def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
-    """Rules of items that the data does not know are left out, with a warning that names them.
+    """Return the rules by item index. A warning names the items that are not in the data; their rules are left out.
 
     A blocked item is not pinned; of two pins of one item the first counts; boosts of one item add up.
+
+    Args:
+        rules: by external id.
+        item_ids: (n_items,) external id of each item index.
     """
     index = {item: number for number, item in enumerate(item_ids)} if rules else {}
     unknown = [f"{rule.item_id} ({rule.rule})" for rule in rules if rule.item_id not in index]
@@ -136,12 +153,23 @@ def by_index(rules: Rules, item_ids: Sequence[int | str]) -> ItemRules:
     return ItemRules(blocked, {i: p for i, p in pinned.items() if not blocked[i]}, boosts)
 
 
-def warn_of_idle(
+def warn_of_rules_without_effect(
     rules: ItemRules, known: NDArray[np.bool_], champion: str, n: int, item_ids: Sequence[int | str]
 ) -> None:
-    """Name the boosts and pins that do nothing in lists of `n`; `known` are the items that the champion knows."""
-    idle = np.flatnonzero((rules.boosts > 0) & ~known).tolist()
-    _warn_of(f"Boosts raise nothing of which {champion} knows nothing", [str(item_ids[i]) for i in idle])
+    """Log the boosts of items that the champion does not know, and the pins that find no place.
+
+    Args:
+        rules: by item index.
+        known: (n_items,) bool, items that the champion can score.
+        champion: its name.
+        n: length of the lists.
+        item_ids: (n_items,) external id of each item index.
+    """
+    without_effect = np.flatnonzero((rules.boosts > 0) & ~known).tolist()
+    _warn_of(
+        f"Boosts have no effect on items that {champion} does not know",
+        [str(item_ids[i]) for i in without_effect],
+    )
     placed = set(rules.places(n).values())
     left_out = [
         f"{item_ids[i]} (at {position or 1})" for i, position in rules.pinned.items() if i not in placed
@@ -150,7 +178,7 @@ def warn_of_idle(
 
 
 def _warn_of(what: str, named: Sequence[str]) -> None:
-    """Say it once, with the first few names."""
+    """Log one warning with the first few names; none if there are no names."""
     if named:
         more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
         log.warning("%s: %s%s.", what, ", ".join(named[:_SHOWN]), more)

@@ -1,4 +1,4 @@
-"""Write what will be published: a list per user, similar items, fallback lists and the catalogue."""
+"""Write the files that will be published: a list per user, similar items, fallback lists and the catalogue."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from models.interactions import load_matrix
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
 from tasks.recommendation.backfill import CompletedLists
-from tasks.recommendation.explanations import nameable, reasons_for
+from tasks.recommendation.explanations import explain_lists, explainable_positives
 from tasks.recommendation.genre_filter import genres_of_items
-from tasks.recommendation.item_rules import Rules, by_index, warn_of_idle
-from tasks.recommendation.rerank import AfterScoring, after_scoring
+from tasks.recommendation.item_rules import Rules, by_index, warn_of_rules_without_effect
+from tasks.recommendation.rerank import Reranking, resolve_reranking
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 from tasks.training.fit import load_model
 
 PINNED = "pinned"
-"""What stands in the column `model` where an editor's rule placed the item."""
+"""The value of the column `model` where a rule pinned the item."""
 
-_BLOCK = 4096
+_BLOCK = 4096  # users or items at a time
 
 Segments = dict[str, NDArray[np.bool_] | None]
+"""Segment → (n_items,) the items that its fallback list may hold; None for all."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def recommend(
     con: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
     champion: FittedModel,
-    fillers: Sequence[FittedModel],
+    backfill: Sequence[FittedModel],
     similar: Sequence[FittedModel],
     settings: RecommendSettings,
     *,
@@ -56,14 +57,15 @@ def recommend(
 
     Args:
         con: the warehouse, for the catalogue.
-        snapshot: what the models were fitted on.
-        champion: whose lists the users get.
-        fillers: complete the champion's short lists, in this order; the last one, popularity, makes the fallback lists.
-        similar: the models of similar items; each is asked about the items that those before it do not know. They also
-            give the reasons for models that cannot say any.
-        settings: lengths, exclusions and what happens after scoring.
+        snapshot: the training matrices that the models were fitted on.
+        champion: the model that ranks the users' lists.
+        backfill: the models that complete its short lists, in order of precedence; the last one, popularity, makes the
+            fallback lists.
+        similar: the models of similar items, in order of precedence: each is asked about the items that those before it
+            do not know. They also explain the items of models that cannot explain.
+        settings: lengths, exclusions and reranking.
         rules: of single items.
-        seed: of what is drawn at random after scoring.
+        seed: of what reranking draws at random.
         progress: called as progress(done users, all users).
         key: of the artifact.
         folder: where to write, existing.
@@ -71,38 +73,40 @@ def recommend(
     users = pq.read_table(snapshot.folder / "users.parquet")["user_id"].combine_chunks()
     items = pq.read_table(snapshot.folder / "items.parquet")["item_id"].combine_chunks()
     seen = load_matrix(snapshot.folder, "seen") if settings.exclude_seen else None
-    models = [load_model(model) for model in (champion, *fillers)]
+    models = [load_model(model) for model in (champion, *backfill)]
     similar_models = [load_model(model) for model in similar]
     item_ids = items.to_pylist()
     resolved = by_index(rules, item_ids)
-    warn_of_idle(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
-    after = after_scoring(snapshot, settings, resolved, models, seed=seed)
-    liked = nameable(load_matrix(snapshot.folder, "positive"), resolved.blocked)
+    warn_of_rules_without_effect(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
+    reranking = resolve_reranking(snapshot, settings, resolved, models, seed=seed)
+    liked = explainable_positives(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     written = folder / "recommendations.parquet"
     rows = _write(
         written,
         _list_schema(users.type, items.type),
-        _user_lists(after, models, similar_models, seen, liked, users, items, progress),
+        _user_lists(reranking, models, similar_models, seen, liked, users, items, progress),
     )
     n_similar = _write(
         folder / "similar_items.parquet",
         _similar_schema(items.type),
-        _similar(similar_models, items, after, settings.similar_n),
+        _similar(similar_models, items, reranking, settings.similar_n),
     )
     n_fallback = _write(
         folder / "fallback_recommendations.parquet",
         _fallback_schema(items.type),
-        _fallback(models[-1], after, _segments(snapshot, settings), items, settings.fallback_n),
+        _fallback(models[-1], reranking, _segments(snapshot, settings), items, settings.fallback_n),
     )
     n_items = _write_catalogue(con, items, folder / "items.parquet")
-    never_met = items.filter(pa.array(after.is_new))
-    n_new = _rows_with(written, "item_id", never_met) if settings.new_item_share else None
-    n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))  # who has met everything has no list
+    new_items = items.filter(pa.array(reranking.is_new))
+    n_new = _rows_with(written, "item_id", new_items) if settings.new_item_share else None
+    n_users = _rows_with(
+        written, "rank", pa.array([1], pa.int32())
+    )  # users who have seen every item have no list
     return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
 
 
 def _user_lists(
-    after: AfterScoring,
+    reranking: Reranking,
     models: Sequence[Recommender],
     similar: Sequence[Recommender],
     exclude: sparse.csr_array | None,
@@ -111,11 +115,12 @@ def _user_lists(
     items: pa.Array,
     progress: Progress | None,
 ) -> Iterator[pa.Table]:
+    """Yield the lists of one block of users after another, with explanations."""
     names = pa.array([*(model.name for model in models), PINNED])
     for start in range(0, len(users), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(users)))
-        lists = after.lists(models, block, exclude)
-        reasons = reasons_for(lists, block, models, similar, liked)
+        lists = reranking.lists(models, block, exclude)
+        reasons = explain_lists(lists, block, models, similar, liked)
         yield _list_table(lists, reasons, users.take(pa.array(block)), items, names)
         if progress is not None:
             progress(int(block[-1]) + 1, len(users))
@@ -124,6 +129,7 @@ def _user_lists(
 def _list_table(
     lists: CompletedLists, reasons: NDArray[np.int32], users: pa.Array, items: pa.Array, names: pa.Array
 ) -> pa.Table:
+    """Return a row per listed item, with external ids; `names` are those of the models that `placed_by` numbers."""
     row, rank, item = _flat(lists.items)
     there = (row, rank)
     reason, model_score = reasons[there], lists.model_scores[there]
@@ -141,15 +147,16 @@ def _list_table(
 
 
 def _similar(
-    models: Sequence[Recommender], items: pa.Array, after: AfterScoring, n: int
+    models: Sequence[Recommender], items: pa.Array, reranking: Reranking, n: int
 ) -> Iterator[pa.Table]:
-    listed = np.flatnonzero(~after.rules.blocked)
+    """Yield the n most similar items of every item that is not blocked, block by block."""
+    listed = np.flatnonzero(~reranking.rules.blocked)
     for start in range(0, len(listed), _BLOCK):
         block = listed[start : start + _BLOCK]
-        top = models[0].similar_items(block, n, among=after.eligible)
+        top = models[0].similar_items(block, n, among=reranking.eligible)
         for model in models[1:]:
             without = np.flatnonzero(top.items[:, 0] < 0)
-            found = model.similar_items(block[without], n, among=after.eligible)
+            found = model.similar_items(block[without], n, among=reranking.eligible)
             top.items[without], top.scores[without] = found.items, found.scores
         row, rank, item = _flat(top.items)
         yield pa.table(
@@ -163,7 +170,7 @@ def _similar(
 
 
 def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
-    """The items that each segment's fallback list may hold: any for `all`, those of the genre for a genre."""
+    """Return the segments: `all`, and one per genre where `recommend.fallback_genres` is on."""
     segments: Segments = {"all": None}
     if not settings.fallback_genres:
         return segments
@@ -177,11 +184,11 @@ def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:
 
 
 def _fallback(
-    popularity: Recommender, after: AfterScoring, segments: Segments, items: pa.Array, n: int
+    popularity: Recommender, reranking: Reranking, segments: Segments, items: pa.Array, n: int
 ) -> Iterator[pa.Table]:
-    """A list per segment, in the order of their names."""
+    """Yield the fallback list of each segment, in the order of their names."""
     for segment in sorted(segments):
-        top = after.only(segments[segment], n).lists([popularity], np.array([0]), None)
+        top = reranking.for_segment(segments[segment], n).lists([popularity], np.array([0]), None)
         _, rank, item = _flat(top.items)
         yield pa.table(
             {
@@ -194,7 +201,7 @@ def _fallback(
 
 
 def _write_catalogue(con: duckdb.DuckDBPyConnection, items: pa.Array, path: Path) -> int:
-    """Every item of the catalogue, and every item of the lists that the catalogue lacks (without a title)."""
+    """Write every item of the catalogue, and every item of `items` that it lacks (without a title); return how many."""
     con.register("known_items", pa.table({"item_id": items}))
     run_file(con, "warehouse/features/catalogue.sql")
     con.unregister("known_items")
@@ -204,13 +211,13 @@ def _write_catalogue(con: duckdb.DuckDBPyConnection, items: pa.Array, path: Path
 
 
 def _flat(items: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Row, position and item of everything that is no padding, in order."""
+    """Return row, position and item of all places that hold an item, in order."""
     row, position = np.nonzero(items >= 0)
     return row, position, items[row, position]
 
 
 def _rows_with(path: Path, column: str, values: pa.Array) -> int:
-    """How many rows of a file of lists hold one of the values."""
+    """Return how many rows of a file of lists hold one of the values in a column."""
     with pq.ParquetFile(path) as file:
         blocks = file.iter_batches(columns=[column])
         return sum(pc.is_in(block[column], value_set=values).true_count for block in blocks)
@@ -240,7 +247,7 @@ def _fallback_schema(item_id: pa.DataType) -> pa.Schema:
 
 
 def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
-    """Write tables into one Parquet file, an empty one where there are none; returns the number of rows."""
+    """Write tables into one Parquet file, which is empty if there are none; return the number of rows."""
     rows = 0
     with pq.ParquetWriter(path, schema) as writer:
         for table in tables:

@@ -1,7 +1,7 @@
-"""What happens to lists after scoring: allow-lists, rules, diversity, a cap per genre, places for new items.
+"""Rerank lists: genre settings, rules of single items, diversity, a cap per genre, places for new items.
 
-Candidates of all models are made comparable within a list, and then put into their places by
-`models.ranking.mmr`. Where nothing of this is asked for, lists are what the models say.
+The scores of all models are turned into relevances that are comparable within a list; `models.ranking.mmr` then puts
+candidates into places. Without any of these settings, lists stay as the models rank them.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ from tasks.recommendation.item_rules import ItemRules
 
 log = logging.getLogger(__name__)
 
-_MORE = 100  # candidates beyond the length of a list, for others to choose among
+_EXTRA_CANDIDATES = 100  # beyond the length of a list, so that reranking has a choice
 
 
 @dataclass(frozen=True)
-class AfterScoring:
-    """What is asked for, resolved for one snapshot.
+class Reranking:
+    """The settings and rules for reranking, resolved for one snapshot.
 
     Attributes:
         n: length of the lists.
-        eligible: (n_items,) mask of what may be listed, pinned items aside; None for everything.
+        eligible: (n_items,) bool, items that may be listed, pinned ones aside; None for all.
         rules: of single items.
         diversity, max_per_genre, new_item_share: see `RecommendSettings`.
-        is_new: (n_items,) which items nobody has met.
-        vectors: (n_items, f) float32, of length 1 or 0, by which items are alike; f is 0 where nobody asks for it.
-        genres: (n_items, n_genres); not read without a cap.
+        is_new: (n_items,) bool, items without any interaction.
+        vectors: (n_items, f) float32, of length 1 or 0; their dot product is the similarity of items. f is 0 where no
+            setting needs them.
+        genres: (n_items, n_genres), an entry for every genre of every item; not read without a cap.
     """
 
     n: int
@@ -57,34 +58,39 @@ class AfterScoring:
     genres: sparse.csr_array
 
     @property
-    def chooses(self) -> bool:
-        """Whether there must be more candidates than places."""
+    def needs_extra_candidates(self) -> bool:
+        """True if there must be more candidates than places."""
         return bool(self.diversity or self.max_per_genre or self.rules.boosts.any())
 
     @property
-    def leaves_lists_alone(self) -> bool:
-        """Whether lists are what the models say of the eligible items."""
-        return not (self.chooses or self.rules.pinned or self.new_item_share)
+    def keeps_order(self) -> bool:
+        """True if lists are the eligible items as the models rank them."""
+        return not (self.needs_extra_candidates or self.rules.pinned or self.new_item_share)
 
     def lists(
         self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None
     ) -> CompletedLists:
-        """The lists of a block of users, by the first model, completed by the others.
+        """Return reranked lists of a block of users.
 
-        In lists that were rearranged `scores` are the relevances of what they hold, dealt out from the top, so that
-        they do not increase; a pinned item has no relevance and counts as the best one. `placed_by` is `len(models)`
-        for pinned items, whose model score is NaN.
+        In reranked lists `scores` are the relevances of the listed items sorted in descending order, so that they never
+        increase along a list. A pinned item has no relevance and counts as the best one; its `placed_by` is
+        `len(models)` and its model score NaN.
+
+        Args:
+            models: the ranking model, then the backfill models in order of precedence.
+            users: (n_users,) integer user indices.
+            exclude: (all users, n_items), items with an entry are left out of the user's list; None: nothing is.
         """
-        if self.leaves_lists_alone:
+        if self.keeps_order:
             return completed_lists(models, users, self.n, exclude, self.eligible)
-        more = _MORE if self.chooses else 0
-        found = completed_lists(models, users, self.n + more, exclude, self.eligible)
-        relevance, low, span = _comparable(found, len(models))
+        extra = _EXTRA_CANDIDATES if self.needs_extra_candidates else 0
+        found = completed_lists(models, users, self.n + extra, exclude, self.eligible)
+        relevance, low, span = _relevance(found, len(models))
         parts = [
             self._pinned(users, exclude, len(models)),
             found._replace(scores=relevance),
             self._boosted(models[0], users, exclude, found.items, low, span),
-            self._new(models, users, exclude, more),
+            self._new_items(models, users, exclude, extra),
         ]
         offered = CompletedLists(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
         relevance = offered.scores + np.where(offered.items >= 0, self.rules.boosts[offered.items], 0)
@@ -97,10 +103,15 @@ class AfterScoring:
             max_per_genre=self.max_per_genre,
             genres=self.genres,
         )
-        return _taken(offered._replace(scores=relevance), chosen)
+        return _select(offered._replace(scores=relevance), chosen)
 
-    def only(self, segment: BoolArray | None, n: int) -> AfterScoring:
-        """For the fallback list of a segment: its items only, by relevance and rules."""
+    def for_segment(self, segment: BoolArray | None, n: int) -> Reranking:
+        """Return the reranking of a segment's fallback list: only its items, ordered by relevance and rules.
+
+        Args:
+            segment: (n_items,) bool, its items; None for all.
+            n: length of the list.
+        """
         eligible, rules = self.eligible, self.rules
         if segment is not None:
             eligible = segment if eligible is None else eligible & segment
@@ -110,15 +121,16 @@ class AfterScoring:
         )
 
     def _pinned(self, users: IntArray, exclude: sparse.csr_array | None, by: int) -> CompletedLists:
-        """A column per pinned item, in the order of their places; it pads for users who have seen the item."""
+        """Return a column per pinned item, in the order of their places; item −1 for users who have seen the item."""
         items = np.array(list(self._pins().values()), np.int32)
         columns = np.tile(items, (len(users), 1))
         if exclude is not None and len(items):
             columns[sparse.csr_array(exclude[users][:, items]).toarray() != 0] = -1
-        nothing = np.full(columns.shape, np.nan, np.float32)
-        return CompletedLists(columns, nothing, nothing, np.full(columns.shape, by, np.int8))
+        no_scores = np.full(columns.shape, np.nan, np.float32)
+        return CompletedLists(columns, no_scores, no_scores, np.full(columns.shape, by, np.int8))
 
     def _pins(self) -> dict[int, int]:
+        """Return place → pinned item, in the order of places."""
         return dict(sorted(self.rules.places(self.n).items()))
 
     def _boosted(
@@ -130,16 +142,24 @@ class AfterScoring:
         low: FloatArray,
         span: FloatArray,
     ) -> CompletedLists:
-        """Boosted items from below the model's last candidate, as far as their boost lifts them into the range.
+        """Return boosted items that rank below the model's last candidate but whose boost lifts them above it.
 
-        A blend scores items by what else it is asked for, and among few it would find all of them good: what is no
-        candidate is worth no more than the last one.
+        Their relevance before the boost is at most 0, that of the last candidate: the scores of a blend depend on the
+        items it is asked for, and asked for only a few it would score all of them high.
+
+        Args:
+            model: the ranking model.
+            users: (n_users,) user indices.
+            exclude: as in `lists`.
+            candidates: (n_users, c) the items that are candidates already.
+            low: (n_users, 1) the model's lowest score among them.
+            span: (n_users, 1) its highest score less `low`.
         """
         raised = self.rules.boosts > 0
         if self.eligible is not None:
             raised &= self.eligible
         if not raised.any():
-            return _nothing(len(users))
+            return _no_candidates(len(users))
         found = model.recommend(users, min(int(raised.sum()), self.n), exclude=exclude, items=raised)
         relevance = np.minimum((found.scores - low) / span, 0).astype(np.float32)
         lifted = (found.items >= 0) & (relevance + self.rules.boosts[found.items] >= 0)
@@ -155,22 +175,26 @@ class AfterScoring:
             np.zeros(order.shape, np.int8),
         )
 
-    def _new(
-        self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None, more: int
+    def _new_items(
+        self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None, extra: int
     ) -> CompletedLists:
-        """What nobody has met, by the model that knows items from their description."""
+        """Return candidates for the places of new items, ranked by the content model: others cannot score them."""
         number = next((k for k, model in enumerate(models) if model.name == "content"), None)
         new = self.is_new if self.eligible is None else self.is_new & self.eligible
         wanted = min(int(self.new_item_share * self.n + 1e-9), int(new.sum()))
         if number is None or not wanted:
-            return _nothing(len(users))
-        found = models[number].recommend(users, wanted + more, exclude=exclude, items=new)
+            return _no_candidates(len(users))
+        found = models[number].recommend(users, wanted + extra, exclude=exclude, items=new)
         by = np.zeros(found.items.shape, np.int8)
-        relevance, _, _ = _comparable(CompletedLists(found.items, found.scores, found.scores, by), 1)
+        relevance, _, _ = _relevance(CompletedLists(found.items, found.scores, found.scores, by), 1)
         return CompletedLists(found.items, relevance, found.scores, by + np.int8(number))
 
     def _places(self, n_new: int) -> NDArray[np.int32]:
-        """What each place is for. New items close each stretch of 1 / share places: 10, 20, 30, … for a tenth."""
+        """Return (n,) what each place is for: a pinned candidate, `NEW` or `ORDINARY`.
+
+        A new item takes the last of every 1 / `new_item_share` places, such as 10, 20, 30, … for a tenth, or the next
+        one that is free.
+        """
         places = ordinary_places(self.n)
         for column, place in enumerate(self._pins()):
             places[place] = column
@@ -183,15 +207,26 @@ class AfterScoring:
         return places
 
 
-def after_scoring(
+def resolve_reranking(
     snapshot: Snapshot,
     settings: RecommendSettings,
     rules: ItemRules,
     models: Sequence[Recommender],
     *,
     seed: int,
-) -> AfterScoring:
-    """Resolve settings and rules for a snapshot and the models that make its lists, the champion first."""
+) -> Reranking:
+    """Return the reranking that settings and rules ask for, resolved for a snapshot.
+
+    Args:
+        snapshot: the training matrices.
+        settings: genres, diversity, caps and the share of new items.
+        rules: of single items.
+        models: the ranking model, then the backfill models.
+        seed: of the projection of item features to vectors.
+
+    Raises:
+        UsageError: the settings allow no item.
+    """
     genres = genres_of_items(snapshot)
     eligible = allowed_items(genres, settings)
     if rules.blocked.any():
@@ -199,11 +234,11 @@ def after_scoring(
     touched = touched_items(load_matrix(snapshot.folder, "seen"))
     if settings.new_item_share and not any(model.name == "content" for model in models):
         log.warning(
-            "recommend.new_item_share: nothing is said about any item, so that new ones have no places."
+            "recommend.new_item_share has no effect: there is no content model, which alone can rank new items."
         )
-    measured = settings.diversity or settings.max_per_genre
-    vectors = _vectors(models, seed) if measured else np.empty((snapshot.n_items, 0), np.float32)
-    return AfterScoring(
+    needs_vectors = settings.diversity or settings.max_per_genre
+    vectors = _vectors(models, seed) if needs_vectors else np.empty((snapshot.n_items, 0), np.float32)
+    return Reranking(
         n=settings.n,
         eligible=eligible,
         rules=rules,
@@ -217,7 +252,11 @@ def after_scoring(
 
 
 def _vectors(models: Sequence[Recommender], seed: int) -> FloatArray:
-    """By what is said about items, so that diversity means the same whichever model is champion; else by its own."""
+    """Return (n_items, f) float32 vectors of length 1 or 0 by which items are compared.
+
+    They are made of genres and tags, so that diversity means the same whichever model is champion. Without a content
+    model they are the champion's item factors; f is 0 if it has none.
+    """
     for model in models:
         if isinstance(model, Content):
             return vectors_of_features(model.item_profiles_, seed=seed)
@@ -225,19 +264,25 @@ def _vectors(models: Sequence[Recommender], seed: int) -> FloatArray:
     if isinstance(champion, FactorRecommender):
         return unit_vectors_or_mean(champion.item_factors_)
     log.warning(
-        "recommend.diversity has nothing to go by: nothing is said about any item, and %s has no item vectors.",
+        "recommend.diversity has no effect: there is no content model, and %s has no item vectors to compare items by.",
         champion.name,
     )
     return np.empty((len(champion.known_items_), 0), np.float32)
 
 
-def _comparable(lists: CompletedLists, n_models: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores of any scale as relevance: 1 the best that a user's first model names, 0 the last.
+def _relevance(lists: CompletedLists, n_models: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scale the scores of each user's list to relevances that do not depend on the models' scales.
 
-    Items of the model that completes the list lie between 0 and −1 in the same way, those of the next one below.
+    The first model's best item has relevance 1 and its last one 0; items of the second model lie between 0 and −1 in
+    the same way, those of the third between −1 and −2.
+
+    Args:
+        lists: (n_users, c) candidates.
+        n_models: the number of models that `placed_by` counts.
 
     Returns:
-        The relevance, and of each user the first model's least score and the distance to the best, (n_users, 1).
+        The relevance (n_users, c), NaN for padding; the first model's lowest score (n_users, 1); and its highest score
+        less the lowest (n_users, 1), 1 where they are equal. All are float32.
     """
     relevance = np.full(lists.scores.shape, np.nan, np.float32)
     bounds = []
@@ -251,13 +296,19 @@ def _comparable(lists: CompletedLists, n_models: int) -> tuple[FloatArray, Float
     return relevance.astype(np.float32), *bounds[0]
 
 
-def _nothing(n_users: int) -> CompletedLists:
+def _no_candidates(n_users: int) -> CompletedLists:
+    """Return lists of length 0."""
     none = np.empty((n_users, 0), np.float32)
     return CompletedLists(none.astype(np.int32), none, none, none.astype(np.int8))
 
 
-def _taken(offered: CompletedLists, chosen: NDArray[np.int32]) -> CompletedLists:
-    """The chosen candidates as lists; their relevances sorted, as scores."""
+def _select(offered: CompletedLists, chosen: NDArray[np.int32]) -> CompletedLists:
+    """Return the chosen candidates as lists, with their relevances in descending order as scores.
+
+    Args:
+        offered: (n_users, c) candidates.
+        chosen: (n_users, n) the column of `offered` for each place; −1 for none.
+    """
     there = chosen >= 0
     at = np.maximum(chosen, 0)
     items = np.take_along_axis(offered.items, at, axis=1)

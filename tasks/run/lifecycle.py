@@ -1,4 +1,4 @@
-"""One night's life: the lock, whether there is anything to do, resuming, and how it ends. See docs/night.md."""
+"""The lifecycle of one night: lock, whether there is anything new, resuming, and how it ends. See docs/night.md."""
 
 from __future__ import annotations
 
@@ -31,16 +31,19 @@ from tasks.storage.warehouse import open_warehouse
 from tasks.training.fit import BACKFILL
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
-_ROOM = 32 * 2**20  # bytes; with much less, Prefect's server does not start, and takes minutes to say so
+_MIN_FREE_BYTES = 32 * 2**20  # Prefect's server needs it, and reports a lack of it only after minutes
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a night ended.
+    """The outcome of a night, whether it began or not.
 
-    `place` is the serving database, `live` the run that its readers see. `nothing_new`: why it did not even begin; then
-    `run` is the run that made it needless.
+    Attributes:
+        run: its record. If the night did not begin, that of the earlier run with the same inputs.
+        place: the serving database.
+        live: the run whose lists readers see; None if there are none.
+        nothing_new: why the night did not begin; empty if it did.
     """
 
     run: Run
@@ -50,7 +53,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 failed, 3 held back by a check."""
+        """Exit code of the command: 0 done, 1 failed, 3 held back by a check."""
         return 0 if self.nothing_new else EXIT_CODES[self.run.status]
 
 
@@ -63,18 +66,18 @@ def run_night(
     as_of: datetime | None = None,
     force: bool = False,
 ) -> Outcome:
-    """Run one night from lock to record.
+    """Run one night: take the lock, run the stages unless nothing is new, and record how it ended.
 
     Args:
-        home: where it lives.
-        settings: what it should do.
-        flow: runs the stages; `tasks.run.dag.nightly`, or something around it.
-        watcher: is told how the night goes.
+        home: the home it runs in.
+        settings: of the night.
+        flow: runs the stages: `tasks.run.dag.nightly`, or a function around it.
+        watcher: receives progress events.
         as_of: end of the data, exclusive, UTC; None for just after the newest interaction.
-        force: run even if nothing is new, and switch readers whatever is live.
+        force: run even if nothing is new, and switch readers whichever run is live.
 
     Raises:
-        NightError: it could not begin, or it failed; a failed night is recorded as such, and lists stay.
+        NightError: the night could not begin, or failed. A failed night is recorded as such, and the lists stay.
     """
     _refuse_missing_device(settings)
     with locked(home):
@@ -86,30 +89,36 @@ def run_night(
             runs, store = Runs(home.runs), Store(home.artifacts)
             intake = plan_intake(con, home.input, settings.data)
             base = _fingerprint(intake.data_hash, settings, as_of)
-            mark = fingerprint(base, target.item_rules(today()))
+            run_fingerprint = fingerprint(base, target.item_rules(today()))
             if not force and not intake.new_files:
-                needless = _nothing_new(home, mark, runs, target)
-                if needless is not None:
-                    return needless
-            _check_room(home)
+                skipped = _nothing_new(home, run_fingerprint, runs, target)
+                if skipped is not None:
+                    return skipped
+            _check_free_space(home)
             store.sweep()
-            record = runs.begin(mark, dataset=home.dataset, seed=settings.run.seed, live=target.live_run())
+            live = target.live_run()
+            record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)
             record.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
             night = Night(
                 home, settings, record, con, target, watcher, InProcess(),
                 base_fingerprint=base, requested_as_of=as_of, force=force,
             )  # fmt: skip
-            _mirror(night)
+            _copy_records(night)
             try:
-                _live_through(night, flow)
+                _run_and_record(night, flow)
             finally:
                 night.end()
-                _forget_old(runs, store, target, settings.publish.keep_runs)
+                _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
             return Outcome(record, target.place, target.live_run())
 
 
 def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
-    """Show an earlier run again; returns its id. A night that is running then finds itself fenced off.
+    """Switch readers back to an earlier run and return its id. A night that is running meanwhile will not switch them.
+
+    Args:
+        home: the home of the run.
+        settings: name the serving database.
+        run_id: the run to show; None for the one before the live run.
 
     Raises:
         UsageError: there is no such run.
@@ -119,9 +128,9 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
 
 
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
-    """Inputs + settings + source + as_of; the rules of single items come on top.
+    """Return the fingerprint of inputs, settings, source and `as_of`; that of the run adds the rules of single items.
 
-    How many fits run at once, and where lists go, change no result.
+    Settings that change no result are left out: how many fits run at once, and where lists are published.
     """
     resolved = settings.model_dump(
         mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
@@ -133,14 +142,14 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
 
 
 def _models(settings: Settings) -> list[str]:
-    """All that the night fits: the shelf, what stands in for it, and what finds similar items."""
+    """Return the names of all models that the night fits: shelf, members of the blend, backfill, similar items."""
     shelf = settings.models.shelf
     blended = settings.blend.members_of(shelf)
     return sorted({*shelf, *blended, *BACKFILL, settings.recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:
-    """A model that the machine cannot train is an error now, not after an hour of other models."""
+    """Raise UsageError if this machine cannot train one of the models, before an hour is spent on the others."""
     for name in _models(settings):
         try:
             settings.models.config(name).check_machine()
@@ -148,10 +157,14 @@ def _refuse_missing_device(settings: Settings) -> None:
             raise UsageError(f"The model {name} cannot be trained on this machine: {reason}.") from None
 
 
-def _nothing_new(home: Home, mark: str, runs: Runs, target: Target) -> Outcome | None:
+def _nothing_new(home: Home, run_fingerprint: str, runs: Runs, target: Target) -> Outcome | None:
+    """Return the outcome of a night that need not begin; None if it must.
+
+    It need not begin if a run with the same fingerprint is live, or was rolled back by hand.
+    """
     live_id = target.live_run()
     live = None if live_id is None else runs.find(live_id)
-    if live is not None and live.fingerprint == mark and live.status == "published":
+    if live is not None and live.fingerprint == run_fingerprint and live.status == "published":
         return Outcome(
             live,
             target.place,
@@ -160,7 +173,7 @@ def _nothing_new(home: Home, mark: str, runs: Runs, target: Target) -> Outcome |
             "--force runs all the same.",
         )
     for run in runs.all():
-        if run.fingerprint == mark and run.run_id in target.held_back():
+        if run.fingerprint == run_fingerprint and run.run_id in target.held_back():
             return Outcome(
                 run,
                 target.place,
@@ -172,9 +185,10 @@ def _nothing_new(home: Home, mark: str, runs: Runs, target: Target) -> Outcome |
     return None
 
 
-def _check_room(home: Home) -> None:
+def _check_free_space(home: Home) -> None:
+    """Raise NightError if the disk is nearly full."""
     free = shutil.disk_usage(home.path).free
-    if free < _ROOM:
+    if free < _MIN_FREE_BYTES:
         raise NightError(
             f"The disk is full: {free / 2**20:.0f} MB are left for {home.path}.",
             "Free some space and run again; the published lists stay.",
@@ -182,9 +196,9 @@ def _check_room(home: Home) -> None:
 
 
 def give_up(night: Night) -> None:
-    """Write down, and say, that the night ends here because somebody wished it; the process ends right after.
+    """Record and report that the night was interrupted; the process ends right after.
 
-    The serving database hears of it from the next night: this one may be in the midst of writing to it.
+    The serving database is not written to, because this night may be writing to it: the next night copies the record.
     """
     run = night.record
     with night.last_record():
@@ -193,38 +207,38 @@ def give_up(night: Night) -> None:
             night.watcher.interrupted("Interrupted. The new lists are live.")
         else:
             night.runs.finish(
-                run, "interrupted", "Somebody stopped it. The same command goes on where it stopped."
+                run, "interrupted", "It was interrupted. The same command continues where it stopped."
             )
             night.watcher.interrupted(
-                "Interrupted. The published lists stay; the same command goes on where it stopped."
+                "Interrupted. The published lists stay; the same command continues where it stopped."
             )
 
 
-def _live_through(night: Night, flow: Callable[[Night], None]) -> None:
-    """Run the stages; whatever happens, the record says how it ended."""
+def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:
+    """Run the stages and record how the night ended, also after an error or an interruption, which are raised again."""
     try:
         flow(night)
-    except Exception as error:  # noqa: BLE001 - it is raised again, in plain words
-        _fail(night, error)
-    except BaseException as interruption:  # which is no error
+    except Exception as error:  # noqa: BLE001 - raised again, as a NightError
+        _record_failure(night, error)
+    except BaseException as interruption:  # KeyboardInterrupt or SystemExit
         give_up(night)
-        _mirror(night)
+        _copy_records(night)
         traceback.clear_frames(interruption.__traceback__)
         raise
     else:
         night.runs.finish(night.record, night.verdict, night.reason)
-        _mirror(night)
+        _copy_records(night)
 
 
-def _fail(night: Night, error: Exception) -> None:
-    """Record an error and raise it in plain words; too late to fail is who has switched readers to the new lists."""
+def _record_failure(night: Night, error: Exception) -> None:
+    """Record an error and raise it as a NightError; after the switch to the new lists, log it instead of raising it."""
     run, clear = night.record, plain(error)
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
         night.runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, {cause}")
     else:
         night.runs.finish(run, "failed", cause)
-    _mirror(night)
+    _copy_records(night)
     try_to_write_page(night.home, run)
     traceback.clear_frames(error.__traceback__)
     if run.switched:
@@ -235,8 +249,8 @@ def _fail(night: Night, error: Exception) -> None:
         raise clear from error
 
 
-def _mirror(night: Night) -> None:
-    """The runs' records, for those who read SQL. run.json is the truth: a mirror that fails breaks nothing."""
+def _copy_records(night: Night) -> None:
+    """Copy the run records to the serving database, for queries. A failure is only logged: run.json is the truth."""
     if not night.target.has_schema:
         return
     run_id, kept = night.record.run_id, ("stage", "model", "seconds", "peak_mb")
@@ -244,15 +258,15 @@ def _mirror(night: Night) -> None:
         {name: value for name, value in asdict(time).items() if name in kept} for time in night.record.stages
     ]
     try:
-        for run in night.runs.all():  # also those that died before they could tell
+        for run in night.runs.all():  # also runs that were killed before they could copy theirs
             night.target.record_run(run.row())
         night.target.record_stage_times(run_id, times)
     except NightError as error:
         log.warning("The serving database has no record of run %s: %s", run_id, error)
 
 
-def _forget_old(runs: Runs, store: Store, target: Target, keep: int) -> None:
-    """Artifacts go that neither a published run nor one of the newest holds."""
+def _remove_old_artifacts(runs: Runs, store: Store, target: Target, keep: int) -> None:
+    """Remove the artifacts that neither a published run nor one of the newest `keep` runs needs."""
     published = {run.run_id for run in target.published_runs()}
     held = [run for place, run in enumerate(runs.all()) if place < keep or run.run_id in published]
     store.keep_only({artifact for run in held for artifact in run.artifacts})

@@ -1,4 +1,4 @@
-"""The home folder of one dataset: where everything of its nights lives, whose it is, and its lock."""
+"""The home folder of one dataset: its files, the dataset it belongs to, and its locks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tasks.errors import LockedError, UsageError
 from tasks.storage.artifact_store import write_json
 
 BUILT_IN = ("demo", "ml-latest-small", "ml-25m", "ml-32m")
+"""Names of datasets that need no folder: they are generated or downloaded."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Home:
         path: the home itself.
         dataset: the dataset that it belongs to.
         home_id: a random name, stamped on the publication target.
-        input: the folder of input files: `raw/` inside, or the folder that the user named.
+        input: the folder of input files: `raw/` of the home, or the folder that the user named.
     """
 
     path: Path
@@ -37,27 +38,27 @@ class Home:
 
     @property
     def warehouse(self) -> Path:
-        """The DuckDB file; rebuildable from the input."""
+        """The DuckDB file, which can be rebuilt from the input."""
         return self.path / "warehouse.duckdb"
 
     @property
     def artifacts(self) -> Path:
-        """The stage store."""
+        """The artifact store: the results of stages."""
         return self.path / "artifacts"
 
     @property
     def runs(self) -> Path:
-        """One folder per night."""
+        """The run records and reports, one folder per night."""
         return self.path / "runs"
 
     @property
     def tuning(self) -> Path:
-        """What `recs tune` remembers."""
+        """The trials of `recs tune`."""
         return self.path / "tuning"
 
     @property
     def tuned(self) -> Path:
-        """The settings that `recs tune` found; there if it found better ones than the defaults."""
+        """The settings that `recs tune` found; absent unless they are better than the defaults."""
         return self.path / "tuned.toml"
 
     @property
@@ -67,22 +68,22 @@ class Home:
 
     @property
     def owner(self) -> str:
-        """What the publication target is stamped with."""
+        """The owner that the publication target is stamped with."""
         return f"{self.dataset}/{self.home_id}"
 
     @property
     def default_url(self) -> str:
-        """Where lists go unless the settings name a serving database."""
+        """The serving database unless the settings name one: a SQLite file in the home."""
         return f"sqlite:///{self.path.resolve() / 'recommendations.db'}"
 
     def id_types(self) -> tuple[IdType, IdType] | None:
-        """The types of user and item ids, once the first night has fixed them."""
+        """Return the types of user and item ids; None before the first night has fixed them."""
         about = json.loads(_read(self.path))
         types: list[IdType] | None = about["id_types"]
         return None if types is None else (types[0], types[1])
 
     def fix_id_types(self, user: IdType, item: IdType) -> None:
-        """Fix the id types for good; later nights must follow ("007" must not flip between nights)."""
+        """Fix the id types for all later nights, so that an id such as "007" is never text one night and 7 the next."""
         _write(self.path, json.loads(_read(self.path)) | {"id_types": [user, item]})
 
 
@@ -93,17 +94,18 @@ def open_home(
     *,
     check_input: Callable[[Path], None] | None = None,
 ) -> Home:
-    """The home of a dataset, made if absent.
+    """Return the home of a dataset; create it if absent.
 
     Args:
-        dataset: a built-in name, or the path of a folder; None: what `home` holds already, else the demo.
-        home: its folder; by default `data/<dataset name>`.
-        name: what to call a dataset given as a path; by default the folder's own name.
-        check_input: called with the input folder before a new home is made for it; raises if no night could start
+        dataset: a built-in name, or the path of a folder. None for the dataset of an existing `home`, else the demo.
+        home: the folder of the home; by default `data/<dataset name>`.
+        name: of a dataset given as a path; by default the folder's name.
+        check_input: called with the input folder before a new home is made for it; must raise if no night could start
             from that folder.
 
     Raises:
-        UsageError: the home belongs to another dataset, cannot be written, or the dataset is no folder.
+        UsageError: the home belongs to another dataset or cannot be written, or the dataset is neither a folder nor a
+            built-in name.
     """
     if dataset is None and home is not None and (home / "home.json").is_file():
         return existing_home(home)
@@ -114,34 +116,34 @@ def open_home(
             f"There is no data set {dataset!r}: neither a folder nor a known name.",
             f"Known names: {', '.join(BUILT_IN)}. Or give the path of a folder that holds ratings.csv.",
         )
-    called = name or (dataset if folder is None else folder.resolve().name)
-    home = home or Path("data") / called
+    dataset_name = name or (dataset if folder is None else folder.resolve().name)
+    home = home or Path("data") / dataset_name
     if not (home / "home.json").exists():
         if folder is not None and check_input is not None:
             check_input(folder)
-        _make(home, called, folder)
-    about = existing_home(home)
-    if about.dataset != called:
+        _make(home, dataset_name, folder)
+    existing = existing_home(home)
+    if existing.dataset != dataset_name:
         raise UsageError(
-            f"The home {home} belongs to the data set {about.dataset!r}, not to {called!r}.",
+            f"The home {home} belongs to the data set {existing.dataset!r}, not to {dataset_name!r}.",
             "Give this data set a home of its own with --home, or none for the default.",
         )
-    asked = home / "raw" if folder is None else folder.resolve()
-    if about.input != asked:
+    requested = home / "raw" if folder is None else folder.resolve()
+    if existing.input != requested:
         if name is None:
             raise UsageError(
-                f"The home {home} reads its data from {about.input}, not from {asked}.",
-                f"If the data set has moved, say so with --name {called}; else give this one a --home of its own.",
+                f"The home {home} reads its data from {existing.input}, not from {requested}.",
+                f"If the data set has moved, say so with --name {dataset_name}; else give this one its own --home.",
             )
-        _write(home, json.loads(_read(home)) | {"input": str(asked)})
+        _write(home, json.loads(_read(home)) | {"input": str(requested)})
     return existing_home(home)
 
 
 def existing_home(home: Path) -> Home:
-    """The home at `home`, which must exist.
+    """Return the home in a folder.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no home, or its `home.json` is damaged.
     """
     try:
         about = json.loads(_read(home))
@@ -157,7 +159,7 @@ def existing_home(home: Path) -> Home:
 
 
 def _other_homes(home: Path) -> str:
-    """Those that may have been meant, or how to get one."""
+    """Return a hint: the homes nearby, or how to create one."""
     there = sorted(
         {f"{found.parent}" for place in (home.parent, Path("data")) for found in place.glob("*/home.json")}
     )
@@ -167,13 +169,14 @@ def _other_homes(home: Path) -> str:
 
 
 def _make(home: Path, dataset: str, folder: Path | None) -> None:
+    """Create a home; another process may create the same one at the same time."""
     try:
         for part in ("raw", "artifacts", "runs", "prefect"):
             (home / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(home, error) from None
     with _lock(home):
-        if not (home / "home.json").exists():  # else somebody made it meanwhile
+        if not (home / "home.json").exists():  # else another process has made it
             about = {"dataset": dataset, "home_id": uuid.uuid4().hex, "id_types": None}
             _write(home, about | {"input": None if folder is None else str(folder.resolve())})
 
@@ -196,29 +199,29 @@ def _unwritable(home: Path, error: OSError) -> UsageError:
     )
 
 
-def locked(home: Home, who: str = "night") -> AbstractContextManager[None]:
-    """Hold a lock of the home. The kernel drops it when this process ends, however it ends.
+def locked(home: Home, activity: str = "night") -> AbstractContextManager[None]:
+    """Hold the home's lock for an activity. The kernel releases it when this process ends, however it ends.
 
     Args:
-        home: of which one process at a time may be `who`.
-        who: `night`, who owns the warehouse, or `tune`, who owns what tuning remembers.
+        home: the home; each activity can run in it once at a time.
+        activity: `night`, which uses the warehouse, or `tune`, which uses the trials.
 
     Raises:
-        LockedError: another one holds it.
+        LockedError: another process holds the lock.
         UsageError: the home cannot be written.
     """
-    return _lock(home.path, who)
+    return _lock(home.path, activity)
 
 
 def in_use(home: Home) -> bool:
-    """Whether a night runs in the home.
+    """Return whether a night is running in the home.
 
-    The lock is tried only while the process that last held it, or another of its number, lives: to try it is to hold
-    it for an instant, in which a night that begins would be refused.
+    The lock is probed only if a process with the stored PID is alive (PIDs are reused): probing takes the lock for an
+    instant, in which a night that begins would be refused.
     """
     try:
         with (home.path / "lock").open(encoding="ascii") as file:
-            with suppress(PermissionError):  # it lives, and is somebody else's
+            with suppress(PermissionError):  # the process is alive and belongs to another user
                 os.kill(int(file.read()), 0)
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -229,8 +232,9 @@ def in_use(home: Home) -> bool:
 
 
 @contextmanager
-def _lock(home: Path, who: str = "night") -> Iterator[None]:
-    file = "lock" if who == "night" else f"{who}.lock"
+def _lock(home: Path, activity: str = "night") -> Iterator[None]:
+    """Hold the lock file of an activity, with this process's PID in it."""
+    file = "lock" if activity == "night" else f"{activity}.lock"
     try:
         descriptor = os.open(home / file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -241,8 +245,8 @@ def _lock(home: Path, who: str = "night") -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             raise LockedError(
-                f"Another {who} is running in {home} (process {holder or 'unknown'}).",
-                "Wait for it to end; the lock goes with its process.",
+                f"Another {activity} is running in {home} (process {holder or 'unknown'}).",
+                "Wait for it to end: the lock is released with its process.",
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -1,4 +1,4 @@
-"""Run records: `runs/<run_id>/run.json` says how a night went. It is the source of truth; databases hold copies."""
+"""Run records: `runs/<run_id>/run.json` records one night. It is the source of truth; databases hold copies."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ ENDINGS: dict[Status, str] = {
     "interrupted": "Interrupted",
     "running": "Running",
 }
-"""Status → what reports call it."""
+"""Status → its name in reports."""
 
 
 @dataclass
 class StageTime:
-    """One stage of one night. `stored`: the result came from the artifact store. `peak_mb`: of the whole process."""
+    """One stage of one night.
+
+    Attributes:
+        stage: its name.
+        model: the model it is about, if any.
+        seconds: how long it took.
+        peak_mb: peak memory of the whole process during the stage.
+        stored: whether the result came from the artifact store.
+        note: its result in a few words.
+    """
 
     stage: str
     model: str | None
@@ -39,18 +48,18 @@ class StageTime:
 
 @dataclass
 class RunSummary:
-    """What the stages of a night found out, for reports and for the nights to come. Empty until a stage has run.
+    """Results of a night's stages that reports and later nights read. Fields are empty until their stage has run.
 
     Attributes:
         intake: rows of every source by outcome.
         split: the kind of split, such as `temporal`.
         decision: how the champion was chosen.
         learned_nothing: models whose training matrix was empty; their metrics are those of the backfill.
-        trade_off: costs of diversity and genre caps; None where neither is on.
-        trade_off_failed: why these costs are not known, if the stage failed.
-        rules: the rules of single items in force, in words.
+        trade_off: costs of diversity and genre caps; None if neither is on.
+        trade_off_failed: the error of that stage, if it failed.
+        rules: the rules of single items in force, as text.
         checks: the result of every check.
-        example_user: an external id to try a query with.
+        example_user: external id of a user with a list, for example queries.
     """
 
     intake: tuple[SourceCounts, ...] = ()
@@ -66,22 +75,22 @@ class RunSummary:
 
 @dataclass
 class Run:
-    """One night. Times are UTC.
+    """The record of one night. Times are UTC.
 
     Attributes:
         run_id: the start as yyyymmddhhmmss.
         fingerprint: of inputs, settings, rules of single items, source and `as_of`.
         expected_live: the run whose lists were live when this night began.
         as_of: only interactions before it are used.
-        data_until: just after the newest interaction before `as_of`, which may be far before it.
-        champion: the model behind the lists.
+        data_until: just after the newest interaction before `as_of`; may be much earlier than `as_of`.
+        champion: the model that made the lists.
         rows: number of rows published.
         switched: whether its own lists went live.
-        reason: why it ended as it did.
-        artifacts: 'stage/key' of every artifact that it holds.
+        reason: of its status.
+        artifacts: 'stage/key' of every artifact that it needs; these are not removed.
         failed_models: model → why it was left out.
         settings: as resolved, without the address of the serving database.
-        summary: what the stages found out.
+        summary: results of the stages.
     """
 
     run_id: int
@@ -106,22 +115,22 @@ class Run:
 
     @property
     def instead(self) -> str:
-        """Which lists are live if this night does not publish, in words."""
+        """A sentence that says which lists are live if this night does not publish."""
         if self.expected_live is None:
             return "There are no earlier lists, so none are live."
         return f"The lists of run {self.expected_live} stay live."
 
     @property
     def learned_nothing(self) -> str:
-        """Models whose training matrix was empty, in words; empty if there are none."""
+        """A sentence that names the models whose training matrix was empty; empty if there are none."""
         models = ", ".join(self.summary.learned_nothing)
         return (
-            models and f"{models}: had nothing to learn from; their lists are those of what completes them."
+            models and f"{models}: had nothing to learn from; their lists are those of the backfill models."
         )
 
     @property
     def protocol(self) -> tuple[Any, ...]:
-        """What must be equal for the metrics of two nights to be comparable."""
+        """The settings that must be equal for the metrics of two nights to be comparable."""
         return (
             self.summary.split,
             self.settings.get("split"),
@@ -140,7 +149,7 @@ class Run:
 
 
 class Runs:
-    """The runs of one home."""
+    """The run records of one home."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -158,7 +167,7 @@ class Runs:
         """Return the record of a run, or None if there is none.
 
         Raises:
-            NightError: it is damaged.
+            NightError: the record is damaged.
         """
         path = self.folder(run_id) / "run.json"
         try:
@@ -177,35 +186,39 @@ class Runs:
         return [run for run in map(self.find, ids) if run is not None]
 
     def begin(self, fingerprint: str, *, dataset: str, seed: int, live: int | None) -> Run:
-        """Begin a run, or go on with the unfinished one of the same fingerprint under its old id.
+        """Begin a run, or resume the unfinished one with the same fingerprint, under its id.
 
-        Unfinished runs with another fingerprint belong to dead processes, since the caller holds the lock. They are
-        closed: as published if `live` is theirs, else as failed. An interrupted run counts as unfinished until another
-        one begins.
+        The processes of other unfinished runs are dead, since the caller holds the lock. Their records are closed: as
+        published if their lists are live, else as failed. An interrupted run can be resumed until another one begins.
 
         Args:
-            fingerprint: of what the night will compute.
+            fingerprint: of everything that the night's results depend on.
             dataset: the name of the dataset.
             seed: of everything random.
-            live: the run whose lists are live now.
+            live: the run whose lists are live now; None if none are.
+
+        Returns:
+            The record, saved, with status `running`.
         """
-        mine: Run | None = None
+        current: Run | None = None
         for place, run in enumerate(self.all()):
             if run.status != "running" and not (run.status == "interrupted" and place == 0):
                 continue
-            if mine is None and run.fingerprint == fingerprint:
-                mine = run
+            if current is None and run.fingerprint == fingerprint:
+                current = run
             elif run.run_id == live:
                 self.finish(run, "published", "Its lists went live; it ended before its report was written.")
             elif run.status == "running":
-                self.finish(run, "failed", "It ended without a word: killed, or the machine went down.")
-        if mine is not None:  # keep expected_live: a rollback since then must not be undone
-            mine.stages, mine.failed_models, mine.summary = [], {}, RunSummary()
-            mine.status, mine.reason, mine.finished_at = "running", "", None
+                self.finish(
+                    run, "failed", "It ended without a result: it was killed, or the machine went down."
+                )
+        if current is not None:  # expected_live stays: a rollback since then must not be undone
+            current.stages, current.failed_models, current.summary = [], {}, RunSummary()
+            current.status, current.reason, current.finished_at = "running", "", None
         else:
-            mine = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
-        self.save(mine)
-        return mine
+            current = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
+        self.save(current)
+        return current
 
     def finish(self, run: Run, status: Status, reason: str) -> None:
         """Close a run: record its status and reason."""

@@ -1,6 +1,6 @@
 """The ensemble: learn the weights of the blend on the select half; refit it with members fitted on everything.
 
-The blend is one more candidate, judged and chosen like the models of the shelf.
+The blend is a candidate for champion like the models of the shelf.
 """
 
 from __future__ import annotations
@@ -39,22 +39,26 @@ def learn_blend(
     key: str,
     folder: Path,
 ) -> LearnedBlend:
-    """Learn the weights of a blend on the select half; each of its users is ranked by weights learned without them.
+    """Learn the weights of a blend from the held-out positives of the select half, with cross-fitting.
 
-    The report half has no influence: it is ranked by the weights learned from the whole select half.
+    Users of the select half are ranked by weights that were learned without their fold, users of the report half by
+    those of the whole select half, which do not depend on them.
 
-    Folder: see `LearnedBlend`. `learned.json` has the method, each method's `metric` over users that it was not learned
-    from, and how many users taught; or why there is nothing.
+    Folder: see `LearnedBlend`. `learned.json` has the method, the out-of-fold `metric` of each method, and the number
+    of users that the weights were learned from; or `why_not`, if there are too few.
 
     Args:
-        members: fitted on `snapshot`.
-        snapshot: what lies before the cutoffs.
-        held_out: what the select half came to like.
+        members: the models to blend, fitted on `snapshot`.
+        snapshot: the training matrices, of the interactions before the cutoffs.
+        held_out: users and their held-out positives.
         settings: how to learn.
         metric: such as `ndcg@10`; the method with the best value is taken.
-        seed: of the division into folds.
+        seed: of the division into folds, and of the order of equal scores.
         key: of the artifact.
         folder: where to write, existing.
+
+    Returns:
+        The blend; without members if there are too few users to learn from.
     """
     started = time.perf_counter()
     data = Interactions.load(snapshot.folder)
@@ -107,13 +111,15 @@ def refit_blend(
     key: str,
     folder: Path,
 ) -> FittedModel:
-    """Save the blend that was judged, its weights unchanged, with members fitted on another snapshot.
+    """Save the judged blend with the same weights and with members fitted on another snapshot.
+
+    All users are ranked by the weights of the whole select half.
 
     Args:
-        judged: the blend, with its weights.
+        judged: the blend with its weights.
         members: its members in the same order, fitted on `snapshot`.
         snapshot: the training matrices.
-        seed: of the order in which ties are broken.
+        seed: of the order of equal scores.
         key: of the artifact.
         folder: where to write, existing.
     """
@@ -126,9 +132,10 @@ def refit_blend(
 
 
 def _places(members: Sequence[FittedModel], folder: Path) -> dict[str, str]:
-    """Member → its folder relative to the blend's, so that the home can be moved."""
+    """Return member → its folder relative to the blend's, so that the home can be moved."""
     return {member.model: Path(relpath(member.folder, folder)).as_posix() for member in members}
 
 
 def _since(started: float) -> float:
+    """Return the seconds since `started`, a time of `time.perf_counter`."""
     return round(time.perf_counter() - started, 3)

@@ -16,11 +16,11 @@ from tasks.storage.stage import stage
 BACKFILL = ("content", "popularity")
 """The models that complete short lists, in order of precedence; fitted every night, on the shelf or not."""
 
-_ADVICE: dict[MatrixName, str] = {
-    "rating": "it wants ratings, and there are none. Take it off models.shelf.",
-    "positive": "nothing counts as liking; utility.relevant_rating and utility.positive_events say what does.",
-    "composite": "nothing has any utility; [utility.signals] in pipeline.toml says what ratings, tags and events are "
-    "worth.",
+_EMPTY: dict[MatrixName, str] = {
+    "rating": "it is trained on ratings, and there are none. Take it off models.shelf.",
+    "positive": "no interaction counts as positive; check utility.relevant_rating and utility.positive_events.",
+    "composite": "no interaction has any utility; check [utility.signals] in pipeline.toml, which says what ratings, "
+    "tags and events are worth.",
 }
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def fit(
     key: str,
     folder: Path,
 ) -> FittedModel:
-    """Fit the model called `name` on `snapshot` and save it into `folder`.
+    """Fit a model and save it into `folder`. A warning says so if its training matrix is empty.
 
     Args:
         snapshot: the training matrices.
@@ -52,7 +52,7 @@ def fit(
         folder: where to write, existing.
     """
     data = Interactions.load(snapshot.folder)
-    learned = _something_to_learn(data, name, config)
+    learned = _has_training_data(data, name, config)
     started = time.perf_counter()
     model = recommender_class(name)(config).fit(data, seed=seed, progress=progress)
     seconds = time.perf_counter() - started
@@ -60,15 +60,15 @@ def fit(
     return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned)
 
 
-def _something_to_learn(data: Interactions, name: str, config: Config) -> bool:
-    """Whether the training matrix has entries. If not, warn: the model's lists and metrics will be the backfill's."""
+def _has_training_data(data: Interactions, name: str, config: Config) -> bool:
+    """Return whether the training matrix has entries. If not, warn: lists and metrics will be those of the backfill."""
     matrix = config.matrix or recommender_class(name).matrix
     if name in BACKFILL or data.matrix(matrix).nnz:
         return True
-    log.warning("There is nothing that %s could learn from: %s", name, _ADVICE[matrix])
+    log.warning("The model %s has nothing to learn from: %s", name, _EMPTY[matrix])
     return False
 
 
 def load_model(fitted: FittedModel) -> Recommender:
-    """Load the recommender that a reference points at."""
+    """Return the fitted recommender of a reference."""
     return recommender_class(fitted.model).load(fitted.folder)

@@ -1,8 +1,8 @@
-"""The search for better settings of one model: Optuna draws them, a fit on the earlier window judges them.
+"""Search for better settings of one model: Optuna suggests them, and a fit on the earlier window scores them.
 
-What to try comes from TPE (Bergstra et al. 2011), seeded anew for every trial, so that trial n depends only on the
-seed and on the trials before it. A trial first fits the small part of the window; only if its score there is among
-the best third of those so far does it fit the whole (asynchronous successive halving: Li et al. 2020).
+Suggestions come from TPE (Bergstra et al. 2011) with a seed of its own for every trial, so that trial n depends only on
+the seed and on the trials before it. A trial first fits the small part of the window, and the whole window only if its
+score is among the best third so far (asynchronous successive halving: Li et al. 2020). Otherwise it is pruned.
 """
 
 from __future__ import annotations
@@ -34,32 +34,34 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
-_DIGITS = 3  # of a number that is tried and written
-_SURVIVORS = 3  # one in so many is fitted on the whole window
-_NAMED = "named"
+_SIGNIFICANT_DIGITS = 3  # of numbers that are tried and written
+_REDUCTION_FACTOR = 3  # one trial in so many is fitted on the whole window
+_ORIGIN = "origin"  # an attribute of Optuna's trials
 
-Outcome = Literal["complete", "pruned", "failed"]
+TrialOutcome = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class FinishedTrial:
     """One finished trial.
 
     Attributes:
-        model, number, settings: what was tried.
-        named: `default` or `earlier` (what an earlier tune found); empty for a drawn one.
-        outcome: whether it was fitted on everything, or only on the small part, or failed.
-        score: on the whole window, or where it was pruned on the small part; None where it failed.
-        error: why it failed.
-        best: no complete one before it scored more.
+        model: its name.
+        number: of the trial among those of the model, from 0.
+        settings: the values that were tried.
+        origin: `default`, `earlier` (found by an earlier tune), or empty for settings that Optuna suggested.
+        outcome: `complete` (fitted on the whole window), `pruned` (only on the small part) or `failed`.
+        score: on the whole window; of a pruned trial on the small part; None if it failed.
+        error: why it failed; empty if it did not.
+        best: whether it is complete and better than all complete trials before it.
         seconds: how long it took.
     """
 
     model: str
     number: int
     settings: Mapping[str, Any]
-    named: str
-    outcome: Outcome
+    origin: str
+    outcome: TrialOutcome
     score: float | None
     error: str
     best: bool
@@ -67,15 +69,15 @@ class Attempt:
 
 
 class Search:
-    """The trials of one model on one window, kept in Optuna's storage; a second search goes on with them.
+    """The trials of one model on one window. They are kept in Optuna's storage, where another search continues them.
 
     Args:
         model: its name.
         space: the fields to search; all others are as in `settings`.
-        window: what to fit on and judge by.
+        window: the matrices to fit on and the users to score by.
         settings: those of the night, without tuned ones.
         storage: Optuna's.
-        folder: scores of all users are kept there, trial by trial.
+        folder: for each trial's scores of all users.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Search:
         storage: optuna.storages.BaseStorage,
         folder: Path,
     ) -> None:
-        import optuna  # noqa: PLC0415  (takes a second: only who tunes pays)
+        import optuna  # noqa: PLC0415  (takes a second)
 
         self.model, self.space, self.window, self.settings = model, space, window, settings
         self.config = settings.models.config(model)
@@ -106,37 +108,42 @@ class Search:
             storage=storage,
             study_name=self._folder.name,
             direction="maximize",
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=_SURVIVORS),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=_REDUCTION_FACTOR),
             load_if_exists=True,
         )
         self._study.set_user_attr("data", window.data_key)
-        for trial in self._in_state("RUNNING"):  # this process is the only one: that one is dead
+        for trial in self._in_state("RUNNING"):  # of a process that died: this one holds the lock
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
-    # -- what to try ------------------------------------------------------------------------------------
+    # -- suggestions ------------------------------------------------------------------------------------
 
     def begin(self, earlier: Mapping[str, Any]) -> None:
-        """Put the default settings first, then those that an earlier tune found, unless they were tried already."""
+        """Queue the default settings, then those that an earlier tune found, unless they were tried already.
+
+        Args:
+            earlier: field → value that an earlier tune found; empty if there was none.
+        """
         defaults = {field: getattr(self.config, field) for field in self.space}
         known = {field: value for field, value in defaults.items() if value is not None}
         if self.default is None:
-            self._put_in_line("default", known)
-        known = self._known(earlier)
+            self._enqueue("default", known)
+        known = self._in_space(earlier)
         if known and not self.has_judged(earlier):
-            self._put_in_line("earlier", known)
+            self._enqueue("earlier", known)
 
-    def _known(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Those that today's space holds."""
+    def _in_space(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that the search space contains: it may have changed since they were found."""
         return {field: value for field, value in settings.items() if value in self.space.get(field, ())}
 
-    def _put_in_line(self, name: str, values: Mapping[str, Any]) -> None:
-        mark = {_NAMED: name, "values": dict(values)}
-        if mark not in [trial.user_attrs for trial in self._in_state("WAITING")]:
-            self._study.enqueue_trial(dict(values), user_attrs=mark)
+    def _enqueue(self, origin: str, values: Mapping[str, Any]) -> None:
+        """Queue settings for a trial, unless they are queued already."""
+        attributes = {_ORIGIN: origin, "values": dict(values)}
+        if attributes not in [trial.user_attrs for trial in self._in_state("WAITING")]:
+            self._study.enqueue_trial(dict(values), user_attrs=attributes)
 
-    def _draw(self, trial: Trial) -> dict[str, Any]:
-        """The fields' values. A default that is left to the model, None, is in no range: the default has none then."""
-        is_default = trial.user_attrs.get(_NAMED) == "default"
+    def _suggest(self, trial: Trial) -> dict[str, Any]:
+        """Return the values that a trial tries. Defaults of None, which no range contains, are left to the model."""
+        is_default = trial.user_attrs.get(_ORIGIN) == "default"
         drawn: dict[str, Any] = {}
         for field, where in self.space.items():
             if is_default and getattr(self.config, field) is None:
@@ -147,15 +154,17 @@ class Search:
                 drawn[field] = trial.suggest_int(field, int(where.low), int(where.high), log=where.log)
             else:
                 value = trial.suggest_float(field, where.low, where.high, log=where.log)
-                drawn[field] = float(f"{value:.{_DIGITS}g}")
+                drawn[field] = float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
         return drawn
 
-    # -- trying it --------------------------------------------------------------------------------------
+    # -- trials -----------------------------------------------------------------------------------------
 
-    def try_next(self, progress: Callable[[int, str], Progress]) -> Attempt:
-        """One more trial. A model that fails under odd settings, for whatever reason, fails its trial only.
+    def try_next(self, progress: Callable[[int, str], Progress]) -> FinishedTrial:
+        """Run one more trial. An error of the model, whatever its class, fails only the trial.
 
-        `progress`, given the trial's number and the part that it fits, returns the callback of that fit.
+        Args:
+            progress: called with the trial's number and the part of the window; returns the progress callback of the
+                fit.
         """
         import optuna  # noqa: PLC0415
 
@@ -163,23 +172,23 @@ class Search:
         seed = int(np.random.SeedSequence((self.settings.run.seed, number)).generate_state(1)[0])
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         trial = self._study.ask()
-        drawn = self._draw(trial)
+        drawn = self._suggest(trial)
         before = self.best
         try:
             score = self._score(trial, drawn, progress)
-        except Exception as error:  # noqa: BLE001 - see above; the reason is kept
+        except Exception as error:  # noqa: BLE001 - settings may break a model in any way; the reason is kept
             trial.set_user_attr("error", in_words(error))
             done = self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             state = optuna.trial.TrialState.PRUNED if score is None else None
             done = self._study.tell(trial, score, state=state)
-        outcomes: dict[str, Outcome] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+        outcomes: dict[str, TrialOutcome] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
         outcome = outcomes[done.state.name]
-        return Attempt(
+        return FinishedTrial(
             model=self.model,
             number=done.number,
             settings=drawn,
-            named=done.user_attrs.get(_NAMED, ""),
+            origin=done.user_attrs.get(_ORIGIN, ""),
             outcome=outcome,
             score=done.value,
             error=done.user_attrs.get("error", ""),
@@ -190,18 +199,18 @@ class Search:
     def _score(
         self, trial: Trial, drawn: Mapping[str, Any], progress: Callable[[int, str], Progress]
     ) -> float | None:
-        """The metric's mean on the whole window; None if the trial is pruned after the small part."""
+        """Return the metric's mean on the whole window; None if the trial is pruned after the small part."""
         if self.window.small is not None:
             values = self._values(self.window.small, drawn, progress(trial.number, "small part"))
             trial.report(float(values.mean()), step=1)
-            if trial.should_prune() and _NAMED not in trial.user_attrs:
+            if trial.should_prune() and _ORIGIN not in trial.user_attrs:
                 return None
         values = self._values(self.window.whole, drawn, progress(trial.number, "whole window"))
         np.save(self._folder / f"{trial.number}.npy", values, allow_pickle=False)
         return float(values.mean())
 
     def _values(self, part: Part, drawn: Mapping[str, Any], progress: Progress) -> NDArray[np.float64]:
-        """The metric of every user of a part, of the model fitted on it."""
+        """Fit the model on a part of the window; return the metric of each of its held-out users."""
         given = self.config.model_dump(exclude_unset=True)
         config = type(self.config).model_validate({**given, **drawn})
         scratch = self._folder / "fit"
@@ -216,63 +225,67 @@ class Search:
             key="",
             folder=scratch,
         )
-        models = [load_model(each) for each in (fitted, *part.fillers)]
+        models = [load_model(each) for each in (fitted, *part.backfill)]
         lists = held_out_lists(models, part.snapshot, part.held_out, self._k)
         shutil.rmtree(scratch)
         relevant = load_matrix(part.held_out.folder, "relevant")
         return ranking_metrics(lists, relevant, [self._k])[self.settings.judge.champion_metric]
 
-    # -- what came of it --------------------------------------------------------------------------------
+    # -- results ----------------------------------------------------------------------------------------
 
     @property
     def n_tried(self) -> int:
-        """Finished trials, those of earlier searches among them."""
+        """Number of finished trials, including those of earlier searches."""
         return len(self._in_state("COMPLETE", "PRUNED", "FAIL"))
 
     @property
     def n_pruned(self) -> int:
-        """Those that ended after the small part."""
+        """Number of trials that ended after the small part."""
         return len(self._in_state("PRUNED"))
 
     @property
     def default(self) -> FrozenTrial | None:
-        """The trial of the default settings, once it is complete."""
-        return next((t for t in self._in_state("COMPLETE") if t.user_attrs.get(_NAMED) == "default"), None)
+        """The trial of the default settings; None until it is complete."""
+        return next((t for t in self._in_state("COMPLETE") if t.user_attrs.get(_ORIGIN) == "default"), None)
 
     @property
     def default_error(self) -> str:
-        """Why the default settings failed, if they did."""
-        failed = (t for t in self._in_state("FAIL") if t.user_attrs.get(_NAMED) == "default")
+        """Why the default settings failed; empty if they did not."""
+        failed = (t for t in self._in_state("FAIL") if t.user_attrs.get(_ORIGIN) == "default")
         return next((t.user_attrs["error"] for t in failed if "error" in t.user_attrs), "")
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The complete trial of the highest score, the first of equals; the default is the first of all."""
+        """The complete trial with the highest score, the earliest of equals; the default settings are tried first."""
         return max(self._in_state("COMPLETE"), key=lambda t: (score_of(t), -t.number), default=None)
 
     @property
-    def hopeless(self) -> bool:
-        """Whether the default settings failed: then there is nothing to compare with."""
+    def default_failed(self) -> bool:
+        """True if the default settings failed and are not queued again: nothing can be compared with them."""
         return bool(self.default_error) and self.default is None and not self._in_state("WAITING")
 
     def has_judged(self, settings: Mapping[str, Any]) -> bool:
-        """Whether a complete trial tried just these, as far as today's space holds them."""
-        known = self._known(settings).items()
+        """Return whether a complete trial tried these settings, as far as the search space contains them."""
+        known = self._in_space(settings).items()
         return any(known <= self.settings_of(trial).items() for trial in self._in_state("COMPLETE"))
 
     def expected_seconds(self) -> float:
-        """What one more trial may take: the median of the complete ones; 0 before there is any."""
+        """Return the median duration of complete trials, in seconds; 0 if there are none."""
         return median([_seconds(trial) for trial in self._in_state("COMPLETE")] or [0.0])
 
     def settings_of(self, trial: FrozenTrial) -> dict[str, Any]:
-        """The values that a trial tried, as they are written."""
+        """Return the values that a trial tried, rounded as they are written."""
         return {
-            field: float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+            field: float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
             for field, value in trial.params.items()
         }
 
     def values_of(self, trial: FrozenTrial) -> NDArray[np.float64]:
-        """The metric of every judging user under a complete trial."""
+        """Return (n_users,) float64, the metric of each held-out user in a complete trial.
+
+        Raises:
+            NightError: its file is missing or damaged.
+        """
         try:
             values: NDArray[np.float64] = np.load(self._folder / f"{trial.number}.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -287,7 +300,7 @@ class Search:
 
 
 def score_of(trial: FrozenTrial) -> float:
-    """The score of a complete trial; of one that failed, minus infinity."""
+    """Return the score of a trial; −∞ if it failed."""
     return -inf if trial.value is None else trial.value
 
 

@@ -1,6 +1,6 @@
-"""Tuning: look for better settings of several models within a budget of time, and keep those that beat the defaults.
+"""Tuning: search for better settings of several models within a time budget, and keep those that beat the defaults.
 
-They are judged by the select half of an earlier window than the night's (`tasks/tuning/window.py`).
+Settings are scored on the select half of an earlier window than the night's (`tasks/tuning/window.py`).
 """
 
 from __future__ import annotations
@@ -33,32 +33,43 @@ from tasks.config.tuned_settings import (
 from tasks.errors import UsageError
 from tasks.monitoring.events import Watcher
 from tasks.storage.home import Home, locked
-from tasks.tuning.search import Attempt, Search, score_of
+from tasks.tuning.search import FinishedTrial, Search, score_of
 from tasks.tuning.window import Window, earlier_window
 
-_UNITS = {"h": 3600, "m": 60, "s": 1}
-_ENDLESS = 10**9
+_UNITS = {"h": 3600, "m": 60, "s": 1}  # seconds
+_UNLIMITED = 10**9  # seconds, or trials
 
 
-class Onlooker(Watcher, Protocol):
-    """Who watches a night, and trials as well."""
+class TuningWatcher(Watcher, Protocol):
+    """Receiver of the events of tuning, such as the terminal."""
 
-    def trying(self, model: str, number: int, part: str, best: float | None, seconds_left: float) -> Progress:
-        """A fit of a trial begins; returns its progress callback."""
+    def fit_started(
+        self, model: str, number: int, part: str, best: float | None, seconds_left: float
+    ) -> Progress:
+        """A fit of a trial begins; return its progress callback.
 
-    def tried(self, attempt: Attempt) -> None:
-        """A trial is over."""
+        Args:
+            model: its name.
+            number: of the trial.
+            part: of the window that is fitted.
+            best: the best score of the model so far; None before the first.
+            seconds_left: of the budget.
+        """
+
+    def trial_finished(self, trial: FinishedTrial) -> None:
+        """A trial has ended."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What tuning came to for one model.
+    """The result of tuning one model.
 
     Attributes:
+        model: its name.
         tuned: the settings that beat the defaults beyond chance, and by how much; None if none did.
-        default: the score of the defaults; None if they have none.
-        why: there are no tuned ones.
-        trials, pruned: how many there were, those of earlier searches on this window among them.
+        default: the score of the defaults; None if they failed or were not tried.
+        why: why there are no tuned settings; empty if there are.
+        trials, pruned: numbers of trials, including those of earlier searches on this window.
     """
 
     model: str
@@ -71,7 +82,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How it ended, model by model."""
+    """The result of tuning.
+
+    Attributes:
+        findings: one per model.
+        window: how the earlier window was cut, as text.
+        users: number of users that settings were scored on.
+        stopped: whether Ctrl-C ended it.
+    """
 
     findings: tuple[Finding, ...]
     window: str
@@ -80,7 +98,7 @@ class Tuning:
 
 
 def budget_seconds(text: str) -> float:
-    """`30m`, `2h`, `1h30m`, `90s` in seconds.
+    """Return a duration such as `30m`, `2h`, `1h30m` or `90s` in seconds.
 
     Raises:
         UsageError: it is no length of time above zero.
@@ -90,20 +108,20 @@ def budget_seconds(text: str) -> float:
     )
     amounts = parts.groups(default="0") if parts else ()
     seconds = sum(float(amount) * unit for amount, unit in zip(amounts, _UNITS.values(), strict=False))
-    if not 0 < seconds <= _ENDLESS:
+    if not 0 < seconds <= _UNLIMITED:
         raise UsageError(f"--budget {text!r} is no length of time.", "Write it as 30m, 2h, 1h30m or 90s.")
     return seconds
 
 
 def spaces(names: Sequence[str], settings: Settings) -> Mapping[str, SearchSpace]:
-    """Model → the fields to search: those with a search space that the operator has not set.
+    """Return model → the fields to search: those with a search space that the operator's settings leave open.
 
     Args:
-        names: the models asked for, all of them known; empty for those of the shelf that have something to search.
-        settings: without tuned ones.
+        names: models, all of them known; empty for those of the shelf that have fields to search.
+        settings: those of the night, without tuned ones.
 
     Raises:
-        UsageError: there is nothing to search, of all or of a model that was asked for.
+        UsageError: a named model, or the whole shelf, has no field to search.
     """
     found = {}
     for name in names or settings.models.shelf:
@@ -115,14 +133,14 @@ def spaces(names: Sequence[str], settings: Settings) -> Mapping[str, SearchSpace
         elif names and space:
             raise UsageError(
                 f"There is nothing left to tune of {name}: your settings fix {', '.join(sorted(space))}.",
-                "Take some of them out of pipeline.toml.",
+                "Remove some of them from pipeline.toml.",
             )
         elif names:
             able = ", ".join(model for model in RECOMMENDERS if config_class(model).search_space)
-            raise UsageError(f"The model {name} has nothing to tune.", f"Models that have: {able}.")
+            raise UsageError(f"The model {name} has nothing to tune.", f"Models that have some: {able}.")
     if not found:
         raise UsageError(
-            "No model of the shelf has anything to tune.", "Name some: recs tune --models als,bpr"
+            "No model of the shelf has anything to tune.", "Name some models: recs tune --models als,bpr"
         )
     return found
 
@@ -131,28 +149,29 @@ def tune(
     home: Home,
     settings: Settings,
     models: Sequence[str],
-    onlooker: Onlooker,
+    watcher: TuningWatcher,
     *,
     seconds: float,
     trials: int | None = None,
 ) -> Tuning:
-    """Search until the time is up, and write what beat the defaults beyond chance to the home's `tuned.toml`.
+    """Search until the time is up, and write the settings that beat the defaults beyond chance to `tuned.toml`.
 
-    Ctrl-C ends the search early and loses only the trial that was running. A search that was killed goes on from
-    Optuna's storage, `<home>/tuning/`, as long as data, settings and code are the same.
+    Ctrl-C ends the search early and loses only the running trial. A search that was killed continues from Optuna's
+    storage, `<home>/tuning/`, as long as data, settings and code are the same.
 
     Args:
-        home: where it happens.
+        home: the home to tune for.
         settings: those of a night, without tuned ones.
-        models: names, all of them known; empty for all of the shelf that have something to tune.
-        onlooker: who is told how it goes.
-        seconds: the budget, by the clock on the wall. The trial that is running when it ends is not cut short, but none
-            begins that would probably not end in time.
-        trials: at most so many of each model, those of earlier searches on the same window among them.
+        models: names, all of them known; empty for those of the shelf that have fields to search.
+        watcher: receives the events.
+        seconds: the budget, in wall-clock time. A running trial is not cut short when it ends, but no trial begins that
+            would probably not end in time.
+        trials: the most trials of each model, including those of earlier searches on the same window; None for no
+            limit.
 
     Raises:
-        LockedError: the home is being tuned already, or, at the beginning, a night is running.
-        UsageError: a model has nothing to tune, or there is nobody to judge by.
+        LockedError: the home is being tuned already or, at the beginning, a night is running.
+        UsageError: a model has no field to search, or the earlier window has no users to score by.
     """
     deadline = time.monotonic() + seconds
     wanted = spaces(models, settings)
@@ -165,7 +184,7 @@ def tune(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            window = earlier_window(home, settings, folder, onlooker)
+            window = earlier_window(home, settings, folder, watcher)
             with _storage(home) as storage:
                 scores = home.tuning / "scores"
                 searches = [
@@ -173,10 +192,10 @@ def tune(
                 ]
                 for search in searches:
                     search.begin(earlier[search.model].settings if search.model in earlier else {})
-                stopped = _search(searches, onlooker, deadline, trials if trials is not None else _ENDLESS)
+                stopped = _search(searches, watcher, deadline, trials if trials is not None else _UNLIMITED)
                 findings = tuple(_finding(search, window, settings) for search in searches)
-                _write(home, findings, searches, file, earlier)
-                _forget(storage, window, home)
+                _write_tuned_settings(home, findings, searches, file, earlier)
+                _delete_old_studies(storage, window, home)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return Tuning(findings, window.why, window.n_users, stopped)
@@ -184,7 +203,7 @@ def tune(
 
 @contextmanager
 def _storage(home: Home) -> Iterator[Any]:
-    """Optuna's storage in SQLite: what a killed process leaves half written there is rolled back."""
+    """Open Optuna's storage in SQLite, which rolls back what a killed process has written half."""
     import optuna  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -197,32 +216,41 @@ def _storage(home: Home) -> Iterator[Any]:
         storage.engine.dispose()
 
 
-def _search(searches: Sequence[Search], onlooker: Onlooker, deadline: float, most: int) -> bool:
-    """Trial after trial, of the model that has had the least time; whether Ctrl-C ended it."""
+def _search(searches: Sequence[Search], watcher: TuningWatcher, deadline: float, most: int) -> bool:
+    """Run trials, each of the model that has used the least time so far; return whether Ctrl-C ended the search.
+
+    Args:
+        searches: one per model.
+        watcher: receives the events.
+        deadline: a time of `time.monotonic`.
+        most: the most trials of each model.
+    """
     used = dict.fromkeys(searches, 0.0)
     try:
         while (left := deadline - time.monotonic()) > 0:
             able = [
                 search
                 for search in searches
-                if search.n_tried < most and not search.hopeless and search.expected_seconds() <= left
+                if search.n_tried < most and not search.default_failed and search.expected_seconds() <= left
             ]
             if not able:
                 break
             search = min(able, key=lambda each: used[each])
-            onlooker.tried(search.try_next(partial(_announce, onlooker, search, deadline)))
+            watcher.trial_finished(search.try_next(partial(_announce, watcher, search, deadline)))
             used[search] += left - (deadline - time.monotonic())
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _announce(onlooker: Onlooker, search: Search, deadline: float, number: int, part: str) -> Progress:
+def _announce(watcher: TuningWatcher, search: Search, deadline: float, number: int, part: str) -> Progress:
+    """Tell the watcher that a fit begins; return its progress callback."""
     best = None if search.best is None else score_of(search.best)
-    return onlooker.trying(search.model, number, part, best, deadline - time.monotonic())
+    return watcher.fit_started(search.model, number, part, best, deadline - time.monotonic())
 
 
 def _finding(search: Search, window: Window, settings: Settings) -> Finding:
+    """Return the result of a search: tuned settings if their lead over the defaults excludes chance."""
     default, best = search.default, search.best
     counts = {"trials": search.n_tried, "pruned": search.n_pruned}
     if default is None or best is None:
@@ -240,7 +268,7 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
     if found.low <= 0:
         interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
         if search.n_tried == 1:
-            why = "nothing but its default settings was tried"
+            why = "only its default settings were tried"
         elif found.mean > 0:
             why = f"better, but not beyond chance: {interval}; not written"
         else:
@@ -265,17 +293,24 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
     return Finding(search.model, Tuned(search.settings_of(best), evidence), score_of(default), "", **counts)
 
 
-def _write(
+def _write_tuned_settings(
     home: Home,
     findings: Sequence[Finding],
     searches: Sequence[Search],
     file: TunedFile,
     earlier: Mapping[str, Tuned],
 ) -> None:
-    """What was found replaces what an earlier tune found; so does nothing, once the earlier settings were judged.
+    """Write the new settings, and drop earlier settings that no longer beat the defaults.
 
-    Earlier ones that are unfit for this night, and so were not judged, go as soon as the defaults were. Of models that
-    were not tuned now all is kept that anybody can use.
+    Earlier settings are dropped only if they were tried again. Those that this night must ignore were not; they are
+    dropped once the defaults have a score. Settings of models that were not tuned now stay.
+
+    Args:
+        home: where to write.
+        findings: the results, one per search.
+        searches: one per tuned model.
+        file: what `tuned.toml` held.
+        earlier: model → settings of the file that this night may use.
     """
     kept = dict(file.found)
     for finding, search in zip(findings, searches, strict=True):
@@ -288,8 +323,8 @@ def _write(
         write_tuned(home.tuned, kept)
 
 
-def _forget(storage: Any, window: Window, home: Home) -> None:
-    """Studies of other data than today's are never gone on with."""
+def _delete_old_studies(storage: Any, window: Window, home: Home) -> None:
+    """Delete the studies of other data than today's: no search will continue them."""
     import optuna  # noqa: PLC0415
 
     for study in storage.get_all_studies():

@@ -1,7 +1,7 @@
-"""The earlier window that settings are tuned on: cut out of what the night's judged models are trained on.
+"""The earlier window that settings are tuned on: a split of the data that the night's judged models are trained on.
 
-Whatever happened at or after the night's cutoffs is hidden before anything is computed, and of the users that the
-window holds out only the select half is kept. So nothing that the night will be judged by can reach what is tuned.
+Interactions at or after the night's cutoffs are hidden before anything is computed, and of the users that the window
+holds out only the select half is kept. So no held-out interaction of the night can influence tuned settings.
 """
 
 from __future__ import annotations
@@ -25,41 +25,46 @@ from tasks.errors import UsageError
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
 from tasks.monitoring.events import Watcher, watched
-from tasks.preparation import interaction_matrices as building
-from tasks.preparation import split as splitting
 from tasks.preparation.holdout import hold_out
+from tasks.preparation.interaction_matrices import build_snapshot
+from tasks.preparation.split import make_split
 from tasks.storage.home import Home, locked
 from tasks.storage.warehouse import open_warehouse, run_file
 from tasks.training.fit import BACKFILL, fit
 
 SMALL_SHARE = 1 / 3
-"""Of all interactions, what the small part is fitted on, with those of the judged users first."""
+"""Share of all interactions in the small part; those of held-out users come first."""
 
-
-WORTH_A_SMALL_PART = 500_000
-"""Interactions. On the demo's 180,000 a third of them takes bpr half to two thirds of the time, als 0.6 and item_knn
-all of it, so that with one trial in three going on to the whole nothing is saved."""
+MIN_INTERACTIONS_FOR_SMALL_PART = 500_000
+"""With fewer interactions a small part saves no time: of the demo's 180,000 a third takes bpr half to two thirds of the
+time, als 0.6 and item_knn all of it, and one trial in three goes on to the whole window."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What to fit on and to judge by: a snapshot, what the select half liked after it, and what completes lists."""
+    """A part of the window.
+
+    Attributes:
+        snapshot: the training matrices.
+        held_out: users of the select half and their positives after the training part.
+        backfill: the models that complete short lists, fitted on the snapshot.
+    """
 
     snapshot: Snapshot
     held_out: HeldOut
-    fillers: tuple[FittedModel, ...]
+    backfill: tuple[FittedModel, ...]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The whole earlier window, and a small part of it to tell hopeless settings by.
+    """The earlier window, and a small part of it on which poor settings are recognised in less time.
 
     Attributes:
-        data_key: changes whenever the clean data could.
-        as_of: the end of the data (exclusive, UTC), that of the night whose held-out part is hidden.
-        why: how it was cut, in words.
-        whole: all of it.
-        small: about `SMALL_SHARE` of its interactions; None where that saves no time or leaves nobody to judge by.
+        data_key: the key of the clean data.
+        as_of: the end of the data (exclusive, UTC) whose newest part, held out as a night's, is hidden.
+        why: how it was cut, as text.
+        whole: the whole window.
+        small: about `SMALL_SHARE` of its interactions; None if that saves no time or leaves no held-out user.
     """
 
     data_key: str
@@ -70,18 +75,24 @@ class Window:
 
     @property
     def n_users(self) -> int:
-        """How many users judge."""
+        """Number of users that settings are scored on."""
         return self.whole.held_out.n_select
 
 
 def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watcher) -> Window:
-    """Take in what is new, cut the window, and write it into the empty `folder`.
+    """Land and clean new input files, cut the window, and write it.
 
-    The home's lock and the warehouse are held only meanwhile, so that a night may run while settings are tuned.
+    The home's lock and the warehouse are released at the end, so that a night may run while settings are tuned.
+
+    Args:
+        home: the home to tune for.
+        settings: those of the night.
+        folder: where to write; must be empty.
+        watcher: receives progress events.
 
     Raises:
         LockedError: a night is running.
-        UsageError: the window leaves nobody of the select half to judge by.
+        UsageError: no user of the select half is left to score by.
     """
     with locked(home):
         prepare(home, watcher)
@@ -96,11 +107,11 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
             stage.note, snapshot, held_out = _cut_again(past, cut, settings, folder)
     if not held_out.n_select:
         raise UsageError(
-            f"Nobody is left to tune by: {stage.note}.",
-            "Tuning wants more data, or a night that holds out less.",
+            f"No users are left to tune on: {stage.note}.",
+            "Tuning needs more data, or a split that holds out less.",
         )
-    with watched(watcher, "what completes lists"):
-        whole = Part(snapshot, held_out, _fillers(snapshot, settings, folder / "fillers"))
+    with watched(watcher, "backfill models"):
+        whole = Part(snapshot, held_out, _fit_backfill(snapshot, settings, folder / "backfill"))
         small = _small_part(whole, settings, folder / "small")
     return Window(data.key, as_of, stage.note, whole, small)
 
@@ -108,17 +119,27 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
 def _cut_again(
     past: duckdb.DuckDBPyConnection, night: Split, settings: Settings, folder: Path
 ) -> tuple[str, Snapshot, HeldOut]:
-    """The night's kind of split once more, on what lies before the night's cutoffs."""
+    """Split what lies before the night's cutoffs in the same way once more.
+
+    Args:
+        past: a cursor of the warehouse that sees nothing after the night's cutoffs.
+        night: the night's split.
+        settings: those of the night.
+        folder: where to write.
+
+    Returns:
+        How it was cut, as text; the training matrices; the held-out users of the select half.
+    """
     as_of = night.cutoff or night.as_of
     again = settings.split.model_copy(update={"method": night.kind, "cutoff": ""})
     cut = _make_split(past, settings, again, as_of, folder / "split")
-    snapshot = building.build_snapshot(
-        past, cut, settings.utility, key="window", folder=_made(folder / "snapshot")
+    snapshot = build_snapshot(
+        past, cut, settings.utility, key="window", folder=_new_folder(folder / "snapshot")
     )
-    seed, both = settings.run.seed, _made(folder / "both_halves")
+    seed, both = settings.run.seed, _new_folder(folder / "both_halves")
     held_out = hold_out(past, cut, snapshot, settings.utility, seed=seed, key="both", folder=both)
     half = np.load(both / "users.npz", allow_pickle=False)["half"]
-    selected = _only(held_out, half == 0, "select", _made(folder / "select_half"))
+    selected = _subset(held_out, half == 0, "select", _new_folder(folder / "select_half"))
     shutil.rmtree(both)
     return cut.why, snapshot, selected
 
@@ -126,14 +147,15 @@ def _cut_again(
 def _make_split(
     con: duckdb.DuckDBPyConnection, settings: Settings, how: SplitSettings, as_of: datetime, folder: Path
 ) -> Split:
-    return splitting.make_split(
-        con, how, settings.utility, as_of=as_of, key=folder.name, folder=_made(folder)
-    )
+    return make_split(con, how, settings.utility, as_of=as_of, key=folder.name, folder=_new_folder(folder))
 
 
 def _small_part(whole: Part, settings: Settings, folder: Path) -> Part | None:
-    """The same users and items, with the interactions of only some users: first of those who judge, then of others."""
-    if whole.snapshot.n_seen < WORTH_A_SMALL_PART:
+    """Return the window with the interactions of only some users; users and items keep their indices.
+
+    None if that saves no time, or leaves no held-out user.
+    """
+    if whole.snapshot.n_seen < MIN_INTERACTIONS_FOR_SMALL_PART:
         return None
     data = Interactions.load(whole.snapshot.folder)
     judged = np.load(whole.held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
@@ -148,14 +170,23 @@ def _small_part(whole: Part, settings: Settings, folder: Path) -> Part | None:
         composite=_rows(data.composite, kept),
         timestamp=_rows(data.timestamp, kept),
     )
-    smaller.save(_made(folder / "snapshot"))
+    smaller.save(_new_folder(folder / "snapshot"))
     snapshot = replace(whole.snapshot, key="small", folder=folder / "snapshot")
-    held_out = _only(whole.held_out, kept[judged], "small", _made(folder / "select_half"))
-    return Part(snapshot, held_out, _fillers(snapshot, settings, folder / "fillers"))
+    held_out = _subset(whole.held_out, kept[judged], "small", _new_folder(folder / "select_half"))
+    return Part(snapshot, held_out, _fit_backfill(snapshot, settings, folder / "backfill"))
 
 
 def _some_users(seen: sparse.csr_array, first: NDArray[np.int32], seed: int) -> BoolArray:
-    """Users with at most `SMALL_SHARE` of all interactions: some of `first`, and of the others if there is room."""
+    """Draw users with at most `SMALL_SHARE` of all interactions.
+
+    Args:
+        seen: (n_users, n_items).
+        first: user indices that are drawn before all others.
+        seed: of the order in which users are drawn.
+
+    Returns:
+        (n_users,) bool.
+    """
     n_users = seen.shape[0]
     later = np.ones(n_users, bool)
     later[first] = False
@@ -167,15 +198,22 @@ def _some_users(seen: sparse.csr_array, first: NDArray[np.int32], seed: int) -> 
 
 
 def _rows(matrix: sparse.csr_array, kept: BoolArray) -> sparse.csr_array:
-    """`matrix` with the rows that are not kept emptied."""
+    """Return a copy of `matrix` with only the entries of the kept rows."""
     lengths = np.diff(matrix.indptr)
     entries = np.repeat(kept, lengths)
     starts = np.concatenate([[0], np.cumsum(lengths * kept)]).astype(matrix.indptr.dtype)
     return sparse.csr_array((matrix.data[entries], matrix.indices[entries], starts), shape=matrix.shape)
 
 
-def _only(held_out: HeldOut, kept: BoolArray, key: str, folder: Path) -> HeldOut:
-    """Some of the users with history, and nobody without: what `evaluate` reads, in another folder."""
+def _subset(held_out: HeldOut, kept: BoolArray, key: str, folder: Path) -> HeldOut:
+    """Write the files that `held_out_lists` and the metrics read for some of the warm users, and for no cold ones.
+
+    Args:
+        held_out: the held-out users.
+        kept: (its warm users,) bool.
+        key: of the new reference.
+        folder: where to write, existing.
+    """
     with np.load(held_out.folder / "users.npz", allow_pickle=False) as users:
         np.savez(
             folder / "users.npz", allow_pickle=False, **{name: users[name][kept] for name in users.files}
@@ -185,17 +223,17 @@ def _only(held_out: HeldOut, kept: BoolArray, key: str, folder: Path) -> HeldOut
     return replace(held_out, key=key, folder=folder, n_select=int(kept.sum()), n_report=0, n_cold=0)
 
 
-def _fillers(snapshot: Snapshot, settings: Settings, folder: Path) -> tuple[FittedModel, ...]:
-    """What completes short lists every night, in the same order."""
+def _fit_backfill(snapshot: Snapshot, settings: Settings, folder: Path) -> tuple[FittedModel, ...]:
+    """Fit the backfill models of every night, in the same order."""
     return tuple(
         fit(
             snapshot, name, settings.models.config(name), seed=settings.run.seed, progress=None,
-            key=name, folder=_made(folder / name),
+            key=name, folder=_new_folder(folder / name),
         )
         for name in BACKFILL
     )  # fmt: skip
 
 
-def _made(folder: Path) -> Path:
+def _new_folder(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder

@@ -1,4 +1,4 @@
-"""One small data set and one Prefect server for all whole-night tests."""
+"""The small data set and the Prefect server that all tests of whole nights share."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -39,7 +39,7 @@ RunNight = Callable[..., Outcome]
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of a few thousand ratings called `tiny`."""
+    """Return a folder called `tiny` with a few thousand ratings."""
     folder = tmp_path_factory.mktemp("data") / "tiny"
     generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=3)
     return folder
@@ -47,7 +47,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Prefect's own server, started once; like that of a real night it reports to nobody, and only errors."""
+    """Start Prefect's server once; like that of a real night it sends no analytics and logs only errors."""
     folder = tmp_path_factory.mktemp("prefect")
     copy_empty_database(folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
@@ -60,22 +60,22 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path, dataset: Path) -> Home:
-    """A fresh home of the small data set."""
+    """Return a fresh home of the small data set."""
     return open_home(str(dataset), tmp_path / "home")
 
 
 @pytest.fixture
 def run(prefect_server: None) -> RunNight:
-    """Run a whole night through Prefect, in this process: run(home, *settings, as_of=..., force=...)."""
+    """Return a function that runs a night through Prefect, in this process: run(home, *settings, as_of=, force=)."""
     return partial(run_small_night, flow=run_flow)
 
 
 @pytest.fixture
 def run_plain() -> RunNight:
-    """The same night, stage after stage without Prefect: for what the flow has no part in, in half the time."""
+    """Return a function that runs the same night without Prefect, in half the time."""
     return partial(run_small_night, flow=nightly)
 
 
 def run_small_night(home: Home, *overrides: str, flow: Callable[[Night], None], **options) -> Outcome:
-    """One night with the settings of these tests, and `overrides`."""
+    """Run a night with the settings of these tests and `overrides`."""
     return run_night(home, load_settings(None, (*SETTINGS, *overrides)), flow, Nobody(), **options)

@@ -1,6 +1,6 @@
-"""A night that sends itself a signal right after a stage: python -m tests.flows.killed_night HOME STAGE NTH [SIGNAL].
+"""Run a night that signals itself right after a stage: python -m tests.flows.killed_night HOME STAGE NTH [SIGNAL].
 
-SIGKILL, unless another is named. It is sent to the whole process group, as a terminal does; afterwards the stage hangs.
+The signal, by default SIGKILL, goes to the whole process group, as that of a terminal does. The stage hangs afterwards.
 """
 
 import os
@@ -20,7 +20,7 @@ ONE_MODEL = ("models.shelf=als",)
 
 
 class Killer(Nobody):
-    """Watches for the n-th end of a stage, and pulls the plug then."""
+    """Send the signal when a stage ends for the n-th time."""
 
     def __init__(self, stage: str, nth: int, number: int) -> None:
         self.stage, self.left, self.number = stage, nth, number

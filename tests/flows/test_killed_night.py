@@ -1,4 +1,4 @@
-"""A night killed anywhere goes on where it stopped, repeats no finished work, and publishes the same lists."""
+"""A killed night resumes where it stopped, repeats no finished stage, and publishes the same lists."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ EVERY_STAGE = [
 
 
 def end_after(home: Home, *when_and_how: str) -> subprocess.CompletedProcess[str]:
-    """Run a night in a process of its own that is sent a signal right after a stage."""
+    """Run a night in a process of its own, which is sent a signal right after a stage."""
     command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), *when_and_how]
     environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
     return subprocess.run(
@@ -41,20 +41,21 @@ def end_after(home: Home, *when_and_how: str) -> subprocess.CompletedProcess[str
 
 
 def kill_after(home: Home, stage: str, nth: int) -> None:
-    """Run a night in a process of its own that dies right after a stage."""
+    """Run a night in a process of its own, which is killed right after a stage."""
     ended = end_after(home, stage, str(nth))
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
 def finished_work(home: Home) -> dict[str, int]:
-    """When each artifact was finished."""
+    """Return artifact → modification time of its manifest."""
     return {
         path.parent.relative_to(home.artifacts).as_posix(): path.stat().st_mtime_ns
         for path in home.artifacts.glob("*/*/manifest.json")
     }
 
 
-def goes_on_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], expected: dict) -> None:
+def check_resumes_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], expected: dict) -> None:
+    """Kill a night after each of the stages in turn, let the last one end, and compare its lists with `expected`."""
     done: dict[str, int] = {}
     run_ids = set()
     for stage, nth in kills:
@@ -66,7 +67,7 @@ def goes_on_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], 
     outcome = run(home, *ONE_MODEL)
     assert outcome.run.status == "published"
     assert {*run_ids, outcome.run.run_id} == {outcome.run.run_id}, (
-        "each night went on under the first one's id"
+        "each night resumed under the first one's id"
     )
     assert done.items() <= finished_work(home).items()
     assert published(home) == expected
@@ -75,30 +76,31 @@ def goes_on_after_each(run: RunNight, home: Home, kills: list[tuple[str, int]], 
 
 @pytest.fixture
 def undisturbed(run_plain: RunNight, dataset: Path, tmp_path: Path) -> dict:
-    """The lists of a night that nobody killed."""
+    """Return the lists of a night that is not killed."""
     home = open_home(str(dataset), tmp_path / "undisturbed")
     run_plain(home, *ONE_MODEL)
     return published(home)
 
 
-def test_a_night_killed_when_its_lists_were_live(run: RunNight, home: Home, undisturbed: dict) -> None:
-    goes_on_after_each(run, home, [("publish", 1)], undisturbed)
+def test_a_night_killed_after_publication_resumes(run: RunNight, home: Home, undisturbed: dict) -> None:
+    check_resumes_after_each(run, home, [("publish", 1)], undisturbed)
 
 
 @pytest.mark.slow
-def test_a_night_killed_after_every_stage(run: RunNight, home: Home, undisturbed: dict) -> None:
-    goes_on_after_each(run, home, EVERY_STAGE, undisturbed)
+def test_a_night_killed_after_each_stage_resumes(run: RunNight, home: Home, undisturbed: dict) -> None:
+    check_resumes_after_each(run, home, EVERY_STAGE, undisturbed)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_night_that_is_interrupted_ends_at_once_says_so_and_goes_on_later(
+def test_an_interrupted_night_ends_at_once_and_can_be_resumed(
     run: RunNight, home: Home, undisturbed: dict, name: str
 ) -> None:
-    """In a fit: that runs in a thread, which an exception in the main thread would wait for."""
+    """It is interrupted in a fit, which runs in a thread: an exception in the main thread would wait for it."""
     ended = end_after(home, "fit als", "1", name)
     assert ended.returncode == 128 + signal.Signals[name], ended.stderr[-2000:]
     assert (
-        ended.stdout == "Interrupted. The published lists stay; the same command goes on where it stopped.\n"
+        ended.stdout
+        == "Interrupted. The published lists stay; the same command continues where it stopped.\n"
     )
     assert ended.stderr == ""
     [interrupted] = Runs(home.runs).all()

@@ -1,4 +1,4 @@
-"""The report half is looked at once a night, to be printed: whatever it says, the night decides the same."""
+"""The report half is only reported: no decision of a night depends on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SELECT, REPORT = 0, 1
 
 
 def destroy(folder: Path, which: int) -> None:
-    """Call other items relevant for the users of one half, known or cold, and let them rate otherwise."""
+    """Replace the held-out positives and ratings of the warm and cold users of one half."""
     for users, matrix in (("users", "relevant"), ("cold_half", "cold_relevant")):
         half = np.load(folder / f"{users}.npz")["half"]
         relevant = load_matrix(folder, matrix).tolil()
@@ -39,7 +39,7 @@ def destroy(folder: Path, which: int) -> None:
 
 
 def destroying(which: int) -> Callable[..., HeldOut]:
-    """`hold_out`, which then destroys a half."""
+    """Return a `hold_out` that destroys one half afterwards."""
     genuine = hold_out.function
 
     def destroyed(*arguments: Any, folder: Path, **named: Any) -> HeldOut:
@@ -51,7 +51,7 @@ def destroying(which: int) -> Callable[..., HeldOut]:
 
 
 def decided(home: Home, outcome: Outcome) -> dict[str, Any]:
-    """Everything that a night chose and published, and the figures of its halves."""
+    """Return everything that a night chose and published, and the metrics of both halves."""
     run = outcome.run
     [blend] = [
         home.artifacts / kept for kept in run.artifacts if (home.artifacts / kept / "learned.json").is_file()
@@ -73,12 +73,12 @@ def decided(home: Home, outcome: Outcome) -> dict[str, Any]:
 
 
 def moments(dataset: Path) -> list[datetime]:
-    """When nine tenths of all ratings had been given, and when all but the last."""
+    """Return the times of the 0.9 quantile of all ratings and of the last one."""
     times = np.loadtxt(dataset / "ratings.csv", delimiter=",", skiprows=1, usecols=3)
     return [datetime.fromtimestamp(int(np.quantile(times, q)), UTC).replace(tzinfo=None) for q in (0.9, 1)]
 
 
-def test_destroying_the_report_half_changes_nothing_but_its_own_figures(
+def test_the_report_half_changes_only_its_own_metrics(
     run: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nights(name: str, times: list[datetime], destroyed: int | None) -> list[dict[str, Any]]:

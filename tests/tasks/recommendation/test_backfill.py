@@ -1,4 +1,4 @@
-"""Published lists: the model's own items first, the fillers' after them, nothing twice, always in order."""
+"""Backfilled lists: the model's own items, then those of the backfill models, without repeats, scores descending."""
 
 import numpy as np
 from hypothesis import given
@@ -12,7 +12,7 @@ N_ITEMS = 9
 
 
 class Ranker:
-    """A recommender whose lists are given; the rest of the contract is not needed here."""
+    """A recommender that returns given lists; the rest of the contract is not needed here."""
 
     def __init__(self, lists: list[list[tuple[int, float]]]) -> None:
         self.lists = lists
@@ -57,7 +57,7 @@ def test_lists_are_full_ordered_and_without_repeats(own, second, n, popular, see
     models = [Ranker(own), Ranker([second] * len(own)), Ranker([ranking] * len(own))]
     lists = completed_lists(models, users, n, seen)
     for user in users:
-        expected = {}  # item: who places it, and what that model says
+        expected = {}  # item → (number of the model that places it, its score)
         for number, entries in enumerate((own[user], second, ranking)):
             for item, score in entries:
                 if item not in seen[[user]].indices:
@@ -65,15 +65,15 @@ def test_lists_are_full_ordered_and_without_repeats(own, second, n, popular, see
         expected = list(expected.items())[:n]
         there = lists.items[user] >= 0
         assert there.tolist() == [place < len(expected) for place in range(n)]
-        said = zip(lists.placed_by[user][there].tolist(), lists.model_scores[user][there], strict=True)
-        assert list(zip(lists.items[user][there].tolist(), said, strict=True)) == expected
+        placed = zip(lists.placed_by[user][there].tolist(), lists.model_scores[user][there], strict=True)
+        assert list(zip(lists.items[user][there].tolist(), placed, strict=True)) == expected
         assert (np.diff(lists.scores[user][there]) <= 0).all()
         assert np.isfinite(lists.scores[user][there]).all()
         assert np.isnan(lists.scores[user][~there]).all()
         assert np.isnan(lists.model_scores[user][~there]).all()
 
 
-def test_a_user_whom_the_model_does_not_know_gets_what_the_others_say() -> None:
+def test_users_unknown_to_the_model_get_backfilled_lists() -> None:
     models = [Ranker([[]]), Ranker([[(3, 0.2), (1, 0.1)]]), Ranker([[(3, 10.0), (0, 5.0)]])]
     lists = completed_lists(models, np.array([0]), 4, None)
     assert lists.items.tolist() == [[3, 1, 0, -1]]

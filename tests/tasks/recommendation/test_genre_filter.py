@@ -1,4 +1,4 @@
-"""Misspelt genres are noticed before anything is fitted."""
+"""Misspelt genres are reported before anything is fitted."""
 
 import logging
 
@@ -20,14 +20,14 @@ def check(con: duckdb.DuckDBPyConnection, **settings: tuple[str, ...]) -> None:
     check_genres(con, RecommendSettings(**settings))
 
 
-def test_genres_that_some_item_has_are_fine(catalogue, caplog) -> None:
+def test_genres_of_the_catalogue_raise_no_warning(catalogue, caplog) -> None:
     with caplog.at_level(logging.WARNING):
         check(catalogue)
         check(catalogue, genres=("Drama", "Sci-Fi"), without_genres=("Comedy",))
     assert not caplog.records
 
 
-def test_one_misspelt_genre_among_others_is_warned_of_with_what_it_may_mean(catalogue, caplog) -> None:
+def test_a_misspelt_genre_is_warned_of_with_a_suggestion(catalogue, caplog) -> None:
     check(catalogue, genres=("Drama", "SciFi"), without_genres=("Western",))
     assert [record.getMessage() for record in caplog.records] == [
         "No item has the genre 'SciFi' of recommend.genres. Did you mean 'Sci-Fi'?",
@@ -35,7 +35,7 @@ def test_one_misspelt_genre_among_others_is_warned_of_with_what_it_may_mean(cata
     ]
 
 
-def test_an_allow_list_that_lets_nothing_through_is_refused(catalogue, con, caplog) -> None:
+def test_genres_that_no_item_has_are_refused(catalogue, con, caplog) -> None:
     with pytest.raises(
         UsageError, match=r"No item has a genre of recommend\.genres \('Dramma', 'x'\)"
     ) as caught:

@@ -1,4 +1,4 @@
-"""Rules of single items: what counts when, which items and places they mean, and what a database refuses."""
+"""Rules of single items: when they are in force, which items and places they affect, what a database refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target
 from tasks.publication.targets.schema import SCHEMA_VERSION
-from tasks.recommendation.item_rules import Rule, by_index, warn_of_idle
+from tasks.recommendation.item_rules import Rule, by_index, warn_of_rules_without_effect
 from tests.tasks.publication.published_lists import BIGINTS, OWNER, TEXTS
 
 CHRISTMAS = date(2026, 12, 25)
@@ -40,7 +40,7 @@ create table item_rules (
     check (typeof(strength) in ('real', 'null'))
 );
 """
-"""As it was made before days were checked against the calendar."""
+"""The table of an earlier version, which did not check days against the calendar."""
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def target(database: Path) -> Iterator[Target]:
 
 
 def edit(database: Path, *statements: str) -> None:
-    """What an editor types into sqlite3."""
+    """Insert rules as an editor would with sqlite3."""
     con = sqlite3.connect(database)
     for statement in statements:
         con.execute(f"insert into item_rules {statement}")
@@ -70,7 +70,7 @@ def test_the_table_is_empty_at_first(target: Target) -> None:
     assert target.item_rules(CHRISTMAS) == ()
 
 
-def test_an_editor_writes_rules_while_a_night_has_the_database_open(target: Target, database: Path) -> None:
+def test_editors_can_write_rules_during_a_night(target: Target, database: Path) -> None:
     edit(
         database,
         "(rule, item_id, note) values ('block', 17, 'the rights have run out')",
@@ -86,14 +86,14 @@ def test_an_editor_writes_rules_while_a_night_has_the_database_open(target: Targ
     )
 
 
-def test_both_days_are_included(target: Target, database: Path) -> None:
+def test_a_rule_is_in_force_on_its_first_and_last_day(target: Target, database: Path) -> None:
     edit(database, "(rule, item_id, valid_from, valid_until) values ('pin', 4, '2026-12-24', '2026-12-25')")
     days = [date(2026, 12, day) for day in (23, 24, 25, 26)]
     assert [len(target.item_rules(day)) for day in days] == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
-    ("nonsense", "said"),
+    ("row", "constraint"),
     [
         ("(rule, item_id) values ('hide', 1)", "rule_is_block_pin_or_boost"),
         ("(rule) values ('block')", "item_id"),
@@ -111,9 +111,9 @@ def test_both_days_are_included(target: Target, database: Path) -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_as_it_is_written(database: Path, nonsense: str, said: str) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match=rf"failed: (item_rules\.)?{said}$"):
-        edit(database, nonsense)
+def test_the_database_refuses_invalid_rules(database: Path, row: str, constraint: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=rf"failed: (item_rules\.)?{constraint}$"):
+        edit(database, row)
 
 
 @pytest.mark.parametrize("day", ["valid_from", "valid_until"])
@@ -135,20 +135,21 @@ def test_what_makes_no_sense_is_refused_as_it_is_written(database: Path, nonsens
         20261224,
     ],
 )
-def test_what_is_no_day_is_refused_as_it_is_written(database: Path, day: str, written: str | int) -> None:
+def test_the_database_refuses_invalid_days(database: Path, day: str, written: str | int) -> None:
     with pytest.raises(sqlite3.IntegrityError, match=f"{day}_is_a_day_as_2026_12_31$"):
         edit(database, f"(rule, item_id, {day}) values ('block', 1, {written!r})")
 
 
-def test_every_day_of_this_and_the_next_leap_year_is_a_day(target: Target, database: Path) -> None:
+def test_the_database_accepts_every_day_of_a_leap_year(target: Target, database: Path) -> None:
     days = [date(year, 1, 1) + timedelta(number) for year in (2026, 2028) for number in range(365)]
     edit(database, *(f"(rule, item_id, valid_until) values ('block', 1, '{day}')" for day in days))
     assert len(target.item_rules(days[0])) == len(days)
 
 
-def test_a_database_with_looser_checks_is_read_without_the_rows_that_cannot_be(
+def test_invalid_rows_of_an_older_table_are_left_out(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The table of an earlier version checks less."""
     con = sqlite3.connect(database)
     con.executescript(OLD_TABLE)
     con.close()
@@ -162,7 +163,7 @@ def test_a_database_with_looser_checks_is_read_without_the_rows_that_cannot_be(
     )
     with open_target(f"sqlite:///{database}", owner=OWNER) as target, caplog.at_level(logging.WARNING):
         target.ensure_schema(BIGINTS)
-        for _ in range(2):  # as in a night, which reads them before it begins and before it makes the lists
+        for _ in range(2):  # a night reads them twice: before it begins, and before it makes the lists
             assert target.item_rules(CHRISTMAS) == (Rule("block", 2, None, None),)
     assert caplog.messages == [
         f"A row of item_rules in {database} does not count: rule_id {row}: {wrong}."
@@ -181,7 +182,7 @@ def test_ids_may_be_text(tmp_path: Path) -> None:
         assert target.item_rules(CHRISTMAS) == (Rule("block", "007", None, None),)
 
 
-def test_a_database_from_before_there_were_rules_gets_the_table_when_it_is_opened(database: Path) -> None:
+def test_opening_an_older_database_creates_the_table(database: Path) -> None:
     con = sqlite3.connect(database)
     con.executescript("drop table item_rules; update schema_version set version = 1;")
     con.close()
@@ -194,7 +195,7 @@ def test_a_database_from_before_there_were_rules_gets_the_table_when_it_is_opene
     con.close()
 
 
-def test_rules_of_unknown_items_are_named_and_change_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_rules_of_unknown_items_are_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
     rules = (Rule("block", 99, None, None), Rule("pin", "x", 1, None), Rule("boost", 12, None, 1.0))
     with caplog.at_level(logging.WARNING):
         found = by_index(rules, [11, 12])
@@ -202,7 +203,7 @@ def test_rules_of_unknown_items_are_named_and_change_nothing(caplog: pytest.LogC
     assert (found.blocked.tolist(), found.pinned, found.boosts.tolist()) == ([False, False], {}, [0, 1])
 
 
-def test_what_is_blocked_is_not_pinned_and_boosts_add_up() -> None:
+def test_blocked_items_are_not_pinned_and_boosts_add_up() -> None:
     rules = (
         Rule("pin", 11, None, None),
         Rule("block", 11, None, None),
@@ -213,15 +214,15 @@ def test_what_is_blocked_is_not_pinned_and_boosts_add_up() -> None:
     assert (found.blocked.tolist(), found.pinned, found.boosts.tolist()) == ([True, False], {}, [0, 0.75])
 
 
-def test_pins_stand_at_their_positions_and_the_others_on_top() -> None:
+def test_pins_take_their_position_or_the_top() -> None:
     positions = {11: None, 12: 2, 13: 2, 14: None, 15: 9, 16: 1}
     rules = tuple(Rule("pin", item, position, None) for item, position in positions.items())
     found = by_index(rules, [11, 12, 13, 14, 15, 16])
     by_place = {place: 11 + item for place, item in found.places(5).items()}
-    assert by_place == {0: 16, 1: 12, 2: 13, 3: 11, 4: 14}, "15 stands beyond the end of this list"
+    assert by_place == {0: 16, 1: 12, 2: 13, 3: 11, 4: 14}, "15 is pinned beyond the end of the list"
 
 
-def test_boosts_and_pins_that_do_nothing_are_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_rules_without_effect_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     rules = (
         Rule("boost", 11, None, 1.0),
         Rule("boost", 12, None, 1.0),
@@ -231,8 +232,9 @@ def test_boosts_and_pins_that_do_nothing_are_named(caplog: pytest.LogCaptureFixt
     )
     found = by_index(rules, [11, 12, 13, 14, 15])
     with caplog.at_level(logging.WARNING):
-        warn_of_idle(found, np.array([True, False, False, False, False]), "als", 2, [11, 12, 13, 14, 15])
+        known = np.array([True, False, False, False, False])
+        warn_of_rules_without_effect(found, known, "als", 2, [11, 12, 13, 14, 15])
     assert caplog.messages == [
-        "Boosts raise nothing of which als knows nothing: 12.",
+        "Boosts have no effect on items that als does not know: 12.",
         "Pins find no place in lists of 2: 15 (at 3).",
     ]

@@ -1,4 +1,4 @@
-"""What is written to be published: the columns of every file whatever there is to write, and a list per segment."""
+"""The files that will be published: their columns, also when they are empty, and a fallback list per segment."""
 
 import logging
 from pathlib import Path
@@ -29,11 +29,11 @@ COLUMNS = {
 def lists_of(
     con, folder: Path, likes: np.ndarray, settings: RecommendSettings, rules: Rules = (), **genres: list[int]
 ) -> Lists:
-    """Popularity, completed by content: user u is called 100 + u, item i 200 + i; `genres` name their items."""
+    """Write popularity's lists, backfilled by content. User u is 100 + u, item i 200 + i. `genres`: name → items."""
     n_users, n_items = likes.shape
-    makes = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
-    for made in makes.values():
-        made.mkdir()
+    folders = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
+    for each in folders.values():
+        each.mkdir()
     positive = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
     features = np.zeros((n_items, len(genres)), np.float32)
     for column, members in enumerate(genres.values()):
@@ -42,16 +42,18 @@ def lists_of(
         positive.seen, positive.rating, positive.positive, positive.composite, positive.timestamp,
         sparse.csr_array(features), tuple(f"genre:{genre}" for genre in genres),
     )  # fmt: skip
-    data.save(makes["snapshot"])
+    data.save(folders["snapshot"])
     for name, first, count in (("user", 100, n_users), ("item", 200, n_items)):
         ids = pa.table({f"{name}_id": pa.array(range(first, first + count), pa.int64())})
-        pq.write_table(ids, makes["snapshot"] / f"{name}s.parquet")
-    Popularity().fit(data, seed=1).save(makes["popularity"])
-    Content().fit(data, seed=1).save(makes["content"])
+        pq.write_table(ids, folders["snapshot"] / f"{name}s.parquet")
+    Popularity().fit(data, seed=1).save(folders["popularity"])
+    Content().fit(data, seed=1).save(folders["content"])
     n_untouched = int((likes.sum(axis=0) == 0).sum())
     make_clean_tables(con, Log())
-    snapshot = Snapshot("s", makes["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4, n_untouched)
-    popular, content = (FittedModel(name, makes[name], name, 0.0, 0.0) for name in ("popularity", "content"))
+    snapshot = Snapshot("s", folders["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4, n_untouched)
+    popular, content = (
+        FittedModel(name, folders[name], name, 0.0, 0.0) for name in ("popularity", "content")
+    )
     return recommend(
         con,
         snapshot,
@@ -62,7 +64,7 @@ def lists_of(
         rules=rules,
         seed=1,
         key="k",
-        folder=makes["lists"],
+        folder=folders["lists"],
     )
 
 
@@ -73,16 +75,16 @@ def rows(lists: Lists, name: str) -> list[dict]:
 LIKES = np.array([[1, 1, 0], [1, 0, 0]])
 
 
-def test_everybody_gets_the_unseen_by_popularity(con, tmp_path: Path) -> None:
+def test_lists_hold_unseen_items_by_popularity(con, tmp_path: Path) -> None:
     lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2))
     given = [(row["user_id"], row["rank"], row["item_id"]) for row in rows(lists, "recommendations")]
-    assert given == [(101, 1, 201)], "nobody touched item 202, and user 100 has seen the others"
+    assert given == [(101, 1, 201)], "item 202 has no interactions, and user 100 has seen the others"
     assert (lists.n_users, lists.n_rows, lists.n_similar, lists.n_items) == (1, 1, 0, 3), (
         "user 100 has no list"
     )
 
 
-def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tmp_path: Path) -> None:
+def test_new_items_backfill_lists_and_have_similar_items(con, tmp_path: Path) -> None:
     likes = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
     lists = lists_of(con, tmp_path, likes, RecommendSettings(n=3), Crime=[1, 3], Drama=[2, 4], Noir=[1, 3, 2])
     given = [(row["user_id"], row["item_id"], row["model"]) for row in rows(lists, "recommendations")]
@@ -93,7 +95,7 @@ def test_new_items_complete_lists_and_have_similar_items_by_their_genres(con, tm
     assert {row["item_id"] for row in rows(lists, "fallback_recommendations")} == {200, 201, 202}
 
 
-def test_rows_with_new_items_are_counted_where_they_have_places(con, tmp_path: Path) -> None:
+def test_rows_with_new_items_are_counted_if_they_have_places(con, tmp_path: Path) -> None:
     likes = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])
     for name, settings in (
         ("on", RecommendSettings(n=2, new_item_share=0.5)),
@@ -107,12 +109,12 @@ def test_rows_with_new_items_are_counted_where_they_have_places(con, tmp_path: P
         assert ("items that nobody has met" in lists.in_short) == (name == "on")
 
 
-def test_the_seen_may_come_again_where_settings_say_so(con, tmp_path: Path) -> None:
+def test_seen_items_are_listed_without_exclude_seen(con, tmp_path: Path) -> None:
     lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2, exclude_seen=False))
     assert [row["item_id"] for row in rows(lists, "recommendations")] == [200, 201, 200, 201]
 
 
-def test_each_genre_has_a_fallback_list_but_one_called_all(con, tmp_path: Path, caplog) -> None:
+def test_each_genre_but_all_has_a_fallback_list(con, tmp_path: Path, caplog) -> None:
     with caplog.at_level(logging.WARNING):
         lists = lists_of(con, tmp_path, LIKES, RecommendSettings(), Drama=[1, 2], all=[1])
     fallback = [(row["segment"], row["item_id"]) for row in rows(lists, "fallback_recommendations")]
@@ -121,7 +123,7 @@ def test_each_genre_has_a_fallback_list_but_one_called_all(con, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0)])
-def test_with_nothing_to_write_the_files_are_empty_but_whole(con, tmp_path: Path, shape) -> None:
+def test_files_without_rows_have_all_columns(con, tmp_path: Path, shape) -> None:
     lists = lists_of(con, tmp_path, np.zeros(shape), RecommendSettings())
     assert (lists.n_rows, lists.n_similar, lists.n_fallback) == (0, 0, 0)
     for name, columns in COLUMNS.items():

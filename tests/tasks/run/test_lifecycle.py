@@ -1,4 +1,4 @@
-"""How a night begins and ends, with a plain function in the place of the stages."""
+"""The lifecycle of a night, with a plain function instead of the stages."""
 
 import errno
 import shutil
@@ -23,7 +23,7 @@ from tests.tasks.inputs import RATINGS
 
 @pytest.fixture
 def home(folder: Path, tmp_path: Path) -> Home:
-    """A fresh home of a data set of one rating."""
+    """Return a fresh home of a data set with one rating."""
     (folder / "ratings.csv").write_text(f"{RATINGS}1,2,4,1600000000\n")
     return open_home(str(folder), tmp_path / "home")
 
@@ -32,12 +32,12 @@ def land_files(night: Night) -> Intake:
     return night.run(land.call(night.home.input, night.settings.data, landed_at=night.record.started_at))
 
 
-def live_through(home: Home, flow: Callable[[Night], object]) -> Outcome:
+def run_flow(home: Home, flow: Callable[[Night], object]) -> Outcome:
     return run_night(home, load_settings(), flow, Nobody())  # type: ignore[arg-type]
 
 
 def fail_with(error: BaseException) -> Callable[[Night], None]:
-    """A night whose cleaning fails."""
+    """Return a flow whose cleaning raises an error."""
 
     def flow(night: Night) -> None:
         land_files(night)
@@ -55,70 +55,68 @@ def fail_with(error: BaseException) -> Callable[[Night], None]:
         duckdb.IOException('IO Error: Could not write to file "x": No space left on device'),
     ],
 )
-def test_a_full_disk_is_said_in_one_sentence_and_the_next_night_begins_with_what_is_landed(
-    home: Home, error: Exception
-) -> None:
+def test_a_full_disk_fails_the_night_but_keeps_landed_files(home: Home, error: Exception) -> None:
     with pytest.raises(NightError, match=r"^The disk is full\.$") as caught:
-        live_through(home, fail_with(error))
+        run_flow(home, fail_with(error))
     assert "Free some space" in caught.value.hint
     [failed] = Runs(home.runs).all()
     assert (failed.status, failed.reason) == ("failed", "stage clean: The disk is full.")
     landed = []
-    live_through(home, lambda night: landed.append(land_files(night)))
+    run_flow(home, lambda night: landed.append(land_files(night)))
     assert [file.path for file in landed[0].files] == ["ratings.csv"]
 
 
-def test_a_night_without_room_does_not_begin(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_does_not_begin_on_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(NightError, match="The disk is full: 3 MB are left"):
-        live_through(home, land_files)
+        run_flow(home, land_files)
     assert Runs(home.runs).all() == []
 
 
 @pytest.mark.parametrize(
-    "use", [("models.shelf=popularity,mf",), ("models.shelf=popularity", "recommend.similar_model=mf")]
+    "overrides", [("models.shelf=popularity,mf",), ("models.shelf=popularity", "recommend.similar_model=mf")]
 )
-def test_a_model_that_the_machine_cannot_train_is_refused_before_anything_starts(
-    home: Home, monkeypatch: pytest.MonkeyPatch, use: tuple[str, ...]
+def test_a_model_for_a_missing_device_is_refused(
+    home: Home, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    settings = load_settings(None, (*use, "models.mf.device=cuda"))
+    settings = load_settings(None, (*overrides, "models.mf.device=cuda"))
     with pytest.raises(UsageError, match="The model mf cannot be trained on this machine: device is 'cuda'"):
         run_night(home, settings, land_files, Nobody())
     assert not Runs(home.runs).all()
 
 
-def test_an_error_of_ours_is_not_its_own_cause(home: Home) -> None:
+def test_a_night_error_is_raised_without_a_cause(home: Home) -> None:
     with pytest.raises(NightError) as caught:
-        live_through(home, fail_with(NightError("It broke.")))
+        run_flow(home, fail_with(NightError("It broke.")))
     assert caught.value.__cause__ is None
     assert Runs(home.runs).all()[0].reason == "stage clean: It broke."
 
 
-def test_an_error_that_nobody_foresaw_is_named(home: Home) -> None:
+def test_other_errors_are_raised_with_their_class(home: Home) -> None:
     with pytest.raises(NightError, match=r"^ZeroDivisionError: oh$") as caught:
-        live_through(home, fail_with(ZeroDivisionError("oh")))
+        run_flow(home, fail_with(ZeroDivisionError("oh")))
     assert "--debug" in caught.value.hint
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(1)])
-def test_an_interruption_is_no_failure(home: Home, interruption: BaseException) -> None:
+def test_an_interruption_is_recorded_and_raised_again(home: Home, interruption: BaseException) -> None:
     with pytest.raises(type(interruption)):
-        live_through(home, fail_with(interruption))
+        run_flow(home, fail_with(interruption))
     [run] = Runs(home.runs).all()
     assert (run.status, run.reason) == (
         "interrupted",
-        "Somebody stopped it. The same command goes on where it stopped.",
+        "It was interrupted. The same command continues where it stopped.",
     )
 
 
-def test_a_night_interrupted_after_the_switch_was_published(home: Home) -> None:
+def test_a_night_interrupted_after_the_switch_is_published(home: Home) -> None:
     def flow(night: Night) -> None:
         night.record.switched = True
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        live_through(home, flow)
+        run_flow(home, flow)
     [run] = Runs(home.runs).all()
     assert (run.status, run.reason) == (
         "published",

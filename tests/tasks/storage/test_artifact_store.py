@@ -1,4 +1,4 @@
-"""Finished stages: kept whole, believed only if undamaged, forgotten when no run holds them."""
+"""Artifacts are stored atomically, used only if undamaged, and removed when no run holds them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ def build(folder: Path) -> Thing:
     return Thing("k", folder, 2)
 
 
-def test_a_finished_stage_is_found_where_it_now_lies(tmp_path: Path) -> None:
+def test_a_stored_artifact_is_found_by_its_key(tmp_path: Path) -> None:
     store = Store(tmp_path)
     made = store.make("fit", "k", build)
     assert made == Thing("k", tmp_path / "fit" / "k", 2)
@@ -30,7 +30,7 @@ def test_a_finished_stage_is_found_where_it_now_lies(tmp_path: Path) -> None:
     assert store.find("fit", "other", Thing) is None
 
 
-def test_a_stage_that_fails_half_way_leaves_nothing_to_find(tmp_path: Path) -> None:
+def test_a_stage_that_fails_leaves_no_artifact(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     def dies(folder: Path) -> Thing:
@@ -44,14 +44,14 @@ def test_a_stage_that_fails_half_way_leaves_nothing_to_find(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("damage", ["one\ntwo\nthree\n", None])
-def test_a_damaged_artifact_is_no_hit(tmp_path: Path, damage: str | None) -> None:
+def test_a_damaged_artifact_is_not_found(tmp_path: Path, damage: str | None) -> None:
     store = Store(tmp_path)
     file = store.make("fit", "k", build).folder / "rows.txt"
     file.unlink() if damage is None else file.write_text(damage)
     assert store.find("fit", "k", Thing) is None
 
 
-def test_what_no_run_holds_is_removed_finished_or_not(tmp_path: Path) -> None:
+def test_artifacts_that_no_run_holds_are_removed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.make("fit", "kept", build)
     store.make("fit", "old", build)
@@ -60,7 +60,7 @@ def test_what_no_run_holds_is_removed_finished_or_not(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "fit").iterdir()] == ["kept"]
 
 
-def test_a_reference_survives_json() -> None:
+def test_a_reference_is_the_same_after_json() -> None:
     data = CleanData(
         key="k",
         counts=(SourceCounts("ratings", 3, 1, 1, 1, {"rating: not a number": 1}),),

@@ -1,4 +1,4 @@
-"""One home, one data set, one night at a time."""
+"""A home belongs to one data set, and one night at a time runs in it."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_a_home_refuses_another_data_set(tmp_path: Path) -> None:
         open_home("demo", tmp_path / "home2")
 
 
-def test_a_home_remembers_its_data_set_and_identity(tmp_path: Path) -> None:
+def test_a_home_keeps_its_data_set_home_id_and_id_types(tmp_path: Path) -> None:
     first = open_home("demo", tmp_path / "home")
     assert open_home(None, tmp_path / "home") == first == existing_home(tmp_path / "home")
     assert open_home("demo", tmp_path / "other").home_id != first.home_id
@@ -30,15 +30,13 @@ def test_a_home_remembers_its_data_set_and_identity(tmp_path: Path) -> None:
     assert first.id_types() == ("BIGINT", "TEXT")
 
 
-def test_two_homes_of_one_moved_folder_are_one_data_set(tmp_path: Path) -> None:
+def test_the_data_set_is_called_after_its_folder_unless_named(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     assert open_home(str(tmp_path / "shop"), tmp_path / "h").dataset == "shop"
     assert open_home(str(tmp_path / "shop"), tmp_path / "h2", name="bookshop").dataset == "bookshop"
 
 
-def test_another_folder_of_the_same_name_is_another_data_set_unless_it_is_said_to_have_moved(
-    tmp_path: Path,
-) -> None:
+def test_a_folder_moved_elsewhere_is_accepted_only_with_its_name(tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "shop").mkdir(parents=True)
     first = open_home(str(tmp_path / "a" / "shop"), tmp_path / "h")
@@ -49,7 +47,7 @@ def test_another_folder_of_the_same_name_is_another_data_set_unless_it_is_said_t
     assert existing_home(tmp_path / "h").input == tmp_path / "b" / "shop"
 
 
-def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
+def test_unknown_data_sets_and_homes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no data set"):
         open_home(str(tmp_path / "nowhere"), tmp_path / "home")
     assert not (tmp_path / "home").exists()
@@ -57,23 +55,23 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
         existing_home(tmp_path / "home")
 
 
-def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match="cannot be written"):
         open_home("demo", tmp_path / "file" / "home")
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"dataset": 1}', "\x00"])
-def test_a_damaged_home_is_a_clear_error(tmp_path: Path, text: str) -> None:
+def test_a_damaged_home_is_refused(tmp_path: Path, text: str) -> None:
     home = open_home("demo", tmp_path / "home").path
     (home / "home.json").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=r"home.json cannot be read"):
         open_home(None, home)
 
 
-def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: Path) -> None:
+def test_the_lock_is_released_when_its_process_is_killed(tmp_path: Path) -> None:
     home = open_home("demo", tmp_path / "home")
-    assert not in_use(home), "this process, which lives, held the lock to make the home, and let it go"
+    assert not in_use(home), "this process is alive, but has released the lock it held to make the home"
     code = (
         "import sys, time; from pathlib import Path; from tasks.storage.home import existing_home, locked\n"
         f"with locked(existing_home(Path({str(home.path)!r}))): print('held', flush=True); time.sleep(60)"
@@ -85,12 +83,12 @@ def test_the_lock_keeps_a_second_night_out_and_dies_with_its_process(tmp_path: P
         with pytest.raises(LockedError, match=f"process {holder.pid}"), locked(home):
             pass
         holder.kill()
-    assert not in_use(home), "a killed night runs no more"
+    assert not in_use(home), "the night was killed"
     with locked(home):
         assert in_use(home)
 
 
-def test_where_there_is_no_home_those_at_hand_are_named(
+def test_a_missing_home_is_refused_with_the_homes_nearby(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

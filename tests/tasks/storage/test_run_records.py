@@ -1,4 +1,4 @@
-"""The record of every night."""
+"""Run records: how runs begin, resume and end."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def begin(runs: Runs, mark: str, live: int | None = None) -> Run:
     return runs.begin(mark, dataset="demo", seed=1, live=live)
 
 
-def test_an_unfinished_run_goes_on_under_its_own_id_and_keeps_what_was_live(tmp_path: Path) -> None:
+def test_an_unfinished_run_resumes_under_its_id(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     first = begin(runs, "same", live=7)
     first.stages.append(StageTime("land", None, 0.1, 1.0, False, ""))
@@ -23,13 +23,13 @@ def test_an_unfinished_run_goes_on_under_its_own_id_and_keeps_what_was_live(tmp_
     assert (again.run_id, again.expected_live, again.stages) == (first.run_id, 7, [])
 
 
-def test_a_night_that_does_not_publish_knows_what_readers_have(tmp_path: Path) -> None:
+def test_instead_names_the_lists_that_stay_live(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     assert begin(runs, "first").instead == "There are no earlier lists, so none are live."
     assert begin(runs, "second", live=7).instead == "The lists of run 7 stay live."
 
 
-def test_a_dead_run_with_other_inputs_is_marked_and_a_new_one_begins(tmp_path: Path) -> None:
+def test_a_dead_run_with_another_fingerprint_is_closed(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     dead = begin(runs, "yesterday")
     new = begin(runs, "today")
@@ -37,10 +37,10 @@ def test_a_dead_run_with_other_inputs_is_marked_and_a_new_one_begins(tmp_path: P
     found = runs.find(dead.run_id)
     assert found is not None
     assert found.status == "failed"
-    assert "without a word" in found.reason
+    assert "without a result" in found.reason
 
 
-def test_a_dead_run_whose_lists_are_live_was_published(tmp_path: Path) -> None:
+def test_a_dead_run_with_live_lists_is_closed_as_published(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     dead = begin(runs, "yesterday")
     begin(runs, "today", live=dead.run_id)
@@ -49,7 +49,7 @@ def test_a_dead_run_whose_lists_are_live_was_published(tmp_path: Path) -> None:
     assert found.status == "published"
 
 
-def test_a_record_of_an_older_version_can_still_be_read(tmp_path: Path) -> None:
+def test_a_record_of_an_older_version_can_be_read(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     run = begin(runs, "same")
     file = tmp_path / str(run.run_id) / "run.json"
@@ -68,10 +68,10 @@ def test_a_finished_run_is_never_resumed(tmp_path: Path) -> None:
     assert runs.find(done.run_id) == done
 
 
-def test_an_interrupted_run_goes_on_unless_another_has_begun_since(tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_until_another_begins(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     first = begin(runs, "same")
-    runs.finish(first, "interrupted", "Somebody stopped it.")
+    runs.finish(first, "interrupted", "It was interrupted.")
     again = begin(runs, "same")
     assert (again.run_id, again.status, again.reason, again.finished_at) == (
         first.run_id,
@@ -79,17 +79,17 @@ def test_an_interrupted_run_goes_on_unless_another_has_begun_since(tmp_path: Pat
         "",
         None,
     )
-    runs.finish(again, "interrupted", "Somebody stopped it.")
+    runs.finish(again, "interrupted", "It was interrupted.")
     other = begin(runs, "other")
     runs.finish(other, "failed", "It broke.")
-    assert begin(runs, "same").run_id > other.run_id, "what is live may have changed since"
+    assert begin(runs, "same").run_id > other.run_id, "the live lists may have changed since"
     found = runs.find(first.run_id)
     assert found is not None
-    assert (found.status, found.reason) == ("interrupted", "Somebody stopped it.")
+    assert (found.status, found.reason) == ("interrupted", "It was interrupted.")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", "\x00"])
-def test_a_damaged_record_is_named_and_can_be_moved_away(tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_named_and_can_be_moved(tmp_path: Path, text: str) -> None:
     runs = Runs(tmp_path)
     damaged = tmp_path / str(begin(runs, "yesterday").run_id)
     (damaged / "run.json").write_text(text, encoding="utf-8")
@@ -100,7 +100,7 @@ def test_a_damaged_record_is_named_and_can_be_moved_away(tmp_path: Path, text: s
     assert begin(runs, "today").status == "running"
 
 
-def test_the_mirror_says_also_why_the_champion_is_the_champion(tmp_path: Path) -> None:
+def test_the_database_row_says_why_the_champion_was_chosen(tmp_path: Path) -> None:
     run = Runs(tmp_path).begin("f", dataset="d", seed=1, live=None)
     run.reason = "Run 1 is live."
     assert run.row()["reason"] == "Run 1 is live."

@@ -1,4 +1,4 @@
-"""What the report half says is nothing to the blend; its weights survive the refit; its references do, too."""
+"""The blend is learned without the report half, and its weights and member folders survive refit and moving."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SETTINGS = BlendSettings(folds=3, regularization=2.0)
 HALF = (np.arange(len(USERS)) % 3 == 0).astype(np.int8)
 
 
-def kept(folder: Path, data: Interactions) -> list[FittedModel]:
+def fitted_models(folder: Path, data: Interactions) -> list[FittedModel]:
     """Three models fitted on `data`, side by side in `folder`."""
     models: list[Recommender] = [ItemKNN(), ALS(ALSConfig(factors=4, iterations=3)), Popularity()]
     for model in models:
@@ -48,43 +48,43 @@ def learned(folder: Path, relevant: sparse.csr_array, half: np.ndarray = HALF) -
     data, place = small_world(), folder / "fit" / "blend"
     place.mkdir(parents=True)
     return learn_blend(
-        kept(folder / "fit", data), snapshot(folder / "snapshot", data), held_out(folder / "held", relevant, half),
-        SETTINGS, "ndcg@10", seed=4, key="k", folder=place,
+        fitted_models(folder / "fit", data), snapshot(folder / "snapshot", data),
+        held_out(folder / "held", relevant, half), SETTINGS, "ndcg@10", seed=4, key="k", folder=place,
     )  # fmt: skip
 
 
 def shuffled(relevant: sparse.csr_array, rows: np.ndarray) -> sparse.csr_array:
-    """Other wishes for some of the users."""
+    """Return other held-out positives for some of the users."""
     changed = relevant.tolil()
     changed[rows] = relevant.tolil()[rows][:, ::-1]
     return sparse.csr_array(changed)
 
 
-def test_no_wish_of_the_report_half_changes_anything(tmp_path: Path) -> None:
-    wishes = relevant_of_taste()
-    one = learned(tmp_path / "a", wishes)
-    two = learned(tmp_path / "b", shuffled(wishes, np.flatnonzero(HALF == 1)))
+def test_the_report_half_has_no_influence(tmp_path: Path) -> None:
+    relevant = relevant_of_taste()
+    one = learned(tmp_path / "a", relevant)
+    two = learned(tmp_path / "b", shuffled(relevant, np.flatnonzero(HALF == 1)))
     for name in ("model.json", "learned.json"):
         assert (one.folder / name).read_text() == (two.folder / name).read_text()
     assert one.note == two.note
     with np.load(one.folder / "arrays.npz") as ours, np.load(two.folder / "arrays.npz") as theirs:
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours.files)
-    other = learned(tmp_path / "c", shuffled(wishes, np.flatnonzero(HALF == 0)))
+    other = learned(tmp_path / "c", shuffled(relevant, np.flatnonzero(HALF == 0)))
     assert (one.folder / "model.json").read_text() != (other.folder / "model.json").read_text()
 
 
-def test_only_the_select_half_is_ranked_by_weights_of_folds(tmp_path: Path) -> None:
+def test_only_the_select_half_is_ranked_out_of_fold(tmp_path: Path) -> None:
     blend = load_model(learned(tmp_path, relevant_of_taste()).fitted)
     assert (blend.fold_[USERS[HALF == 0]] >= 0).all()
     assert (np.delete(blend.fold_, USERS[HALF == 0]) == -1).all()
 
 
-def test_the_refit_keeps_the_weights_and_ranks_everybody_by_them(tmp_path: Path) -> None:
+def test_the_refit_keeps_weights_and_ranks_all_users(tmp_path: Path) -> None:
     judged = learned(tmp_path, relevant_of_taste())
     more = small_world(seed=5)
     place = tmp_path / "night" / "blend"
     place.mkdir(parents=True)
-    members = kept(tmp_path / "night", more)
+    members = fitted_models(tmp_path / "night", more)
     refitted = refit_blend(
         judged, members, snapshot(tmp_path / "everything", more), seed=4, key="r", folder=place
     )
@@ -97,10 +97,10 @@ def test_the_refit_keeps_the_weights_and_ranks_everybody_by_them(tmp_path: Path)
     assert (lists[USERS] >= 0).any(axis=1).all()
 
 
-@pytest.mark.parametrize("teachers", [0, 1])
-def test_without_users_to_learn_from_there_is_none_and_it_says_why(tmp_path: Path, teachers: int) -> None:
-    nobody = (np.arange(len(USERS)) >= teachers).astype(np.int8)
-    none = learned(tmp_path, relevant_of_taste(), nobody)
+@pytest.mark.parametrize("n_select", [0, 1])
+def test_too_few_users_give_no_blend_but_a_reason(tmp_path: Path, n_select: int) -> None:
+    half = (np.arange(len(USERS)) >= n_select).astype(np.int8)
+    none = learned(tmp_path, relevant_of_taste(), half)
     assert none.members == ()
     assert none.note.startswith("none: a blend needs 30 users of the select half")
     assert json.loads((none.folder / "learned.json").read_text()) == {
@@ -108,7 +108,7 @@ def test_without_users_to_learn_from_there_is_none_and_it_says_why(tmp_path: Pat
     }
 
 
-def test_the_members_are_the_shelf_and_content_unless_named() -> None:
+def test_members_are_the_shelf_and_content_unless_set() -> None:
     shelf = ("popularity", "als")
     assert BlendSettings().members_of(shelf) == ("popularity", "als", "content")
     assert BlendSettings(members=("als", "ease")).members_of(shelf) == ("als", "ease")

@@ -1,4 +1,4 @@
-"""A fitted model on disk, and what is said of one that had nothing to learn from."""
+"""Fitted models on disk, and the warning about models without training data."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def fitted(folder: Path, data: Interactions, name: str, **config: object) -> Fit
     return fit(snapshot, name, settings, seed=1, progress=None, key="m", folder=folder / "model")
 
 
-def test_the_reference_leads_to_the_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_load_model_returns_the_fitted_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     reference = fitted(tmp_path, LIKES, "item_knn")
     model, users = load_model(reference), np.arange(6)
     again = recommender_class("item_knn")(model.config).fit(LIKES, seed=1)
@@ -36,21 +36,21 @@ def test_the_reference_leads_to_the_model(tmp_path: Path, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "empty", "said"),
+    ("name", "config", "empty", "message"),
     [
-        ("mf", {}, "rating", "nothing that mf could learn from: it wants ratings, and there are none."),
-        ("bpr", {}, "positive", "bpr could learn from: nothing counts as liking; utility.relevant_rating"),
-        ("item_knn", {"matrix": "composite"}, "composite", "item_knn could learn from: nothing has any utility"),
+        ("mf", {}, "rating", "The model mf has nothing to learn from: it is trained on ratings, and there are none."),
+        ("bpr", {}, "positive", "model bpr has nothing to learn from: no interaction counts as positive"),
+        ("item_knn", {"matrix": "composite"}, "composite", "model item_knn has nothing to learn from: no interaction"),
         ("item_knn", {"matrix": "composite"}, "rating", ""),
         ("content", {}, "composite", ""),
         ("popularity", {}, "composite", ""),
     ],
 )  # fmt: skip
-def test_a_model_on_the_shelf_without_anything_to_learn_from_is_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, config: dict, empty: str, said: str
+def test_a_model_without_training_data_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, config: dict, empty: str, message: str
 ) -> None:
     reference = fitted(tmp_path, replace(LIKES, **{empty: NOTHING}), name, **config)
-    assert reference.learned == (not said), "the tables of the night mark it by this"
-    told = [r.getMessage() for r in caplog.records if "nothing that" in r.getMessage()]
-    assert len(told) == bool(said)
-    assert said in "".join(told)
+    assert reference.learned == (not message), "reports mark the model by this field"
+    logged = [r.getMessage() for r in caplog.records if "nothing to learn" in r.getMessage()]
+    assert len(logged) == bool(message)
+    assert message in "".join(logged)

@@ -1,4 +1,4 @@
-"""The trials of one model. Fits are replaced by a known function of the settings; Optuna's storage is real."""
+"""Trials of one model. A known function of the settings replaces fits; Optuna's storage is real."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="sma
 
 
 def value(config):
-    """Best at alpha 50 and few factors; the small part agrees."""
+    """Return the score of settings: highest at alpha 50 and few factors, on both parts of the window."""
     return -abs(np.log(config["alpha"] / 50)) - config["factors"] / 1000
 
 
@@ -33,7 +33,7 @@ def storage(tmp_path):
         yield opened
 
 
-class Plain(Search):
+class InstantSearch(Search):
     """A search whose fits take no time."""
 
     fits: list
@@ -43,7 +43,7 @@ class Plain(Search):
         return np.full(4, value(self.config.model_dump() | drawn))
 
 
-def search(storage, folder: Path, *, kind=Plain, window=WINDOW, model="als", space=SPACE, **settings):
+def search(storage, folder: Path, *, kind=InstantSearch, window=WINDOW, model="als", space=SPACE, **settings):
     return kind(model, space, window, Settings(**settings), storage, folder)
 
 
@@ -51,23 +51,23 @@ def run(searched, n):
     return [searched.try_next(lambda number, part: None) for _ in range(n)]
 
 
-def test_trials_begin_with_the_defaults_then_what_an_earlier_tune_found(storage, tmp_path):
+def test_default_and_earlier_settings_are_tried_first(storage, tmp_path):
     earlier = {"factors": 40, "alpha": 45.0, "regularization": 20.0, "degree_exponent": 0.1}
     searched = search(storage, tmp_path)
     searched.begin({**earlier, "vanished": 3})
     first, second = run(searched, 2)
-    assert (first.named, first.settings["factors"], first.settings["alpha"]) == ("default", 256, 20.0)
-    assert (second.named, second.settings, second.best) == ("earlier", earlier, True)
+    assert (first.origin, first.settings["factors"], first.settings["alpha"]) == ("default", 256, 20.0)
+    assert (second.origin, second.settings, second.best) == ("earlier", earlier, True)
     assert searched.has_judged(earlier)
     assert not searched.has_judged(earlier | {"factors": 41})
     again = search(storage, tmp_path)
     again.begin(earlier)
-    assert run(again, 1)[0].named == "", "neither is tried a second time"
+    assert run(again, 1)[0].origin == "", "neither is tried a second time"
 
 
-def test_a_default_that_is_left_to_the_model_stays_so(storage, tmp_path):
+def test_defaults_of_none_are_left_to_the_model(storage, tmp_path):
     space = config_class("item_knn").search_space
-    searched = search(storage, tmp_path, model="item_knn", space=space, kind=type("K", (Plain,), {
+    searched = search(storage, tmp_path, model="item_knn", space=space, kind=type("K", (InstantSearch,), {
         "_values": lambda self, part, drawn, progress: np.full(2, float("k" in drawn))
     }))  # fmt: skip
     searched.begin({})
@@ -77,7 +77,7 @@ def test_a_default_that_is_left_to_the_model_stays_so(storage, tmp_path):
     assert 20 <= drawn.settings["k"] <= 2000
 
 
-def test_trial_n_depends_only_on_the_seed_and_the_trials_before_it(tmp_path):
+def test_trials_depend_only_on_seed_and_earlier_trials(tmp_path):
     found = {}
     for name, parts, seed in (("at once", (12,), 42), ("in parts", (4, 8), 42), ("other seed", (3,), 43)):
         folder = tmp_path / name
@@ -88,33 +88,33 @@ def test_trial_n_depends_only_on_the_seed_and_the_trials_before_it(tmp_path):
                 space = {field: SPACE[field] for field in ("factors", "alpha")}
                 searched = search(storage, folder, space=space, run={"seed": seed})
                 searched.begin({})
-                found[name] += [(a.settings, a.outcome, a.score) for a in run(searched, n)]
+                found[name] += [(t.settings, t.outcome, t.score) for t in run(searched, n)]
     assert found["at once"] == found["in parts"]
     assert found["at once"][1:3] != found["other seed"][1:]
 
 
-def test_only_a_trial_among_the_best_third_of_the_small_fits_gets_a_whole_one(storage, tmp_path):
+def test_only_the_best_third_is_fitted_on_the_whole_window(storage, tmp_path):
     searched = search(storage, tmp_path)
     searched.begin({})
-    attempts = run(searched, 12)
-    small = [value(a.settings) for a in attempts]
-    for n, attempt in enumerate(attempts):
+    trials = run(searched, 12)
+    small = [value(trial.settings) for trial in trials]
+    for n, trial in enumerate(trials):
         among_best = small[n] >= sorted(small[: n + 1], reverse=True)[max((n + 1) // 3, 1) - 1]
-        assert attempt.outcome == ("complete" if among_best or attempt.named else "pruned")
-    assert searched.fits.count("whole") == sum(a.outcome == "complete" for a in attempts)
+        assert trial.outcome == ("complete" if among_best or trial.origin else "pruned")
+    assert searched.fits.count("whole") == sum(trial.outcome == "complete" for trial in trials)
     assert searched.fits.count("small") == 12
     assert (searched.n_tried, searched.n_pruned) == (12, 12 - searched.fits.count("whole"))
     assert searched.n_pruned > 0
 
 
-def test_without_a_small_part_nothing_is_cut_short(storage, tmp_path):
+def test_without_a_small_part_no_trial_is_pruned(storage, tmp_path):
     searched = search(storage, tmp_path, window=replace(WINDOW, small=None))
     searched.begin({})
-    assert {a.outcome for a in run(searched, 6)} == {"complete"}
+    assert {trial.outcome for trial in run(searched, 6)} == {"complete"}
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (DivergedError("als: training diverged; less is safer"), "als: training diverged; less is safer"),
         (NightError("There is nothing to learn from."), "There is nothing to learn from."),
@@ -122,8 +122,8 @@ def test_without_a_small_part_nothing_is_cut_short(storage, tmp_path):
         (ValueError("odd"), "ValueError: odd"),
     ],
 )
-def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error, said):
-    class Fails(Plain):
+def test_an_error_of_the_model_fails_only_its_trial(storage, tmp_path, error, message):
+    class Fails(InstantSearch):
         def _values(self, part, drawn, progress):
             if drawn["alpha"] != 20:
                 raise error
@@ -131,28 +131,28 @@ def test_a_model_that_fails_fails_its_trial_only(storage, tmp_path, error, said)
 
     searched = search(storage, tmp_path, kind=Fails)
     searched.begin({})
-    attempts = run(searched, 3)
-    assert [a.outcome for a in attempts] == ["complete", "failed", "failed"]
-    assert attempts[1].error == said
+    trials = run(searched, 3)
+    assert [trial.outcome for trial in trials] == ["complete", "failed", "failed"]
+    assert trials[1].error == message
     assert searched.best.number == searched.default.number == 0
-    assert not searched.hopeless
+    assert not searched.default_failed
 
 
-def test_defaults_that_fail_leave_nothing_to_compare_with(storage, tmp_path):
-    class Fails(Plain):
+def test_a_search_knows_that_its_default_settings_failed(storage, tmp_path):
+    class Fails(InstantSearch):
         def _values(self, part, drawn, progress):
             raise DivergedError("too far")
 
     searched = search(storage, tmp_path, kind=Fails)
     searched.begin({})
-    assert not searched.hopeless
+    assert not searched.default_failed
     run(searched, 1)
-    assert searched.hopeless
+    assert searched.default_failed
     assert searched.default_error == "too far"
 
 
-def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(storage, tmp_path):
-    class Dies(Plain):
+def test_a_trial_of_a_killed_process_counts_as_failed(storage, tmp_path):
+    class Dies(InstantSearch):
         def _values(self, part, drawn, progress):
             raise KeyboardInterrupt
 
@@ -162,7 +162,7 @@ def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(
         run(searched, 1)
     again = search(storage, tmp_path)
     again.begin({})
-    assert run(again, 1)[0].named == "default"
+    assert run(again, 1)[0].origin == "default"
     assert again.n_tried == 2
 
 
@@ -176,7 +176,7 @@ def test_a_trial_that_died_with_its_process_is_over_and_the_next_search_goes_on(
     ],
     ids=["data", "settings", "seed", "space"],
 )
-def test_what_would_change_a_score_begins_a_new_search(storage, tmp_path, change):
+def test_inputs_that_change_scores_begin_a_new_search(storage, tmp_path, change):
     searched = search(storage, tmp_path)
     searched.begin({})
     run(searched, 1)
@@ -187,9 +187,8 @@ def test_what_would_change_a_score_begins_a_new_search(storage, tmp_path, change
 @pytest.mark.parametrize(
     "module", ["models.content.profiles", "models.baselines.popularity", "models.factors.als"]
 )
-def test_so_does_other_source_of_a_model_or_of_what_completes_its_lists(
-    storage, tmp_path, monkeypatch, module
-):
+def test_other_source_of_a_model_begins_a_new_search(storage, tmp_path, monkeypatch, module):
+    """The source of the backfill models counts, too."""
     searched = search(storage, tmp_path)
     searched.begin({})
     run(searched, 1)
@@ -200,7 +199,7 @@ def test_so_does_other_source_of_a_model_or_of_what_completes_its_lists(
     assert search(storage, tmp_path).n_tried == 0
 
 
-def test_every_users_score_of_a_complete_trial_is_kept(storage, tmp_path):
+def test_scores_of_all_users_are_kept_for_complete_trials(storage, tmp_path):
     searched = search(storage, tmp_path)
     searched.begin({})
     run(searched, 1)

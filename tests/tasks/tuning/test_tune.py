@@ -1,4 +1,4 @@
-"""Tuning whole homes: what it judges by, what it may never see, how it ends. Trials themselves: test_search.py."""
+"""Tuning of whole homes: the users it scores by, the data it must never see, how it ends. Trials: test_search.py."""
 
 import hashlib
 import shutil
@@ -37,28 +37,28 @@ TEMPORAL = (*OPTIONS, f"split.cutoff='{CUTOFF}'", f"split.temporal_share={SHARE}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_parts_are_worth_it():
+def always_use_small_parts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning_window, "WORTH_A_SMALL_PART", 0)
+        patch.setattr(tuning_window, "MIN_INTERACTIONS_FOR_SMALL_PART", 0)
         yield
 
 
-class Onlooker(Nobody):
-    """Remembers the trials, and does something when one begins."""
+class TrialRecorder(Nobody):
+    """Records the finished trials, and calls a function when a fit begins."""
 
-    def __init__(self, at_once=lambda: None):
-        self.attempts, self._at_once = [], at_once
+    def __init__(self, on_fit=lambda: None):
+        self.trials, self._on_fit = [], on_fit
 
-    def trying(self, model, number, part, best, seconds_left):
-        self._at_once()
+    def fit_started(self, model, number, part, best, seconds_left):
+        self._on_fit()
         return lambda done, total: None
 
-    def tried(self, attempt):
-        self.attempts.append(attempt)
+    def trial_finished(self, trial):
+        self.trials.append(trial)
 
     @property
     def scores(self):
-        return [(a.model, dict(a.settings), a.outcome, a.score) for a in self.attempts]
+        return [(t.model, dict(t.settings), t.outcome, t.score) for t in self.trials]
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +70,22 @@ def dataset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tuned_home(tmp_path_factory, dataset) -> tuple[Home, Onlooker]:
-    """A home that was tuned once, four trials."""
-    home, onlooker = open_home(str(dataset), tmp_path_factory.mktemp("h") / "home"), Onlooker()
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
-    return home, onlooker
+def tuned_home(tmp_path_factory, dataset) -> tuple[Home, TrialRecorder]:
+    """Return a home that was tuned once, with four trials, and their recorder."""
+    home, recorder = open_home(str(dataset), tmp_path_factory.mktemp("h") / "home"), TrialRecorder()
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], recorder, seconds=600, trials=4)
+    return home, recorder
 
 
 @pytest.fixture
 def home(tuned_home, tmp_path) -> Home:
-    """A copy of it."""
+    """Return a copy of `tuned_home`."""
     shutil.copytree(tuned_home[0].path, tmp_path / "home")
     return open_home(None, tmp_path / "home")
 
 
 def altered(dataset: Path, folder: Path, chosen) -> Path:
-    """The same rows at the same times, but of the chosen ones (users, times) other items are rated otherwise."""
+    """Return a copy of the dataset where the items and ratings of the chosen rows are changed, not users and times."""
     shutil.copytree(dataset, folder)
     ratings = pd.read_csv(folder / "ratings.csv")
     rows = chosen(ratings)
@@ -101,7 +101,7 @@ def night_cutoff() -> int:
 
 
 def earlier_cutoff(ratings: pd.DataFrame) -> int:
-    """The quantile of what lies before the night's cutoff, as sql/warehouse/split/temporal_cutoff.sql has it."""
+    """Return the cutoff of the data before the night's cutoff, as sql/warehouse/split/temporal_cutoff.sql does."""
     times = np.sort(ratings.timestamp[ratings.timestamp < night_cutoff()])[::-1]
     return int(times[int(np.ceil(SHARE * len(times))) - 1])
 
@@ -110,14 +110,14 @@ def in_report_half(users: pd.Series) -> pd.Series:
     return users.map(lambda user: hashlib.md5(f"{SEED}:{user}".encode()).digest()[8] % 2 == 1)
 
 
-def tune_again(tmp_path, dataset) -> Onlooker:
-    onlooker = Onlooker()
+def tune_again(tmp_path, dataset) -> TrialRecorder:
+    recorder = TrialRecorder()
     home = open_home(str(dataset), tmp_path / "another")
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=4)
-    return onlooker
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], recorder, seconds=600, trials=4)
+    return recorder
 
 
-def test_the_night_and_the_report_half_cannot_change_the_outcome(tuned_home, dataset, tmp_path):
+def test_the_night_and_the_report_half_have_no_influence(tuned_home, dataset, tmp_path):
     def unseen(ratings):
         of_night = ratings.timestamp >= night_cutoff()
         of_report_half = (ratings.timestamp >= earlier_cutoff(ratings)) & in_report_half(ratings.userId)
@@ -128,7 +128,7 @@ def test_the_night_and_the_report_half_cannot_change_the_outcome(tuned_home, dat
     assert again.scores == tuned_home[1].scores
 
 
-def test_the_select_half_of_the_earlier_window_does(tuned_home, dataset, tmp_path):
+def test_the_select_half_of_the_earlier_window_has_influence(tuned_home, dataset, tmp_path):
     def judging(ratings):
         later = (ratings.timestamp >= earlier_cutoff(ratings)) & (ratings.timestamp < night_cutoff())
         return later & ~in_report_half(ratings.userId)
@@ -139,7 +139,7 @@ def test_the_select_half_of_the_earlier_window_does(tuned_home, dataset, tmp_pat
 
 
 @pytest.mark.parametrize("method", ["temporal", "leave_last"])
-def test_the_window_lies_before_every_users_cutoff_of_the_night(home, tmp_path, method):
+def test_the_window_lies_before_the_cutoffs_of_the_night(home, tmp_path, method):
     settings = load_settings(None, (*OPTIONS, f"split.method={method}"))
     window = earlier_window(home, settings, tmp_path, Nobody())
     cutoffs = pd.read_parquet(tmp_path / "night" / "cutoffs.parquet").set_index("user_id").cutoff
@@ -157,7 +157,7 @@ def test_the_window_lies_before_every_users_cutoff_of_the_night(home, tmp_path, 
     assert window.why.startswith(method)
 
 
-def test_the_small_part_holds_a_third_and_judging_users_first(home, tmp_path):
+def test_the_small_part_has_a_third_held_out_users_first(home, tmp_path):
     window = earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody())
     whole, small = (np.load(p.snapshot.folder / "seen.npz")["indptr"] for p in (window.whole, window.small))
     assert len(whole) == len(small)
@@ -175,12 +175,12 @@ def test_the_small_part_holds_a_third_and_judging_users_first(home, tmp_path):
         assert (np.diff(indptr)[np.diff(small) == 0] == 0).all()
 
 
-def test_little_data_has_no_small_part(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning_window, "WORTH_A_SMALL_PART", 1_000_000)
+def test_few_interactions_give_no_small_part(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning_window, "MIN_INTERACTIONS_FOR_SMALL_PART", 1_000_000)
     assert earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody()).small is None
 
 
-def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
+def test_the_best_settings_are_written_with_their_evidence(monkeypatch, home):
     scores = {}
 
     def values(self, part, drawn, progress):
@@ -188,13 +188,13 @@ def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
 
     monkeypatch.setattr(Search, "_values", values)
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
-    found = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=2)
+    found = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=2)
     assert [(f.model, f.tuned, f.why) for f in found.findings] == [
         ("item_knn", None, "nothing beat the default settings")
     ]
     scores["0.8"] = 0.0  # the default
     of_night = (*TEMPORAL, "run.seed=8")
-    found = tune(home, load_settings(None, of_night), ["item_knn"], Onlooker(), seconds=600, trials=4)
+    found = tune(home, load_settings(None, of_night), ["item_knn"], TrialRecorder(), seconds=600, trials=4)
     [finding] = found.findings
     written = read_tuned(home.tuned).found["item_knn"]
     assert written == finding.tuned
@@ -210,37 +210,37 @@ def test_the_best_is_written_with_what_speaks_for_it(monkeypatch, home):
     night, _ = night_settings(None, of_night, tuned=home.tuned, as_of=None)
     assert night.models.config("item_knn").exponent == written.settings["exponent"]
 
-    scores.update({"0.8": 0.9})  # by another measure, the defaults are better
-    settings, onlooker = load_settings(None, (*of_night, "judge.champion_metric=ndcg@20")), Onlooker()
-    found = tune(home, settings, ["item_knn"], onlooker, seconds=600, trials=3)
+    scores.update({"0.8": 0.9})  # by another metric, the defaults are better
+    settings, recorder = load_settings(None, (*of_night, "judge.champion_metric=ndcg@20")), TrialRecorder()
+    found = tune(home, settings, ["item_knn"], recorder, seconds=600, trials=3)
     assert found.findings[0].tuned is None
-    assert [attempt.named for attempt in onlooker.attempts] == ["default", "earlier", ""]
-    assert not home.tuned.exists(), "what was tuned earlier was judged again, and lost"
+    assert [trial.origin for trial in recorder.trials] == ["default", "earlier", ""]
+    assert not home.tuned.exists(), "the earlier settings were tried again and no longer beat the defaults"
 
 
-def test_defaults_that_nothing_was_held_against_are_not_called_unbeaten(monkeypatch, home):
+def test_a_search_of_only_the_defaults_says_so(monkeypatch, home):
     monkeypatch.setattr(Search, "_values", lambda *_: np.array([0.1, 0.2, 0.3]))
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
-    [finding] = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=1).findings
-    assert (finding.why, finding.trials) == ("nothing but its default settings was tried", 1)
+    [finding] = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=1).findings
+    assert (finding.why, finding.trials) == ("only its default settings were tried", 1)
 
 
-def test_a_lead_that_may_be_chance_is_told_and_not_written(monkeypatch, home):
+def test_a_lead_that_may_be_chance_is_not_written(monkeypatch, home):
     def values(self, part, drawn, progress):
         return np.array([0.2, 0.2, 0.2] if drawn["exponent"] == 0.8 else [0.19, 0.22, 0.22])
 
     monkeypatch.setattr(Search, "_values", values)
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
-    [finding] = tune(home, settings, ["item_knn"], Onlooker(), seconds=600, trials=3).findings
+    [finding] = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=3).findings
     assert finding.tuned is None
     assert finding.why == "better, but not beyond chance: +0.0100 [-0.0002, +0.0200]; not written"
     assert not home.tuned.exists()
 
 
-def test_what_was_tuned_for_another_night_is_neither_tried_nor_kept(monkeypatch, home):
-    """It may have been chosen by what this night is judged on."""
+def test_settings_tuned_for_another_night_are_dropped(monkeypatch, home):
+    """They are not tried: they may have been chosen by users and actions that this night is judged on."""
     monkeypatch.setattr(Search, "_values", lambda self, part, drawn, progress: np.array([0.2, 0.3]))
-    settings, onlooker = load_settings(None, (*TEMPORAL, "run.seed=7")), Onlooker()
+    settings, recorder = load_settings(None, (*TEMPORAL, "run.seed=7")), TrialRecorder()
     as_of = datetime(2024, 1, 1)
     this, other = (
         Evidence("ndcg@10", 0.2, 0.1, 0.1, 0.05, 0.15, 9, 9, 1, "", "", "", as_of, evaluation_settings(each))
@@ -248,19 +248,19 @@ def test_what_was_tuned_for_another_night_is_neither_tried_nor_kept(monkeypatch,
     )
     unfit = {"item_knn": Tuned({"exponent": 0.5}, other)}
     write_tuned(home.tuned, {**unfit, "als": Tuned({"factors": 64}, other), "gone": Tuned({}, this)})
-    tune(home, settings, ["item_knn"], onlooker, seconds=600, trials=2)
-    assert [attempt.named for attempt in onlooker.attempts] == ["default", ""]
+    tune(home, settings, ["item_knn"], recorder, seconds=600, trials=2)
+    assert [trial.origin for trial in recorder.trials] == ["default", ""]
     file = read_tuned(home.tuned)
-    assert list(file.found) == ["als"], "that was not tuned now"
+    assert list(file.found) == ["als"], "als was not tuned now"
     assert not file.stale
 
     write_tuned(home.tuned, unfit)
     monkeypatch.setattr(tuning, "_search", lambda *_: True)  # no time for the defaults
-    tune(home, load_settings(None, (*TEMPORAL, "run.seed=9")), ["item_knn"], Onlooker(), seconds=600)
+    tune(home, load_settings(None, (*TEMPORAL, "run.seed=9")), ["item_knn"], TrialRecorder(), seconds=600)
     assert list(read_tuned(home.tuned).found) == ["item_knn"]
 
 
-def test_ctrl_c_keeps_what_was_found(monkeypatch, home):
+def test_ctrl_c_keeps_the_settings_found(monkeypatch, home):
     monkeypatch.setattr(
         Search, "_values", lambda self, part, drawn, progress: np.array([drawn["exponent"] != 0.8])
     )
@@ -272,28 +272,28 @@ def test_ctrl_c_keeps_what_was_found(monkeypatch, home):
             raise KeyboardInterrupt
 
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
-    found = tune(home, settings, ["item_knn"], Onlooker(interrupt), seconds=600)
+    found = tune(home, settings, ["item_knn"], TrialRecorder(interrupt), seconds=600)
     assert found.stopped
     assert "item_knn" in read_tuned(home.tuned).found
     assert not (home.tuning / "window").exists()
 
 
-def test_a_night_may_run_meanwhile_but_no_second_tune(home):
+def test_a_night_may_run_during_tuning_but_no_second_tune(home):
     def meanwhile():
         with locked(home), open_warehouse(home.warehouse):
             pass
         with pytest.raises(LockedError, match=r"Another tune is running in .*home \(process \d+\)"):
-            tune(home, load_settings(None, TEMPORAL), ["item_knn"], Onlooker(), seconds=600)
+            tune(home, load_settings(None, TEMPORAL), ["item_knn"], TrialRecorder(), seconds=600)
 
-    onlooker = Onlooker(meanwhile)
-    tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=5)
-    assert [a.number for a in onlooker.attempts] == [4], "four were there"
-    assert onlooker.attempts[0].outcome != "failed", onlooker.attempts[0].error
+    recorder = TrialRecorder(meanwhile)
+    tune(home, load_settings(None, TEMPORAL), ["item_knn"], recorder, seconds=600, trials=5)
+    assert [trial.number for trial in recorder.trials] == [4], "the home had four trials"
+    assert recorder.trials[0].outcome != "failed", recorder.trials[0].error
 
 
-def test_a_night_that_runs_at_the_beginning_is_waited_for_by_the_user(home):
+def test_tuning_is_refused_while_a_night_is_running(home):
     with locked(home), pytest.raises(LockedError, match="Another night is running"):
-        tune(home, load_settings(None, TEMPORAL), ["item_knn"], Onlooker(), seconds=600)
+        tune(home, load_settings(None, TEMPORAL), ["item_knn"], TrialRecorder(), seconds=600)
 
 
 KILLED = """
@@ -302,33 +302,33 @@ from tasks.config.load import load_settings
 from tasks.storage.home import open_home
 from pathlib import Path
 from tasks.tuning.tune import spaces, tune
-from tests.tasks.tuning.test_tune import Onlooker, TEMPORAL
+from tests.tasks.tuning.test_tune import TrialRecorder, TEMPORAL
 fits = []
 def kill():
     fits.append(1)
     if len(fits) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-tune(open_home(None, Path(sys.argv[1])), load_settings(None, TEMPORAL), ["item_knn"], Onlooker(kill), seconds=600)
+tune(open_home(None, Path(sys.argv[1])), load_settings(None, TEMPORAL), ["item_knn"], TrialRecorder(kill), seconds=600)
 """
 
 
 @pytest.mark.slow
-def test_it_goes_on_after_kill_9(home):
+def test_tuning_resumes_after_kill_9(home):
     killed = subprocess.run([sys.executable, "-c", KILLED, home.path], cwd=Path.cwd(), check=False)
     assert killed.returncode == -signal.SIGKILL
-    onlooker = Onlooker()
-    found = tune(home, load_settings(None, TEMPORAL), ["item_knn"], onlooker, seconds=600, trials=8)
-    numbers = [a.number for a in onlooker.attempts]
-    assert numbers == list(range(numbers[0], 8)), "what was there is counted, the killed one as failed"
+    recorder = TrialRecorder()
+    found = tune(home, load_settings(None, TEMPORAL), ["item_knn"], recorder, seconds=600, trials=8)
+    numbers = [trial.number for trial in recorder.trials]
+    assert numbers == list(range(numbers[0], 8)), "earlier trials count, the killed one as failed"
     assert 5 <= numbers[0] <= 6
     assert found.findings[0].trials == 8
 
 
-# -- the schedule and the words ---------------------------------------------------------------------------
+# -- the schedule and messages ----------------------------------------------------------------------------
 
 
 class Clock:
-    """Time that passes only in trials."""
+    """A clock that only trials advance."""
 
     now = 0.0
 
@@ -336,12 +336,12 @@ class Clock:
         return self.now
 
 
-class StandIn:
-    """A `Search` whose trials take so many seconds."""
+class FakeSearch:
+    """A `Search` whose trials take `cost` seconds."""
 
     def __init__(self, clock, cost):
         self._clock, self._cost = clock, cost
-        self.n_tried, self.hopeless = 0, False
+        self.n_tried, self.default_failed = 0, False
 
     def try_next(self, progress):
         self.n_tried += 1
@@ -351,25 +351,25 @@ class StandIn:
         return self._cost if self.n_tried else 0.0
 
 
-def test_every_model_gets_its_share_of_the_time(monkeypatch):
+def test_every_model_gets_the_same_share_of_the_time(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(tuning, "time", clock)
-    fast, slow = StandIn(clock, 1.0), StandIn(clock, 10.0)
-    tuning._search([fast, slow], SimpleNamespace(tried=lambda attempt: None), 100.0, 10**9)
+    fast, slow = FakeSearch(clock, 1.0), FakeSearch(clock, 10.0)
+    tuning._search([fast, slow], SimpleNamespace(trial_finished=lambda trial: None), 100.0, 10**9)
     assert (fast.n_tried, slow.n_tried) == (50, 5)
     assert clock.now == 100
 
 
-def test_no_trial_begins_that_would_not_end_in_time(monkeypatch):
+def test_no_trial_begins_that_would_end_too_late(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(tuning, "time", clock)
-    fast, slow = StandIn(clock, 3.0), StandIn(clock, 40.0)
-    tuning._search([fast, slow], SimpleNamespace(tried=lambda attempt: None), 100.0, 10**9)
+    fast, slow = FakeSearch(clock, 3.0), FakeSearch(clock, 40.0)
+    tuning._search([fast, slow], SimpleNamespace(trial_finished=lambda trial: None), 100.0, 10**9)
     assert slow.n_tried == 1
     assert 97 < clock.now <= 100
 
 
-def test_nobody_to_judge_by_is_one_sentence(home):
+def test_a_window_without_held_out_users_is_refused(home):
     settings = load_settings(None, (*OPTIONS, "utility.relevant_rating=9"))
-    with pytest.raises(UsageError, match="Nobody is left to tune by"):
-        tune(home, settings, ["item_knn"], Onlooker(), seconds=600)
+    with pytest.raises(UsageError, match="No users are left to tune on"):
+        tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600)

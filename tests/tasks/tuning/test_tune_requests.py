@@ -1,4 +1,4 @@
-"""What may be asked of tuning: a budget, models, and what is left to search beside an operator's settings."""
+"""Requests of tuning: budgets, models, and the fields to search besides an operator's settings."""
 
 import pytest
 
@@ -12,18 +12,18 @@ SHELF = "models.shelf=popularity,item_knn,als"
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30m", 1800), ("2h", 7200), ("1h30m", 5400), (" 90S ", 90), ("0.5h", 1800)]
 )
-def test_budgets(text, seconds):
+def test_budgets_are_read_in_seconds(text, seconds):
     assert budget_seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "30", "-5m", "0m", "m", "30m 2", "99999999h"])
-def test_no_budget(text):
+def test_invalid_budgets_are_refused(text):
     with pytest.raises(UsageError, match="is no length of time") as caught:
         budget_seconds(text)
     assert "30m" in caught.value.hint
 
 
-def test_what_the_operator_set_is_not_searched():
+def test_fields_set_by_the_operator_are_not_searched():
     settings = load_settings(None, (SHELF, "models.als.factors=64"))
     found = spaces([], settings)
     assert list(found) == ["item_knn", "als"]
@@ -43,7 +43,7 @@ def test_what_the_operator_set_is_not_searched():
         ),
     ],
 )
-def test_nothing_to_tune_is_one_sentence(names, options, message):
+def test_models_without_fields_to_search_are_refused(names, options, message):
     with pytest.raises(UsageError) as caught:
         spaces(names, load_settings(None, options))
     assert str(caught.value).startswith(message)
