@@ -88,7 +88,7 @@ def show_metrics(console: Console, report: Report) -> None:
     console.print(table)
     if empty := report.run.learned_nothing:
         console.print(f"[yellow]{escape(empty)}[/]", soft_wrap=True)
-    split = next((s.note for s in report.run.stages if s.stage == "split"), "")
+    split = report.run.summary.split_why
     console.print(
         f"[dim]Protocol: {escape(split)}. All items of the training part are ranked, except those that the user has "
         "seen; short lists are backfilled by content and popularity, as published. Intervals: bootstrap over users, "
@@ -182,9 +182,10 @@ def show_verdict(
     console.print()
     for model, cause in run.failed_models.items():
         console.print(f"[red]{model} failed:[/] {escape(cause)}", soft_wrap=True)
-    decision = next((s.note for s in report.run.stages if s.stage == "choose"), run.champion or "")
+    decision = run.summary.decision
     if run.champion:
-        console.print(f"[bold]Champion[/]   {escape(decision)}", soft_wrap=True)
+        why = run.champion if decision is None else decision.why
+        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
     colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
     reason = run.reason
     if run.status == "published" and live != run.run_id:

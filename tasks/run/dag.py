@@ -76,7 +76,7 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
     """Split by time; return the training matrices and the held-out interactions that models are judged on."""
     settings, seed = night.settings, night.settings.run.seed
     split = night.run(make_split.call(settings.split, settings.utility, as_of=night.as_of))
-    night.note(split=split.kind)
+    night.note(split=split.kind, split_why=split.why)
     before = night.run(build_snapshot.call(split, settings.utility))
     return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))
 

@@ -203,7 +203,7 @@ def give_up(night: Night) -> None:
     run = night.record
     with night.last_record():
         if run.switched:
-            night.runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, it was interrupted.")
+            night.runs.finish_after_switch(run, "it was interrupted.")
             night.watcher.interrupted("Interrupted. The new lists are live.")
         else:
             night.runs.finish(
@@ -235,7 +235,7 @@ def _record_failure(night: Night, error: Exception) -> None:
     run, clear = night.record, plain(error)
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
-        night.runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, {cause}")
+        night.runs.finish_after_switch(run, cause)
     else:
         night.runs.finish(run, "failed", cause)
     _copy_records(night)

@@ -53,6 +53,7 @@ class RunSummary:
     Attributes:
         intake: rows of every source by outcome.
         split: the kind of split, such as `temporal`.
+        split_why: why the data were split so, with the number of users who can be judged.
         decision: how the champion was chosen.
         learned_nothing: models whose training matrix was empty; their metrics are those of the backfill.
         trade_off: costs of diversity and genre caps; None if neither is on.
@@ -64,6 +65,7 @@ class RunSummary:
 
     intake: tuple[SourceCounts, ...] = ()
     split: str | None = None
+    split_why: str = ""
     decision: Decision | None = None
     learned_nothing: tuple[str, ...] = ()
     trade_off: TradeOff | None = None
@@ -87,6 +89,7 @@ class Run:
         rows: number of rows published.
         switched: whether its own lists went live.
         reason: of its status.
+        after_switch: what failed after its lists went live; empty if nothing did.
         artifacts: 'stage/key' of every artifact that it needs; these are not removed.
         failed_models: model → why it was left out.
         settings: as resolved, without the address of the serving database.
@@ -107,6 +110,7 @@ class Run:
     rows: int | None = None
     switched: bool = False
     reason: str = ""
+    after_switch: str = ""
     stages: list[StageTime] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
     failed_models: dict[str, str] = field(default_factory=dict)
@@ -207,7 +211,8 @@ class Runs:
             if current is None and run.fingerprint == fingerprint:
                 current = run
             elif run.run_id == live:
-                self.finish(run, "published", "Its lists went live; it ended before its report was written.")
+                run.after_switch = "it ended before its report was written."
+                self.finish(run, "published", f"Its lists went live; {run.after_switch}")
             elif run.status == "running":
                 self.finish(
                     run, "failed", "It ended without a result: it was killed, or the machine went down."
@@ -219,6 +224,11 @@ class Runs:
             current = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
         self.save(current)
         return current
+
+    def finish_after_switch(self, run: Run, trouble: str) -> None:
+        """Close a run as published although something failed after its lists went live; `trouble` says what."""
+        run.after_switch = trouble
+        self.finish(run, "published", f"Run {run.run_id} is live. Afterwards, {trouble}")
 
     def finish(self, run: Run, status: Status, reason: str) -> None:
         """Close a run: record its status and reason."""

@@ -35,24 +35,24 @@ def verdict(run: Run, n_users: int | None) -> str:
 
 def what_happened(run: Run) -> str:
     """Return why a night did not publish, or what went wrong after it did; empty where all is well."""
-    return "" if run.reason == f"Run {run.run_id} is live." else sentence(run.reason)
+    return "" if run.status == "published" and not run.after_switch else sentence(run.reason)
 
 
 def why_champion(run: Run) -> str:
     """Return the reason for the champion, from the night's record."""
-    decision = run.summary.decision
-    return sentence((decision.why if decision is not None else "") or _note(run, "choose"))
+    return "" if run.summary.decision is None else sentence(run.summary.decision.why)
 
 
 def protocol(run: Run) -> str:
     """Return how the figures were measured."""
     confidence = run.settings.get("judge", {}).get("confidence")
     intervals = f" Intervals: bootstrap over users, {confidence:.0%}." if confidence else ""
-    return (
-        f"{sentence(_note(run, 'split'))} All items that the training part knows are ranked, seen ones left out; "
+    measured = (
+        f"{sentence(run.summary.split_why)} All items that the training part knows are ranked, seen ones left out; "
         "short lists are completed as published. The champion is chosen on one half of the held-out users; these "
         f"figures are of the other half.{intervals}"
     )
+    return measured.lstrip()
 
 
 def tiles(page: Page) -> list[Tile]:
@@ -108,7 +108,3 @@ def _time(run: Run) -> Tile:
     peak = max((stage.peak_mb for stage in run.stages), default=0)
     wall = inside if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
     return Tile("Took", duration(wall), f"{until}{duration(inside)} in its stages, {peak:,.0f} MB at most")
-
-
-def _note(run: Run, stage: str) -> str:
-    return next((one.note for one in run.stages if one.stage == stage), "")

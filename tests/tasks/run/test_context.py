@@ -1,0 +1,139 @@
+"""How a night runs a stage: stored results are used again, unless the source changed under it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.run.context import Night
+from tasks.run.lifecycle import run_night
+from tasks.storage.cache_key import ROOT, SOURCE
+from tasks.storage.home import Home, open_home
+from tasks.storage.run_records import Runs
+from tasks.storage.stage import stage
+from tests.tasks.inputs import RATINGS
+
+
+@dataclass(frozen=True)
+class Counted:
+    key: str
+    folder: Path
+    n: int
+
+
+@stage("count", model=lambda given: str(given["name"]), note=lambda made: f"{made.n} things")
+def count(name: str, n: int, *, key: str, folder: Path) -> Counted:
+    (folder / "n.txt").write_text(str(n))
+    return Counted(key, folder, n)
+
+
+@pytest.fixture
+def home(folder: Path, tmp_path: Path) -> Home:
+    (folder / "ratings.csv").write_text(f"{RATINGS}1,2,4,1600000000\n")
+    return open_home(str(folder), tmp_path / "home")
+
+
+def count_things(home: Home, n: int) -> Counted:
+    """Run a night of one stage; the night itself fails, because it publishes nothing."""
+    found: list[Counted] = []
+
+    def flow(night: Night) -> None:
+        found.append(night.run(count.call("als", n)))
+
+    run_night(home, load_settings(), flow, Nobody(), force=True)
+    return found[0]
+
+
+def test_a_stored_result_is_used_again(home: Home) -> None:
+    first = count_things(home, 3)
+    again = count_things(home, 3)
+    other = count_things(home, 4)
+    assert (first.folder / "n.txt").read_text() == "3"
+    assert again == first
+    assert other.key != first.key
+    times = [run.stages[0] for run in Runs(home.runs).all()]
+    assert [time.stored for time in times] == [False, True, False]
+    assert (times[0].stage, times[0].model, times[0].note) == ("count", "als", "4 things")
+
+
+def test_a_result_of_changed_source_is_not_used_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(SOURCE, "changed", lambda *modules: ["models/base.py"])
+        tainted = count_things(home, 3)
+    assert "The source code of count has changed since this night began." in caplog.text
+    assert f"count/{tainted.key}" in Runs(home.runs).all()[0].artifacts
+    clean = count_things(home, 3)
+    assert clean.key != tainted.key
+    assert count_things(home, 3) == clean
+
+
+def test_notes_must_be_fields_of_the_summary(home: Home) -> None:
+    def flow(night: Night) -> None:
+        with pytest.raises(AttributeError):
+            night.note(unknown=1)
+
+    run_night(home, load_settings(), flow, Nobody())
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+from tasks.config.load import load_settings
+from tasks.monitoring.events import Nobody
+from tasks.preparation.interaction_matrices import build_snapshot
+from tasks.preparation.split import everything
+from tasks.run import dag
+from tasks.run.lifecycle import run_night
+from tasks.storage.home import open_home
+
+class Deployer(Nobody):
+    def started(self, stage, model):
+        if stage == "utility" and "deploy" in sys.argv:
+            with Path("tasks/preparation/interaction_matrices.py").open("a") as file:
+                file.write("# deployed in the middle of a night\\n")
+
+def flow(night):
+    dag.take_in(night)
+    split = night.run(everything.call(as_of=night.as_of))
+    print(night.run(build_snapshot.call(split, night.settings.utility)).key)
+
+run_night(open_home("shop", Path("home")), load_settings(), flow, Deployer(), force=True)
+"""
+
+
+def test_a_deploy_during_a_night_leaves_no_stale_result(tmp_path: Path) -> None:
+    """The tree is edited while the stage runs; neither the old code nor the new one finds the result again."""
+    for package in ("tasks", "models", "sql"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "ratings.csv").write_text(f"{RATINGS}1,2,4,1600000000\n")
+
+    def night(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", DEPLOY, *arguments],
+            cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": ""}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        return done.stdout.split()[-1]
+
+    source = tmp_path / "tasks" / "preparation" / "interaction_matrices.py"
+    before = source.read_text(encoding="utf-8")
+    during = night("deploy")
+    new_code = night()
+    source.write_text(before, encoding="utf-8")
+    rolled_back = night()
+    assert len({during, new_code, rolled_back}) == 3
+    assert night() == rolled_back
+    newest = max((tmp_path / "home" / "runs").iterdir())
+    stages = json.loads((newest / "run.json").read_text(encoding="utf-8"))["stages"]
+    assert [stage["stored"] for stage in stages if stage["stage"] == "utility"] == [True]
