@@ -20,7 +20,7 @@ from flows.cli import maintenance as upkeep
 from flows.cli.options import DEFAULT_HOME, HomeOption, moment, run_number, whole
 from flows.terminal.console import Terminal, complain, err, out
 from tasks.config.load import load_settings, models_asked, night_settings
-from tasks.errors import TransientError, UsageError, plain
+from tasks.errors import TransientError, UsageError, as_night_error
 from tasks.ingestion.input_files import check_input_folder
 from tasks.storage.home import BUILT_IN, existing_home, in_use, open_home
 
@@ -365,7 +365,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
-        clear = plain(error)
+        clear = as_night_error(error)
         complain(clear)
         code = clear.exit_code
         _forget_where(error)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.artifacts import CleanData, Lists
-from tasks.errors import CheckFailedError, NightError, UsageError, plain
+from tasks.errors import CheckFailedError, NightError, UsageError, as_night_error
 from tasks.publication.checksum import Digest
 from tasks.publication.targets.base import At, PublishedRun, Target, pass_by
 from tasks.publication.targets.ownership import no_lists
@@ -247,7 +247,7 @@ def _retain(target: Target, keep_runs: int) -> None:
     try:
         drop_all_but(target, keep_runs)
     except (NightError, SQLAlchemyError) as error:
-        told = plain(error)
+        told = as_night_error(error)
         log.warning("The lists are live, but older ones could not be removed: %s %s", told, told.hint)
 
 
