@@ -14,7 +14,7 @@ from flows.cli import app as cli
 from flows.nightly import run_flow
 from tasks.config.load import load_settings
 from tasks.errors import TransientError
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -41,7 +41,7 @@ def home(dataset: Path, tmp_path: Path) -> Home:
 
 
 def plain_night(home: Home, *settings: str) -> Outcome:
-    return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, Nobody())
+    return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, SilentWatcher())
 
 
 def test_two_nights_and_every_command_on_their_lists(home: Home, serving: Serving) -> None:
@@ -99,7 +99,7 @@ def test_the_password_is_nowhere(
     assert [path for path in (*files, *prefects) if PASSWORD.encode() in path.read_bytes()] == []
 
 
-class Outage(Nobody):
+class Outage(SilentWatcher):
     """The serving database stops when the lists are checked, and starts when the night finds it gone."""
 
     def __init__(self, server: Server) -> None:
