@@ -20,7 +20,7 @@ from flows.prefect_runtime.retry_policy import DELAYS, may_pass
 from tasks.reporting.run_report import read_report
 from tasks.run import dag
 from tasks.run.context import Night
-from tasks.run.lifecycle import give_up
+from tasks.run.lifecycle import record_interruption
 from tasks.storage.stage import Call, Promise
 
 R = TypeVar("R")
@@ -36,7 +36,7 @@ def run_flow(night: Night) -> None:
     begun = time.perf_counter()
     threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
     night.runner = PrefectRunner()
-    with ending_at_once(partial(give_up, night)) as listen:
+    with ending_at_once(partial(record_interruption, night)) as listen:
 
         def begin() -> None:
             listen()

@@ -47,7 +47,7 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, NightError | DivergedError) else f"{type(error).__name__}: {error}"
 
 
-def plain(error: Exception) -> NightError:
+def as_night_error(error: Exception) -> NightError:
     """Return an error as a `NightError`: itself, "The disk is full.", or one with its class and its text."""
     if isinstance(error, NightError):
         return error

@@ -20,7 +20,7 @@ from flows.cli import datasets, lookup, maintenance, schedule
 from flows.cli.options import ConfigOption, parse_as_of, whole_number
 from flows.terminal.console import Terminal, err, out, print_error
 from tasks.config.load import load_settings, night_settings, parse_model_names
-from tasks.errors import plain
+from tasks.errors import as_night_error
 from tasks.ingestion.input_files import check_input_folder
 from tasks.storage.home import BUILT_IN, open_home
 
@@ -177,7 +177,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
-        clear = plain(error)
+        clear = as_night_error(error)
         print_error(clear)
         code = clear.exit_code
         _drop_tracebacks(error)

@@ -28,7 +28,7 @@ class Watcher(Protocol):
         """The night was interrupted; `what` says so in one sentence. No event follows."""
 
 
-class Nobody:
+class SilentWatcher:
     """A watcher that ignores all events."""
 
     def started(self, stage: str, model: str | None) -> None:

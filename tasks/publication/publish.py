@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.artifacts import CleanData, Lists
-from tasks.errors import CheckFailedError, NightError, plain
+from tasks.errors import CheckFailedError, NightError, as_night_error
 from tasks.publication.checksum import Digest
 from tasks.publication.errors import LiveRunChangedError, RunNotFoundError, no_lists
 from tasks.publication.targets.base import OnStep, PublishedRun, Target, ignore_steps
@@ -263,7 +263,7 @@ def _try_to_drop_old_runs(target: Target, keep_runs: int) -> None:
     try:
         drop_old_runs(target, keep_runs)
     except (NightError, SQLAlchemyError) as error:
-        readable = plain(error)
+        readable = as_night_error(error)
         log.warning("The lists are live, but older ones could not be removed: %s %s", readable, readable.hint)
 
 

@@ -99,9 +99,8 @@ def recommend(
     n_items = _write_catalogue(con, items, folder / "items.parquet")
     new_items = items.filter(pa.array(reranking.is_new))
     n_new = _rows_with(written, "item_id", new_items) if settings.new_item_share else None
-    n_users = _rows_with(
-        written, "rank", pa.array([1], pa.int32())
-    )  # users who have seen every item have no list
+    # Users who have seen every item have no list.
+    n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))
     return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
 
 

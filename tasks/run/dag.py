@@ -167,7 +167,7 @@ def choose_champion(
         failed = "; ".join(f"{model}: {why}" for model, why in night.record.failed_models.items())
         raise NightError(
             f"No model is left: {failed}.",
-            f"{night.record.instead} Mend the first of these and run again.",
+            f"{night.record.still_live} Mend the first of these and run again.",
         )
     streaks = win_streaks(night.runs.all(), night.record)
     choice = night.run(
@@ -319,7 +319,7 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
             lists,
             data,
             record,
-            failure=first_failure(results, record.instead),
+            failure=first_failure(results, record.still_live),
             newer=newer,
             keep_runs=settings.publish.keep_runs,
             force=night.force,

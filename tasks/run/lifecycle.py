@@ -13,7 +13,7 @@ from datetime import datetime
 from models.registry import recommender_class
 from tasks.config.settings import Settings
 from tasks.datasets.prepare import prepare
-from tasks.errors import NightError, UsageError, plain
+from tasks.errors import NightError, UsageError, as_night_error
 from tasks.ingestion.land import plan_intake
 from tasks.monitoring.events import Watcher
 from tasks.publication.publish import rollback
@@ -195,7 +195,7 @@ def _check_free_space(home: Home) -> None:
         )
 
 
-def give_up(night: Night) -> None:
+def record_interruption(night: Night) -> None:
     """Record and report that the night was interrupted; the process ends right after.
 
     The serving database is not written to, because this night may be writing to it: the next night copies the record.
@@ -221,7 +221,7 @@ def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:
     except Exception as error:  # noqa: BLE001 - raised again, as a NightError
         _record_failure(night, error)
     except BaseException as interruption:  # KeyboardInterrupt or SystemExit
-        give_up(night)
+        record_interruption(night)
         _copy_records(night)
         traceback.clear_frames(interruption.__traceback__)
         raise
@@ -232,7 +232,7 @@ def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:
 
 def _record_failure(night: Night, error: Exception) -> None:
     """Record an error and raise it as a NightError; after the switch to the new lists, log it instead of raising it."""
-    run, clear = night.record, plain(error)
+    run, clear = night.record, as_night_error(error)
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
         night.runs.finish_after_switch(run, cause)

@@ -118,7 +118,7 @@ class Run:
     summary: RunSummary = field(default_factory=RunSummary)
 
     @property
-    def instead(self) -> str:
+    def still_live(self) -> str:
         """A sentence that says which lists are live if this night does not publish."""
         if self.expected_live is None:
             return "There are no earlier lists, so none are live."

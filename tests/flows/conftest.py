@@ -11,7 +11,7 @@ from flows.nightly import run_flow
 from flows.prefect_runtime.home import copy_empty_database
 from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.context import Night
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
@@ -78,4 +78,4 @@ def run_plain() -> RunNight:
 
 def run_small_night(home: Home, *overrides: str, flow: Callable[[Night], None], **options) -> Outcome:
     """Run a night with the settings of these tests and `overrides`."""
-    return run_night(home, load_settings(None, (*SETTINGS, *overrides)), flow, Nobody(), **options)
+    return run_night(home, load_settings(None, (*SETTINGS, *overrides)), flow, SilentWatcher(), **options)

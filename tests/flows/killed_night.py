@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.nightly import run_flow
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import existing_home
 from tests.flows.conftest import SETTINGS
@@ -19,7 +19,7 @@ from tests.flows.conftest import SETTINGS
 ONE_MODEL = ("models.shelf=als",)
 
 
-class Killer(Nobody):
+class Killer(SilentWatcher):
     """Send the signal when a stage ends for the n-th time."""
 
     def __init__(self, stage: str, nth: int, number: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from models.factors.als import ALS
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -53,7 +53,7 @@ def at_quantile(raw: Path, share: float) -> int:
 
 def run(home: Home, *overrides: str, as_of: datetime | None = None) -> Outcome:
     settings = load_settings(None, (*SETTINGS, *overrides))
-    return run_night(home, settings, nightly, Nobody(), as_of=as_of)
+    return run_night(home, settings, nightly, SilentWatcher(), as_of=as_of)
 
 
 @pytest.fixture(scope="module")

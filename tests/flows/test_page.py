@@ -10,7 +10,7 @@ import pytest
 from flows.cli import lookup
 from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.reporting.run_report import page_path
 from tasks.run.context import Night
 from tasks.run.dag import nightly, take_in
@@ -46,7 +46,9 @@ def nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights
     (copy / "movies.csv").write_text("\n".join(changed), encoding="utf-8")
     home = open_home(str(copy), folder / "home")
     runs = [
-        run_night(home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), nightly, Nobody()).run
+        run_night(
+            home, load_settings(None, (*SETTINGS, f"models.als.factors={n}")), nightly, SilentWatcher()
+        ).run
         for n in (8, 4)
     ]
     return TwoNights(home, *runs)
@@ -132,7 +134,7 @@ def test_a_failed_night_leaves_a_page_of_finished_stages(nights: TwoNights, tmp_
         raise NightError(f"It broke at {HOSTILE}.", "Mend it.")
 
     with pytest.raises(NightError):
-        run_night(home, load_settings(None, SETTINGS), breaks, Nobody())
+        run_night(home, load_settings(None, SETTINGS), breaks, SilentWatcher())
     page, text = page_of(home, Runs(home.runs).all()[0])
     assert page.sections == ["intake", "stages"]
     assert "The night failed." in page.text
@@ -148,7 +150,7 @@ def test_the_page_of_a_held_back_night_names_the_check(
     genuine = recommend._list_table
     monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
     home = open_home(str(nights.home.input), tmp_path / "home")
-    outcome = run_night(home, load_settings(None, SETTINGS), nightly, Nobody())
+    outcome = run_night(home, load_settings(None, SETTINGS), nightly, SilentWatcher())
     assert outcome.exit_code == 3
     page, _ = page_of(home, outcome.run)
     assert "Held back A check held the new lists back. There are no earlier lists" in page.text

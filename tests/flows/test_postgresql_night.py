@@ -15,7 +15,7 @@ from flows.cli import app as cli
 from flows.nightly import run_flow
 from tasks.config.load import load_settings
 from tasks.errors import TransientError
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, existing_home, open_home
@@ -54,7 +54,7 @@ def home(finished_work: Path, tmp_path: Path) -> Home:
 
 
 def plain_night(home: Home, *settings: str) -> Outcome:
-    return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, Nobody())
+    return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, SilentWatcher())
 
 
 def test_every_command_works_on_two_nights(home: Home, serving: Serving) -> None:
@@ -113,7 +113,7 @@ def test_the_password_appears_nowhere(
     assert [path for path in (*files, *prefects) if PASSWORD.encode() in path.read_bytes()] == []
 
 
-class Outage(Nobody):
+class Outage(SilentWatcher):
     """Stops the serving database when the lists are checked, and starts it when publishing fails."""
 
     def __init__(self, server: Server) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import open_home
 from tests.flows.unjudged_night import publishes
@@ -59,7 +59,7 @@ def test_published_lists_keep_their_contract(history, champion, seed) -> None:
         chosen = load_settings(
             None, (f"run.seed={seed}", f"recommend.n={N}", "models.als.factors=2", "models.als.iterations=2")
         )
-        outcome = run_night(home, chosen, publishes(champion), Nobody())
+        outcome = run_night(home, chosen, publishes(champion), SilentWatcher())
         seen = defaultdict(set)
         for user, item, *_ in [*ratings, *tags]:
             seen[user].add(item)

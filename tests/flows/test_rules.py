@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.reporting.compare_runs import compare
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -39,7 +39,7 @@ def one_night(home: Home, *settings: str) -> Outcome:
             *settings,
         ),
     )
-    return run_night(home, chosen, publishes("als"), Nobody())
+    return run_night(home, chosen, publishes("als"), SilentWatcher())
 
 
 def sql(home: Home, statement: str) -> list[tuple]:

@@ -24,10 +24,10 @@ def verdict(run: Run, n_users: int | None) -> str:
     readers = "everybody" if n_users is None else f"{n_users:,} users"
     sentences = {
         "published": f"New lists for {readers} are live, made by {run.champion}.",
-        "not_switched": f"New lists were made and are not live. {run.instead}",
-        "check_failed": f"A check held the new lists back. {run.instead}",
-        "failed": f"The night failed. {run.instead}",
-        "interrupted": f"The night was interrupted. {run.instead}",
+        "not_switched": f"New lists were made and are not live. {run.still_live}",
+        "check_failed": f"A check held the new lists back. {run.still_live}",
+        "failed": f"The night failed. {run.still_live}",
+        "interrupted": f"The night was interrupted. {run.still_live}",
         "running": "This night has not ended yet.",
     }
     return sentences[run.status]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import open_home
@@ -80,7 +80,9 @@ def run(folder: Path, sources: dict[str, list[tuple]]) -> Outcome:
         name = next(kind for kind in ("rating", "tag", "event") if f",{kind}," in header)
         lines = [header, *(",".join(map(str, row)) for row in rows)]
         (raw / f"{name}s.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return run_night(open_home(str(raw), folder / "home"), load_settings(None, SETTINGS), nightly, Nobody())
+    return run_night(
+        open_home(str(raw), folder / "home"), load_settings(None, SETTINGS), nightly, SilentWatcher()
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
 from tasks.storage.cache_key import ROOT, SOURCE
@@ -48,7 +48,7 @@ def count_things(home: Home, n: int) -> Counted:
     def flow(night: Night) -> None:
         found.append(night.run(count.call("als", n)))
 
-    run_night(home, load_settings(), flow, Nobody(), force=True)
+    run_night(home, load_settings(), flow, SilentWatcher(), force=True)
     return found[0]
 
 
@@ -82,21 +82,21 @@ def test_notes_must_be_fields_of_the_summary(home: Home) -> None:
         with pytest.raises(AttributeError):
             night.note(unknown=1)
 
-    run_night(home, load_settings(), flow, Nobody())
+    run_night(home, load_settings(), flow, SilentWatcher())
 
 
 DEPLOY = """
 import sys
 from pathlib import Path
 from tasks.config.load import load_settings
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.split import everything
 from tasks.run import dag
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import open_home
 
-class Deployer(Nobody):
+class Deployer(SilentWatcher):
     def started(self, stage, model):
         if stage == "utility" and "deploy" in sys.argv:
             with Path("tasks/preparation/interaction_matrices.py").open("a") as file:
@@ -121,8 +121,13 @@ def test_a_deploy_during_a_night_leaves_no_stale_result(tmp_path: Path) -> None:
     def night(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", DEPLOY, *arguments],
-            cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": ""}, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.stdout, done.stderr
         return done.stdout.split()[-1]
 

@@ -25,7 +25,7 @@ class CannedNight(SimpleNamespace):
     """A night whose stages return a reference at once, or fail for the models in `failing`."""
 
     def __init__(self, *failing: str, settings: tuple[str, ...] = (SHELF,)) -> None:
-        record = SimpleNamespace(failed_models={}, instead="Nothing is live.", champion=None)
+        record = SimpleNamespace(failed_models={}, still_live="Nothing is live.", champion=None)
         super().__init__(
             settings=load_settings(None, settings), record=record, as_of=NOW, calls=[], failing={*failing}
         )

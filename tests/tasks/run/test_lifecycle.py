@@ -13,7 +13,7 @@ from tasks.artifacts import Intake
 from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.land import land
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -33,7 +33,7 @@ def land_files(night: Night) -> Intake:
 
 
 def run_flow(home: Home, flow: Callable[[Night], object]) -> Outcome:
-    return run_night(home, load_settings(), flow, Nobody())  # type: ignore[arg-type]
+    return run_night(home, load_settings(), flow, SilentWatcher())  # type: ignore[arg-type]
 
 
 def fail_with(error: BaseException) -> Callable[[Night], None]:
@@ -82,7 +82,7 @@ def test_a_model_for_a_missing_device_is_refused(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     settings = load_settings(None, (*overrides, "models.mf.device=cuda"))
     with pytest.raises(UsageError, match="The model mf cannot be trained on this machine: device is 'cuda'"):
-        run_night(home, settings, land_files, Nobody())
+        run_night(home, settings, land_files, SilentWatcher())
     assert not Runs(home.runs).all()
 
 

@@ -23,10 +23,10 @@ def test_an_unfinished_run_resumes_under_its_id(tmp_path: Path) -> None:
     assert (again.run_id, again.expected_live, again.stages) == (first.run_id, 7, [])
 
 
-def test_instead_names_the_lists_that_stay_live(tmp_path: Path) -> None:
+def test_still_live_names_the_lists_that_stay_live(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
-    assert begin(runs, "first").instead == "There are no earlier lists, so none are live."
-    assert begin(runs, "second", live=7).instead == "The lists of run 7 stay live."
+    assert begin(runs, "first").still_live == "There are no earlier lists, so none are live."
+    assert begin(runs, "second", live=7).still_live == "The lists of run 7 stay live."
 
 
 def test_a_dead_run_with_another_fingerprint_is_closed(tmp_path: Path) -> None:

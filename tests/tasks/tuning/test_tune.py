@@ -17,7 +17,7 @@ from tasks.config.load import load_settings, night_settings
 from tasks.config.tuned_settings import Evidence, Tuned, evaluation_settings, read_tuned, write_tuned
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.errors import LockedError, UsageError
-from tasks.monitoring.events import Nobody
+from tasks.monitoring.events import SilentWatcher
 from tasks.storage.home import Home, locked, open_home
 from tasks.storage.warehouse import open_warehouse
 from tasks.tuning import tune as tuning
@@ -43,7 +43,7 @@ def always_use_small_parts():
         yield
 
 
-class TrialRecorder(Nobody):
+class TrialRecorder(SilentWatcher):
     """Records the finished trials, and calls a function when a fit begins."""
 
     def __init__(self, on_fit=lambda: None):
@@ -141,7 +141,7 @@ def test_the_select_half_of_the_earlier_window_has_influence(tuned_home, dataset
 @pytest.mark.parametrize("method", ["temporal", "leave_last"])
 def test_the_window_lies_before_the_cutoffs_of_the_night(home, tmp_path, method):
     settings = load_settings(None, (*OPTIONS, f"split.method={method}"))
-    window = earlier_window(home, settings, tmp_path, Nobody())
+    window = earlier_window(home, settings, tmp_path, SilentWatcher())
     cutoffs = pd.read_parquet(tmp_path / "night" / "cutoffs.parquet").set_index("user_id").cutoff
     again = pd.read_parquet(tmp_path / "split" / "cutoffs.parquet").set_index("user_id").cutoff
     with open_warehouse(home.warehouse) as con:
@@ -158,7 +158,7 @@ def test_the_window_lies_before_the_cutoffs_of_the_night(home, tmp_path, method)
 
 
 def test_the_small_part_has_a_third_held_out_users_first(home, tmp_path):
-    window = earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody())
+    window = earlier_window(home, load_settings(None, TEMPORAL), tmp_path, SilentWatcher())
     whole, small = (np.load(p.snapshot.folder / "seen.npz")["indptr"] for p in (window.whole, window.small))
     assert len(whole) == len(small)
     assert 0.25 < small[-1] / whole[-1] <= 1 / 3
@@ -177,7 +177,7 @@ def test_the_small_part_has_a_third_held_out_users_first(home, tmp_path):
 
 def test_few_interactions_give_no_small_part(home, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning_window, "MIN_INTERACTIONS_FOR_SMALL_PART", 1_000_000)
-    assert earlier_window(home, load_settings(None, TEMPORAL), tmp_path, Nobody()).small is None
+    assert earlier_window(home, load_settings(None, TEMPORAL), tmp_path, SilentWatcher()).small is None
 
 
 def test_the_best_settings_are_written_with_their_evidence(monkeypatch, home):
