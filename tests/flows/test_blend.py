@@ -12,7 +12,7 @@ MANY_HELD_OUT = ("blend.enabled=true", "split.method=leave_last")
 
 
 def test_a_winning_blend_is_refitted_and_published(
-    run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+    run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine, sizes = ALS._fit, set()
 
@@ -26,7 +26,7 @@ def test_a_winning_blend_is_refitted_and_published(
         genuine(self, matrix, data, **options)
 
     monkeypatch.setattr(ALS, "_fit", records_sizes)
-    outcome = run(home, *MANY_HELD_OUT)
+    outcome = run_plain(home, *MANY_HELD_OUT)
     assert (outcome.run.status, outcome.run.champion, outcome.run.failed_models) == ("published", "blend", {})
     with sqlite3.connect(home.path / "recommendations.db") as con:
         [(rows, users, scored)] = con.execute(
@@ -39,7 +39,7 @@ def test_a_winning_blend_is_refitted_and_published(
     assert fits.count("als") == 2
 
     monkeypatch.setattr(ALS, "_fit", breaks_on_everything)
-    outcome = run(home, *MANY_HELD_OUT, "run.seed=43")
+    outcome = run_plain(home, *MANY_HELD_OUT, "run.seed=43")
     assert outcome.run.status == "published"
     assert outcome.run.failed_models == {
         "als": "MemoryError: too large",
@@ -48,8 +48,8 @@ def test_a_winning_blend_is_refitted_and_published(
     assert outcome.run.champion in {"popularity", "item_knn"}
 
 
-def test_there_is_no_blend_when_too_few_users_can_teach(run: RunNight, home: Home) -> None:
-    outcome = run(home, "blend.enabled=true")
+def test_there_is_no_blend_when_too_few_users_can_teach(run_plain: RunNight, home: Home) -> None:
+    outcome = run_plain(home, "blend.enabled=true")
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]
     assert notes == [

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from tasks.run.dag import nightly
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
-from tests.flows.conftest import RunNight
+from tests.flows.conftest import RunNight, run_small_night
 from tests.flows.killed_night import ONE_MODEL
 from tests.flows.test_night import published
 
@@ -74,11 +75,11 @@ def check_resumes_after_each(run: RunNight, home: Home, kills: list[tuple[str, i
     assert list(home.artifacts.glob("*/.making-*")) == []
 
 
-@pytest.fixture
-def undisturbed(run_plain: RunNight, dataset: Path, tmp_path: Path) -> dict:
+@pytest.fixture(scope="module")
+def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Return the lists of a night that is not killed."""
-    home = open_home(str(dataset), tmp_path / "undisturbed")
-    run_plain(home, *ONE_MODEL)
+    home = open_home(str(dataset), tmp_path_factory.mktemp("undisturbed") / "home")
+    run_small_night(home, *ONE_MODEL, flow=nightly)
     return published(home)
 
 
@@ -91,9 +92,9 @@ def test_a_night_killed_after_each_stage_resumes(run: RunNight, home: Home, undi
     check_resumes_after_each(run, home, EVERY_STAGE, undisturbed)
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_an_interrupted_night_ends_at_once_and_can_be_resumed(
-    run: RunNight, home: Home, undisturbed: dict, name: str
+    run_plain: RunNight, prefect_server: None, home: Home, undisturbed: dict, name: str
 ) -> None:
     """It is interrupted in a fit, which runs in a thread: an exception in the main thread would wait for it."""
     ended = end_after(home, "fit als", "1", name)
@@ -105,6 +106,6 @@ def test_an_interrupted_night_ends_at_once_and_can_be_resumed(
     assert ended.stderr == ""
     [interrupted] = Runs(home.runs).all()
     assert (interrupted.status, interrupted.finished_at is None) == ("interrupted", False)
-    outcome = run(home, *ONE_MODEL)
+    outcome = run_plain(home, *ONE_MODEL)
     assert (outcome.run.run_id, outcome.run.status) == (interrupted.run_id, "published")
     assert published(home) == undisturbed

@@ -79,14 +79,14 @@ def moments(dataset: Path) -> list[datetime]:
 
 
 def test_the_report_half_changes_only_its_own_metrics(
-    run: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_plain: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nights(name: str, times: list[datetime], destroyed: int | None) -> list[dict[str, Any]]:
         home = open_home(str(dataset), tmp_path / name)
         with monkeypatch.context() as patch:
             if destroyed is not None:
                 patch.setattr(hold_out, "function", destroying(destroyed))
-            return [decided(home, run(home, *WITH_EVERYTHING, as_of=as_of)) for as_of in times]
+            return [decided(home, run_plain(home, *WITH_EVERYTHING, as_of=as_of)) for as_of in times]
 
     both = moments(dataset)  # the second night has an incumbent, live lists and a night to compare with
     well, spoilt = nights("well", both, None), nights("spoilt", both, REPORT)
