@@ -23,6 +23,11 @@ def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Return whether another try may succeed: a file or database of somebody else was busy or out of reach.
 
     Logs the coming try, too: Prefect asks only while one is left.
+
+    Args:
+        task: the task that failed.
+        run: its record; counts the tries.
+        state: holds the error.
     """
     error = state.result(raise_on_failure=False)
     passes = isinstance(error, OSError | TransientError)

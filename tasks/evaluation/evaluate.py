@@ -114,6 +114,11 @@ def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:
     """Write `errors.npz`, predicted − given for every held-out rating, for a model that predicts ratings.
 
     Nothing is written for other models: one that learned from another matrix predicts something else.
+
+    Args:
+        model: a fitted model.
+        held_out: holds the later ratings.
+        folder: where to write.
     """
     if (model.config.matrix or model.matrix) != "rating":
         return

@@ -97,7 +97,13 @@ class NightMetrics:
         return find_row(self.metrics, model, metric, k, half=half, segment=segment)
 
     def difference(self, model: str, baseline: str, *, half: Half) -> DifferenceRow | None:
-        """Return the difference of a model to another on the champion metric, or None if there is none."""
+        """Return the difference of a model to another on the champion metric, or None if there is none.
+
+        Args:
+            model: its name.
+            baseline: the name of the other one.
+            half: of the held-out users.
+        """
         wanted = (model, baseline, half)
         return next((row for row in self.differences if (row.model, row.baseline, row.half) == wanted), None)
 
@@ -135,7 +141,13 @@ def read_metrics(folder: Path) -> NightMetrics:
 
 
 def write_metrics(folder: Path, figures: NightMetrics, decision: Decision) -> None:
-    """Write `metrics.json`: the figures, and the decision that was made by those of the select half."""
+    """Write `metrics.json`.
+
+    Args:
+        folder: where to write.
+        figures: of all models.
+        decision: how the champion was chosen by those of the select half.
+    """
     write_json(folder / FILE, {**asdict(figures), "decision": to_json(decision)})
 
 

@@ -63,7 +63,16 @@ class Timing:
 
 @contextmanager
 def watched(watcher: Watcher, stage: str, model: str | None = None) -> Iterator[Timing]:
-    """Tell `watcher` that a stage begins, and at the end of the block how it ended and how long it took."""
+    """Tell a watcher that a stage begins, and at the end of the block how it ended and how long it took.
+
+    Args:
+        watcher: receives the events.
+        stage: the name of the stage.
+        model: the model that it is about, if any.
+
+    Yields:
+        The timing, whose note the block may set.
+    """
     timing = Timing()
     watcher.started(stage, model)
     try:

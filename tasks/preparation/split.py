@@ -67,7 +67,14 @@ def make_split(
 
 @stage("everything", note=lambda made: f"all before {made.as_of}")
 def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, folder: Path) -> Split:
-    """Write the split of the refit: every cutoff is `as_of`, nothing is held out."""
+    """Write the split of the refit: every cutoff is `as_of`, nothing is held out.
+
+    Args:
+        con: the warehouse.
+        as_of: end of the data, exclusive, UTC.
+        key: of the artifact.
+        folder: where to write, existing.
+    """
     run_file(con, "warehouse/split/interactions.sql")
     run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
     _write_cutoffs(con, folder)

@@ -76,7 +76,13 @@ def exposure(lists: Lists, snapshot: Snapshot) -> NDArray[np.int64]:
 
 
 def kept_since(lists: Lists, earlier: Lists, top: int = TOP) -> Kept:
-    """Return how much of the `top` of every earlier list is still in the `top`."""
+    """Return how much of the `top` of every earlier list is still in the `top`.
+
+    Args:
+        lists: of a run.
+        earlier: the lists of another run.
+        top: how far down each list to look.
+    """
     users = [0] * (top + 1)
     n_new = 0
     for kept, n in _rows("report/kept.sql", lists=_file(lists), earlier=_file(earlier), top=top):
@@ -108,7 +114,13 @@ def movers(lists: Lists, earlier: Lists, n: int, top: int = TOP) -> tuple[Mover,
 
 
 def best_of(lists: Lists, users: list[Id], top: int = TOP) -> dict[Id, tuple[Listed, ...]]:
-    """Return the first `top` places of the lists of `users`; users without a list are left out."""
+    """Return the first places of some users' lists, by user; users without a list are left out.
+
+    Args:
+        lists: of a run.
+        users: external ids.
+        top: how many places.
+    """
     rows = _rows(
         "report/best_of.sql",
         lists=_file(lists),

@@ -42,7 +42,7 @@ class Report:
     def figure(
         self, model: str, metric: str, k: int | None, half: Half = "report", segment: str = "all"
     ) -> MetricRow | None:
-        """Return one cell of a table of models × metrics, None if it is empty; `k` is None for figures of ratings."""
+        """Return one cell of a table of models × metrics, None if it is empty; see `find_row`."""
         return find_row(self.metrics, model, metric, k, half=half, segment=segment)
 
 

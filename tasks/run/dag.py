@@ -2,6 +2,10 @@
 
 It reads from top to bottom like docs/night.md. Each stage is declared where its work is done, by `@stage`. Runs in this
 process (`InProcess`), or through Prefect (`flows/nightly.py`).
+
+The functions share these arguments: `night`, the context; `before`, the matrices before the cutoffs; `held_out`, the
+interactions after them; `backfill`, the fitted models that complete short lists; `fitted`, models fitted on `before`;
+`blend`, the learned blend, if there is one; `refits`, the models fitted on everything.
 """
 
 from __future__ import annotations

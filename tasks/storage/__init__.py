@@ -1,1 +1,1 @@
-"""What a home keeps between nights: artifacts, run records, the DuckDB warehouse."""
+"""Storage in a home: artifacts and their cache keys, run records, the DuckDB warehouse."""

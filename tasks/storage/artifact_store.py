@@ -32,7 +32,13 @@ class Store:
         self.root = root
 
     def find(self, stage: str, key: str, kind: type[R]) -> R | None:
-        """Return the reference to a stored result, or None if there is none or it is damaged."""
+        """Return the reference to a stored result, or None if there is none or it is damaged.
+
+        Args:
+            stage: the name of the folder for this kind of artifact.
+            key: what the artifact was made from.
+            kind: the class of the reference.
+        """
         folder = self.root / stage / key
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

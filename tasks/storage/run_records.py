@@ -231,7 +231,13 @@ class Runs:
         self.finish(run, "published", f"Run {run.run_id} is live. Afterwards, {trouble}")
 
     def finish(self, run: Run, status: Status, reason: str) -> None:
-        """Close a run: record its status and reason."""
+        """Close a run.
+
+        Args:
+            run: its record, which is saved.
+            status: how it ended.
+            reason: why, in one or two sentences.
+        """
         run.status, run.reason, run.finished_at = status, reason, _now()
         self.save(run)
 

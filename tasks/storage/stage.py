@@ -74,7 +74,7 @@ class Stage(Generic[P, R]):
 
     @property
     def supplied(self) -> set[str]:
-        """Which of `SUPPLIED` the function takes."""
+        """The parameters of `SUPPLIED` that the function takes."""
         return {name for name in SUPPLIED if name in self.signature.parameters}
 
     def call(self, *args: Any, **kwargs: Any) -> Call[R]:

@@ -187,7 +187,14 @@ def _opinions(
 
 
 def make_tags(users: Users, items: Items, views: Views, rng: np.random.Generator) -> Tags:
-    """Draw each user's tags on items they rated, up to two an item, more often on items they liked."""
+    """Draw each user's tags on items they rated, up to two an item, more often on items they liked.
+
+    Args:
+        users: how many tags each gives.
+        items: the tags that fit each.
+        views: who saw, rated and liked what, and when.
+        rng: the source of randomness.
+    """
     rated = np.flatnonzero(views.rated)
     tag = np.floor(TAGS_PER_ITEM * rng.random(len(rated)) * rng.random(len(rated))).astype(np.int64)
     place = np.repeat(rated, 2)

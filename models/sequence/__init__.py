@@ -1,0 +1,1 @@
+"""Sequence models: the order of what users did predicts what they do next."""
