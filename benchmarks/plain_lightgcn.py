@@ -11,8 +11,8 @@ from scipy import sparse
 
 from models.base import FloatArray, Progress
 from models.device import torch_device
-from models.graph.batched_descent import ranking_loss
 from models.graph.lightgcn_config import LightGCNConfig
+from models.graph.lightgcn_gpu import ranking_loss
 from models.graph.propagation import adjacency_tensor, propagate_tensor
 
 BATCH = 2048  # positives

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from models.base import Config, Recommender
-from models.suggestions import did_you_mean
+from models.did_you_mean import did_you_mean
 
 RECOMMENDERS: dict[str, str] = {
     "popularity": "models.baselines.popularity:Popularity",

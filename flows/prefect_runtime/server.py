@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL
 
 from tasks.errors import NightError
 
-_PROGRAM = Path(__file__).with_name("serve.py")
+_PROGRAM = Path(__file__).with_name("server_program.py")
 _START_TIMEOUT = 120  # seconds; without a prepared database the server migrates an empty one first
 _STOP_TIMEOUT = 8  # seconds
 

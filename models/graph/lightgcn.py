@@ -5,7 +5,7 @@ normalized adjacency. P is linear and symmetric, so the gradient for the base em
 E. Instead of propagating for every batch, gradient descent changes E directly for a part of an epoch, as if E were the
 parameters. Then the change is propagated back at once, X += gain · P · change, and E = P X is computed anew. This takes
 several hundred times fewer propagations; the only approximation is that E is slightly out of date.
-`models.graph.batched_descent` does the same on a GPU, and `benchmarks.plain_lightgcn` is the plain training that it is
+`models.graph.lightgcn_gpu` does the same on a GPU, and `benchmarks.plain_lightgcn` is the plain training that it is
 measured against.
 """
 
@@ -19,7 +19,7 @@ from scipy import sparse
 
 from models.base import Config, FloatArray, Progress, Recommender
 from models.device import torch_device
-from models.graph import batched_descent
+from models.graph import lightgcn_gpu
 from models.graph.graph_model import GraphRecommender
 from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.lightgcn_config import LightGCNConfig
@@ -62,7 +62,7 @@ class LightGCN(GraphRecommender):
             if device.type == "cpu":
                 base = _descend_lazily(base, matrix, adjacency, config, rng, progress)
             else:
-                base = batched_descent.train(base, matrix, adjacency, config, rng, progress, device)
+                base = lightgcn_gpu.train(base, matrix, adjacency, config, rng, progress, device)
         final = Propagation(adjacency).propagate(base, config.weights())
         n_users, n_items = matrix.shape
         self.user_factors_ = final[:n_users].copy()

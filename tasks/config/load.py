@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
+from models.did_you_mean import did_you_mean
 from models.registry import config_class, require_known
-from models.suggestions import did_you_mean
 from tasks.config.messages import explain
 from tasks.config.settings import Settings, UtilitySettings
 from tasks.config.tuned_settings import Tuned, read_tuned, reason_to_ignore

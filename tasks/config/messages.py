@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from models.suggestions import did_you_mean
+from models.did_you_mean import did_you_mean
 
 _ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
 _REPLACED = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")

@@ -62,7 +62,7 @@ def clean(
     if id_types is not None:
         _check_id_types(settings, id_types)
     else:
-        run_file(con, "warehouse/clean/staging.sql")
+        run_file(con, "warehouse/clean/rejection_reasons.sql")
         id_types = _decide_id_types(con, settings)
     key = fingerprint(
         intake.data_hash,
@@ -74,7 +74,7 @@ def clean(
     known = con.execute("select reference from clean_state where key = ?", [key]).fetchone()
     if known is not None:
         return from_json(CleanData, json.loads(known[0]))
-    run_file(con, "warehouse/clean/staging.sql")
+    run_file(con, "warehouse/clean/rejection_reasons.sql")
     user_type, item_type = id_types
     _quarantine(con, settings, user_type, item_type)
     with transaction(con):
@@ -139,10 +139,10 @@ def _quarantine(
         # From here on the quarantine may describe other rows than the clean tables hold.
         con.execute("delete from clean_state")
         ids = {"user_example": users, "item_example": items}
-        run_file(con, "warehouse/clean/read_ratings.sql", **ids, **scale, **future)
-        run_file(con, "warehouse/clean/read_tags.sql", **ids, **future)
-        run_file(con, "warehouse/clean/read_events.sql", **ids, **future)
-        run_file(con, "warehouse/clean/read_items.sql", item_example=items)
+        run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
+        run_file(con, "warehouse/clean/type_tags.sql", **ids, **future)
+        run_file(con, "warehouse/clean/type_events.sql", **ids, **future)
+        run_file(con, "warehouse/clean/type_items.sql", item_example=items)
         run_file(con, "warehouse/clean/quarantine.sql")
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, TextIO, cast
 
 import duckdb
 
-from models.suggestions import nearest_name
+from models.did_you_mean import nearest_name
 from tasks.artifacts import Source
 from tasks.config.settings import DataSettings
 from tasks.errors import NightError, UsageError

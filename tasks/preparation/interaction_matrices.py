@@ -56,15 +56,15 @@ def build_snapshot(
     pq.write_table(item_map, folder / "items.parquet")
 
     shape = (user_map.num_rows, item_map.num_rows)
-    timestamp = fetch_matrix(con, "warehouse/features/seen.sql", shape)
+    timestamp = fetch_matrix(con, "warehouse/features/seen_matrix.sql", shape)
     seen = sparse.csr_array(
         (np.ones(timestamp.nnz, np.float32), timestamp.indices, timestamp.indptr), shape=shape
     )
     item_features, feature_names = _item_features(con, shape[1])
     data = Interactions(
         seen=seen,
-        rating=fetch_matrix(con, "warehouse/features/rating.sql", shape),
-        positive=fetch_matrix(con, "warehouse/features/positive.sql", shape, **liking(settings)),
+        rating=fetch_matrix(con, "warehouse/features/rating_matrix.sql", shape),
+        positive=fetch_matrix(con, "warehouse/features/positive_matrix.sql", shape, **liking(settings)),
         composite=fetch_matrix(
             con, "warehouse/features/composite.sql", shape, signals=_signal_rows(settings)
         ),

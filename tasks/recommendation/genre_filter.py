@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.did_you_mean import did_you_mean
 from models.interactions import load_feature_names, load_matrix
-from models.suggestions import did_you_mean
 from tasks.artifacts import Snapshot
 from tasks.config.settings import RecommendSettings
 from tasks.errors import UsageError

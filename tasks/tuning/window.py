@@ -103,7 +103,9 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
             as_of = data.newest_interaction.replace(microsecond=0) + timedelta(seconds=1)
             cut = _make_split(con.cursor(), settings, settings.split, as_of, folder / "night")
             past = con.cursor()  # its temporary tables hide what the night holds out
-            run_file(past, "warehouse/split/past.sql", cutoffs_path=str(cut.folder / "cutoffs.parquet"))
+            run_file(
+                past, "warehouse/split/hide_held_out.sql", cutoffs_path=str(cut.folder / "cutoffs.parquet")
+            )
             stage.note, snapshot, held_out = _cut_again(past, cut, settings, folder)
     if not held_out.n_select:
         raise UsageError(

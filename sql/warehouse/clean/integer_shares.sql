@@ -1,5 +1,5 @@
 -- The shares of user and item ids, over all sources, that are plain 64-bit integers without leading zeros.
--- Inputs:  the raw tables; the macros of staging.sql.
+-- Inputs:  the raw tables; the macros of rejection_reasons.sql.
 -- Output:  user_share, item_share; null if there are no ids.
 -- Grain:   one row.
 -- Most ids are integers as they are: only the others are stripped, because that is slow.

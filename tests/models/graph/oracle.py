@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from models.graph.batched_descent import ranking_loss
 from models.graph.lightgcn_config import LightGCNConfig
+from models.graph.lightgcn_gpu import ranking_loss
 
 
 def draw(known: np.ndarray, state: int, n: int) -> tuple[np.ndarray, int]:

@@ -11,7 +11,7 @@ from benchmarks import plain_lightgcn
 from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
-from models.graph import batched_descent
+from models.graph import lightgcn_gpu
 from models.graph.lightgcn import LightGCN
 from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import Propagation, adjacency_tensor, normalized_adjacency, propagate_tensor
@@ -250,7 +250,7 @@ def test_training_in_batches_recovers_the_diagonal(loss: str) -> None:
     data, config, rng = checkerboard(), changed(loss=loss, epochs=20, step=0.3), np.random.default_rng(0)
     adjacency = normalized_adjacency(data.positive)
     reported: list[tuple[int, int]] = []
-    base = batched_descent.train(
+    base = lightgcn_gpu.train(
         noise(), data.positive, adjacency, config, rng, lambda *at: reported.append(at), torch.device("cpu")
     )
     assert finds_the_diagonal(base, data, config)
@@ -261,7 +261,7 @@ def test_training_in_batches_recovers_the_diagonal(loss: str) -> None:
     ("negatives", "factors", "size"), [(64, 256, 512), (1_000, 256, 325), (10_000, 2048, 4)]
 )
 def test_a_batch_stays_under_a_gigabyte(negatives: int, factors: int, size: int) -> None:
-    assert batched_descent.batch_size(negatives, factors) == size
+    assert lightgcn_gpu.batch_size(negatives, factors) == size
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
@@ -272,10 +272,10 @@ def test_a_batch_follows_the_gradient_of_its_summed_loss(loss: Loss) -> None:
     ranked = torch.from_numpy(rng.integers(5, 20, (30, 4)))
     steps = torch.from_numpy(rng.random(30, np.float32))
     scores = (final[ranked] * final[users][:, None]).sum(dim=2)
-    losses = torch.stack([batched_descent.ranking_loss(row[None], loss, 3) for row in scores])
+    losses = torch.stack([lightgcn_gpu.ranking_loss(row[None], loss, 3) for row in scores])
     (slope,) = torch.autograd.grad(losses @ steps, final)
     ours = final.detach().clone()
-    batched_descent._descend(ours, users, ranked, steps, loss, 3)
+    lightgcn_gpu._descend(ours, users, ranked, steps, loss, 3)
     torch.testing.assert_close(ours, final.detach() - slope, atol=1e-5, rtol=1e-5)
 
 
@@ -288,7 +288,7 @@ def test_the_base_gradient_is_the_propagated_final_gradient(loss: Loss) -> None:
     final = propagate_tensor(graph, base, config.weights())
     final.retain_grad()
     scores = final[:N_USERS] @ final[N_USERS:].T
-    batched_descent.ranking_loss(scores, loss, 3).backward()
+    lightgcn_gpu.ranking_loss(scores, loss, 3).backward()
     assert base.grad is not None
     assert final.grad is not None
     ours = Propagation(adjacency).propagate(final.grad.numpy(), config.weights())

@@ -119,9 +119,9 @@ def test_a_relative_import_is_followed(copied_tree: Path) -> None:
 
 
 def test_sql_named_by_an_f_string_is_followed(copied_tree: Path) -> None:
-    append("models/factors/als.py", "def name(x): return f'warehouse/clean/read_{x}.sql'\n")(copied_tree)
+    append("models/factors/als.py", "def name(x): return f'warehouse/clean/type_{x}.sql'\n")(copied_tree)
     files = SourceTree(copied_tree).files(ALS)
-    assert {"sql/warehouse/clean/read_ratings.sql", "sql/warehouse/clean/read_tags.sql"} <= files
+    assert {"sql/warehouse/clean/type_ratings.sql", "sql/warehouse/clean/type_tags.sql"} <= files
     assert "sql/warehouse/clean/quarantine.sql" not in files
 
 

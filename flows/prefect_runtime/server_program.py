@@ -1,4 +1,4 @@
-"""The program that runs Prefect's server: python -P serve.py LISTENER, the descriptor of a socket of its parent's.
+"""Prefect's server as a program: python -P server_program.py LISTENER, the descriptor of a socket of its parent's.
 
 It ends when its standard input ends. That is a pipe from the night, which the kernel closes however the night ends, so
 a killed night leaves no server behind.

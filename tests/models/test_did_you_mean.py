@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.suggestions import did_you_mean, nearest_name
+from models.did_you_mean import did_you_mean, nearest_name
 
 KNOWN = ("factors", "alpha", "iterations")
 
