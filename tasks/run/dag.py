@@ -32,7 +32,8 @@ from tasks.run.context import Night
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_blend, refit_blend
 from tasks.training.fit import BACKFILL, fit
-from tasks.validation.checks import CheckedNight, check, first_failure
+from tasks.validation.checks import check, first_failure
+from tasks.validation.night_figures import CheckedNight
 
 R = TypeVar("R")
 

@@ -9,62 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
-from statistics import median
+from datetime import datetime
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
-from models.evaluation.metrics import name_and_k
-from tasks.artifacts import CheckResult, Choice, CleanData, Lists
+from tasks.artifacts import CheckResult, Lists
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.errors import CheckFailedError
-from tasks.evaluation.metric_rows import NightMetrics, read_metrics
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
-from tasks.storage.run_records import Run
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
+from tasks.validation.night_figures import (
+    NIGHTS,
+    CheckedNight,
+    champion_above_popularity,
+    days_behind_live,
+    input_age_days,
+    quality,
+    rejected_rows,
+)
 
 TOP = 10
 """The first ranks of a list, which a user looks at: these are compared with the live lists, and user with user."""
 
-NIGHTS = 7
-"""The number of earlier nights that tonight's quality is compared with."""
-
 Bound = Literal["at least", "at most"]
-
-_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class CheckedNight:
-    """The records of a night that `Check.figure` is computed from.
-
-    Attributes:
-        data: the clean data.
-        run: the record of the night; its champion is known.
-        live: the run that readers see; None where tonight's data may be older than its.
-        choice: how the champion was chosen; None where no model was judged.
-        runs: the records of all runs of the home.
-        min_users: with fewer users of the select half the champion's quality is not checked (`judge.min_users`).
-    """
-
-    data: CleanData
-    run: Run
-    live: Run | None
-    choice: Choice | None
-    runs: Sequence[Run]
-    min_users: int
-
-    @cached_property
-    def metrics(self) -> NightMetrics | None:
-        """The figures of the models; None where too few users were judged to compare by them."""
-        if self.choice is None or self.choice.decision.n_users < self.min_users:
-            return None
-        return read_metrics(self.choice.folder)
 
 
 @dataclass(frozen=True)
@@ -107,58 +78,6 @@ class Check:
     def limit_of(self, settings: CheckSettings) -> float | None:
         """Return the limit under these settings; None if there is none."""
         return self.of_setting(getattr(settings, self.setting)) if self.setting else self.limit
-
-
-def _rejected_rows(night: CheckedNight) -> float:
-    shares = (count.quarantined / max(count.rows_in, 1) for count in night.data.counts)
-    return max(shares, default=0.0)
-
-
-def _input_age_days(night: CheckedNight) -> float:
-    return (night.run.started_at - night.data.newest_interaction) / _DAY
-
-
-def _days_behind_live(night: CheckedNight) -> float | None:
-    if night.live is None or night.live.data_until is None or night.run.data_until is None:
-        return None
-    return max(0.0, (night.live.data_until - night.run.data_until) / _DAY)
-
-
-def _champion_above_popularity(night: CheckedNight) -> float | None:
-    """Return the upper end of the interval of champion − popularity on the select half."""
-    if night.metrics is None or night.run.champion is None:
-        return None
-    gain = night.metrics.difference(night.run.champion, "popularity", half="select")
-    return None if gain is None else gain.high
-
-
-def _quality(night: CheckedNight) -> float | None:
-    """Return the upper end of the champion's interval on the select half, over the median of earlier champions."""
-    if night.metrics is None or night.choice is None or night.run.champion is None:
-        return None
-    own = night.metrics.row(night.run.champion, *name_and_k(night.choice.decision.metric), half="select")
-    before = [quality for quality in map(_champions_mean, comparable(night.run, night.runs)) if quality]
-    return own.ci_high / median(before) if own is not None and own.ci_high is not None and before else None
-
-
-def comparable(run: Run, runs: Sequence[Run]) -> Sequence[Run]:
-    """Return the `NIGHTS` newest published nights of earlier data that were judged like `run`, newest first."""
-    same = [
-        other
-        for other in runs
-        if other.status == "published"
-        and other.as_of is not None
-        and run.as_of is not None
-        and other.as_of < run.as_of
-        and other.protocol == run.protocol
-    ]
-    return sorted(same, key=lambda other: (other.as_of, other.run_id), reverse=True)[:NIGHTS]
-
-
-def _champions_mean(run: Run) -> float | None:
-    """Return the champion metric of the model behind a night's lists, on the select half of that night."""
-    decision = run.summary.decision
-    return None if decision is None else decision.means.get(run.champion or "")
 
 
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
@@ -270,7 +189,7 @@ CHECKS = (
     Check(
         name="rejected_rows",
         meaning="share of the rows of one source that were rejected",
-        value=_rejected_rows,
+        value=rejected_rows,
         setting="max_rejected_rows",
         advice="Look at the quarantine (docs/night.md says how). If so many are right, raise check.max_rejected_rows.",
         note="of the worst source; `data.max_reject_share` stops a night earlier, before anything is computed",
@@ -278,7 +197,7 @@ CHECKS = (
     Check(
         name="input_age_days",
         meaning="days from the newest interaction to the start of the night",
-        value=_input_age_days,
+        value=input_age_days,
         setting="max_input_age_days",
         of_setting=lambda days: days or None,
         advice="Are the deliveries late? check.max_input_age_days says how late they may be, "
@@ -288,7 +207,7 @@ CHECKS = (
     Check(
         name="days_behind_live",
         meaning="days by which the newest interaction is older than that of the live lists",
-        value=_days_behind_live,
+        value=days_behind_live,
         setting="max_days_behind",
         advice="Was an old file delivered again? If it is right, switch with --force.",
         note="null with `--as-of` or `--force`; not 0, as whoever was deleted may have been the last one to come",
@@ -327,7 +246,7 @@ CHECKS = (
     Check(
         name="champion_above_popularity",
         meaning="how far the champion is above popularity on the select half, at best",
-        value=_champion_above_popularity,
+        value=champion_above_popularity,
         bound="at least",
         advice=f"The champion is certainly worse. Are the newest interactions right? If so, {_WITHOUT_IT}.",
         note="the upper end of the interval of champion − popularity",
@@ -336,7 +255,7 @@ CHECKS = (
         name="quality",
         meaning="the champion's metric on the select half, at best, as a share of the median of the last nights' "
         "champions",
-        value=_quality,
+        value=quality,
         bound="at least",
         setting="max_quality_drop",
         of_setting=lambda drop: 1 - drop,
@@ -350,11 +269,7 @@ _NO_LISTS = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array(
 
 
 def night_figures(night: CheckedNight) -> dict[str, float | None]:
-    """Return the values of the checks that are measured in Python, by name; None where there is nothing to compare.
-
-    Figures of models come from the select half alone, because to publish or not is a choice too. They are upper ends of
-    intervals: what could be chance is no reason to hold lists back.
-    """
+    """Return the values of the checks that are measured in Python, by name; None where there is nothing to compare."""
     return {check.name: check.value(night) for check in CHECKS if not isinstance(check.value, Sql)}
 
 

@@ -52,7 +52,7 @@ def prefect_night(
 ) -> tuple[Home, Outcome]:
     """A home and its first night, run through Prefect. Read only: change a copy of it."""
     home = open_home(str(dataset), tmp_path_factory.mktemp("prefect_night") / "home")
-    return home, run_small_night(home, flow=nightly.run_flow)
+    return home, run_small_night(home, flow=flow.run_flow)
 
 
 @pytest.fixture(scope="module")

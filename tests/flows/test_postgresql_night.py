@@ -143,7 +143,10 @@ def test_publishing_is_retried_after_a_server_restart(
     assert tried[0].startswith("publish is tried again in 1 s: postgresql://")
 
 
-@pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
+@pytest.mark.parametrize(
+    "stage",
+    ["publish", *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("recommend als", "check"))],
+)
 def test_a_killed_night_resumes_on_postgresql(home: Home, serving: Serving, stage: str) -> None:
     first = plain_night(home, "models.shelf=als").run
     code = (

@@ -7,6 +7,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,11 +42,26 @@ def write(path: Path, header: str, rows: list[tuple]) -> None:
         csv.writer(file).writerows([header.split(","), *rows])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
-@given(
+ANY_NIGHT = given(
     history=histories(), champion=st.sampled_from(["popularity", "item_knn", "als"]), seed=st.integers(0, 9)
 )
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@ANY_NIGHT
 def test_published_lists_keep_their_contract(history, champion, seed) -> None:
+    check_night(history, champion, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@ANY_NIGHT
+def test_published_lists_of_many_nights_keep_their_contract(history, champion, seed) -> None:
+    check_night(history, champion, seed)
+
+
+def check_night(history, champion: str, seed: int) -> None:
+    """Publish a night on any data and look at every list."""
     ratings, tags, catalogue = history
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "shop"

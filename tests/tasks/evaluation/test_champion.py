@@ -287,8 +287,8 @@ def test_only_the_select_half_decides(tmp_path: Path) -> None:
         tmp_path / "b", {"popularity": [0.1, 0.1, 0.0, 0.0], "als": [0.2, 0.2, 0.9, 0.9]}, half
     )
     assert choice.champion == turned.champion == "als"
-    assert choice.why == turned.why
-    assert "0.2000, before popularity with 0.1000" in choice.why
+    assert choice.decision.why == turned.decision.why
+    assert "0.2000, before popularity with 0.1000" in choice.decision.why
 
 
 def test_tie_goes_to_the_first_model_of_the_shelf(tmp_path: Path) -> None:
@@ -332,4 +332,4 @@ def test_metrics_json_has_values_and_intervals_by_half(tmp_path: Path) -> None:
 def test_popularity_is_chosen_when_nobody_is_judged(tmp_path: Path) -> None:
     choice, _ = choice_of(tmp_path, {"als": [0.5], "popularity": [0.1]}, [1])
     assert choice.champion == "popularity"
-    assert "no user could be held out" in choice.why
+    assert "no user could be held out" in choice.decision.why

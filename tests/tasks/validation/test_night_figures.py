@@ -11,7 +11,8 @@ import pytest
 from tasks.artifacts import Choice, CleanData, Decision, SourceCounts
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow, NightMetrics, write_metrics
 from tasks.storage.run_records import Run, RunSummary
-from tasks.validation.checks import CheckedNight, night_figures
+from tasks.validation.checks import night_figures
+from tasks.validation.night_figures import CheckedNight
 
 EVENING = datetime(2026, 6, 1)
 MIN_USERS = 30
