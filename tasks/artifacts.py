@@ -320,7 +320,7 @@ class Lists:
     @property
     def in_short(self) -> str:
         """Number of rows and users, in words."""
-        new = "" if self.n_new is None else f", {self.n_new:,} of them with items that nobody has met"
+        new = "" if self.n_new is None else f", {self.n_new:,} of them with items without interactions"
         return f"{self.n_rows:,} rows for {self.n_users:,} users{new}"
 
 

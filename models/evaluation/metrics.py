@@ -118,7 +118,7 @@ RANKING_METRICS = (
         name="recall",
         title="Recall",
         definition="hits / R; below 1 where R > k, even for a perfect list",
-        meaning="The share of what a user went on to like that stands on the list.",
+        meaning="The share of the items liked later that the list holds.",
         formula=lambda hits: hits.n_hits / hits.n_relevant,
     ),
     RankingMetric(
@@ -239,7 +239,7 @@ EXPOSURE_METRICS = (
         name="coverage",
         title="Catalogue coverage",
         definition="items in any list / items of the catalogue; no interval",
-        meaning="The share of the catalogue that stands on anybody's list.",
+        meaning="The share of the catalogue that is on somebody's list.",
         column="coverage",
         form=".1%",
         formula=_coverage,
@@ -261,7 +261,7 @@ HISTORY_RATIOS = (
         title="Popularity bias",
         definition="mean `list_popularity` / mean popularity of what the users had met: 1 + ΔGAP of Abdollahpouri et "
         "al. 2019",
-        meaning="The popularity of the lists over that of what users had met; 1 is alike, more is more popular.",
+        meaning="The popularity of the lists over that of the users' past items; above 1 the lists are more popular.",
         better="neither",
         column="popularity",
         form=".2f",

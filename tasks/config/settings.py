@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.base import Config
 from models.ensemble.settings import BlendOptions
+from models.evaluation.metrics import RANKING_METRICS
 from models.registry import config_class, require_known
 from models.settings_base import Options
 
@@ -213,8 +214,7 @@ class JudgeSettings(Options):
     def _metric_is_computed(self) -> JudgeSettings:
         if any(k < 1 for k in self.k):
             raise ValueError("every k must be at least 1")
-        names = ("ndcg", "recall", "recall_min", "map", "mrr", "hit_rate", "precision")
-        known = [f"{name}@{k}" for name in names for k in self.k]
+        known = [f"{metric.name}@{k}" for metric in RANKING_METRICS for k in self.k]
         if self.champion_metric not in known:
             raise ValueError(f"champion_metric must be one of {', '.join(known)}")
         return self

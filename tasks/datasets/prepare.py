@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from tasks.datasets.movielens import fetch
 from tasks.datasets.synthetic.generate import generate_demo
-from tasks.monitoring.events import Watcher
+from tasks.monitoring.events import Watcher, watched
 from tasks.storage.home import BUILT_IN, Home
 
 
@@ -21,18 +19,13 @@ def prepare(home: Home, watcher: Watcher) -> None:
     if home.dataset not in BUILT_IN or home.input != raw or any(raw.glob("ratings*")):
         return
     stage = "generate" if home.dataset == "demo" else "fetch"
-    started = time.perf_counter()
-    watcher.started(stage, None)
 
     def progress(done: int, total: int) -> None:
         watcher.advanced(stage, None, done, total)
 
-    try:
+    with watched(watcher, stage) as timing:
         if home.dataset == "demo":
             generate_demo(raw, progress=progress)
         else:
             fetch(home.dataset, raw, progress=progress)
-    except BaseException as error:
-        watcher.failed(stage, None, error)
-        raise
-    watcher.finished(stage, None, time.perf_counter() - started, f"{home.dataset} → {raw}")
+        timing.note = f"{home.dataset} → {raw}"

@@ -17,7 +17,7 @@ from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.preparation.item_statistics import load_item_statistics
 from tasks.recommendation.backfill import completed_lists
 from tasks.storage.stage import stage
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 
 _BLOCK = 8192
 

@@ -25,7 +25,7 @@ from tasks.recommendation.item_rules import by_index
 from tasks.recommendation.rerank import resolve_reranking
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 
 _BLOCK = 4096
 

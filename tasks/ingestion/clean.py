@@ -87,7 +87,8 @@ def clean(
             raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
         # The counts belong to the key: which times lie in the future also depends on when the files were landed.
         data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
-        con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
+        if SOURCE.is_current():  # else newer SQL may have run than the key says
+            con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
     return data
 
 

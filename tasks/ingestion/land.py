@@ -204,5 +204,5 @@ def _land_content(
     )
     run_file(
         con, "warehouse/land/record_file.sql", file_id=file_id, columns=json.dumps(content.columns),
-        reader=content.reader, landed_at=landed_at, **asdict(file),
+        reader=content.reader if SOURCE.is_current() else "", landed_at=landed_at, **asdict(file),
     )  # fmt: skip

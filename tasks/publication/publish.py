@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -131,7 +131,7 @@ def publish_or_hold_back(
     record: Run,
     *,
     failure: CheckFailedError | None,
-    newer: Run | None,
+    newer: Callable[[], Run | None],
     keep_runs: int,
     force: bool,
 ) -> Verdict:
@@ -143,23 +143,26 @@ def publish_or_hold_back(
         data: the clean tables, which fix the types of ids.
         record: the run record; `switched` and `rows` are set at once after the switch.
         failure: the check that failed, if any.
-        newer: the live run, if its data reach further than tonight's.
+        newer: returns the live run if its data reach further than tonight's, else None.
         keep_runs: complete runs to keep for a rollback, the live one included.
-        force: publish even if `newer` is given or another run went live during the night.
+        force: publish even if the live lists are of newer data or another run went live during the night.
     """
     target.ensure_schema(IdTypes(data.user_id_type, data.item_id_type))
     if failure is not None:
         return Verdict("check_failed", f"{failure} {failure.hint}".strip())
-    if newer is not None and not force:
+    live = newer()
+    if live is not None and not force:
         return Verdict(
             "not_switched",
-            f"The live run {newer.run_id} is of newer data, until {newer.data_until} and not {record.data_until}; "
+            f"The live run {live.run_id} is of newer data, until {live.data_until} and not {record.data_until}; "
             "its lists stay. --force switches all the same.",
         )
     published = publish(
         target, record.run_id, lists, expected_live=record.expected_live, keep_runs=keep_runs, force=force
     )
     record.switched, record.rows = published.switched, published.rows
+    if published.switched:
+        record.summary.example_user = first_user(lists)
     return Verdict("published" if published.switched else "not_switched", published.why)
 
 

@@ -25,7 +25,7 @@ from tasks.recommendation.item_rules import Rules, by_index, warn_of_rules_witho
 from tasks.recommendation.rerank import Reranking, resolve_reranking
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 
 PINNED = "pinned"
 """The value of the column `model` where a rule pinned the item."""

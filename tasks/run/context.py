@@ -121,12 +121,11 @@ class Night:
             supplied = self._supplied(call, stage.model_of(arguments), key=key, folder=folder)
             return stage.function(**arguments, **supplied)
 
-        modules = stage.modules(arguments)
-        made = self.store.make(stage.name, key, build, is_reusable=lambda: not SOURCE.changed(*modules))
+        made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)
         if made.key != key:  # type: ignore[attr-defined]
             self._hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
             log.warning(
-                "The source code of %s has changed since this night began. Tonight goes on with the result, and no "
+                "The source code has changed since this night began. Tonight goes on with the result of %s, and no "
                 "other night will use it.", stage.name,
             )  # fmt: skip
         return made
@@ -240,6 +239,7 @@ class Night:
     def go_on_without(self, model: str, why: str = "unknown") -> None:
         """Record that a model is left out; `why` counts only if no stage of the model has raised an error."""
         error = self._model_errors.get(model)
+        self.failed_stage = ""
         with self._writing:
             self.record.failed_models[model] = in_words(error) if error else why
             self.runs.save(self.record)

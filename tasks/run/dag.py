@@ -24,7 +24,7 @@ from tasks.ingestion.land import land
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.split import everything, make_split
-from tasks.publication.publish import first_user, publish_or_hold_back
+from tasks.publication.publish import publish_or_hold_back
 from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
@@ -303,18 +303,19 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
     """Check the lists, and publish them or hold them back. Without a choice, quality is not checked."""
     settings, record = night.settings, night.record
     on_purpose = night.requested_as_of is not None or night.force
-    live, newer = night.live(), night.live_if_newer()
-    checked = CheckedNight(
-        data, record, None if on_purpose else live, choice, night.runs.all(), settings.judge.min_users
-    )
+
+    def records() -> CheckedNight:
+        live = None if on_purpose else night.live()
+        return CheckedNight(data, record, live, choice, night.runs.all(), settings.judge.min_users)
+
     results = night.run(
         check.call(
             lists,
-            checked,
+            records,
             as_of=night.as_of,
             settings=settings.check,
             recommend=settings.recommend,
-            compare_lists=newer is None,
+            compare_lists=lambda: night.live_if_newer() is None,
             rules=night.rules,
         )
     )
@@ -325,13 +326,11 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
             data,
             record,
             failure=first_failure(results, record.still_live),
-            newer=newer,
+            newer=night.live_if_newer,
             keep_runs=settings.publish.keep_runs,
             force=night.force,
         )
     )
-    if record.switched:
-        night.note(example_user=first_user(lists))
 
 
 # -- calls and failures -------------------------------------------------------------------------------

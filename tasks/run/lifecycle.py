@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
 import shlex
 import shutil
 import traceback
@@ -16,6 +17,7 @@ from tasks.datasets.prepare import prepare
 from tasks.errors import NightError, UsageError, as_night_error
 from tasks.ingestion.land import plan_intake
 from tasks.monitoring.events import Watcher
+from tasks.publication import targets
 from tasks.publication.publish import rollback
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, serving_url
@@ -137,7 +139,9 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
     )
     names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}
-    source = SOURCE.hash("tasks.run.dag", *(recommender_class(name).__module__ for name in names))
+    models = (recommender_class(name).__module__ for name in names)
+    publishing = (f"{targets.__name__}.{module.name}" for module in pkgutil.iter_modules(targets.__path__))
+    source = SOURCE.hash("flows.nightly", "tasks.run.lifecycle", *publishing, *models)
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
 
 
@@ -226,6 +230,8 @@ def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:
         traceback.clear_frames(interruption.__traceback__)
         raise
     else:
+        if not SOURCE.is_current():  # the next night must not find that nothing is new
+            night.record.fingerprint = f"source changed during {night.record.run_id}"
         night.runs.finish(night.record, night.verdict, night.reason)
         _copy_records(night)
 

@@ -2,7 +2,8 @@
 
 A stage's result may be used again while nothing that it depends on has changed: its inputs, its settings, the versions
 of the libraries, and every module and SQL file that it runs. The source is read once, when the process begins. Code
-that is loaded later may be newer (a deploy in the middle of a night); `SourceTree.changed` finds that out.
+that is loaded later may be newer (a deploy in the middle of a night): `SourceTree.is_current` finds that out, and then
+no result is kept for other nights.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class SourceTree:
         self._text = {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
         self._closures: dict[tuple[str, ...], frozenset[str]] = {}
         self._parsed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._was_current = True
 
     def hash(self, *modules: str) -> str:
         """Return a hash of the source of `modules`, of all of ours that they import, and of the SQL they name."""
@@ -95,9 +97,15 @@ class SourceTree:
             digest.update(path.encode() + b"\0" + self._text[path] + b"\0")
         return digest.hexdigest()[:32]
 
-    def changed(self, *modules: str) -> list[str]:
-        """Return those of the files of `hash` that are no longer on disk as they were, sorted."""
-        return sorted(path for path in self.files(*modules) if _read(self.root / path) != self._text[path])
+    def is_current(self) -> bool:
+        """Return whether all files are still as they were. Once they were not, the answer stays no.
+
+        All files count, not only those of one stage: a module that is imported late runs as it is then.
+        """
+        self._was_current = self._was_current and not any(
+            _read(self.root / path) != text for path, text in self._text.items()
+        )
+        return self._was_current
 
     def files(self, *modules: str) -> frozenset[str]:
         """Return the paths, relative to the root, of the files that `hash` covers.

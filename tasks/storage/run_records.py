@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -175,7 +175,7 @@ class Runs:
         """
         path = self.folder(run_id) / "run.json"
         try:
-            return from_json(Run, json.loads(path.read_text(encoding="utf-8")))
+            return _completed(from_json(Run, json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -245,6 +245,19 @@ class Runs:
         run_id = int(_now().strftime("%Y%m%d%H%M%S"))
         newest = max((run.run_id for run in self.all()), default=0)
         return max(run_id, newest + 1)
+
+
+def _completed(run: Run) -> Run:
+    """Fill in, from notes and reason, the fields that records of older versions lack."""
+    notes = {stage.stage: stage.note for stage in run.stages if stage.model is None}
+    summary = run.summary
+    if not summary.split_why:
+        summary.split_why = notes.get("split", "")
+    if summary.decision is not None and not summary.decision.why:
+        summary.decision = replace(summary.decision, why=notes.get("choose", ""))
+    if run.status == "published" and not run.after_switch:
+        run.after_switch = run.reason.partition(" Afterwards, ")[2]
+    return run
 
 
 def _now() -> datetime:

@@ -24,7 +24,7 @@ from tasks.config.settings import BlendSettings
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 
 
 @stage("fit", model=lambda _: Blend.name, note=lambda learned: learned.note)

@@ -6,7 +6,7 @@ import logging
 import time
 from pathlib import Path
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, Progress
 from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, Snapshot
@@ -67,8 +67,3 @@ def _has_training_data(data: Interactions, name: str, config: Config) -> bool:
         return True
     log.warning("The model %s has nothing to learn from: %s", name, _EMPTY[matrix])
     return False
-
-
-def load_model(fitted: FittedModel) -> Recommender:
-    """Return the fitted recommender of a reference."""
-    return recommender_class(fitted.model).load(fitted.folder)

@@ -26,8 +26,9 @@ from models.search_space import OneOf, SearchSpace
 from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
 from tasks.evaluation.evaluate import held_out_lists
-from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
-from tasks.training.fit import BACKFILL, fit, load_model
+from tasks.storage.cache_key import SOURCE, fingerprint, key_of_value, library_versions
+from tasks.training.fit import BACKFILL, fit
+from tasks.training.load_model import load_model
 from tasks.tuning.window import Part, Window
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Search:
         metric = settings.judge.champion_metric
         self._k = int(metric.partition("@")[2])
         key = fingerprint(
-            window.data_key, settings.split, settings.utility, settings.run.seed, metric, self.config,
+            window.data_key, settings.split, settings.utility, settings.run.seed, metric, key_of_value(self.config),
             {field: repr(where) for field, where in space.items()},
             [settings.models.config(name) for name in BACKFILL],
             SOURCE.hash("tasks.tuning.search", *modules), library_versions(), optuna.__version__,
@@ -168,6 +169,10 @@ class Search:
         """
         import optuna  # noqa: PLC0415
 
+        if not SOURCE.is_current():
+            raise NightError(
+                "The source code has changed since this tune began.", "Run the same command again."
+            )
         number = len(self._study.get_trials(deepcopy=False))
         seed = int(np.random.SeedSequence((self.settings.run.seed, number)).generate_state(1)[0])
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)

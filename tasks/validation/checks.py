@@ -229,7 +229,7 @@ CHECKS = (
     ),
     Check(
         name="catalogue_coverage",
-        meaning="share of the items that anybody met that stand in some list",
+        meaning="share of the items with an interaction that are on some list",
         value=Sql("catalogue_coverage", "variety"),
         bound="at least",
         setting="min_catalogue_coverage",
@@ -237,7 +237,7 @@ CHECKS = (
     ),
     Check(
         name="sameness",
-        meaning=f"share of those who could have an item among their first {TOP} who do have it, on average",
+        meaning=f"mean share of eligible users whose first {TOP} items hold the item",
         value=Sql("sameness", "variety"),
         setting="max_sameness",
         advice=f"Nearly everybody gets the same list. {_MODEL_AT_FAULT}",
@@ -321,12 +321,12 @@ def check(
     con: duckdb.DuckDBPyConnection,
     target: Target,
     lists: Lists,
-    night: CheckedNight,
+    records: Callable[[], CheckedNight],
     *,
     as_of: datetime,
     settings: CheckSettings,
     recommend: RecommendSettings,
-    compare_lists: bool,
+    compare_lists: Callable[[], bool],
     rules: Rules,
 ) -> tuple[CheckResult, ...]:
     """Check the lists against the clean tables and the live lists, and the night against earlier ones.
@@ -335,7 +335,7 @@ def check(
         con: the warehouse, with the clean tables.
         target: the serving database.
         lists: what is to be published.
-        night: the records of the night.
+        records: returns the records of the night; asks the serving database which run is live.
         as_of: the end of the data, exclusive, UTC.
         settings: the limits.
         recommend: what the lists should look like.
@@ -352,8 +352,8 @@ def check(
             as_of=as_of,
             settings=settings,
             recommend=recommend,
-            figures=night_figures(night),
-            live=target.live_tops(TOP) if compare_lists else None,
+            figures=night_figures(records()),
+            live=target.live_tops(TOP) if compare_lists() else None,
             rules=rules,
         )
     )

@@ -1,7 +1,7 @@
--- Whether each item may stand in lists, by the allow-lists of genres and the rules of single items.
+-- Whether each item may be listed, by the allow-lists of genres and the rules of single items.
 -- Inputs:  items; temp table seen_pairs (checks/published_lists.sql); $blocked, $pinned, the ids of ruled items as text;
 --          $genres, one of which an item must have, unless there are none; $without_genres, none of which it may have.
--- Output:  temp table item_status: item_id; is_touched: anybody has met it; is_described: it has genres; is_blocked and
+-- Output:  temp table item_status: item_id; is_touched: it has an interaction; is_described: it has genres; is_blocked and
 --          is_pinned: by a rule; is_allowed: by its genres.
 -- Grain:   one row per item of the catalogue or of seen_pairs.
 create or replace temp table item_status as

@@ -2,10 +2,10 @@
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (checks/published_lists.sql); temp table item_status
 --          (checks/item_status.sql); $top, how many ranks of a list are looked at; $exclude_seen; $min_users.
 -- Output:  temp table variety:
---          catalogue_coverage: the items that stand in some list, divided by the items that anybody touched and that rules
+--          catalogue_coverage: the items that are on some list, divided by the items with an interaction that rules
 --          and genres allow, or by the rows of the lists where these are fewer;
---          sameness: the share of the users who could have an item that do have it, as a mean over the rows of the lists'
---          tops. 1 where all have the same; null where fewer than $min_users users have a choice.
+--          sameness: the share of eligible users whose first $top items hold the item, as a mean over the rows of the
+--          lists' tops. 1 where all have the same; null where fewer than $min_users users have a choice.
 -- Grain:   one row.
 -- Left out of sameness are users who have seen all but a few items, because they have no choice, and items that popularity
 -- or an editor's rule placed, which are the same for everybody on purpose.

@@ -15,7 +15,7 @@ from tasks.reporting.list_samples import titles
 from tasks.reporting.page.histograms import popularity
 from tasks.reporting.page.umap import Points, umap
 from tasks.reporting.run_artifacts import RunArtifacts
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 
 MAX_ITEMS = 2000
 N_GENRES = 10

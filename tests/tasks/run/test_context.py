@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config.load import load_settings
+from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
@@ -67,10 +68,12 @@ def test_a_result_of_changed_source_is_not_used_again(
     home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(SOURCE, "changed", lambda *modules: ["models/base.py"])
+        patch.setattr(SOURCE, "is_current", lambda: False)
         tainted = count_things(home, 3)
-    assert "The source code of count has changed since this night began." in caplog.text
-    assert f"count/{tainted.key}" in Runs(home.runs).all()[0].artifacts
+    assert "The source code has changed since this night began." in caplog.text
+    [run] = Runs(home.runs).all()
+    assert f"count/{tainted.key}" in run.artifacts
+    assert run.fingerprint == f"source changed during {run.run_id}", "the next night finds something new"
     clean = count_things(home, 3)
     assert clean.key != tainted.key
     assert count_things(home, 3) == clean
@@ -136,3 +139,26 @@ def test_a_deploy_during_a_night_leaves_no_stale_result(tmp_path: Path) -> None:
     assert source.read_text(encoding="utf-8") != before
     source.write_text(before, encoding="utf-8")
     assert night() != during, "what was made while the source changed is not used, even under the old source"
+
+
+def test_a_failed_model_is_not_named_as_the_failed_stage(home: Home) -> None:
+    """The night goes on without the model; what fails later failed for another reason."""
+
+    @stage("count", model=lambda given: str(given["name"]))
+    def fails(name: str, *, key: str, folder: Path) -> Counted:
+        raise FloatingPointError("diverged")
+
+    def flow(night: Night) -> None:
+        with pytest.raises(FloatingPointError):
+            night.run(fails.call("als"))
+        assert night.failed_stage == "count als"
+        night.go_on_without("als")
+        raise NightError("The database is gone.")
+
+    with pytest.raises(NightError, match="The database is gone"):
+        run_night(home, load_settings(), flow, SilentWatcher())
+    [run] = Runs(home.runs).all()
+    assert (run.reason, run.failed_models) == (
+        "The database is gone.",
+        {"als": "FloatingPointError: diverged"},
+    )

@@ -107,3 +107,19 @@ def test_the_database_row_says_why_the_champion_was_chosen(tmp_path: Path) -> No
     why = "als stays: it has the best ndcg@10"
     run.summary.decision = Decision("als", "als", "ndcg@10", 9, None, 1, (), {}, why=why)
     assert run.row()["reason"] == "Run 1 is live. Champion: als stays: it has the best ndcg@10."
+
+
+def test_an_older_record_gets_its_missing_fields_from_notes(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    run = begin(runs, "same")
+    run.stages = [
+        StageTime("split", None, 0.1, 1.0, False, "temporal: 9 users"),
+        StageTime("choose", None, 0.1, 1.0, False, "als is best"),
+    ]
+    run.summary.decision = Decision("als", None, "ndcg@10", 9, None, 1, (), {})
+    runs.finish(run, "published", f"Run {run.run_id} is live. Afterwards, the disk was full.")
+    found = runs.find(run.run_id)
+    assert found is not None
+    assert found.summary.decision is not None
+    assert (found.summary.split_why, found.summary.decision.why) == ("temporal: 9 users", "als is best")
+    assert found.after_switch == "the disk was full."

@@ -15,7 +15,7 @@ from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, LearnedBlend, Snapshot
 from tasks.config.settings import BlendSettings
 from tasks.training.ensemble import learn_blend, refit_blend
-from tasks.training.fit import load_model
+from tasks.training.load_model import load_model
 from tests.models.contract import N_ITEMS, N_USERS, small_world
 from tests.models.ensemble.test_cross_fitting import USERS, relevant_of_taste
 

@@ -10,7 +10,8 @@ from scipy import sparse
 from models.interactions import Interactions
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, Snapshot
-from tasks.training.fit import fit, load_model
+from tasks.training.fit import fit
+from tasks.training.load_model import load_model
 
 LIKES = Interactions.from_positive(sparse.csr_array(np.tril(np.ones((6, 5), np.float32))))
 NOTHING = sparse.csr_array((6, 5), dtype=np.float32)
