@@ -78,7 +78,7 @@ class Interactions:
 
     @classmethod
     def from_positive(cls, positive: sparse.csr_array) -> Interactions:
-        """Make Interactions of likes alone, for benchmarks and notebooks: every matrix is the likes.
+        """Make Interactions of likes alone, for benchmarks and notebooks: every matrix holds the likes.
 
         Args:
             positive: (n_users, n_items); every stored entry is a like, whatever its value. It is not changed.

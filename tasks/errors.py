@@ -21,7 +21,7 @@ class NightError(Exception):
 
 
 class TransientError(NightError):
-    """A file or database of somebody else was busy or out of reach: a retry may succeed."""
+    """An external file or database was busy or out of reach: a retry may succeed."""
 
 
 class UsageError(NightError):

@@ -20,7 +20,7 @@ DELAYS: list[float] = [1, 5, 20]
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another try may succeed: a file or database of somebody else was busy or out of reach.
+    """Return whether another try may succeed: an external file or database was busy or out of reach.
 
     Logs the coming try, too: Prefect asks only while one is left.
 

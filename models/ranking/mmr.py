@@ -218,7 +218,7 @@ def _count(listed: Any, item: Any, genres: Any) -> None:
 
 @numba.njit(cache=True)
 def _penalise(score: Any, nearest: Any, products: Any, diversity: Any) -> None:
-    """Lower the scores of candidates to which the item just listed is the most similar one so far."""
+    """Lower the scores of candidates that resemble the item just listed more than any item above it."""
     for column in range(len(score)):
         further = products[column] - nearest[column]
         if further > 0:

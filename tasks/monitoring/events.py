@@ -1,4 +1,4 @@
-"""Progress events: what a night tells whoever watches it (the terminal, a log) about its stages."""
+"""Progress events: what a night tells its watcher (the terminal, a log) about its stages."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class Night:
             self.runs.save(self.record)
 
     def take_error(self, model: str) -> str:
-        """Return, in words, the error of a stage whose failure costs the night nothing but its figures; forget it."""
+        """Return, as text, and clear the error of a stage without which only figures are missing."""
         error = self._model_errors.pop(model, None)
         self.failed_stage = ""
         return in_words(error) if error else "unknown"

@@ -210,7 +210,7 @@ CHECKS = (
         value=days_behind_live,
         setting="max_days_behind",
         advice="Was an old file delivered again? If it is right, switch with --force.",
-        note="null with `--as-of` or `--force`; not 0, as whoever was deleted may have been the last one to come",
+        note="null with `--as-of` or `--force`; not 0, because the newest interaction may be of a user who was deleted",
     ),
     Check(
         name="lost_users",

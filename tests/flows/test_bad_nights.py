@@ -35,7 +35,7 @@ Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def four_tastes() -> pd.DataFrame:
-    """Return ratings of 200 days by users of four tastes: mostly of their own taste's items, and only those high."""
+    """Return 200 days of ratings by users of four tastes: most are of items of the user's taste, and only these are high."""
     rng = np.random.default_rng(3)
     rows = []
     for user in range(USERS):

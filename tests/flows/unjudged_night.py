@@ -1,4 +1,4 @@
-"""A night whose champion is known beforehand: nobody is judged."""
+"""A night that evaluates no model and publishes a given champion."""
 
 from __future__ import annotations
 

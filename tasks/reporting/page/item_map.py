@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True)
 class ItemMap:
-    """The most popular items as `model` sees them, in layers by genre; the last layer, '', holds all the others."""
+    """The most popular items, placed by the item vectors of `model`; one layer per genre, '' for all other items."""
 
     model: str
     width: int

@@ -1,4 +1,4 @@
-"""The leading singular vectors are those of numpy's SVD, by either way and whichever driver of LAPACK fails."""
+"""The leading singular vectors are those of numpy's SVD, by both methods, and when any LAPACK driver fails."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Cache keys change when a result could, and only then."""
+"""A cache key changes if and only if the result could."""
 
 import shutil
 import subprocess
