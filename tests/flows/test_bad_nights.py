@@ -35,7 +35,7 @@ Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def four_tastes() -> pd.DataFrame:
-    """Return 200 days of ratings by users of four tastes: most are of items of the user's taste, and only these are high."""
+    """Return 200 days of ratings by users of four tastes: most, and the high ones, are of items of the user's taste."""
     rng = np.random.default_rng(3)
     rows = []
     for user in range(USERS):
