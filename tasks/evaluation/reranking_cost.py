@@ -68,7 +68,7 @@ def trade_off(
     seen = load_matrix(snapshot.folder, "seen")
     plain = settings.model_copy(update={"genres": (), "without_genres": (), "new_item_share": 0.0})
     arranged = resolve_reranking(snapshot, plain, by_index((), range(snapshot.n_items)), models, seed=seed)
-    # As in judging: items that nobody has met are never relevant.
+    # As in judging: items without interactions are never relevant.
     arranged = replace(arranged, eligible=~arranged.is_new)
     as_said = replace(arranged, diversity=0.0, max_per_genre=0)
     longest = min(max(judge.k), settings.n)

@@ -15,7 +15,7 @@ ITEMS = 4
 
 
 def judged_users(folder: Path, half: list[int], classes: list[int] | None = None) -> Path:
-    """Write held-out users whose histories have popularity .25, and four items, one of which nobody has met.
+    """Write held-out users whose histories have popularity .25, and four items, one of which has no interaction.
 
     Args:
         folder: where to write.

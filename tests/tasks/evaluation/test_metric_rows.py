@@ -24,7 +24,7 @@ def test_metrics_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     )  # fmt: skip
     segment = SegmentRow(segment="new", of="users", n=3, least=1, greatest=9)
     figures = NightMetrics(metrics=(row,), differences=(difference,), segments=(segment,))
-    write_metrics(tmp_path, figures, Decision("als", None, "ndcg@10", 2, None, 3, 30, (), {}))
+    write_metrics(tmp_path, figures, Decision("als", None, "ndcg@10", 2, None, 3, (), {}))
     assert read_metrics(tmp_path) == figures
 
 

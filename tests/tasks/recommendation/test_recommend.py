@@ -106,7 +106,7 @@ def test_rows_with_new_items_are_counted_if_they_have_places(con, tmp_path: Path
         new = [row for row in rows(lists, "recommendations") if row["item_id"] in {203, 204}]
         assert len(new) > 0
         assert lists.n_new == (len(new) if name == "on" else None)
-        assert ("items that nobody has met" in lists.in_short) == (name == "on")
+        assert ("items without interactions" in lists.in_short) == (name == "on")
 
 
 def test_seen_items_are_listed_without_exclude_seen(con, tmp_path: Path) -> None:
