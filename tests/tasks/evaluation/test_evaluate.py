@@ -143,3 +143,13 @@ def test_rating_errors_are_written_for_models_of_ratings(
     if judged:
         with np.load(found.folder / "errors.npz") as errors:
             assert errors["error"].tolist() == [1.0, -1.0], "all ratings are 4, and so is every prediction"
+
+
+def test_an_evaluation_says_that_the_model_learned_nothing(tmp_path: Path) -> None:
+    data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
+    popular = kept(tmp_path, Popularity(), data)
+    snapshot = snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {0: [2]}, [])
+    for learned in (True, False):
+        fitted = replace(popular, learned=learned)
+        assert evaluate(fitted, (popular,), snapshot, held, K, key="k", folder=tmp_path).learned == learned

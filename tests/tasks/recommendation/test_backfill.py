@@ -79,3 +79,18 @@ def test_users_unknown_to_the_model_get_backfilled_lists() -> None:
     assert lists.items.tolist() == [[3, 1, 0, -1]]
     assert lists.scores[0, :3].tolist() == [1.0, 0.5, 0.0]
     assert lists.placed_by[0, :3].tolist() == [1, 1, 2]
+
+
+def test_only_allowed_items_complete_a_list():
+    """Every model is asked for the allowed items alone."""
+    asked = []
+
+    class Recording(Ranker):
+        def recommend(self, users, n, *, exclude=None, items=None) -> TopN:
+            asked.append(items)
+            return super().recommend(users, n, exclude=exclude, items=items)
+
+    allowed = np.ones(N_ITEMS, bool)
+    completed_lists([Recording([[]]), Recording([[(1, 0.5)]])], np.array([0]), 2, None, allowed)
+    assert len(asked) == 2
+    assert all(items is allowed for items in asked)

@@ -13,7 +13,7 @@ from tasks.artifacts import Choice, Decision, Evaluation, FittedModel, HeldOut, 
 from tasks.config.load import load_settings
 from tasks.errors import NightError
 from tasks.run import dag
-from tasks.storage.stage import Call
+from tasks.storage.stage import Call, Stage
 
 HERE, NOW = Path("here"), datetime(2026, 1, 1)
 SNAPSHOT = Snapshot("s", HERE, 1, 1, 1, 1, 1, 1, 0)
@@ -124,3 +124,23 @@ def test_a_blend_is_dropped_when_a_member_cannot_be_refitted():
     assert best.model == "item_knn"
     assert night.record.failed_models["blend"] == "its member als could not be refitted"
     assert night.calls.count("fit als") == 1, "a model that failed is not tried again"
+
+
+def test_a_promise_of_a_failed_stage_raises_its_error():
+    promise = CannedNight("als").start(dag.fit_call(CannedNight(), SNAPSHOT, "als"))  # type: ignore[arg-type]
+    assert not promise.succeeded()
+    with pytest.raises(FloatingPointError, match="als"):
+        promise.result()
+
+
+def test_only_stages_that_meet_other_programs_are_retried():
+    stages = [value for value in vars(dag).values() if isinstance(value, Stage)]
+    retried = {each.name for each in stages if each.retried}
+    assert retried == {"land", "publish", "report"}
+    assert {each.name for each in stages if not each.stored} == {
+        "land",
+        "clean",
+        "check",
+        "publish",
+        "report",
+    }

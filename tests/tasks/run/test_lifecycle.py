@@ -122,3 +122,11 @@ def test_a_night_interrupted_after_the_switch_is_published(home: Home) -> None:
         "published",
         f"Run {run.run_id} is live. Afterwards, it was interrupted.",
     )
+
+
+def test_other_library_versions_are_something_new(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_flow(home, land_files)
+    monkeypatch.setattr("tasks.run.lifecycle.library_versions", lambda: {"numpy": "another"})
+    run_flow(home, land_files)
+    newer, older = Runs(home.runs).all()
+    assert newer.fingerprint != older.fingerprint

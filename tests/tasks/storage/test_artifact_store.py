@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.artifacts import CleanData, SourceCounts
-from tasks.storage.artifact_store import Store, from_json, to_json
+from tasks.storage.artifact_store import Store, from_json, to_json, write_text
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,48 @@ def test_a_reference_is_the_same_after_json() -> None:
         n_items=1,
     )
     assert from_json(CleanData, to_json(data)) == data
+
+
+def test_one_damaged_file_of_several_is_enough(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def build_two(folder: Path) -> Thing:
+        (folder / "more.txt").write_text("three\n")
+        return build(folder)
+
+    made = store.make("fit", "k", build_two)
+    (made.folder / "more.txt").write_text("other\n")
+    assert store.find("fit", "k", Thing) is None
+
+
+def test_a_reference_of_another_version_is_not_found(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Newer:
+        key: str
+        folder: Path
+        columns: int
+
+    store = Store(tmp_path)
+    store.make("fit", "k", build)
+    assert store.find("fit", "k", Newer) is None
+
+
+def test_half_made_folders_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = store.make("fit", "k", build)
+    (tmp_path / "fit" / ".making-killed").mkdir()
+    store.sweep()
+    assert [path.name for path in (tmp_path / "fit").iterdir()] == [kept.key]
+
+
+def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    write_text(path, "old")
+
+    def fails(_: int) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("os.fsync", fails)
+    with pytest.raises(OSError, match="full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"

@@ -11,7 +11,7 @@ import pytest
 
 from models.base import Config
 from tasks.config.settings import Settings, SplitSettings
-from tasks.storage.cache_key import ROOT, SOURCE, SourceTree, fingerprint, key_of_value
+from tasks.storage.cache_key import ROOT, SOURCE, SourceTree, fingerprint, key_of_value, library_versions
 
 UTILITY = "tasks.preparation.interaction_matrices"
 ALS, EVALUATE = "models.factors.als", "tasks.evaluation.evaluate"
@@ -173,3 +173,14 @@ def test_every_sql_file_is_named_by_some_module() -> None:
     named = {path for module in modules for path in SOURCE.files(module)}
     there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sql").rglob("*.sql")}
     assert {path for path in there - named if not path.startswith("sql/cookbook/")} == set()
+
+
+def test_defaults_of_settings_and_python_itself_count() -> None:
+    class One(Config):
+        n: int = 1
+
+    class Two(Config):
+        n: int = 2
+
+    assert fingerprint(One()) != fingerprint(Two())
+    assert {"python", "numpy", "duckdb"} <= library_versions().keys()

@@ -100,3 +100,9 @@ def test_a_missing_home_is_refused_with_the_homes_nearby(
     with pytest.raises(UsageError) as caught:
         existing_home(Path("elsewhere/nowhere"))
     assert caught.value.hint == "Homes at hand: data/demo, elsewhere/ml. Name one with --home."
+
+
+def test_a_night_may_run_while_settings_are_tuned(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home")
+    with locked(home, "tune"), locked(home):
+        assert in_use(home)

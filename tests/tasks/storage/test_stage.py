@@ -83,3 +83,45 @@ def test_a_call_waits_for_promises_and_is_named_by_its_model() -> None:
     call = count.call(Later(), "als")
     assert call.arguments() == {"before": BEFORE, "name": "als", "n": 3}
     assert (call.label, len(call.awaited)) == ("count-als", 1)
+
+
+class Source:
+    """Stands for another state of the source."""
+
+    def __init__(self) -> None:
+        self.asked: tuple[str, ...] = ()
+
+    def hash(self, *modules: str) -> str:
+        self.asked = modules
+        return "other"
+
+
+def test_the_source_and_the_library_versions_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = count.bind(BEFORE, "als")
+    plain = count.cache_key(arguments, clean_key="clean")
+    assert plain != count.cache_key(arguments, clean_key="clean", source=Source())  # type: ignore[arg-type]
+    monkeypatch.setattr("tasks.storage.stage.library_versions", lambda: {"numpy": "another"})
+    assert plain != count.cache_key(arguments, clean_key="clean")
+
+
+def test_modules_that_a_call_also_runs_are_hashed() -> None:
+    @stage("count", also_runs=lambda given: (f"models.{given['name']}",))
+    def runs_a_model(name: str, *, key: str, folder: Path) -> Made:
+        return Made(key, folder, 1)
+
+    source = Source()
+    runs_a_model.cache_key(runs_a_model.bind("als"), clean_key=None, source=source)  # type: ignore[arg-type]
+    assert source.asked == (__name__, "models.als")
+
+
+def test_promises_given_by_keyword_are_awaited_too() -> None:
+    class Later:
+        def succeeded(self) -> bool:
+            return True
+
+        def result(self) -> Made:
+            return BEFORE
+
+    call = count.call(name="als", before=Later())
+    assert len(call.awaited) == 1
+    assert call.arguments()["before"] is BEFORE

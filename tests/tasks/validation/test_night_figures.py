@@ -126,3 +126,8 @@ def test_days_behind_live_ignore_the_as_of_asked_for() -> None:
         (night(13, data_until=None), None),
     ):
         assert input_figures(data, night(10), live)["days_behind_live"] == behind
+
+
+def test_exactly_min_users_are_enough_for_quality_figures(tmp_path: Path) -> None:
+    found = quality_figures(choice(tmp_path, n_users=MIN_USERS), night(20), [night(1)])
+    assert None not in found.values()
