@@ -91,6 +91,18 @@ def test_threads_follow_the_environment_up_to_the_cpus(monkeypatch: pytest.Monke
     assert NGCFConfig(device="cpu").machine_state() == {"threads": 2}
 
 
+def test_a_librarys_own_variable_precedes_that_of_openmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for variable, threads in (
+        ("OMP_NUM_THREADS", "3"),
+        ("MKL_NUM_THREADS", "2"),
+        ("OPENBLAS_NUM_THREADS", "5"),
+    ):
+        monkeypatch.setenv(variable, threads)
+    assert (torch_threads(), blas_threads()) == (2, 5)
+
+
 @pytest.mark.parametrize("variables", [{}, {"OMP_NUM_THREADS": "1"}])
 def test_threads_are_those_that_the_libraries_take(variables: dict[str, str]) -> None:
     """Checked in a new process, because the libraries read the environment when they are loaded."""

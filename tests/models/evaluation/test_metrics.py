@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import ir_measures
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy import sparse
 
 from models.evaluation import metrics
-from models.evaluation.metrics import METRICS, RANKING_METRICS, RankingMetric, ranking_metrics
+from models.evaluation.metrics import METRICS, RANKING_METRICS, RankingMetric, list_metrics, ranking_metrics
 from models.ranking.topk import Selector
 
 JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
@@ -129,6 +131,17 @@ def test_new_ranking_metric_needs_only_its_entry(monkeypatch):
     monkeypatch.setattr(metrics, "RANKING_METRICS", (*RANKING_METRICS, rbp))
     found = ranking_metrics(np.array([[7, 3, 5, 1]]), relevance([[3, 1, 0]], 9), [2, 4])
     assert (found["rbp@2"][0], found["rbp@4"][0]) == (1 / 4, 1 / 4 + 1 / 16)
+
+
+def test_diversity_is_by_features_and_by_taste():
+    """Two items of the same genre that no user likes both."""
+    items = SimpleNamespace(
+        popularity=np.array([0.5, 0.5]),
+        feature_vectors=sparse.csr_array(np.ones((2, 1), np.float32)),
+        taste_vectors=np.eye(2, dtype=np.float32),
+    )
+    found = list_metrics(np.array([[0, 1]], np.int32), items, [2])
+    assert (found["ild_features@2"][0], found["ild_vectors@2"][0]) == (0, 1)
 
 
 def test_entries_have_distinct_names_and_short_columns():

@@ -28,6 +28,11 @@ def test_item_classes_of_a_worked_example():
     assert names(found, ITEM_CLASSES) == ["tail", "middle", "", "head", "tail"]
 
 
+def test_the_head_ends_where_a_fifth_lies_above():
+    found = item_classes(np.array([20, 16, 16, 16, 16, 16]))
+    assert names(found, ITEM_CLASSES) == ["head", *["middle"] * 5]
+
+
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
 def test_item_classes_follow_the_share_of_more_popular_items(counts):

@@ -76,6 +76,12 @@ def test_coverage_and_gini_are_of_one_half_of_the_lists(tmp_path: Path) -> None:
     assert found["select", "all", "coverage"].value == pytest.approx(1 / 3)
 
 
+def test_coverage_is_of_the_first_k_of_the_lists(tmp_path: Path) -> None:
+    lists = np.full((6, 11), -1, np.int32)
+    lists[:, 0], lists[:, 10] = 0, 1
+    assert rows(tmp_path, lists=lists)["report", "all", "coverage"].value == pytest.approx(1 / 3)
+
+
 def test_popularity_bias_is_a_ratio_of_means(tmp_path: Path) -> None:
     of_lists = {"list_popularity@10": [0.5, 0.25, 0.5, 0.5, 0.75, NAN], "novelty@10": [1, 2, 3, 4, 5, 6]}
     found = rows(tmp_path, lists=np.zeros((6, 1), np.int32), of_lists=of_lists)

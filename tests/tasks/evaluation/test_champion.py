@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ import pytest
 from models.evaluation.bootstrap import joint_intervals, paired_difference
 from tasks.artifacts import Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
+from tasks.evaluation import champion
 from tasks.evaluation.champion import WinStreaks, choose, decide, win_streaks
+from tasks.evaluation.metric_rows import SegmentRow
 from tasks.storage.artifact_store import from_json, to_json
 from tasks.storage.run_records import Run, RunSummary, Status
 from tests.tasks.judged import judged_model, judged_users
@@ -123,12 +125,12 @@ def test_each_challenger_has_its_own_win_streak() -> None:
 
 
 def test_incumbent_or_popularity_is_chosen_without_users() -> None:
-    for incumbent, champion in ((None, "popularity"), ("als", "als"), ("gone", "popularity")):
+    for incumbent, expected in ((None, "popularity"), ("als", "als"), ("gone", "popularity")):
         ranking, _, why = decide(
             values(0, bpr=0, als=0, popularity=0), WinStreaks(incumbent), SETTINGS, seed=1
         )
-        assert ranking[0] == champion
-        assert why == f"{champion}, because no user could be held out to judge the models on"
+        assert ranking[0] == expected
+        assert why == f"{expected}, because no user could be held out to judge the models on"
 
 
 def test_only_model_is_chosen() -> None:
@@ -327,6 +329,19 @@ def test_metrics_json_has_values_and_intervals_by_half(tmp_path: Path) -> None:
     assert gain["mean"] == pytest.approx(0.7)
     assert gain["low"] > 0
     assert gain["n_users"] == 3
+
+
+def test_no_model_is_compared_with_itself(tmp_path: Path) -> None:
+    _, written = choice_of(tmp_path, {"popularity": [0.1, 0.2], "als": [0.3, 0.4]}, [0, 0])
+    compared = [(row["model"], row["baseline"]) for row in written["differences"]]
+    assert compared == [("als", "popularity"), ("popularity", "als")]
+
+
+def test_metrics_json_describes_the_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = SegmentRow(segment="heavy", of="users", n=9, least=100, greatest=1200)
+    monkeypatch.setattr(champion, "read_segments", lambda _: (heavy,))
+    _, written = choice_of(tmp_path, {"als": [0.5]}, [0])
+    assert written["segments"] == [asdict(heavy)]
 
 
 def test_popularity_is_chosen_when_nobody_is_judged(tmp_path: Path) -> None:

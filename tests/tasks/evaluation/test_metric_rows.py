@@ -46,6 +46,17 @@ def test_metrics_json_of_an_older_version_is_readable(tmp_path: Path) -> None:
     assert read_metrics(tmp_path / "nowhere") == NightMetrics()
 
 
+def test_a_figure_is_found_by_its_segment() -> None:
+    cold, everybody = (
+        MetricRow(model="als", segment=segment, half="report", metric="ndcg", k=10, value=0.1)
+        for segment in ("cold", "all")
+    )
+    figures = NightMetrics(metrics=(cold, everybody))
+    assert figures.row("als", "ndcg", 10) == everybody
+    assert figures.row("als", "ndcg", 10, segment="cold") == cold
+    assert figures.row("als", "ndcg", 10, segment="heavy") is None
+
+
 def test_reading_figures_does_not_import_numba() -> None:
     """The terminal shows figures: numba takes longer to import than everything else there."""
     code = "import sys, flows.terminal.run_report; sys.exit('numba' in sys.modules)"

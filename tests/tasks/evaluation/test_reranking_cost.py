@@ -38,7 +38,7 @@ def weighed(folder: Path, **settings: float) -> TradeOff:
         fitted[1:],
         snapshot,
         HeldOut("h", folder / "held_out", 10, 10, 0, 0.0),
-        RecommendSettings(n=10, **settings),
+        RecommendSettings(**{"n": 10, **settings}),
         JudgeSettings(k=(5, 10), champion_metric="ndcg@10", bootstrap_samples=100),
         seed=1,
         key="k",
@@ -60,3 +60,12 @@ def test_ndcg_and_diversity_are_compared_at_every_k(tmp_path: Path) -> None:
 
 def test_cap_that_never_binds_costs_nothing(tmp_path: Path) -> None:
     assert all(figure.difference == 0 for figure in weighed(tmp_path, max_per_genre=10).figures)
+
+
+def test_cap_that_binds_is_compared_with_lists_without_it(tmp_path: Path) -> None:
+    assert any(figure.difference for figure in weighed(tmp_path, max_per_genre=1).figures)
+
+
+def test_lists_shorter_than_k_are_judged_as_they_are(tmp_path: Path) -> None:
+    found = weighed(tmp_path, n=5, diversity=0.8)
+    assert [figure.k for figure in found.figures] == [5, 5, 10, 10]

@@ -332,3 +332,13 @@ class TestState:
                 land_and_clean(con, folder)
                 tables.append(con.execute("from ratings").df())
         assert tables[0].equals(tables[1])
+
+
+def test_another_version_of_duckdb_makes_another_key(
+    con: duckdb.DuckDBPyConnection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "ratings.csv").write_text(f"{RATINGS}1,2,3,{DAY * 9}\n")
+    before = land_and_clean(con, folder)
+    assert land_and_clean(con, folder) == before
+    monkeypatch.setattr(duckdb, "__version__", "0.0.1")
+    assert land_and_clean(con, folder).key != before.key

@@ -128,3 +128,21 @@ def test_a_file_that_grows_while_hashed_does_not_land(
 def test_mixed_line_ends(tmp_path: Path, name: str, content: bytes, mixed: bool | None) -> None:
     (tmp_path / name).write_bytes(content)
     assert digest_file(tmp_path / name).mixes_line_ends is mixed
+
+
+def test_a_file_with_old_times_is_settled_by_its_ctime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that keeps the modification time, as by `cp -p` or rsync, may just have been written."""
+    hashed: list[Any] = []
+
+    def sha256() -> Any:
+        hashed.append(hashlib.sha256())
+        return hashed[-1]
+
+    monkeypatch.setattr(file_digest, "hashlib", SimpleNamespace(sha256=sha256))
+    file = tmp_path / "ratings.csv"
+    file.write_text("old")
+    os.utime(file, (1e9, 1e9))
+    assert digest_file(file) == digest_file(file)
+    assert len(hashed) == 2

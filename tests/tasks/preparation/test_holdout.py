@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from tasks.artifacts import HeldOut
 from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
@@ -202,3 +203,8 @@ def test_an_empty_holdout_is_valid(con, log):
     judged = Judged(con, log, split=SplitSettings())
     assert (judged.relevant, judged.cold) == ({}, [])
     assert judged.reference.unknown_item_share == 0
+
+
+def test_note_says_which_half_has_how_many_users() -> None:
+    made = HeldOut("h", Path("h"), n_select=3, n_report=2, n_cold=1, unknown_item_share=0.25)
+    assert hold_out.note(made).startswith("3 users to select by, 2 to report on, 1 without history; 25.0% of")

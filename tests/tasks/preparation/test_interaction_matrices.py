@@ -279,6 +279,13 @@ def test_age_counts_from_cutoff_and_in_the_refit_from_as_of(con, tmp_path):
     }
 
 
+def test_log1p_counts_a_negative_value_as_zero(con, tmp_path):
+    make_clean_tables(con, Log(ratings=[(1, 10, -3.0, 1), (1, 11, 3.0, 1)]))
+    rating = Signal(source="ratings", aggregate="last", transform="log1p")
+    snapshot = refit_snapshot(con, tmp_path, UtilitySettings(signals={"rating": rating}))
+    assert cells(snapshot, "composite") == {(1, 11): pytest.approx(math.log(4))}
+
+
 def test_ratings_equal_to_the_mean_have_no_utility(con, tmp_path):
     """Their mean is 3.3 only up to rounding; the error must not stay behind as a tiny positive utility."""
     make_clean_tables(con, Log(ratings=[(1, item, 3.3, item) for item in range(10)]))

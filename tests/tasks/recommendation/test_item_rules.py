@@ -222,6 +222,11 @@ def test_pins_take_their_position_or_the_top() -> None:
     assert by_place == {0: 16, 1: 12, 2: 13, 3: 11, 4: 14}, "15 is pinned beyond the end of the list"
 
 
+def test_the_first_of_two_pins_of_an_item_counts() -> None:
+    found = by_index((Rule("pin", 11, 3, None), Rule("pin", 11, 1, None)), [11])
+    assert found.pinned == {0: 3}
+
+
 def test_rules_without_effect_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     rules = (
         Rule("boost", 11, None, 1.0),

@@ -27,9 +27,26 @@ COLUMNS = {
 
 
 def lists_of(
-    con, folder: Path, likes: np.ndarray, settings: RecommendSettings, rules: Rules = (), **genres: list[int]
+    con,
+    folder: Path,
+    likes: np.ndarray,
+    settings: RecommendSettings,
+    rules: Rules = (),
+    *,
+    champion: str = "popularity",
+    **genres: list[int],
 ) -> Lists:
-    """Write popularity's lists, backfilled by content. User u is 100 + u, item i 200 + i. `genres`: name → items."""
+    """Write the champion's lists, backfilled by content and popularity, for users 100, 101, … and items 200, 201, …
+
+    Args:
+        con: the warehouse.
+        folder: where to write.
+        likes: (n_users, n_items), 1 where a user likes an item.
+        settings: of the lists.
+        rules: of single items.
+        champion: `popularity` or `content`.
+        genres: name → indices of its items.
+    """
     n_users, n_items = likes.shape
     folders = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
     for each in folders.values():
@@ -57,7 +74,7 @@ def lists_of(
     return recommend(
         con,
         snapshot,
-        popular,
+        popular if champion == "popularity" else content,
         (content, popular),
         (popular, content),
         settings,
@@ -130,3 +147,10 @@ def test_files_without_rows_have_all_columns(con, tmp_path: Path, shape) -> None
         table = pq.read_table(lists.folder / f"{name}.parquet")
         assert table.column_names == columns
         assert table.schema.field(columns[0]).type == (pa.string() if "fallback" in name else pa.int64())
+
+
+def test_fallback_lists_are_by_the_last_backfill_model(con, tmp_path: Path) -> None:
+    """The content model, here the champion, does not rank items without a genre."""
+    lists = lists_of(con, tmp_path, LIKES, RecommendSettings(), champion="content", Drama=[1])
+    fallback = [(row["segment"], row["item_id"]) for row in rows(lists, "fallback_recommendations")]
+    assert fallback == [("Drama", 201), ("all", 200), ("all", 201)]

@@ -55,3 +55,7 @@ def test_a_model_without_training_data_is_warned_of(
     logged = [r.getMessage() for r in caplog.records if "nothing to learn" in r.getMessage()]
     assert len(logged) == bool(message)
     assert message in "".join(logged)
+
+
+def test_a_fit_depends_on_the_source_of_its_model() -> None:
+    assert fit.modules({"name": "als"}) == ("tasks.training.fit", "models.factors.als")

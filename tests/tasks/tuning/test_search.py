@@ -107,6 +107,23 @@ def test_only_the_best_third_is_fitted_on_the_whole_window(storage, tmp_path):
     assert searched.n_pruned > 0
 
 
+def test_settings_of_an_earlier_tune_are_never_pruned(storage, tmp_path):
+    searched = search(storage, tmp_path)
+    searched.begin({"factors": 500, "alpha": 190.0, "regularization": 20.0, "degree_exponent": 0.1})
+    default, earlier = run(searched, 2)
+    assert earlier.score < default.score
+    assert (earlier.origin, earlier.outcome) == ("earlier", "complete")
+
+
+def test_trials_of_other_library_versions_are_left_alone(storage, tmp_path, monkeypatch):
+    searched = search(storage, tmp_path)
+    searched.begin({})
+    run(searched, 1)
+    assert search(storage, tmp_path).n_tried == 1
+    monkeypatch.setattr("tasks.tuning.search.library_versions", lambda: {"numpy": "0.1"})
+    assert search(storage, tmp_path).n_tried == 0
+
+
 def test_without_a_small_part_no_trial_is_pruned(storage, tmp_path):
     searched = search(storage, tmp_path, window=replace(WINDOW, small=None))
     searched.begin({})

@@ -319,6 +319,16 @@ def test_sameness_is_one_for_equal_lists_and_lower_otherwise(
     )
 
 
+@pytest.mark.parametrize(("n_items", "is_known"), [(13, True), (12, False)])
+def test_sameness_needs_three_times_the_top_of_unseen_items(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, n_items: int, is_known: bool
+) -> None:
+    """The top of a list of four is four items; each of a hundred users knows one item."""
+    make_clean_tables(con, Log(events=[(user, user % n_items, "view", 1.0, 1) for user in range(100)]))
+    _, rows = everybody(100, n_items)
+    assert (value_of(con, tmp_path, rows, "sameness") is not None) == is_known
+
+
 def test_catalogue_coverage_counts_the_items_of_all_lists(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 
+from tasks.config.settings import Settings
 from tasks.errors import TransientError, UsageError
-from tasks.publication.targets.connect import known_targets, open_target
+from tasks.publication.targets.connect import known_targets, open_target, serving_url
 from tasks.publication.targets.postgresql import PostgreSQLTarget
 from tasks.publication.targets.sqlite import SQLiteTarget
+from tasks.storage.home import open_home
 
 
 def test_the_targets_of_the_folder_are_known() -> None:
@@ -57,3 +60,10 @@ def test_the_scheme_postgres_means_postgresql() -> None:
         open_target("postgres://joe:hunter2@127.0.0.1:1/x", owner="me"),
     ):
         pass
+
+
+def test_lists_go_to_the_configured_address_or_into_the_home(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home")
+    assert serving_url(home, Settings()) == home.default_url
+    address = "postgresql://joe:hunter2@db/lists"
+    assert serving_url(home, Settings(publish={"url": address})) == address

@@ -37,3 +37,8 @@ def test_tick_labels_have_no_more_digits_than_needed() -> None:
 def test_axis_of_a_single_value_has_a_width() -> None:
     axis = scale([0.25], zero=False)
     assert axis.low <= 0.25 < axis.high
+
+
+def test_values_beyond_the_axis_are_put_on_its_ends() -> None:
+    axis = scale([1, 5])
+    assert (axis.at(axis.low - 1), axis.at(axis.high + 1)) == (0, 100)
