@@ -28,6 +28,11 @@ def count_otherwise(before: Made, name: str, n: int = 3, *, key: str, folder: Pa
     return Made(key, folder, n - before.n)
 
 
+@stage("count")
+def count_alike(con: object, before: Made, name: str, n: int = 3, *, key: str, folder: Path) -> Made:
+    return Made(key, folder, n * before.n)
+
+
 BEFORE = Made("b", Path("b"), 2)
 
 
@@ -64,6 +69,7 @@ def test_the_clean_tables_count_where_the_warehouse_is_read() -> None:
 
 def test_functions_of_one_stage_have_keys_of_their_own() -> None:
     assert key_of(count, BEFORE, "als") != key_of(count_otherwise, BEFORE, "als")
+    assert key_of(count, BEFORE, "als") != key_of(count_alike, BEFORE, "als"), "with the same parameters, too"
 
 
 @pytest.mark.parametrize("wrong", [{"n": 1, "key": "mine"}, {"unknown": 1}, {}])

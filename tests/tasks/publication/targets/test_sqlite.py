@@ -273,3 +273,12 @@ def test_64_bit_ids_are_read_back_unchanged(bigint_target: Target, user: int, re
     database = publish_next(bigint_target, recommendations=ranked, items=[(user, None, None)], **nothing)
     found = read(database, "select user_id, item_id, reason_item_id from recommendations")
     assert found == [(user, user, reason), (user, -user // 2, None)]
+
+
+def test_runs_of_equal_lists_have_about_equal_sizes(database: Path, tmp_path: Path) -> None:
+    with open_target(f"sqlite:///{database}", owner=OWNER) as target:
+        for run in (1, 2):
+            lists = make_lists(tmp_path / f"lists-{run}", run, users=2000)
+            publish(target, run, lists, expected_live=target.live_run(), keep_runs=2)
+        second, first = (run.bytes for run in target.published_runs())
+    assert second == pytest.approx(first, rel=0.1)
