@@ -1,4 +1,4 @@
-"""How nights are started and shown: the Prefect flow, the command line, terminal output."""
+"""Start and show nights: the Prefect flow, the command line, terminal output."""
 
 # First of all, because it reads the source: no other module of ours may be loaded before.
 import tasks

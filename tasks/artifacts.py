@@ -217,7 +217,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the champion was chosen on the select half.
+    """The choice of the champion on the select half.
 
     Attributes:
         champion: the model that makes tonight's lists.

@@ -27,7 +27,7 @@ PerLength = dict[int, Floats]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric and everything that is said of it.
+    """A metric: its names, formula, direction and descriptions.
 
     Attributes:
         name: its name in `metrics.json`, `model_metrics` and the settings, such as `ndcg`.

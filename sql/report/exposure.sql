@@ -1,4 +1,4 @@
--- How many users' lists hold each item.
+-- Counts the users' lists that hold each item.
 -- Inputs:  $lists, the recommendations.parquet of a run; $items, the items.parquet of the snapshot behind it.
 -- Output:  places, in the order of item_idx; 0 where nobody is recommended the item.
 -- Grain:   one row per item of the snapshot.

@@ -1,4 +1,4 @@
--- How much of the users' earlier lists is kept.
+-- Counts the items of the users' earlier lists that their later lists keep.
 -- Inputs:  $lists and $earlier, the recommendations.parquet of two runs; $top, how far down each list to look.
 -- Output:  kept, how many of the first $top items of a user's list were among the first $top of the earlier list, null
 --          for users without an earlier list; users, the number of users with so many.

@@ -117,7 +117,7 @@ def _publish(
 
 
 class Verdict(NamedTuple):
-    """How a night ends, and why in one sentence."""
+    """The status that a night ends with, and the reason in one sentence."""
 
     status: Status
     reason: str

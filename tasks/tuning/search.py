@@ -255,7 +255,7 @@ class Search:
 
     @property
     def default_error(self) -> str:
-        """Why the default settings failed; empty if they did not."""
+        """The error of the default settings; empty if they did not fail."""
         failed = (t for t in self._in_state("FAIL") if t.user_attrs.get(_ORIGIN) == "default")
         return next((t.user_attrs["error"] for t in failed if "error" in t.user_attrs), "")
 

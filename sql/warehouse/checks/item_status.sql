@@ -1,4 +1,4 @@
--- Whether each item may be listed, by the allow-lists of genres and the rules of single items.
+-- Marks the items that may be listed, by the allow-lists of genres and the rules of single items.
 -- Inputs:  items; temp table seen_pairs (checks/published_lists.sql); $blocked, $pinned, the ids of ruled items as text;
 --          $genres, one of which an item must have, unless there are none; $without_genres, none of which it may have.
 -- Output:  temp table item_status: item_id; is_touched: it has an interaction; is_described: it has genres; is_blocked and

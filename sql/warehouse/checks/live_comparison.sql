@@ -1,4 +1,4 @@
--- What tonight's lists have in common with the live ones.
+-- Compares tonight's lists with the live ones: the items and the users that they share.
 -- Inputs:  temp view published_recommendations (checks/published_lists.sql); live_lists (user_id, item_id), the first $top
 --          rows of each live list, empty where there is nothing to compare with; $top; $min_users.
 -- Output:  temp table live_comparison: overlap: the share of the tops' items that two lists of one user share, as a mean

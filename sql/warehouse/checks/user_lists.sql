@@ -1,13 +1,13 @@
--- How long each user's list is, and how long it should be.
+-- Counts the items of each user's list, and how many it should have.
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (checks/published_lists.sql); temp table item_status
 --          (checks/item_status.sql); $n, the length of a full list; $exclude_seen.
 -- Output:  temp table user_lists: user_id; is_unknown: no interaction is of this user; owed and at_most: the shortest and
 --          the longest that the list may be; given: how long it is; seen_items: how many of its items the user has seen,
 --          0 unless $exclude_seen.
 -- Grain:   one row per user with an interaction or a list.
--- What is owed comes from the clean tables alone, never from what is published. Every allowed item that anybody touched
--- can complete a list, so each list holds n of those that its user has not seen, or all of them. A list may be longer
--- than that by items that nobody touched, if they have genres, and by pinned ones.
+-- The lengths that a list may have come from the clean tables alone, never from the published lists. Every allowed item
+-- with an interaction can complete a list, so each list holds n of those that its user has not seen, or all of them. A
+-- list may be longer than that by items without interactions, if they have genres, and by pinned ones.
 create or replace temp table user_lists as
 with there_is as (
     select

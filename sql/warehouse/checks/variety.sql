@@ -1,4 +1,4 @@
--- Whether the lists of different users differ, and how much of the catalogue they show.
+-- Measures how alike the lists of different users are, and the share of the catalogue that they show.
 -- Inputs:  temp view published_recommendations, temp table seen_pairs (checks/published_lists.sql); temp table item_status
 --          (checks/item_status.sql); $top, how many ranks of a list are looked at; $exclude_seen; $min_users.
 -- Output:  temp table variety:

@@ -4,7 +4,7 @@
 --          (source, duplicates), the valid rows that a later row supersedes or equals.
 -- Grain:   ratings one row per user, item and time; tags per user, item, tag and time; events one row per distinct
 --          event; items one row per item.
--- Of rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
+-- Among rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
 create or replace temp table file_order as
 select file_id, row_number() over (order by path, file_id) as position
 from landed_files;

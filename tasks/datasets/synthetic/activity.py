@@ -167,7 +167,7 @@ def _fashion(items: Items, item: Ints, time: Ints) -> Floats:
 
 
 def _appeal(users: Users, items: Items, user: Ints, item: Ints) -> Floats:
-    """How well the item's traits please the user, 0.03 to 1."""
+    """Return the match of each item's traits with the user's taste, 0.03 to 1."""
     return np.clip(0.35 + 0.45 * trait_match(users.trait_liking[user], items.traits[item]), 0.03, 1)
 
 

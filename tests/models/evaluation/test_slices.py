@@ -23,7 +23,7 @@ def names(classes: np.ndarray, of: tuple[str, ...]) -> list[str]:
 
 
 def test_item_classes_of_a_worked_example():
-    """20 of 100 interactions lie above the second item, and 80 above the fourth."""
+    """Of 100 interactions, none lie above the head, 60 above the middle item and 80 above the two tail items."""
     found = item_classes(np.array([10, 20, 0, 60, 10]))
     assert names(found, ITEM_CLASSES) == ["tail", "middle", "", "head", "tail"]
 

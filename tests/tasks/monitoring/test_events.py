@@ -1,4 +1,4 @@
-"""What a watcher is told of a stage."""
+"""A watcher receives the start and the end of every stage, errors included."""
 
 import pytest
 
@@ -16,7 +16,7 @@ class Recorder(SilentWatcher):
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyboardInterrupt()])
-def test_an_error_or_interruption_is_told_and_raised_again(error: BaseException) -> None:
+def test_an_error_or_interruption_is_reported_and_reraised(error: BaseException) -> None:
     recorder = Recorder()
     with pytest.raises(type(error)), watched(recorder, "fit", "als"):
         raise error
