@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """How stages are run: one after the other in this process, or as tasks of an orchestrator."""
+    """Runs stages: one after the other in this process, or as tasks of an orchestrator."""
 
     def run(self, night: Night, call: Call[R]) -> R:
         """Run a stage and return its result; raise its error."""
@@ -147,6 +147,7 @@ class Night:
         """Time the block as a stage, tell the watcher, and add it to the run record."""
         with watched(self.watcher, name, model) as timing:
             reset_peak()
+            self.failed_stage = ""
             try:
                 yield timing
             except BaseException as error:

@@ -266,8 +266,7 @@ def refit_best(refits: Refits, choice: Choice, blend: LearnedBlend | None) -> Fi
     for name in choice.ranking:
         if name in refits.night.record.failed_models:
             continue  # it has failed as a member of the blend
-        is_blend = blend is not None and name == Blend.name
-        fitted = refits.get_blend(blend) if is_blend and blend is not None else refits.get(name)
+        fitted = refits.get_blend(blend) if blend is not None and name == Blend.name else refits.get(name)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")

@@ -207,6 +207,7 @@ def record_interruption(night: Night) -> None:
     run = night.record
     with night.last_record():
         if run.switched:
+            _drop_fingerprint_if_source_changed(run)
             night.runs.finish_after_switch(run, "it was interrupted.")
             night.watcher.interrupted("Interrupted. The new lists are live.")
         else:
@@ -230,10 +231,15 @@ def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:
         traceback.clear_frames(interruption.__traceback__)
         raise
     else:
-        if not SOURCE.is_current():  # the next night must not find that nothing is new
-            night.record.fingerprint = f"source changed during {night.record.run_id}"
+        _drop_fingerprint_if_source_changed(night.record)
         night.runs.finish(night.record, night.verdict, night.reason)
         _copy_records(night)
+
+
+def _drop_fingerprint_if_source_changed(run: Run) -> None:
+    """Replace the fingerprint if the source changed during the night: the next night must not find nothing new."""
+    if not SOURCE.is_current():
+        run.fingerprint = f"source changed during {run.run_id}"
 
 
 def _record_failure(night: Night, error: Exception) -> None:
@@ -241,6 +247,7 @@ def _record_failure(night: Night, error: Exception) -> None:
     run, clear = night.record, as_night_error(error)
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
+        _drop_fingerprint_if_source_changed(run)
         night.runs.finish_after_switch(run, cause)
     else:
         night.runs.finish(run, "failed", cause)

@@ -1,10 +1,11 @@
-"""How a night runs a stage: stored results are used again, unless the source changed under it."""
+"""A night uses stored results of stages again, unless the source changed while they were made."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,23 @@ def test_a_result_of_changed_source_is_not_used_again(
     clean = count_things(home, 3)
     assert clean.key != tainted.key
     assert count_things(home, 3) == clean
+
+
+@pytest.mark.parametrize("error", [OSError("no report"), KeyboardInterrupt()])
+def test_changed_source_is_recorded_when_a_live_run_fails(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """The next night must not find that nothing is new, whichever way this one ends after the switch."""
+
+    def fail_after_the_switch(night: Night) -> None:
+        night.record.switched = True
+        raise error
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(SOURCE, "is_current", lambda: False)
+        run_night(home, load_settings(), fail_after_the_switch, SilentWatcher(), force=True)
+    [run] = Runs(home.runs).all()
+    assert run.fingerprint == f"source changed during {run.run_id}"
 
 
 def test_notes_must_be_fields_of_the_summary(home: Home) -> None:
