@@ -13,7 +13,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cache
@@ -46,7 +46,9 @@ def key_of_value(value: Any) -> Any:
     machine the fitted bits depend on, everything else by its value.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return value.key if hasattr(value, "key") else key_of_value(asdict(value))
+        if hasattr(value, "key"):
+            return value.key
+        return {field.name: key_of_value(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): key_of_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +153,10 @@ class Run:
         return row | {"reason": f"{self.reason} Champion: {decision.why}.".lstrip()}
 
 
+_TROUBLE = re.compile(r"Run \d+ is live\. Afterwards, |Its lists went live; ")
+"""Beginnings of the reason of a run whose lists went live before something failed."""
+
+
 class Runs:
     """The run records of one home."""
 
@@ -256,7 +261,7 @@ def _completed(run: Run) -> Run:
     if summary.decision is not None and not summary.decision.why:
         summary.decision = replace(summary.decision, why=notes.get("choose", ""))
     if run.status == "published" and not run.after_switch:
-        run.after_switch = run.reason.partition(" Afterwards, ")[2]
+        run.after_switch = _TROUBLE.sub("", run.reason) if _TROUBLE.match(run.reason) else ""
     return run
 
 

@@ -131,11 +131,8 @@ class Call(Generic[R]):
 
     @property
     def label(self) -> str:
-        """Name of the call, such as `fit-als`; without the model where that is not known yet."""
-        try:
-            model = self.stage.model_of(self.stage.bind(*self._args, **self._kwargs))
-        except AttributeError:  # of a promise
-            model = None
+        """Name of the call, such as `fit-als`; the stage alone if it is about no model, or waits for one."""
+        model = None if self.awaited else self.stage.model_of(self.arguments())
         return self.stage.name if model is None else f"{self.stage.name}-{model}"
 
     @property

@@ -123,3 +123,14 @@ def test_an_older_record_gets_its_missing_fields_from_notes(tmp_path: Path) -> N
     assert found.summary.decision is not None
     assert (found.summary.split_why, found.summary.decision.why) == ("temporal: 9 users", "als is best")
     assert found.after_switch == "the disk was full."
+
+
+@pytest.mark.parametrize("beginning", ["Run 1 is live. Afterwards, ", "Its lists went live; "])
+def test_older_reasons_tell_of_trouble_after_the_switch(tmp_path: Path, beginning: str) -> None:
+    runs = Runs(tmp_path)
+    run = begin(runs, "same")
+    run.status, run.reason = "published", f"{beginning}the report failed."
+    runs.save(run)
+    found = runs.find(run.run_id)
+    assert found is not None
+    assert found.after_switch == "the report failed."

@@ -88,7 +88,8 @@ def test_a_call_waits_for_promises_and_is_named_by_its_model() -> None:
 
     call = count.call(Later(), "als")
     assert call.arguments() == {"before": BEFORE, "name": "als", "n": 3}
-    assert (call.label, len(call.awaited)) == ("count-als", 1)
+    assert (call.label, len(call.awaited)) == ("count", 1)
+    assert count.call(BEFORE, "als").label == "count-als"
 
 
 class Source:
