@@ -270,7 +270,7 @@ def test_correct_lists_pass_on_any_data(
 
 def everybody(n_users: int, n_items: int = 100, *, by: str = "als", shift: int = 0) -> tuple[Log, Rows]:
     """Make users who each know one item, and whose list is the four items after `shift` times the user's number."""
-    log = Log(events=[(user, user % n_items, "view", 1.0, 1) for user in range(n_items)])
+    log = Log(events=[(user, user % n_items, "view", 1.0, 1) for user in range(n_users)])
     rows: Rows = {
         "recommendations": [
             (user, rank, (n_items // 2 + shift * user + rank) % n_items, -float(rank), by, None, None)
