@@ -15,8 +15,10 @@ from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
-_MOST = 0.2  # greatest penalty, as a share of the greatest singular value of the confidences
-_POWER_ITERATIONS = 10
+_MOST_PER_SIDE = (
+    0.48  # greatest penalty over alpha, per cube root of the smaller of the numbers of users and items
+)
+_OUTLIER = 100.0  # entries are limited to so many times the entry that nine in ten do not exceed
 
 
 class ALSConfig(Config):
@@ -25,7 +27,7 @@ class ALSConfig(Config):
     search_space: ClassVar[SearchSpace] = {
         "factors": Range(32, 512, log=True),
         "alpha": Range(1.0, 200.0, log=True),
-        "regularization": Range(3.0, 300.0, log=True),
+        "regularization": Range(5.0, 500.0, log=True),
         "degree_exponent": Range(0.0, 0.8),
     }
 
@@ -34,21 +36,22 @@ class ALSConfig(Config):
         default=20.0,
         gt=0,
         le=10_000,
-        description="Mean confidence of an entry; that of a missing entry is 1.",
+        description="Confidences are 1 + alpha · w, where the weights w of the entries have the mean 1; that of a "
+        "missing entry is 1.",
     )
     regularization: float = Field(
-        default=35.0,
+        default=50.0,
         ge=0,
         le=10_000,
         description="Weight of the squared vectors in the loss, as a multiple of alpha · √density, where density is "
-        "the share of user-item pairs with an entry: one value then suits data of all sizes. On little data the "
-        "weight is limited, because it would make every vector zero.",
+        "the share of user-item pairs with an entry: one value then suits data of all sizes. On dense data and on few "
+        "users or items the weight is limited, because it would leave nothing but popularity.",
     )
     degree_exponent: float = Field(
         default=0.4,
         ge=0,
         le=1,
-        description="Confidences are divided by the item's number of users to this power: 0 keeps the weight of "
+        description="Weights are divided by the item's number of users to this power: 0 keeps the weight of "
         "popular items, 1 gives all items the same.",
     )
     iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
@@ -78,17 +81,16 @@ class ALS(FactorRecommender):
         from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  (takes half a second)
 
         config = self.config
-        matrix = self._only_nonzero(
-            matrix
-        )  # a row of zeros teaches nothing: its list would rank rounding errors
-        weights = confidences(matrix, config.degree_exponent)
+        # A row of zeros teaches nothing: its list would rank rounding errors.
+        matrix = self._only_nonzero(matrix)
+        weights = entry_weights(matrix, config.degree_exponent)
         self.user_factors_, self.item_factors_ = fitted_factors(
             AlternatingLeastSquares,
-            weights,
+            confidences(weights, config.alpha),
             progress,
             factors=config.factors,
             regularization=config.alpha * penalty(weights, config.regularization),
-            alpha=config.alpha,
+            alpha=1.0,
             iterations=config.iterations,
             start=starting_factors(matrix.shape, config.factors, seed),
         )
@@ -117,10 +119,11 @@ def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[F
     return users, items
 
 
-def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
+def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
     """Return the entries divided by (users of the item)^degree_exponent, scaled to a mean magnitude of 1.
 
-    The scaling gives `alpha` the same meaning for every matrix and every exponent.
+    The scaling gives `alpha` the same meaning for every matrix and every exponent. Outliers are limited first: a single
+    user of enormous entries would take all weight from the others.
 
     Args:
         matrix: (n_users, n_items) float32.
@@ -130,42 +133,52 @@ def confidences(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_
         (n_users, n_items) float32, as the csr_matrix that implicit requires.
     """
     degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    entries = matrix.data * (degree**-degree_exponent).astype(np.float32)[matrix.indices]
+    entries = matrix.data * (degree**-degree_exponent)[matrix.indices]
+    if entries.size:
+        most = _OUTLIER * np.quantile(np.abs(entries), 0.9)
+        entries = entries.clip(-most, most)
     total = float(np.abs(entries).sum())
     scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
     return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def penalty(weights: sparse.csr_matrix, regularization: float) -> float:
-    """Return `regularization` · √density, but at most a fifth of the greatest singular value of the confidences.
+def confidences(weights: sparse.csr_matrix, alpha: float) -> sparse.csr_matrix:
+    """Return 1 + alpha · w for every weight w (Hu et al. 2008, section 4): no entry counts less than a missing one.
 
-    With a penalty as great as that singular value, zero vectors minimise the loss and lists rank rounding errors.
-    With hundreds of entries √density alone reaches it; with fifty thousand it is a twentieth of it.
+    A negative weight gives −(1 + alpha · |w|), with which implicit marks an item as disliked.
 
     Args:
-        weights: (n_users, n_items), from `confidences`.
+        weights: (n_users, n_items) float32.
+        alpha: above 0.
+    """
+    found = weights.copy()
+    found.data = weights.data * np.float32(alpha) + np.sign(weights.data)
+    return found
+
+
+def penalty(weights: sparse.csr_matrix, regularization: float) -> float:
+    """Return the weight of the squared vectors in the loss, as a multiple of alpha.
+
+    It is `regularization` · √density, but at most .48 times the cube root of the smaller of the numbers of users and
+    items, and both are divided by the square root of the weights' root mean square, because with heavy tails most
+    weights lie far below the mean. The limit matters on dense data: without it a penalty as great as the singular value
+    of a taste removes that taste, and only popularity is left. Found on a grid of synthetic tastes and on real sets
+    (docs/models.md).
+
+    Args:
+        weights: (n_users, n_items), from `entry_weights`.
         regularization: the setting, at least 0.
     """
-    return min(regularization * sqrt(density(weights)), _MOST * greatest_singular_value(abs(weights)))
+    if not weights.nnz:
+        return 0.0
+    users, items = used_sides(weights)
+    density = weights.nnz / (users * items)
+    greatest = _MOST_PER_SIDE * min(users, items) ** (1 / 3)
+    root_mean_square = sqrt(float(np.square(weights.data, dtype=np.float64).mean()))
+    return float(min(regularization * sqrt(density), greatest) / sqrt(max(root_mean_square, 1.0)))
 
 
-def greatest_singular_value(matrix: sparse.csr_matrix) -> float:
-    """Estimate the greatest singular value of an (m, n) matrix by power iteration from a vector of ones.
-
-    The estimate is never above the value, and close to it if no entry is negative.
-    """
-    value, vector = 0.0, np.ones(matrix.shape[1])
-    for _ in range(_POWER_ITERATIONS):
-        vector = matrix.T @ (matrix @ vector)
-        length = sqrt(np.square(vector).sum())  # not by BLAS, whose rounding depends on its threads
-        if length == 0:
-            break
-        value, vector = sqrt(length), vector / length
-    return value
-
-
-def density(matrix: sparse.csr_array | sparse.csr_matrix) -> float:
-    """Return the share of stored entries among all pairs of a non-empty row and a non-empty column; 0 if empty."""
+def used_sides(matrix: sparse.csr_array | sparse.csr_matrix) -> tuple[int, int]:
+    """Return the number of non-empty rows and that of non-empty columns."""
     users = int(np.count_nonzero(np.diff(matrix.indptr)))
-    items = int(np.count_nonzero(np.bincount(matrix.indices)))
-    return float(matrix.nnz) / max(users * items, 1)
+    return users, int(np.count_nonzero(np.bincount(matrix.indices)))
