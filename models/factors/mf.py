@@ -13,13 +13,12 @@ from models.base import Config, FloatArray, IntArray, Progress, Recommender
 from models.factors.mf_config import MFConfig
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
+from models.ranking.rating_predictor import RatingPredictor
 
 logger = logging.getLogger(__name__)
 
-_PAIRS = 65_536  # pairs whose vectors `predict` gathers at a time
 
-
-class MF(FactorRecommender):
+class MF(RatingPredictor, FactorRecommender):
     """Predicts ratings as mean + user bias + item bias + user vector · item vector, and ranks items by them.
 
     People rate only what they chose. An item high in a list should be likely to be chosen and, once chosen, to be
@@ -33,8 +32,6 @@ class MF(FactorRecommender):
         user_factors_: (n_users, f) float32; with `implicit_term`, the sum over the user's items is added in.
         item_factors_: (n_items, f) float32; its products with `user_factors_` are in units of the rating.
         item_bias_: (n_items,) float32, the item's term in `score`.
-        user_rating_bias_, item_rating_bias_: (n_users,) and (n_items,) float32, the terms in `predict`.
-        rating_scale_: (3,) float32, the lowest, mean and highest rating of the training matrix.
     """
 
     name: ClassVar[str] = "mf"
@@ -43,10 +40,6 @@ class MF(FactorRecommender):
     config_class: ClassVar[type[Config]] = MFConfig
     remedy: ClassVar[str] = "a lower `learning_rate` is safer"
     config: MFConfig
-
-    user_rating_bias_: FloatArray
-    item_rating_bias_: FloatArray
-    rating_scale_: FloatArray
 
     def _fit(
         self,
@@ -70,9 +63,7 @@ class MF(FactorRecommender):
         if seen is not None:
             self.known_users_ |= np.diff(seen.indptr) > 0
 
-        self.rating_scale_ = np.array(
-            [ratings.min(initial=mean), mean, ratings.max(initial=mean)], np.float32
-        )
+        self._set_rating_scale(ratings, mean)
         self.user_factors_ = learned.user_factors
         self.item_factors_ = learned.item_factors * np.float32(spread)
         self.user_rating_bias_ = learned.user_bias * np.float32(spread)
@@ -81,37 +72,9 @@ class MF(FactorRecommender):
         choice = self.config.popularity_weight * spread * learned.error * popularity
         self.item_bias_ = self.item_rating_bias_ + choice.astype(np.float32)
 
-    def predict(self, users: IntArray, items: IntArray) -> FloatArray:
-        """Predict the ratings of (user, item) pairs.
-
-        An unknown user or item has no bias and no vector, so a pair of two unknowns gets the mean rating; without any
-        training rating that is 0.
-
-        Args:
-            users: (n,) integer user indices.
-            items: (n,) integer item indices, one for each user.
-
-        Returns:
-            (n,) float32, clipped to the range of the training ratings.
-
-        Raises:
-            ValueError: `users` or `items` are not integers, or differ in length.
-            NotFittedError: the model is not fitted.
-        """
-        users, known_users = self._split_known(users)
-        items, known_items = self._split_known_items(items)
-        if len(users) != len(items):
-            raise ValueError(f"pairs need as many users as items, not {len(users)} and {len(items)}")
-        least, mean, greatest = self.rating_scale_
-
-        predicted = np.full(len(users), mean, np.float32)
-        predicted[known_users] += self.user_rating_bias_[users[known_users]]
-        predicted[known_items] += self.item_rating_bias_[items[known_items]]
-        for pairs in np.array_split(np.flatnonzero(known_users & known_items), len(users) // _PAIRS + 1):
-            predicted[pairs] += np.einsum(
-                "nf,nf->n", self.user_factors_[users[pairs]], self.item_factors_[items[pairs]]
-            )
-        return predicted.clip(least, greatest)
+    def _deviations(self, users: IntArray, items: IntArray) -> FloatArray:
+        found: FloatArray = np.einsum("nf,nf->n", self.user_factors_[users], self.item_factors_[items])
+        return found
 
 
 def mean_and_spread(ratings: NDArray[np.float64]) -> tuple[float, float]:

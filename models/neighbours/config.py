@@ -49,7 +49,7 @@ class NeighbourConfig(Config):
     weighting: Weighting = Field(
         default="auto",
         description="Weights of the entries that are compared: none, tfidf, bm25 or degree; auto is degree for cosine, "
-        "asymmetric_cosine and dot, which compare interactions, and none for the others.",
+        "asymmetric_cosine and dot, which compare interactions, and none for the others and for matrix rating.",
     )
     user_exponent: float = Field(
         default=0.5,
@@ -91,11 +91,29 @@ class NeighbourConfig(Config):
         description="Similarities are raised to this power; below 1 makes them more equal.",
     )
 
+    rating_shrink: float = Field(
+        default=0.3,
+        ge=0,
+        le=1000,
+        description="With matrix rating: added to the sum of the similarities that the neighbours' deviations are "
+        "divided by, so that few and weak neighbours change the baseline little.",
+    )
+
+    rating_popularity: float = Field(
+        default=0.4,
+        ge=0,
+        le=100,
+        description="With matrix rating: rankings (not predictions) add this times the logarithm of the item's number "
+        "of ratings, in standard deviations of the ratings; 0 ranks by the predicted rating alone.",
+    )
+
     @property
     def weights(self) -> Weighting:
         """Return the weighting, with `auto` resolved."""
         if self.weighting != "auto":
             return self.weighting
+        if self.matrix == "rating":
+            return "none"
         return "degree" if self.similarity in ("dot", "cosine", "asymmetric_cosine") else "none"
 
     @property

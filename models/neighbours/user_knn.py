@@ -12,6 +12,7 @@ from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recom
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import find_neighbours
+from models.neighbours.rating_prediction import NeighbourRatingPredictor, NeighbourSums
 from models.neighbours.weighting import degree
 from models.ranking import item_item_scorer
 from models.ranking.topk import identity
@@ -53,16 +54,17 @@ class UserKNNConfig(NeighbourConfig):
     )
 
 
-class UserKNN(Recommender):
+class UserKNN(NeighbourRatingPredictor):
     """Recommends items that similar users liked: score(u, i) = Σ_v similarity(u, v) · entry(v, i) / users(i)^p.
 
     The sum is over the k nearest neighbours v of u; users(i) is the number of i's users, p the `popularity_exponent`,
     which lowers the scores of popular items. The model lists only items that a neighbour has, so its lists may be
-    short.
+    short. With `matrix = "rating"` it predicts ratings and ranks by them: models/neighbours/rating_prediction.py.
 
     Attributes:
         neighbours_: (n_users, n_users) float32; row u holds the similarities of u's k nearest neighbours, without u.
-        entries_: (n_users, n_items) float32, the training matrix over a power of the items' numbers of users.
+        entries_: (n_users, n_items) float32, the training matrix over a power of the items' numbers of users; with
+            `matrix = "rating"` the ratings less their baselines.
     """
 
     name: ClassVar[str] = "user_knn"
@@ -83,7 +85,10 @@ class UserKNN(Recommender):
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        self.entries_ = degree(matrix, row_exponent=0, column_exponent=self.config.popularity_exponent)
+        if self.predicts_ratings:
+            matrix = self.entries_ = self._without_baselines(matrix)
+        else:
+            self.entries_ = degree(matrix, row_exponent=0, column_exponent=self.config.popularity_exponent)
         k = self.config.k
         self.neighbours_ = find_neighbours(
             matrix,
@@ -98,12 +103,21 @@ class UserKNN(Recommender):
     def _check_learned(self) -> None:
         item_item_scorer.check_scores(self.neighbours_, self.entries_)
 
+    def _rating_sums(self) -> NeighbourSums:
+        return NeighbourSums(
+            self.neighbours_, self.entries_, weights_are_left=True, shrink=self.config.rating_shrink
+        )
+
     def _score(self, users: IntArray) -> FloatArray:
+        if self.predicts_ratings:
+            return self._score_by_rating(users)
         return item_item_scorer.score(self.neighbours_, self.entries_, users)
 
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
+        if self.predicts_ratings:
+            return self._recommend_by_rating(users, n, exclude, eligible)
         return item_item_scorer.top_n(
             self.neighbours_, self.entries_, users, n,
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
