@@ -91,8 +91,8 @@ def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
             score = "" if finding.default is None else f" ({finding.default:.4f}, {_trials(finding)})"
             console.print(f"{finding.model}: {finding.why}{score}", markup=False, soft_wrap=True)
     console.print(
-        f"[dim]On the {tuning.users:,} users of the select half of an earlier window: {escape(tuning.window)}. "
-        "Differences are paired over these users, who also chose the settings, so they are optimistic. The night "
+        f"[dim]The window: {escape(tuning.window)}. Of its select half {tuning.users:,} users guided the search, and "
+        f"{tuning.confirming:,} others compared its result with the defaults; the differences are theirs. The night "
         "judges the settings anew.[/]",
         soft_wrap=True,
     )

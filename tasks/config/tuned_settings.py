@@ -38,9 +38,9 @@ _EVALUATION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence for tuned settings: the metric's mean over the select half of an earlier window.
+    """The evidence for tuned settings: the metric's mean over users of an earlier window who did not guide the search.
 
-    The settings are the best of many for these users, so that `difference` is too high; nights evaluate them again.
+    Nights evaluate the settings again.
 
     Attributes:
         metric: its name, such as `ndcg@10`.

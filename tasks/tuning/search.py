@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.base import Progress
+from models.evaluation.bootstrap import Interval
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from models.registry import recommender_class
@@ -29,6 +30,7 @@ from tasks.evaluation.evaluate import held_out_lists
 from tasks.storage.cache_key import SOURCE, fingerprint, key_of_value, library_versions
 from tasks.training.fit import BACKFILL, fit
 from tasks.training.load_model import load_model
+from tasks.tuning.confirmation import confirmed_lead
 from tasks.tuning.window import Part, Window
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _SIGNIFICANT_DIGITS = 3  # of numbers that are tried and written
 _REDUCTION_FACTOR = 3  # one trial in so many is fitted on the whole window
 _ORIGIN = "origin"  # an attribute of Optuna's trials
+_COMPARED = "compared"  # an attribute of Optuna's studies
 
 TrialOutcome = Literal["complete", "pruned", "failed"]
 
@@ -52,7 +55,8 @@ class FinishedTrial:
         settings: the values that were tried.
         origin: `default`, `earlier` (found by an earlier tune), or empty for settings that Optuna suggested.
         outcome: `complete` (fitted on the whole window), `pruned` (only on the small part) or `failed`.
-        score: on the whole window; of a pruned trial on the small part; None if it failed.
+        score: the metric's mean over the users that guide the search; of a pruned trial on the small part; None if it
+            failed.
         error: why it failed; empty if it did not.
         best: whether it is complete and better than all complete trials before it.
         seconds: how long it took.
@@ -69,13 +73,26 @@ class FinishedTrial:
     seconds: float
 
 
+class Lead(NamedTuple):
+    """The lead of the best settings over the defaults, on the users that did not guide the search.
+
+    Attributes:
+        score, default: the metric's mean with the best settings, and with the defaults.
+        difference: `score` − `default`, paired over the users, with its interval.
+    """
+
+    score: float
+    default: float
+    difference: Interval
+
+
 class Search:
     """The trials of one model on one window. They are kept in Optuna's storage, where another search continues them.
 
     Args:
         model: its name.
         space: the fields to search; all others are as in `settings`.
-        window: the matrices to fit on and the users to score by.
+        window: the matrices to fit on, the users that guide the search and those that confirm its result.
         settings: those of the night, without tuned ones.
         storage: Optuna's.
         folder: for each trial's scores of all users.
@@ -204,7 +221,7 @@ class Search:
     def _score(
         self, trial: Trial, drawn: Mapping[str, Any], progress: Callable[[int, str], Progress]
     ) -> float | None:
-        """Return the metric's mean on the whole window; None if the trial is pruned after the small part."""
+        """Return the metric's mean over the guiding users; None if the trial is pruned after the small part."""
         if self.window.small is not None:
             values = self._values(self.window.small, drawn, progress(trial.number, "small part"))
             trial.report(float(values.mean()), step=1)
@@ -212,7 +229,7 @@ class Search:
                 return None
         values = self._values(self.window.whole, drawn, progress(trial.number, "whole window"))
         np.save(self._folder / f"{trial.number}.npy", values, allow_pickle=False)
-        return float(values.mean())
+        return float(values[self.window.guides].mean())
 
     def _values(self, part: Part, drawn: Mapping[str, Any], progress: Progress) -> NDArray[np.float64]:
         """Fit the model on a part of the window; return the metric of each of its held-out users."""
@@ -285,7 +302,24 @@ class Search:
             for field, value in trial.params.items()
         }
 
-    def values_of(self, trial: FrozenTrial) -> NDArray[np.float64]:
+    def lead_of_best(self) -> Lead:
+        """Compare the best and the default settings on the users that did not guide the search; both must exist.
+
+        Remembers which settings were compared, so that the intervals of a resumed search hold jointly for all of them.
+        """
+        default, best = self.default, self.best
+        if default is None or best is None:
+            raise ValueError("there is nothing to compare before the default settings have a score")
+        before = [number for number in self._study.user_attrs.get(_COMPARED, []) if number != best.number]
+        self._study.set_user_attr(_COMPARED, [*before, best.number])
+        trials = {trial.number: trial for trial in self._in_state("COMPLETE")}
+        others = ~self.window.guides
+        ends = [self._values_of(trials[number])[others] for number in (*before, best.number)]
+        defaults = self._values_of(default)[others]
+        lead = confirmed_lead(ends, defaults, self.settings.judge, seed=self.settings.run.seed)
+        return Lead(float(ends[-1].mean()), float(defaults.mean()), lead)
+
+    def _values_of(self, trial: FrozenTrial) -> NDArray[np.float64]:
         """Return (n_users,) float64, the metric of each held-out user in a complete trial.
 
         Raises:

@@ -1,6 +1,7 @@
 """Tuning: search for better settings of several models within a time budget, and keep those that beat the defaults.
 
-Settings are scored on the select half of an earlier window than the night's (`tasks/tuning/window.py`).
+Settings are searched and confirmed on the select half of an earlier window than the night's
+(`tasks/tuning/window.py`), on different users (`tasks/tuning/confirmation.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from models.base import Progress
-from models.evaluation.bootstrap import paired_difference
 from models.registry import RECOMMENDERS, config_class
 from models.search_space import SearchSpace
 from tasks.config.settings import Settings
@@ -67,7 +67,8 @@ class Finding:
     Attributes:
         model: its name.
         tuned: the settings that beat the defaults beyond chance, and by how much; None if none did.
-        default: the score of the defaults; None if they failed or were not tried.
+        default: the metric's mean with the defaults, over the users that confirm if these compared anything, else over
+            those that guide the search; None if they failed or were not tried.
         why: why there are no tuned settings; empty if there are.
         trials, pruned: numbers of trials, including those of earlier searches on this window.
     """
@@ -87,13 +88,15 @@ class Tuning:
     Attributes:
         findings: one per model.
         window: how the earlier window was cut, as text.
-        users: number of users that settings were scored on.
+        users: number of users that guided the search.
+        confirming: number of other users, who compared its result with the defaults.
         stopped: whether Ctrl-C ended it.
     """
 
     findings: tuple[Finding, ...]
     window: str
     users: int
+    confirming: int
     stopped: bool
 
 
@@ -198,7 +201,7 @@ def tune(
                 _delete_old_studies(storage, window, home)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    return Tuning(findings, window.why, window.n_users, stopped)
+    return Tuning(findings, window.why, window.n_users - window.n_confirming, window.n_confirming, stopped)
 
 
 @contextmanager
@@ -251,37 +254,37 @@ def _announce(watcher: TuningWatcher, search: Search, deadline: float, number: i
 
 def _finding(search: Search, window: Window, settings: Settings) -> Finding:
     """Return the result of a search: tuned settings if their lead over the defaults excludes chance."""
-    default, best = search.default, search.best
     counts = {"trials": search.n_tried, "pruned": search.n_pruned}
+    default, best = search.default, search.best
     if default is None or best is None:
         why = search.default_error and f"its default settings failed: {search.default_error}"
         return Finding(
             search.model, None, None, why or "there was no time to try its default settings", **counts
         )
-    found = paired_difference(
-        search.values_of(best),
-        search.values_of(default),
-        samples=settings.judge.bootstrap_samples,
-        confidence=settings.judge.confidence,
-        seed=settings.run.seed,
-    )
+    if best.number == default.number:
+        only = search.n_tried == 1
+        why = "only its default settings were tried" if only else "nothing beat the default settings"
+        return Finding(search.model, None, score_of(default), why, **counts)
+    if window.n_confirming < settings.judge.min_users:
+        why = (
+            f"no settings can be confirmed: only {window.n_confirming} users are left for that, and fewer than "
+            f"{settings.judge.min_users} (judge.min_users) prove nothing; not written"
+        )
+        return Finding(search.model, None, score_of(default), why, **counts)
+    lead = search.lead_of_best()
+    found = lead.difference
     if found.low <= 0:
         interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-        if search.n_tried == 1:
-            why = "only its default settings were tried"
-        elif found.mean > 0:
-            why = f"better, but not beyond chance: {interval}; not written"
-        else:
-            why = "nothing beat the default settings"
-        return Finding(search.model, None, score_of(default), why, **counts)
+        why = f"the best settings are not better beyond chance: {interval}; not written"
+        return Finding(search.model, None, lead.default, why, **counts)
     evidence = Evidence(
         metric=settings.judge.champion_metric,
-        score=round(score_of(best), 6),
-        default=round(score_of(default), 6),
+        score=round(lead.score, 6),
+        default=round(lead.default, 6),
         difference=round(found.mean, 6),
         low=round(found.low, 6),
         high=round(found.high, 6),
-        users=window.n_users,
+        users=window.n_confirming,
         trials=search.n_tried,
         seed=settings.run.seed,
         window=window.why,
@@ -290,7 +293,7 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
         as_of=window.as_of,
         night=evaluation_settings(settings),
     )
-    return Finding(search.model, Tuned(search.settings_of(best), evidence), score_of(default), "", **counts)
+    return Finding(search.model, Tuned(search.settings_of(best), evidence), lead.default, "", **counts)
 
 
 def _write_tuned_settings(

@@ -31,6 +31,7 @@ from tasks.preparation.split import make_split
 from tasks.storage.home import Home, locked
 from tasks.storage.warehouse import open_warehouse, run_file
 from tasks.training.fit import BACKFILL, fit
+from tasks.tuning.confirmation import guiding_users
 
 SMALL_SHARE = 1 / 3
 """Share of all interactions in the small part; those of held-out users come first."""
@@ -64,6 +65,7 @@ class Window:
         as_of: the end of the data (exclusive, UTC) whose newest part, held out as a night's, is hidden.
         why: how it was cut, as text.
         whole: the whole window.
+        guides: (n_users,) bool, the users of `whole` whose scores guide the search; the others confirm its result.
         small: about `SMALL_SHARE` of its interactions; None if that saves no time or leaves no held-out user.
     """
 
@@ -72,11 +74,17 @@ class Window:
     why: str
     whole: Part
     small: Part | None
+    guides: BoolArray
 
     @property
     def n_users(self) -> int:
         """Number of users that settings are scored on."""
         return self.whole.held_out.n_select
+
+    @property
+    def n_confirming(self) -> int:
+        """Number of users that take no part in the search."""
+        return int(np.count_nonzero(~self.guides))
 
 
 def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watcher) -> Window:
@@ -114,8 +122,9 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
         )
     with watched(watcher, "backfill models"):
         whole = Part(snapshot, held_out, _fit_backfill(snapshot, settings, folder / "backfill"))
-        small = _small_part(whole, settings, folder / "small")
-    return Window(data.key, as_of, stage.note, whole, small)
+        guides = guiding_users(held_out.n_select, settings.run.seed)
+        small = _small_part(whole, guides, settings, folder / "small")
+    return Window(data.key, as_of, stage.note, whole, small, guides)
 
 
 def _cut_again(
@@ -152,17 +161,18 @@ def _make_split(
     return make_split(con, how, settings.utility, as_of=as_of, key=folder.name, folder=_new_folder(folder))
 
 
-def _small_part(whole: Part, settings: Settings, folder: Path) -> Part | None:
+def _small_part(whole: Part, guides: BoolArray, settings: Settings, folder: Path) -> Part | None:
     """Return the window with the interactions of only some users; users and items keep their indices.
 
-    None if that saves no time, or leaves no held-out user.
+    None if that saves no time, or leaves no guiding user. Only guiding users are held out.
     """
     if whole.snapshot.n_seen < MIN_INTERACTIONS_FOR_SMALL_PART:
         return None
     data = Interactions.load(whole.snapshot.folder)
     judged = np.load(whole.held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
-    kept = _some_users(data.seen, judged, settings.run.seed)
-    if not kept[judged].any():
+    kept = _some_users(data.seen, judged[guides], settings.run.seed)
+    held_out = kept[judged] & guides
+    if not held_out.any():
         return None
     smaller = replace(
         data,
@@ -174,8 +184,8 @@ def _small_part(whole: Part, settings: Settings, folder: Path) -> Part | None:
     )
     smaller.save(_new_folder(folder / "snapshot"))
     snapshot = replace(whole.snapshot, key="small", folder=folder / "snapshot")
-    held_out = _subset(whole.held_out, kept[judged], "small", _new_folder(folder / "select_half"))
-    return Part(snapshot, held_out, _fit_backfill(snapshot, settings, folder / "backfill"))
+    users = _subset(whole.held_out, held_out, "small", _new_folder(folder / "select_half"))
+    return Part(snapshot, users, _fit_backfill(snapshot, settings, folder / "backfill"))
 
 
 def _some_users(seen: sparse.csr_array, first: NDArray[np.int32], seed: int) -> BoolArray:

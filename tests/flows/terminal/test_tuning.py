@@ -14,6 +14,6 @@ from tasks.tuning.tune import Finding, Tuning
 def test_a_model_without_improvement_shows_its_trials(tmp_path: Path, trials: int, counted: str) -> None:
     finding = Finding("als", None, 0.2, "nothing beat the default settings", trials, 0)
     console = Console(file=io.StringIO(), width=200)
-    show_tuning(console, Tuning((finding,), "some window", 40, stopped=False), tmp_path / "tuned.toml")
+    show_tuning(console, Tuning((finding,), "some window", 40, 39, stopped=False), tmp_path / "tuned.toml")
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"als: nothing beat the default settings (0.2000, {counted})" in shown.splitlines()

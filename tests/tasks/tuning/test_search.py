@@ -18,7 +18,8 @@ from tasks.tuning.tune import _storage
 from tasks.tuning.window import Window
 
 SPACE = config_class("als").search_space
-WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="small")
+GUIDES = np.array([True, False, True, False])
+WINDOW = Window("data", datetime(2026, 11, 21), "why", whole="whole", small="small", guides=GUIDES)
 
 
 def value(config):
@@ -216,8 +217,57 @@ def test_other_source_of_a_model_begins_a_new_search(storage, tmp_path, monkeypa
     assert search(storage, tmp_path).n_tried == 0
 
 
-def test_scores_of_all_users_are_kept_for_complete_trials(storage, tmp_path):
-    searched = search(storage, tmp_path)
-    searched.begin({})
-    run(searched, 1)
-    assert searched.values_of(searched.default).tolist() == [pytest.approx(searched.default.value)] * 4
+class Opposed(InstantSearch):
+    """A search in which what is better for guiding users is worse for the others."""
+
+    def _values(self, part, drawn, progress):
+        return super()._values(part, drawn, progress) * np.where(GUIDES, 1, -1)
+
+
+def test_only_guiding_users_score_and_only_others_confirm(storage, tmp_path):
+    searched = search(storage, tmp_path, kind=Opposed)
+    searched.begin({"factors": 40, "alpha": 45.0, "regularization": 20.0, "degree_exponent": 0.1})
+    default, best = run(searched, 2)
+    assert best.best
+    assert best.score == pytest.approx(value(best.settings))
+    lead = searched.lead_of_best()
+    assert lead.score == pytest.approx(-best.score)
+    assert lead.default == pytest.approx(-default.score)
+    assert lead.difference.mean == pytest.approx(default.score - best.score)
+    assert lead.difference.high < 0
+
+
+class Noisy(InstantSearch):
+    """A search whose fits give every user a score of chance, and the settings `alpha` as their mean."""
+
+    def _values(self, part, drawn, progress):
+        noise = np.random.default_rng(int(1000 * drawn["alpha"])).normal(size=40)
+        return drawn["alpha"] + noise - noise.mean()
+
+
+def test_a_resumed_search_has_wider_intervals(tmp_path):
+    """Each end of a search could win by chance, so the interval holds for all ends jointly."""
+    window = replace(WINDOW, small=None, guides=np.arange(40) < 20)
+
+    def until_another_is_best(searched):
+        best = searched.best.number
+        while searched.best.number == best:
+            run(searched, 1)
+
+    def lead(folder, *, asked_before):
+        folder.mkdir()
+        with _storage(SimpleNamespace(tuning=folder)) as storage:
+            searched = search(storage, folder, kind=Noisy, window=window, space={"alpha": SPACE["alpha"]})
+            searched.begin({})
+            run(searched, 1)
+            until_another_is_best(searched)
+            if asked_before:
+                searched.lead_of_best()
+            until_another_is_best(searched)
+            found = searched.lead_of_best().difference
+            assert searched.lead_of_best().difference == found, "the same settings count once"
+            return found
+
+    once, twice = (lead(tmp_path / str(asked), asked_before=asked) for asked in (False, True))
+    assert twice.mean == once.mean
+    assert twice.high - twice.low > once.high - once.low

@@ -1,6 +1,7 @@
 """Tuning of whole homes: the users it scores by, the data it must never see, how it ends. Trials: test_search.py."""
 
 import hashlib
+import re
 import shutil
 import signal
 import subprocess
@@ -24,11 +25,12 @@ from tasks.tuning import tune as tuning
 from tasks.tuning import window as tuning_window
 from tasks.tuning.search import Search
 from tasks.tuning.tune import spaces, tune
-from tasks.tuning.window import earlier_window
+from tasks.tuning.window import Part, earlier_window
 
 SEED, CUTOFF, SHARE = 42, "2024-06-01", 0.1
 OPTIONS = (
     "judge.bootstrap_samples=200",
+    "judge.min_users=2",
     "models.shelf=popularity,item_knn,als",
     "models.als.iterations=2",
     "split.method=temporal",
@@ -94,6 +96,11 @@ def altered(dataset: Path, folder: Path, chosen) -> Path:
     ratings.loc[rows, "rating"] = 5.5 - ratings.loc[rows, "rating"]
     ratings.to_csv(folder / "ratings.csv", index=False)
     return folder
+
+
+def of_users(part: Part, *values: float) -> np.ndarray:
+    """Return scores of the held-out users of a part: `values`, repeated."""
+    return np.resize(np.array(values), part.held_out.n_select)
 
 
 def night_cutoff() -> int:
@@ -165,9 +172,9 @@ def test_the_small_part_has_a_third_held_out_users_first(home, tmp_path):
     judging = np.load(window.whole.held_out.folder / "users.npz")["user_idx"]
     others = np.setdiff1d(np.arange(len(whole) - 1), judging)
     if (np.diff(small)[others] > 0).any():
-        assert (np.diff(small)[judging] > 0).all()
+        assert (np.diff(small)[judging[window.guides]] > 0).all()
     assert np.array_equal(
-        judging[np.diff(small)[judging] > 0],
+        judging[(np.diff(small)[judging] > 0) & window.guides],
         np.load(window.small.held_out.folder / "users.npz")["user_idx"],
     )
     for name in ("rating", "positive", "composite", "timestamp"):
@@ -184,7 +191,7 @@ def test_the_best_settings_are_written_with_their_evidence(monkeypatch, home):
     scores = {}
 
     def values(self, part, drawn, progress):
-        return np.array([0.1, 0.2, 0.3]) + scores.get(str(drawn["exponent"]), 0.2)
+        return of_users(part, 0.1, 0.2, 0.3) + scores.get(str(drawn["exponent"]), 0.2)
 
     monkeypatch.setattr(Search, "_values", values)
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
@@ -199,7 +206,8 @@ def test_the_best_settings_are_written_with_their_evidence(monkeypatch, home):
     written = read_tuned(home.tuned).found["item_knn"]
     assert written == finding.tuned
     what = written.evidence
-    assert (what.metric, what.users, what.trials, what.seed) == ("ndcg@10", found.users, 4, 8)
+    assert (what.metric, what.users, what.trials, what.seed) == ("ndcg@10", found.confirming, 4, 8)
+    assert found.confirming in (found.users, found.users - 1)
     assert what.difference == pytest.approx(what.score - what.default) == pytest.approx(0.2)
     assert 0 < what.low <= what.difference <= what.high
     with open_warehouse(home.warehouse) as con:
@@ -219,27 +227,48 @@ def test_the_best_settings_are_written_with_their_evidence(monkeypatch, home):
 
 
 def test_a_search_of_only_the_defaults_says_so(monkeypatch, home):
-    monkeypatch.setattr(Search, "_values", lambda *_: np.array([0.1, 0.2, 0.3]))
+    monkeypatch.setattr(Search, "_values", lambda self, part, *_: of_users(part, 0.1, 0.2))
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
     [finding] = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=1).findings
     assert (finding.why, finding.trials) == ("only its default settings were tried", 1)
 
 
-def test_a_lead_that_may_be_chance_is_not_written(monkeypatch, home):
+def test_a_lead_that_others_do_not_confirm_is_not_written(monkeypatch, home):
+    """The users that guide the search all gain; the others gain or lose."""
+    guides = []
+
     def values(self, part, drawn, progress):
-        return np.array([0.2, 0.2, 0.2] if drawn["exponent"] == 0.8 else [0.19, 0.22, 0.22])
+        if part is self.window.small:
+            return of_users(part, 0.2)
+        if not guides:
+            guides.append(self.window.guides)
+        lead = np.where(guides[0], 0.1, np.resize([0.1, -0.1], part.held_out.n_select))
+        return of_users(part, 0.2) + lead * (drawn["exponent"] != 0.8)
 
     monkeypatch.setattr(Search, "_values", values)
     settings = load_settings(None, (*TEMPORAL, "run.seed=7"))
     [finding] = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=3).findings
     assert finding.tuned is None
-    assert finding.why == "better, but not beyond chance: +0.0100 [-0.0002, +0.0200]; not written"
+    assert re.fullmatch(
+        r"the best settings are not better beyond chance: [+-]0\.\d+ \[-0\.\d+, \+0\.\d+\]; not written",
+        finding.why,
+    )
     assert not home.tuned.exists()
+
+
+def test_few_users_confirm_nothing(monkeypatch, home):
+    monkeypatch.setattr(
+        Search, "_values", lambda self, part, drawn, progress: of_users(part, float(drawn["exponent"] != 0.8))
+    )
+    settings = load_settings(None, (*TEMPORAL, "run.seed=7", "judge.min_users=1000"))
+    [finding] = tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600, trials=3).findings
+    assert "and fewer than 1000 (judge.min_users) prove nothing; not written" in finding.why
+    assert finding.tuned is None
 
 
 def test_settings_tuned_for_another_night_are_dropped(monkeypatch, home):
     """They are not tried: they may have been chosen by users and actions that this night is judged on."""
-    monkeypatch.setattr(Search, "_values", lambda self, part, drawn, progress: np.array([0.2, 0.3]))
+    monkeypatch.setattr(Search, "_values", lambda self, part, *_: of_users(part, 0.2, 0.3))
     settings, recorder = load_settings(None, (*TEMPORAL, "run.seed=7")), TrialRecorder()
     as_of = datetime(2024, 1, 1)
     this, other = (
@@ -262,7 +291,7 @@ def test_settings_tuned_for_another_night_are_dropped(monkeypatch, home):
 
 def test_ctrl_c_keeps_the_settings_found(monkeypatch, home):
     monkeypatch.setattr(
-        Search, "_values", lambda self, part, drawn, progress: np.array([drawn["exponent"] != 0.8])
+        Search, "_values", lambda self, part, drawn, progress: of_users(part, float(drawn["exponent"] != 0.8))
     )
     begun = []
 
