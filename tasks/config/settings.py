@@ -48,7 +48,8 @@ class FileSettings(Options):
     file: str  # the name of a file or folder, with or without suffix
     columns: tuple[str, ...] = Field(
         default=(),
-        description="Of files without a header: their columns, in order. Empty: there is a header.",
+        description="Of files without a header: their columns, in order; '...' last stands for any others. "
+        "Empty: there is a header.",
     )
     separator: str = Field(
         default="", description="Between columns, 1 to 4 bytes; empty: by the suffix, else by the header."
@@ -70,7 +71,7 @@ class FileSettings(Options):
     @field_validator("columns")
     @classmethod
     def _columns_differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        twice = next((name for name in value if value.count(name) > 1), None)
+        twice = next((name for name in value if value.count(name) > 1 and name not in ("", "_", "-")), None)
         if twice is not None:
             raise ValueError(
                 f"the column {twice!r} is named twice; give each column of the file its own name"

@@ -19,7 +19,7 @@ _NO_DATA = re.compile(
     r"""(?xi)
       ^\.                                              # hidden: .DS_Store, ._SUCCESS.crc, what rsync is writing
     | ^_(SUCCESS|committed_|started_|metadata$|common_metadata$)   # Spark
-    | ^(thumbs\.db|desktop\.ini|__macosx)$
+    | ^(thumbs\.db|desktop\.ini|__macosx|pipeline\.toml)$
     | ~$ | \.sw[op]$ | ^~\$ | ^\#.*\#$                 # editors
     | \.(crc|md5|sha1|sha256|sha512)$
     | ^(readme|licen[cs]e|copying|notice|checksums?)(\.(txt|md|rst|html|pdf))?$

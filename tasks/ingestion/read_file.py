@@ -284,10 +284,18 @@ def _check_end(con: duckdb.DuckDBPyConnection, file: InputFile, how: TextFormat)
     is_open = text[-1:] not in ("\n", "\r")
     ending = text.rstrip("\r\n")
     is_last = bool(raw) and ending.endswith(raw) and ending[: -len(raw)][-1:] in ("", "\n", "\r", "\ufeff")
-    quote_is_open = bool(how.quote) and raw.count('"') % 2 == 1
+    quote_is_open = bool(how.quote) and _ends_within_quotes(raw, how.separator)
     if is_last and (is_open or quote_is_open) and raw.strip("\x1a\0 "):
         what = "ends within quotes" if quote_is_open else "has too few columns and no line end"
         raise truncated(file.location, f"line {line:,}, its last, {what}: {_shortened(raw)!r}")
+
+
+def _ends_within_quotes(raw: str, separator: str) -> bool:
+    try:
+        list(csv.reader([raw.replace(separator, ",")], strict=True))
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
 
 
 def _tail(data: BinaryIO, size: int) -> bytes:
@@ -315,7 +323,7 @@ def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) ->
     for column in sorted(_required(reading) - _given_by_folders(reading) - set(present)):
         near = _nearest(column, present)
         hint = f" The nearest is {near!r}." if near else ""
-        if tuple(present) == reading.header:
+        if reading.header and set(present) <= {*reading.header, ""}:
             raise UsageError(
                 f"data.{file.source}.columns names no column {column!r}.{hint} It names: {', '.join(present)}.",
                 f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",

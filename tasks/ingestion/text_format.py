@@ -31,6 +31,7 @@ from tasks.ingestion.unpack import open_unpacked
 UTF8 = "utf-8-sig"
 _SEPARATORS = (",", ";", "\t", "|", "::", " ")
 _SAMPLE = 50
+_ANY_OTHERS = ("...", "…")
 _DATUM = re.compile(r"\s*(?:[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?|\d{4}-\d\d-\d\d.*)\s*", re.IGNORECASE)
 
 
@@ -67,6 +68,8 @@ class TextFormat:
         container: its compression.
         encoding: a codec's name; `UTF8` also if it has a byte order mark.
         separator: between columns, up to 4 bytes.
+        quote: the quote character. A separator of several characters, as MovieLens' `::`, usually comes without quotes:
+            then it is empty unless the whole first line is quoted.
         header: the names of its columns.
         has_header: whether they are its first line; else they are from the settings.
         found: in words, what neither its name nor the settings say.
@@ -75,14 +78,10 @@ class TextFormat:
     container: Container
     encoding: str
     separator: str
+    quote: str
     header: tuple[str, ...]
     has_header: bool
     found: tuple[str, ...]
-
-    @property
-    def quote(self) -> str:
-        """The quote character; none with a separator of several characters, as MovieLens' `::`."""
-        return '"' if len(self.separator) == 1 else ""
 
 
 def text_format(path: Path, options: TextOptions, container: Container, head: bytes) -> TextFormat:
@@ -115,7 +114,8 @@ def text_format(path: Path, options: TextOptions, container: Container, head: by
         found.append(f"columns separated by {separator!r}")
     if options.header and has_header:
         found.append(f"a header, so that {options.setting('columns')} is not needed for it")
-    return TextFormat(container, encoding, separator, header, has_header, tuple(found))
+    quote = '"' if len(separator) == 1 or _is_quoted(_first_line(text).split(separator)) else ""
+    return TextFormat(container, encoding, separator, quote, header, has_header, tuple(found))
 
 
 def undecodable(
@@ -217,6 +217,11 @@ def _columns(path: Path, options: TextOptions, text: str) -> tuple[str, tuple[st
         _refuse_headerless(path, options, text, first)
         separator = max(first, key=lambda separator: len(first[separator]))
         return separator, first[separator], True  # the columns are checked later
+    if options.header[-1] in _ANY_OTHERS:
+        fullest = max(order, key=lambda separator: len(first[separator]))
+        others = len(first[fullest]) - len(options.header) + 1
+        if others >= 0:
+            return fullest, options.header[:-1] + ("",) * others, False
     n = len(options.header)
     fitting = {separator: _share_of_records(text, separator, n) for separator in order}
     best = max(fitting, key=lambda separator: fitting[separator])
@@ -226,7 +231,7 @@ def _columns(path: Path, options: TextOptions, text: str) -> tuple[str, tuple[st
         other = next((by for by in _SEPARATORS if _share_of_records(text, by, n) > 0.5), "")
         raise UsageError(
             f"{path} has {has} column{'s' * (has != 1)} when separated by {shown!r}, but "
-            f"{options.setting('columns')} names {n}. Its first line: {_first_line(text)!r}.",
+            f"{options.setting('columns')} names {n}. Its first line: {_shown(_first_line(text))}.",
             f"Set {options.setting('separator')} = {other!r}: that gives {n}."
             if other
             else f"Name all its columns in order, or set {options.setting('separator')}.",
@@ -262,7 +267,7 @@ def _refuse_headerless(
         usual = ", ".join(f'"{name}"' for name in options.names[: len(header)])
         more = ", …" if len(header) > len(options.names) else ""
         raise UsageError(
-            f"{path} has no header: its first line looks like data, {line!r}.",
+            f"{path} has no header: its first line looks like data, {_shown(line)}.",
             f"Name its columns in their order, such as {options.setting('columns')} = [{usual}{more}].",
         )
 
@@ -282,10 +287,18 @@ def _share_of_records(text: str, separator: str, n_columns: int) -> float:
 
 def _records(text: str, separator: str) -> Iterator[list[str]]:
     if len(separator) > 1:
-        return (line.rstrip("\r\n").split(separator) for line in io.StringIO(text, newline=""))
+        lines = (line.rstrip("\r\n").split(separator) for line in io.StringIO(text, newline=""))
+        return ([cell[1:-1] for cell in cells] if _is_quoted(cells) else cells for cells in lines)
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
 
 
+def _is_quoted(cells: list[str]) -> bool:
+    return all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
+
+
 def _first_line(text: str) -> str:
-    line = next(iter(io.StringIO(text, newline="")), "").rstrip("\r\n")
-    return line if len(line) <= 120 else line[:120] + "…"
+    return next(iter(io.StringIO(text, newline="")), "").rstrip("\r\n")
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 120 else line[:120] + "…")

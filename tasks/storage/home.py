@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shlex
 import uuid
 from collections.abc import Callable, Iterator
@@ -113,6 +114,11 @@ def open_home(
     dataset = dataset or "demo"
     folder = None if dataset in BUILT_IN else Path(dataset).expanduser()
     if folder is not None and folder.is_file():
+        if re.search(r"(?i)\.(zip|7z|rar|tar|tgz|tar\.\w+)$", folder.name):
+            raise UsageError(
+                f"The data set {dataset!r} is an archive; a folder was expected.",
+                "Unpack it, and name the folder that holds ratings.csv or the like.",
+            )
         raise UsageError(
             f"The data set {dataset!r} is a file; a folder was expected.",
             f"Name the folder that holds it: --dataset {shlex.quote(str(folder.parent))}. A file is found by its name, "

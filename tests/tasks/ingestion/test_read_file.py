@@ -212,6 +212,13 @@ class TestTruncated:
         assert caught.value.hint.startswith("Deliver it again, whole")
         assert rows(con, "from landed_files") == []
 
+    def test_a_bad_quote_in_the_last_line_is_no_early_end(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        (folder / "ratings.csv").write_text(RATINGS + '1,2,3.5,100000000\n"12" x",2,3,100000000\n')
+        land_now(con, folder)
+        assert rows(con, "select line, reasons from raw_rejects") == [(3, ["broken quotes"])]
+
     def test_a_whole_last_line_needs_no_line_end(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "ratings.csv").write_text(RATINGS + "1,2\n1,2,3.5,100000000")
         land_now(con, folder)

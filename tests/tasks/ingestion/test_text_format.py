@@ -96,6 +96,21 @@ class TestWithoutHeader:
             land_now(con, folder, DataSettings.model_validate({"ratings": section}))
         assert words in f"{caught.value} {caught.value.hint}"
 
+    def test_dots_stand_for_any_other_columns(self, con: Con, folder: Path) -> None:
+        """MovieLens 100K: `u.item` has 24 columns."""
+        (folder / "u.data").write_text(ROW.replace(",", "\t"))
+        (folder / "u.item").write_bytes(
+            "1|Amélie (2001)|01-Jan-2001||url|0|1\n2|B||||1|0\n".encode("latin-1")
+        )
+        settings = {
+            "ratings": {"file": "u.data", "columns": COLUMNS},
+            "items": {"file": "u.item", "columns": ["movieId", "title", "..."], "encoding": "latin-1"},
+        }
+        land_now(con, folder, DataSettings.model_validate(settings))
+        assert raw_ratings(con) == ONE
+        titles = rows(con, "select item_id, title from raw_items order by line")
+        assert titles == [("1", "Amélie (2001)"), ("2", "B")]
+
     def test_another_setting_reads_the_file_again(self, con: Con, folder: Path) -> None:
         (folder / "ratings.csv").write_text(ROW)
         land_now(con, folder, DataSettings.model_validate({"ratings": {"columns": COLUMNS}}))
@@ -150,6 +165,14 @@ class TestSeparator:
         }  # fmt: skip
         land_now(con, folder, DataSettings.model_validate({"ratings": section}))
         assert raw_ratings(con) == [("1", "019515344X", "5", "100000000")]
+
+    @pytest.mark.parametrize("separator", ["||", "::"])
+    def test_quotes_count_if_the_whole_header_is_quoted(self, con: Con, folder: Path, separator: str) -> None:
+        lines = [COLUMNS, ["1", f"2{separator}x", "3.5", "100000000"]]
+        text = "".join(separator.join(f'"{cell}"' for cell in line) + "\n" for line in lines)
+        (folder / "ratings.csv").write_text(text)
+        land_now(con, folder, DataSettings.model_validate({"ratings": {"separator": separator}}))
+        assert raw_ratings(con) == [("1", f"2{separator}x", "3.5", "100000000")]
 
     def test_a_wrong_setting_names_the_right_separator(self, con: Con, folder: Path) -> None:
         (folder / "ratings.csv").write_text(GOOD)

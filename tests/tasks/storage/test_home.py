@@ -46,6 +46,13 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_an_archive_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m.zip").write_text("")
+    with pytest.raises(UsageError, match="is an archive; a folder was expected") as caught:
+        open_home(str(tmp_path / "ml-1m.zip"), tmp_path / "home")
+    assert caught.value.hint.startswith("Unpack it")
+
+
 def test_a_folder_moved_elsewhere_is_accepted_only_with_its_name(tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "shop").mkdir(parents=True)
