@@ -32,7 +32,8 @@ UTF8 = "utf-8-sig"
 _SEPARATORS = (",", ";", "\t", "|", "::", " ")
 _SAMPLE = 50
 _ANY_OTHERS = ("...", "…")
-_DATUM = re.compile(r"\s*(?:[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?|\d{4}-\d\d-\d\d.*)\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
+_TIME = re.compile(r"\d{9,}(?:\.\d+)?|\d{4}-\d\d-\d\d.*")
 
 
 @dataclass(frozen=True)
@@ -262,14 +263,20 @@ def _refuse_headerless(
                 f"{path} separates its columns by {fitting!r}, not by {options.separator!r}.",
                 f"Mend {options.setting('separator')}, or leave it out.",
             )
-    known = {name.casefold() for name in options.names}
-    if any(_DATUM.fullmatch(cell) for cell in header) and not known & {cell.casefold() for cell in header}:
+    if _looks_like_data(header, options):
         usual = ", ".join(f'"{name}"' for name in options.names[: len(header)])
         more = ", …" if len(header) > len(options.names) else ""
         raise UsageError(
             f"{path} has no header: its first line looks like data, {_shown(line)}.",
             f"Name its columns in their order, such as {options.setting('columns')} = [{usual}{more}].",
         )
+
+
+def _looks_like_data(record: tuple[str, ...], options: TextOptions) -> bool:
+    """Return whether the record begins with a number or holds a time, and names no column that is looked for."""
+    known = {name.casefold() for name in options.names}
+    is_datum = _NUMBER.fullmatch(record[0]) is not None or any(map(_TIME.fullmatch, record))
+    return is_datum and not known & {cell.casefold() for cell in record}
 
 
 def _header(text: str, separator: str, options: TextOptions) -> tuple[str, ...]:

@@ -68,6 +68,20 @@ class TestWithoutHeader:
             land_now(con, folder)
         assert 'data.ratings.columns = ["userId", "movieId", "rating", "timestamp"]' in caught.value.hint
 
+    @pytest.mark.parametrize(
+        ("line", "is_data"),
+        [
+            ("1,2,like", True), ('"1","2","3"', True), ("a1,b2,like,2024-01-01T00:00:00Z", True),
+            ("ab,cd,5,1700000000", True), ("user,item,1990", False), ("user,item,stars,time", False),
+        ],
+    )  # fmt: skip
+    def test_a_first_line_with_numbers_or_times_is_data(
+        self, con: Con, folder: Path, line: str, is_data: bool
+    ) -> None:
+        (folder / "ratings.csv").write_text(f"{line}\n{line}\n")
+        with pytest.raises(UsageError, match="has no header" if is_data else "has no column"):
+            land_now(con, folder)
+
     def test_a_header_wins_over_the_setting(
         self, con: Con, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
