@@ -11,7 +11,8 @@
 -- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
 -- Tags likewise, a pair's repeated tag counting once.
 
--- One row per live input file: each content once per source. `columns` is the column mapping it was read with (JSON),
+-- One row per live input file: each content once per source. `columns` tells how it was read (JSON): the column
+-- mapping, the separator and the like.
 -- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source code that read it.
 create table if not exists landed_files (
     file_id integer, source text, path text, kind text, sha256 text, size bigint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from datetime import date, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from models.settings_base import Options
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 IdChoice = Literal["auto", "integer", "text"]
+_SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t"}  # as a shell or an environment variable may hold it
 
 _COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
 TRANSFORMS: dict[str, str] = dict(
@@ -40,8 +42,67 @@ class RunSettings(Options):
     parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
 
 
-class RatingsColumns(Options):
-    """The name of the ratings file without suffix, and its column names."""
+class FileSettings(Options):
+    """Where the files of a source are, and how text files are read."""
+
+    file: str  # the name of a file or folder, with or without suffix
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="Of files without a header: their columns, in order; '...' last stands for any others. "
+        "Empty: there is a header.",
+    )
+    separator: str = Field(
+        default="", description="Between columns, 1 to 4 bytes; empty: by the suffix, else by the header."
+    )
+    encoding: str = Field(default="auto", description="auto: UTF-8, or what the byte order mark says.")
+
+    @field_validator("file")
+    @classmethod
+    def _file_is_in_the_folder(cls, value: str) -> str:
+        if not value.strip() or Path(value).is_absolute() or ".." in Path(value).parts:
+            raise ValueError("it names a file or folder within the dataset's folder, such as ratings.csv")
+        return value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_may_be_separated_by_commas(cls, value: Any) -> Any:
+        return tuple(map(str.strip, value.split(","))) if isinstance(value, str) and value else value or ()
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for name in value if value.count(name) > 1 and name not in ("", "_", "-")), None)
+        if twice is not None:
+            raise ValueError(
+                f"the column {twice!r} is named twice; give each column of the file its own name"
+            )
+        return value
+
+    @field_validator("separator")
+    @classmethod
+    def _separator_can_separate(cls, value: str) -> str:
+        value = _SEPARATOR_NAMES.get(value.lower(), value)
+        if len(value.encode()) > 4 or any(character in value for character in '"\r\n\0'):
+            raise ValueError("it takes 1 to 4 bytes without quote or line end, such as ';', '\\t' or '::'")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, value: str) -> str:
+        if value == "auto":
+            return value
+        try:
+            "a".encode(value).decode(value)
+            name = codecs.lookup(value).name
+        except (LookupError, UnicodeError, ValueError):
+            raise ValueError(
+                "it takes auto or a name such as utf-8, cp1252, latin-1, utf-16, gb18030"
+            ) from None
+        return name
+
+
+class RatingsColumns(FileSettings):
+    """The ratings: their files and column names."""
 
     file: str = "ratings"
     user: str = "userId"
@@ -50,8 +111,8 @@ class RatingsColumns(Options):
     timestamp: str = "timestamp"
 
 
-class TagsColumns(Options):
-    """The name of the tags file without suffix, and its column names."""
+class TagsColumns(FileSettings):
+    """The tags: their files and column names."""
 
     file: str = "tags"
     user: str = "userId"
@@ -60,8 +121,8 @@ class TagsColumns(Options):
     timestamp: str = "timestamp"
 
 
-class EventsColumns(Options):
-    """The name of the events file without suffix, and its column names. Without a value column, values are 1."""
+class EventsColumns(FileSettings):
+    """The events: their files and column names. Without a value column, values are 1."""
 
     file: str = "events"
     user: str = "userId"
@@ -71,8 +132,8 @@ class EventsColumns(Options):
     timestamp: str = "timestamp"
 
 
-class ItemsColumns(Options):
-    """The name of the catalogue file without suffix, and its column names. Title and genres are optional."""
+class ItemsColumns(FileSettings):
+    """The catalogue: its files and column names. Title and genres are optional."""
 
     file: str = "movies"
     item: str = "movieId"

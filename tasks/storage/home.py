@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import shlex
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -111,6 +113,17 @@ def open_home(
         return existing_home(home)
     dataset = dataset or "demo"
     folder = None if dataset in BUILT_IN else Path(dataset).expanduser()
+    if folder is not None and folder.is_file():
+        if re.search(r"(?i)\.(zip|7z|rar|tar|tgz|tar\.\w+)$", folder.name):
+            raise UsageError(
+                f"The data set {dataset!r} is an archive; a folder was expected.",
+                "Unpack it, and name the folder that holds ratings.csv or the like.",
+            )
+        raise UsageError(
+            f"The data set {dataset!r} is a file; a folder was expected.",
+            f"Name the folder that holds it: --dataset {shlex.quote(str(folder.parent))}. A file is found by its name, "
+            f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(folder.name)}",
+        )
     if folder is not None and not folder.is_dir():
         raise UsageError(
             f"There is no data set {dataset!r}: neither a folder nor a known name.",

@@ -1,5 +1,6 @@
 """Settings from a file, the environment and --set; every mistake is explained before anything starts."""
 
+import codecs
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,53 @@ def test_shipped_file_shows_every_setting() -> None:
     shown = keys(tomllib.loads(SHIPPED.read_text()))
     known = keys(Settings().model_dump(exclude={"publish": {"url"}}, exclude_none=True))
     assert shown == known
+
+
+@pytest.mark.parametrize("before", [b"", codecs.BOM_UTF8], ids=["plain", "bom"])
+def test_a_file_of_windows_is_read(tmp_path: Path, before: bytes) -> None:
+    (tmp_path / "p.toml").write_bytes(before + b"[recommend]\r\nn = 20\r\n")
+    assert load_settings(tmp_path / "p.toml").recommend.n == 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf16_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "p.toml").write_bytes("[recommend]\r\nn = 20\r\n".encode(encoding))
+    with pytest.raises(UsageError, match=r"p\.toml is UTF-16, not UTF-8") as caught:
+        load_settings(tmp_path / "p.toml")
+    assert "UTF-8" in caught.value.hint
+
+
+def test_a_file_in_latin1_is_refused_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_bytes("[recommend]\ngenres = ['Comédie']\n".encode("latin-1"))
+    with pytest.raises(UsageError, match="is not UTF-8: line 2 holds the byte 0xE9"):
+        load_settings(tmp_path / "p.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.ratings.separator=:::::", "1 to 4 bytes"),
+        ('data.ratings.separator="\\""', "1 to 4 bytes"),
+        ("data.items.encoding=ansi", "utf-8, cp1252"),
+        ("data.items.encoding=base64", "utf-8, cp1252"),
+        ('data.tags.columns=["a", "a"]', "'a' is named twice"),
+        ("data.tags.file=../tags.csv", "within the dataset's folder"),
+    ],
+)
+def test_bad_settings_of_files_are_explained(override: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, (override,))
+    assert words in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("text", ["\\t", "tab", '"\\t"'])
+def test_a_tab_can_be_written_in_a_shell(text: str) -> None:
+    assert load_settings(None, (f"data.ratings.separator={text}",)).data.ratings.separator == "\t"
+
+
+def test_columns_can_be_separated_by_commas() -> None:
+    settings = load_settings(None, ("data.ratings.columns=userId, movieId,rating",))
+    assert settings.data.ratings.columns == ("userId", "movieId", "rating")
 
 
 def test_set_beats_environment_beats_file_beats_default(

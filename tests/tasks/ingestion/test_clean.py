@@ -141,7 +141,7 @@ class TestQuarantine:
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         lines = ["1,2", "1,2,3,4,5", "1,2,3,900000", "1,3,9,900000", "1", "1,4,3,900000", "1,5,9,900000", "x"]
-        (folder / "ratings.csv").write_text(RATINGS + "\n".join(lines))
+        (folder / "ratings.csv").write_text(RATINGS + "\n".join(lines) + "\n")
         data = land_and_clean(con, folder)
         assert counts(data) == {"ratings": (8, 2, 0, 6)}
         found = rows(con, "select line, raw from quarantine order by line")

@@ -36,6 +36,23 @@ def test_the_data_set_is_called_after_its_folder_unless_named(tmp_path: Path) ->
     assert open_home(str(tmp_path / "shop"), tmp_path / "h2", name="bookshop").dataset == "bookshop"
 
 
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data/stars.csv").write_text("")
+    with pytest.raises(UsageError, match="is a file; a folder was expected") as caught:
+        open_home(str(tmp_path / "my data/stars.csv"), tmp_path / "home")
+    assert f"--dataset '{tmp_path}/my data'" in caught.value.hint
+    assert "--set data.ratings.file=stars.csv" in caught.value.hint
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_archive_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m.zip").write_text("")
+    with pytest.raises(UsageError, match="is an archive; a folder was expected") as caught:
+        open_home(str(tmp_path / "ml-1m.zip"), tmp_path / "home")
+    assert caught.value.hint.startswith("Unpack it")
+
+
 def test_a_folder_moved_elsewhere_is_accepted_only_with_its_name(tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "shop").mkdir(parents=True)
