@@ -60,7 +60,10 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class CleanData:
-    """The clean tables of the warehouse. `key` changes whenever their contents may have changed."""
+    """The clean tables of the warehouse. `key` changes whenever their contents may have changed.
+
+    `notes`: phrases on what was recognised in the files, such as the unit of numeric times.
+    """
 
     key: str
     counts: tuple[SourceCounts, ...]
@@ -69,6 +72,7 @@ class CleanData:
     newest_interaction: datetime
     n_users: int
     n_items: int
+    notes: tuple[str, ...] = ()
 
     @property
     def until(self) -> datetime:

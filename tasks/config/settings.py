@@ -24,8 +24,10 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+ColumnName = Annotated[str, Field(min_length=1)]
 IdChoice = Literal["auto", "integer", "text"]
 
+_NO_TIMES = "Empty: there are no times, and the later row of a file is the newer one."
 _COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
 TRANSFORMS: dict[str, str] = dict(
     re.findall(r"(?m)^ +when '(\w+)' then .* -- (.+)", _COMPOSITE.read_text(encoding="utf-8"))
@@ -44,40 +46,67 @@ class RatingsColumns(Options):
     """The name of the ratings file without suffix, and its column names."""
 
     file: str = "ratings"
-    user: str = "userId"
-    item: str = "movieId"
-    rating: str = "rating"
-    timestamp: str = "timestamp"
+    user: ColumnName = "userId"
+    item: ColumnName = "movieId"
+    rating: ColumnName = "rating"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+    not_rated: tuple[float | str, ...] = Field(
+        default=(),
+        description="Values that are no rating, such as [0] or [-1]: the item counts as seen, without a rating.",
+    )
+
+    @field_validator("not_rated", mode="before")
+    @classmethod
+    def _not_rated_may_be_one_value(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
 
 
 class TagsColumns(Options):
     """The name of the tags file without suffix, and its column names."""
 
     file: str = "tags"
-    user: str = "userId"
-    item: str = "movieId"
-    tag: str = "tag"
-    timestamp: str = "timestamp"
+    user: ColumnName = "userId"
+    item: ColumnName = "movieId"
+    tag: ColumnName = "tag"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
 
 
 class EventsColumns(Options):
     """The name of the events file without suffix, and its column names. Without a value column, values are 1."""
 
     file: str = "events"
-    user: str = "userId"
-    item: str = "itemId"
-    event: str = "event"
+    user: ColumnName = "userId"
+    item: ColumnName = "itemId"
+    event: str = Field(
+        default="event", description="Empty: every row is the event that `constant_event` names."
+    )
+    constant_event: str = Field(
+        default="", description="The event of every row of a file without an event column, such as view."
+    )
     value: str = "value"
-    timestamp: str = "timestamp"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+
+    @model_validator(mode="after")
+    def _an_event_has_a_name(self) -> EventsColumns:
+        if not self.event and not self.constant_event.strip():
+            raise ValueError('event is empty, so that constant_event must name the event, such as "view"')
+        if self.event and self.constant_event:
+            raise ValueError('constant_event goes with event = "": the events have a column or one name')
+        return self
 
 
 class ItemsColumns(Options):
     """The name of the catalogue file without suffix, and its column names. Title and genres are optional."""
 
     file: str = "movies"
-    item: str = "movieId"
+    item: ColumnName = "movieId"
     title: str = "title"
     genres: str = "genres"
+    genre_separator: str = Field(
+        default="|",
+        min_length=1,
+        description="What stands between two genres; lists such as [\"Drama\", \"Noir\"] are read without it.",
+    )
 
 
 class DataSettings(Options):
@@ -102,6 +131,16 @@ class DataSettings(Options):
         if self.rating_min >= self.rating_max:
             raise ValueError(f"rating_min {self.rating_min} must lie below rating_max {self.rating_max}")
         return self
+
+    @property
+    def without_times(self) -> tuple[Literal["ratings", "tags", "events"], ...]:
+        """The sources whose rows have no times."""
+        columns: dict[Literal["ratings", "tags", "events"], str] = {
+            "ratings": self.ratings.timestamp,
+            "tags": self.tags.timestamp,
+            "events": self.events.timestamp,
+        }
+        return tuple(source for source, column in columns.items() if not column)
 
 
 class Signal(Options):

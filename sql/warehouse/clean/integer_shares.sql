@@ -1,12 +1,13 @@
--- The shares of user and item ids, over all sources, that are plain 64-bit integers without leading zeros.
+-- The shares of user and item ids, over all sources, that are plain 64-bit integers without leading zeros, or such an
+-- integer with the fraction .0.
 -- Inputs:  the raw tables; the macros of rejection_reasons.sql.
 -- Output:  user_share, item_share; null if there are no ids.
 -- Grain:   one row.
 -- Most ids are integers as they are: only the others are stripped, because that is slow.
 create or replace temp macro integer_or_not(x) as case
     when is_integer(x) then 1
-    when is_integer(stripped(x)) then 1
-    when stripped(x) is not null then 0
+    when is_integer(without_fraction(stripped(x))) then 1
+    when not is_no_value(stripped(x)) and not is_rounded(stripped(x), 20) then 0
 end;
 
 with ids as (

@@ -1,5 +1,5 @@
 -- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
--- Inputs:  raw_tags, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Inputs:  raw_tags; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_tags; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro tag_fault(x) as coalesce(
@@ -12,14 +12,14 @@ with typed as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example) as user_id,
-        id_of(item_id, $item_example) as item_id,
+        id_of(user_id, $user_example, user_is_float) as user_id,
+        id_of(item_id, $item_example, item_is_float) as item_id,
         lower(stripped(tag)) as tag,
-        moment(timestamp) as tagged_at,
+        moment(timestamp, micros_per_unit, unit, landed_at) as tagged_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest
     from raw_tags
-    inner join landed_files using (file_id)
+    inner join column_formats using (file_id)
 )
 select
     file_id,
@@ -42,11 +42,15 @@ select
     line,
     to_json({'user': user_id, 'item': item_id, 'tag': tag, 'timestamp': timestamp})::text,
     faults([
-        id_fault(stripped(user_id), 'user id', $user_example),
-        id_fault(stripped(item_id), 'item id', $item_example),
+        id_fault(read_id(user_id, $user_example, user_is_float), 'user id', $user_example),
+        id_fault(read_id(item_id, $item_example, item_is_float), 'item id', $item_example),
         tag_fault(lower(stripped(tag))),
-        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
+        time_fault(
+            stripped(timestamp),
+            moment(timestamp, micros_per_unit, unit, landed_at),
+            landed_at + to_days($max_future_days)
+        )
     ])
 from raw_tags
 semi join faulty using (file_id, line)
-inner join landed_files using (file_id);
+inner join column_formats using (file_id);

@@ -4,7 +4,8 @@
 -- Outputs: temp windows (user_id, from_at inclusive, until_at exclusive), one row per user;
 --          temp views windowed_ratings, windowed_tags, windowed_events, each with `happened_at` and `until_at`;
 --          temp view windowed_interactions (user_id, item_id, happened_at), the three together.
--- Grain:   ratings one row per pair and tags one per pair and tag: those visible when the window closes.
+-- Grain:   ratings one row per pair and tags one per pair and tag: those visible when the window closes. A pair with
+--          interactions that are not rated has a further row in ratings, whose rating is null.
 --          Events one row per event.
 create or replace temp table windows as
 select
