@@ -24,6 +24,9 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+_LOW_SHARE = 0.05
+"""A like that begins in this lowest part of the scale is taken for a mistake."""
+
 ColumnName = Annotated[str, Field(min_length=1)]
 IdChoice = Literal["auto", "integer", "text"]
 
@@ -105,7 +108,7 @@ class ItemsColumns(Options):
     genre_separator: str = Field(
         default="|",
         min_length=1,
-        description="What stands between two genres; lists such as [\"Drama\", \"Noir\"] are read without it.",
+        description='What stands between two genres; lists such as ["Drama", "Noir"] are read without it.',
     )
 
 
@@ -206,7 +209,7 @@ class UtilitySettings(Options):
 class SplitSettings(Options):
     """The data to hold out for the evaluation of models."""
 
-    method: Literal["temporal", "leave_last", "auto"] = "auto"
+    method: Literal["temporal", "leave_last", "random", "auto"] = "auto"
     cutoff: str = ""
     temporal_share: Share = 0.1
     leave_last_share: Share = 0.2
@@ -362,6 +365,12 @@ class CheckSettings(Options):
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
     max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
+    min_known_items: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the items with an interaction that the catalogue has; 0: off.",
+    )
     max_input_age_days: float = Field(
         default=0,
         ge=0,
@@ -397,6 +406,13 @@ class PublishSettings(Options):
     )
 
 
+def usual_like(rating_min: float, rating_max: float) -> float:
+    """Return a rating from which on items are usually liked: two thirds of the way up the scale, rounded."""
+    if rating_max - rating_min <= 1:
+        return rating_max
+    return float(round(rating_min + (rating_max - rating_min) * 2 / 3))
+
+
 class Settings(BaseSettings):
     """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
 
@@ -418,3 +434,17 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
+
+    @model_validator(mode="after")
+    def _a_like_lies_on_the_scale(self) -> Settings:
+        least, greatest, liked = self.data.rating_min, self.data.rating_max, self.utility.relevant_rating
+        scale = f"the scale, data.rating_min {least:g} to data.rating_max {greatest:g}"
+        advice = f"set it to the least rating that is a like, such as {usual_like(least, greatest):g}"
+        if not least <= liked <= greatest:
+            raise ValueError(f"utility.relevant_rating {liked:g} lies outside {scale}: {advice}")
+        if least < liked < least + _LOW_SHARE * (greatest - least):
+            raise ValueError(
+                f"utility.relevant_rating {liked:g} lies at the very bottom of {scale}, so that nearly every rating "
+                f"would be a like: {advice}, or to {least:g} if every rating is"
+            )
+        return self

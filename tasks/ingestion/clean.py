@@ -83,7 +83,7 @@ def clean(
         run_file(con, "warehouse/clean/clean_tables.sql")
         counts = _counts(con)
         _check_balance(counts)
-        _check_reject_shares(con, counts, settings, id_types)
+        _check_reject_shares(con, counts, settings)
         notes = _notes(con)
         newest, n_users, n_items = run_file(con, "warehouse/clean/extent.sql").fetchall()[0]
         if newest is None:
@@ -103,6 +103,7 @@ def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     Raises:
         UsageError: no interaction lies before `as_of`.
     """
+    run_file(con, "warehouse/split/place_by_time.sql")
     run_file(con, "warehouse/split/interactions.sql")
     [(first,)] = con.sql("select min(happened_at) from interactions_before('infinity')").fetchall()
     if first is None or first >= as_of:
@@ -155,7 +156,11 @@ def _quarantine(
         run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
         run_file(con, "warehouse/clean/type_tags.sql", **ids, **future)
         run_file(
-            con, "warehouse/clean/type_events.sql", **ids, **future, constant_event=settings.events.constant_event
+            con,
+            "warehouse/clean/type_events.sql",
+            **ids,
+            **future,
+            constant_event=settings.events.constant_event,
         )
         separator = settings.items.genre_separator
         run_file(con, "warehouse/clean/type_items.sql", item_example=items, genre_separator=separator)
@@ -188,13 +193,12 @@ def _check_reject_shares(
     con: duckdb.DuckDBPyConnection,
     counts: tuple[SourceCounts, ...],
     settings: DataSettings,
-    id_types: tuple[IdType, IdType],
 ) -> None:
     limit = settings.max_reject_share
     for count in counts:
         if count.quarantined > limit * count.rows_in:
             top = ", ".join(f"{reason} ({n:,})" for reason, n in list(count.reasons.items())[:3])
-            seen, advice = advise_on_rejects(con, count, settings, id_types)
+            seen, advice = advise_on_rejects(con, count, settings)
             raise NightError(
                 f"{count.quarantined:,} of {count.rows_in:,} rows of {count.source} were rejected, "
                 f"{count.quarantined / count.rows_in:.1%}, more than the {limit:.1%} that "

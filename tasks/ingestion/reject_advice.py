@@ -7,13 +7,13 @@ from typing import cast
 
 import duckdb
 
-from tasks.artifacts import IdType, SourceCounts
-from tasks.config.settings import DataSettings
+from tasks.artifacts import SourceCounts
+from tasks.config.settings import DataSettings, usual_like
 from tasks.storage.warehouse import run_file
 
 _ADVICE = {
-    "was rounded": "Export the file again without Excel, or format the column as text before you save it: the digits that "
-    "are shown as E+ are lost. ",
+    "was rounded": "Export the file again without Excel, or format the column as text before you save it: the "
+    "digits behind E+ are lost. ",
     "year last": "Write times as 2026-01-31 or 2026-01-31T20:00:00. ",
     "is not a time": "Times are seconds since 1970, 2026-01-31, or 2026-01-31T20:00:00+01:00. ",
     "is missing: it says": "Leave such rows out of the file. ",
@@ -25,7 +25,6 @@ def advise_on_rejects(
     con: duckdb.DuckDBPyConnection,
     count: SourceCounts,
     settings: DataSettings,
-    id_types: tuple[IdType, IdType],
 ) -> tuple[str, str]:
     """Return a sentence on the rejected values, with a blank before it, and one on what to do, with a blank behind it.
 
@@ -33,7 +32,6 @@ def advise_on_rejects(
         con: the warehouse, with the quarantine.
         count: the counts of one source, with a rejected row.
         settings: how the source was read.
-        id_types: of user and item ids.
 
     Returns:
         Two texts; each is empty where there is nothing more to say than the reason.
@@ -49,26 +47,32 @@ def advise_on_rejects(
 
 
 def suggested_scale(least: float, greatest: float) -> str:
-    """Return the lines of pipeline.toml for a scale; two thirds of the way up, a rating is taken for a like."""
-    liked = least + (greatest - least) * 2 / 3
-    liked = greatest if greatest - least <= 1 else round(liked)
+    """Return the lines of pipeline.toml for a scale."""
     return (
-        f"[data] rating_min = {least:g}, rating_max = {greatest:g} and [utility] relevant_rating = {liked:g} "
-        "(the least rating that counts as a like)"
+        f"[data] rating_min = {least:g}, rating_max = {greatest:g} and [utility] relevant_rating = "
+        f"{usual_like(least, greatest):g} (the least rating that is a like)"
     )
 
 
 def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[str, str]:
     found = run_file(
-        con, "warehouse/clean/rating_range.sql", rating_min=settings.rating_min, rating_max=settings.rating_max
+        con,
+        "warehouse/clean/rating_range.sql",
+        rating_min=settings.rating_min,
+        rating_max=settings.rating_max,
     ).fetchone()
-    least, greatest, lowest_share, above_lowest, outside = cast(tuple[float, float, float, float | None, int], found)
+    least, greatest, lowest_share, above_lowest, outside = cast(
+        tuple[float, float, float, float | None, int], found
+    )
     seen = (
         f" The ratings reach from {least:g} to {greatest:g} ({lowest_share:.0%} are {least:g}), and the scale of the "
         f"settings from {settings.rating_min:g} to {settings.rating_max:g}."
     )
     if outside == 1 and least < settings.rating_min:
-        return seen, f"If {least:g} means that there is no rating, write [data.ratings] not_rated = [{least:g}]. "
+        return (
+            seen,
+            f"If {least:g} means that there is no rating, write [data.ratings] not_rated = [{least:g}]. ",
+        )
     if outside == 1 and greatest > settings.rating_max and settings.rating_max < greatest / 2:
         return seen, (
             f"If {greatest:g} means that there is no rating, write [data.ratings] not_rated = [{greatest:g}]; else "
@@ -85,7 +89,7 @@ def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[s
 def _on_integer_ids(
     con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str, settings: DataSettings
 ) -> tuple[str, str]:
-    kind = reason.split()[0]
+    kind = reason.split(maxsplit=1)[0]
     found = con.execute(
         "select raw ->> $kind from quarantine where source = $source and list_contains(reasons, $reason) limit 1",
         {"kind": kind, "source": count.source, "reason": reason},
@@ -103,4 +107,7 @@ def _on_future(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
     [(landed_at,)] = cast(
         list[tuple[datetime]], con.execute("select max(landed_at) from landed_files").fetchall()
     )
-    return f" The files were landed at {landed_at:%Y-%m-%d %H:%M} by this machine's clock.", "Is the clock right? "
+    return (
+        f" The files were landed at {landed_at:%Y-%m-%d %H:%M} by this machine's clock.",
+        "Is the clock right? ",
+    )
