@@ -7,6 +7,7 @@ An `append` file stays.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,13 @@ from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
 
+log = logging.getLogger(__name__)
+
 # Raw rows depend on this module, and on what it imports: when it changes, the files in the folder are read again.
 _READER = ("tasks.ingestion.land",)
 _Key = tuple[Source, str]
+_FIRST_LANDING = datetime(2020, 1, 1)
+"""Before it there was no nightly-recs: a machine that claims to be there has lost its clock."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +119,38 @@ def land(
         NightError: a file is damaged, empty or not UTF-8.
         TransientError: a file is out of reach, or changed while it was read.
     """
+    moment = (
+        (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC))
+        .astimezone(UTC)
+        .replace(tzinfo=None)
+    )
+    _mend_landing_times(con, moment)
     plan = _plan(con, input_folder, settings)
-    moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
     with transaction(con):
         for stale in plan.remove:
             run_file(con, "warehouse/land/remove_file.sql", file_id=stale)
         for content in plan.live:
             file_id, file = content.file_id, content.file
             if file_id is None and content.found is not None:
-                _land_content(con, content, content.found, content.landed_at or moment.replace(tzinfo=None))
+                _land_content(con, content, content.found, content.landed_at or moment)
             else:
                 run_file(con, "warehouse/land/move_file.sql", file_id=file_id, path=file.path, kind=file.kind)
     return plan.intake
+
+
+def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Correct landing times that a wrong clock recorded: they decide which times of the rows lie in the future."""
+    with transaction(con):
+        mended = run_file(
+            con, "warehouse/land/mend_landing_times.sql", now=now, first=_FIRST_LANDING
+        ).fetchall()
+    if mended:
+        path, was = mended[0]
+        log.warning(
+            "An earlier night ran under a wrong clock: %s was landed at %s. It now counts as landed at %s%s.",
+            path, f"{was:%Y-%m-%d %H:%M}", f"{now:%Y-%m-%d %H:%M}",
+            f", like {len(mended) - 1} more files" if len(mended) > 1 else "",
+        )  # fmt: skip
 
 
 def _plan(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> _Plan:

@@ -68,10 +68,12 @@ def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[s
         f" The ratings reach from {least:g} to {greatest:g} ({lowest_share:.0%} are {least:g}), and the scale of the "
         f"settings from {settings.rating_min:g} to {settings.rating_max:g}."
     )
+    if greatest <= 1:
+        return seen, f"If that is their scale, write into pipeline.toml: {suggested_scale(least, greatest)}. "
     if outside == 1 and least < settings.rating_min:
-        return (
-            seen,
-            f"If {least:g} means that there is no rating, write [data.ratings] not_rated = [{least:g}]. ",
+        return seen, (
+            f"If {least:g} means that there is no rating, write [data.ratings] not_rated = [{least:g}]; if it is the "
+            f"lowest, [data] rating_min = {least:g}. "
         )
     if outside == 1 and greatest > settings.rating_max and settings.rating_max < greatest / 2:
         return seen, (

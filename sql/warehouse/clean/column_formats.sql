@@ -18,7 +18,11 @@ with first_rows as (
     select file_id, null, item_id, null from raw_items where line <= 10001
 ),
 columns as (
-    select file_id, id_text(user_id) as user_id, id_text(item_id) as item_id, stripped(timestamp) as moment
+    select
+        file_id,
+        case when not is_no_value(stripped(user_id)) then stripped(user_id) end as user_id,
+        case when not is_no_value(stripped(item_id)) then stripped(item_id) end as item_id,
+        stripped(timestamp) as moment
     from first_rows
 ),
 sizes as (
@@ -27,7 +31,9 @@ sizes as (
         bool_and(user_id != without_fraction(user_id)) as user_is_float,
         bool_and(item_id != without_fraction(item_id)) as item_is_float,
         bool_and(regexp_full_match(moment, '(19|20)[0-9]{6}') and date_of(moment) is not null) as are_dates,
-        quantile_disc(abs(try_cast(moment as double)), 0.5) filter (abs(try_cast(moment as double)) >= 1e8) as typical
+        quantile_disc(abs(try_cast(moment as double)), 0.5) filter (
+            isfinite(try_cast(moment as double)) and abs(try_cast(moment as double)) >= 1e8
+        ) as typical
     from columns
     group by file_id
 )

@@ -10,19 +10,35 @@ create or replace temp macro value_fault(x) as coalesce(
 );
 
 create or replace temp table read_events as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example, user_is_float) as user_id,
-        id_of(item_id, $item_example, item_is_float) as item_id,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
         coalesce(stripped(event), nullif($constant_event, '')) as event,
         coalesce(stripped(value), '1') as value,
-        moment(timestamp, micros_per_unit, unit, landed_at) as happened_at,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
     from raw_events
     inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        event,
+        value,
+        moment(timestamp, micros, unit, landed_at) as happened_at,
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
+    from texts
 )
 select
     file_id,
@@ -48,13 +64,13 @@ select
         'user': user_id, 'item': item_id, 'event': event, 'value': value, 'timestamp': timestamp
     })::text,
     faults([
-        id_fault(read_id(user_id, $user_example, user_is_float), 'user id', $user_example),
-        id_fault(read_id(item_id, $item_example, item_is_float), 'item id', $item_example),
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
         text_fault(coalesce(stripped(event), nullif($constant_event, '')), 'event'),
         value_fault(coalesce(stripped(value), '1')),
         time_fault(
             stripped(timestamp),
-            moment(timestamp, micros_per_unit, unit, landed_at),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
             landed_at + to_days($max_future_days)
         )
     ])

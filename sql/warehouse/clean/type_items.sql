@@ -35,7 +35,7 @@ with typed as (
         line,
         case
             when not contains(coalesce(title, '') || coalesce(genres, ''), chr(0))
-                then id_of(item_id, $item_example, item_is_float)
+                then id_of(id_text(item_id, $item_example), $item_example, item_is_float)
         end as item_id,
         stripped(title) as title,
         list_transform(
@@ -67,10 +67,9 @@ select
     line,
     to_json({'item': item_id, 'title': title, 'genres': genres})::text,
     faults([
-        id_fault(read_id(item_id, $item_example, item_is_float), 'item id', $item_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
         case when contains(title, chr(0)) then 'title holds a NUL character' end,
         case when contains(genres, chr(0)) then 'genres hold a NUL character' end
     ])
 from raw_items
-semi join faulty using (file_id, line)
-inner join column_formats using (file_id);
+semi join faulty using (file_id, line);

@@ -3,24 +3,43 @@
 --          mean that there is no rating; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_ratings; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
-create or replace temp macro is_not_rated(x, numbers, words) as
-    (len(numbers::double[]) > 0 and coalesce(list_contains(numbers::double[], try_cast(x as double)), false))
-    or (len(words::text[]) > 0 and list_contains(words::text[], coalesce(stripped(x), '')));
+create or replace temp macro is_not_rated(rating, rating_text, numbers, words) as
+    case when len(numbers::double[]) > 0 then coalesce(list_contains(numbers::double[], rating), false) else false end
+    or case
+        when len(words::text[]) > 0 then list_contains(words::text[], coalesce(stripped(rating_text), ''))
+        else false
+    end;
 
 create or replace temp table read_ratings as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example, user_is_float) as user_id,
-        id_of(item_id, $item_example, item_is_float) as item_id,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
         try_cast(rating as double) as rating,
-        is_not_rated(rating, $not_rated, $not_rated_words) as is_not_rated,
-        moment(timestamp, micros_per_unit, unit, landed_at) as rated_at,
+        rating as rating_text,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
     from raw_ratings
     inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        rating,
+        is_not_rated(rating, rating_text, $not_rated, $not_rated_words) as is_not_rated,
+        moment(timestamp, micros, unit, landed_at) as rated_at,
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
+    from texts
 )
 select
     file_id,
@@ -45,10 +64,10 @@ select
     line,
     to_json({'user': user_id, 'item': item_id, 'rating': rating, 'timestamp': timestamp})::text,
     faults([
-        id_fault(read_id(user_id, $user_example, user_is_float), 'user id', $user_example),
-        id_fault(read_id(item_id, $item_example, item_is_float), 'item id', $item_example),
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
         case
-            when is_not_rated(rating, $not_rated, $not_rated_words) then null
+            when is_not_rated(try_cast(rating as double), rating, $not_rated, $not_rated_words) then null
             when stripped(rating) is null then 'rating is missing'
             when number_fault(rating, 'rating') is not null then number_fault(rating, 'rating')
             when try_cast(rating as double) not between $rating_min and $rating_max
@@ -56,7 +75,7 @@ select
         end,
         time_fault(
             stripped(timestamp),
-            moment(timestamp, micros_per_unit, unit, landed_at),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
             landed_at + to_days($max_future_days)
         )
     ])

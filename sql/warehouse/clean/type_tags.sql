@@ -8,18 +8,33 @@ create or replace temp macro tag_fault(x) as coalesce(
 );
 
 create or replace temp table read_tags as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example, user_is_float) as user_id,
-        id_of(item_id, $item_example, item_is_float) as item_id,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
         lower(stripped(tag)) as tag,
-        moment(timestamp, micros_per_unit, unit, landed_at) as tagged_at,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
     from raw_tags
     inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        tag,
+        moment(timestamp, micros, unit, landed_at) as tagged_at,
+        timestamp,
+        landed_at + to_days($max_future_days) as latest
+    from texts
 )
 select
     file_id,
@@ -42,12 +57,12 @@ select
     line,
     to_json({'user': user_id, 'item': item_id, 'tag': tag, 'timestamp': timestamp})::text,
     faults([
-        id_fault(read_id(user_id, $user_example, user_is_float), 'user id', $user_example),
-        id_fault(read_id(item_id, $item_example, item_is_float), 'item id', $item_example),
+        id_fault(stripped(user_id), 'user id', $user_example),
+        id_fault(stripped(item_id), 'item id', $item_example),
         tag_fault(lower(stripped(tag))),
         time_fault(
             stripped(timestamp),
-            moment(timestamp, micros_per_unit, unit, landed_at),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
             landed_at + to_days($max_future_days)
         )
     ])
