@@ -74,10 +74,14 @@ def _warn_of_ratings(con: duckdb.DuckDBPyConnection, settings: Settings) -> None
     all_alike = least == greatest and liked == 1  # as where every row says 1, and a 1 is a like
     extreme = liked >= EXTREME_SHARE or liked <= 1 - EXTREME_SHARE or (in_lower_half and liked > MANY_LIKES)
     if extreme and not all_alike:
+        like = (
+            usual_like(scale.rating_min, scale.rating_max) if in_lower_half else usual_like(least, greatest)
+        )
         log.warning(
             "%s of %s ratings are likes: they reach from %g to %g, and utility.relevant_rating is %g. Set it to the "
-            "least rating that is a like, such as %g, and data.rating_min and data.rating_max to the scale.",
-            f"{liked:.1%}", f"{n:,}", least, greatest, relevant, usual_like(least, greatest),
+            "least rating that is a like, such as %g%s.",
+            f"{liked:.1%}", f"{n:,}", least, greatest, relevant, like,
+            "" if in_lower_half else ", and data.rating_min and data.rating_max to the scale",
         )  # fmt: skip
     if least in (0, -1) and greatest > 1 and lowest >= MANY_ZEROS:
         log.warning(
