@@ -60,7 +60,10 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class CleanData:
-    """The clean tables of the warehouse. `key` changes whenever their contents may have changed."""
+    """The clean tables of the warehouse. `key` changes whenever their contents may have changed.
+
+    `notes`: phrases on what was recognised in the files, such as the unit of numeric times.
+    """
 
     key: str
     counts: tuple[SourceCounts, ...]
@@ -69,6 +72,7 @@ class CleanData:
     newest_interaction: datetime
     n_users: int
     n_items: int
+    notes: tuple[str, ...] = ()
 
     @property
     def until(self) -> datetime:
@@ -82,14 +86,16 @@ class Split:
 
     A user's interactions at or after the cutoff, and before `as_of`, are held out. The refit uses a split of the same
     shape in which every cutoff is `as_of` (`kind='everything'`). `cutoff` is None where users have different ones.
+    `seed` drew the order of the interactions where `kind` is `random`: the cutoffs are places in that order, not times.
     """
 
     key: str
     folder: Path
-    kind: Literal["temporal", "leave_last", "everything"]
+    kind: Literal["temporal", "leave_last", "random", "everything"]
     why: str
     as_of: datetime
     cutoff: datetime | None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,14 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+_LOW_SHARE = 0.05
+"""A like that begins in this lowest part of the scale is taken for a mistake."""
+
+ColumnName = Annotated[str, Field(min_length=1)]
 IdChoice = Literal["auto", "integer", "text"]
 _SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t"}  # as a shell or an environment variable may hold it
 
+_NO_TIMES = "Empty: there are no times, and the later row of a file is the newer one."
 _COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
 TRANSFORMS: dict[str, str] = dict(
     re.findall(r"(?m)^ +when '(\w+)' then .* -- (.+)", _COMPOSITE.read_text(encoding="utf-8"))
@@ -105,40 +110,67 @@ class RatingsColumns(FileSettings):
     """The ratings: their files and column names."""
 
     file: str = "ratings"
-    user: str = "userId"
-    item: str = "movieId"
-    rating: str = "rating"
-    timestamp: str = "timestamp"
+    user: ColumnName = "userId"
+    item: ColumnName = "movieId"
+    rating: ColumnName = "rating"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+    not_rated: tuple[float | str, ...] = Field(
+        default=(),
+        description="Values that are no rating, such as [0] or [-1]: the item counts as seen, without a rating.",
+    )
+
+    @field_validator("not_rated", mode="before")
+    @classmethod
+    def _not_rated_may_be_one_value(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
 
 
 class TagsColumns(FileSettings):
     """The tags: their files and column names."""
 
     file: str = "tags"
-    user: str = "userId"
-    item: str = "movieId"
-    tag: str = "tag"
-    timestamp: str = "timestamp"
+    user: ColumnName = "userId"
+    item: ColumnName = "movieId"
+    tag: ColumnName = "tag"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
 
 
 class EventsColumns(FileSettings):
     """The events: their files and column names. Without a value column, values are 1."""
 
     file: str = "events"
-    user: str = "userId"
-    item: str = "itemId"
-    event: str = "event"
+    user: ColumnName = "userId"
+    item: ColumnName = "itemId"
+    event: str = Field(
+        default="event", description="Empty: every row is the event that `constant_event` names."
+    )
+    constant_event: str = Field(
+        default="", description="The event of every row of a file without an event column, such as view."
+    )
     value: str = "value"
-    timestamp: str = "timestamp"
+    timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+
+    @model_validator(mode="after")
+    def _an_event_has_a_name(self) -> EventsColumns:
+        if not self.event and not self.constant_event.strip():
+            raise ValueError('event is empty, so that constant_event must name the event, such as "view"')
+        if self.event and self.constant_event:
+            raise ValueError('constant_event goes with event = "": the events have a column or one name')
+        return self
 
 
 class ItemsColumns(FileSettings):
     """The catalogue: its files and column names. Title and genres are optional."""
 
     file: str = "movies"
-    item: str = "movieId"
+    item: ColumnName = "movieId"
     title: str = "title"
     genres: str = "genres"
+    genre_separator: str = Field(
+        default="|",
+        min_length=1,
+        description='What stands between two genres; lists such as ["Drama", "Noir"] are read without it.',
+    )
 
 
 class DataSettings(Options):
@@ -163,6 +195,16 @@ class DataSettings(Options):
         if self.rating_min >= self.rating_max:
             raise ValueError(f"rating_min {self.rating_min} must lie below rating_max {self.rating_max}")
         return self
+
+    @property
+    def without_times(self) -> tuple[Literal["ratings", "tags", "events"], ...]:
+        """The sources whose rows have no times."""
+        columns: dict[Literal["ratings", "tags", "events"], str] = {
+            "ratings": self.ratings.timestamp,
+            "tags": self.tags.timestamp,
+            "events": self.events.timestamp,
+        }
+        return tuple(source for source, column in columns.items() if not column)
 
 
 class Signal(Options):
@@ -228,7 +270,7 @@ class UtilitySettings(Options):
 class SplitSettings(Options):
     """The data to hold out for the evaluation of models."""
 
-    method: Literal["temporal", "leave_last", "auto"] = "auto"
+    method: Literal["temporal", "leave_last", "random", "auto"] = "auto"
     cutoff: str = ""
     temporal_share: Share = 0.1
     leave_last_share: Share = 0.2
@@ -384,6 +426,12 @@ class CheckSettings(Options):
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
     max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
+    min_known_items: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the items with an interaction that the catalogue has; 0: off.",
+    )
     max_input_age_days: float = Field(
         default=0,
         ge=0,
@@ -419,6 +467,13 @@ class PublishSettings(Options):
     )
 
 
+def usual_like(rating_min: float, rating_max: float) -> float:
+    """Return a rating from which on items are usually liked: two thirds of the way up the scale, rounded."""
+    if rating_max - rating_min <= 1:
+        return rating_max
+    return float(round(rating_min + (rating_max - rating_min) * 2 / 3))
+
+
 class Settings(BaseSettings):
     """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
 
@@ -440,3 +495,17 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
+
+    @model_validator(mode="after")
+    def _a_like_lies_on_the_scale(self) -> Settings:
+        least, greatest, liked = self.data.rating_min, self.data.rating_max, self.utility.relevant_rating
+        scale = f"the scale, data.rating_min {least:g} to data.rating_max {greatest:g}"
+        advice = f"set it to the least rating that is a like, such as {usual_like(least, greatest):g}"
+        if not least <= liked <= greatest:
+            raise ValueError(f"utility.relevant_rating {liked:g} lies outside {scale}: {advice}")
+        if least < liked < least + _LOW_SHARE * (greatest - least):
+            raise ValueError(
+                f"utility.relevant_rating {liked:g} lies at the very bottom of {scale}, so that nearly every rating "
+                f"would be a like: {advice}, or to {least:g} if every rating is"
+            )
+        return self

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _READER = ("tasks.ingestion.land",)
 # Source, SHA-256, and the values that the path gives: the same rows under another `event=…` are another content.
 _Key = tuple[Source, str, tuple[tuple[str, str], ...]]
+_FIRST_LANDING = datetime(2020, 1, 1)
+"""Before it there was no nightly-recs: a machine that claims to be there has lost its clock."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,14 @@ def land(
         NightError: a file is damaged, truncated, empty, or of another format or encoding.
         TransientError: a file is out of reach, or changed while it was read.
     """
+    moment = (
+        (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC))
+        .astimezone(UTC)
+        .replace(tzinfo=None)
+    )
+    _mend_landing_times(con, moment)
     files = find_input_files(input_folder, settings)
     plan = _plan(con, input_folder, settings, files)
-    moment = (landed_at if landed_at.tzinfo else landed_at.replace(tzinfo=UTC)).astimezone(UTC)
     found: dict[str, list[Path]] = {}
     with transaction(con):
         for stale in plan.remove:
@@ -131,8 +138,7 @@ def land(
         for content in plan.live:
             file_id, file = content.file_id, content.file
             if file_id is None and content.found is not None:
-                landed_first = content.landed_at or moment.replace(tzinfo=None)
-                how = _land_content(con, content, content.found, landed_first)
+                how = _land_content(con, content, content.found, content.landed_at or moment)
                 found.setdefault(how, []).append(content.found.file.location)
             else:
                 run_file(con, "warehouse/land/move_file.sql", file_id=file_id, path=file.path, kind=file.kind)
@@ -144,6 +150,21 @@ def land(
     if stray := left_out(input_folder, settings, files):
         log.warning("%s", stray)
     return plan.intake
+
+
+def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Correct landing times that a wrong clock recorded: they decide which times of the rows lie in the future."""
+    with transaction(con):
+        mended = run_file(
+            con, "warehouse/land/mend_landing_times.sql", now=now, first=_FIRST_LANDING
+        ).fetchall()
+    if mended:
+        path, was = mended[0]
+        log.warning(
+            "An earlier night ran under a wrong clock: %s was landed at %s. It now counts as landed at %s%s.",
+            path, f"{was:%Y-%m-%d %H:%M}", f"{now:%Y-%m-%d %H:%M}",
+            f", like {len(mended) - 1} more files" if len(mended) > 1 else "",
+        )  # fmt: skip
 
 
 def _plan(

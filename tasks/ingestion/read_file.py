@@ -82,11 +82,17 @@ def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
     return Reading(columns, section.columns, section.separator, section.encoding, partition)
 
 
+_NOT_COLUMNS = {*FileSettings.model_fields, "not_rated", "constant_event", "genre_separator"}
+"""Settings of a source that are no column's name."""
+
+
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
-    """Return the names of the file's columns in `settings`, by our names for them."""
-    section = getattr(settings, source).model_dump(exclude=set(FileSettings.model_fields))
+    """Return the names of the file's columns in `settings`, by our names for them; not those that are empty."""
+    section = getattr(settings, source).model_dump(exclude=_NOT_COLUMNS)
     return {
-        {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs for ours, theirs in section.items()
+        {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs
+        for ours, theirs in section.items()
+        if theirs
     }
 
 
@@ -166,10 +172,10 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Read
 
 
 def _as_text(column: str, kind: str, *, is_id: bool) -> duckdb.Expression:
-    """A typed column as the text that a CSV would hold: lists joined by '|', whole ids without fraction."""
+    """A typed column as the text that a CSV would hold: lists as JSON, whole ids without fraction."""
     value = duckdb.ColumnExpression(column)
     if kind == "list":
-        return duckdb.FunctionExpression("array_to_string", value, duckdb.ConstantExpression("|"))
+        return duckdb.FunctionExpression("to_json", value).cast("VARCHAR")
     text = value.cast("VARCHAR")
     if is_id and kind in _WITH_FRACTION:
         no_fraction = (duckdb.ConstantExpression(r"\.0+$"), duckdb.ConstantExpression(""))
@@ -330,7 +336,7 @@ def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) ->
             )
         raise UsageError(
             f"{file.location} has no column {column!r}.{hint} Its columns: {', '.join(present)}.",
-            f"Map the column's name in pipeline.toml under [data.{file.source}].",
+            f"Map the column's name in pipeline.toml under [data.{file.source}]{_way_without(column, columns)}.",
         )
     for column in columns.values():
         near = _nearest(column, present) if column not in present else None
@@ -338,6 +344,16 @@ def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) ->
             log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
         if present.count(column) > 1:
             raise UsageError(f"{file.location} has the column {column!r} twice.", "Keep one of them.")
+
+
+def _way_without(column: str, columns: dict[str, str]) -> str:
+    """Return the part of a hint that says how to do without a column, if that is possible."""
+    ours = next(name for name, theirs in columns.items() if theirs == column)
+    ways = {
+        "timestamp": '; if there are no times, write timestamp = "" there',
+        "event": '; if all rows are one event, write event = "" and, for example, constant_event = "view" there',
+    }
+    return ways.get(ours, "")
 
 
 def _required(reading: Reading) -> set[str]:

@@ -10,9 +10,10 @@ from typing import Literal
 import duckdb
 import pyarrow.parquet as pq
 
-from tasks.artifacts import Split
+from tasks.artifacts import Source, Split
 from tasks.config.settings import SplitSettings, UtilitySettings
-from tasks.preparation.time_windows import liking, open_windows
+from tasks.errors import UsageError
+from tasks.preparation.time_windows import liking, open_windows, order_by_chance, order_by_time
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 
@@ -21,7 +22,7 @@ from tasks.storage.warehouse import run_file
 class _Cut:
     """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`."""
 
-    kind: Literal["temporal", "leave_last"]
+    kind: Literal["temporal", "leave_last", "random"]
     cutoff: datetime | None
     judgeable: int
     users: int
@@ -35,6 +36,8 @@ def make_split(
     utility: UtilitySettings,
     *,
     as_of: datetime,
+    seed: int = 0,
+    without_times: tuple[Source, ...] = (),
     key: str,
     folder: Path,
 ) -> Split:
@@ -48,13 +51,25 @@ def make_split(
         settings: the method and its shares.
         utility: which interactions are positive; `auto` counts the users with later positives.
         as_of: the end of the data, UTC, exclusive.
+        seed: of the order in which `random` holds out; `auto` is `random` if a source has no times.
+        without_times: the sources that have no times.
         key: the cache key of the result.
         folder: an existing folder.
 
     Returns:
         The reference to the file, with the method that was used and why.
+
+    Raises:
+        UsageError: the settings ask for times, and there are none or they do not count.
     """
-    run_file(con, "warehouse/split/interactions.sql")
+    is_random = settings.method == "random" or (settings.method == "auto" and bool(without_times))
+    _refuse_times_that_are_not_there(settings, utility, without_times, is_random=is_random)
+    if is_random:
+        order_by_chance(con, seed, as_of)
+        cut = _cut_random(con, settings, utility, as_of, without_times)
+        _write_cutoffs(con, folder)
+        return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, None, seed)
+    order_by_time(con)
     if settings.method == "temporal":
         cut = _cut_temporal(con, settings, utility, as_of)
     elif settings.method == "leave_last":
@@ -75,10 +90,48 @@ def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, fol
         key: of the artifact.
         folder: where to write, existing.
     """
-    run_file(con, "warehouse/split/interactions.sql")
+    order_by_time(con)
     run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
     _write_cutoffs(con, folder)
     return Split(key, folder, "everything", "everything before as_of", as_of, as_of)
+
+
+def _refuse_times_that_are_not_there(
+    settings: SplitSettings, utility: UtilitySettings, without_times: tuple[Source, ...], *, is_random: bool
+) -> None:
+    if without_times and not is_random:
+        raise UsageError(
+            f"split.method is {settings.method}, but the {without_times[0]} have no times "
+            f'(data.{without_times[0]}.timestamp = "").',
+            "Set split.method to auto or random.",
+        )
+    aging = [name for name, signal in utility.signals.items() if signal.half_life_days]
+    if is_random and aging:
+        reason = f"the {without_times[0]} have no times" if without_times else "split.method is random"
+        raise UsageError(
+            f"utility.signals.{aging[0]} has a half-life, but {reason}: an interaction has no age.",
+            f"Set utility.signals.{aging[0]}.half_life_days to 0.",
+        )
+
+
+def _cut_random(
+    con: duckdb.DuckDBPyConnection,
+    settings: SplitSettings,
+    utility: UtilitySettings,
+    as_of: datetime,
+    without_times: tuple[Source, ...],
+) -> _Cut:
+    """Hold out the last of each user's interactions in the order that was drawn."""
+    share, n = settings.leave_last_share, settings.leave_last_n
+    run_file(con, "warehouse/split/leave_last_cutoffs.sql", as_of=as_of, share=share, n=n)
+    users, _, with_future, judgeable = _count_users(con, utility, as_of)
+    drawn = f"{n:,}" if n else f"{share:.0%}"
+    why = f"{judgeable:,} of {users:,} users have positives among {drawn} of their interactions, drawn at random"
+    if not with_future:
+        why = "nothing is held out, because no user has two interactions"
+    if without_times:
+        why += f"; the {' and '.join(without_times)} have no times"
+    return _Cut("random", None, judgeable, users, why)
 
 
 def _cut_auto(

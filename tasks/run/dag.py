@@ -20,6 +20,7 @@ from tasks.evaluation.champion import choose, win_streaks
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.ingestion.clean import clean, require_before
+from tasks.ingestion.input_warnings import warn_of_input
 from tasks.ingestion.land import land
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
@@ -67,12 +68,13 @@ def nightly(night: Night) -> None:
 
 
 def take_in(night: Night) -> CleanData:
-    """Land and clean the input files; refuse an `as_of` before all data and genres that do not exist."""
+    """Land and clean the input files; refuse an `as_of` before all data, genres that do not exist, and no positives."""
     settings = night.settings
     intake = night.run(land.call(night.home.input, settings.data, landed_at=night.record.started_at))
     data = night.run(clean.call(intake, settings.data, id_types=night.home.id_types()))
     night.take_in(data)
     require_before(night.con.cursor(), night.as_of)
+    warn_of_input(night.con.cursor(), settings)
     check_genres(night.con.cursor(), settings.recommend)
     return data
 
@@ -80,7 +82,13 @@ def take_in(night: Night) -> CleanData:
 def cut(night: Night) -> tuple[Snapshot, HeldOut]:
     """Split by time; return the training matrices and the held-out interactions that models are judged on."""
     settings, seed = night.settings, night.settings.run.seed
-    split = night.run(make_split.call(settings.split, settings.utility, as_of=night.as_of))
+    delivered = {count.source for count in night.record.summary.intake}
+    without_times = tuple(source for source in settings.data.without_times if source in delivered)
+    split = night.run(
+        make_split.call(
+            settings.split, settings.utility, as_of=night.as_of, seed=seed, without_times=without_times
+        )
+    )
     night.note(split=split.kind, split_why=split.why)
     before = night.run(build_snapshot.call(split, settings.utility))
     return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))

@@ -18,6 +18,7 @@ import pyarrow as pa
 from tasks.artifacts import CheckResult, Lists
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.errors import CheckFailedError
+from tasks.preparation.time_windows import order_by_time
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
 from tasks.storage.stage import stage
@@ -142,6 +143,20 @@ CHECKS = (
         meaning="listed items that are not in the data",
         value=Sql("count(*) filter (is_unknown)", "list_rows"),
         advice=_OUR_BUG,
+    ),
+    Check(
+        name="known_items",
+        meaning="share of the items with an interaction that the catalogue has",
+        value=Sql(
+            "case when bool_or(is_in_catalogue) then avg(is_in_catalogue::integer) filter (is_touched) end",
+            "item_status",
+        ),
+        bound="at least",
+        setting="min_known_items",
+        of_setting=lambda share: share or None,
+        advice="Are the ids of the catalogue those of the interactions? Without a match, lists have no titles. "
+        "If so few are right, lower check.min_known_items.",
+        note="null without a catalogue",
     ),
     Check(
         name="blocked_items",
@@ -393,7 +408,7 @@ def _make_relations(
     rules: Rules,
 ) -> None:
     """Make the temporary relations that the checks measure, as sql/warehouse/checks/ describes them."""
-    run_file(con, "warehouse/split/interactions.sql")
+    order_by_time(con)
     run_file(con, "warehouse/checks/published_lists.sql", folder=str(lists.folder), as_of=as_of)
     con.register("tops_of_live_lists", live if live is not None else _NO_LISTS)
     con.execute("create or replace temp table live_lists as from tops_of_live_lists")

@@ -56,6 +56,7 @@ rating_values as (
     join signals on source = 'ratings'
     join user_map using (user_id)
     join item_map using (item_id)
+    where rating is not null
 ),
 tags_and_events as (
     select signal, aggregate, user_id, item_id, happened_at, until_at, half_life_days, 1 as value

@@ -47,7 +47,7 @@ class TestFormats:
         pq.write_table(pa.table({"movieId": ["a"], "genres": [["Drama", "Noir"]]}), folder / "movies.parquet")
         land_now(con, folder)
         assert raw_ratings(con) == [("1", "5", "3.5", "2001-09-09 01:46:40+00"), ("2", None, "4.0", None)]
-        assert rows(con, "select item_id, title, genres from raw_items") == [("a", None, "Drama|Noir")]
+        assert rows(con, "select item_id, title, genres from raw_items") == [("a", None, '["Drama","Noir"]')]
 
     def test_columns_can_be_mapped(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         (folder / "log.csv").write_text('who,"wh""at",stars,at\n1,2,3.5,100000000\n')
