@@ -104,6 +104,9 @@ def run(
 
 def _run_flow(night: Night) -> None:
     """Import Prefect only now, when there is a night to run: it takes a second and reads its environment then."""
+    from flows.prefect_runtime.home import import_prefect
+
+    import_prefect()
     from flows.nightly import run_flow
 
     run_flow(night)
