@@ -97,7 +97,8 @@ def open_home(
     """Return the home of a dataset; create it if absent.
 
     Args:
-        dataset: a built-in name, or the path of a folder. None for the dataset of an existing `home`, else the demo.
+        dataset: a built-in name, or the path of a folder, which wins over a name (unless the home of that name holds
+            the downloaded files already). None for the dataset of an existing `home`, else the demo.
         home: the folder of the home; by default `data/<dataset name>`.
         name: of a dataset given as a path; by default the folder's name.
         check_input: called with the input folder before a new home is made for it; must raise if no night could start
@@ -109,8 +110,8 @@ def open_home(
     """
     if dataset is None and home is not None and (home / "home.json").is_file():
         return existing_home(home)
+    folder = _folder_of(dataset, home)
     dataset = dataset or "demo"
-    folder = None if dataset in BUILT_IN else Path(dataset).expanduser()
     if folder is not None and not folder.is_dir():
         raise UsageError(
             f"There is no data set {dataset!r}: neither a folder nor a known name.",
@@ -130,13 +131,41 @@ def open_home(
         )
     requested = home / "raw" if folder is None else folder.resolve()
     if existing.input != requested:
-        if name is None:
+        never_filled = existing.input == home / "raw" and not _holds_files(existing.input)
+        if name is None and not never_filled:
             raise UsageError(
                 f"The home {home} reads its data from {existing.input}, not from {requested}.",
                 f"If the data set has moved, say so with --name {dataset_name}; else give this one its own --home.",
             )
         _write(home, json.loads(_read(home)) | {"input": str(requested)})
     return existing_home(home)
+
+
+def _folder_of(dataset: str | None, home: Path | None) -> Path | None:
+    """Return the input folder that `--dataset` means; None for a built-in data set."""
+    if dataset is None:
+        return None
+    folder = Path(dataset)
+    if dataset in BUILT_IN:
+        raw = (home or Path("data") / dataset) / "raw"
+        if not folder.is_dir() or _holds_files(raw):
+            return None
+    return folder
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def read_in_place_of_built_in(dataset: str | None, home: Home) -> list[str]:
+    """Return a note if `dataset` is a built-in name and a folder's, too: which of both the home reads."""
+    if dataset not in BUILT_IN or not Path(dataset).is_dir():
+        return []
+    if home.input == home.path / "raw":
+        return [
+            f"Reads the built-in {dataset} in {home.input}; --dataset ./{dataset} is the folder of that name."
+        ]
+    return [f"Reads the folder {home.input}, not the built-in data set of that name."]
 
 
 def existing_home(home: Path) -> Home:
