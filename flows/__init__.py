@@ -1,12 +1,16 @@
 """Start and show nights: the Prefect flow, the command line, terminal output."""
 
-from flows.numba_cache import set_numba_cache
+# ruff: noqa: E402, I001
+
 from nightly_recs import refuse_other_packages
 
 refuse_other_packages()
-set_numba_cache()
 
-# Before all other modules of ours, because it reads the source
-import tasks  # noqa: E402
+# First of our modules, because it reads the source: no other may be loaded before.
+import tasks
+
+from flows.numba_cache import set_numba_cache
+
+set_numba_cache()  # before numba is loaded
 
 __all__ = ["tasks"]
