@@ -9,19 +9,19 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, HomeOption, parse_run_id, whole_number
+from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, parse_run_id, whole_number
 from flows.terminal.console import out
 from tasks.config.load import load_settings
 from tasks.storage.home import existing_home, locked
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()
 def rollback(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="Default: the one before the live one."),
+        typer.Argument(parser=parse_run_id, metavar="RUN", help="Default: the one before the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -39,7 +39,7 @@ def rollback(
 def verify(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="A run's id. Default: the live one."),
+        typer.Argument(parser=parse_run_id, metavar="RUN", help="A run's id. Default: the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:

@@ -16,10 +16,11 @@ from typing import Annotated
 import typer
 from cronsim import CronSim, CronSimError
 
+from flows.cli.options import Commands, ConfigOption, DatasetOption, SetOption, home_option
 from flows.terminal.console import out
 from tasks.errors import UsageError
 
-commands = typer.Typer()
+commands = Commands()
 
 _CRON_FIELDS = 5
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -28,14 +29,14 @@ _EXAMPLE = 'For two at night: --cron "0 2 * * *"'
 
 @commands.command()
 def schedule(
-    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
-    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for recs run.")
-    ] = None,
+    cron: Annotated[
+        str, typer.Option(metavar="CRON", help="Minute, hour, day, month, weekday.")
+    ] = "0 2 * * *",
+    dataset: DatasetOption = None,
+    home: Annotated[Path | None, home_option(envvar=None, help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="As for recs run.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
     settings = (("--set", setting) for setting in set_ or ())
