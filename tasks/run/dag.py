@@ -16,8 +16,9 @@ from typing import Generic, TypeVar
 from models.ensemble.blend import Blend
 from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
 from tasks.errors import NightError
-from tasks.evaluation.champion import choose, win_streaks
+from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
+from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.ingestion.clean import clean, require_before
 from tasks.ingestion.land import land
