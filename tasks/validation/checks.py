@@ -225,7 +225,7 @@ CHECKS = (
         setting="max_lost_rows",
         detail=lost_rows_in_words,
         advice="Is the export complete? Deliver that source again and run again. "
-        f"{_ONCE.format('max_lost_rows=1')}",
+        f"{_ONCE.format('max_lost_rows=1 --set check.max_relisted_seen=1')}",
         note=f"rows after cleaning; of a source with fewer than {LEAST_ROWS} rows only that it vanished counts",
     ),
     Check(
