@@ -105,6 +105,7 @@ def decide(
         it in a sentence.
     """
     n_users = len(next(iter(values.values())))
+    streaks = streaks.on(n_users, enough=settings.min_users)
     means = {name: float(each.mean()) for name, each in values.items()} if n_users else {}
     able = [name for name in values if learned is None or name in learned] or [*values]
     able.sort(key=lambda name: -means.get(name, 0))

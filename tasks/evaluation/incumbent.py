@@ -26,12 +26,25 @@ class WinStreaks:
         wins: by model, on how many nights in a row, up to the last one that counts, it beat the incumbent.
         dismissed: the model behind the live lists if it is no incumbent; else None.
         why: why it is none, as the end of a sentence that begins with its name.
+        chosen_by: the number of users by whom the incumbent was chosen; 0 if it is not known.
     """
 
     incumbent: str | None = None
     wins: dict[str, int] = field(default_factory=dict)
     dismissed: str | None = None
     why: str = ""
+    chosen_by: int = 0
+
+    def on(self, n_users: int, enough: int) -> WinStreaks:
+        """Return the streaks for a night that judges on `n_users`.
+
+        An incumbent that was chosen by fewer than `enough` users, where chance decides as much as merit, has no place
+        to defend once twice as many are judged. Else so small a data set would keep its first champion for ever.
+        """
+        if self.incumbent is None or not 0 < self.chosen_by < enough or n_users < 2 * self.chosen_by:
+            return self
+        users = f"{self.chosen_by} user{'' if self.chosen_by == 1 else 's'}"
+        return WinStreaks(dismissed=self.incumbent, why=f"was chosen by the figures of {users} only")
 
 
 def win_streaks(runs: Sequence[Run], tonight: Run) -> WinStreaks:
@@ -48,20 +61,28 @@ def win_streaks(runs: Sequence[Run], tonight: Run) -> WinStreaks:
     live = next((run for run in runs if run.run_id == tonight.expected_live), None)
     if live is None or live.champion is None:
         return WinStreaks()
-    why = _reason_to_dismiss(_choosing_night(live, runs), tonight)
+    chosen = _choosing_night(live, runs)
+    why = _reason_to_dismiss(chosen, tonight)
     if why:
         return WinStreaks(dismissed=live.champion, why=why)
+    decision = chosen.summary.decision
+    chosen_by = 0 if decision is None else decision.n_users
+    return WinStreaks(live.champion, _wins(live.champion, runs, tonight), chosen_by=chosen_by)
+
+
+def _wins(incumbent: str, runs: Sequence[Run], tonight: Run) -> dict[str, int]:
+    """Return the win streaks against the incumbent; none if those of the last night that counts do not go on."""
     before = [(run.as_of, run.run_id, run) for run in runs if run.status == "published" and run.as_of]
     before = [entry for entry in before if tonight.as_of is not None and entry[0] < tonight.as_of]
     if not before:
-        return WinStreaks(live.champion)
+        return {}
     last = max(before)[-1]
     decision = last.summary.decision
     if decision is None or last.protocol != tonight.protocol:
-        return WinStreaks(live.champion)
-    if not decision.incumbent == last.champion == live.champion:
-        return WinStreaks(live.champion)
-    return WinStreaks(live.champion, {each.model: each.wins for each in decision.challenges})
+        return {}
+    if not decision.incumbent == last.champion == incumbent:
+        return {}
+    return {each.model: each.wins for each in decision.challenges}
 
 
 def _choosing_night(live: Run, runs: Sequence[Run]) -> Run:

@@ -322,6 +322,24 @@ def test_unjudged_champion_that_earlier_versions_defended_goes() -> None:
     assert home.night(2, n=20, als=0.1, popularity=0).champion == "als"
 
 
+def test_champion_of_few_users_goes_when_twice_as_many_judge() -> None:
+    """With fewer than 30 users no model wins, so that a small community would keep its first champion for ever."""
+    home = Home()
+    home.night(0, n=5, als=0, popularity=0.1)
+    assert home.night(1, n=9, als=0.1, popularity=0).champion == "popularity"
+    decision = home.night(2, n=10, als=0.1, popularity=0)
+    assert (decision.champion, decision.incumbent) == ("als", None)
+    assert "popularity, had no place to defend: it was chosen by the figures of 5 users only" in decision.why
+    assert home.night(3, n=19, als=0, popularity=0.1).champion == "als"
+    assert home.night(4, n=20, als=0, popularity=0.1).champion == "popularity"
+
+
+def test_champion_of_enough_users_defends_its_place() -> None:
+    home = Home()
+    home.night(0, n=30, als=0.1, popularity=0)
+    assert home.night(1, n=200, als=0, popularity=0.1).champion == "als"
+
+
 def test_champion_stays_an_incumbent_over_nights_without_users() -> None:
     home = Home()
     home.night(0, als=0.1, popularity=0)
