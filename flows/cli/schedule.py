@@ -49,7 +49,7 @@ def schedule(
     settings = (("--set", setting) for setting in set_ or ())
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
-    variables = needed_variables(os.environ, _target(home))
+    variables = needed_variables(os.environ, _target(_home(home, dataset, name)))
     if home is not None:
         variables = [each for each in variables if each.name != "RECS_HOME"]
     out.print(schedule_text(cron, arguments, Path.cwd(), variables), markup=False, soft_wrap=True)
@@ -91,13 +91,19 @@ def needed_variables(environment: Mapping[str, str], target: str | None) -> list
     return [*found, Variable(VARIABLE, place.replace("://", "://USER:PASSWORD@", 1), secret=True)]
 
 
-def _target(home: Path | None) -> str | None:
-    """Return the address that a home remembers; None for its own file, or without a home."""
-    path = home or Path(os.environ.get("RECS_HOME", ""))
-    if not (path / "home.json").is_file():
+def _target(home: Path) -> str | None:
+    """Return the address that a home remembers; None for its own file, or if there is no such home."""
+    if not (home / "home.json").is_file():
         return None
-    found = existing_home(path)
+    found = existing_home(home)
     return None if found.target == found.default_url else found.target
+
+
+def _home(home: Path | None, dataset: str | None, name: str | None) -> Path:
+    """Return where `recs run` finds the home with these options and this environment."""
+    if home is not None or os.environ.get("RECS_HOME"):
+        return home or Path(os.environ["RECS_HOME"])
+    return Path("data") / (name or Path(dataset or "demo").expanduser().resolve().name)
 
 
 def _assignments(variables: Iterable[Variable], *, systemd: bool) -> str:

@@ -122,6 +122,10 @@ def test_schedule_names_the_variable_that_the_home_needs(
     home.remember_target("postgresql://db:5432/lists")
     assert "# RECS_PUBLISH__URL='postgresql://USER:" in printed(monkeypatch, "--home", home.path)
     assert "# RECS_PUBLISH__URL=" in printed(monkeypatch, RECS_HOME=str(home.path))
+    monkeypatch.chdir(tmp_path)
+    open_home("demo", tmp_path / "data" / "demo").remember_target("postgresql://db:5432/lists")
+    assert "# RECS_PUBLISH__URL=" in printed(monkeypatch)
+    assert "RECS_PUBLISH__URL" not in printed(monkeypatch, "--dataset", "ml-25m")
     home.remember_target(f"sqlite:///{tmp_path}/100%25.db")
     text = printed(monkeypatch, "--home", home.path)
     assert f"\nRECS_PUBLISH__URL='sqlite:///{tmp_path}/100%25.db'\n" in text
