@@ -18,7 +18,7 @@ kept as (
     select 'items', count(*) from items
 ),
 paired as (
-    select 'ratings' as source, count(*) as pairs from (select distinct user_id, item_id from ratings)
+    select 'ratings' as source, count(*) filter (superseded_at is null) as pairs from ratings
     union all
     select 'tags', count(*) from (select distinct user_id, item_id from tags)
     union all

@@ -29,6 +29,7 @@ def lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with open_target(address, owner=OWNER) as target:
         target.ensure_schema(BIGINTS)
         publish(target, 7, make_lists(tmp_path / "lists", 7), expected_live=None, keep_runs=3)
+        target.record_run({"run_id": 7, "status": "published", "champion": "als"})
     monkeypatch.setenv("RECS_PUBLISH__URL", address)
     return open_home("demo", tmp_path / "home").path
 
@@ -47,6 +48,8 @@ def test_adopt_says_what_it_does_and_asks(lost: Path) -> None:
 
 def test_adopt_does_not_ask_with_yes(lost: Path) -> None:
     assert "Take it over?" not in invoke("adopt", "--home", lost, "--yes")
+    (row,) = [line for line in invoke("runs", "--home", lost).splitlines() if line.startswith("7 ")]
+    assert row.split() == ["7", "published", "live", "als"]
 
 
 def test_target_shows_and_moves_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
