@@ -36,7 +36,7 @@ def serving_url(home: Home, settings: Settings) -> str:
         )
     raise UsageError(
         f"{VARIABLE} is not set, but the lists of the home {home.path} are published to {home.target}.",
-        "Set it to that address, with its password if it has one: cron and systemd start without your shell's variables. "
+        "Set it to that address, with its password if any: cron and systemd start without your shell's variables. "
         f"If the lists are to move to {target}: {move}",
     )
 
