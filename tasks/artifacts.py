@@ -47,7 +47,8 @@ class Intake:
 class SourceCounts:
     """Number of rows of one source by outcome: rows_in = clean + duplicates + quarantined, always.
 
-    `reasons`: reason of rejection → number of rows. A row can have several.
+    `reasons`: reason of rejection → number of rows. A row can have several. `pairs`: distinct pairs of user and item of
+    the clean rows; None for the catalogue, and in records of older versions.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class SourceCounts:
     duplicates: int
     quarantined: int
     reasons: dict[str, int]
+    pairs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -332,9 +334,13 @@ class Lists:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One row of `run_checks`. A check without a value, as where there is nothing to compare with yet, passes."""
+    """One row of `run_checks`. A check without a value, as where there is nothing to compare with yet, passes.
+
+    `detail`: where the fault is, such as the sources that lost rows; not in `run_checks`.
+    """
 
     check: str
     value: float | None
     limit: float | None
     passed: bool
+    detail: str = ""

@@ -440,6 +440,18 @@ class CheckSettings(Options):
     max_days_behind: float = Field(
         default=1.0, ge=0, description="From the newest interaction to that of the live lists."
     )
+    max_lost_rows: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of its rows or pairs that a source may lose since the live run; 1: also all.",
+    )
+    max_relisted_seen: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the recommended items that their user had seen by the live run's data.",
+    )
     max_lost_users: float = Field(default=0.1, ge=0, le=1, description="Share of the users with a live list.")
     min_overlap: float = Field(
         default=0.1, ge=0, le=1, description="Of the first ten items with the live ones."

@@ -16,8 +16,9 @@ from typing import Generic, TypeVar
 from models.ensemble.blend import Blend
 from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
 from tasks.errors import NightError
-from tasks.evaluation.champion import choose, win_streaks
+from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
+from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.ingestion.clean import clean, require_before
 from tasks.ingestion.input_warnings import warn_of_input
@@ -34,6 +35,7 @@ from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_blend, refit_blend
 from tasks.training.fit import BACKFILL, fit
 from tasks.validation.checks import check, first_failure
+from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
 
 R = TypeVar("R")
@@ -312,8 +314,11 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
     on_purpose = night.requested_as_of is not None or night.force
 
     def records() -> CheckedNight:
-        live = None if on_purpose else night.live()
-        return CheckedNight(data, record, live, choice, night.runs.all(), settings.judge.min_users)
+        before = night.live()
+        live = None if on_purpose else before
+        return CheckedNight(
+            data, record, live, choice, night.runs.all(), settings.judge.min_users, before=before
+        )
 
     results = night.run(
         check.call(
@@ -323,6 +328,7 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
             settings=settings.check,
             recommend=settings.recommend,
             compare_lists=lambda: night.live_if_newer() is None,
+            seen_before=lambda: read_seen(night.store, night.live()),
             rules=night.rules,
         )
     )

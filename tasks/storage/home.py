@@ -17,6 +17,9 @@ from typing import Any
 from tasks.artifacts import IdType
 from tasks.errors import LockedError, UsageError
 from tasks.storage.artifact_store import write_json
+from tasks.storage.sqlite_address import sqlite_address
+
+_LISTS = "recommendations.db"
 
 BUILT_IN = ("demo", "ml-latest-small", "ml-25m", "ml-32m")
 """Names of datasets that need no folder: they are generated or downloaded."""
@@ -76,7 +79,23 @@ class Home:
     @property
     def default_url(self) -> str:
         """The serving database unless the settings name one: a SQLite file in the home."""
-        return f"sqlite:///{self.path.resolve() / 'recommendations.db'}"
+        return sqlite_address(self.path.resolve() / _LISTS)
+
+    @property
+    def target(self) -> str | None:
+        """The address, without user and password, to which the home has published; None before the first lists."""
+        try:
+            target: str | None = json.loads(_read(self.path)).get("target")
+        except FileNotFoundError:
+            return None
+        return self.default_url if target == _LISTS else target
+
+    def remember_target(self, address: str) -> None:
+        """Remember an address without user and password. The home's own file is remembered wherever the home is."""
+        about = json.loads(_read(self.path))
+        target = _LISTS if address == self.default_url else address
+        if about.get("target") != target:
+            _write(self.path, about | {"target": target})
 
     def id_types(self) -> tuple[IdType, IdType] | None:
         """Return the types of user and item ids; None before the first night has fixed them."""

@@ -48,6 +48,18 @@ def test_movielens_counts_add_up(con: duckdb.DuckDBPyConnection) -> None:
     assert rows(con, "select count(*) from items where genres = []") == [(34,)]
 
 
+def test_counts_hold_the_distinct_pairs_of_each_source(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    (folder / "ratings.csv").write_text(f"{RATINGS}1,1,3,100000001\n1,1,4,100000002\n1,2,5,100000003\n")
+    (folder / "tags.csv").write_text(f"{TAGS}1,1,noir,100000001\n1,1,slow,100000001\n2,1,noir,100000001\n")
+    (folder / "events.csv").write_text(
+        f"{EVENTS}1,1,view,1,100000001\n1,1,view,1,100000002\n1,1,like,1,100000003\n"
+    )
+    (folder / "movies.csv").write_text(f"{MOVIES}1,Heat,Crime\n")
+    data = land_and_clean(con, folder)
+    found = {count.source: (count.clean, count.pairs) for count in data.counts}
+    assert found == {"ratings": (2, 2), "tags": (3, 2), "events": (3, 1), "items": (1, None)}
+
+
 class TestIds:
     def _types(
         self, con: duckdb.DuckDBPyConnection, folder: Path, users: list[str], setting: str = "auto"

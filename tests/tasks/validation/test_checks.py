@@ -23,6 +23,7 @@ HEALTHY: dict[str, float | None] = {
     "rejected_rows": 0.0,
     "input_age_days": 400.0,
     "days_behind_live": None,
+    "lost_rows": None,
     "champion_above_popularity": None,
     "quality": None,
 }
