@@ -17,6 +17,9 @@ from tasks.preparation.time_windows import liking, open_windows, order_by_chance
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 
+_WIDEST = 0.3
+"""Greatest share of all interactions that `auto` holds out: more would leave too little to learn from."""
+
 
 @dataclass(frozen=True)
 class _Cut:
@@ -137,13 +140,25 @@ def _cut_random(
 def _cut_auto(
     con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
 ) -> _Cut:
-    temporal = _cut_temporal(con, settings, utility, as_of)
+    """Cut at one moment for all if that can judge enough users, at an earlier one if need be; else leave_last."""
     needed = f"auto asks for {settings.min_users:,} users or {settings.min_user_share:.0%} of all"
-    wanted = min(settings.min_users, settings.min_user_share * temporal.users)
-    if temporal.judgeable >= max(wanted, 1):
-        return replace(temporal, why=f"{temporal.why} ({needed})")
+    tried: list[_Cut] = []
+    for share in _temporal_shares(settings):
+        temporal = _cut_temporal(con, settings.model_copy(update={"temporal_share": share}), utility, as_of)
+        if temporal.judgeable >= max(min(settings.min_users, settings.min_user_share * temporal.users), 1):
+            wider = f", with the newest {share:.0%} held out" if tried else ""
+            return replace(temporal, why=f"{temporal.why}{wider} ({needed})")
+        tried.append(temporal)
+    best = max(tried, key=lambda cut: cut.judgeable)
     last = _cut_last(con, settings, utility, as_of)
-    return replace(last, why=f"{last.why}; not temporal, because {temporal.why} ({needed})")
+    return replace(last, why=f"{last.why}; not temporal, because {best.why} ({needed})")
+
+
+def _temporal_shares(settings: SplitSettings) -> tuple[float, ...]:
+    """Return the shares of all interactions that `auto` tries to hold out, the first one preferred."""
+    share = settings.temporal_share
+    wider = () if settings.cutoff else (2 * share, 3 * share)
+    return (share, *(each for each in wider if each <= _WIDEST + 1e-9))
 
 
 def _cut_temporal(
@@ -174,7 +189,8 @@ def _cut_last(
     if with_future:
         newest = f"{n:,}" if n else f"{share:.0%}"
         why = (
-            f"{judgeable:,} of {users:,} users have positives among the newest {newest} of their interactions"
+            f"{judgeable:,} of {users:,} users have positives among the newest {newest} of their interactions; "
+            "models know what others did later, which flatters them"
         )
     else:
         why = "nothing is held out, because no user has interactions at two different times"
