@@ -10,7 +10,7 @@ import duckdb
 from duckdb.value.constant import LongValue, StringValue, Value
 
 from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
-from tasks.config.settings import DataSettings, IdChoice
+from tasks.config.data_settings import DataSettings, IdChoice
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.reject_advice import advise_on_rejects
 from tasks.storage.artifact_store import from_json, to_json

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from tasks.artifacts import Source
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.file_names import (
     USUAL,

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from tasks.artifacts import Intake, Source, SourceFile
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
 from tasks.ingestion.file_digest import FileDigest, digest_file, file_version
 from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, left_out, require_sources

@@ -20,7 +20,7 @@ import duckdb
 
 from models.did_you_mean import nearest_name
 from tasks.artifacts import Source
-from tasks.config.settings import DataSettings, FileSettings
+from tasks.config.data_settings import DataSettings, FileSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.csv_repair import repair_csv
 from tasks.ingestion.file_digest import LineEnds

@@ -8,7 +8,8 @@ from typing import cast
 import duckdb
 
 from tasks.artifacts import SourceCounts
-from tasks.config.settings import DataSettings, usual_like
+from tasks.config.data_settings import DataSettings
+from tasks.config.settings import usual_like
 from tasks.storage.warehouse import run_file
 
 _ADVICE = {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.clean import clean
 from tasks.storage.warehouse import open_warehouse

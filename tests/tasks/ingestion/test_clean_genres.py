@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.config.settings import DataSettings, ItemsColumns
+from tasks.config.data_settings import DataSettings, ItemsColumns
 from tests.tasks.inputs import LENIENT, MOVIES, RATINGS, land_and_clean, rows
 
 

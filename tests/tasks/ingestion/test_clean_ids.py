@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tests.tasks.inputs import LENIENT, MOVIES, RATINGS, counts, land_and_clean, rows
 
 TIME = 900_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.config.settings import DataSettings, EventsColumns
+from tasks.config.data_settings import DataSettings, EventsColumns
 from tasks.errors import UsageError
 from tests.tasks.inputs import EVENTS, LENIENT, RATINGS, counts, land_and_clean, rows
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.config.settings import DataSettings, RatingsColumns
+from tasks.config.data_settings import DataSettings, RatingsColumns
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.input_files import check_input_folder
 from tasks.ingestion.land import plan_intake

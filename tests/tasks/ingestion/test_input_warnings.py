@@ -5,7 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from tasks.config.settings import DataSettings, Settings, Signal, UtilitySettings
+from tasks.config.data_settings import DataSettings
+from tasks.config.settings import Settings, Signal, UtilitySettings
 from tasks.errors import UsageError
 from tasks.ingestion.input_warnings import warn_of_input
 from tests.tasks.logs import Log, make_clean_tables

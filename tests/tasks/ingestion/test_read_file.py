@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.config.settings import DataSettings, RatingsColumns
+from tasks.config.data_settings import DataSettings, RatingsColumns
 from tasks.errors import NightError, UsageError
 from tests.tasks.inputs import GOOD, MOVIES, RATINGS, TAGS, land_now, raw_ratings, rows
 

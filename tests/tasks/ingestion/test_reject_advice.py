@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
 from tests.tasks.inputs import RATINGS, land_and_clean
 

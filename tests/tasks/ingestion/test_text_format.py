@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tests.tasks.inputs import GOOD, MOVIES, RATINGS, land_now, raw_ratings, rows
 
