@@ -4,9 +4,9 @@ python -m benchmarks.als_shapes [--factors 256] [--seed 42]
 
 Users and items have vectors of taste and an activity or a popularity; the pairs of the highest score plus noise are
 likes, a fifth of them held out at random. Heavy tails: entries are lognormal counts that grow with the taste. For each
-shape: NDCG@10 of popularity, of als with its defaults and with `regularization = 35` (the default before it had a
-limit), and the best of eight penalties. No shape of this list took part in finding the rule, which was found with other
-seeds, shapes and numbers of tastes.
+shape: NDCG@10 of popularity, of als with its defaults and with a plain multiple of the root of the density
+(`regularization = 35`), and the best of eight penalties. No shape of this list took part in finding the rule, which was
+found with other seeds, shapes and numbers of tastes.
 """
 
 from __future__ import annotations
