@@ -286,6 +286,8 @@ class Recommender(ABC):
     def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
         """Return the n items most similar to each of `items`, the item itself excluded.
 
+        Items whose similarity is not above 0 are not similar, and are left out.
+
         Args:
             items: (n_rows,) integer item indices; unknown items get an empty list.
             n: length of the lists, at least 1.
@@ -307,7 +309,9 @@ class Recommender(ABC):
             eligible = eligible & as_mask("among", among, len(eligible))
         if known.any() and eligible.any():
             found = self._similar_items(items[known], n, eligible)
-            top.items[known], top.scores[known] = found.items, found.scores
+            is_similar = found.scores > 0
+            top.items[known] = np.where(is_similar, found.items, -1)
+            top.scores[known] = np.where(is_similar, found.scores, np.nan)
         return top
 
     @abstractmethod

@@ -163,6 +163,14 @@ class RecommenderContract:
         assert np.isnan(model.score(np.arange(N_USERS))[:, UNTOUCHED_ITEM]).all()
         assert (model.similar_items(np.array([UNTOUCHED_ITEM, -1, N_ITEMS]), 5).items == -1).all()
 
+    def test_similar_items_have_positive_scores(self, world: Interactions) -> None:
+        top = self.fitted(world).similar_items(np.arange(N_ITEMS), N_ITEMS)
+        length = (top.items >= 0).sum(axis=1)
+        for items, scores, n in zip(*top, length, strict=True):
+            assert (scores[:n] > 0).all()
+            assert (items[n:] == -1).all()
+            assert np.isnan(scores[n:]).all()
+
     def test_one_item_is_enough_for_scores(self, world: Interactions) -> None:
         model = self.fitted(world)
         assert np.isfinite(model.score(np.array([ONE_ITEM_USER]))).any()
