@@ -58,7 +58,12 @@ class ALSConfig(Config):
 
 
 class ALS(FactorRecommender):
-    """The ALS of the library implicit, on the CPU; the same bits at any number of threads."""
+    """The ALS of the library implicit, on the CPU; the same bits at any number of threads.
+
+    The loss, with the confidences c of `confidences`, p = 1 for an entry above 0 and else 0, and λ = alpha · `penalty`, is
+
+        Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i‖²)
+    """
 
     name: ClassVar[str] = "als"
     in_words: ClassVar[str] = (
