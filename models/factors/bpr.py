@@ -43,8 +43,9 @@ class BPRConfig(Config):
         default=None,
         ge=0,
         le=10,
-        description="Weight λ of the squares in the loss of a comparison, −log σ(liked score − other score) + λ · (squared "
-        "vectors and biases of the user and the two items); by default 0.01, and 0.0025 with sampler = implicit.",
+        description="Weight λ of the squares in the loss of a comparison, −log σ(liked score − other score) + λ · "
+        "(squared vectors and biases of the user and the two items); by default 0.01, and 0.0025 with sampler = "
+        "implicit.",
     )
     candidates: int | None = Field(
         default=None,

@@ -94,7 +94,8 @@ class ShardedDescent:
         with one_launch:
             _descend(
                 users, items, self._copies, self._users[at], self._items[at], bounds, self._known, seeds,
-                self._row_starts, self._likes, self._negatives, self._log_weight, np.float32(step) * self._shares, self._bpr,
+                self._row_starts, self._likes, self._negatives, self._log_weight,
+                np.float32(step) * self._shares, self._bpr,
             )  # fmt: skip
             _merge(items, self._copies)
 
@@ -188,7 +189,7 @@ def _draw(state: Any, known: Any, own: Any, negatives: int, drawn: Any) -> Any:
 def _contains(row: Any, item: int) -> bool:
     """Whether a sorted row contains the item."""
     at = np.searchsorted(row, item)
-    return at < len(row) and row[at] == item
+    return bool(at < len(row) and row[at] == item)
 
 
 @numba.njit(parallel=True, cache=True)
@@ -230,7 +231,7 @@ def _softmax_gradient(scores: Any, log_weight: Any) -> None:
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _bpr_gradient(scores: Any, negatives: int) -> None:
-    """Replace scores (the positive's first) by the gradient: σ(s_n − s_0) / `negatives`, of which some may be missing."""
+    """Replace scores (the positive's first) by the gradient: σ(s_n − s_0) / `negatives`; some may be missing."""
     positive, total = scores[0], np.float32(0)
     for n in range(1, len(scores)):
         scores[n] = np.float32(1) / (np.float32(1) + _exp(positive - scores[n])) / np.float32(negatives)

@@ -333,7 +333,9 @@ def test_user_ratio_divides_by_the_mean_magnitude(con, tmp_path, values, ratios)
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_utilities_are_finite_when_values_are_enormous(con, tmp_path, transform):
-    make_clean_tables(con, Log(ratings=[(u, i, v, 1) for u in (1, 2) for i, v in enumerate((3e38, -3e38, 1.0))]))
+    make_clean_tables(
+        con, Log(ratings=[(u, i, v, 1) for u in (1, 2) for i, v in enumerate((3e38, -3e38, 1.0))])
+    )
     enormous = Signal(source="ratings", aggregate="last", transform=transform, weight=1000)
     found = cells(refit_snapshot(con, tmp_path, UtilitySettings(signals={"rating": enormous})), "composite")
     assert found
