@@ -20,6 +20,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
+from models.numerics.outliers import TIMES, limited
 from models.search_space import SearchSpace
 from models.settings_base import Options
 from models.validation import as_mask, as_rows, split_known
@@ -137,9 +138,12 @@ class Recommender(ABC):
         if warm_start is self:
             warm_start = copy(self)
         self._forget()
-        matrix = data.matrix(self.config.matrix or self.matrix)
+        name = self.config.matrix or self.matrix
+        matrix = data.matrix(name)
         if not np.isfinite(matrix.data).all():
             raise ValueError(f"{self.name}: the training matrix holds NaN or infinite values")
+        if name == "composite":  # explicit ratings have a scale of their own, and other entries are 1
+            matrix = self._without_outliers(matrix)
         try:
             self._set_known(matrix)
             self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
@@ -165,18 +169,31 @@ class Recommender(ABC):
     def _check_learned(self) -> None:  # noqa: B027  (most models have nothing to check)
         """Raise if the learned state cannot rank anything. Called after `_fit`."""
 
-    def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """Return `matrix` without entries ≤ 0; users and items without any other entry become unknown."""
-        liked = matrix.data > 0
-        if liked.all():
+    def _without_outliers(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """Return `matrix` with its outliers limited, and log it if there are any; see `limited`."""
+        entries = limited(matrix.data)
+        if entries is matrix.data:
             return matrix
+        logger.info(
+            "%s limits %d of %d utilities to %g, %g times what nine in ten do not exceed: so that their users do not "
+            "decide for all others.",
+            self.name, (entries != matrix.data).sum(), matrix.nnz, np.abs(entries).max(), TIMES,
+        )  # fmt: skip
+        return sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+    def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """Return 1 for every entry above 0, whatever its value; users and items without one become unknown."""
+        liked = matrix.data > 0
+        likes = sparse.csr_array(
+            (liked.astype(matrix.dtype), matrix.indices, matrix.indptr), shape=matrix.shape
+        )
+        if liked.all():
+            return likes
         logger.warning(
             "%s ignores %d of %d entries: only entries above zero count as likes.",
             self.name, (~liked).sum(), liked.size,
         )  # fmt: skip
-        return self._only_nonzero(
-            sparse.csr_array((matrix.data * liked, matrix.indices, matrix.indptr), shape=matrix.shape)
-        )
+        return self._only_nonzero(likes)
 
     def _only_nonzero(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Return `matrix` without explicit zeros; users and items without any other entry become unknown."""
@@ -286,6 +303,8 @@ class Recommender(ABC):
     def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
         """Return the n items most similar to each of `items`, the item itself excluded.
 
+        Items whose similarity is not above 0 are not similar, and are left out.
+
         Args:
             items: (n_rows,) integer item indices; unknown items get an empty list.
             n: length of the lists, at least 1.
@@ -307,7 +326,9 @@ class Recommender(ABC):
             eligible = eligible & as_mask("among", among, len(eligible))
         if known.any() and eligible.any():
             found = self._similar_items(items[known], n, eligible)
-            top.items[known], top.scores[known] = found.items, found.scores
+            is_similar = found.scores > 0
+            top.items[known] = np.where(is_similar, found.items, -1)
+            top.scores[known] = np.where(is_similar, found.scores, np.nan)
         return top
 
     @abstractmethod

@@ -140,7 +140,9 @@ class Content(ItemItemRecommender):
         """
         mean = float(np.abs(matrix.data).mean(dtype=np.float64)) if matrix.nnz else 0.0
         liked, touched = self.config.like_weight * data.positive, self.config.touch_weight * data.seen
-        weights: sparse.csr_array = matrix * (1 / (mean or 1.0)) + liked + touched
+        in_means = (matrix.data / np.float64(mean or 1.0)).astype(np.float32)
+        utility = sparse.csr_array((in_means, matrix.indices, matrix.indptr), shape=matrix.shape)
+        weights: sparse.csr_array = utility + liked + touched
         return weights.astype(np.float32)
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:

@@ -34,12 +34,15 @@ def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
 def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
     """Divide every row by its length; empty rows stay empty.
 
+    Lengths are float64: in float32, the square of an entry below 1e-23 is 0, and such a row would be divided by 0.
+
     Args:
         matrix: (n_rows, n_columns) float32 without explicit zeros.
 
     Returns:
         (n_rows, n_columns) float32, rows of length 1 or without an entry.
     """
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32))
-    per_entry = np.repeat(lengths, np.diff(matrix.indptr))
-    return sparse.csr_array((matrix.data / per_entry, matrix.indices, matrix.indptr), shape=matrix.shape)
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    squares = np.bincount(row, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0])
+    unit = (matrix.data / np.sqrt(squares)[row]).astype(np.float32)
+    return sparse.csr_array((unit, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -12,12 +12,12 @@ from scipy import sparse
 from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
+from models.numerics.outliers import limited
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
 _PER_ROOT_DENSITY = 50.0  # default penalty over alpha, per root of the density
 _PER_ROOT_SIDE = 0.48  # its greatest value, per cube root of the smaller of the numbers of users and items
-_OUTLIER = 100.0  # entries are limited to so many times the entry that nine in ten do not exceed
 
 
 class ALSConfig(Config):
@@ -57,7 +57,12 @@ class ALSConfig(Config):
 
 
 class ALS(FactorRecommender):
-    """The ALS of the library implicit, on the CPU; the same bits at any number of threads."""
+    """The ALS of the library implicit, on the CPU; the same bits at any number of threads.
+
+    The loss, with the confidences c of `confidences`, p = 1 for an entry above 0 and else 0, and λ = alpha · `penalty`:
+
+        Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i‖²)
+    """
 
     name: ClassVar[str] = "als"
     in_words: ClassVar[str] = (
@@ -132,10 +137,7 @@ def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.cs
         (n_users, n_items) float32, as the csr_matrix that implicit requires.
     """
     degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    entries = matrix.data * (degree**-degree_exponent)[matrix.indices]
-    if entries.size:
-        most = _OUTLIER * np.quantile(np.abs(entries), 0.9)
-        entries = entries.clip(-most, most)
+    entries = limited(matrix.data * (degree**-degree_exponent)[matrix.indices])
     total = float(np.abs(entries).sum())
     scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
     return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)

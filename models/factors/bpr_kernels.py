@@ -64,7 +64,7 @@ class Trainer:
 
         Args:
             step: the learning rate.
-            regularization: weight of the squared vectors and biases in the loss of one comparison.
+            regularization: weight λ in the loss of one comparison, −log σ(…) + λ · (squared vectors and biases).
             candidates: items to draw for a comparison, of which the one with the highest score is taken.
         """
         n_groups = len(self._entry_bounds) - 1
@@ -77,7 +77,7 @@ class Trainer:
             with one_launch:
                 _round(
                     turn, starts, self._dealt, items, self._item_bounds, self._indptr, self._indices,
-                    *self._factors, np.float32(step), np.float32(regularization), candidates, seed,
+                    *self._factors, np.float32(step), np.float32(2 * regularization), candidates, seed,
                 )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _deal(users: Any, items: Any, bounds: Any, group_of: Any, dealt: Any) -> Any
 @numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")  # unchecked division is faster
 def _round(
     turn: int, starts: Any, dealt: Any, pool: Any, pool_bounds: Any, indptr: Any, indices: Any,
-    users: Any, items: Any, bias: Any, step: Any, regularization: Any, candidates: int, seed: int,
+    users: Any, items: Any, bias: Any, step: Any, decay: Any, candidates: int, seed: int,
 ) -> None:  # fmt: skip
     """Train each group of users with one group of items; no two shards change the same row.
 
@@ -131,14 +131,14 @@ def _round(
                 if (best < 0 or score > best_score) and not _contains(row, item):
                     best, best_score = item, score
             if best >= 0:
-                _step(vector, items[liked], items[best], bias, liked, best, best_score, step, regularization)
+                _step(vector, items[liked], items[best], bias, liked, best, best_score, step, decay)
 
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
 def _step(
     user: Any, liked: Any, other: Any, bias: Any, i: int, j: int, other_score: Any, step: Any, decay: Any
 ) -> None:
-    """Take one gradient step on −log sigmoid(score of liked − score of other), with weight decay."""
+    """Take one gradient step on −log sigmoid(score of liked − score of other) + decay / 2 · squares."""
     margin = bias[i] - other_score
     for f in range(len(user)):
         margin += user[f] * liked[f]

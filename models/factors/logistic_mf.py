@@ -22,7 +22,7 @@ class LogisticMFConfig(Config):
         "factors": Range(8, 128, log=True),
         "iterations": Range(10, 100, log=True),
         "learning_rate": Range(0.1, 3.0, log=True),
-        "regularization": Range(0.1, 30.0, log=True),
+        "regularization": Range(0.05, 15.0, log=True),
         "negatives": Range(5, 100, log=True),
     }
 
@@ -30,7 +30,10 @@ class LogisticMFConfig(Config):
     iterations: int = Field(default=30, ge=1, le=10_000, description="Rounds of users, then items.")
     learning_rate: float = Field(default=1.0, gt=0, le=10, description="Learning rate of AdaGrad.")
     regularization: float = Field(
-        default=2.0, ge=0, le=10_000, description="Weight of the squared vectors in the loss."
+        default=1.0,
+        ge=0,
+        le=10_000,
+        description="Weight λ of the squares in the loss, −log-likelihood + λ · (squared vectors and biases).",
     )
     negatives: int = Field(
         default=30,
@@ -75,7 +78,7 @@ class LogisticMF(FactorRecommender):
             progress,
             factors=config.factors,
             learning_rate=config.learning_rate,
-            regularization=config.regularization,
+            regularization=2 * config.regularization,  # implicit's loss has a half of it
             iterations=config.iterations,
             neg_prop=config.negatives,
             num_threads=1 if config.deterministic else 0,

@@ -26,6 +26,11 @@ class MF(RatingPredictor, FactorRecommender):
     multiple of the logarithm of the item's number of ratings. Without that, lists show obscure items that a few users
     loved.
 
+    The loss, with z the ratings of mean 0 and standard deviation 1, n the numbers of ratings of a user or item,
+    λ = `regularization`, μ = `bias_regularization` and d = `degree_exponent`, is
+
+        Σ (z_ui − b_u − b_i − x_u · y_i)² + Σ_u n_u^d (λ ‖x_u‖² + μ b_u²) + Σ_i n_i^d (λ ‖y_i‖² + μ b_i²)
+
     On a CPU the same seed gives the same bits; from a million ratings on, at the same number of threads.
 
     Attributes:

@@ -30,8 +30,15 @@ class MFConfig(DeviceConfig):
         description="SVD++: add to a user's vector one vector for each item that they interacted with, rated or not, "
         "divided by the square root of their number.",
     )
-    regularization: float = Field(default=1.2, ge=0, le=1e4, description="Weight of the squared factors.")
-    bias_regularization: float = Field(default=0.6, ge=0, le=1e4, description="Weight of the squared biases.")
+    regularization: float = Field(
+        default=1.2,
+        ge=0,
+        le=1e4,
+        description="Weight λ of the squared vectors in the loss, Σ (squared error) + Σ λ · (squared vectors).",
+    )
+    bias_regularization: float = Field(
+        default=0.6, ge=0, le=1e4, description="The same weight of the squared biases."
+    )
     degree_exponent: float = Field(
         default=0.5,
         ge=0,

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from models.base import FloatArray, Progress
 from models.graph.propagation import adjacency_tensor, propagate_tensor
-from models.graph.sampled_softmax import Loss, user_shares
+from models.graph.sampled_softmax import MOST_TRIES, Loss, user_shares
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ def train(
     users = torch.from_numpy(np.repeat(np.arange(n_users), np.diff(matrix.indptr))).to(device)
     items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device) + n_users
     shares = torch.from_numpy(user_shares(matrix, config.degree_exponent)).to(device)
-    known = torch.unique(items)
+    known, likes = torch.unique(items), pair_keys(users, items)
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**31)))
     weight, n_negatives = config.weight_of_a_negative(len(known)), config.negatives_drawn()
 
@@ -67,6 +67,8 @@ def train(
         for batch in torch.split(positives, batch_size(n_negatives, config.factors)):
             size = (len(batch), n_negatives)
             negatives = known[torch.randint(len(known), size, generator=generator, device=device)]
+            if config.loss == "bpr":
+                redraw_likes(negatives, users[batch], items[batch], known, likes, generator)
             ranked = torch.column_stack([items[batch], negatives])
             _descend(change, users[batch], ranked, step * shares[users[batch]], config.loss, weight)
         change -= final
@@ -74,6 +76,53 @@ def train(
         embeddings += config.effective_gain() * propagate_tensor(graph, change, weights)
     trained: FloatArray = embeddings.cpu().numpy()
     return trained
+
+
+def redraw_likes(
+    negatives: torch.Tensor,
+    users: torch.Tensor,
+    positives: torch.Tensor,
+    known: torch.Tensor,
+    likes: torch.Tensor,
+    generator: torch.Generator,
+) -> None:
+    """Draw the negatives that their user likes again, in place; a positive itself stands where no try finds another.
+
+    A positive that is compared with itself changes nothing: its two gradients cancel.
+
+    Args:
+        negatives: (b, n) int64 nodes of the drawn items.
+        users: (b,) int64 nodes of the users.
+        positives: (b,) int64 nodes of the positives.
+        known: (k,) int64 nodes of the items to draw from.
+        likes: (n_positives,) int64 keys from `pair_keys`, ascending.
+        generator: source of randomness.
+    """
+    import torch  # noqa: PLC0415  (as above)
+
+    owners = users[:, None].expand_as(negatives)
+    for _ in range(MOST_TRIES - 1):
+        is_liked = contains(likes, pair_keys(owners, negatives))
+        n_liked = int(is_liked.sum())
+        if not n_liked:
+            return
+        drawn = torch.randint(len(known), (n_liked,), generator=generator, device=known.device)
+        negatives[is_liked] = known[drawn]
+    is_liked = contains(likes, pair_keys(owners, negatives))
+    negatives.copy_(torch.where(is_liked, positives[:, None], negatives))
+
+
+def pair_keys(users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    """Return one int64 for each pair of a user and an item; nodes are below 2³¹."""
+    return (users << 31) + items
+
+
+def contains(ascending: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Whether each of `values` occurs in a sorted tensor of at least one element."""
+    import torch  # noqa: PLC0415  (as above)
+
+    at = torch.searchsorted(ascending, values).clamp(max=len(ascending) - 1)
+    return ascending[at] == values
 
 
 def batch_size(negatives: int, factors: int) -> int:

@@ -23,15 +23,19 @@ Loss = Literal["softmax", "bpr"]
 
 N_SHARDS = 4
 
+MOST_TRIES = 20
+"""Times that BPR draws a negative before it leaves the comparison out: the user likes nearly everything."""
+
 
 class ShardedDescent:
     """Gradient descent over parts of the positives of one matrix.
 
     Args:
-        matrix: (n_users, n_items); every stored entry is a positive, whatever its value.
+        matrix: (n_users, n_items), canonical; every stored entry is a positive, whatever its value.
         loss: `softmax`, −log of the positive's share in the softmax over itself and the negatives; or `bpr`,
             −log σ(positive − negative), the mean over the negatives (Rendle et al. 2009).
-        negatives: items drawn for each positive, uniformly from the items with at least one user.
+        negatives: items drawn for each positive, uniformly from the items with at least one user. BPR draws again
+            while the user likes the item; softmax does not, because it estimates a sum over all items.
         negative_weight: number of items that each negative counts as in the softmax.
         seed: seed of the assignment to shards and of every draw.
         degree_exponent: of `user_shares`, which multiply the step of a positive.
@@ -54,6 +58,7 @@ class ShardedDescent:
         self._known = np.unique(matrix.indices).astype(np.int64)
         self._users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
         self._items = matrix.indices.astype(np.int64)
+        self._row_starts, self._likes = matrix.indptr, matrix.indices
         self._shares = user_shares(matrix, degree_exponent)
         self._shards = self._deal(np.diff(matrix.indptr))
         self._copies = np.empty((N_SHARDS, 0, 0), np.float32)
@@ -89,7 +94,8 @@ class ShardedDescent:
         with one_launch:
             _descend(
                 users, items, self._copies, self._users[at], self._items[at], bounds, self._known, seeds,
-                self._negatives, self._log_weight, np.float32(step) * self._shares, self._bpr,
+                self._row_starts, self._likes, self._negatives, self._log_weight,
+                np.float32(step) * self._shares, self._bpr,
             )  # fmt: skip
             _merge(items, self._copies)
 
@@ -120,6 +126,8 @@ def _descend(
     bounds: Any,
     known: Any,
     seeds: Any,
+    row_starts: Any,
+    likes: Any,
     negatives: int,
     log_weight: Any,
     steps: Any,
@@ -139,29 +147,49 @@ def _descend(
         pull = np.empty(negatives + 1, np.float32)
         change = np.empty(width, np.float32)
         for at in range(bounds[shard], bounds[shard + 1]):
-            user, step = users[positive_users[at]], steps[positive_users[at]]
+            owner = positive_users[at]
+            user, step = users[owner], steps[owner]
+            own = likes[row_starts[owner] : row_starts[owner + bpr]]  # none for softmax
             drawn[0] = positive_items[at]
-            for n in range(1, negatives + 1):
-                state ^= state << np.uint64(13)  # xorshift64 (Marsaglia 2003)
-                state ^= state >> np.uint64(7)
-                state ^= state << np.uint64(17)
-                drawn[n] = known[
-                    np.int64(((state >> np.uint64(32)) * np.uint64(len(known))) >> np.uint64(32))
-                ]
-            for n in range(negatives + 1):
+            state, count = _draw(state, known, own, negatives, drawn)
+            for n in range(count):
                 pull[n] = _dot(user, mine[drawn[n]])
             if bpr:
-                _bpr_gradient(pull)
+                _bpr_gradient(pull[:count], negatives)
             else:
                 _softmax_gradient(pull, log_weight)
             change[:] = 0
-            for n in range(negatives + 1):
+            for n in range(count):
                 item, weight = mine[drawn[n]], step * pull[n]
                 for f in range(width):
                     change[f] += weight * item[f]
                     item[f] -= weight * user[f]
             for f in range(width):
                 user[f] -= change[f]
+
+
+@numba.njit(cache=True)
+def _draw(state: Any, known: Any, own: Any, negatives: int, drawn: Any) -> Any:
+    """Write up to `negatives` items that `own` lacks behind the first of `drawn`; return the state and the end."""
+    end = 1
+    for _ in range(negatives):
+        for _ in range(MOST_TRIES):
+            state ^= state << np.uint64(13)  # xorshift64 (Marsaglia 2003)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            item = known[np.int64(((state >> np.uint64(32)) * np.uint64(len(known))) >> np.uint64(32))]
+            if not _contains(own, item):
+                drawn[end] = item
+                end += 1
+                break
+    return state, end
+
+
+@numba.njit(cache=True)
+def _contains(row: Any, item: int) -> bool:
+    """Whether a sorted row contains the item."""
+    at = np.searchsorted(row, item)
+    return bool(at < len(row) and row[at] == item)
 
 
 @numba.njit(parallel=True, cache=True)
@@ -202,11 +230,11 @@ def _softmax_gradient(scores: Any, log_weight: Any) -> None:
 
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")
-def _bpr_gradient(scores: Any) -> None:
-    """Replace scores (the positive's first) by the gradient: σ(s_n − s_0) / number of negatives."""
+def _bpr_gradient(scores: Any, negatives: int) -> None:
+    """Replace scores (the positive's first) by the gradient: σ(s_n − s_0) / `negatives`; some may be missing."""
     positive, total = scores[0], np.float32(0)
     for n in range(1, len(scores)):
-        scores[n] = np.float32(1) / (np.float32(1) + _exp(positive - scores[n])) / np.float32(len(scores) - 1)
+        scores[n] = np.float32(1) / (np.float32(1) + _exp(positive - scores[n])) / np.float32(negatives)
         total += scores[n]
     scores[0] = -total
 

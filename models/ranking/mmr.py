@@ -4,8 +4,9 @@ MMR (Carbonell & Goldstein 1998) fills a list from the top; the next item i is t
 
     (1 − diversity) · relevance(i) − diversity · max over the items above of similarity(i, j)
 
-so that an item must be better than the others, or different from the items above. The kernel is greedy and exact: for
-every place it considers every remaining candidate.
+so that an item must be better than the others, or different from the items above. The first item has none above, and is
+chosen by its relevance. A cosine can be negative, and the maximum with it: the term then speaks for the item. The
+kernel is greedy and exact: for every place it considers every remaining candidate.
 
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
@@ -144,7 +145,7 @@ def _arrange(
                 _remove(items[row], available, items[row, best], 0)
                 if n_factors:
                     _products(directions, best, products)
-                    _penalise(score, nearest, products, diversity)
+                    _penalise(score, nearest, products, diversity, filled == 1)
 
 
 @numba.njit(cache=True)
@@ -217,11 +218,14 @@ def _count(listed: Any, item: Any, genres: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _penalise(score: Any, nearest: Any, products: Any, diversity: Any) -> None:
-    """Lower the scores of candidates that resemble the item just listed more than any item above it."""
+def _penalise(score: Any, nearest: Any, products: Any, diversity: Any, is_first: Any) -> None:
+    """Lower the scores of candidates that resemble the item just listed more than any item above it.
+
+    The first item of a list has none above it: its similarity counts in full, a negative one too.
+    """
     for column in range(len(score)):
         further = products[column] - nearest[column]
-        if further > 0:
+        if further > 0 or is_first:
             nearest[column] = products[column]
             score[column] -= diversity * further
 

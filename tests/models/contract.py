@@ -55,16 +55,33 @@ def same(a: TopN, b: TopN) -> bool:
     return np.array_equal(a.items, b.items) and np.array_equal(a.scores, b.scores, equal_nan=True)
 
 
+def overlap(before: np.ndarray, after: np.ndarray) -> float:
+    """Return the share of a list's items that is in the other list too, on average over the rows; −1 pads."""
+    shares = []
+    for row, other in zip(before, after, strict=True):
+        items = set(row.tolist()) - {-1}
+        shares.append(len(items & set(other.tolist())) / len(items))
+    return float(np.mean(shares))
+
+
 def sparse_parts(model: Recommender) -> list[tuple[str, sparse.csr_array]]:
     """Return the learned sparse matrices and their names."""
     return [(name, value) for name, value in vars(model).items() if isinstance(value, sparse.csr_array)]
 
 
 class RecommenderContract:
-    """Tests of any model. Subclasses set `model`, and `config` if the default suits only larger data."""
+    """Tests of any model. Subclasses set `model`, and `config` if the default suits only larger data.
+
+    Class attributes of a subclass:
+        kept_of_tiny_rows: least share of their first ten items that users keep when their values are 1e-12 of what they
+            were.
+        kept_beside_a_huge_row: least share that the other users keep when one user's values are 1e12 times as great.
+    """
 
     model: ClassVar[type[Recommender]]
     config: ClassVar[Config | None] = None
+    kept_of_tiny_rows: ClassVar[float] = 0.7
+    kept_beside_a_huge_row: ClassVar[float] = 0.5
 
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return self.model(self.config).fit(self.described(data), seed=seed)
@@ -162,6 +179,14 @@ class RecommenderContract:
         model = self.fitted(world)
         assert np.isnan(model.score(np.arange(N_USERS))[:, UNTOUCHED_ITEM]).all()
         assert (model.similar_items(np.array([UNTOUCHED_ITEM, -1, N_ITEMS]), 5).items == -1).all()
+
+    def test_similar_items_have_positive_scores(self, world: Interactions) -> None:
+        top = self.fitted(world).similar_items(np.arange(N_ITEMS), N_ITEMS)
+        length = (top.items >= 0).sum(axis=1)
+        for items, scores, n in zip(*top, length, strict=True):
+            assert (scores[:n] > 0).all()
+            assert (items[n:] == -1).all()
+            assert np.isnan(scores[n:]).all()
 
     def test_one_item_is_enough_for_scores(self, world: Interactions) -> None:
         model = self.fitted(world)
@@ -269,6 +294,29 @@ class RecommenderContract:
             model.score(np.array([0]))
         assert not [name for name in vars(model) if name.endswith("_")]
 
+    def test_rows_of_any_scale_leave_sensible_lists(self, world: Interactions) -> None:
+        tiny, huge = np.isin(np.arange(N_USERS), [1, 8, 20, 33]), np.arange(N_USERS) == 21
+        others = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER, EVERYTHING_USER, *np.flatnonzero(tiny | huge)])
+        plain = self.lists_of_scaled_rows(world, huge, 1)
+        shrunk = self.lists_of_scaled_rows(world, tiny, 1e-12)
+        assert overlap(plain[tiny], shrunk[tiny]) >= self.kept_of_tiny_rows
+        assert overlap(plain[others], shrunk[others]) >= self.kept_beside_a_huge_row
+        grown = self.lists_of_scaled_rows(world, huge, 1e12)
+        assert overlap(plain[others], grown[others]) >= self.kept_beside_a_huge_row
+
+    def lists_of_scaled_rows(self, world: Interactions, rows: np.ndarray, scale: float) -> np.ndarray:
+        """Fit on a matrix of values, with some users' rows multiplied by `scale`; return the first ten items of all."""
+        config = self.config or self.model.config_class()
+        name = config.matrix or self.model.matrix
+        name = "composite" if name == "positive" else name
+        values = self.described(world).matrix(name).copy()
+        values.data[np.repeat(rows, np.diff(values.indptr))] *= np.float32(scale)
+        model = self.model(config.model_copy(update={"matrix": name}))
+        model.fit(replace(self.described(world), **{name: values}), seed=1)
+        items, scores = model.recommend(np.arange(N_USERS), 10, exclude=world.seen)
+        assert np.isfinite(scores[items >= 0]).all()
+        return items
+
     def test_use_before_fit_is_an_error(self) -> None:
         model = self.model(self.config)
         for ask in (
@@ -319,6 +367,9 @@ class PersonalContract(RecommenderContract):
 
 class LikesContract(PersonalContract):
     """Tests of models that treat every entry above zero as a like, whatever its value."""
+
+    kept_of_tiny_rows = 1.0
+    kept_beside_a_huge_row = 1.0
 
     def test_entries_not_above_zero_are_no_likes(self, caplog: pytest.LogCaptureFixture) -> None:
         world = small_world()

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
+from models.base import Config
 from models.baselines.popularity import Popularity
 from models.factors.als import ALS, ALSConfig
 from models.graph.lightgcn_config import LightGCNConfig
@@ -20,6 +23,24 @@ def test_a_folder_that_holds_another_model_is_refused(tmp_path):
     Popularity().fit(small_world(), seed=1).save(tmp_path)
     with pytest.raises(ValueError, match="holds the model 'popularity', not 'als'"):
         ALS.load(tmp_path)
+
+
+def test_enormous_utilities_are_limited_with_a_warning(caplog):
+    world = small_world()
+    composite = world.composite.copy()
+    composite.data[[3, 5]] = 1e30
+    model = Popularity(Config(matrix="composite")).fit(replace(world, composite=composite), seed=1)
+    assert f"popularity limits 2 of {composite.nnz} utilities to" in caplog.text
+    assert model.item_scores_.max() < 1000
+    assert composite.data.max() == np.float32(1e30), "the data are not changed"
+
+
+def test_explicit_ratings_are_not_limited(caplog):
+    world = small_world()
+    world.rating.data[3] = 1e6
+    model = Popularity(Config(matrix="rating")).fit(world, seed=1)
+    assert model.item_scores_.max() > 1e6 - 1
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 -- pair's value * 2^(-age / half-life), age counted from one moment for all users. docs/utility.md explains it.
 -- Inputs:  the windowed views; temp user_map, item_map; $now, the moment; $signals, a list of {signal, source, event, weight,
 --          aggregate, transform, half_life_days}, numbered from 0 by `signal`.
--- Output:  row_idx, column_idx, value (u where u > 0), sorted by both indices.
+-- Output:  row_idx, column_idx, value (u where u > 0, at most the greatest float), sorted by both indices.
 -- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names
 --          one: the same log gives the same bits at any number of threads.
 
@@ -10,16 +10,19 @@
 -- stand here, and no others.
 --   v                       the pair's value of this signal
 --   mean, deviation         of the user's v of this signal (of the population); for transforms named user_… only
+--   magnitude               mean of |v| over the user's v of this signal; for transforms named user_… only. It equals
+--                           the mean where no v is negative, and unlike the mean it is never near 0 beside a large v:
+--                           v / magnitude keeps the order of a user's items and lies between ± their number
 --   above_mean              v - mean, and 0 if they differ by rounding alone; for transforms named user_… only
 --   item_users              users with this signal on the item; for transforms named item_… only
 --   users                   users of the snapshot
-create or replace temp macro transformed(transform, v, mean, deviation, above_mean, item_users, users) as
+create or replace temp macro transformed(transform, v, mean, deviation, magnitude, above_mean, item_users, users) as
     case transform
         when 'none' then v -- v
         when 'binary' then (v > 0)::integer -- 1 if v > 0, else 0
         when 'log1p' then ln(1 + greatest(v, 0)) -- ln(1 + v); a negative v counts as 0
         when 'user_mean' then above_mean -- v less the user's mean
-        when 'user_ratio' then coalesce(v / nullif(mean, 0), 0) -- v over the user's mean; 0 if that is 0
+        when 'user_ratio' then coalesce(v / nullif(magnitude, 0), 0) -- v over the user's mean of |v|; 0 if that is 0
         when 'user_zscore' then coalesce(above_mean / nullif(deviation, 0), 0) -- deviations above the mean; 0 if none
         when 'item_idf' then v * ln(1 + users / item_users) -- v, more for items that few users have
     end;
@@ -94,7 +97,8 @@ user_statistics as (
         signal,
         user_idx,
         avg(v order by item_idx) as mean,
-        stddev_pop(v order by item_idx) as deviation
+        stddev_pop(v order by item_idx) as deviation,
+        avg(abs(v) order by item_idx) as magnitude
     from signal_values
     join signals using (signal)
     where starts_with(transform, 'user_')
@@ -113,6 +117,7 @@ centred as (
         signal_values.*,
         mean,
         deviation,
+        magnitude,
         case when abs(v - mean) > 1e-9 * abs(mean) then v - mean else 0 end as above_mean
     from signal_values
     left join user_statistics using (signal, user_idx)
@@ -123,13 +128,16 @@ terms as (
         user_idx,
         item_idx,
         weight * transformed(
-            transform, v, mean, deviation, above_mean, item_users, (select count(*) from user_map)
+            transform, v, mean, deviation, magnitude, above_mean, item_users, (select count(*) from user_map)
         ) as term
     from centred
     join signals using (signal)
     left join item_audiences using (signal, item_idx)
 )
-select user_idx as row_idx, item_idx as column_idx, sum(term order by signal)::float as value
+select
+    user_idx as row_idx,
+    item_idx as column_idx,
+    greatest(0, least(sum(term order by signal), 3.4028234e38))::float as value
 from terms
 group by user_idx, item_idx
 having value > 0

@@ -165,3 +165,18 @@ def test_similarity_of_items_agrees_with_dense_arrays(counts, share) -> None:
     for item, row in enumerate(top.items):
         assert item not in row
         assert set(row[row >= 0]) == set(np.flatnonzero(found[item] > 0)) - {item}
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12])
+def test_utility_alone_makes_profiles_at_any_scale(scale: float) -> None:
+    """Without weights for likes and touches, a profile is the utilities', down to the smallest beside great ones."""
+    config = ContentConfig(like_weight=0, touch_weight=0)
+    plain = describe(small_world(), parity_features(N_ITEMS, np.ones(N_ITEMS)))
+    scaled = replace(plain, composite=plain.composite.copy())
+    scaled.composite.data[slice(*plain.composite.indptr[1:3])] *= np.float32(scale)
+    with np.errstate(all="raise", under="ignore"):
+        models = [Content(config).fit(data, seed=1) for data in (plain, scaled)]
+    assert np.array_equal(models[0].known_users_, models[1].known_users_)
+    known = np.flatnonzero(models[0].known_users_)
+    expected, found = (model.score(known) for model in models)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

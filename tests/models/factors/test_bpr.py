@@ -72,7 +72,7 @@ class TestBPRByImplicit(LibraryContract):
             factors=8,
             iterations=1,
             learning_rate=0.2,
-            regularization=0.005,
+            regularization=0.005,  # twice the default λ: implicit's loss has λ / 2
             num_threads=1,
             random_state=int(np.random.default_rng(9).integers(2**31, size=1)[0]),
         )

@@ -57,6 +57,28 @@ def test_a_step_follows_the_gradient_of_the_loss(
     np.testing.assert_allclose(after, before - 0.01 * gradient, atol=1e-5)
 
 
+def test_an_epoch_penalises_squares_by_the_regularization() -> None:
+    """Two users like one item each: to first order in the step, an epoch adds the gradients of both comparisons."""
+    rng, step, weight = np.random.default_rng(0), 1e-3, 0.3
+    tables = [rng.standard_normal(shape).astype(np.float32) for shape in ((2, 3), (2, 3), 2)]
+
+    def total(flat: np.ndarray) -> float:
+        users, items, bias = np.split(flat, [6, 12])
+        users, items = users.reshape(2, 3), items.reshape(2, 3)
+        rows = ([u, i, 1 - i] for u, i in ((0, 0), (1, 1)))
+        return sum(
+            loss(np.stack([users[u], items[i], items[j]]), bias[[i, j]], 2 * weight) for u, i, j in rows
+        )
+
+    before = np.concatenate([table.ravel() for table in tables]).astype(np.float64)
+    nudges = 1e-6 * np.eye(len(before))
+    gradient = [(total(before + nudge) - total(before - nudge)) / 2e-6 for nudge in nudges]
+    trainer = Trainer(sparse.csr_array(np.eye(2, dtype=np.float32)), Factors(*tables), rng)
+    trainer.epoch(step=step, regularization=weight, candidates=50)
+    after = np.concatenate([table.ravel() for table in tables])
+    np.testing.assert_allclose((before - after) / step, gradient, atol=0.01)
+
+
 def test_every_entry_is_in_the_shard_of_its_groups_once() -> None:
     positives = world()
     trainer = Trainer(positives, trained(positives, epochs=0), np.random.default_rng(0))

@@ -15,6 +15,7 @@ class TestLogisticMF(LibraryContract):
     library = LogisticMatrixFactorization
 
     def test_scores_are_implicits_without_the_user_bias(self) -> None:
+        """implicit's loss has λ / 2 where ours has λ, so the default of 1 is its 2."""
         world = small_world()
         ours = self.fitted(world, 9)
         theirs = LogisticMatrixFactorization(

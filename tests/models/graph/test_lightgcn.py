@@ -264,6 +264,17 @@ def test_a_batch_stays_under_a_gigabyte(negatives: int, factors: int, size: int)
     assert lightgcn_gpu.batch_size(negatives, factors) == size
 
 
+def test_on_a_gpu_bpr_draws_no_own_like() -> None:
+    """User 0 likes three items of ten, user 1 everything: a positive compared with itself stands for no negative."""
+    users, items = torch.tensor([0] * 3 + [1] * 10), torch.tensor([2, 5, 11, *range(2, 12)])
+    generator = torch.Generator().manual_seed(1)
+    known, likes = torch.arange(2, 12), lightgcn_gpu.pair_keys(users, items)
+    negatives = known[torch.randint(10, (13, 200), generator=generator)]
+    lightgcn_gpu.redraw_likes(negatives, users, items, known, likes, generator)
+    assert set(negatives[:3].unique().tolist()) == {3, 4, 6, 7, 8, 9, 10}
+    assert (negatives[3:] == items[3:, None]).all()
+
+
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
 def test_a_batch_follows_the_gradient_of_its_summed_loss(loss: Loss) -> None:
     rng = np.random.default_rng(4)

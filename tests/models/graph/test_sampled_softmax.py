@@ -31,12 +31,16 @@ def test_a_pass_equals_plain_descent_of_every_shard(loss: Loss) -> None:
     seeds = [int(seed) for seed in rng.integers(1, 2**63, 4)]
     steps = rng.random(50, np.float32)
     config = LightGCNConfig(loss=loss, negatives=6, negative_weight=5)
-    expected = oracle.descend(users, items, shards, known, seeds, steps, config)
+    dense = positives().toarray()
+    dense[0], dense[1] = 1, np.arange(40) != known[0]  # they like everything, and everything but one item
+    likes = sparse.csr_array(dense)
+    liked = [frozenset(np.flatnonzero(row).tolist()) for row in dense]
+    expected = oracle.descend(users, items, shards, known, seeds, steps, config, liked)
     at = np.array([pair for shard in shards for pair in shard])
     copies = np.empty((4, *items.shape), np.float32)
     sampled_softmax._descend(
         users, items, copies, at[:, 0].copy(), at[:, 1].copy(), np.arange(0, 49, 12), known,
-        np.array(seeds, np.uint64), 6, np.float32(np.log(5)), steps, loss == "bpr",
+        np.array(seeds, np.uint64), likes.indptr, likes.indices, 6, np.float32(np.log(5)), steps, loss == "bpr",
     )  # fmt: skip
     sampled_softmax._merge(items, copies)
     np.testing.assert_allclose(users, expected[0], atol=2e-5)
@@ -49,6 +53,25 @@ def test_negatives_are_drawn_uniformly_from_known_items() -> None:
     count = np.bincount(drawn, minlength=10)
     assert count[known] == pytest.approx(1000, abs=120)
     assert count.sum() == count[known].sum()
+
+
+def test_bpr_draws_no_own_like_while_there_is_another_item() -> None:
+    known, drawn, state = np.arange(40), np.empty(101, np.int64), np.uint64(7)
+    for n_likes in (0, 10, 30, 39, 40):
+        likes = np.sort(np.random.default_rng(n_likes).permutation(40)[:n_likes]).astype(np.int32)
+        state, end = sampled_softmax._draw(np.uint64(state), known, likes, 100, drawn)
+        assert not set(drawn[1:end]) & set(likes.tolist())
+        assert end == 101 if n_likes <= 10 else end > 90 if n_likes == 30 else end < 70
+    assert end == 1, "who likes everything has no negative"
+
+
+def test_one_item_of_everybody_is_compared_with_nothing() -> None:
+    """A row of likes of everything leaves BPR without negatives, and the embeddings as they were."""
+    users, items = np.ones((3, 4), np.float32), np.ones((2, 4), np.float32)
+    trained = descent(sparse.csr_array(np.ones((3, 2), np.float32)), "bpr")
+    trained.descend(users, items, trained.shuffled(1)[0], 0.1)
+    assert (users == 1).all()
+    assert (items == 1).all()
 
 
 def test_an_epoch_has_each_positive_once_and_a_user_one_shard() -> None:

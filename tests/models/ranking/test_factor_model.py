@@ -45,3 +45,13 @@ def test_scores_that_overflow_float32_are_divergence():
 
 def test_an_empty_matrix_is_no_divergence():
     Fake().fit(interactions(np.ones((0, 0))), seed=1)
+
+
+def test_items_of_no_positive_cosine_are_not_similar():
+    model = Fake().fit(interactions(np.ones((3, 5))), seed=1)
+    model.item_factors_ = np.array([[1, 0], [2, 1], [-1, 0], [0, 3], [-1, -2]], np.float32)
+    top = model.similar_items(np.arange(5), 4)
+    assert top.items.tolist() == [
+        [1, -1, -1, -1], [0, 3, -1, -1], [4, -1, -1, -1], [1, -1, -1, -1], [2, -1, -1, -1],
+    ]  # fmt: skip
+    assert np.array_equal(np.isnan(top.scores), top.items < 0)

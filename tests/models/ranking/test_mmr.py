@@ -36,7 +36,7 @@ def plain(
 
     def mmr_score(column: int) -> float:
         above = [float(vectors[items[column]] @ vectors[items[c]]) for c in listed]
-        return (1 - diversity) * relevance[column] - diversity * max([0.0, *above])
+        return (1 - diversity) * relevance[column] - diversity * max(above, default=0.0)
 
     def best(columns, *, capped: bool) -> int | None:
         gone = reserved | {items[c] for c in listed}
@@ -79,7 +79,7 @@ def cases(draw: st.DrawFn) -> tuple[RerankCandidates, np.ndarray, dict]:
     for column, place in enumerate(rng.permutation(n)[:n_pinned]):
         places[place] = column
     vectors = np.zeros((N_ITEMS, 3), np.float32)
-    vectors[np.arange(N_ITEMS), rng.integers(0, 3, N_ITEMS)] = rng.integers(0, 3, N_ITEMS) / 2
+    vectors[np.arange(N_ITEMS), rng.integers(0, 3, N_ITEMS)] = rng.integers(-2, 3, N_ITEMS) / 2
     genres = sparse.csr_array((rng.random((N_ITEMS, N_GENRES)) < 0.3).astype(np.float32))
     how = {
         "diversity": draw(st.sampled_from([0.0, 0.25, 0.5, 1.0])),
@@ -138,6 +138,12 @@ def test_diversity_moves_a_copy_of_an_item_above_down() -> None:
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     assert arranged(simple([1.0, 0.9, 0.5]), 3, vectors=vectors) == [0, 1, 2]
     assert arranged(simple([1.0, 0.9, 0.5]), 3, vectors=vectors, diversity=0.5) == [0, 2, 1]
+
+
+def test_an_opposite_of_all_items_above_moves_up() -> None:
+    """With relevances 1, .6 and .5, the scores for place 2 are .3 − 0 (unlike) and .25 + .5 (opposite)."""
+    vectors = np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
+    assert arranged(simple([1.0, 0.6, 0.5]), 3, vectors=vectors, diversity=0.5) == [0, 2, 1]
 
 
 def test_cap_per_genre_holds_only_on_the_first_page() -> None:

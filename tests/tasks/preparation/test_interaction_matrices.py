@@ -303,6 +303,62 @@ def test_log1p_counts_a_negative_value_as_zero(con, tmp_path):
     assert cells(snapshot, "composite") == {(1, 11): pytest.approx(math.log(4))}
 
 
+RATIO = Signal(source="ratings", aggregate="last", transform="user_ratio")
+values_of_any_sign = st.one_of(
+    st.integers(-5, 5).map(float), st.floats(-1e30, 1e30, allow_nan=False), st.floats(-1e-9, 1e-9)
+)
+
+
+@settings(max_examples=30)
+@given(values=st.lists(values_of_any_sign, min_size=1, max_size=12))
+def test_user_ratio_keeps_the_order_within_its_bound(con, values):
+    """A click on every item raises all utilities by n + 1, so that ratios of −n to n can be read from them."""
+    n = len(values)
+    make_clean_tables(
+        con,
+        Log(
+            ratings=[(1, item, value, 1) for item, value in enumerate(values)],
+            events=[(1, item, "click", 1.0, 1) for item in range(n)],
+        ),
+    )
+    click = Signal(source="events", event="click", weight=n + 1)
+    utility = UtilitySettings(signals={"rating": RATIO, "click": click})
+    with TemporaryDirectory() as folder:
+        found = cells(refit_snapshot(con, Path(folder), utility), "composite")
+    utilities = np.array([found[1, item] for item in range(n)])
+    assert np.abs(utilities - (n + 1)).max() <= n * (1 + 1e-6)
+    assert (np.diff(utilities[np.argsort(values, kind="stable")]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "ratios"),
+    [
+        ([1, 3, 5], [1 / 3, 1, 5 / 3]),
+        ([-1, -3, 2], [None, None, 1]),
+        ([-1e9, 1e9 + 1, 1], [None, 1.5, 1.5e-9]),
+        ([0, 0], [None, None]),
+        ([-1, -2], [None, None]),
+    ],
+    ids=["positive", "a mean below 0", "a mean near 0", "only zeros", "only negative"],
+)
+def test_user_ratio_divides_by_the_mean_magnitude(con, tmp_path, values, ratios):
+    make_clean_tables(con, Log(ratings=[(1, item, float(v), 1) for item, v in enumerate(values)]))
+    found = cells(refit_snapshot(con, tmp_path, UtilitySettings(signals={"rating": RATIO})), "composite")
+    expected = {(1, item): ratio for item, ratio in enumerate(ratios) if ratio is not None}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_utilities_are_finite_when_values_are_enormous(con, tmp_path, transform):
+    make_clean_tables(
+        con, Log(ratings=[(u, i, v, 1) for u in (1, 2) for i, v in enumerate((3e38, -3e38, 1.0))])
+    )
+    enormous = Signal(source="ratings", aggregate="last", transform=transform, weight=1000)
+    found = cells(refit_snapshot(con, tmp_path, UtilitySettings(signals={"rating": enormous})), "composite")
+    assert found
+    assert np.isfinite(list(found.values())).all()
+
+
 def test_ratings_equal_to_the_mean_have_no_utility(con, tmp_path):
     """Their mean is 3.3 only up to rounding; the error must not stay behind as a tiny positive utility."""
     make_clean_tables(con, Log(ratings=[(1, item, 3.3, item) for item in range(10)]))

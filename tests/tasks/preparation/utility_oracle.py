@@ -90,13 +90,14 @@ def _transform(values, transform, n_users):
     def one(user, item, v):
         mean = statistics.fmean(of_user[user])
         deviation = statistics.pstdev(of_user[user])
+        magnitude = statistics.fmean(map(abs, of_user[user]))
         above_mean = v - mean if abs(v - mean) > 1e-9 * abs(mean) else 0
         return {
             "none": lambda: v,
             "binary": lambda: float(v > 0),
             "log1p": lambda: math.log(1 + max(v, 0)),
             "user_mean": lambda: above_mean,
-            "user_ratio": lambda: v / mean if mean else 0,
+            "user_ratio": lambda: v / magnitude if magnitude else 0,
             "user_zscore": lambda: above_mean / deviation if above_mean else 0,
             "item_idf": lambda: v * math.log(1 + n_users / users_of_item[item]),
         }[transform]()
