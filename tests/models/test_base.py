@@ -25,7 +25,8 @@ def test_a_folder_that_holds_another_model_is_refused(tmp_path):
         ALS.load(tmp_path)
 
 
-def test_enormous_utilities_are_limited_with_a_warning(caplog):
+def test_enormous_utilities_are_limited_and_logged(caplog):
+    caplog.set_level("INFO")
     world = small_world()
     composite = world.composite.copy()
     composite.data[[3, 5]] = 1e30
