@@ -32,7 +32,6 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing packages into $(VENV) (a few minutes, once) ..."
 	@test -z "$(TORCH_INDEX)" || { $(PIP) --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt) || echo pip failed; } | { $(TELL); }
 	@{ $(PIP) -c constraints.txt -e '.[dev]' || echo pip failed; } | { $(TELL); }
-	@$(BIN)/python -m flows.prefect_runtime.home
 	@touch $@
 
 pipeline: $(READY) ## Run tonight's pipeline on the demo data (ARGS='--dataset ml-latest-small' for others)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.command import refuse_bad_input
-from flows.prefect_runtime.home import configure_prefect
+from flows.prefect_runtime.home import configure_prefect, import_prefect
 from flows.terminal.console import Terminal, out
 from flows.terminal.run_report import show_differences, show_metrics, show_stages
 from models.registry import RECOMMENDERS
@@ -27,6 +27,7 @@ SMALL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ml-latest-sma
 
 def judge(dataset: str, overrides: tuple[str, ...]) -> None:
     """Run a night in a temporary home and print its"""
+    import_prefect()
     from flows.nightly import run_flow  # noqa: PLC0415  (after configure_prefect)
 
     settings = load_settings(None, overrides).model_copy(update={"publish": PublishSettings()})

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks.command import at_least, refuse_bad_input
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.champion import WinStreaks, decide
+from tasks.evaluation.champion import decide
+from tasks.evaluation.incumbent import WinStreaks
 
 LEVEL, USER_SPREAD, NOISE = 0.25, 0.2, 0.12
 """Mean of the metric, and its standard deviation between users and between models of one user (NDCG@10 on the demo)."""

@@ -36,13 +36,12 @@ def run_flow(night: Night) -> None:
     begun = time.perf_counter()
     threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=night.settings.run.parallel_fits)
     night.runner = PrefectRunner()
-    with ending_at_once(partial(record_interruption, night)) as listen:
+    with ending_at_once(partial(record_interruption, night)) as listen, server.connected():
 
         def begin() -> None:
             listen()
             night.watcher.finished(*_START, time.perf_counter() - begun, "Prefect's server")
 
-        server.start()
         _nights[night.record.run_id] = night, begin
         try:
             nightly.with_options(task_runner=cast(Any, threads))(night.home.dataset, night.record.run_id)

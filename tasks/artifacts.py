@@ -47,7 +47,8 @@ class Intake:
 class SourceCounts:
     """Number of rows of one source by outcome: rows_in = clean + duplicates + quarantined, always.
 
-    `reasons`: reason of rejection → number of rows. A row can have several.
+    `reasons`: reason of rejection → number of rows. A row can have several. `pairs`: distinct pairs of user and item of
+    the clean rows; None for the catalogue, and in records of older versions.
     """
 
     source: Source
@@ -56,11 +57,15 @@ class SourceCounts:
     duplicates: int
     quarantined: int
     reasons: dict[str, int]
+    pairs: int | None = None
 
 
 @dataclass(frozen=True)
 class CleanData:
-    """The clean tables of the warehouse. `key` changes whenever their contents may have changed."""
+    """The clean tables of the warehouse. `key` changes whenever their contents may have changed.
+
+    `notes`: phrases on what was recognised in the files, such as the unit of numeric times.
+    """
 
     key: str
     counts: tuple[SourceCounts, ...]
@@ -69,6 +74,7 @@ class CleanData:
     newest_interaction: datetime
     n_users: int
     n_items: int
+    notes: tuple[str, ...] = ()
 
     @property
     def until(self) -> datetime:
@@ -82,14 +88,16 @@ class Split:
 
     A user's interactions at or after the cutoff, and before `as_of`, are held out. The refit uses a split of the same
     shape in which every cutoff is `as_of` (`kind='everything'`). `cutoff` is None where users have different ones.
+    `seed` drew the order of the interactions where `kind` is `random`: the cutoffs are places in that order, not times.
     """
 
     key: str
     folder: Path
-    kind: Literal["temporal", "leave_last", "everything"]
+    kind: Literal["temporal", "leave_last", "random", "everything"]
     why: str
     as_of: datetime
     cutoff: datetime | None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -326,9 +334,13 @@ class Lists:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One row of `run_checks`. A check without a value, as where there is nothing to compare with yet, passes."""
+    """One row of `run_checks`. A check without a value, as where there is nothing to compare with yet, passes.
+
+    `detail`: where the fault is, such as the sources that lost rows; not in `run_checks`.
+    """
 
     check: str
     value: float | None
     limit: float | None
     passed: bool
+    detail: str = ""

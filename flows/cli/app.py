@@ -17,24 +17,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import datasets, lookup, maintenance, schedule
-from flows.cli.options import ConfigOption, parse_as_of, whole_number
-from flows.terminal.console import Terminal, err, out, print_error
+from flows.cli.options import (
+    Commands,
+    ConfigOption,
+    DatasetOption,
+    SetOption,
+    home_option,
+    parse_as_of,
+    whole_number,
+)
+from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
+from flows.terminal.streams import flush_streams, prepare_streams
 from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.errors import as_night_error
 from tasks.ingestion.input_files import check_input_folder
-from tasks.storage.home import BUILT_IN, open_home
+from tasks.storage.home import open_home, read_in_place_of_built_in
 
 if TYPE_CHECKING:
     from tasks.run.context import Night
 
 INTERRUPTED = 128 + signal.SIGINT
 
-app = typer.Typer(
+app = Commands(
+    name="recs",
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _process = {"debug": False}
@@ -45,30 +53,34 @@ def global_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     """Apply the options that stand before the name of a command."""
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(message)s" if sys.stderr.isatty() else "%(asctime)s  %(message)s",
+        datefmt=TIME_FORMAT,
+    )
     _process["debug"] = debug
 
 
 @app.command()
 def run(
-    dataset: Annotated[
-        str | None,
-        typer.Option(help=f"{', '.join(BUILT_IN)}, or the path of a folder. Default: demo."),
-    ] = None,
+    dataset: DatasetOption = None,
     home: Annotated[
-        Path | None,
-        typer.Option(envvar="RECS_HOME", help="The folder of this data set's nights. Default: data/NAME."),
+        Path | None, home_option(help="The folder of this data set's nights. Default: data/NAME.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="A name for a data set given as a path.")] = None,
-    models: Annotated[str | None, typer.Option(help="The models to judge, such as: als,item_knn")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A name for a data set given as a path.")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="The models to judge, such as: als,item_knn")
+    ] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="Use only interactions before this date (UTC), such as 2026-01-31.")
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Use only interactions before this date (UTC), such as 2026-01-31."
+        ),
     ] = None,
     config: ConfigOption = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64."),
-    ] = None,
+    set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
 ) -> None:
     """Run one night: read the data, fit and judge the models, publish a list for every user.
@@ -90,7 +102,7 @@ def run(
     configure_prefect(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
-        for note in notes:
+        for note in (*read_in_place_of_built_in(dataset, where), *notes):
             out.print(note, markup=False, soft_wrap=True)
         outcome = run_night(where, settings, _run_flow, terminal, as_of=until, force=force)
     if outcome.nothing_new:
@@ -104,6 +116,9 @@ def run(
 
 def _run_flow(night: Night) -> None:
     """Import Prefect only now, when there is a night to run: it takes a second and reads its environment then."""
+    from flows.prefect_runtime.home import import_prefect
+
+    import_prefect()
     from flows.nightly import run_flow
 
     run_flow(night)
@@ -113,10 +128,13 @@ def _run_flow(night: Night) -> None:
 def tune(
     models: Annotated[
         str | None,
-        typer.Option(help="The models, such as: als,item_knn. Default: all of the shelf that can be tuned."),
+        typer.Option(
+            metavar="NAMES",
+            help="The models, such as: als,item_knn. Default: all of the shelf that can be tuned.",
+        ),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="The time for all models together, such as 30m, 2h or 1h30m.")
+        str, typer.Option(metavar="TIME", help="The time for all models together, such as 30m, 2h or 1h30m.")
     ] = "30m",
     trials: Annotated[
         int | None,
@@ -126,9 +144,9 @@ def tune(
             help="At most this many trials of each model; then the result repeats.",
         ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    home: Annotated[Path | None, typer.Option(envvar="RECS_HOME", help="As for recs run.")] = None,
-    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
+    dataset: DatasetOption = None,
+    home: Annotated[Path | None, home_option(help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="As for recs run.")] = None,
     config: ConfigOption = None,
     set_: Annotated[
         list[str] | None,
@@ -168,6 +186,7 @@ for _group in (lookup, maintenance, schedule, datasets):  # in the order of `rec
 def main() -> None:
     """Run the command. An error becomes one sentence on stderr and the exit code of its kind."""
     code = 0
+    prepare_streams()
     try:
         app()
     except SystemExit as ended:
@@ -181,6 +200,8 @@ def main() -> None:
         print_error(clear)
         code = clear.exit_code
         _drop_tracebacks(error)
+    finally:
+        flush_streams()
     sys.exit(code)
 
 

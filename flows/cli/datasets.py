@@ -5,30 +5,46 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.cli.options import whole_number
+from flows.cli.options import Commands, parse_path, whole_number
 from flows.terminal.console import Terminal, out
 from tasks.errors import UsageError
 from tasks.storage.home import BUILT_IN, open_home
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()
 def generate(
     folder: Annotated[
-        Path, typer.Argument(help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.")
+        Path,
+        typer.Argument(
+            parser=partial(parse_path, "FOLDER"),
+            metavar="FOLDER",
+            help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.",
+        ),
     ],
-    users: Annotated[int, typer.Option(parser=whole_number("--users", 1), metavar="NUMBER")] = 2000,
-    items: Annotated[int, typer.Option(parser=whole_number("--items", 1), metavar="NUMBER")] = 3000,
-    ratings: Annotated[int, typer.Option(parser=whole_number("--ratings", 1), metavar="NUMBER")] = 200_000,
+    users: Annotated[
+        int, typer.Option(parser=whole_number("--users", 1), metavar="NUMBER", help="How many users.")
+    ] = 2000,
+    items: Annotated[
+        int, typer.Option(parser=whole_number("--items", 1), metavar="NUMBER", help="How many items.")
+    ] = 3000,
+    ratings: Annotated[
+        int, typer.Option(parser=whole_number("--ratings", 1), metavar="NUMBER", help="How many ratings.")
+    ] = 200_000,
     tags: Annotated[
         int,
-        typer.Option(parser=whole_number("--tags", 0), metavar="NUMBER", help="0: no tags.csv is written."),
+        typer.Option(
+            parser=whole_number("--tags", 0),
+            metavar="NUMBER",
+            help="How many tags. 0: no tags.csv is written.",
+        ),
     ] = 20_000,
     seed: Annotated[
         int,
@@ -53,9 +69,14 @@ def generate(
 
 @commands.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="ml-latest-small, ml-25m or ml-32m.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ml-latest-small, ml-25m or ml-32m.")],
     folder: Annotated[
-        Path | None, typer.Option(help="Where to put it. Default: the raw/ folder of its home.")
+        Path | None,
+        typer.Option(
+            parser=partial(parse_path, "--folder"),
+            metavar="FOLDER",
+            help="Where to put it. Default: the raw/ folder of its home.",
+        ),
     ] = None,
 ) -> None:
     """Download a MovieLens data set, verify it, unpack it. A download cut short goes on where it stopped."""
@@ -63,7 +84,21 @@ def fetch(
 
     if name == "demo" or name not in BUILT_IN:
         raise UsageError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join(BUILT_IN[1:])}.")
-    target = folder or open_home(name, None).path / "raw"
+    target = folder or _home_of(name)
     with Terminal(out) as terminal, terminal.bar("fetch") as progress:
         where = fetch(name, target, progress=progress)
-    out.print(f"{name} is in {where}. Next: recs run --dataset {name}", soft_wrap=True)
+    out.print(f"{name} is in {where}. Next: recs run --dataset {folder or name}", soft_wrap=True)
+
+
+def _home_of(name: str) -> Path:
+    """Return the raw/ folder of a built-in data set's home.
+
+    Raises:
+        UsageError: a folder in the current one has the name, and nights would read that folder.
+    """
+    if Path(name).is_dir():
+        raise UsageError(
+            f"There is a folder {name} here, which recs run --dataset {name} reads.",
+            "Download into another folder with --folder, or move this one away.",
+        )
+    return open_home(name, None).path / "raw"

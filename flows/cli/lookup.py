@@ -10,18 +10,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, HomeOption, Length, parse_run_id, whole_number
+from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, Length, parse_run_id, whole_number
 from flows.terminal.console import err, out
 from tasks.config.load import load_settings
 from tasks.errors import TransientError, UsageError
 from tasks.storage.home import existing_home, in_use
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()
 def show(
-    user: Annotated[str, typer.Argument(help="A user's id.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="A user's id.")],
     n: Length = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -37,7 +37,9 @@ def show(
 
 @commands.command()
 def similar(
-    item: Annotated[str, typer.Argument(help="An item's id, its title, or a part of the title.")],
+    item: Annotated[
+        str, typer.Argument(metavar="ITEM", help="An item's id, its title, or a part of the title.")
+    ],
     n: Length = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -71,7 +73,7 @@ def runs(home: HomeOption = DEFAULT_HOME) -> None:
 def report(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="A run's id. Default: the newest."),
+        typer.Argument(parser=parse_run_id, metavar="RUN", help="A run's id. Default: the newest."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,

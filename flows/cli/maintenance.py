@@ -1,4 +1,4 @@
-"""Commands that look after the serving database between nights: roll back, verify, prune."""
+"""Commands that look after the serving database between nights: roll back, verify, prune, move, take over."""
 
 # Commands import what they need: `recs --help` would otherwise take as long as a night's start.
 # ruff: noqa: PLC0415
@@ -9,19 +9,19 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, HomeOption, parse_run_id, whole_number
+from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, parse_run_id, whole_number
 from flows.terminal.console import out
 from tasks.config.load import load_settings
 from tasks.storage.home import existing_home, locked
 
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command()
 def rollback(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="Default: the one before the live one."),
+        typer.Argument(parser=parse_run_id, metavar="RUN", help="Default: the one before the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -39,7 +39,7 @@ def rollback(
 def verify(
     run_id: Annotated[
         int | None,
-        typer.Argument(parser=parse_run_id, metavar="[RUN]", help="A run's id. Default: the live one."),
+        typer.Argument(parser=parse_run_id, metavar="RUN", help="A run's id. Default: the live one."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -90,3 +90,61 @@ def prune(
         left = len(target.published_runs())
     removed = ", ".join(map(str, done.runs)) or "nothing"
     out.print(f"Removed {removed}, {done.bytes / 2**20:,.0f} MB; {left} kept.", soft_wrap=True)
+
+
+@commands.command()
+def target(
+    move: Annotated[
+        bool,
+        typer.Option("--move", help="Publish from now on to the database that RECS_PUBLISH__URL names."),
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show which database a home publishes to, or move the home to another one.
+
+    A home remembers its database, without user and password, and refuses another one: a forgotten variable must not
+    send the lists elsewhere. The lists in the old database stay as they are; the next night publishes to the new one.
+    """
+    from tasks.publication.adoption import move_target
+    from tasks.publication.targets.connect import serving_url
+
+    where, settings = existing_home(home), load_settings()
+    if not move:
+        serving_url(where, settings)  # refuses another database than the home's
+        none_yet = "The home has published to no database yet: the first night decides."
+        out.print(where.target or none_yet, markup=False, soft_wrap=True)
+        return
+    before, now = move_target(where, settings)
+    moved = f"The next night publishes to {now}."
+    stay = f" The lists in {before} stay as they are." if before not in (None, now) else ""
+    out.print(f"{moved}{stay}", markup=False, soft_wrap=True)
+
+
+@commands.command()
+def adopt(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Take over the serving database of a home that was lost, with its lists.
+
+    The database that RECS_PUBLISH__URL names then belongs to this home. Its lists stay live until the next night. The
+    home that it belonged to can publish there no longer.
+    """
+    from tasks.publication.adoption import Adopted, adopt
+
+    def confirmed(found: Adopted) -> bool:
+        live = "no lists are live" if found.live is None else f"run {found.live} is live and stays so"
+        out.print(
+            f"{found.place} belongs to the home {found.owner}; {live}, {found.runs} runs are kept. It will belong to "
+            f"{where.owner} ({where.path}), and the other home can publish there no longer.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return yes or typer.confirm("Take it over?", default=False)
+
+    where = existing_home(home)
+    done = adopt(where, load_settings(), confirmed)
+    if done is None:
+        out.print("Nothing was changed.")
+        raise typer.Exit(1)
+    out.print(f"{done.place} belongs to {where.path} now.", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Option types that several commands share, and parsers of command-line values.
+"""Commands, option types that several of them share, and parsers of command-line values.
 
 A parser raises UsageError: one sentence with the value given and what was expected.
 """
@@ -7,12 +7,92 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import CommandFunctionType
 
 from tasks.errors import UsageError
+from tasks.storage.home import BUILT_IN
+
+
+class Command(TyperCommand):
+    """A command that takes ids below zero as arguments, and whose help shows no superfluous types."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. Of those that look like options, numbers are ids: `recs show -1`."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except Exception as error:
+            unknown = getattr(error, "option_name", "")
+            if not unknown or not any(each.param_type_name == "argument" for each in self.params):
+                raise
+            if not unknown[1:2].isdigit():  # click names the first character of what it does not know
+                error.message += f". If it is an id: recs {self.name} -- ID"  # type: ignore[attr-defined]
+                raise
+        ctx.ignore_unknown_options = True
+        return super().parse_args(ctx, list(args))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, `--help` too."""
+        return _without_superfluous_types(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """A group whose help shows no superfluous types."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, `--help` too."""
+        return _without_superfluous_types(super().get_params(ctx))
+
+
+def _without_superfluous_types(parameters: list[Any]) -> list[Any]:
+    """Drop the types that typer shows after flags, which take no value, and after named arguments."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        elif parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005
+    return parameters
+
+
+class Commands(typer.Typer):
+    """A collection of commands: `Command` each."""
+
+    def __init__(self, **options: Any) -> None:
+        ours: dict[str, Any] = {"cls": Group, "rich_markup_mode": "markdown", "add_completion": False}
+        super().__init__(**ours | options)
+
+    def command(
+        self, name: str | None = None, **options: Any
+    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Return a decorator that makes a function a command."""
+        return super().command(name, **{"cls": Command} | options)
+
+
+def parse_path(option: str, text: str | Path) -> Path:
+    """Return a path, with `~` and `~user` expanded: no shell does so in a unit file, in quotes or after `=`.
+
+    Raises:
+        UsageError: `text` is empty, such as that of an unset shell variable, or there is no such user.
+    """
+    if not str(text).strip():
+        raise UsageError(f"{option} is empty.", "Give it a path, or leave it out.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            f"{option} {text}: no home directory is known to put in the place of {Path(text).parts[0]}.",
+            "Write the path in full.",
+        ) from None
+
+
+def parse_dataset(text: str) -> str:
+    """Return the value of `--dataset`: a name as it is, a path with `~` expanded. Raises as `parse_path`."""
+    return str(parse_path("--dataset", text)) if text[:1] in ("~", "") else text
 
 
 def parse_run_id(text: str) -> int:
@@ -61,9 +141,29 @@ def parse_as_of(text: str | None) -> datetime | None:
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
-HomeOption = Annotated[Path, typer.Option("--home", envvar="RECS_HOME", help="The home of a data set.")]
+def _path_option(*names: str, metavar: str, **options: Any) -> Any:
+    return typer.Option(*names, parser=partial(parse_path, names[0]), metavar=metavar, **options)
+
+
+home_option = partial(_path_option, "--home", metavar="FOLDER", envvar="RECS_HOME")
+HomeOption = Annotated[Path, home_option(help="The home of a data set.")]
 DEFAULT_HOME = Path("data/demo")
-ConfigOption = Annotated[Path | None, typer.Option(help="A settings file. Default: ./pipeline.toml")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        parser=parse_dataset,
+        metavar="NAME|FOLDER",
+        help=f"{', '.join(BUILT_IN)}, or the path of a folder, which wins over a name. Default: demo.",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None, _path_option("--config", metavar="FILE", help="A settings file. Default: ./pipeline.toml")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as models.als.factors=64."),
+]
 Length = Annotated[
     int, typer.Option("-n", parser=whole_number("-n", 1), metavar="NUMBER", help="How many items.")
 ]

@@ -3,23 +3,32 @@
 `CronSim` reads the schedule; systemd gets the same one in its own notation (systemd.time(7), Calendar Events).
 """
 
+# Commands import what they need: `recs --help` would otherwise take as long as a night's start.
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from cronsim import CronSim, CronSimError
 
+from flows.cli.options import Commands, ConfigOption, DatasetOption, SetOption, home_option
 from flows.terminal.console import out
 from tasks.errors import UsageError
+from tasks.storage.home import existing_home
 
-commands = typer.Typer()
+commands = Commands()
+
+VARIABLE = "RECS_PUBLISH__URL"
 
 _CRON_FIELDS = 5
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -28,29 +37,98 @@ _EXAMPLE = 'For two at night: --cron "0 2 * * *"'
 
 @commands.command()
 def schedule(
-    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday.")] = "0 2 * * *",
-    dataset: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    home: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    name: Annotated[str | None, typer.Option(help="As for recs run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="As for recs run.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for recs run.")
-    ] = None,
+    cron: Annotated[
+        str, typer.Option(metavar="CRON", help="Minute, hour, day, month, weekday.")
+    ] = "0 2 * * *",
+    dataset: DatasetOption = None,
+    home: Annotated[Path | None, home_option(envvar=None, help="As for recs run.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="As for recs run.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
     settings = (("--set", setting) for setting in set_ or ())
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
-    out.print(schedule_text(cron, arguments, Path.cwd()), markup=False, soft_wrap=True)
+    variables = needed_variables(os.environ, _target(_home(home, dataset, name)))
+    if home is not None:
+        variables = [each for each in variables if each.name != "RECS_HOME"]
+    out.print(schedule_text(cron, arguments, Path.cwd(), variables), markup=False, soft_wrap=True)
 
 
-def schedule_text(cron: str, arguments: list[str], folder: Path) -> str:
+class Variable(NamedTuple):
+    """A variable that the night needs. A secret one is printed as a comment to be completed."""
+
+    name: str
+    value: str
+    secret: bool = False
+
+
+def needed_variables(environment: Mapping[str, str], target: str | None) -> list[Variable]:
+    """Return the variables that the night needs and that cron and systemd do not have.
+
+    Args:
+        environment: of this command.
+        target: the address that the home remembers, without user and password; None for its own file.
+    """
+    from tasks.publication.targets.connect import address_of
+
+    found = [
+        Variable(name, value)
+        for name, value in sorted(environment.items())
+        if name.startswith("RECS_") and value.strip() and name != VARIABLE
+    ]
+    address = environment.get(VARIABLE, "").strip()
+    place = address_of(address) if address else target
+    if place is None:
+        return found
+    if place.startswith("sqlite:"):
+        return [*found, Variable(VARIABLE, place)]
+    libpq = [name for name in sorted(environment) if re.fullmatch(r"PG[A-Z]+", name)]
+    found += [
+        Variable(name, "…" if name == "PGPASSWORD" else environment[name], name == "PGPASSWORD")
+        for name in libpq
+    ]
+    return [*found, Variable(VARIABLE, place.replace("://", "://USER:PASSWORD@", 1), secret=True)]
+
+
+def _target(home: Path) -> str | None:
+    """Return the address that a home remembers; None for its own file, or if there is no such home."""
+    if not (home / "home.json").is_file():
+        return None
+    found = existing_home(home)
+    return None if found.target == found.default_url else found.target
+
+
+def _home(home: Path | None, dataset: str | None, name: str | None) -> Path:
+    """Return where `recs run` finds the home with these options and this environment."""
+    if home is not None or os.environ.get("RECS_HOME"):
+        return home or Path(os.environ["RECS_HOME"])
+    return Path("data") / (name or Path(dataset or "demo").expanduser().resolve().name)
+
+
+def _assignments(variables: Iterable[Variable], *, systemd: bool) -> str:
+    """Return one line for each variable, for a crontab or for a unit."""
+    lines = []
+    for name, value, secret in variables:
+        if systemd:
+            escaped = _unit_value(value.replace("\\", r"\\").replace('"', r"\""))
+            line = f'Environment="{name}={escaped}"'
+        else:
+            quote = '"' if "'" in value else "'"
+            line = f"{name}={quote}{value}{quote}"
+        lines.append(f"# complete this line, which is secret:\n# {line}" if secret else line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def schedule_text(cron: str, arguments: list[str], folder: Path, variables: Sequence[Variable] = ()) -> str:
     """Return a crontab line and a pair of systemd units that run `recs run` from `folder`.
 
     Args:
         cron: five fields that every cron understands.
         arguments: of `recs run`.
         folder: the working directory of the night.
+        variables: that must be set.
 
     Raises:
         UsageError: `cron` is not such a schedule.
@@ -59,7 +137,7 @@ def schedule_text(cron: str, arguments: list[str], folder: Path) -> str:
     command = shlex.join([str(Path(sys.executable).parent / "recs"), "run", *arguments])
     line = f"{cron} cd {shlex.quote(str(folder))} && {command} >> recs.log 2>&1".replace("%", r"\%")
     return f"""# cron: add with `crontab -e`
-{line}
+{_assignments(variables, systemd=False)}{line}
 
 # or systemd: /etc/systemd/system/nightly-recs.service
 [Unit]
@@ -68,7 +146,7 @@ Description=nightly-recs
 [Service]
 Type=oneshot
 WorkingDirectory={_unit_value(str(folder))}
-ExecStart={_unit_value(command)}
+{_assignments(variables, systemd=True)}ExecStart={_unit_value(command)}
 
 # and /etc/systemd/system/nightly-recs.timer, then: systemctl enable --now nightly-recs.timer
 [Unit]

@@ -1,32 +1,37 @@
-"""Prefect's files and settings inside one home: no server to configure, no network.
+"""Prefect's settings for the nights of one home: files in the home, no telemetry, nothing of other projects.
 
-Call `configure_prefect` before anything of Prefect is imported: Prefect reads its environment at import.
-
-Run as a program, this module makes the empty database that new homes start from. `make setup` runs it, so that no
-first night waits for Prefect's hundred migrations.
+Call `configure_prefect` and then `import_prefect` before anything else of Prefect is imported: Prefect reads its
+settings at import.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-import shutil
-import sqlite3
-import subprocess
 import sys
-import tempfile
-from importlib.metadata import version
 from pathlib import Path
+
+from flows.prefect_runtime.empty_database import write_empty_database
+
+_PATHS = ("PREFECT_HOME", "PREFECT_PROFILES_PATH")
 
 
 def configure_prefect(folder: Path, *, debug: bool) -> None:
     """Set the environment variables of Prefect that are not set yet: files in `folder`, no telemetry, a quiet log.
 
-    A PREFECT_HOME of the user's stays, and then no database is put into `folder`.
+    A PREFECT_HOME of the user's stays, and then no database is put into `folder`. The active profile of ~/.prefect
+    belongs to other projects and is not read, unless PREFECT_PROFILE names one.
     """
-    if "PREFECT_HOME" not in os.environ:
+    _require_home_directory(folder)
+    for name in _PATHS:
+        if path := os.environ.get(name):
+            os.environ[name] = str(Path(path).expanduser().absolute())
+    if not os.environ.get("PREFECT_HOME"):
+        if os.environ.get("PREFECT_PROFILE"):
+            os.environ.setdefault("PREFECT_PROFILES_PATH", str(Path.home() / ".prefect" / "profiles.toml"))
         os.environ["PREFECT_HOME"] = str(folder.resolve())
-        copy_empty_database(folder / "prefect.db")
+        write_empty_database(folder / "prefect.db")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Our own watcher prints failures of flows and tasks, in one sentence.
@@ -36,42 +41,28 @@ def configure_prefect(folder: Path, *, debug: bool) -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
-def empty_database() -> Path:
-    """Return the path of this installation's empty Prefect database, which may not exist."""
-    return Path(sys.prefix) / "share" / "nightly-recs" / f"prefect-{version('prefect')}.db"
+def import_prefect() -> None:
+    """Import Prefect from its home, so that it reads no `.env`, `prefect.toml` or `pyproject.toml` of other projects.
+
+    Prefect takes settings from these files wherever a command is started.
+    """
+    if "prefect.main" not in sys.modules:
+        with contextlib.chdir(os.environ["PREFECT_HOME"]):
+            importlib.import_module("prefect.main")
 
 
-def copy_empty_database(path: Path) -> None:
-    """Copy the empty database to `path`, unless a database is there. Without a copy, Prefect migrates one in 20 s."""
-    if not path.exists() and empty_database().exists():
-        _copy(empty_database(), path)
+def refresh_settings() -> None:
+    """Let Prefect read its environment again, and still no files of other projects."""
+    from prefect.context import refresh_global_settings_context  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    with contextlib.chdir(get_current_settings().home):
+        refresh_global_settings_context()
 
 
-def make_empty_database() -> None:
-    """Let Prefect migrate an empty database, once for all homes of this installation."""
-    path = empty_database()
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        migrated = Path(folder) / "prefect.db"
-        subprocess.run(
-            [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
-            env={**os.environ, "PREFECT_HOME": folder},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        with contextlib.closing(sqlite3.connect(migrated)) as con:
-            con.execute("pragma wal_checkpoint(truncate)")  # so that the one file holds everything
-        _copy(migrated, path)
-
-
-def _copy(database: Path, path: Path) -> None:
-    """Copy atomically: a process that is killed meanwhile leaves no half of a database at `path`."""
-    partial = path.with_suffix(".partial")
-    shutil.copyfile(database, partial)
-    partial.replace(path)
-
-
-if __name__ == "__main__":
-    make_empty_database()
+def _require_home_directory(folder: Path) -> None:
+    """Set HOME to `folder` if this user has no home directory: Prefect fails at import without one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(folder.resolve())

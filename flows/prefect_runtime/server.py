@@ -7,36 +7,78 @@ its answer, and it would outlive a night that is killed.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from prefect.context import refresh_global_settings_context
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
+from flows.prefect_runtime.api import addresses_not_read, no_proxy_for, require_api
+from flows.prefect_runtime.home import refresh_settings
 from tasks.errors import NightError
 
 _PROGRAM = Path(__file__).with_name("server_program.py")
+_LOOPBACK_HOST = "127.0.0.1"
+_LOOPBACK = f"http://{_LOOPBACK_HOST}"
 _START_TIMEOUT = 120  # seconds; without a prepared database the server migrates an empty one first
 _STOP_TIMEOUT = 8  # seconds
+log = logging.getLogger(__name__)
+
+_OF_OTHER_SERVERS = (
+    "PREFECT_SERVER_API_",
+    "PREFECT_SERVER_DATABASE_",
+    "PREFECT_API_DATABASE_",
+    "PREFECT_MESSAGING_",
+)
+"""Beginnings of variables that describe another server on this machine: its password, its database, its broker."""
+_started: list[str] = []
+"""The address of the server that this process has started, if any."""
 
 
-def start() -> None:
-    """Start a server and point Prefect at it, unless PREFECT_API_URL names one: the user's, or an earlier night's.
+@contextmanager
+def connected() -> Iterator[None]:
+    """Point Prefect at its API inside this context: the user's if PREFECT_API_URL names one, else a server of our own.
+
+    Our own server stays for later nights of this process. An API on this machine is never reached through a proxy.
 
     Raises:
-        NightError: the server does not answer.
+        NightError: our server does not start, or the user's API does not answer.
     """
-    if PREFECT_API_URL.value():
+    configured = PREFECT_API_URL.value()
+    if not configured:
+        if others := addresses_not_read(Path.cwd()):
+            log.warning(
+                "Nights do not take the address of Prefect's API from %s: to use it, set the environment variable "
+                "PREFECT_API_URL.",
+                " or ".join(f"{file} ({address})" for file, address in others.items()),
+            )  # fmt: skip
+        with no_proxy_for(_LOOPBACK):
+            _started[:] = [_start()]
+            os.environ[PREFECT_API_URL.name] = _started[0]
+            refresh_settings()
+            yield
         return
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    with no_proxy_for(configured):
+        if configured not in _started:
+            require_api()
+        yield
+
+
+def _start() -> str:
+    """Start a server and return the address of its API."""
+    with socket.create_server((_LOOPBACK_HOST, 0)) as listener:
+        address = f"{_LOOPBACK}:{listener.getsockname()[1]}/api"
         # -P: a module in the current folder must not shadow an installed package
         process = subprocess.Popen(  # noqa: S603  (no part of it is user input)
             [sys.executable, "-P", str(_PROGRAM), str(listener.fileno())],
+            cwd=PREFECT_HOME.value(),  # Prefect reads settings from files in the current folder
+            env={name: value for name, value in os.environ.items() if not name.startswith(_OF_OTHER_SERVERS)},
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
             start_new_session=True,
@@ -47,10 +89,15 @@ def start() -> None:
     except httpx.HTTPError as error:
         raise NightError(
             f"Prefect's server did not start ({error}).",
-            "Its output is above. Or set PREFECT_API_URL to a server of your own.",
+            f"Its output is above.{_settings_of_the_user()} Or set PREFECT_API_URL to a server of your own.",
         ) from error
-    os.environ["PREFECT_API_URL"] = address
-    refresh_global_settings_context()
+    return address
+
+
+def _settings_of_the_user() -> str:
+    """Return a hint that names the variables of the environment that configure our server too."""
+    names = sorted(name for name in os.environ if name.startswith("PREFECT_SERVER_"))
+    return f" These variables of the environment configure it: {', '.join(names)}." if names else ""
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import IO, Self, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,14 +26,17 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from flows.terminal.streams import UnreliableStream, silence
 from tasks.errors import NightError, in_words
 
 _SIGPIPE_EXIT = 128 + signal.SIGPIPE
 _UNLIMITED_WIDTH = 2000  # characters
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+log = logging.getLogger(__name__)
 
 
 class PipeConsole(Console):
-    """A console that survives its reader's end, as in `recs runs | head`.
+    """A console whose output may end early: its reader has ended, as in `recs runs | head`, or the disk is full.
 
     Attributes:
         exits_on_broken_pipe: True for a command that only prints: it ends, as by SIGPIPE. False for one that does work:
@@ -38,14 +45,27 @@ class PipeConsole(Console):
 
     exits_on_broken_pipe = True
 
+    @property
+    def file(self) -> IO[str]:
+        """The stream that is printed to."""
+        return cast(IO[str], UnreliableStream(super().file))
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        Console.file.fset(self, stream)  # type: ignore[attr-defined]
+
     def on_broken_pipe(self) -> None:
-        """Print no more and redirect the output to /dev/null, so that flushing at exit cannot raise BrokenPipeError."""
+        """Print no more. Called by rich while it handles the error."""
         self.quiet = True
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, self.file.fileno())
-        os.close(devnull)
-        if self.exits_on_broken_pipe:
-            raise SystemExit(_SIGPIPE_EXIT)
+        reason = sys.exc_info()[1]
+        silence(self.file)
+        if not isinstance(reason, OSError) or reason.errno == errno.EPIPE:
+            if self.exits_on_broken_pipe:
+                raise SystemExit(_SIGPIPE_EXIT)
+        elif self.exits_on_broken_pipe:
+            raise NightError(f"The output cannot be written: {reason.strerror}.")
+        else:
+            log.warning("The output cannot be written (%s); the command goes on without.", reason.strerror)
 
 
 def make_console(*, stderr: bool = False) -> PipeConsole:
@@ -64,7 +84,7 @@ err.exits_on_broken_pipe = False  # an error that nobody reads keeps its exit co
 
 
 class Terminal:
-    """A watcher (see `tasks.monitoring.events`) that prints; in a log or a cron mail, lines only and no bars."""
+    """A watcher (see `tasks.monitoring.events`) that prints; in a log or a cron mail, lines with times and no bars."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -91,7 +111,9 @@ class Terminal:
 
     def headline(self, dataset: str, home: Path) -> None:
         """Print the data set and the home that are about to run."""
-        self._console.print(f"[bold]nightly-recs[/]  {escape(dataset)}  [dim]{escape(str(home))}[/]")
+        self._console.print(
+            f"{self._time()}[bold]nightly-recs[/]  {escape(dataset)}  [dim]{escape(str(home))}[/]"
+        )
 
     @contextmanager
     def bar(self, name: str) -> Iterator[Callable[[int, int], None]]:
@@ -122,7 +144,8 @@ class Terminal:
     def line(self, mark: str, name: str, seconds: float, note: str) -> None:
         """Print one line about something that has ended."""
         self._console.print(
-            f"{mark} {escape(name):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]", soft_wrap=True
+            f"{self._time()}{mark} {escape(name):<24}{seconds:>7.1f} s  [dim]{escape(note)}[/]",
+            soft_wrap=True,
         )
 
     def remove_bar(self, stage: str, model: str | None = None) -> None:
@@ -133,12 +156,18 @@ class Terminal:
         """Replace the stage's bar by a line. A NightError ends the night and is printed at its end, so not here."""
         self._end(stage, model)
         what = "" if isinstance(error, NightError) else in_words(error)
-        self._console.print(f"[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True)
+        self._console.print(
+            f"{self._time()}[red]✗ {_name(stage, model):<24}[/]{escape(what)}", soft_wrap=True
+        )
 
     def interrupted(self, what: str) -> None:
         """Remove all bars, so that the cursor is back, and print what becomes of the night."""
         self._bars.stop()
         err.print(what, markup=False, soft_wrap=True)
+
+    def _time(self) -> str:
+        """The local time, at the beginning of a line of a log; nothing in a window."""
+        return "" if self._console.is_terminal else f"{datetime.now().astimezone():{TIME_FORMAT}}  "
 
     def _end(self, stage: str, model: str | None) -> None:
         task = self._running.pop((stage, model), None)

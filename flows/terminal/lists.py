@@ -56,7 +56,7 @@ def show_runs(
     Args:
         console: where to print.
         runs: the records of the home, newest first.
-        recorded: the runs that the serving database knows.
+        recorded: the runs that the serving database knows; those of a home whose database was adopted follow last.
         running: a night runs now; if not, a run that has no end was interrupted.
     """
     known = {run.run_id: run for run in recorded}
@@ -79,6 +79,10 @@ def show_runs(
             run.champion or "",
         )
         table.add_row(*row, *(_size(run, known.get(run.run_id)) if wide else ()))
+    for adopted in (run for run in recorded if run.run_id not in {mine.run_id for mine in runs}):
+        as_of = "" if adopted.as_of is None else f"{adopted.as_of:%Y-%m-%d %H:%M}"
+        state = _lists_state(adopted)
+        table.add_row(str(adopted.run_id), as_of, adopted.status, state, adopted.champion or "")
     console.print(table)
     unpublished = [(run, _reason(run, running)) for run in runs if run.status != "published"]
     if any(reason for _, reason in unpublished):

@@ -16,9 +16,8 @@ from models.numerics.outliers import limited
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 
-_MOST_PER_SIDE = (
-    0.48  # greatest penalty over alpha, per cube root of the smaller of the numbers of users and items
-)
+_PER_ROOT_DENSITY = 50.0  # default penalty over alpha, per root of the density
+_PER_ROOT_SIDE = 0.48  # its greatest value, per cube root of the smaller of the numbers of users and items
 
 
 class ALSConfig(Config):
@@ -39,13 +38,13 @@ class ALSConfig(Config):
         description="Confidences are 1 + alpha · w, where the weights w of the entries have the mean 1; that of a "
         "missing entry is 1.",
     )
-    regularization: float = Field(
-        default=50.0,
+    regularization: float | None = Field(
+        default=None,
         ge=0,
         le=10_000,
         description="Weight of the squared vectors in the loss, as a multiple of alpha · √density, where density is "
-        "the share of user-item pairs with an entry: one value then suits data of all sizes. On dense data and on few "
-        "users or items the weight is limited, because it would leave nothing but popularity.",
+        "the share of user-item pairs with an entry. Default: 50, but less on dense data, for few users or items, and "
+        "for entries with heavy tails, where so much would leave nothing but popularity.",
     )
     degree_exponent: float = Field(
         default=0.4,
@@ -158,26 +157,28 @@ def confidences(weights: sparse.csr_matrix, alpha: float) -> sparse.csr_matrix:
     return found
 
 
-def penalty(weights: sparse.csr_matrix, regularization: float) -> float:
+def penalty(weights: sparse.csr_matrix, regularization: float | None) -> float:
     """Return the weight of the squared vectors in the loss, as a multiple of alpha.
 
-    It is `regularization` · √density, but at most .48 times the cube root of the smaller of the numbers of users and
-    items, and both are divided by the square root of the weights' root mean square, because with heavy tails most
-    weights lie far below the mean. The limit matters on dense data: without it a penalty as great as the singular value
-    of a taste removes that taste, and only popularity is left. Found on a grid of synthetic tastes and on real sets
-    (docs/models.md).
+    It is `regularization` · √density. The default is 50 · √density, but at most .48 times the cube root of the smaller
+    of the numbers of users and items; both are divided by the square root of the weights' root mean square, because
+    with heavy tails most weights lie far below their mean. The limit matters on dense data: a penalty as great as the
+    singular value of a taste removes that taste, and in the end only popularity is left. The rule was found on a grid
+    of synthetic tastes and on real sets; `benchmarks/als_shapes.py` compares it with the best penalty on others.
 
     Args:
         weights: (n_users, n_items), from `entry_weights`.
-        regularization: the setting, at least 0.
+        regularization: the setting, at least 0; None for the default.
     """
     if not weights.nnz:
         return 0.0
     users, items = used_sides(weights)
-    density = weights.nnz / (users * items)
-    greatest = _MOST_PER_SIDE * min(users, items) ** (1 / 3)
+    root_density = sqrt(weights.nnz / (users * items))
+    if regularization is not None:
+        return regularization * root_density
+    greatest: float = _PER_ROOT_SIDE * float(min(users, items)) ** (1 / 3)
     root_mean_square = sqrt(float(np.square(weights.data, dtype=np.float64).mean()))
-    return float(min(regularization * sqrt(density), greatest) / sqrt(max(root_mean_square, 1.0)))
+    return min(_PER_ROOT_DENSITY * root_density, greatest) / sqrt(max(root_mean_square, 1.0))
 
 
 def used_sides(matrix: sparse.csr_array | sparse.csr_matrix) -> tuple[int, int]:

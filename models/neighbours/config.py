@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.base import Config
 from models.neighbours.similarity import Measure, Missing, Similarity
@@ -106,6 +106,12 @@ class NeighbourConfig(Config):
         description="With matrix rating: rankings (not predictions) add this times the logarithm of the item's number "
         "of ratings, in standard deviations of the ratings; 0 ranks by the predicted rating alone.",
     )
+
+    @model_validator(mode="after")
+    def _weighting_suits_ratings(self) -> Self:
+        if self.matrix == "rating" and self.weighting == "bm25":
+            raise ValueError("weighting bm25 is for counts: with matrix rating, choose another, such as none")
+        return self
 
     @property
     def weights(self) -> Weighting:

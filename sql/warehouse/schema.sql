@@ -9,9 +9,11 @@
 -- user_id and item_id are bigint or text, the same in every table. Times are UTC.
 -- A rating is visible at a moment t when rated_at < t and (superseded_at is null or superseded_at >= t): the latest
 -- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
--- Tags likewise, a pair's repeated tag counting once.
+-- Tags likewise, a pair's repeated tag counting once. A rating of null is none: the user met the item without rating it
+-- (data.ratings.not_rated), which supersedes no rating. Where a source has no times, that of a row is its file's landing.
 
--- One row per live input file: each content once per source. `columns` is the column mapping it was read with (JSON),
+-- One row per live input file: each content once per source. `columns` tells how it was read (JSON): the column
+-- mapping, the separator and the like.
 -- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source code that read it.
 create table if not exists landed_files (
     file_id integer, source text, path text, kind text, sha256 text, size bigint,

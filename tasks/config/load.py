@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import tomllib
 from collections.abc import Mapping
@@ -156,10 +157,22 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         return {}
     path = path or DEFAULT_FILE
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
+            raise UsageError(
+                f"The settings file {path} is UTF-16, not UTF-8.",
+                'Save it as UTF-8: in Notepad by "Save as", in PowerShell by Set-Content -Encoding utf8.',
+            )
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"The settings file {path} is not UTF-8: line {line} holds the byte 0x{content[error.start]:02X}.",
+            "Save it as UTF-8.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 

@@ -32,6 +32,8 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
             keys[-1], known, cutoff=0.4, shown=lambda near: ".".join((*prefix, *keys[:-1], near))
         )
         return f"There is no setting {name}.", f"{hint} Known here: {', '.join(known)}.".lstrip()
+    if not keys and not prefix:
+        return f"The settings contradict each other: {_reason(first, [])}.", ""
     fields = _fields(model, keys)
     described = [field.description for field in fields if field.description]
     hint = described[-1] if described else "The comments in pipeline.toml say what each setting takes."

@@ -22,9 +22,11 @@ from models.ensemble.settings import BlendOptions
 from models.evaluation.metrics import RANKING_METRICS
 from models.registry import config_class, require_known
 from models.settings_base import Options
+from tasks.config.data_settings import DataSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-IdChoice = Literal["auto", "integer", "text"]
+_LOW_SHARE = 0.05
+"""A like that begins in this lowest part of the scale is taken for a mistake."""
 
 _COMPOSITE = Path(__file__).resolve().parents[2] / "sql/warehouse/features/composite.sql"
 TRANSFORMS: dict[str, str] = dict(
@@ -38,70 +40,6 @@ class RunSettings(Options):
 
     seed: int = Field(default=42, ge=0, lt=2**31, description="The only source of randomness.")
     parallel_fits: int = Field(default=1, ge=1, le=64, description="Models fitted at the same time.")
-
-
-class RatingsColumns(Options):
-    """The name of the ratings file without suffix, and its column names."""
-
-    file: str = "ratings"
-    user: str = "userId"
-    item: str = "movieId"
-    rating: str = "rating"
-    timestamp: str = "timestamp"
-
-
-class TagsColumns(Options):
-    """The name of the tags file without suffix, and its column names."""
-
-    file: str = "tags"
-    user: str = "userId"
-    item: str = "movieId"
-    tag: str = "tag"
-    timestamp: str = "timestamp"
-
-
-class EventsColumns(Options):
-    """The name of the events file without suffix, and its column names. Without a value column, values are 1."""
-
-    file: str = "events"
-    user: str = "userId"
-    item: str = "itemId"
-    event: str = "event"
-    value: str = "value"
-    timestamp: str = "timestamp"
-
-
-class ItemsColumns(Options):
-    """The name of the catalogue file without suffix, and its column names. Title and genres are optional."""
-
-    file: str = "movies"
-    item: str = "movieId"
-    title: str = "title"
-    genres: str = "genres"
-
-
-class DataSettings(Options):
-    """Input files: where they are, how they are read, and how many rows may be rejected."""
-
-    kind: Literal["snapshot", "append"] = "snapshot"
-    rating_min: float = 0.5
-    rating_max: float = 5.0
-    max_reject_share: float = Field(default=0.05, ge=0, le=1)
-    max_future_days: int = Field(
-        default=1, ge=0, le=100_000, description="A time later than its file's landing by more is rejected."
-    )
-    user_id: IdChoice = "auto"
-    item_id: IdChoice = "auto"
-    ratings: RatingsColumns = RatingsColumns()
-    tags: TagsColumns = TagsColumns()
-    events: EventsColumns = EventsColumns()
-    items: ItemsColumns = ItemsColumns()
-
-    @model_validator(mode="after")
-    def _scale_is_a_range(self) -> DataSettings:
-        if self.rating_min >= self.rating_max:
-            raise ValueError(f"rating_min {self.rating_min} must lie below rating_max {self.rating_max}")
-        return self
 
 
 class Signal(Options):
@@ -167,7 +105,7 @@ class UtilitySettings(Options):
 class SplitSettings(Options):
     """The data to hold out for the evaluation of models."""
 
-    method: Literal["temporal", "leave_last", "auto"] = "auto"
+    method: Literal["temporal", "leave_last", "random", "auto"] = "auto"
     cutoff: str = ""
     temporal_share: Share = 0.1
     leave_last_share: Share = 0.2
@@ -323,6 +261,12 @@ class CheckSettings(Options):
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)
     max_rejected_rows: float = Field(default=0.05, ge=0, le=1, description="Share of the rows of one source.")
+    min_known_items: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the items with an interaction that the catalogue has; 0: off.",
+    )
     max_input_age_days: float = Field(
         default=0,
         ge=0,
@@ -330,6 +274,18 @@ class CheckSettings(Options):
     )
     max_days_behind: float = Field(
         default=1.0, ge=0, description="From the newest interaction to that of the live lists."
+    )
+    max_lost_rows: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of its rows or pairs that a source may lose since the live run; 1: also all.",
+    )
+    max_relisted_seen: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the recommended items that their user had seen by the live run's data.",
     )
     max_lost_users: float = Field(default=0.1, ge=0, le=1, description="Share of the users with a live list.")
     min_overlap: float = Field(
@@ -358,6 +314,13 @@ class PublishSettings(Options):
     )
 
 
+def usual_like(rating_min: float, rating_max: float) -> float:
+    """Return a rating from which on items are usually liked: two thirds of the way up the scale, rounded."""
+    if rating_max - rating_min <= 1:
+        return rating_max
+    return float(round(rating_min + (rating_max - rating_min) * 2 / 3))
+
+
 class Settings(BaseSettings):
     """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
 
@@ -379,3 +342,17 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
+
+    @model_validator(mode="after")
+    def _a_like_lies_on_the_scale(self) -> Settings:
+        least, greatest, liked = self.data.rating_min, self.data.rating_max, self.utility.relevant_rating
+        scale = f"the scale, data.rating_min {least:g} to data.rating_max {greatest:g}"
+        advice = f"set it to the least rating that is a like, such as {usual_like(least, greatest):g}"
+        if not least <= liked <= greatest:
+            raise ValueError(f"utility.relevant_rating {liked:g} lies outside {scale}: {advice}")
+        if least < liked < least + _LOW_SHARE * (greatest - least):
+            raise ValueError(
+                f"utility.relevant_rating {liked:g} lies at the very bottom of {scale}, so that nearly every rating "
+                f"would be a like: {advice}, or to {least:g} if every rating is"
+            )
+        return self

@@ -85,7 +85,7 @@ def fetch(
     with atomic_folder(folder) as fresh:
         part = folder.parent / f".{name}.zip.part"
         download = _Download(url, part, dataset.max_zip, progress)
-        with httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60, connect=15)) as client:
+        with _client() as client:
             md5 = dataset.md5 or _published_md5(client, f"{url}.md5", retry_delays)
             download.run(client, retry_delays)
         try:
@@ -96,6 +96,22 @@ def fetch(
             raise
     download.forget()
     return folder
+
+
+def _client() -> httpx.Client:
+    """Return a client that takes the proxies of the environment.
+
+    Raises:
+        NightError: one of them cannot be used: httpx does not know its kind, or it is misspelt.
+    """
+    try:
+        return httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60, connect=15))
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise NightError(
+            f"a proxy of the environment cannot be used: {str(error).rstrip('.')}",
+            "Mend or unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY. "
+            "A SOCKS proxy needs a package: pip install httpx[socks].",
+        ) from error
 
 
 class _Download:
@@ -186,8 +202,8 @@ def _retrying(attempt: Callable[[], None], url: str, retry_delays: Sequence[floa
             if delay is None:
                 raise NightError(
                     f"cannot download {url}: {str(error) or type(error).__name__}",
-                    "Check the network and run the command again: it goes on where it stopped. "
-                    "Without a network, use the data set `demo`.",
+                    "Check the network and run the command again: it goes on where it stopped. Without a network, "
+                    "use the data set `demo`, or unzip a copy from elsewhere: recs run --dataset FOLDER.",
                 ) from error
         time.sleep(delay)
     return None

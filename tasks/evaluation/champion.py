@@ -6,13 +6,13 @@ model behind the live lists, is fitted and judged every night like every other m
 paired bootstrap interval lies above `judge.min_effect` on `judge.wins_needed` nights in a row, each with at least
 `judge.min_users` users. The intervals hold jointly for all challengers, because the best of many equal models is ahead
 by chance more often than any single one. Only the select half of the held-out users decides; the report half is only
-reported.
+reported. `incumbent.py` says which champion is an incumbent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,49 +22,11 @@ from models.evaluation.bootstrap import joint_intervals
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.averages import further_rows, load_per_user, ranking_rows
+from tasks.evaluation.incumbent import WinStreaks
 from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
-from tasks.storage.run_records import Run
 from tasks.storage.stage import stage
 
 PerModel = Mapping[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class WinStreaks:
-    """The incumbent and the challengers' win streaks, from the nights before tonight.
-
-    Attributes:
-        incumbent: the model behind the live lists; None where there are none.
-        wins: by model, on how many nights in a row, up to the last one that counts, it beat the incumbent.
-    """
-
-    incumbent: str | None = None
-    wins: dict[str, int] = field(default_factory=dict)
-
-
-def win_streaks(runs: Sequence[Run], tonight: Run) -> WinStreaks:
-    """Return the win streaks before `tonight`, read from the records of the home's runs.
-
-    The last night that counts is the newest published one of an earlier `as_of`. So a night whose lists were held back
-    counts for nothing, and another night on the same data replaces the one before. A streak ends with the champion that
-    it was won against, with a rollback of the champion that it made, and where models are judged by another protocol.
-
-    Args:
-        runs: the records of all runs.
-        tonight: the record of this night; its split and `as_of` are known.
-    """
-    incumbent = next((run.champion for run in runs if run.run_id == tonight.expected_live), None)
-    before = [(run.as_of, run.run_id, run) for run in runs if run.status == "published" and run.as_of]
-    before = [entry for entry in before if tonight.as_of is not None and entry[0] < tonight.as_of]
-    if not before:
-        return WinStreaks(incumbent)
-    last = max(before)[-1]
-    decision = last.summary.decision
-    if decision is None or last.protocol != tonight.protocol:
-        return WinStreaks(incumbent)
-    if not decision.incumbent == last.champion == incumbent:
-        return WinStreaks(incumbent)
-    return WinStreaks(incumbent, {each.model: each.wins for each in decision.challenges})
 
 
 @stage("choose", note=lambda choice: choice.decision.why)
@@ -101,7 +63,8 @@ def choose(
     cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
     per_user = {evaluation.model: load_per_user(evaluation) for evaluation in evaluations}
     selecting = {name: per_user[name][settings.champion_metric][half == 0] for name in candidates}
-    ranking, decision, why = decide(selecting, streaks, settings, seed=seed)
+    learned = {evaluation.model for evaluation in evaluations if evaluation.learned}
+    ranking, decision, why = decide(selecting, streaks, settings, seed=seed, learned=learned)
     decision = replace(decision, why=why)
     baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
     rows, differences = ranking_rows(per_user, "all", half, baselines, settings, seed=seed)
@@ -116,12 +79,18 @@ def choose(
 
 
 def decide(
-    values: PerModel, streaks: WinStreaks, settings: JudgeSettings, *, seed: int
+    values: PerModel,
+    streaks: WinStreaks,
+    settings: JudgeSettings,
+    *,
+    seed: int,
+    learned: Collection[str] | None = None,
 ) -> tuple[tuple[str, ...], Decision, str]:
     """Decide which model makes the lists.
 
-    Without an incumbent, or if it was not judged tonight, the best model wins at once. Without users the incumbent
-    stays, or else popularity is chosen.
+    Without an incumbent, or if it was not judged tonight, the best model wins at once. Without users the last champion
+    stays, or else popularity is chosen. A model with nothing to learn from is chosen only if all had nothing: its
+    figures are those of the backfill models.
 
     Args:
         values: by model, its champion metric on the users of the select half, (n_select,) each, in the same order of
@@ -129,21 +98,28 @@ def decide(
         streaks: what earlier nights say.
         settings: the metric's name, how great a difference must be, how often, and on how many users.
         seed: of the bootstrap.
+        learned: the models that had something to learn from; None if all had.
 
     Returns:
-        The models, champion first, the others best first; the decision; the reason for it in a sentence.
+        The models, champion first, the others best first, those that learned nothing last; the decision; the reason for
+        it in a sentence.
     """
     n_users = len(next(iter(values.values())))
+    streaks = streaks.on(n_users, enough=settings.min_users)
     means = {name: float(each.mean()) for name, each in values.items()} if n_users else {}
-    ranking = tuple(sorted(values, key=lambda name: -means.get(name, 0)))
-    incumbent = streaks.incumbent if streaks.incumbent in values else None
+    able = [name for name in values if learned is None or name in learned] or [*values]
+    able.sort(key=lambda name: -means.get(name, 0))
+    unable = sorted((name for name in values if name not in able), key=lambda name: -means.get(name, 0))
+    ranking = (*able, *unable)
+    incumbent = streaks.incumbent if streaks.incumbent in able else None
     champion, least = incumbent or ranking[0], None
     challenges: tuple[Challenge, ...] = ()
     if not n_users:
-        champion = incumbent or ("popularity" if "popularity" in values else champion)
+        kept = (incumbent, streaks.dismissed, "popularity")
+        champion = next((name for name in kept if name in able), champion)
     elif incumbent is not None:
         least = settings.min_effect * means[incumbent]
-        challenges = _challenges(values, ranking, incumbent, least, streaks, settings, seed)
+        challenges = _challenges(values, able, incumbent, least, streaks, settings, seed)
         champion = next((each.model for each in challenges if each.wins >= settings.wins_needed), incumbent)
     decision = Decision(
         champion,
@@ -156,7 +132,8 @@ def decide(
         means,
         settings.min_users,
     )
-    return tuple(sorted(ranking, key=lambda name: name != champion)), decision, _reason(decision, ranking)
+    reason = _reason(decision, able, _why_dismissed(decision, streaks, unable))
+    return tuple(sorted(ranking, key=lambda name: name != champion)), decision, reason
 
 
 def _challenges(
@@ -185,25 +162,29 @@ def _challenges(
     )
 
 
-def _reason(decision: Decision, ranking: Sequence[str]) -> str:
-    """Return the decision in one sentence, without a full stop. `ranking` has the best model first."""
+def _reason(decision: Decision, able: Sequence[str], dismissed: str) -> str:
+    """Return the decision in one sentence, without a full stop.
+
+    Args:
+        decision: what was decided.
+        able: the models that could be chosen, best first.
+        dismissed: what to add if the last champion had no place to defend.
+    """
     champion, incumbent, needed = decision.champion, decision.incumbent, decision.wins_needed
     if not decision.n_users:
-        return f"{champion}, because no user could be held out to judge the models on"
-    if len(ranking) == 1:
-        return f"{champion}, the only model"
+        return f"{champion}, because no user could be held out to judge the models on{dismissed}"
+    if len(able) == 1:
+        learned = " that had anything to learn from" if len(decision.means) > 1 else ""
+        return f"{champion}, the only model{learned}{dismissed}"
     users = f"{decision.n_users:,} user{'' if decision.n_users == 1 else 's'}"
     where = f"{decision.metric} on the {users} of the select half"
     few = decision.n_users < decision.min_users
-    if champion == ranking[0] and (champion == incumbent or not decision.challenges):
-        best, second = (f"{decision.means[name]:.4f}" for name in ranking[:2])
+    if champion == able[0] and (champion == incumbent or not decision.challenges):
+        best, second = (f"{decision.means[name]:.4f}" for name in able[:2])
         reason = (
             f"{champion} {'stays: it has' if champion == incumbent else 'has'} the best {where}: {best}, "
         )
-        reason += f"before {ranking[1]} with {second}"
-        reason += f"; the last champion, {incumbent}, was not judged tonight" * (
-            incumbent not in (None, champion)
-        )
+        reason += f"before {able[1]} with {second}{dismissed}"
         return reason + f"; only {users} judged, so chance decides as much as merit" * few
     rival = next(each for each in decision.challenges if champion in (incumbent, each.model))
     gain = f"by {rival.mean:+.4f} [{rival.low:+.4f}, {rival.high:+.4f}] in {where}"
@@ -215,3 +196,17 @@ def _reason(decision: Decision, ranking: Sequence[str]) -> str:
     short = f"only {users} judged, and fewer than {decision.min_users} replace no champion"
     unsure = f"which is not above {decision.least:.4f} for certain"
     return f"{incumbent} stays: {rival.model} leads {gain}, {f'but {short}' if few else unsure}"
+
+
+def _why_dismissed(decision: Decision, streaks: WinStreaks, unable: Sequence[str]) -> str:
+    """Return why the last champion had no place to defend, to add to the reason; empty if it had one."""
+    last = streaks.incumbent or streaks.dismissed
+    if last is None or decision.challenges or last == decision.champion == decision.incumbent:
+        return ""
+    if last in unable:
+        return f"; the last champion, {last}, had nothing to learn from tonight"
+    if not decision.n_users:
+        return ""
+    if streaks.dismissed:
+        return f"; the last champion, {last}, had no place to defend: it {streaks.why}"
+    return f"; the last champion, {last}, was not judged tonight"

@@ -10,8 +10,9 @@ import duckdb
 from duckdb.value.constant import LongValue, StringValue, Value
 
 from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
-from tasks.config.settings import DataSettings, IdChoice
+from tasks.config.data_settings import DataSettings, IdChoice
 from tasks.errors import NightError, UsageError
+from tasks.ingestion.reject_advice import advise_on_rejects
 from tasks.storage.artifact_store import from_json, to_json
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.stage import stage
@@ -28,7 +29,8 @@ _CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
 
 def _in_short(data: CleanData) -> str:
     rejected = sum(counts.quarantined for counts in data.counts)
-    return f"{sum(counts.clean for counts in data.counts):,} clean rows, {rejected:,} quarantined"
+    counted = f"{sum(counts.clean for counts in data.counts):,} clean rows, {rejected:,} quarantined"
+    return "; ".join((counted, *data.notes))
 
 
 @stage("clean", stored=False, note=_in_short)
@@ -81,12 +83,15 @@ def clean(
         run_file(con, "warehouse/clean/clean_tables.sql")
         counts = _counts(con)
         _check_balance(counts)
-        _check_reject_shares(con, counts, settings.max_reject_share)
+        _check_reject_shares(con, counts, settings)
+        notes = _notes(con)
         newest, n_users, n_items = run_file(con, "warehouse/clean/extent.sql").fetchall()[0]
         if newest is None:
             raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
-        # The counts belong to the key: which times lie in the future also depends on when the files were landed.
-        data = CleanData(fingerprint(key, counts), counts, user_type, item_type, newest, n_users, n_items)
+        # These belong to the key: which times lie in the future, and the times of rows that have none, depend on when
+        # the files were landed.
+        data_key = fingerprint(key, counts, newest)
+        data = CleanData(data_key, counts, user_type, item_type, newest, n_users, n_items, notes)
         if SOURCE.is_current():  # else newer SQL may have run than the key says
             con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
     return data
@@ -98,6 +103,7 @@ def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     Raises:
         UsageError: no interaction lies before `as_of`.
     """
+    run_file(con, "warehouse/split/place_by_time.sql")
     run_file(con, "warehouse/split/interactions.sql")
     [(first,)] = con.sql("select min(happened_at) from interactions_before('infinity')").fetchall()
     if first is None or first >= as_of:
@@ -134,16 +140,30 @@ def _quarantine(
 ) -> None:
     """Type all rows into the staging tables and put the faulty ones into quarantine."""
     users, items = _ID_EXAMPLE[user_type], _ID_EXAMPLE[item_type]
-    scale = {"rating_min": settings.rating_min, "rating_max": settings.rating_max}
+    not_rated = settings.ratings.not_rated
+    scale = {
+        "rating_min": settings.rating_min,
+        "rating_max": settings.rating_max,
+        "not_rated": [value for value in not_rated if not isinstance(value, str)],
+        "not_rated_words": [value for value in not_rated if isinstance(value, str)],
+    }
     future = {"max_future_days": settings.max_future_days}
     with transaction(con):
         # From here on the quarantine may describe other rows than the clean tables hold.
         con.execute("delete from clean_state")
         ids = {"user_example": users, "item_example": items}
+        run_file(con, "warehouse/clean/column_formats.sql", without_times=list(settings.without_times))
         run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
         run_file(con, "warehouse/clean/type_tags.sql", **ids, **future)
-        run_file(con, "warehouse/clean/type_events.sql", **ids, **future)
-        run_file(con, "warehouse/clean/type_items.sql", item_example=items)
+        run_file(
+            con,
+            "warehouse/clean/type_events.sql",
+            **ids,
+            **future,
+            constant_event=settings.events.constant_event,
+        )
+        separator = settings.items.genre_separator
+        run_file(con, "warehouse/clean/type_items.sql", item_example=items, genre_separator=separator)
         run_file(con, "warehouse/clean/quarantine.sql")
 
 
@@ -163,22 +183,33 @@ def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
             )
 
 
+def _notes(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Return a phrase on each way of writing that was recognised in the files."""
+    rows = run_file(con, "warehouse/clean/recognised_formats.sql").fetchall()
+    return tuple(note for (note,) in rows)
+
+
 def _check_reject_shares(
-    con: duckdb.DuckDBPyConnection, counts: tuple[SourceCounts, ...], limit: float
+    con: duckdb.DuckDBPyConnection,
+    counts: tuple[SourceCounts, ...],
+    settings: DataSettings,
 ) -> None:
+    limit = settings.max_reject_share
     for count in counts:
         if count.quarantined > limit * count.rows_in:
             top = ", ".join(f"{reason} ({n:,})" for reason, n in list(count.reasons.items())[:3])
+            seen, advice = advise_on_rejects(con, count, settings)
             raise NightError(
                 f"{count.quarantined:,} of {count.rows_in:,} rows of {count.source} were rejected, "
                 f"{count.quarantined / count.rows_in:.1%}, more than the {limit:.1%} that "
-                f"data.max_reject_share allows: {top}.",
-                f"Look at them: {_look_at_quarantine(con, count.source)}",
+                f"data.max_reject_share allows: {top}.{seen}",
+                f"{advice}Look at them: {_look_at_quarantine(con, count.source)}",
             )
         if count.quarantined:
+            reason, n = next(iter(count.reasons.items()))
             log.warning(
-                "%s: %s of %s rows went to quarantine",
-                count.source, f"{count.quarantined:,}", f"{count.rows_in:,}",
+                "%s: %s of %s rows went to quarantine, most often because %s (%s)",
+                count.source, f"{count.quarantined:,}", f"{count.rows_in:,}", reason, f"{n:,}",
             )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
     Args:
         source: the text, opened with `newline=""`.
         copy: the file to write, UTF-8.
-        delimiter: what separates the columns, one character.
+        delimiter: what separates the columns. If it is longer than one character, quotes have no meaning.
 
     Returns:
         The broken lines, in order.
@@ -38,10 +38,12 @@ def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
     n_columns = 0
     with copy.open("w", encoding="utf-8", newline="") as repaired:
         for number, line in enumerate(lines, start=1):
-            record = line if '"' not in line else _whole_record(line, lines, delimiter, n_columns)
+            is_plain = '"' not in line or len(delimiter) > 1
+            record = line if is_plain else _whole_record(line, lines, delimiter, n_columns)
             if record is None:
                 broken.append(BrokenLine(number, line.rstrip("\r\n")))
-            n_columns = n_columns or len(_columns(record or "", delimiter) or ())
+            if not n_columns and len(delimiter) == 1:
+                n_columns = len(_columns(record or "", delimiter) or ())
             repaired.write((record or "").rstrip("\r\n") + "\n")
     return broken
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.ingestion.file_names import SEPARATORS
 from tasks.ingestion.read_errors import read_error
 
 _BLOCK = 1 << 20
@@ -34,8 +35,8 @@ class FileDigest:
     Attributes:
         sha256: of the bytes on the disk, 64 hex characters.
         version: the file's `Version` before it was read; another one later means that the file has changed since.
-        mixes_line_ends: True if some lines end with CR LF and others with LF alone; None for anything but plain CSV and
-            TSV: a gzip is decompressed only when it lands.
+        mixes_line_ends: True if lines end in more than one of the ways LF, CR LF and CR; None for anything but plain
+            text by the name: a gzip is decompressed only when it lands.
     """
 
     sha256: str
@@ -60,7 +61,7 @@ def digest_file(path: Path) -> FileDigest:
             if known is not None and known.version == version:
                 return known
             is_settled = time.time_ns() - max(version.mtime_ns, version.ctime_ns) > _SETTLED_NS
-            is_plain_text = path.suffix.lower() in (".csv", ".tsv")
+            is_plain_text = path.suffix.lower() in SEPARATORS
             sha256 = hashlib.sha256()
             line_ends = LineEnds()
             while block := file.read(_BLOCK):
@@ -91,17 +92,28 @@ class LineEnds:
     """Counts the line ends of a text, block by block."""
 
     def __init__(self) -> None:
-        self._returns = self._feeds = 0
+        self._returns = self._feeds = self._pairs = 0
+        self._last = b""
 
     def count(self, block: bytes) -> None:
         """Add a block of the text."""
-        self._returns += block.count(b"\r")
         self._feeds += block.count(b"\n")
+        if returns := block.count(b"\r"):
+            self._returns += returns
+            self._pairs += block.count(b"\r\n")
+        self._pairs += self._last == b"\r" and block.startswith(b"\n")
+        self._last = block[-1:]
+
+    @property
+    def lines(self) -> int:
+        """The lines that have ended so far."""
+        return self._feeds + self._returns - self._pairs
 
     @property
     def are_mixed(self) -> bool:
-        """True if line feeds occur both with and without a carriage return."""
-        return self._feeds > 0 and self._returns not in (0, self._feeds)
+        """True if lines end in more than one of the ways LF, CR LF and CR."""
+        kinds = (self._pairs, self._feeds - self._pairs, self._returns - self._pairs)
+        return sum(count > 0 for count in kinds) > 1
 
 
 def _version(stat: os.stat_result) -> Version:

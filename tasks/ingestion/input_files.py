@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import get_args
 
 from tasks.artifacts import Source
-from tasks.config.settings import DataSettings
-from tasks.errors import UsageError
+from tasks.config.data_settings import DataSettings
+from tasks.errors import NightError, UsageError
+from tasks.ingestion.file_names import (
+    USUAL,
+    holds_no_data,
+    is_part,
+    is_partition,
+    is_readable,
+    stem,
+    why_unread,
+)
+from tasks.ingestion.read_errors import read_error
 
 SOURCES: tuple[Source, ...] = get_args(Source)
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+# A folder with more files than this is not searched to its end for files to name.
+_MAX_WALKED = 10_000
+_MAX_NAMED = 10
+# Tables whose folders also hold files of earlier versions: to read every file would bring deleted rows back.
+_VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
 
 
 @dataclass(frozen=True)
@@ -26,17 +43,18 @@ class InputFile:
 def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     """Return the files of all sources, ordered by source, then path.
 
-    A source is one file such as `ratings.csv`, or a folder `ratings` of such files under any name.
+    A source is one file such as `ratings.csv`, or a folder `ratings` of such files under any name, also in sub-folders
+    such as `date=2024-01-01`.
 
     Raises:
-        UsageError: no such folder, or a source that is there twice, such as ratings.csv and ratings.parquet.
+        UsageError: no such folder, a source that is there twice, such as ratings.csv and ratings.parquet, or a file in
+            a source's own folder that cannot be read.
     """
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.", "Name a folder that holds ratings.csv or the like.")
     found = []
     for source in SOURCES:
-        stem: str = getattr(settings, source).file
-        files = _files_of(folder, source, stem)
+        files = _files_of(folder, source, getattr(settings, source).file)
         found += [InputFile(source, path.relative_to(folder).as_posix(), path) for path in files]
     return found
 
@@ -67,49 +85,173 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
         if source in present or section.file == usual:
             continue
         stray = next(
-            (path.name for path in sorted(folder.glob("*")) if usual in (path.name, _stem(path))), ""
+            (path.name for path in sorted(folder.glob("*")) if usual in (path.name, stem(path.name))), ""
         )
+        shown = section.file if stem(section.file) else f"{section.file}.csv or the like"
         raise UsageError(
-            f"{folder} has no {source} under the name that the settings give: {section.file}.csv or the like.",
+            f"{folder} has no {source} under the name that the settings give: {shown}.",
             f"{stray} is there, but data.{source}.file says {section.file}."
             if stray
             else f"Deliver it, or mend data.{source}.file.",
         )
     if present <= {"items"}:
-        raise UsageError(
-            f"{folder} holds no ratings, tags or events.", f"Put in {_expected_files(settings)}."
+        raise UsageError(f"{folder} holds no ratings, tags or events.", _where_else(folder, settings))
+
+
+def left_out(folder: Path, settings: DataSettings, files: list[InputFile]) -> str:
+    """Return a sentence that names the files of a folder that no source takes, with the reason; empty if there is none.
+
+    Files that hold no data by their names, such as `_SUCCESS`, `.DS_Store` or `README.txt`, are not named, nor are
+    those of a home's own `raw`, which the product itself filled.
+    """
+    if folder.name == "raw" and (folder.parent / "home.json").is_file():
+        return ""
+    taken = {file.location for file in files}
+    found = islice(_walk(folder), _MAX_WALKED + 1)
+    stray = [path for path in found if path not in taken and not _is_empty_part(path)]
+    if not stray:
+        return ""
+    by_reason: dict[str, list[str]] = {}
+    for path in stray[:_MAX_NAMED]:
+        by_reason.setdefault(_why_left_out(folder, path, settings), []).append(
+            path.relative_to(folder).as_posix()
         )
+    named = ", ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    more = len(stray) - _MAX_NAMED
+    rest = f", and {'at least ' * (len(stray) + len(taken) > _MAX_WALKED)}{more:,} more" if more > 0 else ""
+    one = len(stray) == 1
+    return f"{folder}: {'1 file is' if one else f'{len(stray):,} files are'} not read: {named}{rest}."
 
 
-def _expected_files(settings: DataSettings) -> str:
-    stems = [getattr(settings, source).file for source in ("ratings", "tags", "events")]
-    return f"{', '.join(f'{stem}.csv' for stem in stems)} (or {', '.join(SUFFIXES[1:])}, or a folder of them)"
+def _why_left_out(folder: Path, path: Path, settings: DataSettings) -> str:
+    if why := why_unread(path.name):
+        return why
+    if path.parent != folder:
+        return "in a sub-folder that belongs to no source or is not named like date=2024-01-01"
+    for source in SOURCES:
+        name: str = getattr(settings, source).file
+        if (stem(name) or name).casefold() in (path.name.casefold(), (stem(path.name) or "").casefold()):
+            return f"another file holds the {source}"
+    return "no source has this name, see the settings data.*.file"
 
 
-def _files_of(folder: Path, source: Source, stem: str) -> list[Path]:
-    candidates = [path for path in sorted(folder.glob("*")) if path.is_file() and _stem(path) == stem]
-    inside = folder / stem
-    if inside.is_dir():
-        candidates.append(inside)
+def _where_else(folder: Path, settings: DataSettings) -> str:
+    """Say what to put into a folder without interactions, or where they are."""
+    names = [getattr(settings, source).file for source in ("ratings", "tags", "events")]
+    for path in islice(_walk(folder), _MAX_WALKED):
+        if path.parent != folder and (stem(path.name) or "").casefold() in map(str.casefold, names):
+            return f"{path.relative_to(folder)} is there: name its folder, --dataset {path.parent}"
+    items = stem(settings.items.file) or settings.items.file
+    beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) != items)
+    stray = list(islice(beside, _MAX_NAMED))
+    there = f" Other files are there: {', '.join(stray)}. Name one with data.ratings.file." if stray else ""
+    files = ", ".join(name if stem(name) else f"{name}.csv" for name in names)
+    return f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them).{there}"
+
+
+def _files_of(folder: Path, source: Source, name: str) -> list[Path]:
+    """Return the files of one source: the file or the files of the folder that `name` means, with or without suffix."""
+    exact = folder / name
+    if exact.is_file():
+        others = [other for other in _candidates(exact.parent, exact.name) if other != exact]
+        if stem(exact.name) is None and others:
+            raise _twice(folder, source, [exact, *others])
+        return [exact]
+    candidates = _candidates(exact.parent, exact.name)
+    usual = [path for path in candidates if path.is_dir() or path.name.lower().endswith(USUAL)]
+    if len(usual) == 1:  # `ratings.zip` or `ratings.txt` beside it is left out, and named by `left_out`
+        candidates = usual
     if len(candidates) > 1:
-        raise UsageError(
-            f"{folder} holds the {source} twice: {' and '.join(path.name for path in candidates)}.",
-            "Keep one of them.",
-        )
-    if candidates != [inside]:
+        raise _twice(folder, source, candidates)
+    if not candidates or candidates[0].is_file():
         return candidates
-    files = [path for path in sorted(inside.iterdir()) if path.is_file() and _stem(path) is not None]
-    if not files:
+    return _files_within(candidates[0], source)
+
+
+def _candidates(folder: Path, name: str) -> list[Path]:
+    """Return the files and folders of this name, with any readable suffix; in other capitals if none has these."""
+    if not folder.is_dir():
+        return []
+    entries = [path for path in sorted(folder.iterdir()) if not holds_no_data(path.name)]
+    named = [(path, path.name, stem(path.name)) for path in entries if path.is_dir() or path.is_file()]
+    exact = [path for path, full, short in named if name in (full, short)]
+    wanted = name.casefold()
+    return exact or [
+        path for path, full, short in named if wanted in (full.casefold(), (short or "").casefold())
+    ]
+
+
+def _files_within(folder: Path, source: Source) -> list[Path]:
+    """Return the files of a source's own folder.
+
+    Raises:
+        UsageError: there is none, or one that cannot be read, or the folder is a table of several versions.
+    """
+    for marker, kind in _VERSIONED.items():
+        if any(folder.glob(marker)):
+            raise UsageError(
+                f"The folder {folder} is a {kind} table, whose files also hold rows that were deleted since.",
+                "Write its current rows to Parquet or CSV, and name that folder.",
+            )
+    walk = _walk(folder, strict=True)
+    files = [path for path in walk if all(map(is_partition, path.relative_to(folder).parts[:-1]))]
+    unread = [path for path in files if not is_readable(path.name)]
+    if unread:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in unread[:_MAX_NAMED])
+        more = f" and {len(unread) - _MAX_NAMED:,} more" if len(unread) > _MAX_NAMED else ""
+        why = why_unread(unread[0].name)
         raise UsageError(
-            f"The folder {inside} holds no {source} file.", f"Put {', '.join(SUFFIXES)} files in it."
+            f"The folder {folder} of the {source} holds files that cannot be read: {names}{more} ({why}).",
+            "Convert them to CSV or Parquet, or take them away.",
         )
-    return files
+    files = [path for path in files if not _is_empty_part(path)]
+    if not files:
+        inside = next(_walk(folder), None)
+        raise UsageError(
+            f"The folder {folder} holds no {source} file.",
+            f"{inside.relative_to(folder)} is in a sub-folder: move it up, or name the sub-folder like "
+            "date=2024-01-01."
+            if inside
+            else f"Put {', '.join(USUAL)} files in it.",
+        )
+    return sorted(files)
 
 
-def _stem(path: Path) -> str | None:
-    """Return the name without the suffix of a readable format; None for other and for hidden files."""
-    name = path.name
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix) and not name.startswith((".", "_")):
-            return name[: -len(suffix)]
-    return None
+def _walk(folder: Path, *, strict: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the files below a folder that may hold data, those of a folder before those of its sub-folders.
+
+    Args:
+        folder: where to look.
+        strict: raise for a folder that cannot be read, in place of passing over it.
+        above: the folders that led here, so that a link to one of them is not followed for ever.
+    """
+    try:
+        above |= {folder.resolve()}
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if strict:
+            raise read_error(folder, error) from error
+        return
+    entries = [entry for entry in entries if not holds_no_data(entry.name)]
+    yield from (folder / entry.name for entry in entries if entry.is_file())
+    for entry in entries:
+        below = folder / entry.name
+        is_home = (below / "home.json").is_file()  # one of ours, beside its input
+        if entry.is_dir() and not is_home and below.resolve() not in above:
+            yield from _walk(below, strict=strict, above=above)
+
+
+def _is_empty_part(path: Path) -> bool:
+    """Return whether this is a part without a byte, as Spark writes for a partition without rows."""
+    try:
+        return is_part(path.name) and path.stat().st_size == 0
+    except OSError:  # whoever reads it says why it cannot be reached
+        return False
+
+
+def _twice(folder: Path, source: Source, paths: list[Path]) -> NightError:
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return UsageError(
+        f"{folder} holds the {source} twice: {' and '.join(names)}.",
+        f'Keep one of them, or name one: data.{source}.file = "{names[0]}".',
+    )

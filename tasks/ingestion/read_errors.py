@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tasks.errors import NightError, TransientError
 
+# What decompressors say of a stream that ends too early.
+_BROKEN_OFF = ("ended before the end-of-stream marker", "Truncated compressed stream")
 _TRANSIENT = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
 
 
@@ -28,7 +30,22 @@ def read_error(path: Path, error: Exception) -> NightError:
         return TransientError(f"{path} is out of reach: {cause}", "Try again when its disk answers.")
     if isinstance(error, PermissionError):
         return NightError(f"{path} cannot be read: {error.strerror}.", "Mend its permissions.")
+    if is_broken_off(error):
+        return truncated(path, "its compressed content breaks off")
     return NightError(f"{path} cannot be read, it may be damaged or incomplete: {cause}", "Deliver it again.")
+
+
+def is_broken_off(error: Exception) -> bool:
+    """Return whether a decompressor says that its stream ends too early."""
+    return isinstance(error, EOFError) or any(words in str(error) for words in _BROKEN_OFF)
+
+
+def truncated(path: Path, evidence: str) -> NightError:
+    """Return the error for a file that broke off; `evidence` says where, and completes "it looks truncated: …"."""
+    return NightError(
+        f"{path} looks truncated: {evidence}.",
+        "Deliver it again, whole: an export, a download or a disk may have stopped in the middle.",
+    )
 
 
 def file_changed(path: Path) -> TransientError:

@@ -1,103 +1,181 @@
-"""Read one input file, CSV or Parquet, into the temporary table `incoming`: rows of text under our column names."""
+"""Read one input file, text or Parquet, into the temporary table `incoming`: rows of text under our column names."""
 
 from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import io
 import logging
+import lzma
 import tempfile
+import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
 import duckdb
 
 from models.did_you_mean import nearest_name
 from tasks.artifacts import Source
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings, FileSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.csv_repair import repair_csv
 from tasks.ingestion.file_digest import LineEnds
+from tasks.ingestion.file_names import PACKED, PARQUET, is_part, partition_values
+from tasks.ingestion.first_bytes import is_parquet
 from tasks.ingestion.input_files import InputFile
-from tasks.ingestion.read_errors import read_error
+from tasks.ingestion.read_errors import is_broken_off, read_error, truncated
+from tasks.ingestion.text_format import UTF8, TextFormat, TextOptions, text_format, undecodable
+from tasks.ingestion.unpack import open_unpacked, read_head
 from tasks.storage.warehouse import run_file
 
 log = logging.getLogger(__name__)
 
 _OPTIONAL = {"value", "title", "genres"}
-_DELIMITERS = (",", ";", "\t", "|")
 _WITH_FRACTION = {"float", "double", "decimal"}
+# The end of a file that is searched for a line that was cut.
+_TAIL = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a file: all that its rows depend on besides its content and the code.
+
+    Attributes:
+        columns: the file's column names, by our names for them.
+        header: the columns of text files without a header, in order; empty if they have one.
+        separator: between the columns of text files; empty to find it out.
+        encoding: of text files, or `auto`.
+        partition: values from the names of folders, by our names: those of `event=view/`.
+    """
+
+    columns: dict[str, str]
+    header: tuple[str, ...] = ()
+    separator: str = ""
+    encoding: str = "auto"
+    partition: dict[str, str] = field(default_factory=dict)
+
+
+class FileRead(NamedTuple):
+    """What reading a file gave besides the temporary tables.
+
+    Attributes:
+        first_line: the line of the file's first row: 2 behind a header, else 1.
+        values: of our columns that the file lacks and the names of its folders give.
+        found: in words, how it was read if neither its name nor the settings say so; else empty.
+    """
+
+    first_line: int
+    values: dict[str, str]
+    found: str
+
+
+def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
+    """Return how to read the file of a source at `path`, relative to the input folder."""
+    section = getattr(settings, source)
+    columns = column_mapping(settings, source)
+    folders = partition_values(path)
+    partition = {ours: folders[theirs] for ours, theirs in columns.items() if theirs in folders}
+    return Reading(columns, section.columns, section.separator, section.encoding, partition)
+
+
+_NOT_COLUMNS = {*FileSettings.model_fields, "not_rated", "constant_event", "genre_separator"}
+"""Settings of a source that are no column's name."""
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
-    """Return the names of the file's columns in `settings`, by our names for them."""
-    section = getattr(settings, source).model_dump(exclude={"file"})
+    """Return the names of the file's columns in `settings`, by our names for them; not those that are empty."""
+    section = getattr(settings, source).model_dump(exclude=_NOT_COLUMNS)
     return {
-        {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs for ours, theirs in section.items()
+        {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs
+        for ours, theirs in section.items()
+        if theirs
     }
 
 
 def read_input(
     con: duckdb.DuckDBPyConnection,
     file: InputFile,
-    columns: dict[str, str],
+    reading: Reading,
     *,
     mixes_line_ends: bool | None = None,
-) -> int:
-    """Fill the temporary tables `incoming` and `rejected_lines` from one file.
+) -> FileRead:
+    """Fill the temporary tables `incoming` and `rejected_lines` from one file. Its first bytes tell its format.
 
     Args:
         con: the warehouse.
         file: the file to read.
-        columns: the file's column names, by our names for them.
-        mixes_line_ends: whether a CSV ends lines both with LF and with CR LF, see `FileDigest`; None to look.
-
-    Returns:
-        The line of the file's first row: 2 behind a header, 1 in Parquet.
+        reading: how to read it.
+        mixes_line_ends: whether a plain text ends lines in more than one way, see `FileDigest`; None to look.
 
     Raises:
-        UsageError: a required column is missing, or the columns are separated by another delimiter.
-        NightError: the file is damaged, not UTF-8, or holds no row.
+        UsageError: a required column or the header is missing, or the columns are separated by another separator than
+            the settings say.
+        NightError: the file is damaged, truncated, of another format or encoding, or holds no row.
         TransientError: the file cannot be reached for now.
     """
-    parquet = file.path.lower().endswith(".parquet")
+    options = _text_options(file, reading)
+    encoding = UTF8
     try:
-        if parquet:
-            _read_parquet(con, file, columns)
+        container, head = read_head(file.location)
+        if container == "plain" and is_parquet(head):
+            first_line = 1
+            found = "" if file.location.name.lower().endswith(PARQUET) else "Parquet"
+            present = _read_parquet(con, file, reading)
         else:
-            _read_csv(con, file, columns, mixes_line_ends)
+            how = text_format(file.location, options, container, head)
+            encoding, first_line, found = how.encoding, 1 + how.has_header, _found(file.location, how)
+            present = how.header
+            _read_text(con, file, reading, how, mixes_line_ends)
         n_rows = con.execute("select count(*) from (from incoming union all by name from rejected_lines)")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(file) from error
-    except (duckdb.Error, OSError, EOFError, zlib.error, csv.Error) as error:
+    except UnicodeError as error:
+        raise undecodable(file.location, file.source, container, encoding, error) from error
+    except (
+        duckdb.Error, OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, csv.Error
+    ) as error:  # fmt: skip
         raise read_error(file.location, error) from error
-    if n_rows.fetchone() == (0,):
+    if n_rows.fetchone() == (0,) and not is_part(file.location.name):
         raise NightError(f"{file.location} holds no row.", "Deliver it again, or take it away.")
-    return 1 if parquet else 2
+    absent = {
+        ours: value for ours, value in reading.partition.items() if reading.columns[ours] not in present
+    }
+    return FileRead(first_line, absent, found)
 
 
-def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str, str]) -> None:
-    rows = con.read_parquet(glob.escape(str(file.location)), binary_as_string=True)
+def _text_options(file: InputFile, reading: Reading) -> TextOptions:
+    required = frozenset(_required(reading) - _given_by_folders(reading))
+    names = tuple(reading.columns.values())
+    return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding)
+
+
+def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Reading) -> tuple[str, ...]:
+    """Read Parquet; return the file's columns."""
+    path = file.location
+    with path.open("rb") as data:
+        if not _tail(data, 4) == b"PAR1":
+            raise truncated(path, "it begins as Parquet, but the footer at its end is missing")
+    rows = con.read_parquet(glob.escape(str(path)), binary_as_string=True, hive_partitioning=False)
     types = dict(zip(rows.columns, rows.types, strict=True))
-    _check_columns(file, rows.columns, columns)
+    _check_columns(file, rows.columns, reading)
     ours = [
         _as_text(theirs, types[theirs].id, is_id=name.endswith("_id")).alias(name)
-        for name, theirs in columns.items()
+        for name, theirs in reading.columns.items()
         if theirs in types
     ]
     rows.select(*ours).create_view("parquet_rows", replace=True)
     run_file(con, "warehouse/land/read_parquet.sql")
     con.execute("drop view parquet_rows")
+    return tuple(rows.columns)
 
 
 def _as_text(column: str, kind: str, *, is_id: bool) -> duckdb.Expression:
-    """A typed column as the text that a CSV would hold: lists joined by '|', whole ids without fraction."""
+    """A typed column as the text that a CSV would hold: lists as JSON, whole ids without fraction."""
     value = duckdb.ColumnExpression(column)
     if kind == "list":
-        return duckdb.FunctionExpression("array_to_string", value, duckdb.ConstantExpression("|"))
+        return duckdb.FunctionExpression("to_json", value).cast("VARCHAR")
     text = value.cast("VARCHAR")
     if is_id and kind in _WITH_FRACTION:
         no_fraction = (duckdb.ConstantExpression(r"\.0+$"), duckdb.ConstantExpression(""))
@@ -105,102 +183,160 @@ def _as_text(column: str, kind: str, *, is_id: bool) -> duckdb.Expression:
     return text
 
 
-def _read_csv(
-    con: duckdb.DuckDBPyConnection, file: InputFile, columns: dict[str, str], mixes_line_ends: bool | None
+def _read_text(
+    con: duckdb.DuckDBPyConnection,
+    file: InputFile,
+    reading: Reading,
+    how: TextFormat,
+    mixes_line_ends: bool | None,
 ) -> None:
-    delimiter = "\t" if file.location.name.lower().endswith((".tsv", ".tsv.gz")) else ","
-    with _open_text(file.location) as text:
-        header = next(csv.reader(text, delimiter=delimiter), [])
-    if not header:
-        raise NightError(f"{file.location} is empty.", "Deliver it again, or take it away.")
-    _check_delimiter(file, header, columns, delimiter)
-    _check_columns(file, header, columns)
-    ours = {theirs: name for name, theirs in columns.items()}
-    names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(header)}
-    if mixes_line_ends is None:
-        mixes_line_ends = _mixes_line_ends(file.location)
-    if mixes_line_ends or not _scan(con, file, file.location, delimiter, names):
-        _scan_repaired(con, file, delimiter, names)
+    _check_columns(file, how.header, reading)
+    ours = {theirs: name for name, theirs in reading.columns.items()}
+    names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(how.header)}
+    if mixes_line_ends is None or how.container != "plain":
+        mixes_line_ends = _mixes_line_ends(file.location, how)
+    is_direct = how.container in ("plain", "gzip") and how.encoding == UTF8 and not mixes_line_ends
+    if not is_direct or not _scan(con, file, file.location, how, names):
+        _scan_copy(con, file, how, names)
+    _check_end(con, file, how)
+
+
+def _found(path: Path, how: TextFormat) -> str:
+    """Say how a text file is read, as far as neither its name nor the settings say so."""
+    suffix = path.suffix.lower()
+    named = next((container for container, usual in PACKED.items() if suffix == usual), "plain")
+    as_named = named == how.container and suffix not in PARQUET
+    packed = () if as_named else (how.container.replace("plain", "plain text"),)
+    return ", ".join((*packed, *how.found))
 
 
 def _scan(
-    con: duckdb.DuckDBPyConnection, file: InputFile, path: Path, delimiter: str, names: dict[str, str]
+    con: duckdb.DuckDBPyConnection,
+    file: InputFile,
+    path: Path,
+    how: TextFormat,
+    names: dict[str, str],
 ) -> bool:
-    """Let DuckDB read the CSV at `path`. Return False if quotes are broken, so that it may have lost rows."""
+    """Let DuckDB read the text at `path`. Return False if quotes are broken, so that it may have lost rows."""
     run_file(
-        con, "warehouse/land/read_csv.sql", path=glob.escape(str(path)), delimiter=delimiter, columns=names
-    )
+        con, "warehouse/land/read_csv.sql", path=glob.escape(str(path)), delimiter=how.separator, columns=names,
+        header=how.has_header, quote=how.quote,
+        compression="gzip" if how.container == "gzip" and path == file.location else "none",
+    )  # fmt: skip
     faults = con.execute(
         "select coalesce(bool_or(quotes_broken), false), list(reasons).flatten() from rejected_lines"
     )
     quotes_broken, reasons = cast(tuple[bool, list[str] | None], faults.fetchone())
     if "not UTF-8" in (reasons or ()):
-        raise _not_utf8(file)
-    return not quotes_broken
+        raise undecodable(file.location, file.source, how.container, how.encoding)
+    return not (quotes_broken and how.quote)
 
 
-def _scan_repaired(
-    con: duckdb.DuckDBPyConnection, file: InputFile, delimiter: str, names: dict[str, str]
+def _scan_copy(
+    con: duckdb.DuckDBPyConnection, file: InputFile, how: TextFormat, names: dict[str, str]
 ) -> None:
-    """Let DuckDB read a copy with line ends of one kind and without lines whose quotes are broken."""
+    """Let DuckDB read a copy in UTF-8, with line ends of one kind and without lines whose quotes are broken."""
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
-        copy = Path(folder, "repaired.csv")
-        with _open_text(file.location) as text:
-            broken = repair_csv(text, copy, delimiter)
-        if not _scan(con, file, copy, delimiter, names):
+        copy = Path(folder, "copy.csv")
+        with _open_text(file.location, how) as text:
+            broken = repair_csv(text, copy, how.separator)
+        if not _scan(con, file, copy, how, names):
             raise NightError(f"The quotes in {file.location} are broken beyond reading.", "Deliver it again.")
     lines, raws = [line.line for line in broken], [line.raw for line in broken]
     run_file(con, "warehouse/land/reject_broken_lines.sql", lines=lines, raws=raws)
 
 
-def _open_bytes(path: Path) -> BinaryIO:
-    if path.suffix.lower() == ".gz":
-        return cast(BinaryIO, gzip.GzipFile(path))
-    return path.open("rb")
+def _open_text(path: Path, how: TextFormat) -> TextIO:
+    return io.TextIOWrapper(open_unpacked(path, how.container), encoding=how.encoding, newline="")
 
 
-def _open_text(path: Path) -> TextIO:
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
-
-
-def _mixes_line_ends(path: Path) -> bool:
-    """Return whether a CSV, unpacked, mixes line ends; DuckDB refuses such a file.
+def _mixes_line_ends(path: Path, how: TextFormat) -> bool:
+    """Return whether a text, unpacked, mixes line ends; DuckDB refuses such a file.
 
     Reading to the end also verifies a gzip's checksum, which DuckDB ignores.
     """
     line_ends = LineEnds()
-    with _open_bytes(path) as data:
-        while block := data.read(1 << 20):
-            line_ends.count(block)
+    with open_unpacked(path, how.container) as data:
+        try:
+            while block := data.read1(1 << 20):
+                line_ends.count(block)
+        except (EOFError, OSError) as error:
+            if not is_broken_off(error):
+                raise
+            broken_off = f"its {how.container} content breaks off behind line {line_ends.lines:,}"
+            raise truncated(path, broken_off) from error
     return line_ends.are_mixed
 
 
-def _check_delimiter(file: InputFile, header: list[str], columns: dict[str, str], delimiter: str) -> None:
-    required = _required(columns)
-    if required <= set(header):
+def _check_end(con: duckdb.DuckDBPyConnection, file: InputFile, how: TextFormat) -> None:
+    """Raise if the last line is cut: without a line end it has too few columns, or its last quote never closes.
+
+    A file that ends with NUL bytes was not written to its end either: a machine or a disk failed before.
+    """
+    if how.container == "plain" and how.encoding == UTF8:
+        with file.location.open("rb") as data:
+            if _tail(data, 1) == b"\0":
+                raise truncated(file.location, "it ends with NUL bytes")
+    last = con.execute(
+        "select line, raw from rejected_lines where list_has_any(reasons, ['too few columns', 'broken quotes']) "
+        "order by line desc limit 1"
+    ).fetchone()
+    if last is None:
         return
-    for other in _DELIMITERS:
-        if other != delimiter and required <= set(
-            next(csv.reader([delimiter.join(header)], delimiter=other))
-        ):
-            raise UsageError(
-                f"{file.location} separates its columns by {other!r}, not by {delimiter!r}.",
-                "Write a .csv with commas, or a .tsv with tabs.",
-            )
+    line, raw = cast(tuple[int, str], last)
+    with open_unpacked(file.location, how.container) as data:
+        end = _tail(data, _TAIL)
+    text = end.decode(how.encoding, "replace")
+    is_open = text[-1:] not in ("\n", "\r")
+    ending = text.rstrip("\r\n")
+    is_last = bool(raw) and ending.endswith(raw) and ending[: -len(raw)][-1:] in ("", "\n", "\r", "\ufeff")
+    quote_is_open = bool(how.quote) and _ends_within_quotes(raw, how.separator)
+    if is_last and (is_open or quote_is_open) and raw.strip("\x1a\0 "):
+        what = "ends within quotes" if quote_is_open else "has too few columns and no line end"
+        raise truncated(file.location, f"line {line:,}, its last, {what}: {_shortened(raw)!r}")
 
 
-def _check_columns(file: InputFile, present: list[str], columns: dict[str, str]) -> None:
+def _ends_within_quotes(raw: str, separator: str) -> bool:
+    try:
+        list(csv.reader([raw.replace(separator, ",")], strict=True))
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
+
+
+def _tail(data: BinaryIO, size: int) -> bytes:
+    """Return the last bytes of a stream."""
+    if data.seekable():
+        data.seek(-min(size, data.seek(0, io.SEEK_END)), io.SEEK_END)
+        return data.read()
+    end = b""
+    while block := data.read(size):
+        end = (end + block)[-size:]
+    return end
+
+
+def _shortened(raw: str) -> str:
+    return raw if len(raw) <= 80 else f"…{raw[-80:]}"
+
+
+def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
+    columns = reading.columns
     if len(set(columns.values())) < len(columns):
         twice = Counter(columns.values()).most_common(1)[0][0]
         raise UsageError(
             f"The settings use the column {twice!r} of the {file.source} twice.", f"Mend data.{file.source}."
         )
-    for column in sorted(_required(columns) - set(present)):
+    for column in sorted(_required(reading) - _given_by_folders(reading) - set(present)):
         near = _nearest(column, present)
         hint = f" The nearest is {near!r}." if near else ""
+        if reading.header and set(present) <= {*reading.header, ""}:
+            raise UsageError(
+                f"data.{file.source}.columns names no column {column!r}.{hint} It names: {', '.join(present)}.",
+                f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",
+            )
         raise UsageError(
             f"{file.location} has no column {column!r}.{hint} Its columns: {', '.join(present)}.",
-            f"Map the column's name in pipeline.toml under [data.{file.source}].",
+            f"Map the column's name in pipeline.toml under [data.{file.source}]{_way_without(column, columns)}.",
         )
     for column in columns.values():
         near = _nearest(column, present) if column not in present else None
@@ -210,18 +346,25 @@ def _check_columns(file: InputFile, present: list[str], columns: dict[str, str])
             raise UsageError(f"{file.location} has the column {column!r} twice.", "Keep one of them.")
 
 
-def _required(columns: dict[str, str]) -> set[str]:
-    return {theirs for ours, theirs in columns.items() if ours not in _OPTIONAL}
+def _way_without(column: str, columns: dict[str, str]) -> str:
+    """Return the part of a hint that says how to do without a column, if that is possible."""
+    ours = next(name for name, theirs in columns.items() if theirs == column)
+    ways = {
+        "timestamp": '; if there are no times, write timestamp = "" there',
+        "event": '; if all rows are one event, write event = "" and, for example, constant_event = "view" there',
+    }
+    return ways.get(ours, "")
 
 
-def _nearest(name: str, present: list[str]) -> str | None:
+def _required(reading: Reading) -> set[str]:
+    return {theirs for ours, theirs in reading.columns.items() if ours not in _OPTIONAL}
+
+
+def _given_by_folders(reading: Reading) -> set[str]:
+    return {reading.columns[ours] for ours in reading.partition}
+
+
+def _nearest(name: str, present: Sequence[str]) -> str | None:
     by_lower = {column.lower(): column for column in present}
     near = nearest_name(name.lower(), by_lower, cutoff=0.5)
     return by_lower[near] if near else None
-
-
-def _not_utf8(file: InputFile) -> NightError:
-    return NightError(
-        f"{file.location} is not UTF-8.",
-        "Convert it, for instance: iconv -f latin1 -t utf-8 old.csv > new.csv",
-    )

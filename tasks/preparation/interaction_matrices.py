@@ -66,7 +66,11 @@ def build_snapshot(
         rating=fetch_matrix(con, "warehouse/features/rating_matrix.sql", shape),
         positive=fetch_matrix(con, "warehouse/features/positive_matrix.sql", shape, **liking(settings)),
         composite=fetch_matrix(
-            con, "warehouse/features/composite.sql", shape, signals=_signal_rows(settings)
+            con,
+            "warehouse/features/composite.sql",
+            shape,
+            signals=_signal_rows(settings),
+            now=split.cutoff or split.as_of,
         ),
         timestamp=timestamp,
         item_features=item_features,

@@ -10,18 +10,22 @@ from typing import Literal
 import duckdb
 import pyarrow.parquet as pq
 
-from tasks.artifacts import Split
+from tasks.artifacts import Source, Split
 from tasks.config.settings import SplitSettings, UtilitySettings
-from tasks.preparation.time_windows import liking, open_windows
+from tasks.errors import UsageError
+from tasks.preparation.time_windows import liking, open_windows, order_by_chance, order_by_time
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
+
+_WIDEST = 0.3
+"""Greatest share of all interactions that `auto` holds out: more would leave too little to learn from."""
 
 
 @dataclass(frozen=True)
 class _Cut:
     """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`."""
 
-    kind: Literal["temporal", "leave_last"]
+    kind: Literal["temporal", "leave_last", "random"]
     cutoff: datetime | None
     judgeable: int
     users: int
@@ -35,6 +39,8 @@ def make_split(
     utility: UtilitySettings,
     *,
     as_of: datetime,
+    seed: int = 0,
+    without_times: tuple[Source, ...] = (),
     key: str,
     folder: Path,
 ) -> Split:
@@ -48,13 +54,25 @@ def make_split(
         settings: the method and its shares.
         utility: which interactions are positive; `auto` counts the users with later positives.
         as_of: the end of the data, UTC, exclusive.
+        seed: of the order in which `random` holds out; `auto` is `random` if a source has no times.
+        without_times: the sources that have no times.
         key: the cache key of the result.
         folder: an existing folder.
 
     Returns:
         The reference to the file, with the method that was used and why.
+
+    Raises:
+        UsageError: the settings ask for times, and there are none or they do not count.
     """
-    run_file(con, "warehouse/split/interactions.sql")
+    is_random = settings.method == "random" or (settings.method == "auto" and bool(without_times))
+    _refuse_times_that_are_not_there(settings, utility, without_times, is_random=is_random)
+    if is_random:
+        order_by_chance(con, seed, as_of)
+        cut = _cut_random(con, settings, utility, as_of, without_times)
+        _write_cutoffs(con, folder)
+        return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, None, seed)
+    order_by_time(con)
     if settings.method == "temporal":
         cut = _cut_temporal(con, settings, utility, as_of)
     elif settings.method == "leave_last":
@@ -75,22 +93,72 @@ def everything(con: duckdb.DuckDBPyConnection, *, as_of: datetime, key: str, fol
         key: of the artifact.
         folder: where to write, existing.
     """
-    run_file(con, "warehouse/split/interactions.sql")
+    order_by_time(con)
     run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
     _write_cutoffs(con, folder)
     return Split(key, folder, "everything", "everything before as_of", as_of, as_of)
 
 
+def _refuse_times_that_are_not_there(
+    settings: SplitSettings, utility: UtilitySettings, without_times: tuple[Source, ...], *, is_random: bool
+) -> None:
+    if without_times and not is_random:
+        raise UsageError(
+            f"split.method is {settings.method}, but the {without_times[0]} have no times "
+            f'(data.{without_times[0]}.timestamp = "").',
+            "Set split.method to auto or random.",
+        )
+    aging = [name for name, signal in utility.signals.items() if signal.half_life_days]
+    if is_random and aging:
+        reason = f"the {without_times[0]} have no times" if without_times else "split.method is random"
+        raise UsageError(
+            f"utility.signals.{aging[0]} has a half-life, but {reason}: an interaction has no age.",
+            f"Set utility.signals.{aging[0]}.half_life_days to 0.",
+        )
+
+
+def _cut_random(
+    con: duckdb.DuckDBPyConnection,
+    settings: SplitSettings,
+    utility: UtilitySettings,
+    as_of: datetime,
+    without_times: tuple[Source, ...],
+) -> _Cut:
+    """Hold out the last of each user's interactions in the order that was drawn."""
+    share, n = settings.leave_last_share, settings.leave_last_n
+    run_file(con, "warehouse/split/leave_last_cutoffs.sql", as_of=as_of, share=share, n=n)
+    users, _, with_future, judgeable = _count_users(con, utility, as_of)
+    drawn = f"{n:,}" if n else f"{share:.0%}"
+    why = f"{judgeable:,} of {users:,} users have positives among {drawn} of their interactions, drawn at random"
+    if not with_future:
+        why = "nothing is held out, because no user has two interactions"
+    if without_times:
+        why += f"; the {' and '.join(without_times)} have no times"
+    return _Cut("random", None, judgeable, users, why)
+
+
 def _cut_auto(
     con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
 ) -> _Cut:
-    temporal = _cut_temporal(con, settings, utility, as_of)
+    """Cut at one moment for all if that can judge enough users, at an earlier one if need be; else leave_last."""
     needed = f"auto asks for {settings.min_users:,} users or {settings.min_user_share:.0%} of all"
-    wanted = min(settings.min_users, settings.min_user_share * temporal.users)
-    if temporal.judgeable >= max(wanted, 1):
-        return replace(temporal, why=f"{temporal.why} ({needed})")
+    tried: list[_Cut] = []
+    for share in _temporal_shares(settings):
+        temporal = _cut_temporal(con, settings.model_copy(update={"temporal_share": share}), utility, as_of)
+        if temporal.judgeable >= max(min(settings.min_users, settings.min_user_share * temporal.users), 1):
+            wider = f", with the newest {share:.0%} held out" if tried else ""
+            return replace(temporal, why=f"{temporal.why}{wider} ({needed})")
+        tried.append(temporal)
+    best = max(tried, key=lambda cut: cut.judgeable)
     last = _cut_last(con, settings, utility, as_of)
-    return replace(last, why=f"{last.why}; not temporal, because {temporal.why} ({needed})")
+    return replace(last, why=f"{last.why}; not temporal, because {best.why} ({needed})")
+
+
+def _temporal_shares(settings: SplitSettings) -> tuple[float, ...]:
+    """Return the shares of all interactions that `auto` tries to hold out, the first one preferred."""
+    share = settings.temporal_share
+    wider = () if settings.cutoff else (2 * share, 3 * share)
+    return (share, *(each for each in wider if each <= _WIDEST + 1e-9))
 
 
 def _cut_temporal(
@@ -121,7 +189,8 @@ def _cut_last(
     if with_future:
         newest = f"{n:,}" if n else f"{share:.0%}"
         why = (
-            f"{judgeable:,} of {users:,} users have positives among the newest {newest} of their interactions"
+            f"{judgeable:,} of {users:,} users have positives among the newest {newest} of their interactions; "
+            "models know what others did later, which flatters them"
         )
     else:
         why = "nothing is held out, because no user has interactions at two different times"

@@ -17,15 +17,34 @@ from tasks.storage.warehouse import run_file
 Side = Literal["before", "after"]
 
 
+def order_by_time(con: duckdb.DuckDBPyConnection) -> None:
+    """Let interactions lie in the order of their times, as in all splits but the random one."""
+    run_file(con, "warehouse/split/place_by_time.sql")
+    run_file(con, "warehouse/split/interactions.sql")
+
+
+def order_by_chance(con: duckdb.DuckDBPyConnection, seed: int, as_of: datetime) -> None:
+    """Let the interactions before `as_of` lie in an order that the seed draws; those of a pair lie together."""
+    run_file(con, "warehouse/split/place_by_chance.sql", seed=seed, as_of=as_of)
+    run_file(con, "warehouse/split/interactions.sql")
+
+
+def order_of(con: duckdb.DuckDBPyConnection, split: Split) -> None:
+    """Let interactions lie in the order that the split was cut in."""
+    if split.seed is None:
+        order_by_time(con)
+    else:
+        order_by_chance(con, split.seed, split.as_of)
+
+
 def open_windows(con: duckdb.DuckDBPyConnection, side: Side, as_of: datetime) -> None:
     """Create the windowed views over the temporary table `cutoffs` (user_id, cutoff).
 
     Args:
-        con: the warehouse, with clean tables.
+        con: the warehouse, with clean tables, and an order of the interactions.
         side: 'before' the cutoffs, or 'after': from the cutoffs on.
         as_of: the end of the data, UTC, exclusive.
     """
-    run_file(con, "warehouse/split/interactions.sql")
     run_file(con, "warehouse/split/windows.sql", side=side, as_of=as_of)
     run_file(con, "warehouse/split/positives.sql")
 
@@ -40,6 +59,7 @@ def open_split(con: duckdb.DuckDBPyConnection, split: Split, side: Side) -> None
     """
     path = str(split.folder / "cutoffs.parquet")
     con.execute("create or replace temp table cutoffs as from read_parquet($path)", {"path": path})
+    order_of(con, split)
     open_windows(con, side, split.as_of)
 
 

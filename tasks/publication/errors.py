@@ -13,6 +13,10 @@ class RunsCommandError(NightError):
     """Base of the errors whose hint ends with the command `recs runs`."""
 
 
+class OtherOwnerError(UsageError):
+    """The serving database belongs to another home. Its hint ends with the command `recs adopt`."""
+
+
 class RunNotFoundError(RunsCommandError, UsageError):
     """The run that was asked for has no lists in the serving database, or is live already."""
 

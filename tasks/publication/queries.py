@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings, UtilitySettings
 from tasks.errors import UsageError
-from tasks.publication.errors import NoListsError, RunsCommandError, no_lists
+from tasks.publication.errors import NoListsError, OtherOwnerError, RunsCommandError, no_lists
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import read_target, serving_url
 from tasks.publication.targets.schema import items_table
@@ -143,7 +143,7 @@ def name_home_in_hints(home: Home) -> Iterator[None]:
     except NoListsError as error:
         error.hint = _how_to_get_lists(home, where)
         raise
-    except RunsCommandError as error:
+    except (RunsCommandError, OtherOwnerError) as error:
         error.hint += f" {where}"
         raise
 

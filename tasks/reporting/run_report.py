@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,9 @@ def report(home: Home, record: Run, choice: Choice, status: Status, reason: str,
     """
     metrics = write_report(Runs(home.runs).folder(record.run_id), choice)
     target.record_metrics(record.run_id, metrics)
-    target.record_checks(record.run_id, [asdict(result) for result in record.summary.checks])
+    columns = ("check", "value", "limit", "passed")
+    checks = [{name: getattr(result, name) for name in columns} for result in record.summary.checks]
+    target.record_checks(record.run_id, checks)
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     try_to_write_page(home, replace(record, status=status, reason=reason, finished_at=now))
 

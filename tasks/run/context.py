@@ -85,6 +85,7 @@ class Night:
         self.failed_stage = ""
         self._model_errors: dict[str, BaseException] = {}
         self._writing = threading.Lock()
+        self._warned_of_clock = False
 
     # -- stages ---------------------------------------------------------------------------------------
 
@@ -252,9 +253,22 @@ class Night:
         return in_words(error) if error else "unknown"
 
     def live(self) -> Run | None:
-        """Return the record of the live run, if it is in this home."""
+        """Return the record of the live run, if it is in this home.
+
+        None if its data end in the future: it was made under a wrong clock, and no later night could reach it.
+        """
         live_id = self.target.live_run()
-        return None if live_id is None else self.runs.find(live_id)
+        live = None if live_id is None else self.runs.find(live_id)
+        latest = self.record.started_at + timedelta(days=self.settings.data.max_future_days + 1)
+        if live is None or live.data_until is None or live.data_until <= latest:
+            return live
+        if not self._warned_of_clock:
+            self._warned_of_clock = True
+            log.warning(
+                "The data of the live run %s end in the future, at %s, so that it was made under a wrong clock. "
+                "Tonight may be older.", live.run_id, live.data_until,
+            )  # fmt: skip
+        return None
 
     def live_if_newer(self) -> Run | None:
         """Return the live run if its data reach further than tonight's, else None.

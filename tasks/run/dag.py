@@ -16,10 +16,12 @@ from typing import Generic, TypeVar
 from models.ensemble.blend import Blend
 from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
 from tasks.errors import NightError
-from tasks.evaluation.champion import choose, win_streaks
+from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
+from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.ingestion.clean import clean, require_before
+from tasks.ingestion.input_warnings import warn_of_input
 from tasks.ingestion.land import land
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
@@ -33,6 +35,7 @@ from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_blend, refit_blend
 from tasks.training.fit import BACKFILL, fit
 from tasks.validation.checks import check, first_failure
+from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
 
 R = TypeVar("R")
@@ -67,12 +70,13 @@ def nightly(night: Night) -> None:
 
 
 def take_in(night: Night) -> CleanData:
-    """Land and clean the input files; refuse an `as_of` before all data and genres that do not exist."""
+    """Land and clean the input files; refuse an `as_of` before all data, genres that do not exist, and no positives."""
     settings = night.settings
     intake = night.run(land.call(night.home.input, settings.data, landed_at=night.record.started_at))
     data = night.run(clean.call(intake, settings.data, id_types=night.home.id_types()))
     night.take_in(data)
     require_before(night.con.cursor(), night.as_of)
+    warn_of_input(night.con.cursor(), settings)
     check_genres(night.con.cursor(), settings.recommend)
     return data
 
@@ -80,7 +84,13 @@ def take_in(night: Night) -> CleanData:
 def cut(night: Night) -> tuple[Snapshot, HeldOut]:
     """Split by time; return the training matrices and the held-out interactions that models are judged on."""
     settings, seed = night.settings, night.settings.run.seed
-    split = night.run(make_split.call(settings.split, settings.utility, as_of=night.as_of))
+    delivered = {count.source for count in night.record.summary.intake}
+    without_times = tuple(source for source in settings.data.without_times if source in delivered)
+    split = night.run(
+        make_split.call(
+            settings.split, settings.utility, as_of=night.as_of, seed=seed, without_times=without_times
+        )
+    )
     night.note(split=split.kind, split_why=split.why)
     before = night.run(build_snapshot.call(split, settings.utility))
     return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))
@@ -304,8 +314,11 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
     on_purpose = night.requested_as_of is not None or night.force
 
     def records() -> CheckedNight:
-        live = None if on_purpose else night.live()
-        return CheckedNight(data, record, live, choice, night.runs.all(), settings.judge.min_users)
+        before = night.live()
+        live = None if on_purpose else before
+        return CheckedNight(
+            data, record, live, choice, night.runs.all(), settings.judge.min_users, before=before
+        )
 
     results = night.run(
         check.call(
@@ -315,6 +328,7 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
             settings=settings.check,
             recommend=settings.recommend,
             compare_lists=lambda: night.live_if_newer() is None,
+            seen_before=lambda: read_seen(night.store, night.live()),
             rules=night.rules,
         )
     )

@@ -19,8 +19,9 @@ from tasks.ingestion.land import plan_intake
 from tasks.monitoring.events import Watcher
 from tasks.publication import targets
 from tasks.publication.publish import rollback
+from tasks.publication.queries import name_home_in_hints
 from tasks.publication.targets.base import Target
-from tasks.publication.targets.connect import open_target, serving_url
+from tasks.publication.targets.connect import address_of, open_target, serving_url
 from tasks.recommendation.item_rules import today
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
@@ -82,12 +83,16 @@ def run_night(
         NightError: the night could not begin, or failed. A failed night is recorded as such, and the lists stay.
     """
     _refuse_missing_device(settings)
+    url = serving_url(home, settings)
     with locked(home):
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
-            open_target(serving_url(home, settings), owner=home.owner) as target,
+            name_home_in_hints(home),
+            open_target(url, owner=home.owner) as target,
         ):
+            if target.has_schema:
+                home.remember_target(address_of(url))
             runs, store = Runs(home.runs), Store(home.artifacts)
             intake = plan_intake(con, home.input, settings.data)
             base = _fingerprint(intake.data_hash, settings, as_of)
@@ -110,6 +115,8 @@ def run_night(
                 _run_and_record(night, flow)
             finally:
                 night.end()
+                if target.has_schema:
+                    home.remember_target(address_of(url))
                 _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
             return Outcome(record, target.place, target.live_run())
 

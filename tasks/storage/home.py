@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import shlex
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,6 +17,9 @@ from typing import Any
 from tasks.artifacts import IdType
 from tasks.errors import LockedError, UsageError
 from tasks.storage.artifact_store import write_json
+from tasks.storage.sqlite_address import sqlite_address
+
+_LISTS = "recommendations.db"
 
 BUILT_IN = ("demo", "ml-latest-small", "ml-25m", "ml-32m")
 """Names of datasets that need no folder: they are generated or downloaded."""
@@ -74,7 +79,23 @@ class Home:
     @property
     def default_url(self) -> str:
         """The serving database unless the settings name one: a SQLite file in the home."""
-        return f"sqlite:///{self.path.resolve() / 'recommendations.db'}"
+        return sqlite_address(self.path.resolve() / _LISTS)
+
+    @property
+    def target(self) -> str | None:
+        """The address, without user and password, to which the home has published; None before the first lists."""
+        try:
+            target: str | None = json.loads(_read(self.path)).get("target")
+        except FileNotFoundError:
+            return None
+        return self.default_url if target == _LISTS else target
+
+    def remember_target(self, address: str) -> None:
+        """Remember an address without user and password. The home's own file is remembered wherever the home is."""
+        about = json.loads(_read(self.path))
+        target = _LISTS if address == self.default_url else address
+        if about.get("target") != target:
+            _write(self.path, about | {"target": target})
 
     def id_types(self) -> tuple[IdType, IdType] | None:
         """Return the types of user and item ids; None before the first night has fixed them."""
@@ -97,7 +118,8 @@ def open_home(
     """Return the home of a dataset; create it if absent.
 
     Args:
-        dataset: a built-in name, or the path of a folder. None for the dataset of an existing `home`, else the demo.
+        dataset: a built-in name, or the path of a folder, which wins over a name (unless the home of that name holds
+            the downloaded files already). None for the dataset of an existing `home`, else the demo.
         home: the folder of the home; by default `data/<dataset name>`.
         name: of a dataset given as a path; by default the folder's name.
         check_input: called with the input folder before a new home is made for it; must raise if no night could start
@@ -109,8 +131,10 @@ def open_home(
     """
     if dataset is None and home is not None and (home / "home.json").is_file():
         return existing_home(home)
+    folder = _folder_of(dataset, home)
     dataset = dataset or "demo"
-    folder = None if dataset in BUILT_IN else Path(dataset).expanduser()
+    if folder is not None and folder.is_file():
+        raise _not_a_folder(folder)
     if folder is not None and not folder.is_dir():
         raise UsageError(
             f"There is no data set {dataset!r}: neither a folder nor a known name.",
@@ -130,13 +154,55 @@ def open_home(
         )
     requested = home / "raw" if folder is None else folder.resolve()
     if existing.input != requested:
-        if name is None:
+        never_filled = existing.input == home / "raw" and not _holds_files(existing.input)
+        if name is None and not never_filled:
             raise UsageError(
                 f"The home {home} reads its data from {existing.input}, not from {requested}.",
                 f"If the data set has moved, say so with --name {dataset_name}; else give this one its own --home.",
             )
         _write(home, json.loads(_read(home)) | {"input": str(requested)})
     return existing_home(home)
+
+
+def _not_a_folder(file: Path) -> UsageError:
+    """Return the error for a file in place of the folder of a data set."""
+    if re.search(r"(?i)\.(zip|7z|rar|tar|tgz|tar\.\w+)$", file.name):
+        return UsageError(
+            f"The data set {str(file)!r} is an archive; a folder was expected.",
+            "Unpack it, and name the folder that holds ratings.csv or the like.",
+        )
+    return UsageError(
+        f"The data set {str(file)!r} is a file; a folder was expected.",
+        f"Name the folder that holds it: --dataset {shlex.quote(str(file.parent))}. A file is found by its name, "
+        f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(file.name)}",
+    )
+
+
+def _folder_of(dataset: str | None, home: Path | None) -> Path | None:
+    """Return the input folder that `--dataset` means; None for a built-in data set."""
+    if dataset is None:
+        return None
+    folder = Path(dataset)
+    if dataset in BUILT_IN:
+        raw = (home or Path("data") / dataset) / "raw"
+        if not folder.is_dir() or _holds_files(raw):
+            return None
+    return folder
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def read_in_place_of_built_in(dataset: str | None, home: Home) -> list[str]:
+    """Return a note if `dataset` is a built-in name and a folder's, too: which of both the home reads."""
+    if dataset not in BUILT_IN or not Path(dataset).is_dir():
+        return []
+    if home.input == home.path / "raw":
+        return [
+            f"Reads the built-in {dataset} in {home.input}; --dataset ./{dataset} is the folder of that name."
+        ]
+    return [f"Reads the folder {home.input}, not the built-in data set of that name."]
 
 
 def existing_home(home: Path) -> Home:

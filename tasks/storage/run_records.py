@@ -135,8 +135,12 @@ class Run:
 
     @property
     def protocol(self) -> tuple[Any, ...]:
-        """The settings that must be equal for the metrics of two nights to be comparable."""
+        """The settings that must be equal for the metrics of two nights to be comparable.
+
+        The seed is one of them: it puts each user into one of the halves.
+        """
         return (
+            self.seed,
             self.summary.split,
             self.settings.get("split"),
             self.settings.get("utility"),

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from models.base import BoolArray
 from models.interactions import Interactions, load_matrix
-from tasks.artifacts import FittedModel, HeldOut, Snapshot, Split
+from tasks.artifacts import FittedModel, HeldOut, Snapshot, Source, Split
 from tasks.config.settings import Settings, SplitSettings
 from tasks.datasets.prepare import prepare
 from tasks.errors import UsageError
@@ -28,6 +28,7 @@ from tasks.monitoring.events import Watcher, watched
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.split import make_split
+from tasks.preparation.time_windows import order_of
 from tasks.storage.home import Home, locked
 from tasks.storage.warehouse import open_warehouse, run_file
 from tasks.training.fit import BACKFILL, fit
@@ -109,8 +110,13 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
             intake = land(con.cursor(), home.input, settings.data, landed_at=now)
             data = clean(con.cursor(), intake, settings.data, id_types=home.id_types())
             as_of = data.newest_interaction.replace(microsecond=0) + timedelta(seconds=1)
-            cut = _make_split(con.cursor(), settings, settings.split, as_of, folder / "night")
+            sources = {count.source for count in data.counts}
+            without_times = tuple(source for source in settings.data.without_times if source in sources)
+            cut = _make_split(
+                con.cursor(), settings, settings.split, as_of, folder / "night", without_times=without_times
+            )
             past = con.cursor()  # its temporary tables hide what the night holds out
+            order_of(past, cut)
             run_file(
                 past, "warehouse/split/hide_held_out.sql", cutoffs_path=str(cut.folder / "cutoffs.parquet")
             )
@@ -156,9 +162,18 @@ def _cut_again(
 
 
 def _make_split(
-    con: duckdb.DuckDBPyConnection, settings: Settings, how: SplitSettings, as_of: datetime, folder: Path
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    how: SplitSettings,
+    as_of: datetime,
+    folder: Path,
+    *,
+    without_times: tuple[Source, ...] = (),
 ) -> Split:
-    return make_split(con, how, settings.utility, as_of=as_of, key=folder.name, folder=_new_folder(folder))
+    return make_split(
+        con, how, settings.utility, as_of=as_of, seed=settings.run.seed, without_times=without_times,
+        key=folder.name, folder=_new_folder(folder),
+    )  # fmt: skip
 
 
 def _small_part(whole: Part, guides: BoolArray, settings: Settings, folder: Path) -> Part | None:

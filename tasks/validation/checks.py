@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -18,16 +18,21 @@ import pyarrow as pa
 from tasks.artifacts import CheckResult, Lists
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.errors import CheckFailedError
+from tasks.preparation.time_windows import order_by_time
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
+from tasks.validation.earlier_seen import EarlierSeen, make_relisted
 from tasks.validation.night_figures import (
+    LEAST_ROWS,
     NIGHTS,
     CheckedNight,
     champion_above_popularity,
     days_behind_live,
     input_age_days,
+    lost_rows,
+    lost_rows_in_words,
     quality,
     rejected_rows,
 )
@@ -63,6 +68,7 @@ class Check:
         of_setting: turns the setting into the limit; None switches the check off.
         advice: what to do when it fails.
         note: what else docs/night.md says of it.
+        detail: measured like the value, as text: the places of the fault.
     """
 
     name: str
@@ -74,6 +80,7 @@ class Check:
     of_setting: Callable[[float], float | None] = lambda setting: setting
     advice: str
     note: str = ""
+    detail: str | Callable[[CheckedNight], str] = ""
 
     def limit_of(self, settings: CheckSettings) -> float | None:
         """Return the limit under these settings; None if there is none."""
@@ -142,6 +149,20 @@ CHECKS = (
         meaning="listed items that are not in the data",
         value=Sql("count(*) filter (is_unknown)", "list_rows"),
         advice=_OUR_BUG,
+    ),
+    Check(
+        name="known_items",
+        meaning="share of the items with an interaction that the catalogue has",
+        value=Sql(
+            "case when bool_or(is_in_catalogue) then avg(is_in_catalogue::integer) filter (is_touched) end",
+            "item_status",
+        ),
+        bound="at least",
+        setting="min_known_items",
+        of_setting=lambda share: share or None,
+        advice="Are the ids of the catalogue those of the interactions? Without a match, lists have no titles. "
+        "If so few are right, lower check.min_known_items.",
+        note="null without a catalogue",
     ),
     Check(
         name="blocked_items",
@@ -213,6 +234,26 @@ CHECKS = (
         note="null with `--as-of` or `--force`; not 0, because the newest interaction may be of a user who was deleted",
     ),
     Check(
+        name="lost_rows",
+        meaning="greatest share of its rows, or of its pairs of user and item, that one source lost since the live run",
+        value=lost_rows,
+        setting="max_lost_rows",
+        detail=lost_rows_in_words,
+        advice="Is the export complete? Deliver that source again and run again. "
+        f"{_ONCE.format('max_lost_rows=1 --set check.max_relisted_seen=1')}",
+        note=f"rows after cleaning; of a source with fewer than {LEAST_ROWS} rows only that it vanished counts",
+    ),
+    Check(
+        name="relisted_seen",
+        meaning="share of the recommended items that their user had seen by the live run's data",
+        value=Sql("seen_rows / nullif(rows, 0)", "relisted"),
+        setting="max_relisted_seen",
+        detail="format('{:,} of {:,} rows, of {:,} users', seen_rows, rows, users)",
+        advice="Are interactions missing in tonight's data? Deliver them again and run again. "
+        f"{_ONCE.format('max_relisted_seen=1')}",
+        note="not 0, because a rating may be withdrawn; null where the live lists are of newer data",
+    ),
+    Check(
         name="lost_users",
         meaning="share of the users with a live list that get none tonight",
         value=Sql("lost_users", "live_comparison"),
@@ -273,6 +314,11 @@ def night_figures(night: CheckedNight) -> dict[str, float | None]:
     return {check.name: check.value(night) for check in CHECKS if not isinstance(check.value, Sql)}
 
 
+def night_details(night: CheckedNight) -> dict[str, str]:
+    """Return the details of the checks that are measured in Python, by name."""
+    return {check.name: check.detail(night) for check in CHECKS if callable(check.detail)}
+
+
 def check_lists(
     con: duckdb.DuckDBPyConnection,
     lists: Lists,
@@ -281,7 +327,9 @@ def check_lists(
     settings: CheckSettings,
     recommend: RecommendSettings,
     figures: Mapping[str, float | None],
+    details: Mapping[str, str] | None = None,
     live: pa.Table | None = None,
+    seen_before: EarlierSeen | None = None,
     rules: Rules = (),
 ) -> list[CheckResult]:
     """Measure and judge every check of `CHECKS`, in that order.
@@ -293,22 +341,34 @@ def check_lists(
         settings: the limits.
         recommend: what the lists should look like.
         figures: the values of the checks that are measured in Python (`night_figures`).
+        details: their details (`night_details`).
         live: (user_id, item_id), the first `TOP` rows of each list that is live; None where there is nothing to
             compare with.
+        seen_before: what the live run knew as seen; None where there is nothing to compare with.
         rules: of single items, that the lists were made by.
     """
     _make_relations(con, lists, as_of, settings, recommend, live, rules)
-    values = dict(figures)
+    make_relisted(con, seen_before, exclude_seen=recommend.exclude_seen)
+    values, words = dict(figures), dict(details or {})
     for relation in dict.fromkeys(check.value.relation for check in CHECKS if isinstance(check.value, Sql)):
-        columns = {
-            check.name: check.value.value
-            for check in CHECKS
-            if isinstance(check.value, Sql) and check.value.relation == relation
-        }
-        selected = ", ".join(f"{value} as {name}" for name, value in columns.items())
-        found = con.execute(f"select {selected} from {relation}").fetchone() or ()  # noqa: S608  (constants)
-        values |= dict(zip(columns, found, strict=True))
-    return [_judge(check, values[check.name], settings) for check in CHECKS]
+        columns, texts = {}, {}
+        for check in CHECKS:
+            if isinstance(check.value, Sql) and check.value.relation == relation:
+                columns[check.name] = check.value.value
+                if isinstance(check.detail, str) and check.detail:
+                    texts[check.name] = check.detail
+        values |= _select(con, relation, columns)
+        words |= _select(con, relation, texts)
+    return [_judge(check, values[check.name], words.get(check.name, ""), settings) for check in CHECKS]
+
+
+def _select(con: duckdb.DuckDBPyConnection, relation: str, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of SQL expressions over the single row that they make of `relation`, by name."""
+    if not columns:
+        return {}
+    selected = ", ".join(f"{value} as {name}" for name, value in columns.items())
+    found = con.execute(f"select {selected} from {relation}").fetchone() or ()  # noqa: S608  (constants)
+    return dict(zip(columns, found, strict=True))
 
 
 def _in_short(results: tuple[CheckResult, ...]) -> str:
@@ -327,6 +387,7 @@ def check(
     settings: CheckSettings,
     recommend: RecommendSettings,
     compare_lists: Callable[[], bool],
+    seen_before: Callable[[], EarlierSeen | None],
     rules: Rules,
 ) -> tuple[CheckResult, ...]:
     """Check the lists against the clean tables and the live lists, and the night against earlier ones.
@@ -340,11 +401,13 @@ def check(
         settings: the limits.
         recommend: what the lists should look like.
         compare_lists: whether the lists should resemble the live ones; not where the live ones are of newer data.
+        seen_before: returns what the live run knew as seen.
         rules: of single items, that the lists were made by.
 
     Returns:
         The result of every check, in the order of `CHECKS`.
     """
+    night, comparable = records(), compare_lists()
     return tuple(
         check_lists(
             con,
@@ -352,8 +415,10 @@ def check(
             as_of=as_of,
             settings=settings,
             recommend=recommend,
-            figures=night_figures(records()),
-            live=target.live_tops(TOP) if compare_lists() else None,
+            figures=night_figures(night),
+            details=night_details(night),
+            live=target.live_tops(TOP) if comparable else None,
+            seen_before=seen_before() if comparable else None,
             rules=rules,
         )
     )
@@ -375,10 +440,11 @@ def first_failure(results: Sequence[CheckResult], stay: str = "") -> CheckFailed
         f"{each.check} ({_figure(each.value)}, {checks[each.check].bound} {_figure(each.limit)})"
         for each in failed[1:]
     ]
+    where = f": {first.detail}" if first.detail else ""
     also = f" Failed as well: {', '.join(others)}." if others else ""
     return CheckFailedError(
         f"Check {check.name} failed: {check.meaning}: {_figure(first.value)}, "
-        f"but {check.bound} {_figure(first.limit)} is required.{also} {stay}".rstrip(),
+        f"but {check.bound} {_figure(first.limit)} is required{where}.{also} {stay}".rstrip(),
         check.advice,
     )
 
@@ -393,7 +459,7 @@ def _make_relations(
     rules: Rules,
 ) -> None:
     """Make the temporary relations that the checks measure, as sql/warehouse/checks/ describes them."""
-    run_file(con, "warehouse/split/interactions.sql")
+    order_by_time(con)
     run_file(con, "warehouse/checks/published_lists.sql", folder=str(lists.folder), as_of=as_of)
     con.register("tops_of_live_lists", live if live is not None else _NO_LISTS)
     con.execute("create or replace temp table live_lists as from tops_of_live_lists")
@@ -426,9 +492,9 @@ def _figure(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _judge(check: Check, value: float | None, settings: CheckSettings) -> CheckResult:
+def _judge(check: Check, value: float | None, detail: str, settings: CheckSettings) -> CheckResult:
     limit = check.limit_of(settings)
     if value is None or limit is None:
         return CheckResult(check.name, value, limit, passed=True)
     passed = value >= limit if check.bound == "at least" else value <= limit
-    return CheckResult(check.name, float(value), float(limit), passed)
+    return CheckResult(check.name, float(value), float(limit), passed, detail if value else "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from statistics import median
+from typing import NamedTuple
 
 from models.evaluation.metrics import name_and_k
 from tasks.artifacts import Choice, CleanData
@@ -19,6 +20,9 @@ from tasks.storage.run_records import Run
 
 NIGHTS = 7
 """The number of earlier nights that tonight's quality is compared with."""
+
+LEAST_ROWS = 30
+"""A source that had fewer rows may shrink by any share: only that it vanished counts."""
 
 _DAY = timedelta(days=1)
 
@@ -34,6 +38,7 @@ class CheckedNight:
         choice: how the champion was chosen; None where no model was judged.
         runs: the records of all runs of the home.
         min_users: with fewer users of the select half the champion's quality is not checked (`judge.min_users`).
+        before: the run that readers see, of whatever data: its input is compared with tonight's.
     """
 
     data: CleanData
@@ -42,6 +47,7 @@ class CheckedNight:
     choice: Choice | None
     runs: Sequence[Run]
     min_users: int
+    before: Run | None = None
 
     @cached_property
     def metrics(self) -> NightMetrics | None:
@@ -67,6 +73,54 @@ def days_behind_live(night: CheckedNight) -> float | None:
     if night.live is None or night.live.data_until is None or night.run.data_until is None:
         return None
     return max(0.0, (night.live.data_until - night.run.data_until) / _DAY)
+
+
+def lost_rows(night: CheckedNight) -> float | None:
+    """Return the greatest share of its clean rows or pairs that a source lost; None without an earlier run."""
+    if night.before is None or not night.before.summary.intake:
+        return None
+    return max(0.0, *(loss.share for loss in _losses(night)))
+
+
+def lost_rows_in_words(night: CheckedNight) -> str:
+    """Return the sources that lost rows or pairs, before and now, the worst first."""
+    worst: dict[str, _Loss] = {}
+    for loss in sorted(_losses(night), key=lambda loss: -loss.share):
+        if loss.share > 0:
+            worst.setdefault(loss.source, loss)
+    return ", ".join(
+        f"{loss.source} had {loss.before:,} {loss.what} in the live run and have {loss.now:,} tonight"
+        for loss in worst.values()
+    )
+
+
+class _Loss(NamedTuple):
+    """What became of one source since an earlier run: its rows or pairs `before` and `now`."""
+
+    source: str
+    what: str
+    before: int
+    now: int
+
+    @property
+    def share(self) -> float:
+        """The share that was lost; 0 where too few were there to tell, unless all are gone."""
+        if self.before < LEAST_ROWS and self.now:
+            return 0.0
+        return max(0.0, 1 - self.now / self.before)
+
+
+def _losses(night: CheckedNight) -> list[_Loss]:
+    """Return rows and pairs of every source of the earlier run; none without one."""
+    earlier = () if night.before is None else night.before.summary.intake
+    tonight = {count.source: count for count in night.data.counts}
+    found = []
+    for then in earlier:
+        now = tonight.get(then.source)
+        found.append(_Loss(then.source, "rows", then.clean, 0 if now is None else now.clean))
+        if then.pairs is not None:
+            found.append(_Loss(then.source, "pairs", then.pairs, 0 if now is None else now.pairs or 0))
+    return [loss for loss in found if loss.before]
 
 
 def champion_above_popularity(night: CheckedNight) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
-from flows.prefect_runtime.home import copy_empty_database
+from flows.prefect_runtime.empty_database import write_empty_database
 from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.monitoring.events import SilentWatcher
@@ -55,7 +55,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start Prefect's server for one module: even idle, it takes a fifth of a core."""
     folder = tmp_path_factory.mktemp("prefect")
-    copy_empty_database(folder / "prefect-test.db")
+    write_empty_database(folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
         for name, value in QUIET.items():

@@ -147,17 +147,33 @@ def test_half_the_users_missing_fails_lost_users(tonight: Home) -> None:
     assert "lost_users" in caught(tonight, run(tonight))
 
 
+def test_export_cut_short_fails_lost_rows(tonight: Home) -> None:
+    """Sorted by item and broken off at a line's end: every user is still there, and the newest rows are, too."""
+    spoil(tonight, lambda rows: rows.sort_values(["movieId", "userId"]).head(len(rows) * 2 // 3))
+    outcome = run(tonight)
+    assert "lost_rows" in caught(tonight, outcome)
+    assert "ratings had 6,000 rows in the live run and have 4,000 tonight" in outcome.run.reason
+
+
+def test_rows_missing_here_and_there_fail_relisted_seen(tonight: Home) -> None:
+    spoil(tonight, lambda rows: rows.sample(frac=0.85, random_state=1))
+    outcome = run(tonight)
+    assert caught(tonight, outcome) == {"relisted_seen"}
+    values = {check.check: check.value for check in outcome.run.summary.checks}
+    assert values["lost_rows"] == pytest.approx(0.15)
+
+
 def test_input_of_last_month_fails_days_behind_live(tonight: Home) -> None:
     month_ago = at_quantile(tonight.input, 0.8) - 30 * DAY
     spoil(tonight, lambda rows: rows[rows["timestamp"] < month_ago])
-    assert caught(tonight, run(tonight)) == {"days_behind_live"}
+    assert caught(tonight, run(tonight)) == {"days_behind_live", "lost_rows"}
 
 
 def test_input_a_few_hours_older_passes(tonight: Home) -> None:
-    """Deleting a user may remove the newest interaction."""
+    """Deleting a user may remove the newest interaction. Yesterday's file held later rows, behind its `as_of`."""
     until = at_quantile(tonight.input, 0.8)
     spoil(tonight, lambda rows: rows[rows["timestamp"] < until - DAY // 2])
-    outcome = run(tonight)
+    outcome = run(tonight, "check.max_lost_rows=1")
     assert outcome.run.status == "published", outcome.run.reason
     values = {check.check: check.value for check in outcome.run.summary.checks}
     assert 0 < values["days_behind_live"] < 1

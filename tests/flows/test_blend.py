@@ -39,7 +39,7 @@ def test_a_winning_blend_is_refitted_and_published(
     assert fits.count("als") == 2
 
     monkeypatch.setattr(ALS, "_fit", breaks_on_everything)
-    outcome = run_plain(home, *MANY_HELD_OUT, "run.seed=43")
+    outcome = run_plain(home, *MANY_HELD_OUT, "utility.signals.tag.weight=3")
     assert outcome.run.status == "published"
     assert outcome.run.failed_models == {
         "als": "MemoryError: too large",

@@ -199,7 +199,7 @@ def test_the_next_best_is_published_when_a_refit_fails(
         genuine(self, matrix, data, **options)
 
     monkeypatch.setattr(recommender_class(best), "_fit", breaks_on_everything)
-    outcome = run_plain(home, shelf, "run.seed=43")
+    outcome = run_plain(home, shelf, "utility.signals.tag.weight=3")
     assert outcome.run.status == "published"
     assert outcome.run.failed_models == {best: "MemoryError: too large"}
     assert outcome.run.champion not in (best, "popularity")

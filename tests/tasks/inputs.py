@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from tasks.artifacts import CleanData, Intake
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
 

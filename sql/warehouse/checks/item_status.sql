@@ -2,7 +2,7 @@
 -- Inputs:  items; temp table seen_pairs (checks/published_lists.sql); $blocked, $pinned, the ids of ruled items as text;
 --          $genres, one of which an item must have, unless there are none; $without_genres, none of which it may have.
 -- Output:  temp table item_status: item_id; is_touched: it has an interaction; is_described: it has genres; is_blocked and
---          is_pinned: by a rule; is_allowed: by its genres.
+--          is_pinned: by a rule; is_allowed: by its genres; is_in_catalogue.
 -- Grain:   one row per item of the catalogue or of seen_pairs.
 create or replace temp table item_status as
 with known_items as (
@@ -16,6 +16,7 @@ touched as (
 select
     item_id,
     is_touched,
+    items.item_id is not null as is_in_catalogue,
     coalesce(len(items.genres) > 0, false) as is_described,
     list_contains($blocked::text[], item_id::text) as is_blocked,
     list_contains($pinned::text[], item_id::text) as is_pinned,

@@ -1,9 +1,9 @@
 -- Builds the clean tables, as schema.sql describes them, from the typed rows without faults.
--- Inputs:  temp read_ratings, read_tags, read_events, read_items, dropped at the end; landed_files.
+-- Inputs:  temp read_ratings, read_tags, read_events, read_items, dropped at the end; landed_files; temp column_formats.
 -- Outputs: ratings, tags, events, items, replaced, in an order that does not depend on threads; temp repeat_counts
 --          (source, duplicates), the valid rows that a later row supersedes or equals.
--- Grain:   ratings one row per user, item and time; tags per user, item, tag and time; events one row per distinct
---          event; items one row per item.
+-- Grain:   ratings one row per user, item and time (one that is rated and one that is not, if there are both); tags per
+--          user, item, tag and time; events one row per event; items one row per item.
 -- Among rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
 create or replace temp table file_order as
 select file_id, row_number() over (order by path, file_id) as position
@@ -15,15 +15,18 @@ select
     item_id,
     rating,
     rated_at,
-    lead(rated_at) over (partition by user_id, item_id order by rated_at, position, line) as superseded_at
+    lead(rated_at) over (
+        partition by user_id, item_id, is_not_rated order by rated_at, position, line
+    ) as superseded_at
 from read_ratings
 inner join file_order using (file_id)
-where user_id is not null and item_id is not null and rating is not null and rated_at is not null;
+where
+    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null;
 
 create or replace table ratings as
 from rating_history
 where superseded_at is null or superseded_at > rated_at
-order by user_id, item_id, rated_at;
+order by user_id, item_id, rated_at, rating is null;
 
 create or replace temp table tag_history as
 select
@@ -41,17 +44,45 @@ from tag_history
 where superseded_at is null or superseded_at > tagged_at
 order by user_id, item_id, tag, tagged_at;
 
+-- Events that are alike are one that was delivered twice, if their times are exact. If all times are whole hours or days,
+-- or there are none, they are as many as the file with the most of them has.
+set variable events_are_coarse = (
+    select coalesce(bool_and(epoch_us(happened_at) % 3600000000 = 0), false) from read_events
+) or exists (from column_formats where source = 'events' and unit = 'none');
+
 create or replace temp table event_history as
-select user_id, item_id, event, value, happened_at, count(*) - 1 as repeats
-from read_events
-where
-    user_id is not null and item_id is not null and event is not null and value is not null
-    and happened_at is not null
-group by all;
+with by_file as (
+    select
+        case when getvariable('events_are_coarse') then file_id end as coarse_file_id,
+        user_id,
+        item_id,
+        event,
+        value,
+        happened_at,
+        count(*) as rows
+    from read_events
+    where
+        user_id is not null and item_id is not null and event is not null and value is not null
+        and happened_at is not null
+    group by all
+)
+select
+    user_id,
+    item_id,
+    event,
+    value,
+    happened_at,
+    case when getvariable('events_are_coarse') then max(rows) else 1 end as times,
+    sum(rows) - times as repeats
+from by_file
+group by user_id, item_id, event, value, happened_at;
 
 create or replace table events as
-select * exclude (repeats)
+select user_id, item_id, event, value, happened_at
 from event_history
+union all
+select user_id, item_id, event, value, happened_at
+from (select *, unnest(range(1, times)) from event_history where times > 1)
 order by user_id, item_id, happened_at, event, value;
 
 create or replace temp table item_history as

@@ -4,8 +4,9 @@
 -- A macro *_fault returns null for a valid value. Its parameters:
 --   example   any value of the type that the ids are to have
 --   latest    the latest time that a file can contain: that of its landing plus $max_future_days
--- Numeric times are told apart by size: seconds up to 1e11, milliseconds up to 1e14, microseconds up to 1e17, since
--- 1970.
+--   unit, is_float   how the file writes numeric times and ids, see column_formats.sql
+--   micros    a numeric time in microseconds since 1970
+-- Numbers such as 7.65E+16 have lost digits: Excel shows long numbers so, and saves them so in CSV.
 -- White space is blank, tab to carriage return, no-break space and byte order mark. Most values have none, so that the
 -- regular expression comes first: it is faster than to trim.
 create or replace temp macro stripped(x) as case
@@ -17,37 +18,78 @@ end;
 
 create or replace temp macro is_integer(x) as coalesce(try_cast(x as bigint)::text = x, false);
 
+-- Words that programs write where there is no value.
+create or replace temp macro is_no_value(x) as x in (
+    'NULL', 'Null', 'null', 'NONE', 'None', 'none', 'NAN', 'NaN', 'nan', 'NaT', 'NIL', 'nil', 'NA', 'N/A', 'n/a',
+    '<NA>', '#N/A', '\N', 'undefined'
+);
+
+create or replace temp macro is_rounded(x, digits) as case
+    when contains(x, '+') then regexp_full_match(x, '-?[0-9](\.[0-9]{1,' || digits || '})?[eE]\+[0-9]{2,3}')
+    else false
+end;
+
+create or replace temp macro without_fraction(x) as regexp_replace(x, '^(-?[0-9]+)\.0+$', '\1');
+
 create or replace temp macro text_fault(x, name) as case
     when x is null then name || ' is missing'
     when contains(x, chr(0)) then name || ' holds a NUL character'
 end;
 
-create or replace temp macro id_fault(x, name, example) as coalesce(
-    text_fault(x, name),
-    case when typeof(example) = 'BIGINT' and not is_integer(x) then name || ' is not an integer' end
-);
-
--- An integer needs no stripping; most ids take this fast path.
-create or replace temp macro id_of(x, example) as case
-    when typeof(example) = 'BIGINT' and is_integer(x) then cast_to_type(x, example)
-    else cast_to_type(case when id_fault(stripped(x), '', example) is null then stripped(x) end, example)
+-- An id on its way into a column. Text is stripped first and once. Integers need no stripping, most of them.
+create or replace temp macro id_text(x, example) as case
+    when typeof(example) = 'BIGINT' then x else stripped(x)
 end;
 
-create or replace temp macro epoch_micros(x) as case
-    when abs(x) < 1e11 then x * 1e6
-    when abs(x) < 1e14 then x * 1e3
-    when abs(x) < 1e17 then x
+create or replace temp macro integer_text(x) as case when is_integer(x) then x end;
+
+create or replace temp macro id_of(id_text, example, is_float) as case
+    when typeof(example) != 'BIGINT' then cast_to_type(
+        case
+            when contains(id_text, chr(0)) or is_no_value(id_text) or is_rounded(id_text, 20) then null
+            when is_float then without_fraction(id_text)
+            else id_text
+        end,
+        example
+    )
+    when is_integer(id_text) then cast_to_type(id_text, example)
+    else cast_to_type(integer_text(without_fraction(stripped(id_text))), example)
 end;
 
-create or replace temp macro moment(x) as coalesce(
-    make_timestamp(round(epoch_micros(try_cast(x as double)))::bigint),
+-- Of the stripped text.
+create or replace temp macro id_fault(x, name, example) as case
+    when x is null then name || ' is missing'
+    when contains(x, chr(0)) then name || ' holds a NUL character'
+    when is_no_value(x) then name || ' is missing: it says ' || x
+    when is_rounded(x, 20) then name || ' was rounded, as Excel does with long numbers'
+    when typeof(example) = 'BIGINT' and not is_integer(without_fraction(x)) then name || ' is not an integer'
+end;
+
+create or replace temp macro date_of(x) as try_strptime(x, '%Y%m%d');
+
+-- In a file of milliseconds, a number that would lie before 1973 is one of seconds, and is not guessed.
+create or replace temp macro moment(x, micros, unit, landed_at) as coalesce(
+    make_timestamp(case when abs(micros) < 1e17 and (unit = 'second' or micros >= 1e14) then round(micros)::bigint end),
+    case unit when 'date' then date_of(stripped(x)) when 'none' then landed_at end,
     try_cast(trim(x) as timestamptz) at time zone 'UTC'
 );
 
+create or replace temp macro is_year_last(x) as
+    regexp_matches(x, '^[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}\b');
+
 create or replace temp macro time_fault(x, parsed, latest) as case
-    when x is null then 'timestamp is missing'
-    when parsed is null then 'timestamp is not a time'
-    when parsed < timestamp '1970-01-02' then 'timestamp is before 1970-01-02'
+    when is_rounded(x, 6) then 'timestamp was rounded, as Excel does with long numbers'
+    when parsed is null then case
+        when x is null then 'timestamp is missing'
+        when is_no_value(x) then 'timestamp is missing: it says ' || x
+        when is_year_last(x) then 'timestamp has its year last: day and month could be either way round'
+        when try_cast(x as double) >= 1e8 then 'timestamp is a number of another unit than most of its file'
+        else 'timestamp is not a time'
+    end
+    when parsed < timestamp '1970-01-02' then case
+        when is_year_last(x) then 'timestamp has its year last: day and month could be either way round'
+        else 'timestamp is before 1970-01-02'
+    end
     when parsed >= timestamp '2200-01-01' then 'timestamp is after 2199'
     when parsed > latest then 'timestamp lies in the future'
 end;

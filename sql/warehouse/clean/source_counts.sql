@@ -1,6 +1,7 @@
 -- Counts the clean, duplicate and quarantined rows of each source that has live files.
 -- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
--- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first).
+-- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
+--          (distinct pairs of user and item of the clean rows; null for items).
 -- Grain:   one row per source, in the order of their names.
 with arrived as (
     select source, sum(rows)::bigint as rows_in
@@ -15,6 +16,13 @@ kept as (
     select 'events', count(*) from events
     union all
     select 'items', count(*) from items
+),
+paired as (
+    select 'ratings' as source, count(*) filter (superseded_at is null) as pairs from ratings
+    union all
+    select 'tags', count(*) from (select distinct user_id, item_id from tags)
+    union all
+    select 'events', count(*) from (select distinct user_id, item_id from events)
 ),
 rejected as (
     select source, count(*) as quarantined
@@ -37,9 +45,11 @@ select
     clean,
     duplicates,
     coalesce(quarantined, 0) as quarantined,
-    coalesce(reasons, map {}) as reasons
+    coalesce(reasons, map {}) as reasons,
+    pairs
 from arrived
 inner join kept using (source)
+left join paired using (source)
 inner join repeat_counts using (source)
 left join rejected using (source)
 left join reason_counts using (source)

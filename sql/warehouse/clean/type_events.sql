@@ -1,5 +1,6 @@
 -- Types the raw events; a value with a fault becomes null. An event without a value counts 1.
--- Inputs:  raw_events, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Inputs:  raw_events; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types);
+--          $constant_event, the event of every row where the file has no such column, else ''.
 -- Outputs: temp read_events; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro value_fault(x) as coalesce(
@@ -9,19 +10,35 @@ create or replace temp macro value_fault(x) as coalesce(
 );
 
 create or replace temp table read_events as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example) as user_id,
-        id_of(item_id, $item_example) as item_id,
-        stripped(event) as event,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
+        coalesce(stripped(event), nullif($constant_event, '')) as event,
         coalesce(stripped(value), '1') as value,
-        moment(timestamp) as happened_at,
+        timestamp,
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
+    from raw_events
+    inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        event,
+        value,
+        moment(timestamp, micros, unit, landed_at) as happened_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest
-    from raw_events
-    inner join landed_files using (file_id)
+    from texts
 )
 select
     file_id,
@@ -49,10 +66,14 @@ select
     faults([
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
-        text_fault(stripped(event), 'event'),
+        text_fault(coalesce(stripped(event), nullif($constant_event, '')), 'event'),
         value_fault(coalesce(stripped(value), '1')),
-        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
+        time_fault(
+            stripped(timestamp),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
+            landed_at + to_days($max_future_days)
+        )
     ])
 from raw_events
 semi join faulty using (file_id, line)
-inner join landed_files using (file_id);
+inner join column_formats using (file_id);

@@ -1,28 +1,53 @@
--- Types the raw ratings; a value with a fault becomes null.
--- Inputs:  raw_ratings, landed_files; $rating_min, $rating_max; $max_future_days; $user_example, $item_example (values
---          of the ids' types).
+-- Types the raw ratings; a value with a fault becomes null, and so does a rating that is none (is_not_rated).
+-- Inputs:  raw_ratings; temp column_formats; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
+--          mean that there is no rating; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_ratings; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
+create or replace temp macro is_not_rated(rating, rating_text, numbers, words) as
+    case when len(numbers::double[]) > 0 then coalesce(list_contains(numbers::double[], rating), false) else false end
+    or case
+        when len(words::text[]) > 0 then list_contains(words::text[], coalesce(stripped(rating_text), ''))
+        else false
+    end;
+
 create or replace temp table read_ratings as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example) as user_id,
-        id_of(item_id, $item_example) as item_id,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
         try_cast(rating as double) as rating,
-        moment(timestamp) as rated_at,
+        rating as rating_text,
+        timestamp,
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
+    from raw_ratings
+    inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        rating,
+        is_not_rated(rating, rating_text, $not_rated, $not_rated_words) as is_not_rated,
+        moment(timestamp, micros, unit, landed_at) as rated_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest
-    from raw_ratings
-    inner join landed_files using (file_id)
+    from texts
 )
 select
     file_id,
     line,
     user_id,
     item_id,
-    case when rating between $rating_min and $rating_max then rating end as rating,
+    case when not is_not_rated and rating between $rating_min and $rating_max then rating end as rating,
+    is_not_rated,
     case when time_fault(timestamp, rated_at, latest) is null then rated_at end as rated_at
 from typed;
 
@@ -30,7 +55,8 @@ insert into faulty_rows
 with faulty as (
     select file_id, line
     from read_ratings
-    where user_id is null or item_id is null or rating is null or rated_at is null
+    where
+        user_id is null or item_id is null or (rating is null and not is_not_rated) or rated_at is null
 )
 select
     'ratings',
@@ -41,13 +67,18 @@ select
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
         case
+            when is_not_rated(try_cast(rating as double), rating, $not_rated, $not_rated_words) then null
             when stripped(rating) is null then 'rating is missing'
             when number_fault(rating, 'rating') is not null then number_fault(rating, 'rating')
             when try_cast(rating as double) not between $rating_min and $rating_max
                 then 'rating is outside the scale'
         end,
-        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
+        time_fault(
+            stripped(timestamp),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
+            landed_at + to_days($max_future_days)
+        )
     ])
 from raw_ratings
 semi join faulty using (file_id, line)
-inner join landed_files using (file_id);
+inner join column_formats using (file_id);

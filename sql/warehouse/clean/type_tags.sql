@@ -1,5 +1,5 @@
 -- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
--- Inputs:  raw_tags, landed_files; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Inputs:  raw_tags; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_tags; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro tag_fault(x) as coalesce(
@@ -8,18 +8,33 @@ create or replace temp macro tag_fault(x) as coalesce(
 );
 
 create or replace temp table read_tags as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        id_of(user_id, $user_example) as user_id,
-        id_of(item_id, $item_example) as item_id,
+        id_text(user_id, $user_example) as user_text,
+        id_text(item_id, $item_example) as item_text,
+        user_is_float,
+        item_is_float,
         lower(stripped(tag)) as tag,
-        moment(timestamp) as tagged_at,
+        timestamp,
+        try_cast(timestamp as double) * micros_per_unit as micros,
+        unit,
+        landed_at
+    from raw_tags
+    inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        id_of(user_text, $user_example, user_is_float) as user_id,
+        id_of(item_text, $item_example, item_is_float) as item_id,
+        tag,
+        moment(timestamp, micros, unit, landed_at) as tagged_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest
-    from raw_tags
-    inner join landed_files using (file_id)
+    from texts
 )
 select
     file_id,
@@ -45,8 +60,12 @@ select
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
         tag_fault(lower(stripped(tag))),
-        time_fault(stripped(timestamp), moment(timestamp), landed_at + to_days($max_future_days))
+        time_fault(
+            stripped(timestamp),
+            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
+            landed_at + to_days($max_future_days)
+        )
     ])
 from raw_tags
 semi join faulty using (file_id, line)
-inner join landed_files using (file_id);
+inner join column_formats using (file_id);

@@ -1,6 +1,6 @@
 -- The composite utility: u = sum over signals of weight * transform(v), where v is the aggregate of the
--- pair's value * 2^(-age / half-life), age counted from the user's cutoff. docs/utility.md explains it.
--- Inputs:  the windowed views; temp user_map, item_map; $signals, a list of {signal, source, event, weight,
+-- pair's value * 2^(-age / half-life), age counted from one moment for all users. docs/utility.md explains it.
+-- Inputs:  the windowed views; temp user_map, item_map; $now, the moment; $signals, a list of {signal, source, event, weight,
 --          aggregate, transform, half_life_days}, numbered from 0 by `signal`.
 -- Output:  row_idx, column_idx, value (u where u > 0, at most the greatest float), sorted by both indices.
 -- Grain:   one row per pair with a positive utility. Sums of doubles depend on their order, so each names
@@ -27,10 +27,10 @@ create or replace temp macro transformed(transform, v, mean, deviation, magnitud
         when 'item_idf' then v * ln(1 + users / item_users) -- v, more for items that few users have
     end;
 
-create or replace temp macro decay(happened_at, until_at, half_life_days) as
+create or replace temp macro decay(happened_at, now, half_life_days) as
     case half_life_days
         when 0 then 1::double
-        else pow(2, -(epoch_us(until_at) - epoch_us(happened_at)) / 86400e6 / half_life_days)
+        else pow(2, -(epoch_us(now::timestamp) - epoch_us(happened_at)) / 86400e6 / half_life_days)
     end;
 
 with signals as materialized (
@@ -54,23 +54,24 @@ rating_values as (
         user_idx,
         item_idx,
         case aggregate when 'count' then 1 else rating end
-            * decay(happened_at, until_at, half_life_days) as v
+            * decay(happened_at, $now, half_life_days) as v
     from windowed_ratings
     join signals on source = 'ratings'
     join user_map using (user_id)
     join item_map using (item_id)
+    where rating is not null
 ),
 tags_and_events as (
-    select signal, aggregate, user_id, item_id, happened_at, until_at, half_life_days, 1 as value
+    select signal, aggregate, user_id, item_id, happened_at, half_life_days, 1 as value
     from windowed_tags
     join signals on source = 'tags'
     union all
-    select signal, aggregate, user_id, item_id, happened_at, until_at, half_life_days, value
+    select signal, aggregate, user_id, item_id, happened_at, half_life_days, value
     from windowed_events
     join signals using (event)
 ),
 decayed_tags_and_events as (
-    select *, decay(happened_at, until_at, half_life_days) as decay from tags_and_events
+    select *, decay(happened_at, $now, half_life_days) as decay from tags_and_events
 ),
 tag_and_event_values as (
     select

@@ -6,4 +6,5 @@ select user_idx as row_idx, item_idx as column_idx, rating::float as value
 from windowed_ratings
 join user_map using (user_id)
 join item_map using (item_id)
+where rating is not null
 order by user_idx, item_idx;

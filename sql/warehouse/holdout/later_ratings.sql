@@ -10,4 +10,5 @@ from windowed_ratings
 anti join seen_before($as_of) using (user_id, item_id)
 join read_parquet($users_path) using (user_id)
 join (select item_id, item_idx from read_parquet($items_path) where is_touched) using (item_id)
+where rating is not null
 order by user_idx, item_idx;

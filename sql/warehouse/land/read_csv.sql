@@ -1,5 +1,6 @@
--- Reads one CSV file, everything as text.
--- Inputs:  $path; $delimiter; $columns, a struct of column names in the file's order (ours, or any other name for a
+-- Reads one text file in UTF-8, everything as text.
+-- Inputs:  $path; $compression, 'none' or 'gzip'; $header, whether the first line names the columns; $delimiter, up to
+--          4 bytes; $quote, empty if quotes have no meaning; $columns, a struct of column names in the file's order (ours, or any other name for a
 --          column to ignore), all 'VARCHAR'.
 -- Outputs: temp incoming, one row per readable line, in the file's order, our columns only;
 --          temp rejected_lines (line, raw, reasons, quotes_broken), one row per unreadable line. Behind a line with
@@ -7,8 +8,8 @@
 create or replace temp table incoming as
 select columns('^(user_id|item_id|rating|tag|event|value|title|genres|timestamp)$')
 from read_csv(
-    $path, delim = $delimiter, columns = $columns, header = true, auto_detect = false, quote = '"', escape = '"',
-    strict_mode = true, store_rejects = true
+    $path, compression = $compression, delim = $delimiter, columns = $columns, header = $header, auto_detect = false,
+    quote = $quote, escape = $quote, strict_mode = true, store_rejects = true, hive_partitioning = false
 );
 
 create or replace temp table rejected_lines as

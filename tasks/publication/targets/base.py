@@ -101,6 +101,24 @@ class Target(OwnedDatabase):
     def connect(cls, url: sa.URL, *, owner: str | None) -> Target:
         """Open the database at `url`; without an owner, read-only."""
 
+    @classmethod
+    @abstractmethod
+    def identity(cls, url: sa.URL) -> str:
+        """Return the address without user, password and defaults: equal for two addresses of one database."""
+
+    @classmethod
+    def check_address(cls, text: str, url: sa.URL) -> sa.URL:  # noqa: ARG003
+        """Return the parts of an address as `connect` takes them.
+
+        Args:
+            text: the address as written.
+            url: its parts.
+
+        Raises:
+            UsageError: this kind of database has no such address.
+        """
+        return url
+
     @abstractmethod
     def load(self, run: int, kind: Kind, blocks: Iterable[pa.RecordBatch], on_step: OnStep) -> None:
         """Create a run's table of one kind and fill it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -12,13 +13,53 @@ import sqlalchemy as sa
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.publication import targets
+from tasks.publication.targets.address import VARIABLE, parse_address
 from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
 
 
 def serving_url(home: Home, settings: Settings) -> str:
-    """Return the address to which a home's lists are published; it may hold a password."""
-    return settings.publish.url.get_secret_value() if settings.publish.url else home.default_url
+    """Return the address to which a home's lists are published; it may hold a password.
+
+    Raises:
+        UsageError: the home remembers another database than the settings name, or the address is wrong.
+    """
+    url = configured_url(home, settings)
+    target = address_of(url)
+    if home.target in (None, target):
+        return url
+    move = f"recs target --move --home {shlex.quote(str(home.path))}"
+    if is_configured(settings):
+        raise UsageError(
+            f"{VARIABLE} names {target}, but the lists of the home {home.path} are published to {home.target}.",
+            f"Correct the variable. If the lists are to move to {target}: {move}",
+        )
+    raise UsageError(
+        f"{VARIABLE} is not set, but the lists of the home {home.path} are published to {home.target}.",
+        "Set it to that address, with its password if any: cron and systemd start without your shell's variables. "
+        f"If the lists are to move to {target}: {move}",
+    )
+
+
+def configured_url(home: Home, settings: Settings) -> str:
+    """Return the address that the settings name, or else that of the home's own file, whatever the home remembers."""
+    url = settings.publish.url
+    return url.get_secret_value() if url is not None and is_configured(settings) else home.default_url
+
+
+def is_configured(settings: Settings) -> bool:
+    """Return whether the settings name a serving database: an empty variable names none."""
+    return settings.publish.url is not None and settings.publish.url.get_secret_value().strip() != ""
+
+
+def address_of(url: str) -> str:
+    """Return what identifies a serving database, as an address without user and password; it is not opened.
+
+    Raises:
+        UsageError: the address is wrong or of an unsupported kind.
+    """
+    kind, parts = _parsed(url)
+    return kind.identity(parts)
 
 
 @contextmanager
@@ -61,31 +102,26 @@ def known_targets() -> tuple[type[Target], ...]:
 
 @contextmanager
 def _connected(url: str, *, owner: str | None) -> Iterator[Target]:
-    target = _target_class(url).connect(sa.make_url(url), owner=owner)
+    kind, parts = _parsed(url)
+    target = kind.connect(parts, owner=owner)
     try:
         yield target
     finally:
         target.engine.dispose()
 
 
-def _target_class(url: str) -> type[Target]:
+def _parsed(url: str) -> tuple[type[Target], sa.URL]:
+    """Return the kind of target and the parts of an address."""
     known = known_targets()
     supported = " or ".join(target.example for target in known)
-    try:
-        parts = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):  # its text repeats the address, which may hold a password
-        raise UsageError(
-            "The publication address is no database URL.", f"Set RECS_PUBLISH__URL to {supported}"
-        ) from None
+    parts = parse_address(url, supported)
     scheme = parts.get_backend_name()
     target = next((target for target in known if scheme in target.schemes), None)
     if target is None:
-        raise UsageError(
-            f"Publishing to {scheme!r} is not supported.", f"Set RECS_PUBLISH__URL to {supported}"
-        )
+        raise UsageError(f"Publishing to {scheme!r} is not supported.", f"Set {VARIABLE} to {supported}")
     # An @ in host or database is the rest of a password that was not percent-encoded: refuse it before it is shown.
     if not target.address_is_path and "@" in f"{parts.host}{parts.database}":
         raise UsageError(
             "The publication address has an @ too many.", "In a user's name or a password write it as %40."
         )
-    return target
+    return target, target.check_address(url, parts)

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
-from tasks.publication.errors import no_lists
+from tasks.publication.errors import OtherOwnerError, no_lists
 from tasks.publication.targets import schema
 from tasks.publication.targets.schema import KINDS, SCHEMA_VERSION, IdTypes
+
+ANY_OWNER = "*"
+"""Opens a database for writing whichever home owns it: only to take it over."""
 
 
 class OwnedDatabase(ABC):
@@ -73,13 +76,25 @@ class OwnedDatabase(ABC):
         """Raise unless the database was stamped by `home` or has no stamp yet.
 
         Raises:
-            UsageError: the database belongs to another home.
+            OtherOwnerError: the database belongs to another home.
         """
-        if self._stamped_owner not in (None, home):
-            raise UsageError(
+        if home != ANY_OWNER and self._stamped_owner not in (None, home):
+            raise OtherOwnerError(
                 f"{self.place} belongs to another home ({self._stamped_owner}), not to this one ({home}).",
-                "Give each home a serving database, or a schema, of its own: RECS_PUBLISH__URL.",
+                "Give each home a serving database, or a schema, of its own: RECS_PUBLISH__URL. "
+                "If the other home is lost, this one can take its database over: recs adopt",
             )
+
+    @property
+    def stamped_owner(self) -> str | None:
+        """The home that the database belongs to; None before the first lists."""
+        return self._stamped_owner
+
+    def take_over(self, home: str) -> None:
+        """Make the database belong to `home`, with its lists; the home before is refused from now on."""
+        with self.write() as con:
+            con.execute(schema.schema_version.update().values(owner=home))
+        self._stamped_owner = self.owner = home
 
     def ensure_schema(self, ids: IdTypes) -> None:
         """Create the schema if there is none; else check that it has the same id types.

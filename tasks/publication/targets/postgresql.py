@@ -9,6 +9,8 @@ session that holds it.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +38,9 @@ _CONNECT = {
     "keepalives_idle": 30,  # s: firewalls drop connections that are silent during a long index build
     "application_name": "nightly-recs",
 }
+_LIBPQ = {"dbname": "PGDATABASE"}
+"""libpq's variables that are not called after their keyword."""
+
 _TRY_ADVISORY_LOCK = sa.select(
     sa.func.pg_try_advisory_lock(sa.func.hashtext("nightly-recs"), sa.func.hashtext(sa.func.current_schema()))
 )
@@ -52,6 +57,29 @@ class PostgreSQLTarget(Target):
 
     _lock_connection: sa.Connection | None = None  # holds the advisory lock inside `publication_lock`
     _lock_pid = 0
+
+    @classmethod
+    def identity(cls, url: sa.URL) -> str:
+        """Return host, port, database and options, as libpq completes them from its variables."""
+
+        def part(given: object, keyword: str, otherwise: str) -> str:
+            written = url.query.get(keyword)
+            found = given or (written if isinstance(written, str | None) else ",".join(written))
+            return str(found or os.environ.get(_LIBPQ.get(keyword, f"PG{keyword.upper()}")) or otherwise)
+
+        host, port = part(url.host, "host", "localhost"), part(url.port, "port", "5432")
+        rest = {name: part(None, name, "") for name in ("options", "service")}
+        if not (
+            port.isdecimal() and re.fullmatch(r"[\w.:-]+", host)
+        ):  # several hosts, or the folder of a socket
+            rest, host, port = rest | {"host": host, "port": port}, "", ""
+        return sa.URL.create(
+            "postgresql",
+            host=host or None,
+            port=int(port) if port else None,
+            database=part(url.database, "dbname", part(url.username, "user", "")),
+            query={name: value for name, value in rest.items() if value},
+        ).render_as_string()
 
     @classmethod
     def connect(cls, url: sa.URL, *, owner: str | None) -> PostgreSQLTarget:

@@ -7,6 +7,7 @@ would otherwise commit DDL statement by statement.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -23,8 +24,10 @@ from sqlalchemy.schema import DropView
 from tasks.errors import NightError, TransientError, UsageError
 from tasks.publication.errors import no_lists
 from tasks.publication.targets import schema
+from tasks.publication.targets.address import VARIABLE, check_sqlite
 from tasks.publication.targets.base import OnStep, Row, Target, prefetch
 from tasks.publication.targets.schema import KINDS, PREVIOUS, Kind
+from tasks.storage.sqlite_address import sqlite_address
 
 _WAL_BYTES = 64 * 2**20  # size to which a checkpoint truncates the write-ahead log
 _PARAMETERS = 999  # of one statement: the limit before SQLite 3.32
@@ -43,24 +46,42 @@ class SQLiteTarget(Target):
     """Used bytes of the file when the load of the present run began."""
 
     @classmethod
+    def check_address(cls, text: str, url: sa.URL) -> sa.URL:
+        """Return the parts with `~` expanded; refuse hosts, options and paths that mean another file."""
+        return check_sqlite(text, url)
+
+    @classmethod
+    def identity(cls, url: sa.URL) -> str:
+        """Return the address of the file behind links and relative paths."""
+        return sqlite_address(Path(url.database).resolve()) if url.database else "sqlite://"
+
+    @classmethod
     def connect(cls, url: sa.URL, *, owner: str | None) -> SQLiteTarget:
         """Open the file; for an owner, create it if it is absent. The folder must exist.
 
         Raises:
-            UsageError: the address names no file, or the file is absent and there is no owner.
-            NightError: the folder is missing, or the file cannot be opened or is not a database.
+            UsageError: the address names no file, its folder is missing, it is no SQLite database, or it is absent and
+                there is no owner.
+            NightError: the file cannot be opened, or not written by an owner.
         """
         if not url.database or url.database == ":memory:":
             raise UsageError(
                 "The publication address names no file.", "Write it as sqlite:///folder/recommendations.db"
             )
         path = Path(url.database).absolute()
+        if path.is_dir():
+            raise UsageError(
+                f"{path} is a folder, not a SQLite database.",
+                f"Name a file in {VARIABLE}: {sqlite_address(path / 'recommendations.db')}",
+            )
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is a device, not a SQLite database.", f"Name a file in {VARIABLE}.")
         if owner is None and not path.exists():
             raise no_lists(str(path))
         if not path.parent.is_dir():
-            raise NightError(
-                f"The folder {path.parent} does not exist.", "Make it, or correct RECS_PUBLISH__URL."
-            )
+            raise UsageError(f"The folder {path.parent} does not exist.", f"Make it, or correct {VARIABLE}.")
+        if owner is not None:
+            _check_writable(path)
         return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)
 
     def explain(self, error: BaseException) -> NightError | None:
@@ -154,6 +175,16 @@ class SQLiteTarget(Target):
         for kind in KINDS:
             with self.write() as con:
                 schema.run_table(kind, run, self.ids).drop(con, checkfirst=True)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise before the night if the file or its folder, where the write-ahead log lies, cannot be written."""
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise NightError(
+                f"{place} is read-only.",
+                f"Give this user the right to write the file and its folder, or correct {VARIABLE}.",
+            )
 
 
 def _engine(path: Path, busy_seconds: float, *, writes: bool) -> sa.Engine:
@@ -251,7 +282,7 @@ _EXPLANATIONS: tuple[tuple[str | tuple[str, ...], type[NightError], str, str], .
     ),
     (
         "SQLITE_NOTADB",
-        NightError,
+        UsageError,
         "{place} is not a SQLite database.",
         "Correct RECS_PUBLISH__URL, or move that file away.",
     ),

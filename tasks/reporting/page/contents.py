@@ -32,7 +32,7 @@ _N_MOVERS = 8
 
 @dataclass(frozen=True)
 class Checked:
-    """One check: its meaning, the value, the limit, and what to do if it failed."""
+    """One check: its meaning, the value, the limit, what to do if it failed, and where the fault is."""
 
     name: str
     meaning: str
@@ -41,6 +41,7 @@ class Checked:
     limit: float | None
     passed: bool
     advice: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:
     for row in sorted(rows, key=lambda row: row.passed):
         check = known.get(row.check)
         meaning, bound, advice = (check.meaning, check.bound, check.advice) if check else ("", "", "")
-        shown.append(Checked(row.check, meaning, bound, row.value, row.limit, row.passed, advice))
+        shown.append(Checked(row.check, meaning, bound, row.value, row.limit, row.passed, advice, row.detail))
     return tuple(shown)
 
 

@@ -62,7 +62,10 @@ def test_every_command_has_help(command: str) -> None:
         (("compare", "1", "b"), "'b' is not a run id."),
         (("show", "1", "-n", "0"), "-n takes a whole number of at least 1 (given: 0)."),
         (("tune", "--trials", "x"), "--trials takes a whole number of at least 1 (given: x)."),
-        (("run", "--set", "split.method=foo"), "it takes 'temporal', 'leave_last' or 'auto' (given: 'foo')"),
+        (
+            ("run", "--set", "split.method=foo"),
+            "it takes 'temporal', 'leave_last', 'random' or 'auto' (given: 'foo')",
+        ),
         (("shw",), "No such command 'shw'"),
     ],
 )

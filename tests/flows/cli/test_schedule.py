@@ -1,5 +1,6 @@
 """Schedules: what is printed can be pasted, and cron and systemd get the same schedule."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from flows.cli.schedule import calendar_events, schedule_text
 from tasks.errors import UsageError
+from tasks.storage.home import open_home
 from tests.flows.cli.invoke import invoke
 
 SAME = [
@@ -75,3 +77,56 @@ def test_odd_paths_are_quoted_for_cron_and_systemd() -> None:
     assert r"cd '/srv/100\% recs' && " in text
     assert "WorkingDirectory=/srv/100%% recs\n" in text
     assert "run --dataset 'my data'\n" in text
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *arguments: object, **variables: str) -> str:
+    """Return what `recs schedule` prints where only these variables are set."""
+    for name in [name for name in os.environ if name.startswith(("RECS_", "PG"))]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return invoke("schedule", *arguments)
+
+
+def test_schedule_sets_the_variables_of_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/app.db"
+    text = printed(monkeypatch, RECS_PUBLISH__URL=url, RECS_HOME="a home", RECS_CHECK__MIN_OVERLAP="0")
+    cron, units = text.split("# or systemd")
+    names = [line.partition("=")[0] for line in cron.splitlines()]
+    assert names[1:4] == ["RECS_CHECK__MIN_OVERLAP", "RECS_HOME", "RECS_PUBLISH__URL"]
+    assert f"\nRECS_PUBLISH__URL='{url}'\n0 2 * * * cd " in cron
+    assert f'\nEnvironment="RECS_PUBLISH__URL={url}"\nExecStart=' in units
+    assert 'Environment="RECS_HOME=a home"' in units
+    assert "RECS_HOME" not in printed(monkeypatch, "--home", tmp_path, RECS_HOME="other")
+
+
+def test_schedule_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(
+        monkeypatch,
+        RECS_PUBLISH__URL="postgresql://joe:hunter2@db/lists?password=hunter2",
+        PGPASSWORD="hunter2",
+        PGSSLMODE="require",
+    )
+    assert "hunter2" not in text
+    assert "\n# RECS_PUBLISH__URL='postgresql://USER:PASSWORD@db:5432/lists'\n" in text
+    assert "\n# PGPASSWORD='…'\n" in text
+    assert "\nPGSSLMODE='require'\n" in text
+
+
+def test_schedule_names_the_variable_that_the_home_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = open_home("demo", tmp_path / "home")
+    home.remember_target(home.default_url)
+    assert "RECS_PUBLISH__URL" not in printed(monkeypatch, "--home", home.path)
+    home.remember_target("postgresql://db:5432/lists")
+    assert "# RECS_PUBLISH__URL='postgresql://USER:" in printed(monkeypatch, "--home", home.path)
+    assert "# RECS_PUBLISH__URL=" in printed(monkeypatch, RECS_HOME=str(home.path))
+    monkeypatch.chdir(tmp_path)
+    open_home("demo", tmp_path / "data" / "demo").remember_target("postgresql://db:5432/lists")
+    assert "# RECS_PUBLISH__URL=" in printed(monkeypatch)
+    assert "RECS_PUBLISH__URL" not in printed(monkeypatch, "--dataset", "ml-25m")
+    home.remember_target(f"sqlite:///{tmp_path}/100%25.db")
+    text = printed(monkeypatch, "--home", home.path)
+    assert f"\nRECS_PUBLISH__URL='sqlite:///{tmp_path}/100%25.db'\n" in text
+    assert f'Environment="RECS_PUBLISH__URL=sqlite:///{tmp_path}/100%%25.db"' in text

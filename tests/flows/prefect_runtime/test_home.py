@@ -1,53 +1,71 @@
-"""Prefect inside a home: its files stay there, and a new home starts from an empty database."""
+"""Prefect's settings for a home: its files stay there, and nothing is read of other projects."""
 
-import contextlib
+import json
 import os
-import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from flows.prefect_runtime import home as prefect_home
+from tests.flows.prefect_runtime.environment import ROOT, without_prefect
+
+IMPORT = """
+import json, sys
+from pathlib import Path
+from flows.prefect_runtime.home import configure_prefect, import_prefect, refresh_settings
+configure_prefect(Path(sys.argv[1]), debug=False)
+import_prefect()
+refresh_settings()
+from prefect.settings import get_current_settings
+settings = get_current_settings()
+print(json.dumps([settings.api.url, str(settings.home), settings.api.request_timeout]))
+"""
 
 
 def test_a_configured_prefect_home_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {**os.environ, "PREFECT_HOME": "/theirs"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", {**os.environ, "PREFECT_HOME": "theirs"})
     prefect_home.configure_prefect(tmp_path, debug=True)
-    assert os.environ["PREFECT_HOME"] == "/theirs"
+    assert os.environ["PREFECT_HOME"] == str(tmp_path / "theirs")
+    assert not (tmp_path / "prefect.db").exists()
 
 
-def configured(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Path:
-    """Return a home's database path after `configure_prefect` in an environment with no other PREFECT_ variables."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    monkeypatch.setattr(os, "environ", others | environment)
-    prefect_home.configure_prefect(folder, debug=False)
-    return folder / "prefect.db"
+def test_a_new_home_has_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", without_prefect())
+    prefect_home.configure_prefect(tmp_path, debug=False)
+    assert os.environ["PREFECT_HOME"] == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["prefect.db"]
 
 
-def test_a_new_home_copies_the_empty_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "installed"))
+def test_a_user_without_home_directory_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(os, "environ", without_prefect())
+    monkeypatch.setattr(Path, "home", no_home)
+    prefect_home.configure_prefect(tmp_path, debug=False)
+    assert os.environ["HOME"] == str(tmp_path)
+
+
+def test_a_named_profile_is_read_from_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", without_prefect(PREFECT_PROFILE="work", HOME="/theirs"))
+    prefect_home.configure_prefect(tmp_path, debug=False)
+    assert os.environ["PREFECT_PROFILES_PATH"] == "/theirs/.prefect/profiles.toml"
+
+
+def test_settings_of_another_project_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PREFECT_API_URL=http://a/api\nPREFECT_API_REQUEST_TIMEOUT=soon\n")
+    (tmp_path / "prefect.toml").write_text('[api]\nurl = "http://b/api"\n')
+    (tmp_path / "pyproject.toml").write_text('[tool.prefect.api]\nurl = "http://c/api"\n')
     home = tmp_path / "home"
     home.mkdir()
-    assert not configured(home, monkeypatch).exists(), "this installation has none: Prefect makes it"
-    prefect_home.empty_database().parent.mkdir(parents=True)
-    prefect_home.empty_database().write_bytes(b"migrated")
-    assert not configured(home, monkeypatch, PREFECT_HOME=str(tmp_path)).exists(), (
-        "the user has a PREFECT_HOME"
+    command = [sys.executable, "-c", IMPORT, "home"]
+    environment = without_prefect(PYTHONPATH=str(ROOT))
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
-    assert configured(home, monkeypatch).read_bytes() == b"migrated"
-    (home / "prefect.db").write_bytes(b"in use")
-    assert configured(home, monkeypatch).read_bytes() == b"in use"
-
-
-@pytest.mark.slow
-def test_the_empty_database_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    prefect_home.make_empty_database()
-    made = prefect_home.empty_database()
-    with contextlib.closing(sqlite3.connect(made)) as con:
-        assert con.execute("select count(*) from flow_run").fetchone() == (0,)
-    before = made.stat().st_mtime_ns
-    prefect_home.make_empty_database()
-    assert made.stat().st_mtime_ns == before
-    assert [path.name for path in made.parent.iterdir()] == [made.name]
+    assert json.loads(done.stdout) == [None, str(home), 60.0]

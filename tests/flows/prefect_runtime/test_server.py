@@ -11,30 +11,46 @@ from pathlib import Path
 import httpx
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.flows.prefect_runtime.environment import ROOT, without_prefect
+
+PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+OF_ANOTHER_SERVER = {
+    "PREFECT_SERVER_API_AUTH_STRING": "me:secret",
+    "PREFECT_SERVER_API_BASE_PATH": "/prefect/api",
+    "PREFECT_API_DATABASE_CONNECTION_URL": "postgresql+asyncpg://me@127.0.0.1:9/prefect",
+    "PREFECT_MESSAGING_BROKER": "prefect_redis.messaging",
+}
 NIGHT = """
 import signal, sys
 from pathlib import Path
-from flows.prefect_runtime.home import configure_prefect
+from flows.prefect_runtime.home import configure_prefect, import_prefect
 configure_prefect(Path(sys.argv[1]), debug=False)
+import_prefect()
 from flows.prefect_runtime import server as prefect_server
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
-prefect_server.start()
-prefect_server.start()
+addresses = []
+for night in range(2):
+    with prefect_server.connected(), get_client(sync_client=True) as client:
+        addresses.append(PREFECT_API_URL.value())
+        client.raise_for_api_version_mismatch()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-print(PREFECT_API_URL.value(), flush=True)
+print(*set(addresses), flush=True)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that starts a server, prints its address, ignores Ctrl-C and ends with its standard input."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    """A process that starts a server, prints its address, ignores Ctrl-C and ends with its standard input.
+
+    Two nights of the process use the same server. Every proxy is out of reach, and another server is described.
+    """
+    environment = without_prefect(**dict.fromkeys(PROXIES, "socks5://127.0.0.1:9"), **OF_ANOTHER_SERVER)
     with subprocess.Popen(
         [sys.executable, "-c", NIGHT, str(tmp_path)],
         cwd=ROOT,
-        env=others,
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,13 +3,14 @@
 import io
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from flows.terminal.console import Terminal, make_console
+from flows.terminal.console import TIME_FORMAT, Terminal, make_console
 from tasks.errors import NightError
 
 
@@ -26,11 +27,12 @@ def test_a_log_gets_one_line_per_stage_and_no_bars() -> None:
         terminal.started("publish", None)
         terminal.failed("fit", "mf", FloatingPointError("diverged"))
         terminal.failed("publish", None, NightError("The disk is full.", "Free some."))
-    assert lines_of(console) == [
+    assert [line[21:] for line in lines_of(console)] == [
         "✓ fit als                     1.3 s  [128 factors]",
         "✗ fit mf                  FloatingPointError: diverged",
         "✗ publish                 ",
     ]
+    assert all(datetime.strptime(line[:21], f"{TIME_FORMAT}  ") for line in lines_of(console))
 
 
 class Window(io.StringIO):

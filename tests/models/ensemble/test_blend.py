@@ -43,7 +43,7 @@ class TestBlend(RecommenderContract):
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return blend(data, WEIGHTS, seed)
 
-    def fitted_on(self, name: MatrixName, data: Interactions) -> Recommender:  # noqa: ARG002
+    def fitted_on(self, name: MatrixName, data: Interactions) -> Recommender:
         """A blend reads no values: its members do, als the composite utilities."""
         return self.fitted(data)
 

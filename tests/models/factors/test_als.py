@@ -141,17 +141,21 @@ class TestALS(PersonalContract):
         top = ALS().fit(data, seed=1).recommend(np.arange(100), 10, exclude=data.seen)
         assert np.take_along_axis(own, top.items, axis=1).mean() > 0.9
 
-    def test_the_penalty_grows_with_density_up_to_a_limit(self) -> None:
+    def test_the_penalty_grows_with_density(self) -> None:
         weights = sparse.csr_matrix(np.kron(np.eye(5), np.ones((2, 4))), dtype=np.float32)
         assert als.penalty(weights, 0.5) == pytest.approx(0.5 * 0.2**0.5)
-        assert als.penalty(weights, 1e4) == pytest.approx(0.48 * 10 ** (1 / 3))
-        assert als.penalty(sparse.csr_matrix((3, 4), dtype=np.float32), 1e4) == 0
+        assert als.penalty(sparse.csr_matrix((3, 4), dtype=np.float32), None) == 0
 
-    def test_heavy_tails_lower_the_penalty(self) -> None:
+    def test_the_default_penalty_is_limited_on_dense_data(self) -> None:
+        dense = sparse.csr_matrix(np.kron(np.eye(5), np.ones((2, 4))), dtype=np.float32)
+        assert als.penalty(dense, None) == pytest.approx(0.48 * 10 ** (1 / 3))
+        wide = sparse.csr_matrix(sparse.eye_array(10_000, dtype=np.float32))
+        assert als.penalty(wide, None) == pytest.approx(50 * 0.01)
+
+    def test_heavy_tails_lower_the_default_penalty(self) -> None:
         weights = sparse.csr_matrix(np.array([[0.1, 0.1, 2.8]], np.float32))
-        even = sparse.csr_matrix(np.ones((1, 3), np.float32))
         mean_square = (0.01 + 0.01 + 2.8**2) / 3
-        assert als.penalty(weights, 1) == pytest.approx(als.penalty(even, 1) / mean_square**0.25)
+        assert als.penalty(weights, None) == pytest.approx(0.48 / mean_square**0.25)
 
     def test_the_same_bits_on_one_thread_and_on_two(self) -> None:
         world = small_world()

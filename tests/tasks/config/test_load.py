@@ -1,5 +1,6 @@
 """Settings from a file, the environment and --set; every mistake is explained before anything starts."""
 
+import codecs
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,53 @@ def test_shipped_file_shows_every_setting() -> None:
     shown = keys(tomllib.loads(SHIPPED.read_text()))
     known = keys(Settings().model_dump(exclude={"publish": {"url"}}, exclude_none=True))
     assert shown == known
+
+
+@pytest.mark.parametrize("before", [b"", codecs.BOM_UTF8], ids=["plain", "bom"])
+def test_a_file_of_windows_is_read(tmp_path: Path, before: bytes) -> None:
+    (tmp_path / "p.toml").write_bytes(before + b"[recommend]\r\nn = 20\r\n")
+    assert load_settings(tmp_path / "p.toml").recommend.n == 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf16_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "p.toml").write_bytes("[recommend]\r\nn = 20\r\n".encode(encoding))
+    with pytest.raises(UsageError, match=r"p\.toml is UTF-16, not UTF-8") as caught:
+        load_settings(tmp_path / "p.toml")
+    assert "UTF-8" in caught.value.hint
+
+
+def test_a_file_in_latin1_is_refused_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_bytes("[recommend]\ngenres = ['Comédie']\n".encode("latin-1"))
+    with pytest.raises(UsageError, match="is not UTF-8: line 2 holds the byte 0xE9"):
+        load_settings(tmp_path / "p.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.ratings.separator=:::::", "1 to 4 bytes"),
+        ('data.ratings.separator="\\""', "1 to 4 bytes"),
+        ("data.items.encoding=ansi", "utf-8, cp1252"),
+        ("data.items.encoding=base64", "utf-8, cp1252"),
+        ('data.tags.columns=["a", "a"]', "'a' is named twice"),
+        ("data.tags.file=../tags.csv", "within the dataset's folder"),
+    ],
+)
+def test_bad_settings_of_files_are_explained(override: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, (override,))
+    assert words in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("text", ["\\t", "tab", '"\\t"'])
+def test_a_tab_can_be_written_in_a_shell(text: str) -> None:
+    assert load_settings(None, (f"data.ratings.separator={text}",)).data.ratings.separator == "\t"
+
+
+def test_columns_can_be_separated_by_commas() -> None:
+    settings = load_settings(None, ("data.ratings.columns=userId, movieId,rating",))
+    assert settings.data.ratings.columns == ("userId", "movieId", "rating")
 
 
 def test_set_beats_environment_beats_file_beats_default(
@@ -106,8 +154,8 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
         ("[models.asl]\nfactors = 8", "no model 'asl'. Did you mean 'als'", ""),
         ("[models]\nshelf = ['popularty']", "no model 'popularty'. Did you mean 'popularity'", ""),
         (
-            "[split]\nmethod = 'random'",
-            r"split\.method is wrong: it takes 'temporal', 'leave_last' or 'auto' \(given: 'random'\)",
+            "[split]\nmethod = 'oldest'",
+            r"split\.method is wrong: it takes 'temporal', 'leave_last', 'random' or 'auto' \(given: 'oldest'\)",
             "",
         ),
         ("[split]\ncutoff = 3", r"split\.cutoff is wrong: it takes a string \(given: 3\)", ""),
@@ -116,6 +164,29 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
         ("[judge]\nk = 5", r"judge\.k is wrong: it takes a list of whole numbers \(given: 5\)", ""),
         ("[judge]\nk = ['x']", r"judge\.k\.0 is wrong: it takes a whole number \(given: 'x'\)", ""),
         ("[models]\nshelf = 5", r"models\.shelf is wrong: it takes a list \(given: 5\)", "fitted and judged"),
+        (
+            "[data]\nrating_min = 0\nrating_max = 1",
+            r"contradict each other: utility.relevant_rating 3\.5 lies outside the scale, data.rating_min 0 to "
+            r"data.rating_max 1: set it to the least rating that is a like, such as 1\.",
+            "",
+        ),
+        (
+            "[data]\nrating_min = 0\nrating_max = 100",
+            "relevant_rating 3.5 lies at the very bottom of the scale, .* such as 67, or to 0 if every rating is",
+            "",
+        ),
+        (
+            "[data.events]\nevent = ''",
+            "data.events is wrong: event is empty, so that constant_event must name",
+            "",
+        ),
+        ("[data.events]\nconstant_event = 'view'", 'constant_event goes with event = ""', ""),
+        ("[data.ratings]\nuser = ''", r"data\.ratings\.user is wrong", ""),
+        (
+            "[data.items]\ngenre_separator = ''",
+            r"data\.items\.genre_separator is wrong",
+            "What stands between",
+        ),
         ("[data]\nrating_min = 9", "data is wrong: rating_min 9.0 must lie below", ""),
         ("[utility.signals.x]\nsource = 'events'", "utility.signals.x is wrong: `event` is needed", ""),
         (
@@ -169,7 +240,7 @@ def test_database_address_is_refused_on_the_command_line() -> None:
     assert "hunter2" not in str(caught.value) + caught.value.hint
 
 
-@pytest.mark.parametrize("override", ["models.shelf=popularty", "split.method=random", "run.seed=x"])
+@pytest.mark.parametrize("override", ["models.shelf=popularty", "split.method=oldest", "run.seed=x"])
 def test_messages_end_with_one_dot(override: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_settings(None, (override,))
@@ -208,3 +279,23 @@ def test_new_item_share_is_refused_when_below_one_place() -> None:
     with pytest.raises(UsageError, match=said):
         load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.01"))
     assert load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.02")).recommend.n == 50
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[data]\nrating_min = 0\nrating_max = 1\n[utility]\nrelevant_rating = 1",
+        "[data]\nrating_min = 1\nrating_max = 100\n[utility]\nrelevant_rating = 1",
+        "[data]\nrating_min = 1\nrating_max = 10",
+        "[data.events]\nevent = ''\nconstant_event = 'view'\ntimestamp = ''",
+    ],
+)
+def test_unusual_but_sensible_settings_are_taken(tmp_path: Path, text: str) -> None:
+    load_settings(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"), [("0", (0,)), ("[0, -1]", (0, -1)), ('["", "x"]', ("", "x")), ("x", ("x",))]
+)
+def test_not_rated_takes_one_value_or_several(text: str, values: tuple[float | str, ...]) -> None:
+    assert load_settings(None, (f"data.ratings.not_rated={text}",)).data.ratings.not_rated == values

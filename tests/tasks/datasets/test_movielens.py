@@ -259,3 +259,33 @@ def test_unknown_names_and_occupied_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds thesis\.txt"):
         fetch(NAME, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("proxy", ["socks4://proxy:1", "http://proxy:port"])
+def test_a_proxy_that_cannot_be_used_is_named(
+    proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.delenv("all_proxy", raising=False)
+    with pytest.raises(NightError, match="a proxy of the environment cannot be used") as caught:
+        fetch(NAME, tmp_path / "raw")
+    assert "unset HTTP_PROXY, HTTPS_PROXY, ALL_PROXY" in caught.value.hint
+
+
+def test_a_download_takes_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server() as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(NightError):
+            fetch(NAME, tmp_path / "raw", base_url="http://datasets.invalid", retry_delays=())
+        proxy.shutdown()
+    assert proxy.asked
+
+
+def test_a_download_without_a_network_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NightError, match="cannot download") as caught:
+        fetch(NAME, tmp_path / "raw", base_url="http://127.0.0.1:9", retry_delays=())
+    assert "recs run --dataset FOLDER" in caught.value.hint

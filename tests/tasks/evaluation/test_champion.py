@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from models.evaluation.bootstrap import joint_intervals, paired_difference
 from tasks.artifacts import Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation import champion
-from tasks.evaluation.champion import WinStreaks, choose, decide, win_streaks
+from tasks.evaluation.champion import choose, decide
+from tasks.evaluation.incumbent import WinStreaks, win_streaks
 from tasks.evaluation.metric_rows import SegmentRow
 from tasks.storage.artifact_store import from_json, to_json
 from tasks.storage.run_records import Run, RunSummary, Status
@@ -146,15 +147,30 @@ class Home:
     live: int | None = None
     split: str = "temporal"
     settings: dict[str, Any] = field(
-        default_factory=lambda: {"split": {}, "utility": {}, "judge": {"champion_metric": "ndcg@10"}}
+        default_factory=lambda: {
+            "split": {},
+            "utility": {"relevant_rating": 3.5, "positive_tags": True, "positive_events": {}},
+            "judge": {"champion_metric": "ndcg@10"},
+        }
     )
+    seed: int = 1
 
-    def night(self, day: int, status: Status = "published", **above: float) -> Decision:
+    def night(
+        self,
+        day: int,
+        status: Status = "published",
+        *,
+        n: int = 200,
+        learned: set[str] | None = None,
+        **above: float,
+    ) -> Decision:
         """Judge models by the given gains and record the night; it is published unless another status is given."""
         as_of = MONDAY + timedelta(days=day)
-        run = Run(len(self.runs) + 1, "f", "d", as_of, 1, self.live, status, as_of)
+        run = Run(len(self.runs) + 1, "f", "d", as_of, self.seed, self.live, status, as_of)
         run.settings, run.summary = deepcopy(self.settings), RunSummary(split=self.split)
-        _, decision, _ = decide(values(**above), win_streaks(self.runs, run), SETTINGS, seed=1)
+        streaks = win_streaks(self.runs, run)
+        _, decision, why = decide(values(n, **above), streaks, SETTINGS, seed=1, learned=learned)
+        decision = replace(decision, why=why)
         run.champion, run.summary.decision = decision.champion, decision
         self.runs.insert(0, run)
         if status == "published":
@@ -235,7 +251,23 @@ def other_split(home: Home) -> None:
     home.split = "leave_last"
 
 
-@pytest.mark.parametrize("change", [other_metric, other_split_settings, other_utility, other_split])
+def positive_from_four(home: Home) -> None:
+    home.settings["utility"]["relevant_rating"] = 4.0
+
+
+def without_positive_tags(home: Home) -> None:
+    home.settings["utility"]["positive_tags"] = False
+
+
+def likes_are_positive(home: Home) -> None:
+    home.settings["utility"]["positive_events"] = {"like": 1.0}
+
+
+def other_seed(home: Home) -> None:
+    home.seed = 2
+
+
+@pytest.mark.parametrize("change", [other_split_settings, other_utility, other_split])
 def test_wins_under_another_protocol_do_not_count(change: Callable[[Home], None]) -> None:
     home = Home()
     home.night(0, als=0.1, bpr=0)
@@ -245,6 +277,108 @@ def test_wins_under_another_protocol_do_not_count(change: Callable[[Home], None]
     decision = home.night(3, als=0, bpr=0.1)
     assert (decision.champion, wins(decision)) == ("als", {"bpr": 1})
     assert wins(home.night(4, als=0, bpr=0.1)) == {"bpr": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (other_metric, "judge.champion_metric was ndcg@10 and is recall@10"),
+        (positive_from_four, "utility.relevant_rating was 3.5 and is 4.0"),
+        (without_positive_tags, "utility.positive_tags was true and is false"),
+        (likes_are_positive, "utility.positive_events was {} and is {like = 1.0}"),
+        (other_seed, "run.seed was 1 and is 2"),
+    ],
+)
+def test_champion_of_another_judgement_is_no_incumbent(change: Callable[[Home], None], said: str) -> None:
+    """Its figures say nothing about tonight's: the best of tonight is chosen at once, and is the next incumbent."""
+    home = Home()
+    home.night(0, als=0.1, bpr=0)
+    home.night(1, als=0.1, bpr=0)
+    change(home)
+    decision = home.night(2, als=0, bpr=0.1)
+    assert (decision.champion, decision.incumbent, decision.challenges) == ("bpr", None, ())
+    assert decision.why.endswith(
+        f"; the last champion, als, had no place to defend: it was chosen when {said}"
+    )
+    assert home.night(3, als=0.1, bpr=0).champion == "bpr"
+
+
+def test_champion_chosen_without_users_is_no_incumbent() -> None:
+    home = Home()
+    assert home.night(0, n=0, als=0, popularity=0).champion == "popularity"
+    assert home.night(1, n=0, als=0, popularity=0).champion == "popularity"
+    decision = home.night(2, n=20, als=0.1, popularity=0)
+    assert (decision.champion, decision.incumbent) == ("als", None)
+    assert "popularity, had no place to defend: it was chosen when no user could be held out" in decision.why
+    assert home.night(3, n=20, als=0, popularity=0.1).champion == "als"
+
+
+def test_unjudged_champion_that_earlier_versions_defended_goes() -> None:
+    """Earlier versions made it the incumbent of the nights that followed, which few users could never end."""
+    home = Home()
+    home.night(0, n=0, als=0, popularity=0)
+    home.night(1, n=20, als=0, popularity=0.1)
+    home.runs[0].summary.decision = replace(home.runs[0].summary.decision, incumbent="popularity")
+    assert home.night(2, n=20, als=0.1, popularity=0).champion == "als"
+
+
+def test_champion_of_few_users_goes_when_twice_as_many_judge() -> None:
+    """With fewer than 30 users no model wins, so that a small community would keep its first champion for ever."""
+    home = Home()
+    home.night(0, n=5, als=0, popularity=0.1)
+    assert home.night(1, n=9, als=0.1, popularity=0).champion == "popularity"
+    decision = home.night(2, n=10, als=0.1, popularity=0)
+    assert (decision.champion, decision.incumbent) == ("als", None)
+    assert "popularity, had no place to defend: it was chosen by the figures of 5 users only" in decision.why
+    assert home.night(3, n=19, als=0, popularity=0.1).champion == "als"
+    assert home.night(4, n=20, als=0, popularity=0.1).champion == "popularity"
+
+
+def test_champion_of_enough_users_defends_its_place() -> None:
+    home = Home()
+    home.night(0, n=30, als=0.1, popularity=0)
+    assert home.night(1, n=200, als=0, popularity=0.1).champion == "als"
+
+
+def test_champion_stays_an_incumbent_over_nights_without_users() -> None:
+    home = Home()
+    home.night(0, als=0.1, popularity=0)
+    assert home.night(1, n=0, als=0, popularity=0).champion == "als"
+    decision = home.night(2, als=0, popularity=0.1)
+    assert (decision.champion, wins(decision)) == ("als", {"popularity": 1})
+
+
+def test_last_champion_stays_without_users_after_a_change() -> None:
+    home = Home()
+    home.night(0, als=0.1, popularity=0)
+    other_metric(home)
+    assert home.night(1, n=0, als=0, popularity=0).champion == "als"
+    assert home.night(2, als=0, popularity=0.1).champion == "popularity"
+
+
+def test_champion_with_nothing_to_learn_from_loses_its_place() -> None:
+    home = Home()
+    home.night(0, als=0.1, bpr=0, popularity=0)
+    decision = home.night(1, als=0.1, bpr=0.05, popularity=0, learned={"bpr", "popularity"})
+    assert (decision.champion, decision.challenges) == ("bpr", ())
+    assert decision.why.startswith("bpr has the best ndcg@10")
+    assert decision.why.endswith("; the last champion, als, had nothing to learn from tonight")
+    decision = home.night(2, n=0, als=0, bpr=0, popularity=0, learned={"popularity"})
+    assert decision.champion == "popularity"
+    assert decision.why.endswith("; the last champion, bpr, had nothing to learn from tonight")
+
+
+def test_model_with_nothing_to_learn_from_is_never_the_best() -> None:
+    per_user = values(als=0.2, bpr=0.1, popularity=0)
+    ranking, decision, why = decide(per_user, WinStreaks(), SETTINGS, seed=1, learned={"popularity"})
+    assert ranking == ("popularity", "als", "bpr")
+    assert set(decision.means) == set(per_user)
+    assert why == "popularity, the only model that had anything to learn from"
+    assert decide(per_user, WinStreaks(), SETTINGS, seed=1, learned=set())[0][0] == "als"
+    (challenge,) = decide(
+        per_user, WinStreaks("popularity"), SETTINGS, seed=1, learned={"popularity", "bpr"}
+    )[1].challenges
+    assert challenge.model == "bpr"
 
 
 def choice_of(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.config.settings import DataSettings
+from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.clean import clean
 from tasks.storage.warehouse import open_warehouse
@@ -48,6 +48,18 @@ def test_movielens_counts_add_up(con: duckdb.DuckDBPyConnection) -> None:
     assert rows(con, "select count(*) from items where genres = []") == [(34,)]
 
 
+def test_counts_hold_the_distinct_pairs_of_each_source(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    (folder / "ratings.csv").write_text(f"{RATINGS}1,1,3,100000001\n1,1,4,100000002\n1,2,5,100000003\n")
+    (folder / "tags.csv").write_text(f"{TAGS}1,1,noir,100000001\n1,1,slow,100000001\n2,1,noir,100000001\n")
+    (folder / "events.csv").write_text(
+        f"{EVENTS}1,1,view,1,100000001\n1,1,view,1,100000002\n1,1,like,1,100000003\n"
+    )
+    (folder / "movies.csv").write_text(f"{MOVIES}1,Heat,Crime\n")
+    data = land_and_clean(con, folder)
+    found = {count.source: (count.clean, count.pairs) for count in data.counts}
+    assert found == {"ratings": (2, 2), "tags": (3, 2), "events": (3, 1), "items": (1, None)}
+
+
 class TestIds:
     def _types(
         self, con: duckdb.DuckDBPyConnection, folder: Path, users: list[str], setting: str = "auto"
@@ -61,7 +73,7 @@ class TestIds:
         users = ["2147483648", " 9223372036854775807\t", "-5", "0"]
         assert self._types(con, folder, users) == ("BIGINT", {2**31, 2**63 - 1, -5, 0})
 
-    @pytest.mark.parametrize("odd", ["007", "9223372036854775808", "1.0", "+1", "1_0", "-0", "0x1f", "a"])
+    @pytest.mark.parametrize("odd", ["007", "9223372036854775808", "1.5", "+1", "1_0", "-0", "0x1f", "a"])
     def test_ids_become_text_when_not_plain_integers(
         self, con: duckdb.DuckDBPyConnection, folder: Path, odd: str
     ) -> None:
@@ -141,7 +153,7 @@ class TestQuarantine:
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
         lines = ["1,2", "1,2,3,4,5", "1,2,3,900000", "1,3,9,900000", "1", "1,4,3,900000", "1,5,9,900000", "x"]
-        (folder / "ratings.csv").write_text(RATINGS + "\n".join(lines))
+        (folder / "ratings.csv").write_text(RATINGS + "\n".join(lines) + "\n")
         data = land_and_clean(con, folder)
         assert counts(data) == {"ratings": (8, 2, 0, 6)}
         found = rows(con, "select line, raw from quarantine order by line")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from tasks.errors import NightError
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
 from tasks.storage.warehouse import open_warehouse
@@ -18,20 +20,26 @@ VALID = {
     "1000000000": "2001-09-09 01:46:40",
     "1000000000.25": "2001-09-09 01:46:40.25",
     "1e9": "2001-09-09 01:46:40",
-    "1000000000123": "2001-09-09 01:46:40.123",
-    "1000000000123456": "2001-09-09 01:46:40.123456",
     "2001-09-09T01:46:40Z": "2001-09-09 01:46:40",
     "2001-09-09T03:46:40+02:00": "2001-09-09 01:46:40",
     " 2001-09-09 01:46:40 ": "2001-09-09 01:46:40",
     "2001-09-09": "2001-09-09 00:00:00",
+    "2001/9/9 1:46": "2001-09-09 01:46:00",
+    "2001-09-09 01:46:40.5 UTC": "2001-09-09 01:46:40.5",
+    "2001-09-08T21:46:40-0400": "2001-09-09 01:46:40",
     "86400": "1970-01-02 00:00:00",
     "2199-12-31T23:59:59": "2199-12-31 23:59:59",
 }
 INVALID = {
     "": "timestamp is missing",
     "yesterday?": "timestamp is not a time",
-    "nan": "timestamp is not a time",
-    "1e300": "timestamp is not a time",
+    "nan": "timestamp is missing: it says nan",
+    "1.70E+09": "timestamp was rounded, as Excel does with long numbers",
+    "09/08/2001": "timestamp has its year last: day and month could be either way round",
+    "9.8.2001 01:46": "timestamp has its year last: day and month could be either way round",
+    "09/08/01": "timestamp has its year last: day and month could be either way round",
+    "1e300": "timestamp is a number of another unit than most of its file",
+    "1000000000123": "timestamp is a number of another unit than most of its file",
     "2001-13-09": "timestamp is not a time",
     "86399": "timestamp is before 1970-01-02",
     "-5": "timestamp is before 1970-01-02",
@@ -63,6 +71,44 @@ def test_an_invalid_time_is_rejected(cleaned: duckdb.DuckDBPyConnection, text: s
     assert rows(cleaned, f"select reasons from quarantine where line = {line}") == [([INVALID[text]],)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "moment", "note"),
+    [
+        (["1000000000", "1e9"], "2001-09-09 01:46:40", None),
+        (["1000000000123"], "2001-09-09 01:46:40.123", "milliseconds since 1970"),
+        (["1000000000123456"], "2001-09-09 01:46:40.123456", "microseconds since 1970"),
+        (
+            ["1000000000123456789", "1.000000000123456789E+18"],
+            "2001-09-09 01:46:40.123457",
+            "nanoseconds since 1970",
+        ),
+        (["20010909"], "2001-09-09 00:00:00", "dates"),
+    ],
+    ids=["seconds", "milliseconds", "microseconds", "nanoseconds", "dates"],
+)
+def test_the_unit_is_that_of_most_times_of_the_file(
+    con: duckdb.DuckDBPyConnection, folder: Path, texts: list[str], moment: str, note: str | None
+) -> None:
+    lines = "".join(f"{user},2,3,{text}\n" for user, text in enumerate([*texts, "nan", "0"]))
+    (folder / "ratings.csv").write_text(RATINGS + (lines if note != "dates" else f"1,2,3,{texts[0]}\n"))
+    (folder / "tags.csv").write_text(TAGS + "1,2,noir,1000000001\n")
+    data = land_and_clean(con, folder)
+    assert rows(con, "select distinct rated_at from ratings") == [(datetime.fromisoformat(moment),)]
+    assert rows(con, "select epoch(tagged_at) from tags") == [(1_000_000_001,)]
+    assert data.notes == (() if note is None else (f"times of ratings.csv are {note}",))
+
+
+def test_a_time_of_another_unit_is_rejected_not_guessed(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    (folder / "ratings.csv").write_text(
+        RATINGS + "1,2,3,1000000000123\n2,2,3,1000000000123\n3,2,3,1000000000\n4,2,3,0\n"
+    )
+    assert counts(land_and_clean(con, folder)) == {"ratings": (4, 2, 0, 2)}
+    assert rows(con, "select reasons from quarantine order by line") == [
+        (["timestamp is a number of another unit than most of its file"],),
+        (["timestamp is not a time"],),
+    ]
+
+
 def test_a_time_after_the_landing_is_rejected(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """The files of these tests are landed on 2027-01-01 at 02:00; a later time would become the night's `as_of`."""
     edge, late = "2027-01-02T02:00:00", "2027-01-02T02:00:01"
@@ -75,6 +121,26 @@ def test_a_time_after_the_landing_is_rejected(con: duckdb.DuckDBPyConnection, fo
     assert all(count.reasons == {"timestamp lies in the future": 1} for count in data.counts)
     longer = LENIENT.model_copy(update={"max_future_days": 2})
     assert land_and_clean(con, folder, longer).newest_interaction == datetime.fromisoformat(late)
+
+
+@pytest.mark.parametrize("wrong", [datetime(2099, 5, 5), datetime(1970, 1, 1, 3)], ids=["ahead", "behind"])
+def test_a_landing_under_a_wrong_clock_is_mended(
+    con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture, wrong: datetime
+) -> None:
+    """One row of 2098 would else be the newest for ever, or all rows would lie in the future for ever."""
+    (folder / "ratings.csv").write_text(RATINGS + "1,2,3,1600000000\n1,3,3,2098-01-01\n")
+    with suppress(NightError):  # behind: every row lies in the future
+        clean(con, land(con, folder, LENIENT, landed_at=wrong), LENIENT)
+    caplog.clear()
+    data = land_and_clean(con, folder)
+    assert (counts(data), data.newest_interaction.year) == ({"ratings": (2, 1, 0, 1)}, 2020)
+    assert [record.message for record in caplog.records if "clock" in record.message] == [
+        f"An earlier night ran under a wrong clock: ratings.csv was landed at {wrong:%Y-%m-%d %H:%M}. It now counts as "
+        "landed at 2027-01-01 02:00."
+    ]
+    caplog.clear()
+    assert land_and_clean(con, folder) == data
+    assert not caplog.records
 
 
 def test_future_is_judged_by_the_first_landing(con: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tasks.config.settings import DataSettings, RatingsColumns
+from tasks.config.data_settings import DataSettings, RatingsColumns
 from tasks.errors import TransientError, UsageError
 from tasks.ingestion.land import plan_intake
 from tasks.ingestion.read_file import read_input

@@ -32,6 +32,14 @@ def test_kind_of_error_by_duckdb_message(number: int) -> None:
 
 
 def test_other_errors_mean_a_damaged_file() -> None:
-    error = read_error(Path("in/ratings.csv.gz"), EOFError())
+    error = read_error(Path("in/ratings.csv.gz"), ValueError())
     assert type(error) is NightError
-    assert "damaged or incomplete: EOFError" in str(error)
+    assert "damaged or incomplete: ValueError" in str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EOFError(), OSError("Truncated compressed stream"), EOFError("ended before the end-of-stream marker")],
+)
+def test_an_early_end_means_a_truncated_file(error: Exception) -> None:
+    assert "looks truncated" in str(read_error(Path("in/ratings.csv.zst"), error))

@@ -123,7 +123,8 @@ def test_agrees_with_plain_loops(con, log, chosen, data):
     assert found["seen"] == dict.fromkeys(latest, 1)
     assert found["rating"] == {row[:2]: row[2] for row in train.ratings}
     assert found["positive"] == dict.fromkeys(utility_oracle.positive(train, utility), 1)
-    expected = utility_oracle.composite(train, cutoffs, utility)
+    now = (split.cutoff or split.as_of) - EPOCH
+    expected = utility_oracle.composite(train, now.total_seconds() / 86400, utility)
     for pair in expected.keys() | found["composite"].keys():
         assert math.isclose(
             expected.get(pair, 0), found["composite"].get(pair, 0), rel_tol=2e-6, abs_tol=1e-9
@@ -141,7 +142,7 @@ def test_every_transform_agrees_with_plain_loops(con, tmp_path, transform):
         }
     )
     cutoffs = dict.fromkeys((1, 2, 3), 100)
-    expected = utility_oracle.composite(utility_oracle.before(HAND_MADE, cutoffs), cutoffs, utility)
+    expected = utility_oracle.composite(utility_oracle.before(HAND_MADE, cutoffs), 100, utility)
     assert expected or transform in ("user_mean", "user_zscore")
     assert cells(refit_snapshot(con, tmp_path, utility), "composite") == pytest.approx(expected, rel=1e-6)
 
@@ -277,6 +278,22 @@ def test_age_counts_from_cutoff_and_in_the_refit_from_as_of(con, tmp_path):
         (1, 10): 4 * 2**-6,
         (1, 11): 4 * 2**-4,
     }
+
+
+def test_judged_utilities_of_leave_last_are_those_published(con, tmp_path):
+    """User 1 was active long before user 2; what is judged must have faded as much as what is published."""
+    log = Log(ratings=[(user, item, 4.0, 40 * user + item) for user in (1, 2) for item in range(10)])
+    make_clean_tables(con, log)
+    utility = UtilitySettings(
+        signals={"rating": Signal(source="ratings", aggregate="last", half_life_days=10)}
+    )
+    chosen = SplitSettings(method="leave_last")
+    split = make_split(con, chosen, utility, as_of=AS_OF, key="", folder=tmp_path)
+    judged = cells(build_snapshot(con, split, utility, key="", folder=tmp_path), "composite")
+    (tmp_path / "all").mkdir()
+    published = cells(refit_snapshot(con, tmp_path / "all", utility), "composite")
+    assert len(judged) == 16
+    assert judged == {pair: value for pair, value in published.items() if pair in judged}
 
 
 def test_log1p_counts_a_negative_value_as_zero(con, tmp_path):

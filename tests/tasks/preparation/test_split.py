@@ -125,15 +125,23 @@ def test_auto_is_temporal_when_enough_users_can_be_judged(con, tmp_path):
 
 
 def test_auto_is_leave_last_when_too_few_users_can_be_judged(con, tmp_path):
-    split, cutoffs = cut(con, tmp_path, crowd(1, 9), min_users=5, min_user_share=0.2, temporal_share=0.03)
+    split, cutoffs = cut(con, tmp_path, crowd(1, 9), min_users=5, min_user_share=0.9, temporal_share=0.01)
     assert split.kind == "leave_last"
     assert split.cutoff is None
     assert cutoffs[1000] == day(3)
     assert split.why == (
-        "leave_last: 10 of 10 users have positives among the newest 20% of their interactions; "
-        "not temporal, because 1 of 10 users have history before 2026-04-01 00:00:00 and positives from "
-        "then on (auto asks for 5 users or 20% of all)"
+        "leave_last: 10 of 10 users have positives among the newest 20% of their interactions; models know what "
+        "others did later, which flatters them; not temporal, because 1 of 10 users have history before "
+        "2026-04-01 00:00:00 and positives from then on (auto asks for 5 users or 90% of all)"
     )
+
+
+def test_auto_cuts_earlier_before_it_takes_leave_last(con, tmp_path):
+    """Of 20 interactions the newest 2 and 4 are of one user; among the newest 6 two users have a past."""
+    log = Log(ratings=[*rated(1, *range(1, 8), 20, 21, 22, 23), *rated(2, *range(1, 8), 18, 19)])
+    split, _ = cut(con, tmp_path, log, method="auto", min_users=2, min_user_share=0.9)
+    assert (split.kind, split.cutoff) == ("temporal", day(18))
+    assert split.why.endswith(", with the newest 30% held out (auto asks for 2 users or 90% of all)")
 
 
 def test_auto_counts_only_users_with_history(con, tmp_path):

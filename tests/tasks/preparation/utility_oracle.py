@@ -45,18 +45,18 @@ def positive(log: Log, settings: UtilitySettings) -> set:
     }
 
 
-def composite(log: Log, cutoffs: dict, settings: UtilitySettings) -> dict:
-    """u of every pair with u > 0; `log` is already cut."""
+def composite(log: Log, now: float, settings: UtilitySettings) -> dict:
+    """u of every pair with u > 0; `log` is already cut, ages count from `now` (in days)."""
     n_users = len({row[0] for row in log.interactions})
     total = defaultdict(float)
     for _, signal in sorted(settings.signals.items()):
-        values = _aggregate(log, cutoffs, signal)
+        values = _aggregate(log, now, signal)
         for pair, term in _transform(values, signal.transform, n_users).items():
             total[pair] += signal.weight * term
     return {pair: u for pair, u in total.items() if u > 0}
 
 
-def _aggregate(log, cutoffs, signal):
+def _aggregate(log, now, signal):
     if signal.source == "ratings":
         rows = log.ratings
     elif signal.source == "tags":
@@ -65,7 +65,7 @@ def _aggregate(log, cutoffs, signal):
         rows = [(u, i, value, when) for u, i, event, value, when in log.events if event == signal.event]
     pairs = defaultdict(list)
     for user, item, value, when in rows:
-        age = cutoffs[user] - when
+        age = now - when
         decay = 2 ** (-age / signal.half_life_days) if signal.half_life_days else 1
         pairs[user, item].append((when, value, decay))
     return {pair: _one_value(sorted(history), signal.aggregate) for pair, history in pairs.items()}

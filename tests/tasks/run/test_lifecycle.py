@@ -14,6 +14,7 @@ from tasks.config.load import load_settings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.land import land
 from tasks.monitoring.events import SilentWatcher
+from tasks.publication.targets.schema import IdTypes
 from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -130,3 +131,46 @@ def test_other_library_versions_are_something_new(home: Home, monkeypatch: pytes
     run_flow(home, land_files)
     newer, older = Runs(home.runs).all()
     assert newer.fingerprint != older.fingerprint
+
+
+def publish_nothing(night: Night) -> None:
+    land_files(night)
+    night.target.ensure_schema(IdTypes("BIGINT", "BIGINT"))
+    night.verdict = "published"
+
+
+def test_forgotten_variable_stops_the_night_before_any_work(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron starts without the variables of a shell: the lists must not go into the home's own file."""
+    address = f"sqlite:///{tmp_path}/app.db"
+    monkeypatch.setenv("RECS_PUBLISH__URL", address)
+    run_flow(home, publish_nothing)
+    assert home.target == address
+    monkeypatch.delenv("RECS_PUBLISH__URL")
+    with pytest.raises(UsageError, match=r"RECS_PUBLISH__URL is not set.*app\.db"):
+        run_flow(home, publish_nothing)
+    assert not (home.path / "recommendations.db").exists()
+    assert len(Runs(home.runs).all()) == 1
+
+
+def test_home_is_free_to_move_until_it_has_published(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NightError):
+        run_flow(home, fail_with(NightError("broken")))
+    assert home.target is None
+    monkeypatch.setenv("RECS_PUBLISH__URL", f"sqlite:///{tmp_path}/app.db")
+    run_flow(home, publish_nothing)
+    assert home.target == f"sqlite:///{tmp_path}/app.db"
+
+
+def test_lost_home_is_told_how_to_adopt_its_database(home: Home, tmp_path: Path, folder: Path) -> None:
+    run_flow(home, publish_nothing)
+    shutil.copyfile(home.path / "recommendations.db", tmp_path / "kept.db")
+    shutil.rmtree(home.path)
+    new = open_home(str(folder), tmp_path / "home")
+    shutil.move(tmp_path / "kept.db", new.path / "recommendations.db")
+    with pytest.raises(UsageError, match="belongs to another home") as refused:
+        run_flow(new, publish_nothing)
+    assert refused.value.hint.endswith(f"recs adopt --home {new.path}")

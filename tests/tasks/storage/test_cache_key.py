@@ -160,7 +160,10 @@ def test_the_source_is_read_before_other_modules_load(package: str) -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, timeout=60, check=True, capture_output=True, text=True
     ).stdout.split()
-    assert {*loaded} - {"flows"} == {"tasks", "tasks.storage", "tasks.storage.cache_key"}
+    if package == "flows":
+        assert loaded[-2:] == ["flows.numba_cache", "flows"], "after the source was read"
+        del loaded[-2:]
+    assert {*loaded} == {"tasks", "tasks.storage", "tasks.storage.cache_key"}
 
 
 def test_every_sql_file_is_named_by_some_module() -> None:

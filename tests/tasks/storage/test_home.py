@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import LockedError, UsageError
-from tasks.storage.home import existing_home, in_use, locked, open_home
+from tasks.storage.home import existing_home, in_use, locked, open_home, read_in_place_of_built_in
 
 
 def test_a_home_refuses_another_data_set(tmp_path: Path) -> None:
@@ -34,6 +34,23 @@ def test_the_data_set_is_called_after_its_folder_unless_named(tmp_path: Path) ->
     (tmp_path / "shop").mkdir()
     assert open_home(str(tmp_path / "shop"), tmp_path / "h").dataset == "shop"
     assert open_home(str(tmp_path / "shop"), tmp_path / "h2", name="bookshop").dataset == "bookshop"
+
+
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data/stars.csv").write_text("")
+    with pytest.raises(UsageError, match="is a file; a folder was expected") as caught:
+        open_home(str(tmp_path / "my data/stars.csv"), tmp_path / "home")
+    assert f"--dataset '{tmp_path}/my data'" in caught.value.hint
+    assert "--set data.ratings.file=stars.csv" in caught.value.hint
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_archive_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m.zip").write_text("")
+    with pytest.raises(UsageError, match="is an archive; a folder was expected") as caught:
+        open_home(str(tmp_path / "ml-1m.zip"), tmp_path / "home")
+    assert caught.value.hint.startswith("Unpack it")
 
 
 def test_a_folder_moved_elsewhere_is_accepted_only_with_its_name(tmp_path: Path) -> None:
@@ -106,3 +123,35 @@ def test_a_night_may_run_while_settings_are_tuned(tmp_path: Path) -> None:
     home = open_home("demo", tmp_path / "home")
     with locked(home, "tune"), locked(home):
         assert in_use(home)
+
+
+def test_a_folder_wins_over_a_built_in_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    offline = open_home("ml-25m", None)  # the download failed: raw/ is empty
+    assert offline.input == Path("data/ml-25m/raw")
+    (tmp_path / "ml-25m").mkdir()
+    for dataset in ("ml-25m", "ml-25m/", "./ml-25m"):
+        assert open_home(dataset, None).input == tmp_path / "ml-25m"
+    assert read_in_place_of_built_in("ml-25m", open_home("ml-25m", None)) == [
+        f"Reads the folder {tmp_path}/ml-25m, not the built-in data set of that name."
+    ]
+    assert read_in_place_of_built_in("./ml-25m", open_home("ml-25m", None)) == []
+
+
+def test_a_downloaded_data_set_stays_when_a_folder_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = open_home("ml-25m", None)
+    (home.input / "ratings.csv").touch()
+    (tmp_path / "ml-25m").mkdir()
+    assert open_home("ml-25m", None).input == home.input
+    assert "is the folder of that name" in read_in_place_of_built_in("ml-25m", home)[0]
+    with pytest.raises(UsageError, match="reads its data from data/ml-25m/raw, not from"):
+        open_home("./ml-25m", None)
+
+
+def test_a_folder_called_demo_is_no_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert open_home(None, None).input == Path("data/demo/raw")

@@ -399,6 +399,6 @@ def test_no_trial_begins_that_would_end_too_late(monkeypatch):
 
 
 def test_a_window_without_held_out_users_is_refused(home):
-    settings = load_settings(None, (*OPTIONS, "utility.relevant_rating=9"))
+    settings = load_settings(None, (*OPTIONS, "data.rating_max=9", "utility.relevant_rating=9"))
     with pytest.raises(UsageError, match="No users are left to tune on"):
         tune(home, settings, ["item_knn"], TrialRecorder(), seconds=600)

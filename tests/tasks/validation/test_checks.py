@@ -23,6 +23,7 @@ HEALTHY: dict[str, float | None] = {
     "rejected_rows": 0.0,
     "input_age_days": 400.0,
     "days_behind_live": None,
+    "lost_rows": None,
     "champion_above_popularity": None,
     "quality": None,
 }
@@ -380,3 +381,37 @@ def test_failure_names_all_failed_checks(con: duckdb.DuckDBPyConnection, tmp_pat
     assert failure is not None
     assert str(failure).startswith("Check rejected_rows failed: ")
     assert "Failed as well: input_age_days (400, at most 30), quality (0.5, at least 0.7)." in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "least", "caught"),
+    [
+        ([], 0.01, set()),
+        ([(item, None, []) for item in range(1, 9)], 1.0, set()),
+        ([(1, None, []), (77, None, [])], 0.125, set()),
+        ([(1, None, []), (77, None, [])], 0.13, {"known_items"}),
+        ([(77, None, [])], 0.01, {"known_items"}),
+        ([(77, None, [])], 0.0, set()),
+    ],
+    ids=["no catalogue", "knows all", "knows enough", "knows too few", "knows none", "off"],
+)
+def test_a_catalogue_must_know_the_items(
+    con: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    catalogue: list[tuple[object, ...]],
+    least: float,
+    caught: set[str],
+) -> None:
+    con.execute("delete from items")
+    for row in catalogue:
+        con.execute("insert into items values (?, ?, ?)", row)
+    lists = write_lists(tmp_path, **good_rows())
+    results = check_lists(
+        con,
+        lists,
+        as_of=AS_OF,
+        settings=CheckSettings(min_known_items=least),
+        recommend=RECOMMEND,
+        figures=HEALTHY,
+    )
+    assert {result.check for result in results if not result.passed} & {"known_items"} == caught

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tasks.artifacts import Choice, CleanData, Decision, SourceCounts
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow, NightMetrics, write_metrics
 from tasks.storage.run_records import Run, RunSummary
-from tasks.validation.checks import night_figures
+from tasks.validation.checks import night_details, night_figures
 from tasks.validation.night_figures import CheckedNight
 
 EVENING = datetime(2026, 6, 1)
@@ -131,3 +132,56 @@ def test_days_behind_live_ignore_the_as_of_asked_for() -> None:
 def test_exactly_min_users_are_enough_for_quality_figures(tmp_path: Path) -> None:
     found = quality_figures(choice(tmp_path, n_users=MIN_USERS), night(20), [night(1)])
     assert None not in found.values()
+
+
+def counts(**rows: int | tuple[int, int | None]) -> tuple[SourceCounts, ...]:
+    """Return the counts of sources with so many clean rows, and pairs where given."""
+    both = {name: found if isinstance(found, tuple) else (found, None) for name, found in rows.items()}
+    return tuple(SourceCounts(name, n, n, 0, 0, {}, pairs) for name, (n, pairs) in both.items())
+
+
+def lost(before: tuple[SourceCounts, ...], now: tuple[SourceCounts, ...]) -> tuple[float | None, str]:
+    """Return the value and the detail of the check of lost rows."""
+    live = night(1, summary=RunSummary(intake=before))
+    tonight = CheckedNight(replace(NO_DATA, counts=now), night(2), None, None, [], MIN_USERS, before=live)
+    return night_figures(tonight)["lost_rows"], night_details(tonight)["lost_rows"]
+
+
+@pytest.mark.parametrize("source", ["ratings", "tags", "events", "items"])
+def test_source_that_vanished_lost_all_its_rows(source: str) -> None:
+    there = counts(ratings=1596, tags=50, events=800, items=80)
+    tonight = tuple(each for each in there if each.source != source)
+    n = next(each.clean for each in there if each.source == source)
+    said = f"{source} had {n:,} rows in the live run and have 0 tonight"
+    assert lost(there, tonight) == (1.0, said)
+    assert lost(there, (*tonight, *counts(**{source: 0}))) == (1.0, said), "the file has a header only"
+
+
+def test_share_of_the_source_that_lost_most_counts() -> None:
+    before = counts(ratings=(1000, 1000), events=(900, 300), items=80)
+    tonight = counts(ratings=(950, 950), events=(890, 150), items=48)
+    value, said = lost(before, tonight)
+    assert value == pytest.approx(0.5)
+    assert said == (
+        "events had 300 pairs in the live run and have 150 tonight, "
+        "items had 80 rows in the live run and have 48 tonight, "
+        "ratings had 1,000 rows in the live run and have 950 tonight"
+    )
+
+
+def test_more_rows_and_new_sources_are_no_loss() -> None:
+    assert lost(counts(ratings=(100, 100)), counts(ratings=(100, 100), tags=(5, 5))) == (0.0, "")
+    assert lost(counts(ratings=(100, 100)), counts(ratings=(200, 200))) == (0.0, "")
+
+
+def test_small_source_fails_only_when_it_vanished() -> None:
+    assert lost(counts(tags=(29, 29)), counts(tags=(1, 1))) == (0.0, "")
+    assert lost(counts(tags=(30, 30)), counts(tags=(15, 15)))[0] == 0.5
+    assert lost(counts(tags=(3, 3)), ())[0] == 1.0
+
+
+def test_lost_rows_have_nothing_to_compare_in_older_records() -> None:
+    assert lost((), counts(ratings=10)) == (None, "")
+    assert lost(counts(ratings=100), counts(ratings=(60, 60)))[0] == pytest.approx(0.4), "rows, without pairs"
+    first = CheckedNight(NO_DATA, night(1), None, None, [], MIN_USERS)
+    assert (night_figures(first)["lost_rows"], night_details(first)["lost_rows"]) == (None, "")

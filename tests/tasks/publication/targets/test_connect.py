@@ -9,7 +9,7 @@ import pytest
 
 from tasks.config.settings import Settings
 from tasks.errors import TransientError, UsageError
-from tasks.publication.targets.connect import known_targets, open_target, serving_url
+from tasks.publication.targets.connect import address_of, known_targets, open_target, serving_url
 from tasks.publication.targets.postgresql import PostgreSQLTarget
 from tasks.publication.targets.sqlite import SQLiteTarget
 from tasks.storage.home import open_home
@@ -67,3 +67,49 @@ def test_lists_go_to_the_configured_address_or_into_the_home(tmp_path: Path) -> 
     assert serving_url(home, Settings()) == home.default_url
     address = "postgresql://joe:hunter2@db/lists"
     assert serving_url(home, Settings(publish={"url": address})) == address
+
+
+def settings(address: str) -> Settings:
+    return Settings(publish={"url": address})
+
+
+def test_home_refuses_another_database_than_it_remembers(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home")
+    home.remember_target("postgresql://db:5432/lists")
+    same = "postgres://ann:hunter2@db/lists"
+    assert serving_url(home, settings(same)) == same
+    for other in ("postgresql://joe:hunter2@db2/lists", f"sqlite:///{tmp_path}/app.db"):
+        with pytest.raises(UsageError, match="are published to postgresql://db:5432/lists") as refused:
+            serving_url(home, settings(other))
+        assert f"recs target --move --home {home.path}" in refused.value.hint
+        assert "hunter2" not in str(refused.value) + refused.value.hint
+
+
+@pytest.mark.parametrize("variable", [None, "", "  "])
+def test_forgotten_variable_is_named_with_the_database(tmp_path: Path, variable: str | None) -> None:
+    home = open_home("demo", tmp_path / "home")
+    home.remember_target("postgresql://db:5432/lists")
+    with pytest.raises(UsageError) as refused:
+        serving_url(home, Settings() if variable is None else settings(variable))
+    assert str(refused.value).startswith("RECS_PUBLISH__URL is not set, but the lists of the home")
+    assert "postgresql://db:5432/lists" in str(refused.value)
+    assert "cron" in refused.value.hint
+
+
+def test_home_that_publishes_to_its_own_file_may_move(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "a home's")
+    home.remember_target(home.default_url)
+    assert home.target == home.default_url
+    with pytest.raises(UsageError, match="names postgresql://db:5432/x, but the lists"):
+        serving_url(home, settings("postgresql://db/x"))
+    home.path.rename(tmp_path / "moved")
+    moved = open_home("demo", tmp_path / "moved")
+    assert moved.target == moved.default_url == serving_url(moved, Settings())
+
+
+def test_two_paths_to_one_file_are_one_database(tmp_path: Path) -> None:
+    home = open_home("demo", tmp_path / "home")
+    (tmp_path / "link").symlink_to(tmp_path)
+    home.remember_target(address_of(f"sqlite:///{tmp_path}/app.db"))
+    linked = f"sqlite:///{tmp_path}/link/app.db"
+    assert serving_url(home, settings(linked)) == linked

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import NightError, TransientError
+from tasks.errors import NightError, TransientError, UsageError
 from tasks.publication.publish import publish
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, read_target
@@ -36,23 +36,45 @@ def database(tmp_path: Path) -> Path:
 
 def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path}/none/lists.db"
-    with pytest.raises(NightError, match="none does not exist"), open_target(address, owner=OWNER):
+    with pytest.raises(UsageError, match="none does not exist"), open_target(address, owner=OWNER):
         pass
 
 
 def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     with (
-        pytest.raises(NightError, match="cannot be opened"),
+        pytest.raises(UsageError, match="is a folder, not a SQLite database") as refused,
         open_target(f"sqlite:///{tmp_path}", owner=OWNER),
     ):
         pass
+    assert refused.value.hint.endswith(f"sqlite:///{tmp_path}/recommendations.db")
+
+
+def test_a_device_in_place_of_the_file_is_reported() -> None:
+    with pytest.raises(UsageError, match="is a device"), open_target("sqlite:////dev/null", owner=OWNER):
+        pass
+
+
+@pytest.mark.parametrize("closed", ["file", "folder"])
+def test_a_read_only_place_is_reported_before_the_night(
+    database: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """The superuser, as whom tests may run, may write everywhere: the answer of the system is planted."""
+    place = database if closed == "file" else database.parent
+    monkeypatch.setattr("os.access", lambda path, mode: path != place)
+    with (
+        pytest.raises(NightError, match=f"{place} is read-only"),
+        open_target(f"sqlite:///{database}", owner=OWNER),
+    ):
+        pass
+    with read_target(f"sqlite:///{database}") as target:
+        assert target.has_schema
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are notes, and quite a lot of them. " * 50)
     with (
-        pytest.raises(NightError, match="not a SQLite database"),
+        pytest.raises(UsageError, match="not a SQLite database"),
         open_target(f"sqlite:///{path}", owner=OWNER),
     ):
         pass

@@ -1,0 +1,127 @@
+"""Warn of clean data that the settings do not fit: another scale, texts that are no genres, events without weight."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+import duckdb
+
+from tasks.config.settings import Settings, UtilitySettings, usual_like
+from tasks.errors import UsageError
+from tasks.storage.warehouse import run_file
+
+log = logging.getLogger(__name__)
+
+EXTREME_SHARE = 0.95
+MANY_LIKES = 0.8
+"""Share of likes that is warned of where they begin in the lower half of the scale."""
+MANY_ZEROS = 0.25
+MANY_GENRES = 200
+LONG_GENRE = 60
+"""Characters."""
+FEW_KNOWN = 0.5
+"""Share of the items with an interaction."""
+
+
+def warn_of_input(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Log one sentence on each thing in the clean tables that the settings probably do not fit.
+
+    Args:
+        con: the warehouse, with the clean tables.
+        settings: those of the night.
+
+    Raises:
+        UsageError: nothing in the data can be positive, so that nothing could be recommended.
+    """
+    _require_positives(con, settings.utility)
+    _warn_of_ratings(con, settings)
+    _warn_of_genres(con)
+    _warn_of_catalogue(con)
+
+
+def _require_positives(con: duckdb.DuckDBPyConnection, utility: UtilitySettings) -> None:
+    found = run_file(con, "warehouse/clean/event_kinds.sql").fetchall()
+    kinds = {kind for kind, _, _ in found}
+    events = {name: n for kind, name, n in found if kind == "event"}
+    if "rating" in kinds or not events:
+        return
+    counted = ", ".join(f"{name} ({n:,})" for name, n in list(events.items())[:5])
+    name = _toml_key(next(iter(events)))
+    signal = f'[utility.signals.{name}] with source = "events" and event = {json.dumps(next(iter(events)))}'
+    if not events.keys() & utility.positive_events.keys() and not ("tag" in kinds and utility.positive_tags):
+        raise UsageError(
+            f"There are no ratings, and none of the events has a threshold: {counted}. So no item counts as liked.",
+            f"Write into pipeline.toml what a like is, such as [utility.positive_events] with {name} = 1, and what "
+            f"weighs, such as {signal}.",
+        )
+    if not events.keys() & {each.event for each in utility.signals.values()} and "tag" not in kinds:
+        log.warning(
+            "None of the events has a signal: %s. Models of the utility have nothing to learn; write into "
+            "pipeline.toml, for example, %s.",
+            counted, signal,
+        )  # fmt: skip
+
+
+def _warn_of_ratings(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    relevant, scale = settings.utility.relevant_rating, settings.data
+    found = run_file(con, "warehouse/clean/rating_shares.sql", relevant_rating=relevant).fetchone()
+    if found is None or not found[0]:
+        return
+    n, least, greatest, liked, lowest = found
+    in_lower_half = relevant < (scale.rating_min + scale.rating_max) / 2
+    all_alike = least == greatest and liked == 1  # as where every row says 1, and a 1 is a like
+    extreme = liked >= EXTREME_SHARE or liked <= 1 - EXTREME_SHARE or (in_lower_half and liked > MANY_LIKES)
+    if extreme and not all_alike:
+        like = (
+            usual_like(scale.rating_min, scale.rating_max) if in_lower_half else usual_like(least, greatest)
+        )
+        log.warning(
+            "%s of %s ratings are likes: they reach from %g to %g, and utility.relevant_rating is %g. Set it to the "
+            "least rating that is a like, such as %g%s.",
+            f"{liked:.1%}", f"{n:,}", least, greatest, relevant, like,
+            "" if in_lower_half else ", and data.rating_min and data.rating_max to the scale",
+        )  # fmt: skip
+    if least in (0, -1) and greatest > 1 and lowest >= MANY_ZEROS:
+        log.warning(
+            "%s of %s ratings are %g: if that means that there is no rating, write [data.ratings] not_rated = [%g].",
+            f"{lowest:.1%}", f"{n:,}", least, least,
+        )  # fmt: skip
+
+
+def _warn_of_genres(con: duckdb.DuckDBPyConnection) -> None:
+    found = run_file(con, "warehouse/clean/genre_habits.sql").fetchone()
+    if found is None or not found[0]:
+        return
+    n, longest, most_per_item, joined_share, joined = found
+    if joined_share > 0.5 and most_per_item == 1:
+        separator = re.search(r"[,;/|] ?", joined)
+        log.warning(
+            "No item has more than one genre, and most are like %r: if these are several, write [data.items] "
+            "genre_separator = %s.",
+            joined, json.dumps(separator[0].strip() if separator else ","),
+        )  # fmt: skip
+    elif n > MANY_GENRES or len(longest) > LONG_GENRE:
+        log.warning(
+            "The catalogue has %s different genres, such as %r: are they genres, and is data.items.genre_separator "
+            "right? Each gets a fallback list.",
+            f"{n:,}", longest[:100],
+        )  # fmt: skip
+
+
+def _warn_of_catalogue(con: duckdb.DuckDBPyConnection) -> None:
+    found = run_file(con, "warehouse/clean/catalogue_match.sql").fetchone()
+    if found is None or not found[0]:
+        return
+    _, touched, known, unknown_id, untouched_id = found
+    if touched and known < FEW_KNOWN * touched:
+        other = f", and {untouched_id!r} in the catalogue has no interaction" if untouched_id else ""
+        log.warning(
+            "The catalogue has %s of the %s items with an interaction (%s): %r is not in it%s. Are these the same ids?",
+            f"{known:,}", f"{touched:,}", f"{known / touched:.1%}", unknown_id, other,
+        )  # fmt: skip
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)

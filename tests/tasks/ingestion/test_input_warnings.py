@@ -1,0 +1,124 @@
+"""Warnings of data that the settings do not fit, one sentence each, and none for data that they do."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from tasks.config.data_settings import DataSettings
+from tasks.config.settings import Settings, Signal, UtilitySettings
+from tasks.errors import UsageError
+from tasks.ingestion.input_warnings import warn_of_input
+from tests.tasks.logs import Log, make_clean_tables
+
+USUAL = [(user, item, 1.0 + (user + item) % 5, 1) for user in range(10) for item in range(10)]
+
+
+def warnings(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture, log: Log, **settings: object
+) -> list[str]:
+    make_clean_tables(con, log)
+    caplog.clear()
+    warn_of_input(con, Settings.model_validate(settings))
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_usual_data_are_not_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = [(item, f"Film {item}", ["Drama", "Film-Noir"]) for item in range(10)]
+    assert warnings(con, caplog, Log(ratings=USUAL, items=items, events=[(1, 1, "watch", 1, 1)])) == []
+
+
+def scaled(*values: float) -> Log:
+    return Log(ratings=[(user, 1, value, 1) for user, value in enumerate(values)])
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "relevant", "warning"),
+    [
+        (
+            (2, 4, 6, 8, 9, 10), (1, 10), 3.0,
+            "83.3% of 6 ratings are likes: they reach from 2 to 10, and utility.relevant_rating is 3.",
+        ),
+        ((1, 1, 1), (0.5, 5), 3.5, "0.0% of 3 ratings are likes: they reach from 1 to 1"),
+        ((4, 5, 5), (0.5, 5), 3.5, "100.0% of 3 ratings are likes"),
+        (
+            (0, 0, 7, 4), (0, 10), 7,
+            "50.0% of 4 ratings are 0: if that means that there is no rating, write [data.ratings] not_rated = [0].",
+        ),
+        ((1, 1, 1), (0, 1), 1, None),
+        ((0, 0, 1), (0, 1), 1, None),
+    ],
+    ids=["low threshold", "none", "all", "zeros", "only ones", "thumbs"],
+)  # fmt: skip
+def test_extreme_shares_of_ratings_are_warned_of(
+    con: duckdb.DuckDBPyConnection,
+    caplog: pytest.LogCaptureFixture,
+    values: tuple[float, ...],
+    scale: tuple[float, float],
+    relevant: float,
+    warning: str | None,
+) -> None:
+    data = DataSettings(rating_min=scale[0], rating_max=scale[1])
+    found = warnings(
+        con, caplog, scaled(*values), data=data, utility=UtilitySettings(relevant_rating=relevant)
+    )
+    assert [each[: len(warning or "")] for each in found] == ([] if warning is None else [warning])
+
+
+def test_genres_that_are_several_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = [(item, "", ["Action, School"] if item < 6 else []) for item in range(10)]
+    assert warnings(con, caplog, Log(ratings=USUAL, items=items)) == [
+        "No item has more than one genre, and most are like 'Action, School': if these are several, write [data.items] "
+        'genre_separator = ",".'
+    ]
+
+
+@pytest.mark.parametrize("genres", [[f"g{n}" for n in range(201)], ["x" * 61]], ids=["many", "long"])
+def test_texts_that_are_no_genres_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture, genres: list[str]
+) -> None:
+    items = [(item, "", genres) for item in range(10)]
+    [warning] = warnings(con, caplog, Log(ratings=USUAL, items=items))
+    assert warning.startswith(
+        f"The catalogue has {len(genres)} different genres, such as {max(genres, key=len)[:3]!r}"[:50]
+    )
+
+
+def test_a_catalogue_of_other_items_is_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = [(item, "", []) for item in (0, 1, 77)]
+    assert warnings(con, caplog, Log(ratings=USUAL, items=items)) == [
+        "The catalogue has 2 of the 10 items with an interaction (20.0%): '2' is not in it, and '77' in the "
+        "catalogue has no interaction. Are these the same ids?"
+    ]
+
+
+VIEWS = Log(events=[(user, item, "page view", 1, 1) for user in range(3) for item in range(3)])
+
+
+def test_events_without_a_threshold_are_refused(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UsageError, match=r"none of the events has a threshold: page view \(9\)") as caught:
+        warnings(con, caplog, VIEWS)
+    assert caught.value.hint == (
+        'Write into pipeline.toml what a like is, such as [utility.positive_events] with "page view" = 1, and what '
+        'weighs, such as [utility.signals."page view"] with source = "events" and event = "page view".'
+    )
+
+
+def test_events_without_a_signal_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    liked = UtilitySettings(positive_events={"page view": 1})
+    [warning] = warnings(con, caplog, VIEWS, utility=liked)
+    assert warning.startswith("None of the events has a signal: page view (9).")
+    weighed = UtilitySettings(
+        positive_events={"page view": 1}, signals={"view": Signal(source="events", event="page view")}
+    )
+    assert warnings(con, caplog, VIEWS, utility=weighed) == []
