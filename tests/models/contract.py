@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from models.base import Config, NotFittedError, Recommender, TopN
-from models.interactions import Interactions
+from models.interactions import Interactions, MatrixName
 
 N_USERS, N_ITEMS = 60, 40
 EMPTY_USER, ONE_ITEM_USER, EVERYTHING_USER = 3, 7, 11
@@ -311,11 +311,15 @@ class RecommenderContract:
         name = "composite" if name == "positive" else name
         values = self.described(world).matrix(name).copy()
         values.data[np.repeat(rows, np.diff(values.indptr))] *= np.float32(scale)
-        model = self.model(config.model_copy(update={"matrix": name}))
-        model.fit(replace(self.described(world), **{name: values}), seed=1)
+        model = self.fitted_on(name, replace(self.described(world), **{name: values}))
         items, scores = model.recommend(np.arange(N_USERS), 10, exclude=world.seen)
         assert np.isfinite(scores[items >= 0]).all()
         return items
+
+    def fitted_on(self, name: MatrixName, data: Interactions) -> Recommender:
+        """Fit on the matrix `name` in place of the model's own."""
+        config = self.config or self.model.config_class()
+        return self.model(config.model_copy(update={"matrix": name})).fit(data, seed=1)
 
     def test_use_before_fit_is_an_error(self) -> None:
         model = self.model(self.config)

@@ -13,7 +13,7 @@ from models.base import NotFittedError, Recommender, TopN
 from models.baselines.popularity import Popularity
 from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
-from models.interactions import Interactions
+from models.interactions import Interactions, MatrixName
 from models.neighbours.item_knn import ItemKNN
 from tests.models.contract import N_ITEMS, N_USERS, RecommenderContract, same, small_world
 
@@ -42,6 +42,10 @@ class TestBlend(RecommenderContract):
 
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return blend(data, WEIGHTS, seed)
+
+    def fitted_on(self, name: MatrixName, data: Interactions) -> Recommender:
+        """A blend reads no values: its members do, als the composite utilities."""
+        return self.fitted(data)
 
     def test_a_second_fit_forgets_the_first(self, world: Interactions) -> None:
         model = blend(small_world(seed=2), WEIGHTS)
