@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,9 @@ def finished_work(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "recommendations.db").unlink()
     shutil.rmtree(folder / "runs")
     (folder / "runs").mkdir()
+    about = json.loads((folder / "home.json").read_text())
+    del about["target"]
+    (folder / "home.json").write_text(json.dumps(about))
     return folder
 
 

@@ -73,7 +73,14 @@ def check_night(history, champion: str, seed: int) -> None:
             write(raw / "movies.csv", "movieId,title,genres", catalogue)
         home = open_home(str(raw), Path(folder) / "home")
         chosen = load_settings(
-            None, (f"run.seed={seed}", f"recommend.n={N}", "models.als.factors=2", "models.als.iterations=2")
+            None,
+            (
+                f"run.seed={seed}",
+                f"recommend.n={N}",
+                "models.als.factors=2",
+                "models.als.iterations=2",
+                "check.min_known_items=0",
+            ),
         )
         outcome = run_night(home, chosen, publishes(champion), SilentWatcher())
         seen = defaultdict(set)

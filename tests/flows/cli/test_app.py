@@ -107,7 +107,7 @@ def test_tune_shows_each_model_and_resumes(tmp_path: Path, dataset: Path) -> Non
     text = invoke("tune", "--dataset", dataset, *arguments)
     assert "item_knn 0" in text
     assert "the default settings" in text
-    assert "users of the select half of an earlier window: temporal:" in text
+    assert "The window: temporal:" in text
     assert ("Better than the defaults" in text) == (tmp_path / "home" / "tuned.toml").exists()
     again = invoke("tune", *arguments, "--trials", 5)
     assert "item_knn 0 " not in again, "it continues after the fourth"
