@@ -11,6 +11,9 @@ WHOLE = (r"1,676 clean rows, 0 quarantined", *NIGHT)
 RATINGS = (r"1,596 clean rows, 0 quarantined", *NIGHT)
 """A night on all ratings, without a catalogue."""
 
+REPORT = r"^Report +\S+/report\.html$"
+"""A night that ended well, where a script shows its last lines only."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -132,14 +135,19 @@ VERDICTS = {
         ),
     ),
     "22-odd-addresses": Verdict(
-        "per cent, quote, blank and ü in a path work; a question mark, a host and a bare path are refused",
-        "0 2 2 2",
-        (r"^Published", r"^app\.db\n3204$", r"^--- a path", r"\?", r"^--- three slashes", r"sqlite:///", r"sqlite:///"),
+        "a bare % in a path, a question mark, a host and a bare path are refused, each with the address to write",
+        "2 2 2 2 2 2",
+        (
+            r"which does not exist", r"% of a path is written %25: sqlite:////.*/it%27s%20100%2520%20%C3%BC/app\.db$",
+            r"^--- a path", r"question mark", r"write it as sqlite:///q/what%3F\.db$",
+            r"^--- three slashes", r"names a host, 'q'", r"before a path: sqlite:///q/app\.db$",
+            r"'q/app\.db' is a path", r"Write it as sqlite:///q/app\.db$",
+        ),
     ),
     "23-two-homes-one-database": Verdict(
         "another home's database is refused; a lost home's can be adopted, and the message says how",
         "0 2 2 2",
-        (r"^Published", r"belongs to", r"^60$", r"^--- the home was lost", r"recs adopt"),
+        (REPORT, r"app\.db belongs to another home", r"^60$", r"^--- the home was lost", r"recs adopt --home home$"),
     ),
     "24-folder-named-like-builtin": Verdict(
         "a folder ml-25m wins over the built-in name, and that is said",
@@ -150,7 +158,7 @@ VERDICTS = {
     "25-tilde": Verdict(
         "~ is expanded in --dataset, --home and an address; no folder ~ is made",
         "0 0",
-        (r"^\./myhome/recs$",),
+        (REPORT, r"^\./myhome/recs$", REPORT),
         (r"^\./~",),
     ),
     "27-tmdb-genres": Verdict(
@@ -185,7 +193,7 @@ VERDICTS = {
     "41-proxy-variants": Verdict(
         "neither networks in no_proxy nor a SOCKS proxy keep a night from its own server",
         "0 0 0",
-        (r"^Published|Report", r"^--- ALL_PROXY", r"Report", r"^--- only https", r"Report"),
+        (REPORT, r"^--- ALL_PROXY", REPORT, r"^--- only https", REPORT),
     ),
     "42-truncated-export": Verdict(
         "an export that lost 60 % of its rows is held back by lost_rows; live lists hold nothing that was rated",
@@ -195,7 +203,7 @@ VERDICTS = {
     "45-settings-of-another-prefect": Verdict(
         "Prefect's settings in the working folder's .env, prefect.toml and pyproject.toml are not taken",
         "0 0 0",
-        (r"^--- \.env", r"^Report", r"^--- prefect\.toml", r"^Report", r"^--- pyproject\.toml", r"^Report"),
+        (r"^--- \.env", REPORT, r"^--- prefect\.toml", REPORT, r"^--- pyproject\.toml", REPORT),
     ),
     "46-nanoseconds": Verdict(
         "times in nanoseconds are read and said", "0", (r"times of ratings\.csv are nanoseconds", *NIGHT)
@@ -212,7 +220,7 @@ VERDICTS = {
     "49-tilde-split": Verdict(
         "RECS_HOME=~/recs is one home, in the folder of the user",
         "0",
-        (r"^\./myhome/recs/",),
+        (REPORT, r"^\./myhome/recs/"),
         (r"^\./~",),
     ),
     "52-toml-bom": Verdict(
