@@ -194,8 +194,8 @@ VERDICTS = {
         "0 0 0 0 0 0",
         (
             r"=== day 60", r"^Champion +popularity, because no user could be held out", r"^0\.[0-4]\d*\|55\|",
-            r"=== day 150", r"^Champion .*popularity, had no place to defend", r"^0\.[89]\d*\|55\|",
-            r"=== day 200", r"^0\.[89]\d*\|55\|", r"=== a new home", r"^0\.[89]\d*\|55\|",
+            r"=== day 150", r"^Champion .*popularity, had no place to defend", r"^0\.[7-9]\d*\|55\|",
+            r"=== day 200", r"^0\.[7-9]\d*\|55\|", r"=== a new home", r"^0\.[7-9]\d*\|55\|",
         ),
     ),
     "41-proxy-variants": Verdict(
