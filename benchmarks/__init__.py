@@ -1,1 +1,1 @@
-"""Our claims about accuracy and speed, as commands that anyone can run."""
+"""Our claims about accuracy, speed and odd input, as commands that anyone can run."""

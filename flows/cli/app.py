@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 
 from flows.cli import datasets, lookup, maintenance, schedule
 from flows.cli.options import (
@@ -208,12 +209,18 @@ def main() -> None:
 def _drop_tracebacks(error: BaseException) -> None:
     """Drop the tracebacks of an error, of its causes and of their contexts.
 
-    Prefect keeps errors until the process ends, their frames keep DuckDB's objects, and DuckDB complains of those at
-    exit.
+    Prefect keeps errors until the process ends, and so does pydantic those of validators; their frames keep DuckDB's
+    objects, and DuckDB complains of those at exit.
     """
     known, found = set[int](), [error]
     while found:
         one = found.pop()
         known.add(id(one))
         one.__traceback__ = None
-        found += [e for e in (one.__cause__, one.__context__) if e is not None and id(e) not in known]
+        inside = [
+            each["ctx"]["error"]
+            for each in (one.errors() if isinstance(one, ValidationError) else ())
+            if isinstance(each.get("ctx", {}).get("error"), BaseException)
+        ]
+        around = (one.__cause__, one.__context__, *inside)
+        found += [e for e in around if e is not None and id(e) not in known]

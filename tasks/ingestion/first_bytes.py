@@ -34,6 +34,13 @@ _FOREIGN = {
     b"\x7fELF": "a program",
     b"\x89PNG": "an image",
     b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the data itself",
+    "ÿþ".encode(): "UTF-16 that was converted to UTF-8 as if it were Latin-1",
+    "þÿ".encode(): "UTF-16 that was converted to UTF-8 as if it were Latin-1",
+    "ï»¿".encode(): "UTF-8 that was converted to UTF-8 as if it were Latin-1",
+    "\x1f\x8b".encode(): "gzip that was converted to UTF-8 as if it were Latin-1",
+    "\x1f‹".encode(): "gzip that was converted to UTF-8 as if it were cp1252",
+    "\ufffd\ufffd".encode(): "UTF-16 that was converted to UTF-8 as if it were that already",
+    "\x1f\ufffd".encode(): "gzip that was converted to UTF-8 as if it were that already",
 }
 _BOMS = {  # UTF-32 before UTF-16, whose mark it begins with
     codecs.BOM_UTF8: "utf-8-sig",

@@ -173,12 +173,12 @@ def _refuse_other_formats(path: Path, container: Container, head: bytes) -> None
         raise NightError(f"{path} is empty.", "Deliver it again, or take it away.")
     inside = "" if container == "plain" else f" inside {container}"
     if kind := foreign_format(head):
-        raise NightError(
-            f"{path} is {kind}{inside}; text or Parquet was expected.",
-            "Fetch the data with `git lfs pull`."
-            if "LFS" in kind
-            else "Deliver CSV or Parquet in its place.",
-        )
+        hint = "Deliver CSV or Parquet in its place."
+        if "LFS" in kind:
+            hint = "Fetch the data with `git lfs pull`."
+        elif "converted" in kind:
+            hint = "Deliver the file as it was before that: it needs no conversion."
+        raise NightError(f"{path} is {kind}{inside}; text or Parquet was expected.", hint)
     if inside and (is_parquet(head) or container_of(head) != "plain"):
         kind = "Parquet" if is_parquet(head) else container_of(head)
         raise NightError(

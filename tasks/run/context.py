@@ -85,7 +85,7 @@ class Night:
         self.failed_stage = ""
         self._model_errors: dict[str, BaseException] = {}
         self._writing = threading.Lock()
-        self._warned_of_clock = False
+        self._warned_of_clock = self._warned_of_source = False
 
     # -- stages ---------------------------------------------------------------------------------------
 
@@ -125,10 +125,12 @@ class Night:
         made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)
         if made.key != key:  # type: ignore[attr-defined]
             self._hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
-            log.warning(
-                "The source code has changed since this night began. Tonight goes on with the result of %s, and no "
-                "other night will use it.", stage.name,
-            )  # fmt: skip
+            if not self._warned_of_source:
+                self._warned_of_source = True
+                log.warning(
+                    "The source code has changed since this night began. Tonight goes on, and no other night will use "
+                    "the results of %s and of what follows.", stage.name,
+                )  # fmt: skip
         return made
 
     def _supplied(self, call: Call[Any], model: str | None, **made: Any) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from typer.main import get_command
 
 from flows.cli import app as cli
 from flows.prefect_runtime import home as prefect_home
+from tasks.config.load import load_settings
 from tasks.config.settings import Settings
 from tasks.config.tuned_settings import Evidence, Tuned, evaluation_settings, write_tuned
-from tasks.errors import NightError
+from tasks.errors import NightError, UsageError
 from tasks.run import lifecycle
 from tasks.run.lifecycle import Outcome
 from tasks.storage.home import Home
@@ -173,3 +175,15 @@ def test_a_printed_error_keeps_no_traceback() -> None:
     error.__context__.__cause__ = error  # a ring, as an error that was raised from itself makes one
     cli._drop_tracebacks(error)
     assert [e.__traceback__ for e in (error, error.__cause__, error.__context__)] == [None, None, None]
+
+
+def test_a_contradiction_of_settings_keeps_no_traceback() -> None:
+    """The error of a validator is in no chain of causes: pydantic keeps it."""
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, ("data.rating_max=3",))
+    refused = caught.value.__context__
+    assert isinstance(refused, ValidationError)
+    [detail] = refused.errors()
+    assert detail["ctx"]["error"].__traceback__ is not None
+    cli._drop_tracebacks(caught.value)
+    assert detail["ctx"]["error"].__traceback__ is None

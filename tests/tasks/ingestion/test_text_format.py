@@ -318,6 +318,20 @@ class TestFirstBytes:
         assert caught.value.hint
         assert "iconv" not in caught.value.hint
 
+    @pytest.mark.parametrize("taken_for", ["latin-1", "cp1252", "utf-8"])
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "gzip"])
+    def test_a_wrong_conversion_is_named(self, con: Con, folder: Path, encoding: str, taken_for: str) -> None:
+        """Users convert a file that could not be read; from UTF-8 with its mark to UTF-8 nothing changes."""
+        text = "\ufeff" * (encoding == "utf-16-be") + RATINGS + ROW
+        before = gzip.compress(text.encode()) if encoding == "gzip" else text.encode(encoding)
+        (folder / "ratings.csv").write_text(before.decode(taken_for, "replace"), encoding="utf-8")
+        if (encoding, taken_for) == ("utf-8-sig", "utf-8"):
+            land_now(con, folder)
+            return
+        with pytest.raises(NightError, match="converted to UTF-8 as if it were") as caught:
+            land_now(con, folder)
+        assert caught.value.hint == "Deliver the file as it was before that: it needs no conversion."
+
     @pytest.mark.parametrize("ends", ["\r", "\r\n"])
     def test_line_ends_of_other_systems(self, con: Con, folder: Path, ends: str) -> None:
         (folder / "ratings.csv").write_bytes((RATINGS + ROW).replace("\n", ends).encode())

@@ -42,12 +42,12 @@ def home(folder: Path, tmp_path: Path) -> Home:
     return open_home(str(folder), tmp_path / "home")
 
 
-def count_things(home: Home, n: int) -> Counted:
-    """Run a night of one stage; the night itself fails, because it publishes nothing."""
+def count_things(home: Home, *numbers: int) -> Counted:
+    """Run a night of one stage for each number; the night itself fails, because it publishes nothing."""
     found: list[Counted] = []
 
     def flow(night: Night) -> None:
-        found.append(night.run(count.call("als", n)))
+        found.extend(night.run(count.call("als", n)) for n in numbers)
 
     run_night(home, load_settings(), flow, SilentWatcher(), force=True)
     return found[0]
@@ -78,6 +78,14 @@ def test_a_result_of_changed_source_is_not_used_again(
     clean = count_things(home, 3)
     assert clean.key != tainted.key
     assert count_things(home, 3) == clean
+
+
+def test_changed_source_is_warned_of_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SOURCE, "is_current", lambda: False)
+    count_things(home, 3, 4, 5)
+    assert caplog.text.count("The source code has changed since this night began.") == 1
 
 
 @pytest.mark.parametrize("error", [OSError("no report"), KeyboardInterrupt()])
