@@ -28,7 +28,7 @@ from flows.cli.options import (
     whole_number,
 )
 from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
-from flows.terminal.streams import flush_streams, prepare_streams
+from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
 from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.errors import as_night_error
 from tasks.ingestion.input_files import check_input_folder
@@ -188,6 +188,7 @@ def main() -> None:
     """Run the command. An error becomes one sentence on stderr and the exit code of its kind."""
     code = 0
     prepare_streams()
+    end_stderr_at_exit()
     try:
         app()
     except SystemExit as ended:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
+import contextlib
 import io
 import os
 import sys
@@ -56,6 +58,20 @@ def flush_streams() -> None:
             stream.flush()
         except (OSError, ValueError):
             silence(stream)
+
+
+def end_stderr_at_exit() -> None:
+    """Let stderr end when the exit handlers that are registered after this call have run.
+
+    DuckDB's bindings complain there of leaked types whenever Python happens to tear down its modules in another order.
+    """
+    atexit.register(_end_stderr)
+
+
+def _end_stderr() -> None:
+    flush_streams()
+    with contextlib.suppress(OSError, ValueError):  # closed meanwhile, or no file
+        silence(sys.stderr)
 
 
 def silence(stream: IO[str]) -> None:

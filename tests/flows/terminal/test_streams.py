@@ -23,6 +23,7 @@ with Terminal(out) as terminal:
 open("done", "w").close()
 flush_streams()
 """
+ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
 needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 
@@ -88,3 +89,21 @@ def test_a_command_that_only_prints_says_why_it_cannot() -> None:
         pytest.raises(NightError, match="cannot be written: No space left on device"),
     ):
         PipeConsole(file=file).print("x")
+
+
+def test_stderr_ends_after_later_exit_handlers() -> None:
+    """Handlers run in reverse order: DuckDB's complaints come after all of them."""
+    program = """
+import atexit, os, sys
+from flows.terminal.streams import end_stderr_at_exit
+atexit.register(os.write, 2, b"complaint")
+end_stderr_at_exit()
+atexit.register(os.write, 2, b"the server has ended")
+sys.stderr.write("an error")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    assert "complaint" not in done.stderr
+    assert "an error" in done.stderr
+    assert "the server has ended" in done.stderr
