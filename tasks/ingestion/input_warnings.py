@@ -50,13 +50,14 @@ def _require_positives(con: duckdb.DuckDBPyConnection, utility: UtilitySettings)
     counted = ", ".join(f"{name} ({n:,})" for name, n in list(events.items())[:5])
     name = _toml_key(next(iter(events)))
     signal = f'[utility.signals.{name}] with source = "events" and event = {json.dumps(next(iter(events)))}'
+    has_no_signal = not events.keys() & {each.event for each in utility.signals.values()}
     if not events.keys() & utility.positive_events.keys() and not ("tag" in kinds and utility.positive_tags):
         raise UsageError(
             f"There are no ratings, and none of the events has a threshold: {counted}. So no item counts as liked.",
-            f"Write into pipeline.toml what a like is, such as [utility.positive_events] with {name} = 1, and what "
-            f"weighs, such as {signal}.",
+            f"Write into pipeline.toml what a like is, such as [utility.positive_events] with {name} = 1"
+            + (f", and what weighs, such as {signal}." if has_no_signal else "."),
         )
-    if not events.keys() & {each.event for each in utility.signals.values()} and "tag" not in kinds:
+    if has_no_signal and "tag" not in kinds:
         log.warning(
             "None of the events has a signal: %s. Models of the utility have nothing to learn; write into "
             "pipeline.toml, for example, %s.",

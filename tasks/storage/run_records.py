@@ -129,9 +129,7 @@ class Run:
     def learned_nothing(self) -> str:
         """A sentence that names the models whose training matrix was empty; empty if there are none."""
         models = ", ".join(self.summary.learned_nothing)
-        return (
-            models and f"{models}: had nothing to learn from; their lists are those of the backfill models."
-        )
+        return models and f"{models}: had nothing to learn from; the lists are those of the backfill models."
 
     @property
     def protocol(self) -> tuple[Any, ...]:

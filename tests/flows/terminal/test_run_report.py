@@ -102,7 +102,7 @@ def test_a_model_fitted_on_nothing_is_marked() -> None:
     run = night()
     run.summary.learned_nothing = ("als", "mf")
     text = shown(Report(run, [metric("report")], []))
-    assert "\nals, mf: had nothing to learn from; their lists are those of the backfill models.\n" in text
+    assert "\nals, mf: had nothing to learn from; the lists are those of the backfill models.\n" in text
     assert "nothing to learn" not in shown(Report(night(), [metric("report")], []))
 
 

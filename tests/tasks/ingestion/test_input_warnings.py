@@ -112,6 +112,15 @@ def test_events_without_a_threshold_are_refused(
     )
 
 
+def test_a_signal_that_is_set_is_not_suggested(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    weighed = UtilitySettings(signals={"view": Signal(source="events", event="page view")})
+    with pytest.raises(UsageError, match="none of the events has a threshold") as caught:
+        warnings(con, caplog, VIEWS, utility=weighed)
+    assert caught.value.hint.endswith('[utility.positive_events] with "page view" = 1.')
+
+
 def test_events_without_a_signal_are_warned_of(
     con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -106,7 +106,7 @@ def test_time_without_the_page_itself_says_so() -> None:
 def test_model_that_learned_nothing_is_marked() -> None:
     run = night(summary=RunSummary(learned_nothing=("als", "mf")))
     panels = metric_panels(run, [row("als", 0.1), row("mf", 0.1)])
-    note = "als, mf: had nothing to learn from; their lists are those of the backfill models."
+    note = "als, mf: had nothing to learn from; the lists are those of the backfill models."
     assert note in ReadPage(render(empty(run=run, metrics=panels))).text
     assert "nothing to learn" not in ReadPage(render(empty(run=night(), metrics=panels))).text
 
