@@ -13,7 +13,7 @@ _ROUNDS = 10
 
 
 class Baselines(NamedTuple):
-    """What a rating would be without any taste.
+    """Biases of users and items, from which ratings are predicted without any taste.
 
     Attributes:
         mean: of all ratings; 0 without any.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.errors import NightError, TransientError
 
-# What decompressors say of a stream that ends too early.
+# Parts of the decompressors' messages on a stream that ends too early.
 _BROKEN_OFF = ("ended before the end-of-stream marker", "Truncated compressed stream")
 _TRANSIENT = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
 

@@ -35,6 +35,8 @@ from tasks.storage.warehouse import run_file
 log = logging.getLogger(__name__)
 
 _OPTIONAL = {"value", "title", "genres"}
+_NOT_COLUMNS = {*FileSettings.model_fields, "not_rated", "constant_event", "genre_separator"}
+"""Settings of a source that are no column's name."""
 _WITH_FRACTION = {"float", "double", "decimal"}
 # The end of a file that is searched for a line that was cut.
 _TAIL = 1 << 20
@@ -60,7 +62,7 @@ class Reading:
 
 
 class FileRead(NamedTuple):
-    """What reading a file gave besides the temporary tables.
+    """Result of reading a file, besides the temporary tables.
 
     Attributes:
         first_line: the line of the file's first row: 2 behind a header, else 1.
@@ -80,10 +82,6 @@ def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
     folders = partition_values(path)
     partition = {ours: folders[theirs] for ours, theirs in columns.items() if theirs in folders}
     return Reading(columns, section.columns, section.separator, section.encoding, partition)
-
-
-_NOT_COLUMNS = {*FileSettings.model_fields, "not_rated", "constant_event", "genre_separator"}
-"""Settings of a source that are no column's name."""
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:

@@ -38,7 +38,7 @@ _TIME = re.compile(r"\d{9,}(?:\.\d+)?|\d{4}-\d\d-\d\d.*")
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What the settings say of a source's text files.
+    """Settings of a source's text files.
 
     Attributes:
         source: the source, to name its settings in errors.

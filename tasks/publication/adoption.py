@@ -1,4 +1,4 @@
-"""Which database a home publishes to: move the home to another one, or take a lost home's database over."""
+"""Move a home to another serving database, or let it take over the database of a lost home."""
 
 from __future__ import annotations
 

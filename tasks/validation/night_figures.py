@@ -95,7 +95,7 @@ def lost_rows_in_words(night: CheckedNight) -> str:
 
 
 class _Loss(NamedTuple):
-    """What became of one source since an earlier run: its rows or pairs `before` and `now`."""
+    """Counts of one source, rows or pairs, in an earlier run (`before`) and tonight (`now`)."""
 
     source: str
     what: str

@@ -1,6 +1,6 @@
 -- Macros that turn one text value into an id, a time or a number, or name its fault.
 -- Inputs:  none.
--- Outputs: temporary macros; temp faulty_rows, empty, to which the read_*.sql files add.
+-- Outputs: temporary macros; temp faulty_rows, empty, to which the type_*.sql files add.
 -- A macro *_fault returns null for a valid value. Its parameters:
 --   example   any value of the type that the ids are to have
 --   latest    the latest time that a file can contain: that of its landing plus $max_future_days
@@ -56,7 +56,7 @@ create or replace temp macro id_of(id_text, example, is_float) as case
     else cast_to_type(integer_text(without_fraction(stripped(id_text))), example)
 end;
 
--- Of the stripped text.
+-- x is the stripped text.
 create or replace temp macro id_fault(x, name, example) as case
     when x is null then name || ' is missing'
     when contains(x, chr(0)) then name || ' holds a NUL character'

@@ -1,7 +1,7 @@
 -- Reads one text file in UTF-8, everything as text.
 -- Inputs:  $path; $compression, 'none' or 'gzip'; $header, whether the first line names the columns; $delimiter, up to
---          4 bytes; $quote, empty if quotes have no meaning; $columns, a struct of column names in the file's order (ours, or any other name for a
---          column to ignore), all 'VARCHAR'.
+--          4 bytes; $quote, empty if quotes have no meaning; $columns, a struct of column names in the file's order
+--          (ours, or any other name for a column to ignore), all 'VARCHAR'.
 -- Outputs: temp incoming, one row per readable line, in the file's order, our columns only;
 --          temp rejected_lines (line, raw, reasons, quotes_broken), one row per unreadable line. Behind a line with
 --          quotes_broken, rows may be missing: DuckDB may have read them as part of it.

@@ -137,7 +137,7 @@ def test_auto_is_leave_last_when_too_few_users_can_be_judged(con, tmp_path):
 
 
 def test_auto_cuts_earlier_before_it_takes_leave_last(con, tmp_path):
-    """Of 20 interactions the newest 2 and 4 are of one user; among the newest 6 two users have a past."""
+    """The newest 2 and 4 of 20 interactions belong to one user; among the newest 6 two users have a past."""
     log = Log(ratings=[*rated(1, *range(1, 8), 20, 21, 22, 23), *rated(2, *range(1, 8), 18, 19)])
     split, _ = cut(con, tmp_path, log, method="auto", min_users=2, min_user_share=0.9)
     assert (split.kind, split.cutoff) == ("temporal", day(18))
