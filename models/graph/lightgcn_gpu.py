@@ -118,7 +118,7 @@ def pair_keys(users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
 
 
 def contains(ascending: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Whether each of `values` occurs in a sorted tensor of at least one element."""
+    """Return whether each of `values` occurs in a sorted tensor of at least one element."""
     import torch  # noqa: PLC0415  (as above)
 
     at = torch.searchsorted(ascending, values).clamp(max=len(ascending) - 1)

@@ -187,7 +187,7 @@ def _draw(state: Any, known: Any, own: Any, negatives: int, drawn: Any) -> Any:
 
 @numba.njit(cache=True)
 def _contains(row: Any, item: int) -> bool:
-    """Whether a sorted row contains the item."""
+    """Return whether a sorted row contains the item."""
     at = np.searchsorted(row, item)
     return bool(at < len(row) and row[at] == item)
 
