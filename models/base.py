@@ -20,7 +20,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.interactions import Interactions, MatrixName
-from models.numerics.outliers import TIMES, limited
+from models.numerics.outliers import greatest_of_rows, limited
 from models.search_space import SearchSpace
 from models.settings_base import Options
 from models.validation import as_mask, as_rows, split_known
@@ -142,10 +142,10 @@ class Recommender(ABC):
         matrix = data.matrix(name)
         if not np.isfinite(matrix.data).all():
             raise ValueError(f"{self.name}: the training matrix holds NaN or infinite values")
-        if name == "composite":  # explicit ratings have a scale of their own, and other entries are 1
-            matrix = self._without_outliers(matrix)
         try:
             self._set_known(matrix)
+            if name == "composite":  # explicit ratings have a scale of their own, and other entries are 1
+                matrix = self._without_outliers(matrix)
             self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
             self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
             self._check_learned()
@@ -170,16 +170,16 @@ class Recommender(ABC):
         """Raise if the learned state cannot rank anything. Called after `_fit`."""
 
     def _without_outliers(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """Return `matrix` with its outliers limited, and log it if there are any; see `limited`."""
-        entries = limited(matrix.data)
-        if entries is matrix.data:
-            return matrix
-        logger.info(
-            "%s limits %d of %d utilities to %g, %g times what nine in ten do not exceed: so that their users do not "
-            "decide for all others.",
-            self.name, (entries != matrix.data).sum(), matrix.nnz, np.abs(entries).max(), TIMES,
-        )  # fmt: skip
-        return sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+        """Return `matrix` with enormous rows scaled down, and log it if there are any; see `limited`."""
+        found = limited(matrix)
+        if found is not matrix:
+            n_rows = np.count_nonzero(greatest_of_rows(found) < greatest_of_rows(matrix))
+            logger.info(
+                "%s scales the utilities of %d of %d users down to at most %g, more than a hundred times what those of "
+                "nine in ten users do not exceed: so that they do not decide for all others.",
+                self.name, n_rows, self.known_users_.sum(), np.abs(found.data).max(),
+            )  # fmt: skip
+        return found
 
     def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Return 1 for every entry above 0, whatever its value; users and items without one become unknown."""

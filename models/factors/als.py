@@ -126,8 +126,8 @@ def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[F
 def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
     """Return the entries divided by (users of the item)^degree_exponent, scaled to a mean magnitude of 1.
 
-    The scaling gives `alpha` the same meaning for every matrix and every exponent. Outliers are limited first: a single
-    user of enormous entries would take all weight from the others.
+    The scaling gives `alpha` the same meaning for every matrix and every exponent. Rows of enormous
+    entries are limited first: a single user would take all weight from the others.
 
     Args:
         matrix: (n_users, n_items) float32.
@@ -137,7 +137,8 @@ def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.cs
         (n_users, n_items) float32, as the csr_matrix that implicit requires.
     """
     degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    entries = limited(matrix.data * (degree**-degree_exponent)[matrix.indices])
+    divided = matrix.data * (degree**-degree_exponent)[matrix.indices]
+    entries = limited(sparse.csr_array((divided, matrix.indices, matrix.indptr), shape=matrix.shape)).data
     total = float(np.abs(entries).sum())
     scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
     return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)

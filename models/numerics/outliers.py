@@ -1,34 +1,46 @@
-"""A limit for entries that are enormous beside the others of their matrix."""
+"""A limit for rows whose entries are enormous beside those of the other rows."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-TIMES = 100.0
-"""Entries are limited to this times the magnitude that nine in ten do not exceed."""
-
+_TIMES = 100.0
 _SHARE = 0.9
 
 
-def limited(entries: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Clip the entries to ± 100 times the magnitude that nine in ten do not exceed.
+def limited(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Scale rows of enormous entries down: a single user would otherwise take all weight from the others.
 
-    A single user of enormous entries would otherwise take all weight from the others, and squares would overflow.
+    The greatest magnitude of a row may exceed the ninetieth percentile of these magnitudes as much as that exceeds
+    their median, and a hundred times more. With a half-life of days, the magnitudes of users who come and go over years
+    have no usual size, and nothing is scaled. Whole rows are scaled and entries never cut, so that what a user prefers
+    to what stays as it is.
 
     Args:
-        entries: (n,) floats, all finite.
+        matrix: (m, n) float, all entries finite.
 
     Returns:
-        (n,) of the same dtype; `entries` itself if there is nothing to clip, or if nine in ten are 0.
+        (m, n) of the same dtype and pattern; `matrix` itself if no row is above the limit. Rows of zeros do not count.
     """
-    if not entries.size:
-        return entries
-    magnitudes = np.abs(entries)
-    most = TIMES * float(np.quantile(magnitudes, _SHARE))
-    if most == 0 or float(magnitudes.max()) <= most:
-        return entries
-    clipped: NDArray[np.floating[Any]] = entries.clip(-most, most).astype(entries.dtype)
-    return clipped
+    greatest = greatest_of_rows(matrix)
+    used = greatest[greatest > 0]
+    if not used.size:
+        return matrix
+    median, usual = np.quantile(used, (0.5, _SHARE), method="lower")
+    most = _TIMES * usual * (usual / median)
+    if used.max() <= most:
+        return matrix
+    factors = most / np.maximum(greatest, most)
+    entries = (matrix.data * np.repeat(factors, np.diff(matrix.indptr))).astype(matrix.dtype)
+    return sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def greatest_of_rows(matrix: sparse.csr_array) -> NDArray[np.float64]:
+    """Return the greatest magnitude of each row, (m,) float64; 0 for rows without entries."""
+    found = np.zeros(matrix.shape[0])
+    filled = np.flatnonzero(np.diff(matrix.indptr))
+    if filled.size:
+        found[filled] = np.maximum.reduceat(np.abs(matrix.data), matrix.indptr[filled])
+    return found
