@@ -23,13 +23,17 @@ _WIDEST = 0.3
 
 @dataclass(frozen=True)
 class _Cut:
-    """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`."""
+    """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`.
+
+    `future` is the number of users with interactions after their cutoff.
+    """
 
     kind: Literal["temporal", "leave_last", "random"]
     cutoff: datetime | None
     judgeable: int
     users: int
     why: str
+    future: int = 0
 
 
 @stage("split", note=lambda made: made.why)
@@ -54,7 +58,8 @@ def make_split(
         settings: the method and its shares.
         utility: which interactions are positive; `auto` counts the users with later positives.
         as_of: the end of the data, UTC, exclusive.
-        seed: of the order in which `random` holds out; `auto` is `random` if a source has no times.
+        seed: of the order in which `random` holds out; `auto` is `random` if a source has no times, or if no user has
+            two different ones.
         without_times: the sources that have no times.
         key: the cache key of the result.
         folder: an existing folder.
@@ -67,20 +72,18 @@ def make_split(
     """
     is_random = settings.method == "random" or (settings.method == "auto" and bool(without_times))
     _refuse_times_that_are_not_there(settings, utility, without_times, is_random=is_random)
-    if is_random:
-        order_by_chance(con, seed, as_of)
-        cut = _cut_random(con, settings, utility, as_of, without_times)
-        _write_cutoffs(con, folder)
-        return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, None, seed)
     order_by_time(con)
-    if settings.method == "temporal":
+    if is_random:
+        cut = _cut_random(con, settings, utility, as_of, seed, without_times)
+    elif settings.method == "temporal":
         cut = _cut_temporal(con, settings, utility, as_of)
     elif settings.method == "leave_last":
         cut = _cut_last(con, settings, utility, as_of)
     else:
-        cut = _cut_auto(con, settings, utility, as_of)
+        cut = _cut_auto(con, settings, utility, as_of, seed)
     _write_cutoffs(con, folder)
-    return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, cut.cutoff)
+    drawn_by = seed if cut.kind == "random" else None
+    return Split(key, folder, cut.kind, f"{cut.kind}: {cut.why}", as_of, cut.cutoff, drawn_by)
 
 
 @stage("everything", note=lambda made: f"all before {made.as_of}")
@@ -122,9 +125,11 @@ def _cut_random(
     settings: SplitSettings,
     utility: UtilitySettings,
     as_of: datetime,
-    without_times: tuple[Source, ...],
+    seed: int,
+    without_times: tuple[Source, ...] = (),
 ) -> _Cut:
-    """Hold out the last of each user's interactions in the order that was drawn."""
+    """Draw an order of the interactions, and hold out the last of each user's."""
+    order_by_chance(con, seed, as_of)
     share, n = settings.leave_last_share, settings.leave_last_n
     run_file(con, "warehouse/split/leave_last_cutoffs.sql", as_of=as_of, share=share, n=n)
     users, _, with_future, judgeable = _count_users(con, utility, as_of)
@@ -134,13 +139,21 @@ def _cut_random(
         why = "nothing is held out, because no user has two interactions"
     if without_times:
         why += f"; the {' and '.join(without_times)} have no times"
-    return _Cut("random", None, judgeable, users, why)
+    return _Cut("random", None, judgeable, users, why, with_future)
 
 
 def _cut_auto(
-    con: duckdb.DuckDBPyConnection, settings: SplitSettings, utility: UtilitySettings, as_of: datetime
+    con: duckdb.DuckDBPyConnection,
+    settings: SplitSettings,
+    utility: UtilitySettings,
+    as_of: datetime,
+    seed: int,
 ) -> _Cut:
-    """Cut at one moment for all if that can judge enough users, at an earlier one if need be; else leave_last."""
+    """Cut at one moment for all if that can judge enough users, at an earlier one if need be; else leave_last.
+
+    Times that cannot tell a user's interactions apart, such as the moment of an import, are as good as none: then
+    interactions are held out at random, unless a half-life needs the times.
+    """
     needed = f"auto asks for {settings.min_users:,} users or {settings.min_user_share:.0%} of all"
     tried: list[_Cut] = []
     for share in _temporal_shares(settings):
@@ -151,7 +164,31 @@ def _cut_auto(
         tried.append(temporal)
     best = max(tried, key=lambda cut: cut.judgeable)
     last = _cut_last(con, settings, utility, as_of)
+    if last.future == 0:
+        return _without_differing_times(con, settings, utility, as_of, seed, last)
     return replace(last, why=f"{last.why}; not temporal, because {best.why} ({needed})")
+
+
+def _without_differing_times(
+    con: duckdb.DuckDBPyConnection,
+    settings: SplitSettings,
+    utility: UtilitySettings,
+    as_of: datetime,
+    seed: int,
+    last: _Cut,
+) -> _Cut:
+    """Hold out at random where `last`, the cut by leave_last, holds nothing out."""
+    aging = [name for name, signal in utility.signals.items() if signal.half_life_days]
+    if aging:
+        return replace(
+            last,
+            why=f"{last.why}; without utility.signals.{aging[0]}.half_life_days, some would be at random",
+        )
+    drawn = _cut_random(con, settings, utility, as_of, seed)
+    if drawn.future == 0:
+        order_by_time(con)
+        return _cut_last(con, settings, utility, as_of)
+    return replace(drawn, why=f"{drawn.why}; no user has interactions at two different times")
 
 
 def _temporal_shares(settings: SplitSettings) -> tuple[float, ...]:
@@ -194,7 +231,7 @@ def _cut_last(
         )
     else:
         why = "nothing is held out, because no user has interactions at two different times"
-    return _Cut("leave_last", None, judgeable, users, why)
+    return _Cut("leave_last", None, judgeable, users, why, with_future)
 
 
 def _count_users(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.config.settings import SplitSettings, UtilitySettings
+from tasks.config.settings import Signal, SplitSettings, UtilitySettings
 from tasks.preparation.split import everything, make_split
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
@@ -163,16 +163,23 @@ def test_auto_counts_only_positives(con, tmp_path):
     "log",
     [
         Log(ratings=rated(1, 5)),
-        Log(ratings=[*rated(1, 5, 5, 5), *rated(2, 5, 5)]),
         Log(tags=[(1, 1, "noir", 5)]),
         Log(events=[(1, 1, "like", 1, 5)]),
         Log(),
     ],
-    ids=["one rating", "one moment", "one tag", "one event", "nothing"],
+    ids=["one rating", "one tag", "one event", "nothing"],
 )
 def test_data_that_cannot_be_split_hold_nothing_out(con, tmp_path, log, method):
     split, cutoffs = cut(con, tmp_path, log, method=method)
     assert cutoffs == {user: AS_OF for user, _, _ in log.interactions}
+    assert "nothing is held out, because" in split.why
+
+
+@pytest.mark.parametrize("method", ["temporal", "leave_last"])
+def test_one_moment_holds_nothing_out_by_time(con, tmp_path, method):
+    log = Log(ratings=[*rated(1, 5, 5, 5), *rated(2, 5, 5)])
+    split, cutoffs = cut(con, tmp_path, log, method=method)
+    assert cutoffs == {1: AS_OF, 2: AS_OF}
     assert "nothing is held out, because" in split.why
 
 
@@ -189,3 +196,29 @@ def test_the_same_data_give_the_same_bytes(con, tmp_path):
         cut(con, tmp_path, Log(ratings=ratings), method="leave_last")
         written.append((tmp_path / "cutoffs.parquet").read_bytes())
     assert written[0] == written[1]
+
+
+IMPORTED_AT_ONCE = Log(ratings=[row for user in (1, 2, 3) for row in rated(user, *[5 + user] * 10)])
+
+
+def test_auto_is_random_when_times_cannot_order(con, tmp_path):
+    """Each user's ratings have one time, as after an import: they hold nothing out, and a draw does."""
+    split, _ = cut(con, tmp_path, IMPORTED_AT_ONCE, method="auto")
+    assert (split.kind, split.seed) == ("random", 0)
+    assert split.why == (
+        "random: 3 of 3 users have positives among 20% of their interactions, drawn at random; no user has "
+        "interactions at two different times"
+    )
+
+
+def test_half_lives_keep_auto_from_a_random_split(con, tmp_path):
+    aging = UtilitySettings(signals={"rating": Signal(source="ratings", half_life_days=30)})
+    split, _ = cut(con, tmp_path, IMPORTED_AT_ONCE, utility=aging, method="auto")
+    assert (split.kind, split.seed) == ("leave_last", None)
+    assert split.why.endswith("without utility.signals.rating.half_life_days, some would be at random")
+
+
+def test_auto_holds_nothing_out_of_single_interactions(con, tmp_path):
+    split, cutoffs = cut(con, tmp_path, Log(ratings=[*rated(1, 1), *rated(2, 1)]), method="auto")
+    assert (split.kind, split.seed) == ("leave_last", None)
+    assert set(cutoffs.values()) == {AS_OF}
