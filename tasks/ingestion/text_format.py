@@ -330,7 +330,9 @@ def _unusual_separator(text: str) -> str:
     """
     lines = [line.rstrip("\r\n") for line in islice(io.StringIO(text, newline=""), _SAMPLE)]
     lines = [line for line in lines[:-1] or lines if line]
-    found = Counter(re.findall(r"[^\w\s\"'.:+-]{1,4}|[\x01-\x08\x1c-\x1f]", lines[0])) if lines else Counter()
+    found: Counter[str] = (
+        Counter(re.findall(r"[^\w\s\"'.:+-]{1,4}|[\x01-\x08\x1c-\x1f]", lines[0])) if lines else Counter()
+    )
     for candidate, n in found.most_common():
         fits = sum(line.count(candidate) == n for line in lines)
         is_tried = candidate in _SEPARATORS or len(candidate.encode()) > _MAX_SEPARATOR
