@@ -1,38 +1,78 @@
-"""The command `recs`, and a check that `flows`, `tasks` and `models` are ours.
+"""The command `recs`, and a check that `flows`, `tasks`, `models` and the packages they need are the right ones.
 
 Other projects have packages of these names, too; this module's name is ours alone, so it is found among them.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent
 _PACKAGES = ("flows", "tasks", "models")
+_NEEDED = (
+    "annotated_types", "cronsim", "duckdb", "httpx", "implicit", "jinja2", "numba", "numpy", "optuna", "pandas",
+    "prefect", "psycopg", "pyarrow", "pydantic", "pydantic_core", "pydantic_settings", "rich", "scipy", "sqlalchemy",
+    "threadpoolctl", "torch", "typer", "uvicorn",
+)  # fmt: skip
+"""The installed packages that ours import."""
 
 
 def main() -> None:
     """Run the command line."""
     refuse_other_packages()
-    from flows.cli import app  # noqa: PLC0415  (after the check)
+    try:
+        from flows.cli import app  # noqa: PLC0415  (after the check)
+    except Exception:
+        _refuse(_hiding_installed(), "installed modules of the same")
+        raise
 
     app.main()
 
 
 def refuse_other_packages() -> None:
-    """End the process with exit code 2 if Python finds packages of other projects in place of ours."""
+    """End the process with exit code 2 if Python finds packages of other projects in place of ours or needed ones."""
     found = {name: _place(name) for name in _PACKAGES}
-    others = [str(place) for name, place in found.items() if place != _ROOT / name]
+    _refuse(
+        [place for name, place in found.items() if place != _ROOT / name],
+        "packages of the same",
+        f" in {_ROOT}",
+    )
+    hiding = {path.stem: path for path in _hiding_installed()}
+    _refuse([hiding[name] for name in _NEEDED if name in hiding], "installed packages of the same")
+
+
+def _refuse(others: list[Path] | list[Path | None], hidden: str, where: str = "") -> None:
     if not others:
         return
     sys.stderr.write(
-        f"Error: {' and '.join(others)} of another project {'hides' if len(others) == 1 else 'hide'} the packages of "
-        f"the same {'name' if len(others) == 1 else 'names'} in {_ROOT}.\n"
+        f"Error: {' and '.join(map(str, others))} of another project {'hides' if len(others) == 1 else 'hide'} the "
+        f"{hidden} {'name' if len(others) == 1 else 'names'}{where}.\n"
         "Take the folder out of PYTHONPATH for this command: env -u PYTHONPATH recs ...\n"
     )
     sys.exit(2)
+
+
+def _hiding_installed() -> list[Path]:
+    """Return the modules in the folders of PYTHONPATH that hide an installed one or one of Python's own.
+
+    A folder of installed packages, such as another environment's site-packages, may hide them on purpose.
+    """
+    installed = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
+    own = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    others = [folder for folder in own if folder.is_dir() and folder not in {*installed, _ROOT}]
+    return [
+        path
+        for folder in others
+        if not any(folder.glob("*.dist-info"))
+        for path in sorted(folder.iterdir())
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+        if path.stem in sys.stdlib_module_names
+        or any((place / path.stem).is_dir() or (place / f"{path.stem}.py").is_file() for place in installed)
+    ]
 
 
 def _place(name: str) -> Path | None:

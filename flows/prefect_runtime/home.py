@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from flows.prefect_runtime.empty_database import write_empty_database
+from tasks.errors import NightError
 
 _PATHS = ("PREFECT_HOME", "PREFECT_PROFILES_PATH")
+_SECRET = ("KEY", "PASSWORD", "AUTH", "URL", "HEADERS")
+"""Parts of the names of variables whose values may hold a secret."""
 
 
 def configure_prefect(folder: Path, *, debug: bool) -> None:
@@ -45,10 +51,51 @@ def import_prefect() -> None:
     """Import Prefect from its home, so that it reads no `.env`, `prefect.toml` or `pyproject.toml` of other projects.
 
     Prefect takes settings from these files wherever a command is started.
+
+    Raises:
+        NightError: a variable of the environment, or the profile, has a value that Prefect does not take.
     """
-    if "prefect.main" not in sys.modules:
-        with contextlib.chdir(os.environ["PREFECT_HOME"]):
+    if "prefect.main" in sys.modules:
+        return
+    home = Path(os.environ["PREFECT_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    said = io.StringIO()
+    with contextlib.chdir(home):
+        try:
+            with contextlib.redirect_stderr(
+                said
+            ):  # here Prefect prints the error that it raises in `prefect.main`
+                importlib.import_module("prefect")
             importlib.import_module("prefect.main")
+        except ValidationError as error:
+            raise _bad_setting(error) from error
+    sys.stderr.write(said.getvalue())
+
+
+def _bad_setting(error: ValidationError) -> NightError:
+    """Return the error for a setting of Prefect's: it names the variables of the environment that may hold it."""
+    fault = error.errors()[0]
+    value = str(fault["input"]).casefold()
+    variables = {name: text for name, text in os.environ.items() if name.startswith("PREFECT_")}
+    field = "_".join(map(str, fault["loc"])).upper()
+    exact = [name for name, text in variables.items() if text.casefold() == value]
+    named = [name for name in exact if name.endswith(field)] or exact
+    seen = (
+        f" says {variables[named[0]]!r}, and"
+        if named and not any(part in named[0] for part in _SECRET)
+        else ""
+    )
+    subject = (
+        f"The environment variable {named[0]}{seen} is not what Prefect takes"
+        if named
+        else f"Prefect does not take its setting {field.lower()} ({error.title})"
+    )
+    return NightError(
+        f"{subject}: {fault['msg']}.",
+        f"Mend or unset it: unset {named[0]}"
+        if named
+        else f"Mend it in the environment ({', '.join(sorted(variables))}) or in Prefect's profile.",
+    )
 
 
 def refresh_settings() -> None:

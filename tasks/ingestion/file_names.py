@@ -47,6 +47,11 @@ def stem(name: str) -> str | None:
     return plain
 
 
+def without_numbers(name: str) -> str:
+    """Return a name up to its first number: parts of one source, such as ratings_2023.csv, have it in common."""
+    return re.split(r"\d", stem(name) or name, maxsplit=1)[0].rstrip("_-. (").casefold()
+
+
 def is_part(name: str) -> bool:
     """Return whether this is a part that Spark or Hadoop wrote: one of many, perhaps without rows or suffix."""
     return name.lower().startswith("part-")
@@ -74,6 +79,18 @@ def why_unread(name: str) -> str:
         if re.search(f"(?i){pattern}", name):
             return why
     return "" if stem(name) is not None else "the format is not known"
+
+
+def is_json(name: str) -> bool:
+    """Return whether a file is JSON by its name."""
+    return re.search(r"(?i)\.(jsonl?|ndjson)(\.gz|\.zst)?$", name) is not None
+
+
+def json_to_csv(name: str) -> str:
+    """Return a command that converts a JSON file of this name to CSV."""
+    plain = re.sub(r"(?i)(\.(jsonl?|ndjson|csv|tsv|txt))?(\.(gz|zst))?$", "", name, count=1)
+    target = f"{plain}.csv" if f"{plain}.csv" != name else f"{plain}-converted.csv"
+    return f""".venv/bin/python -c "import duckdb; duckdb.read_json('{name}').write_csv('{target}')\""""
 
 
 def is_partition(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,11 +16,14 @@ from tasks.errors import NightError, UsageError
 from tasks.ingestion.file_names import (
     USUAL,
     holds_no_data,
+    is_json,
     is_part,
     is_partition,
     is_readable,
+    json_to_csv,
     stem,
     why_unread,
+    without_numbers,
 )
 from tasks.ingestion.read_errors import read_error
 
@@ -87,11 +91,21 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
         stray = next(
             (path.name for path in sorted(folder.glob("*")) if usual in (path.name, stem(path.name))), ""
         )
+        unread = next(
+            (
+                path.name
+                for path in sorted(folder.glob("*"))
+                if path.name.startswith(f"{section.file}.") and why_unread(path.name)
+            ),
+            "",
+        )
         shown = section.file if stem(section.file) else f"{section.file}.csv or the like"
         raise UsageError(
             f"{folder} has no {source} under the name that the settings give: {shown}.",
             f"{stray} is there, but data.{source}.file says {section.file}."
             if stray
+            else " ".join(_what_to_do_with([unread], [section.file]))
+            if unread
             else f"Deliver it, or mend data.{source}.file.",
         )
     if present <= {"items"}:
@@ -130,7 +144,11 @@ def _why_left_out(folder: Path, path: Path, settings: DataSettings) -> str:
         return "in a sub-folder that belongs to no source or is not named like date=2024-01-01"
     for source in SOURCES:
         name: str = getattr(settings, source).file
-        if (stem(name) or name).casefold() in (path.name.casefold(), (stem(path.name) or "").casefold()):
+        beginning = (stem(name) or name).casefold()
+        is_same = beginning in (path.name.casefold(), (stem(path.name) or "").casefold())
+        if not is_same and without_numbers(path.name) == without_numbers(name):
+            return f"only one file holds the {source}, or a folder {beginning}/: move all parts into it"
+        if is_same:
             return f"another file holds the {source}"
     return "no source has this name, see the settings data.*.file"
 
@@ -144,9 +162,41 @@ def _where_else(folder: Path, settings: DataSettings) -> str:
     items = stem(settings.items.file) or settings.items.file
     beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) != items)
     stray = list(islice(beside, _MAX_NAMED))
-    there = f" Other files are there: {', '.join(stray)}. Name one with data.ratings.file." if stray else ""
     files = ", ".join(name if stem(name) else f"{name}.csv" for name in names)
-    return f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them).{there}"
+    usual = f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them)."
+    return " ".join([usual, *_what_to_do_with(stray, names)])
+
+
+def _what_to_do_with(stray: list[str], names: list[str]) -> list[str]:
+    """Return sentences on the files of a folder without interactions: which could be one, and which cannot be read.
+
+    Args:
+        stray: the names of the files.
+        names: those that the sources of interactions have, the ratings first.
+    """
+    readable = [name for name in stray if not why_unread(name)]
+    said = [f"Other files are there: {', '.join(readable)}."] if readable else []
+    parts = Counter(map(without_numbers, readable))
+    alike = next((beginning for beginning, n in parts.items() if n > 1), None)
+    if alike is not None:
+        source = next(
+            (name for name in names if stem(name) is None and alike.startswith(name.casefold())), names[0]
+        )
+        together = [name for name in readable if without_numbers(name) == alike]
+        said.append(
+            f"{' and '.join(together)} look like parts of one source: move them into a folder "
+            f"{stem(source) or source}/, which is read as a whole."
+        )
+    elif readable:
+        said.append("Name one with data.ratings.file.")
+    by_reason: dict[str, list[str]] = {}
+    for name in stray:
+        if why := why_unread(name):
+            by_reason.setdefault(why, []).append(name)
+    for why, unread in by_reason.items():
+        command = f", such as by {json_to_csv(unread[0])}" if is_json(unread[0]) else ""
+        said.append(f"{', '.join(unread)} cannot be read: {why}{command}.")
+    return said
 
 
 def _files_of(folder: Path, source: Source, name: str) -> list[Path]:

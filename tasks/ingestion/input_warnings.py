@@ -21,6 +21,10 @@ MANY_ZEROS = 0.25
 MANY_GENRES = 200
 LONG_GENRE = 60
 """Characters."""
+SEVERAL_COMPOSED = 2
+"""Different genres that consist of other genres: a single one, such as Sci-Fi/Fantasy, may be meant."""
+MANY_JOINED = 0.1
+"""Share of the items with a genre that holds a comma or the like."""
 FEW_KNOWN = 0.5
 """Share of the items with an interaction."""
 
@@ -95,13 +99,25 @@ def _warn_of_genres(con: duckdb.DuckDBPyConnection) -> None:
     found = run_file(con, "warehouse/clean/genre_habits.sql").fetchone()
     if found is None or not found[0]:
         return
-    n, longest, most_per_item, joined_share, joined = found
-    if joined_share > 0.5 and most_per_item == 1:
-        separator = re.search(r"[,;/|] ?", joined)
+    n, longest, most_per_item, joined_share, joined, composed, separator, example, bracketed = found
+    if bracketed is not None:
         log.warning(
-            "No item has more than one genre, and most are like %r: if these are several, write [data.items] "
+            "The genre %r looks like a part of a list that was not read: lists such as [\"Drama\", \"Noir\"], "
+            "('Drama', 'Noir') and {Drama,Noir} are, else set data.items.genre_separator.",
+            bracketed[:100],
+        )  # fmt: skip
+    elif composed >= SEVERAL_COMPOSED:
+        log.warning(
+            "%s genres are like %r, whose parts are genres of other items: if these are several, write [data.items] "
             "genre_separator = %s.",
-            joined, json.dumps(separator[0].strip() if separator else ","),
+            f"{composed:,}", example[:100], json.dumps(separator),
+        )  # fmt: skip
+    elif joined_share > MANY_JOINED and most_per_item == 1:
+        between = re.search(r"[,;/|]", joined)
+        log.warning(
+            "No item has more than one genre, and %.0f%% of the items have one like %r: if these are several, write "
+            "[data.items] genre_separator = %s.",
+            100 * joined_share, joined[:100], json.dumps(between[0] if between else ","),
         )  # fmt: skip
     elif n > MANY_GENRES or len(longest) > LONG_GENRE:
         log.warning(

@@ -80,7 +80,12 @@ def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
     section = getattr(settings, source)
     columns = column_mapping(settings, source)
     folders = partition_values(path)
-    partition = {ours: folders[theirs] for ours, theirs in columns.items() if theirs in folders}
+    in_any_case = {name.casefold(): value for name, value in folders.items()}
+    partition = {
+        ours: folders.get(theirs, in_any_case[theirs.casefold()])
+        for ours, theirs in columns.items()
+        if theirs.casefold() in in_any_case
+    }
     return Reading(columns, section.columns, section.separator, section.encoding, partition)
 
 
@@ -333,7 +338,8 @@ def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) ->
                 f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",
             )
         raise UsageError(
-            f"{file.location} has no column {column!r}.{hint} Its columns: {', '.join(present)}.",
+            f"{file.location} has no column {column!r}.{hint} Its columns: {', '.join(present)}."
+            + _named_by_folders(file),
             f"Map the column's name in pipeline.toml under [data.{file.source}]{_way_without(column, columns)}.",
         )
     for column in columns.values():
@@ -342,6 +348,12 @@ def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) ->
             log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
         if present.count(column) > 1:
             raise UsageError(f"{file.location} has the column {column!r} twice.", "Keep one of them.")
+
+
+def _named_by_folders(file: InputFile) -> str:
+    """Return a sentence on the columns that the names of a file's folders give, which the settings can name too."""
+    names = list(partition_values(file.path))
+    return f" Its folders give: {', '.join(names)}." if names else ""
 
 
 def _way_without(column: str, columns: dict[str, str]) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 import re
+import shlex
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +19,7 @@ from pathlib import Path
 
 from tasks.artifacts import Source
 from tasks.errors import NightError, UsageError
-from tasks.ingestion.file_names import named_separator
+from tasks.ingestion.file_names import json_to_csv, named_separator
 from tasks.ingestion.first_bytes import (
     Container,
     container_of,
@@ -31,6 +34,10 @@ from tasks.ingestion.unpack import open_unpacked
 UTF8 = "utf-8-sig"
 _SEPARATORS = (",", ";", "\t", "|", "::", " ")
 _SAMPLE = 50
+_PREAMBLE = 20
+"""Lines in front of a header that are looked at."""
+_MAX_SEPARATOR = 4  # bytes, of DuckDB's reader
+_COMMENT = re.compile(r"\s*(?:#|//|--|%|/\*)")
 _ANY_OTHERS = ("...", "…")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _TIME = re.compile(r"\d{9,}(?:\.\d+)?|\d{4}-\d\d-\d\d.*")
@@ -176,6 +183,8 @@ def _refuse_other_formats(path: Path, container: Container, head: bytes) -> None
         hint = "Deliver CSV or Parquet in its place."
         if "LFS" in kind:
             hint = "Fetch the data with `git lfs pull`."
+        elif kind == "JSON":
+            hint = f"Convert it to CSV or Parquet, such as by {json_to_csv(path.name)}."
         elif "converted" in kind:
             hint = "Deliver the file as it was before that: it needs no conversion."
         raise NightError(f"{path} is {kind}{inside}; text or Parquet was expected.", hint)
@@ -213,6 +222,8 @@ def _columns(path: Path, options: TextOptions, text: str) -> tuple[str, tuple[st
     first = {separator: _header(text, separator, options) for separator in order}
     for separator, header in first.items():
         if options.required <= set(header):
+            if separator == " " and "" in header:
+                _refuse_aligned(path, text)
             return separator, header, True
     if not options.header:
         _refuse_headerless(path, options, text, first)
@@ -227,13 +238,15 @@ def _columns(path: Path, options: TextOptions, text: str) -> tuple[str, tuple[st
     fitting = {separator: _share_of_records(text, separator, n) for separator in order}
     best = max(fitting, key=lambda separator: fitting[separator])
     if fitting[best] <= 0.5:
+        _refuse_aligned(path, text)
         shown = options.separator or max(order, key=lambda separator: len(first[separator]))
         has = len(first[shown])
-        other = next((by for by in _SEPARATORS if _share_of_records(text, by, n) > 0.5), "")
+        candidates = (*_SEPARATORS, _unusual_separator(text))
+        other = next((by for by in candidates if by and _share_of_records(text, by, n) > 0.5), "")
         raise UsageError(
             f"{path} has {has} column{'s' * (has != 1)} when separated by {shown!r}, but "
             f"{options.setting('columns')} names {n}. Its first line: {_shown(_first_line(text))}.",
-            f"Set {options.setting('separator')} = {other!r}: that gives {n}."
+            f"Set {options.setting('separator')} = {_toml(other)}: that gives {n}."
             if other
             else f"Name all its columns in order, or set {options.setting('separator')}.",
         )
@@ -253,7 +266,10 @@ def _refuse_headerless(
         raise UsageError(
             f"{path} begins with Excel's line {line!r}; its header was expected.", "Take that line away."
         )
+    _refuse_preamble(path, options, text)
     header = max(first.values(), key=len)
+    if len(header) in (1, len(first.get(" ", ()))):
+        _refuse_aligned(path, text)
     if len(header) == 1:  # the setting may name the wrong separator
         others = {other: _header(text, other, options) for other in _SEPARATORS}
         header = max(others.values(), key=len)
@@ -263,6 +279,11 @@ def _refuse_headerless(
                 f"{path} separates its columns by {fitting!r}, not by {options.separator!r}.",
                 f"Mend {options.setting('separator')}, or leave it out.",
             )
+        if other := _unusual_separator(text):
+            raise UsageError(
+                f"{path} seems to separate its columns by {other!r}: its first line is {_shown(line)}.",
+                f"Write {options.setting('separator')} = {_toml(other)}.",
+            )
     if _looks_like_data(header, options):
         usual = ", ".join(f'"{name}"' for name in options.names[: len(header)])
         more = ", …" if len(header) > len(options.names) else ""
@@ -270,6 +291,58 @@ def _refuse_headerless(
             f"{path} has no header: its first line looks like data, {_shown(line)}.",
             f"Name its columns in their order, such as {options.setting('columns')} = [{usual}{more}].",
         )
+
+
+def _refuse_preamble(path: Path, options: TextOptions, text: str) -> None:
+    """Raise if the header is behind other lines, or the first line is a comment."""
+    lines = list(islice(io.StringIO(text, newline=""), _PREAMBLE + 1))
+    for at, line in enumerate(lines[1:], start=2):
+        if any(options.required <= set(_header(line, by, options)) for by in _SEPARATORS):
+            before = "that line" if at == 2 else f"the first {at - 1} lines"
+            raise UsageError(
+                f"{path} has its header in line {at}, behind {_shown(lines[0].strip())}.",
+                f"Take {before} away: tail -n +{at} {shlex.quote(path.name)} > clean.csv",
+            )
+    if _COMMENT.match(lines[0]) and not any(name in lines[0] for name in options.required):
+        raise UsageError(
+            f"{path} begins with a comment line, {_shown(lines[0].strip())}; its header was expected.",
+            "Take that line away.",
+        )
+
+
+def _refuse_aligned(path: Path, text: str) -> None:
+    """Raise if several blanks align the columns."""
+    lines = [line.rstrip("\r\n") for line in islice(io.StringIO(text, newline=""), _SAMPLE)]
+    lines = [line for line in lines[:-1] or lines if line.strip()]
+    counts = {len(line.split()) for line in lines}
+    if len(counts) == 1 and counts.pop() > 1 and any(re.search(r"^ +\S|\S {2,}\S", line) for line in lines):
+        command = f"sed -E 's/^ +//; s/ +$//; s/ +/,/g' {shlex.quote(path.name)} > clean.csv"
+        raise UsageError(
+            f"{path} aligns its columns by several blanks: {_shown(lines[0])}; one separator was expected.",
+            f"Replace them: {command}",
+        )
+
+
+def _unusual_separator(text: str) -> str:
+    """Return a separator that is not tried, such as `#`, if each of the first lines holds it equally often; else empty.
+
+    Letters, digits and what numbers, dates and names hold are none.
+    """
+    lines = [line.rstrip("\r\n") for line in islice(io.StringIO(text, newline=""), _SAMPLE)]
+    lines = [line for line in lines[:-1] or lines if line]
+    found: Counter[str] = (
+        Counter(re.findall(r"[^\w\s\"'.:+-]{1,4}|[\x01-\x08\x1c-\x1f]", lines[0])) if lines else Counter()
+    )
+    for candidate, n in found.most_common():
+        fits = sum(line.count(candidate) == n for line in lines)
+        is_tried = candidate in _SEPARATORS or len(candidate.encode()) > _MAX_SEPARATOR
+        if not is_tried and fits > 0.9 * len(lines):
+            return candidate
+    return ""
+
+
+def _toml(separator: str) -> str:
+    return repr(separator) if separator.isprintable() else json.dumps(separator)
 
 
 def _looks_like_data(record: tuple[str, ...], options: TextOptions) -> bool:

@@ -44,27 +44,31 @@ from tag_history
 where superseded_at is null or superseded_at > tagged_at
 order by user_id, item_id, tag, tagged_at;
 
--- Events that are alike are one that was delivered twice, if their times are exact. If all times are whole hours or days,
--- or there are none, they are as many as the file with the most of them has.
-set variable events_are_coarse = (
-    select coalesce(bool_and(epoch_us(happened_at) % 3600000000 = 0), false) from read_events
-) or exists (from column_formats where source = 'events' and unit = 'none');
+-- Events that are alike are one that was delivered twice, if their times are exact. A coarse time stands for all events of
+-- a day, an hour or a minute: those are as many as the file with the most of them has. A time is coarse where the file has
+-- none, or if it is a whole minute or the last second of a quarter of an hour (23:59:59, in any zone), and over a
+-- twentieth of its file's events of that name are such. Of exact times, one in sixty is.
+create or replace temp macro is_rounded_time(moment) as
+    epoch_us(moment) % 60000000 = 0 or epoch_us(moment) // 1000000 % 900 = 899;
 
 create or replace temp table event_history as
 with by_file as (
-    select
-        case when getvariable('events_are_coarse') then file_id end as coarse_file_id,
-        user_id,
-        item_id,
-        event,
-        value,
-        happened_at,
-        count(*) as rows
+    select file_id, user_id, item_id, event, value, happened_at, count(*) as rows
     from read_events
     where
         user_id is not null and item_id is not null and event is not null and value is not null
         and happened_at is not null
     group by all
+),
+habits as (
+    select
+        file_id,
+        event,
+        any_value(unit) = 'none' as has_no_times,
+        sum(rows) filter (is_rounded_time(happened_at)) > 0.05 * sum(rows) as has_coarse_times
+    from by_file
+    inner join column_formats using (file_id)
+    group by file_id, event
 )
 select
     user_id,
@@ -72,9 +76,10 @@ select
     event,
     value,
     happened_at,
-    case when getvariable('events_are_coarse') then max(rows) else 1 end as times,
+    max(case when has_no_times or has_coarse_times and is_rounded_time(happened_at) then rows else 1 end) as times,
     sum(rows) - times as repeats
 from by_file
+inner join habits using (file_id, event)
 group by user_id, item_id, event, value, happened_at;
 
 create or replace table events as

@@ -3,28 +3,67 @@
 -- Outputs: temp read_items, with genres as text[], without blanks, repeats and MovieLens' '(no genres listed)'; the faulty
 --          rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
--- Genres are split at $genre_separator, unless the text is a list in brackets, as JSON or as Python writes it: of names,
--- ["Drama", "Noir"], or of objects with a name, [{'id': 18, 'name': 'Drama'}].
-create or replace temp macro quoted_texts(x) as list_transform(
-    regexp_extract_all(x, '''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*"'),
-    lambda quoted: replace(replace(quoted[2:-2], '\''', ''''), '\"', '"')
+-- Genres are split at $genre_separator, unless the text is a list in brackets, as JSON, Python or PostgreSQL write it: of
+-- names, ["Drama", "Noir"], ('Drama', 'Noir') or {Drama,"Film Noir"}, or of objects with a name, [{'id': 18, 'name':
+-- 'Drama'}], also a single one. Objects without a name give their texts, {"/m/07": "Drama"}, or their keys, {'Drama': 12}.
+create or replace temp macro unquoted(x) as case
+    when regexp_full_match(x, '(?s)''.*''|".*"') then replace(replace(x[2:-2], '\''', ''''), '\"', '"')
+    else x
+end;
+
+-- The elements of a list, in quotes or without; words for no value such as None only in quotes.
+create or replace temp macro listed_texts(x) as list_transform(
+    list_filter(
+        regexp_extract_all(x[2:-2], '(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*"|[^,\s][^,]*)'),
+        lambda element: not is_no_value(trim(element))
+    ),
+    lambda element: unquoted(trim(element))
 );
 
 create or replace temp macro names_of_objects(x) as list_transform(
     regexp_extract_all(x, '[''"]name[''"] *: *(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")', 1),
-    lambda quoted: quoted_texts(quoted)[1]
+    lambda quoted: unquoted(quoted)
 );
 
+create or replace temp macro texts_of_objects(x) as list_transform(
+    regexp_extract_all(x, ': *(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")', 1), lambda quoted: unquoted(quoted)
+);
+
+create or replace temp macro keys_of_objects(x) as list_transform(
+    regexp_extract_all(x, '(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*") *:', 1), lambda quoted: unquoted(quoted)
+);
+
+-- JSON is read as such where its names are at the usual place: they may hold escapes.
+create or replace temp macro json_names(x) as case
+    when not json_valid(x) then null
+    when starts_with(x, '[') then json_extract_string(x, '$[*].name')
+    else [json_extract_string(x, '$.name')]
+end;
+
+create or replace temp macro genres_of_objects(x) as case
+    when len(list_filter(json_names(x), lambda name: name is not null)) > 0 then json_names(x)
+    when len(names_of_objects(x)) > 0 then names_of_objects(x)
+    when len(texts_of_objects(x)) > 0 then texts_of_objects(x)
+    else keys_of_objects(x)
+end;
+
 create or replace temp macro listed_genres(x) as case
-    when json_valid(x) and contains(x, '{') then json_extract_string(x, '$[*].name')
-    when json_valid(x) then json_extract_string(x, '$[*]')
-    when contains(x, '{') then names_of_objects(x)
-    when contains(x, '''') or contains(x, '"') then quoted_texts(x)
-    else string_split(x[2:-2], ',')
+    when regexp_matches(x, '^[\[(]?\s*\{\s*[''"]([^''"\\]|\\.)*[''"]\s*:') then genres_of_objects(x)
+    when starts_with(x, '[') and json_valid(x) then json_extract_string(x, '$[*]')
+    else listed_texts(x)
+end;
+
+-- Round brackets hold a list if a quote or a comma says so, or if they are empty: '(Post-)Punk (UK)' is a genre.
+create or replace temp macro is_list(x) as case x[1]
+    when '[' then ends_with(x, ']')
+    when '{' then ends_with(x, '}')
+    when '(' then regexp_full_match(x, '(?s)\(\s*\)|\([^()]*,[^()]*\)|\(\s*[''"].*[''"]\s*,?\s*\)')
+    else x = 'set()'
 end;
 
 create or replace temp macro genres_of(x, separator) as case
-    when starts_with(x, '[') and ends_with(x, ']') then listed_genres(x)
+    when x = 'set()' then []
+    when is_list(x) then listed_genres(x)
     else string_split(coalesce(x, ''), separator)
 end;
 

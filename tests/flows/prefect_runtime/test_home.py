@@ -69,3 +69,30 @@ def test_settings_of_another_project_are_not_read(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     assert json.loads(done.stdout) == [None, str(home), 60.0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        (
+            "PREFECT_LOGGING_LEVEL",
+            "banana",
+            " says 'banana', and is not what Prefect takes: Input should be 'DEBUG'",
+        ),
+        (
+            "PREFECT_API_REQUEST_TIMEOUT",
+            "soon",
+            " says 'soon', and is not what Prefect takes: Input should be a valid",
+        ),
+    ],
+)
+def test_a_variable_that_prefect_refuses_is_named(
+    tmp_path: Path, variable: str, value: str, shown: str
+) -> None:
+    home = tmp_path / "not" / "yet"
+    environment = without_prefect(PYTHONPATH=str(ROOT), PREFECT_HOME=str(home), **{variable: value})
+    command = [sys.executable, "-c", IMPORT, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"tasks.errors.NightError: The environment variable {variable}{shown}")
+    assert "Failed to initialize plugins" not in done.stderr

@@ -250,7 +250,7 @@ class TestRepeats:
     ) -> None:
         (folder / "tags.csv").write_text(TAGS + "1,2,Noir,900000\n1,2, noir,950000\n1,2,drama,900000\n")
         (folder / "events.csv").write_text(
-            EVENTS + "1,2,watch,1,900000\n1,2,watch,1,900000\n1,2,watch,2,900000\n1,2,watch,1,900001\n"
+            EVENTS + "1,2,watch,1,900007\n1,2,watch,1,900007\n1,2,watch,2,900007\n1,2,watch,1,900001\n"
         )
         (folder / "movies.csv").write_text(MOVIES + "2,Old,Drama\n2,New,Noir\n")
         data = land_and_clean(con, folder)

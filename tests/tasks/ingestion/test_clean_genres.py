@@ -1,4 +1,4 @@
-"""Cleaning of genres: separators, and lists as JSON, Python and Parquet write them."""
+"""Cleaning of genres: separators, and lists as JSON, Python, PostgreSQL and Parquet write them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def genres(con: duckdb.DuckDBPyConnection, folder: Path, text: str, separator: s
         '[{"id": 18, "name": "Drama"}, {"id": 7, "name": "Children\'s"}]',
         """[{'id': 18, 'name': 'Drama'}, {'id': 7, 'name': "Children's"}]""",
         """[{'name': 'Drama', 'id': 18}, {'name': "Children's", 'id': None}]""",
+        "{Drama,Children's}",
+        """{Drama,"Children's",NULL}""",
+        """{'Drama', "Children's"}""",
+        """('Drama', "Children's")""",
+        "(Drama, Children's)",
+        """['Drama' "Children's"]""",
+        """['Drama', None, "Children's"]""",
+        '{"/m/07s9rl0": "Drama", "/m/01": "Children\'s"}',
+        """{'Drama': 5426, "Children's": 17}""",
     ],
 )
 def test_lists_of_genres_are_read(con: duckdb.DuckDBPyConnection, folder: Path, text: str) -> None:
@@ -51,6 +60,22 @@ def test_lists_of_genres_are_read(con: duckdb.DuckDBPyConnection, folder: Path, 
         ('["Caf\\u00e9", null]', "|", ["Caf\u00e9"]),
         ("(no genres listed)", ",", []),
         ("[]", "|", []),
+        ("{}", "|", []),
+        ("()", "|", []),
+        ("set()", "|", []),
+        ("{NULL}", "|", []),
+        ("{Drama}", ",", ["Drama"]),
+        ("('Drama',)", "|", ["Drama"]),
+        ('{Drama,"Film-Noir x"}', ",", ["Drama", "Film-Noir x"]),
+        ('{"Noir, French","Say \\"A\\""}', "|", ["Noir, French", 'Say "A"']),
+        ("[ 'Noir, French' ]", "|", ["Noir, French"]),
+        ('{"name": "Drama"}', "|", ["Drama"]),
+        ("{'id': 18, 'name': 'Drama'}", "|", ["Drama"]),
+        ('{"name": "Caf\\u00e9", "id": {"a": 1}}', "|", ["Caf\u00e9"]),
+        ('[{"genre": {"name": "Drama"}}]', "|", ["Drama"]),
+        ("(Post-)Punk|Rock (UK)", "|", ["(Post-)Punk", "Rock (UK)"]),
+        ("(Post-)Punk (UK)", "|", ["(Post-)Punk (UK)"]),
+        ("(Drama)", "|", ["(Drama)"]),
         ("", "|", []),
     ],
 )

@@ -75,7 +75,13 @@ class TestEvents:
             land_and_clean(con, folder)
         assert 'event = "" and, for example, constant_event = "view"' in (caught.value.hint or "")
 
-    @pytest.mark.parametrize("moment", ["2001-09-09", "20010909", "2001-09-09 12:00:00"])
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            "2001-09-09", "20010909", "2001-09-09 12:00:00", "2001-09-09T00:00:00+05:30", "2001-09-09T00:00:00+05:45",
+            "2001-09-09 12:34", "2001-09-09T23:59:59+05:30", "2001-09-09 23:59:59.999",
+        ],
+    )  # fmt: skip
     def test_repeats_count_if_times_are_coarse(
         self, con: duckdb.DuckDBPyConnection, folder: Path, moment: str
     ) -> None:
@@ -97,3 +103,30 @@ class TestEvents:
     ) -> None:
         (folder / "events.csv").write_text(EVENTS + "1,2,view,1,900001\n1,2,view,1,900001\n")
         assert counts(land_and_clean(con, folder)) == {"events": (2, 1, 1, 0)}
+
+    @pytest.mark.parametrize("exact", ["events/1.csv", "events/2.csv"])
+    def test_coarse_repeats_count_beside_an_exact_time(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, exact: str
+    ) -> None:
+        (folder / "events").mkdir()
+        (folder / "events/1.csv").write_text(EVENTS + 3 * "1,2,view,1,2001-09-09T00:00:00+05:30\n")
+        with (folder / exact).open("a") as file:
+            file.write(EVENTS if exact == "events/2.csv" else "")
+            file.write(2 * "1,3,view,1,2001-09-09T10:11:12\n")
+        assert counts(land_and_clean(con, folder)) == {"events": (5, 4, 1, 0)}
+        assert rows(con, "select item_id, count(*) from events group by 1 order by 1") == [(2, 3), (3, 1)]
+
+    def test_coarse_purchases_count_beside_exact_views(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        views = "".join(f"1,{n},view,1,{1_000_000_000 + 7 * n}\n" for n in range(600))
+        (folder / "events.csv").write_text(EVENTS + views + 3 * "1,2,buy,1,2001-09-09\n")
+        assert counts(land_and_clean(con, folder)) == {"events": (603, 603, 0, 0)}
+
+    def test_a_file_of_exact_times_loses_every_repeat(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        """One in sixty of these times is a whole minute, by chance."""
+        views = "".join(f"1,{n},view,1,{1_000_000_000 + 7 * n}\n" for n in range(600))
+        (folder / "events.csv").write_text(EVENTS + 2 * views)
+        assert counts(land_and_clean(con, folder)) == {"events": (1200, 600, 600, 0)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -12,6 +14,7 @@ import pytest
 
 from tasks.config.data_settings import DataSettings, RatingsColumns
 from tasks.errors import NightError, UsageError
+from tasks.ingestion.file_names import json_to_csv
 from tasks.ingestion.input_files import check_input_folder
 from tasks.ingestion.land import plan_intake
 from tests.tasks.inputs import GOOD, LENIENT, MOVIES, RATINGS, TAGS, land_now, raw_ratings, rows
@@ -104,7 +107,61 @@ class TestNames:
         _write(folder, **{"ratings.json": "{}", "stars.csv": GOOD})
         with pytest.raises(UsageError, match="holds no ratings") as caught:
             check_input_folder(folder, LENIENT)
-        assert "Other files are there: ratings.json, stars.csv." in caught.value.hint
+        assert "Other files are there: stars.csv. Name one with data.ratings.file." in caught.value.hint
+        assert "ratings.json cannot be read: JSON is not read" in caught.value.hint
+
+    @pytest.mark.parametrize("name", ["ratings.jsonl", "ratings.ndjson.gz"])
+    @pytest.mark.parametrize("file", ["ratings", "events"])
+    def test_json_alone_is_said_how_to_convert(self, folder: Path, name: str, file: str) -> None:
+        _write(folder, **{name.replace("ratings", file): "{}", "movies.csv": MOVIES})
+        with pytest.raises(UsageError, match="holds no ratings") as caught:
+            check_input_folder(folder, LENIENT)
+        assert "Name one" not in caught.value.hint
+        given = name.replace("ratings", file)
+        assert f"{given} cannot be read: JSON is not read: convert it" in caught.value.hint
+        assert f"duckdb.read_json('{given}').write_csv('{file}.csv')" in caught.value.hint
+
+    def test_a_named_source_in_json_is_said_how_to_convert(self, folder: Path) -> None:
+        _write(folder, **{"tags.csv": TAGS, "stars.jsonl": "{}"})
+        with pytest.raises(UsageError, match="has no ratings under the name") as caught:
+            check_input_folder(folder, DataSettings(ratings=RatingsColumns(file="stars")))
+        assert "stars.jsonl cannot be read: JSON" in caught.value.hint
+
+    def test_the_command_that_converts_json_works(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        (folder / "r.jsonl").write_text(
+            '{"userId": 1, "movieId": 2, "rating": 3.5, "timestamp": 100000000}\n'
+        )
+        program = json_to_csv("r.jsonl").split('"')[1]
+        subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+        land_now(con, folder, DataSettings(ratings=RatingsColumns(file="r")))
+        assert raw_ratings(con) == [("1", "2", "3.5", "100000000")]
+
+    @pytest.mark.parametrize(
+        ("names", "source"),
+        [
+            (("ratings_2023.csv", "ratings_2024.csv"), "ratings"),
+            (("events-01.tsv", "events-02.tsv"), "events"),
+            (("part-00000.parquet", "part-00001.parquet"), "ratings"),
+        ],
+    )
+    def test_parts_of_a_source_are_moved_into_a_folder(
+        self, folder: Path, names: tuple[str, str], source: str
+    ) -> None:
+        _write(folder, **dict.fromkeys(names, GOOD))
+        with pytest.raises(UsageError, match="holds no ratings") as caught:
+            check_input_folder(folder, LENIENT)
+        assert f"{' and '.join(names)} look like parts of one source: " in caught.value.hint
+        assert f"move them into a folder {source}/, which is read as a whole." in caught.value.hint
+        assert "Name one" not in caught.value.hint
+
+    def test_a_part_beside_the_source_is_named_as_such(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _write(folder, **{"ratings.csv": GOOD, "ratings_2024.csv": GOOD})
+        land_now(con, folder)
+        assert (
+            "ratings_2024.csv (only one file holds the ratings, or a folder ratings/: move all" in caplog.text
+        )
 
     def test_data_in_a_sub_folder_is_pointed_to(self, folder: Path) -> None:
         _write(folder, **{"ml-1m/ratings.csv": GOOD})
@@ -205,6 +262,21 @@ class TestFolders:
             assert len(land_now(con, folder).files) == 3
             found = rows(con, "select event, user_id, item_id, timestamp from raw_events order by event")
             assert found == [(value, "1", "2", "100000000") for value in ("add it", "view", None)]
+
+    @pytest.mark.parametrize("name", ["EVENT", "Event"])
+    def test_folders_give_a_column_in_any_capitals(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, name: str
+    ) -> None:
+        _write(folder, **{f"events/{name}=View/a.csv": "userId,itemId,timestamp\n1,2,100000000\n"})
+        land_now(con, folder)
+        assert rows(con, "select event from raw_events") == [("View",)]
+
+    def test_a_folder_of_another_name_is_mentioned(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        _write(folder, **{"events/action=view/a.csv": "userId,itemId,timestamp\n1,2,100000000\n"})
+        with pytest.raises(UsageError, match=r"no column 'event'.* Its folders give: action\."):
+            land_now(con, folder)
 
     def test_a_column_in_the_file_wins_over_its_folder(
         self, con: duckdb.DuckDBPyConnection, folder: Path

@@ -72,9 +72,41 @@ def test_genres_that_are_several_are_warned_of(
 ) -> None:
     items = [(item, "", ["Action, School"] if item < 6 else []) for item in range(10)]
     assert warnings(con, caplog, Log(ratings=USUAL, items=items)) == [
-        "No item has more than one genre, and most are like 'Action, School': if these are several, write [data.items] "
-        'genre_separator = ",".'
+        "No item has more than one genre, and 100% of the items have one like 'Action, School': if these are several, "
+        'write [data.items] genre_separator = ",".'
     ]
+
+
+@pytest.mark.parametrize("between", [", ", "/", ";"])
+def test_genres_made_of_other_genres_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture, between: str
+) -> None:
+    """Even if few items have such, and others have several genres."""
+    several = [between.join(("Sci-Fi", "Comedy")), between.join(("Comedy", "Drama"))]
+    genres = [["Drama", "Noir"], ["Comedy"], ["Sci-Fi"], *[[each] for each in several], *27 * [["Drama"]]]
+    items = [(item, "", genres[item]) for item in range(32)]
+    [warning] = warnings(con, caplog, Log(ratings=USUAL, items=items))
+    assert warning.startswith(f"2 genres are like {several[0]!r}, whose parts are genres of other items: ")
+    assert warning.endswith(f'genre_separator = "{between.strip()}".')
+
+
+def test_one_genre_with_a_slash_may_be_meant(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    genres = [["Sci-Fi/Fantasy"], ["Sci-Fi"], ["Fantasy"], ["Action & Adventure"], *16 * [["Drama", "Noir"]]]
+    items = [(item, "", genres[item]) for item in range(20)]
+    assert warnings(con, caplog, Log(ratings=USUAL, items=items)) == []
+
+
+@pytest.mark.parametrize(
+    "genre", ["{Drama", "[Drama][Noir", "<Drama><Noir>", "('Drama'", '"Drama"', "'Drama', 'Noir'"]
+)
+def test_genres_in_brackets_or_quotes_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture, genre: str
+) -> None:
+    items = [(item, "", [genre] if item == 3 else ["Drama"]) for item in range(10)]
+    [warning] = warnings(con, caplog, Log(ratings=USUAL, items=items))
+    assert warning.startswith(f"The genre {genre!r} looks like a part of a list that was not read: ")
 
 
 @pytest.mark.parametrize("genres", [[f"g{n}" for n in range(201)], ["x" * 61]], ids=["many", "long"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +343,63 @@ class TestFirstBytes:
         (folder / "ratings.csv").write_bytes(RATINGS.encode() + b"1,2,3,4\r2,2,3,4\r3,2,3,4\n")
         land_now(con, folder)
         assert [row[0] for row in raw_ratings(con)] == ["1", "2", "3"]
+
+
+class TestHints:
+    @pytest.mark.parametrize(
+        ("separator", "shown"),
+        [("#", "'#'"), ("~", "'~'"), ("^", "'^'"), ("\x01", '"\\u0001"'), ("##", "'##'"), ("$$", "'$$'")],
+    )
+    @pytest.mark.parametrize("columns", [[], COLUMNS])
+    def test_an_unusual_separator_is_suggested(
+        self, con: Con, folder: Path, separator: str, shown: str, columns: list[str]
+    ) -> None:
+        text = ROW * 3 if columns else GOOD
+        (folder / "ratings.csv").write_text(text.replace(",", separator))
+        with pytest.raises(UsageError) as caught:
+            land_now(con, folder, DataSettings.model_validate({"ratings": {"columns": columns}}))
+        assert f"data.ratings.separator = {shown}" in caught.value.hint
+        section = {"columns": columns, "separator": separator}
+        land_now(con, folder, DataSettings.model_validate({"ratings": section}))
+
+    @pytest.mark.parametrize(
+        ("before", "said"),
+        [
+            ("# export of 2024\n", "has its header in line 2, behind '# export of 2024'"),
+            ("Report\n\n2024-01-01, all\n", "has its header in line 4, behind 'Report'"),
+            ("// a; b\n", "has its header in line 2"),
+        ],
+    )
+    def test_lines_before_the_header_are_named(self, con: Con, folder: Path, before: str, said: str) -> None:
+        (folder / "ratings.csv").write_text(before + GOOD)
+        with pytest.raises(UsageError, match=said) as caught:
+            land_now(con, folder)
+        assert caught.value.hint.endswith(f"tail -n +{before.count(chr(10)) + 1} ratings.csv > clean.csv")
+
+    def test_a_comment_before_other_columns_is_named(self, con: Con, folder: Path) -> None:
+        (folder / "ratings.csv").write_text("# export of 2024\nwho,what\n1,2\n")
+        with pytest.raises(UsageError, match="begins with a comment line, '# export of 2024'"):
+            land_now(con, folder)
+
+    @pytest.mark.parametrize("header", [True, False])
+    @pytest.mark.parametrize("columns", [[], COLUMNS])
+    def test_aligned_columns_are_named(
+        self, con: Con, folder: Path, header: bool, columns: list[str]
+    ) -> None:
+        lines = [f"{user:>6}   {user * 7:<8}{3.5:>5}  {100_000_000}" for user in range(1, 120)]
+        names = ["userId   movieId  rating  timestamp"] if header else []
+        (folder / "ratings.txt").write_text("\n".join(names + lines) + "\n")
+        with pytest.raises(UsageError, match="aligns its columns by several blanks") as caught:
+            land_now(con, folder, DataSettings.model_validate({"ratings": {"columns": columns}}))
+        command = caught.value.hint.removeprefix("Replace them: ")
+        subprocess.run(command, shell=True, cwd=folder, check=True)
+        settings = {"file": "clean.csv", "columns": columns if not header else []}
+        if header or columns:
+            land_now(con, folder, DataSettings.model_validate({"ratings": settings}))
+            assert len(raw_ratings(con)) == 119
+
+    def test_json_in_a_csv_is_said_how_to_convert(self, con: Con, folder: Path) -> None:
+        (folder / "ratings.csv").write_text('{"userId": 1}\n')
+        with pytest.raises(NightError, match=r"ratings\.csv is JSON") as caught:
+            land_now(con, folder)
+        assert "duckdb.read_json('ratings.csv').write_csv('ratings-converted.csv')" in caught.value.hint
