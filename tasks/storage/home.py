@@ -164,6 +164,12 @@ def open_home(
     return existing_home(home)
 
 
+def make_home(path: Path, dataset: str) -> Home:
+    """Create the home of a data set whose input folder is not known yet: the first night with `--dataset` names it."""
+    _make(path, dataset, None)
+    return existing_home(path)
+
+
 def _not_a_folder(file: Path) -> UsageError:
     """Return the error for a file in place of the folder of a data set."""
     if re.search(r"(?i)\.(zip|7z|rar|tar|tgz|tar\.\w+)$", file.name):
