@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ _MAX_WALKED = 10_000
 _MAX_NAMED = 10
 # Tables whose folders also hold files of earlier versions: to read every file would bring deleted rows back.
 _VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
+
+_MOVIELENS = {
+    "links.csv": b"movieId,imdbId,tmdbId",
+    "genome-scores.csv": b"movieId,tagId,relevance",
+    "genome-tags.csv": b"tagId,tag",
+}
+"""Files of the archives that no model uses, and how each begins."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +67,15 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     return found
 
 
-def check_input_folder(folder: Path, settings: DataSettings) -> None:
-    """Raise unless a first night could start from this folder. Opens no file.
+def check_input_folder(folder: Path, settings: DataSettings) -> list[InputFile]:
+    """Return the files of a folder from which a first night could start. Opens no file.
 
     Raises:
         UsageError: as `find_input_files`, or the folder holds no interactions, or lacks a file that settings name.
     """
-    require_sources(folder, settings, {file.source for file in find_input_files(folder, settings)})
+    files = find_input_files(folder, settings)
+    require_sources(folder, settings, {file.source for file in files})
+    return files
 
 
 def require_sources(folder: Path, settings: DataSettings, present: set[Source]) -> None:
@@ -108,7 +118,11 @@ def left_out(folder: Path, settings: DataSettings, files: list[InputFile]) -> st
         return ""
     taken = {file.location for file in files}
     found = islice(_walk(folder), _MAX_WALKED + 1)
-    stray = [path for path in found if path not in taken and not _is_empty_part(path)]
+    stray = [
+        path
+        for path in found
+        if path not in taken and not _is_empty_part(path) and not _belongs_to_movielens(path)
+    ]
     if not stray:
         return ""
     by_reason: dict[str, list[str]] = {}
@@ -144,7 +158,14 @@ def _where_else(folder: Path, settings: DataSettings) -> str:
     items = stem(settings.items.file) or settings.items.file
     beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) != items)
     stray = list(islice(beside, _MAX_NAMED))
-    there = f" Other files are there: {', '.join(stray)}. Name one with data.ratings.file." if stray else ""
+    readable = next((name for name in stray if stem(name) is not None), "")
+    how = (
+        f" If one of them holds ratings, name it: [data.ratings] file = {json.dumps(readable)}; if it holds views, "
+        f"clicks or purchases: [data.events] file = {json.dumps(readable)}."
+        if readable
+        else ""
+    )
+    there = f" Other files are there: {', '.join(stray)}.{how}" if stray else ""
     files = ", ".join(name if stem(name) else f"{name}.csv" for name in names)
     return f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them).{there}"
 
@@ -246,6 +267,18 @@ def _is_empty_part(path: Path) -> bool:
     try:
         return is_part(path.name) and path.stat().st_size == 0
     except OSError:  # whoever reads it says why it cannot be reached
+        return False
+
+
+def _belongs_to_movielens(path: Path) -> bool:
+    """Return whether this is a file of MovieLens that is known to be of no use here, by its name and first line."""
+    header = _MOVIELENS.get(path.name)
+    try:
+        if header is None:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(header)) == header
+    except OSError:
         return False
 
 

@@ -180,7 +180,8 @@ def _not_a_folder(file: Path) -> UsageError:
     return UsageError(
         f"The data set {str(file)!r} is a file; a folder was expected.",
         f"Name the folder that holds it: --dataset {shlex.quote(str(file.parent))}. A file is found by its name, "
-        f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(file.name)}",
+        f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(file.name)}, or data.events.file "
+        "for views, clicks and purchases",
     )
 
 

@@ -106,6 +106,13 @@ class TestNames:
             check_input_folder(folder, LENIENT)
         assert "Other files are there: ratings.json, stars.csv." in caught.value.hint
 
+    def test_one_unknown_file_may_hold_ratings_or_events(self, folder: Path) -> None:
+        _write(folder, **{"views.csv": GOOD})
+        with pytest.raises(UsageError) as caught:
+            check_input_folder(folder, LENIENT)
+        for source in ("ratings", "events"):
+            assert f'[data.{source}] file = "views.csv"' in caught.value.hint
+
     def test_data_in_a_sub_folder_is_pointed_to(self, folder: Path) -> None:
         _write(folder, **{"ml-1m/ratings.csv": GOOD})
         with pytest.raises(UsageError) as caught:
@@ -124,6 +131,14 @@ class TestLeftOut:
         [said] = [record.getMessage() for record in caplog.records]
         assert said.startswith(f"{folder}: 5 files are not read: ")
         assert all(said.count(name) == 1 for name in others)
+
+    def test_files_that_movielens_adds_are_passed_over(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _write(folder, **{"ratings.csv": GOOD, "links.csv": "movieId,imdbId,tmdbId\n1,2,3\n"})
+        _write(folder, **{"genome-tags.csv": "tagId,tag\n1,noir\n"})
+        land_now(con, folder)
+        assert not caplog.records
 
     def test_many_files_are_counted(
         self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
