@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings, UtilitySettings
 from tasks.errors import NightError, UsageError
-from tasks.publication.errors import NoListsError, OtherOwnerError, RunsCommandError, no_lists
+from tasks.publication.errors import NoListsError, OtherOwnerError, RunsCommandError, WrongIdError, no_lists
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import read_target, serving_url
 from tasks.publication.targets.schema import items_table
-from tasks.storage.home import Home, in_use
+from tasks.storage.home import Home, homes_nearby, in_use
 from tasks.storage.run_records import Runs
 from tasks.storage.warehouse import run_file
 
@@ -146,6 +146,13 @@ def name_home_in_hints(home: Home) -> Iterator[None]:
     except (RunsCommandError, OtherOwnerError) as error:
         error.hint += f" {where}"
         raise
+    except WrongIdError as error:
+        if others := homes_nearby(home.path):
+            error.hint += (
+                f" These are the lists of {home.path}; other homes at hand: {', '.join(map(str, others))}. "
+                "Name one with --home."
+            )
+        raise
 
 
 def _how_to_get_lists(home: Home, where: str) -> str:
@@ -247,14 +254,18 @@ def _require_lists(target: Target) -> None:
 
 
 def _parse_id(text: str, id_type: IdType, what: str) -> Id:
-    """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits."""
+    """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits.
+
+    Raises:
+        WrongIdError: it is no integer where ids are.
+    """
     if id_type == "TEXT":
         return text
     if re.fullmatch(r"[+-]?[0-9]{1,19}", text) and int(text) in _BIGINT:
         return int(text)
     digits = re.search(r"[0-9]{1,18}", text)
     suggestion = f"Did you mean {int(digits[0])}?" if digits else "Give a number, such as 42."
-    raise UsageError(
+    raise WrongIdError(
         f"{what.capitalize()} ids are whole numbers here, and {text!r} is not one of them.", suggestion
     )
 

@@ -19,7 +19,7 @@ from tasks.publication.maintenance import verify
 from tasks.publication.publish import publish, rollback
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, read_target
-from tasks.storage.home import Home
+from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs, Status
 from tests.tasks.logs import Log, make_clean_tables
 from tests.tasks.publication.published_lists import BIGINTS, OWNER, TEXTS, N, make_lists, write_lists
@@ -135,6 +135,20 @@ def test_an_invalid_user_id_is_refused_with_a_suggestion(
     with read_target(url) as target, pytest.raises(UsageError, match="User ids are whole numbers") as refused:
         queries.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
     assert hint in refused.value.hint
+
+
+def test_an_id_of_another_home_names_the_homes(
+    url: str, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = open_home("demo", None)
+    with read_target(url) as target, queries.name_home_in_hints(home):
+        open_home("ml-25m", None)
+        with pytest.raises(UsageError) as refused, queries.name_home_in_hints(home):
+            queries.show(target, "u-0156", 3, warehouse=warehouse, utility=UTILITY)
+    assert refused.value.hint.endswith(
+        "These are the lists of data/demo; other homes at hand: data/ml-25m. Name one with --home."
+    )
 
 
 def test_similar_items_are_found_by_id_title_or_part_of_it(url: str) -> None:
