@@ -27,7 +27,7 @@ from tasks.config.load import load_settings
 from tasks.config.settings import PublishSettings, Settings
 from tasks.errors import UsageError
 from tasks.evaluation.metric_rows import HALVES
-from tasks.ingestion.input_files import check_input_folder
+from tasks.ingestion.first_look import check_input
 from tasks.run import dag
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
@@ -48,7 +48,7 @@ def main() -> None:
             home = open_home(
                 dataset,
                 Path(folder) / "home",
-                check_input=partial(check_input_folder, settings=settings.data),
+                check_input=partial(check_input, settings=settings),
             )
             terminal.headline(home.dataset, home.path)
             lines: list[str] = []

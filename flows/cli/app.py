@@ -31,7 +31,7 @@ from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
 from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
 from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.errors import as_night_error
-from tasks.ingestion.input_files import check_input_folder
+from tasks.ingestion.first_look import check_input
 from tasks.storage.home import open_home, read_in_place_of_built_in
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run(
     overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
     settings = load_settings(config, overrides)
     until = parse_as_of(as_of)
-    where = open_home(dataset, home, name, check_input=partial(check_input_folder, settings=settings.data))
+    where = open_home(dataset, home, name, check_input=partial(check_input, settings=settings))
     settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=until)
     configure_prefect(where.prefect, debug=_process["debug"])
     with Terminal(out) as terminal:
@@ -173,7 +173,7 @@ def tune(
     settings = load_settings(config, tuple(set_ or ()))
     names = parse_model_names(models)
     spaces(names, settings)  # a model that cannot be tuned is refused before a home is made
-    where = open_home(dataset, home, name, check_input=partial(check_input_folder, settings=settings.data))
+    where = open_home(dataset, home, name, check_input=partial(check_input, settings=settings))
     with TuneTerminal(out) as terminal:
         terminal.headline(where.dataset, where.path)
         found = tune(where, settings, names, terminal, seconds=seconds, trials=trials)

@@ -13,7 +13,7 @@ import typer
 from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, Length, parse_run_id, whole_number
 from flows.terminal.console import err, out
 from tasks.config.load import load_settings
-from tasks.errors import TransientError, UsageError
+from tasks.errors import TransientError
 from tasks.storage.home import existing_home, in_use
 
 commands = Commands()
@@ -27,11 +27,12 @@ def show(
 ) -> None:
     """Show a user's list beside what that user liked before, to judge the list by eye."""
     from flows.terminal.lists import show_list
-    from tasks.publication.queries import lists_of, show
+    from tasks.publication.queries import likes_of_live_run, lists_of, show
 
     where, settings = existing_home(home), load_settings()
     with lists_of(where, settings) as target:
-        found = show(target, user, n, warehouse=where.warehouse, utility=settings.utility)
+        likes = likes_of_live_run(where, target, settings)
+        found = show(target, user, n, warehouse=where.warehouse, utility=likes)
     show_list(out, found)
 
 
@@ -86,16 +87,17 @@ def report(
     from tasks.publication.queries import lists_of
     from tasks.reporting.run_report import page_path, read_report, write_page
 
-    where = existing_home(home)
-    found = read_report(where, run_id)
+    where, settings = existing_home(home), load_settings()
+    found = read_report(where, run_id, settings=settings)
     page = page_path(where, found.run)
     if not page.exists() and found.run.status != "running":
         write_page(where, found.run)
-    show_stages(out, found)
-    with lists_of(where, load_settings()) as target:
+    if found.run.stages:
+        show_stages(out, found)
+    with lists_of(where, settings) as target:
         show_report(out, found, place=target.place, live=target.live_run(), page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
-        raise UsageError("There is no browser to open the page with.", f"The page is {page}.")
+        out.print(f"There is no browser here to open the page with: {page}", markup=False, soft_wrap=True)
 
 
 @commands.command()
@@ -122,4 +124,4 @@ def compare(
     from flows.terminal.comparison import show_comparison
     from tasks.reporting.compare_runs import compare
 
-    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n))
+    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n, settings=load_settings()))

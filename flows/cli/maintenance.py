@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, parse_run_id, whole_number
 from flows.terminal.console import out
 from tasks.config.load import load_settings
-from tasks.storage.home import existing_home, locked
+from tasks.storage.home import existing_home, locked, make_home
+
+if TYPE_CHECKING:
+    from tasks.publication.adoption import Adopted
 
 commands = Commands()
 
@@ -127,24 +132,44 @@ def adopt(
 ) -> None:
     """Take over the serving database of a home that was lost, with its lists.
 
-    The database that RECS_PUBLISH__URL names then belongs to this home. Its lists stay live until the next night. The
-    home that it belonged to can publish there no longer.
+    The database that RECS_PUBLISH__URL names then belongs to this home, which is made if there is none. Its lists stay
+    live until the next night. The home that it belonged to can publish there no longer.
     """
-    from tasks.publication.adoption import Adopted, adopt
+    from tasks.publication.adoption import adopt, database_to_adopt
 
-    def confirmed(found: Adopted) -> bool:
-        live = "no lists are live" if found.live is None else f"run {found.live} is live and stays so"
-        out.print(
-            f"{found.place} belongs to the home {found.owner}; {live}, {found.runs} runs are kept. It will belong to "
-            f"{where.owner} ({where.path}), and the other home can publish there no longer.",
-            markup=False,
-            soft_wrap=True,
-        )
-        return yes or typer.confirm("Take it over?", default=False)
-
-    where = existing_home(home)
-    done = adopt(where, load_settings(), confirmed)
+    settings = load_settings()
+    if (home / "home.json").exists():
+        where = existing_home(home)
+        new_owner = f"{where.owner} ({where.path})"
+        done = adopt(where, settings, lambda found: yes or _agreed(found, new_owner))
+    else:
+        done = database_to_adopt(settings)
+        path = Path("data") / done.dataset if home == DEFAULT_HOME else home
+        if yes or _agreed(done, f"a new home, {path}, of the data set {done.dataset}"):
+            where = make_home(path, done.dataset)
+            done = adopt(where, settings, lambda _: True)
+        else:
+            done = None
     if done is None:
         out.print("Nothing was changed.")
         raise typer.Exit(1)
     out.print(f"{done.place} belongs to {where.path} now.", markup=False, soft_wrap=True)
+
+
+def _agreed(found: Adopted, new_owner: str) -> bool:
+    """Say what would be taken over, and ask. No answer, as at the end of a pipe, is a no."""
+    live = "no lists are live" if found.live is None else f"run {found.live} is live and stays so"
+    kept = "1 run is kept" if found.runs == 1 else f"{found.runs} runs are kept"
+    out.print(
+        f"{found.place} belongs to the home {found.owner}; {live}, {kept}. It will belong to {new_owner}, and the "
+        "other home can publish there no longer.",
+        markup=False,
+        soft_wrap=True,
+    )
+    try:
+        answer = typer.confirm("Take it over?", default=False)
+    except typer.Abort:
+        answer = False
+    if not sys.stdin.isatty():
+        out.print()  # nobody typed the line end
+    return answer

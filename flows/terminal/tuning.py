@@ -88,8 +88,9 @@ def show_tuning(console: Console, tuning: Tuning, file: Path) -> None:
                 console.print(text, markup=False, soft_wrap=True)
     for finding in tuning.findings:
         if finding.tuned is None:
-            score = "" if finding.default is None else f" ({finding.default:.4f}, {_trials(finding)})"
+            score = "" if finding.guiding is None else f" ({_means(finding)}; {_trials(finding)})"
             console.print(f"{finding.model}: {finding.why}{score}", markup=False, soft_wrap=True)
+    _show_resumed(console, tuning)
     console.print(
         f"[dim]The window: {escape(tuning.window)}. Of its select half {tuning.users:,} users guided the search, and "
         f"{tuning.confirming:,} others compared its result with the defaults; the differences are theirs. The night "
@@ -114,6 +115,24 @@ def _row(table: Table, finding: Finding) -> None:
     interval = f"{evidence.difference:+.4f} [dim]\\[{evidence.low:+.4f}, {evidence.high:+.4f}][/]"
     table.add_row(
         finding.model, f"{evidence.default:.4f}", f"{evidence.score:.4f}", interval, _trials(finding)
+    )
+
+
+def _show_resumed(console: Console, tuning: Tuning) -> None:
+    """Say which searches were continued, with the number of their earlier trials."""
+    resumed = ", ".join(f"{each.model} {each.earlier}" for each in tuning.findings if each.earlier)
+    if resumed:
+        console.print(f"Continued earlier searches; trials from before: {resumed}.", soft_wrap=True)
+
+
+def _means(finding: Finding) -> str:
+    """Return the default's mean, and that of the best settings, for each group of users that has any."""
+    groups = {"guiding": finding.guiding, "confirming": finding.confirming}
+    return "; ".join(
+        f"{name} users {means.default:.4f}"
+        + (f" → {means.best:.4f}" if means.best != means.default or name == "confirming" else "")
+        for name, means in groups.items()
+        if means is not None
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -34,6 +35,13 @@ _MAX_NAMED = 10
 # Tables whose folders also hold files of earlier versions: to read every file would bring deleted rows back.
 _VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
 
+_MOVIELENS = {
+    "links.csv": b"movieId,imdbId,tmdbId",
+    "genome-scores.csv": b"movieId,tagId,relevance",
+    "genome-tags.csv": b"tagId,tag",
+}
+"""Files of the archives that no model uses, and how each begins."""
+
 
 @dataclass(frozen=True)
 class InputFile:
@@ -63,13 +71,15 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     return found
 
 
-def check_input_folder(folder: Path, settings: DataSettings) -> None:
-    """Raise unless a first night could start from this folder. Opens no file.
+def check_input_folder(folder: Path, settings: DataSettings) -> list[InputFile]:
+    """Return the files of a folder from which a first night could start. Opens no file.
 
     Raises:
         UsageError: as `find_input_files`, or the folder holds no interactions, or lacks a file that settings name.
     """
-    require_sources(folder, settings, {file.source for file in find_input_files(folder, settings)})
+    files = find_input_files(folder, settings)
+    require_sources(folder, settings, {file.source for file in files})
+    return files
 
 
 def require_sources(folder: Path, settings: DataSettings, present: set[Source]) -> None:
@@ -122,7 +132,11 @@ def left_out(folder: Path, settings: DataSettings, files: list[InputFile]) -> st
         return ""
     taken = {file.location for file in files}
     found = islice(_walk(folder), _MAX_WALKED + 1)
-    stray = [path for path in found if path not in taken and not _is_empty_part(path)]
+    stray = [
+        path
+        for path in found
+        if path not in taken and not _is_empty_part(path) and not _belongs_to_movielens(path)
+    ]
     if not stray:
         return ""
     by_reason: dict[str, list[str]] = {}
@@ -188,7 +202,11 @@ def _what_to_do_with(stray: list[str], names: list[str]) -> list[str]:
             f"{stem(source) or source}/, which is read as a whole."
         )
     elif readable:
-        said.append("Name one with data.ratings.file.")
+        name = json.dumps(readable[0])
+        said.append(
+            f"If one of them holds ratings, name it: [data.ratings] file = {name}; if it holds views, clicks or "
+            f"purchases: [data.events] file = {name}."
+        )
     by_reason: dict[str, list[str]] = {}
     for name in stray:
         if why := why_unread(name):
@@ -296,6 +314,18 @@ def _is_empty_part(path: Path) -> bool:
     try:
         return is_part(path.name) and path.stat().st_size == 0
     except OSError:  # whoever reads it says why it cannot be reached
+        return False
+
+
+def _belongs_to_movielens(path: Path) -> bool:
+    """Return whether this is a file of MovieLens that is known to be of no use here, by its name and first line."""
+    header = _MOVIELENS.get(path.name)
+    try:
+        if header is None:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(header)) == header
+    except OSError:
         return False
 
 

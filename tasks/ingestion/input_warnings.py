@@ -52,21 +52,35 @@ def _require_positives(con: duckdb.DuckDBPyConnection, utility: UtilitySettings)
     if "rating" in kinds or not events:
         return
     counted = ", ".join(f"{name} ({n:,})" for name, n in list(events.items())[:5])
-    name = _toml_key(next(iter(events)))
-    signal = f'[utility.signals.{name}] with source = "events" and event = {json.dumps(next(iter(events)))}'
-    has_no_signal = not events.keys() & {each.event for each in utility.signals.values()}
     if not events.keys() & utility.positive_events.keys() and not ("tag" in kinds and utility.positive_tags):
-        raise UsageError(
-            f"There are no ratings, and none of the events has a threshold: {counted}. So no item counts as liked.",
-            f"Write into pipeline.toml what a like is, such as [utility.positive_events] with {name} = 1"
-            + (f", and what weighs, such as {signal}." if has_no_signal else "."),
-        )
+        raise nothing_is_liked(next(iter(events)), counted, utility)
+    has_no_signal = not events.keys() & {each.event for each in utility.signals.values()}
     if has_no_signal and "tag" not in kinds:
         log.warning(
             "None of the events has a signal: %s. Models of the utility have nothing to learn; write into "
             "pipeline.toml, for example, %s.",
-            counted, signal,
+            counted, _signal_of(next(iter(events))),
         )  # fmt: skip
+
+
+def nothing_is_liked(event: str, counted: str, utility: UtilitySettings) -> UsageError:
+    """Return the error for data without ratings in which no event has a threshold.
+
+    Args:
+        event: an event of the data, for the suggestion.
+        counted: the events of the data, in words.
+        utility: the settings.
+    """
+    has_signal = event in {each.event for each in utility.signals.values()}
+    return UsageError(
+        f"There are no ratings, and none of the events has a threshold: {counted}. So no item counts as liked.",
+        f"Write into pipeline.toml what a like is, such as [utility.positive_events] with {_toml_key(event)} = 1"
+        + ("." if has_signal else f", and what weighs, such as {_signal_of(event)}."),
+    )
+
+
+def _signal_of(event: str) -> str:
+    return f'[utility.signals.{_toml_key(event)}] with source = "events" and event = {json.dumps(event)}'
 
 
 def _warn_of_ratings(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

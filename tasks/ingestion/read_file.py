@@ -10,7 +10,6 @@ import lzma
 import tempfile
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,10 @@ from typing import BinaryIO, NamedTuple, TextIO, cast
 
 import duckdb
 
-from models.did_you_mean import nearest_name
 from tasks.artifacts import Source
 from tasks.config.data_settings import DataSettings, FileSettings
 from tasks.errors import NightError, UsageError
+from tasks.ingestion.column_names import nearest_column, refuse_ambiguous_columns, refuse_missing_columns
 from tasks.ingestion.csv_repair import repair_csv
 from tasks.ingestion.file_digest import LineEnds
 from tasks.ingestion.file_names import PACKED, PARQUET, is_part, partition_values
@@ -120,7 +119,7 @@ def read_input(
         NightError: the file is damaged, truncated, of another format or encoding, or holds no row.
         TransientError: the file cannot be reached for now.
     """
-    options = _text_options(file, reading)
+    options = text_options(file, reading)
     encoding = UTF8
     try:
         container, head = read_head(file.location)
@@ -148,7 +147,8 @@ def read_input(
     return FileRead(first_line, absent, found)
 
 
-def _text_options(file: InputFile, reading: Reading) -> TextOptions:
+def text_options(file: InputFile, reading: Reading) -> TextOptions:
+    """Return what the settings say of a file's text."""
     required = frozenset(_required(reading) - _given_by_folders(reading))
     names = tuple(reading.columns.values())
     return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding)
@@ -162,7 +162,8 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Read
             raise truncated(path, "it begins as Parquet, but the footer at its end is missing")
     rows = con.read_parquet(glob.escape(str(path)), binary_as_string=True, hive_partitioning=False)
     types = dict(zip(rows.columns, rows.types, strict=True))
-    _check_columns(file, rows.columns, reading)
+    check_columns(file, rows.columns, reading)
+    _warn_of_near_columns(file, rows.columns, reading)
     ours = [
         _as_text(theirs, types[theirs].id, is_id=name.endswith("_id")).alias(name)
         for name, theirs in reading.columns.items()
@@ -193,7 +194,8 @@ def _read_text(
     how: TextFormat,
     mixes_line_ends: bool | None,
 ) -> None:
-    _check_columns(file, how.header, reading)
+    check_columns(file, how.header, reading)
+    _warn_of_near_columns(file, how.header, reading)
     ours = {theirs: name for name, theirs in reading.columns.items()}
     names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(how.header)}
     if mixes_line_ends is None or how.container != "plain":
@@ -322,48 +324,38 @@ def _shortened(raw: str) -> str:
     return raw if len(raw) <= 80 else f"…{raw[-80:]}"
 
 
-def _check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
-    columns = reading.columns
-    if len(set(columns.values())) < len(columns):
-        twice = Counter(columns.values()).most_common(1)[0][0]
+def check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
+    """Raise unless a file has the columns that are to be read, each once.
+
+    Args:
+        file: the file.
+        present: its columns.
+        reading: how to read it.
+
+    Raises:
+        UsageError: required columns are missing, or a column is there or named twice.
+    """
+    missing = _required(reading) - _given_by_folders(reading) - set(present)
+    if missing and reading.header and set(present) <= {*reading.header, ""}:
+        names = ", ".join(map(repr, sorted(missing)))
+        near = nearest_column(next(iter(missing)), present) if len(missing) == 1 else None
         raise UsageError(
-            f"The settings use the column {twice!r} of the {file.source} twice.", f"Mend data.{file.source}."
+            f"data.{file.source}.columns names no column {names}.{f' The nearest is {near!r}.' if near else ''} "
+            f"It names: {', '.join(present)}.",
+            f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",
         )
-    for column in sorted(_required(reading) - _given_by_folders(reading) - set(present)):
-        near = _nearest(column, present)
-        hint = f" The nearest is {near!r}." if near else ""
-        if reading.header and set(present) <= {*reading.header, ""}:
-            raise UsageError(
-                f"data.{file.source}.columns names no column {column!r}.{hint} It names: {', '.join(present)}.",
-                f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",
-            )
-        raise UsageError(
-            f"{file.location} has no column {column!r}.{hint} Its columns: {', '.join(present)}."
-            + _named_by_folders(file),
-            f"Map the column's name in pipeline.toml under [data.{file.source}]{_way_without(column, columns)}.",
-        )
-    for column in columns.values():
-        near = _nearest(column, present) if column not in present else None
-        if near and near not in columns.values():
+    refuse_ambiguous_columns(file.location, file.source, present, tuple(reading.columns.values()))
+    folders = tuple(partition_values(file.path))
+    refuse_missing_columns(file.location, file.source, missing, present, reading.columns, folders)
+
+
+def _warn_of_near_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
+    """Warn of optional columns that are absent and that a column of nearly the same name may be."""
+    columns = reading.columns.values()
+    for column in columns:
+        near = nearest_column(column, present) if column not in present else None
+        if near and near not in columns:
             log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
-        if present.count(column) > 1:
-            raise UsageError(f"{file.location} has the column {column!r} twice.", "Keep one of them.")
-
-
-def _named_by_folders(file: InputFile) -> str:
-    """Return a sentence on the columns that the names of a file's folders give, which the settings can name too."""
-    names = list(partition_values(file.path))
-    return f" Its folders give: {', '.join(names)}." if names else ""
-
-
-def _way_without(column: str, columns: dict[str, str]) -> str:
-    """Return the part of a hint that says how to do without a column, if that is possible."""
-    ours = next(name for name, theirs in columns.items() if theirs == column)
-    ways = {
-        "timestamp": '; if there are no times, write timestamp = "" there',
-        "event": '; if all rows are one event, write event = "" and, for example, constant_event = "view" there',
-    }
-    return ways.get(ours, "")
 
 
 def _required(reading: Reading) -> set[str]:
@@ -372,9 +364,3 @@ def _required(reading: Reading) -> set[str]:
 
 def _given_by_folders(reading: Reading) -> set[str]:
     return {reading.columns[ours] for ours in reading.partition}
-
-
-def _nearest(name: str, present: Sequence[str]) -> str | None:
-    by_lower = {column.lower(): column for column in present}
-    near = nearest_name(name.lower(), by_lower, cutoff=0.5)
-    return by_lower[near] if near else None

@@ -17,6 +17,10 @@ class OtherOwnerError(UsageError):
     """The serving database belongs to another home. Its hint ends with the command `recs adopt`."""
 
 
+class WrongIdError(UsageError):
+    """An id is not of the type that the serving database has: the ids may be those of another home."""
+
+
 class RunNotFoundError(RunsCommandError, UsageError):
     """The run that was asked for has no lists in the serving database, or is live already."""
 

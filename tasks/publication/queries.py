@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings, UtilitySettings
-from tasks.errors import UsageError
-from tasks.publication.errors import NoListsError, OtherOwnerError, RunsCommandError, no_lists
+from tasks.errors import NightError, UsageError
+from tasks.publication.errors import NoListsError, OtherOwnerError, RunsCommandError, WrongIdError, no_lists
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import read_target, serving_url
 from tasks.publication.targets.schema import items_table
-from tasks.storage.home import Home, in_use
+from tasks.storage.home import Home, homes_nearby, in_use
 from tasks.storage.run_records import Runs
 from tasks.storage.warehouse import run_file
 
@@ -146,6 +146,13 @@ def name_home_in_hints(home: Home) -> Iterator[None]:
     except (RunsCommandError, OtherOwnerError) as error:
         error.hint += f" {where}"
         raise
+    except WrongIdError as error:
+        if others := homes_nearby(home.path):
+            error.hint += (
+                f" These are the lists of {home.path}; other homes at hand: {', '.join(map(str, others))}. "
+                "Name one with --home."
+            )
+        raise
 
 
 def _how_to_get_lists(home: Home, where: str) -> str:
@@ -156,6 +163,20 @@ def _how_to_get_lists(home: Home, where: str) -> str:
         outcome = "failed" if newest.status == "failed" else "was held back"
         return f"The last night {outcome}: recs report {where} says why."
     return f"Publish some with: recs run {where}"
+
+
+def likes_of_live_run(home: Home, target: Target, settings: Settings) -> UtilitySettings:
+    """Return the settings that say what a like is, as the live run had them.
+
+    The present ones are returned if the home has no record of that run, as after `recs adopt`.
+    """
+    live = target.live_run()
+    run = None if live is None else Runs(home.runs).find(live)
+    recorded = {} if run is None else run.settings.get("utility", {})
+    names = ("relevant_rating", "positive_events")
+    if not all(name in recorded for name in names):
+        return settings.utility
+    return settings.utility.model_copy(update={name: recorded[name] for name in names})
 
 
 def show(
@@ -212,20 +233,39 @@ def runs(target: Target) -> list[RecordedRun]:
     return [_recorded(row) for row in target.query("serving/runs.sql")] if target.has_schema else []
 
 
+def why_no_record(home: Home, settings: Settings, run_id: int) -> str:
+    """Return why a home lacks the record of a run: the run came with an adopted database; else an empty text."""
+    try:
+        with lists_of(home, settings) as target:
+            published = {run.run_id for run in runs(target)}
+    except NightError:  # whatever is wrong with the database, the run has no record
+        return ""
+    if run_id not in published:
+        return ""
+    return (
+        f"Run {run_id} was published by the home from which {home.path} took over its database: the lists were "
+        "adopted, the record of the night was not."
+    )
+
+
 def _require_lists(target: Target) -> None:
     if target.live_run() is None:
         raise no_lists(target.place)
 
 
 def _parse_id(text: str, id_type: IdType, what: str) -> Id:
-    """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits."""
+    """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits.
+
+    Raises:
+        WrongIdError: it is no integer where ids are.
+    """
     if id_type == "TEXT":
         return text
     if re.fullmatch(r"[+-]?[0-9]{1,19}", text) and int(text) in _BIGINT:
         return int(text)
     digits = re.search(r"[0-9]{1,18}", text)
     suggestion = f"Did you mean {int(digits[0])}?" if digits else "Give a number, such as 42."
-    raise UsageError(
+    raise WrongIdError(
         f"{what.capitalize()} ids are whole numbers here, and {text!r} is not one of them.", suggestion
     )
 
@@ -253,7 +293,13 @@ def _find_item(target: Target, text: str) -> Item:
                 return found[0]
             if found:
                 raise _several_match(text, found)
-    raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
+        titled = con.execute(sa.select(title).where(title.is_not(None)).limit(1)).first() is not None
+        [example] = con.execute(sa.select(sa.func.min(items.c.item_id))).one()
+    if titled:
+        raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
+    raise UsageError(
+        f"No item has the id {text!r}.", f"Items have no titles here: give an id, such as {example}."
+    )
 
 
 def _escape_like(text: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from models.evaluation.bootstrap import Difference, paired_difference
 from models.evaluation.metrics import at_k
 from tasks.artifacts import Evaluation, HeldOut
+from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.evaluation.metric_rows import HALVES, MetricRow, read_metrics
 from tasks.reporting.list_samples import (
@@ -30,6 +31,7 @@ from tasks.reporting.list_samples import (
 )
 from tasks.reporting.page.metric_panels import champion_metric
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
+from tasks.reporting.run_report import no_record
 from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
@@ -90,7 +92,9 @@ class Comparison:
     why_no_lists: str
 
 
-def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
+def compare(
+    home: Home, run_a: int, run_b: int, *, n_users: int, settings: Settings | None = None
+) -> Comparison:
     """Return what changed from `run_a` to `run_b`.
 
     Args:
@@ -98,6 +102,7 @@ def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
         run_a: the id of a run.
         run_b: the id of another run, usually a later one.
         n_users: for how many users to compare the lists, from the least to the most active.
+        settings: name the serving database, which may know a run without a record; None to leave that out.
 
     Raises:
         UsageError: a run is unknown or has not ended, or both are the same.
@@ -105,7 +110,7 @@ def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
     if run_a == run_b:
         raise UsageError(f"Run {run_a} is the same as itself.", "Give two different runs.")
     runs, store = Runs(home.runs), Store(home.artifacts)
-    a, b = (_ended(runs, home, run_id) for run_id in (run_a, run_b))
+    a, b = (_ended(runs, home, settings, run_id) for run_id in (run_a, run_b))
     artifacts_a, artifacts_b = find_artifacts(store, a), find_artifacts(store, b)
     metric, judged = _judged(runs, a, b, artifacts_a, artifacts_b)
     without = " and ".join(
@@ -126,12 +131,10 @@ def compare(home: Home, run_a: int, run_b: int, *, n_users: int) -> Comparison:
     )
 
 
-def _ended(runs: Runs, home: Home, run_id: int) -> Run:
+def _ended(runs: Runs, home: Home, settings: Settings | None, run_id: int) -> Run:
     run = runs.find(run_id)
     if run is None:
-        raise UsageError(
-            f"There is no run {run_id} in {home.path}.", f"recs runs --home {home.path} lists the runs."
-        )
+        raise no_record(home, settings, run_id)
     if run.status == "running":
         raise UsageError(f"Run {run_id} has not ended yet.", "Wait for it, or run again if it was killed.")
     return run

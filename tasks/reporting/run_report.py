@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Choice
+from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.evaluation.metric_rows import DifferenceRow, Half, MetricRow, SegmentRow, find_row, read_metrics
+from tasks.publication.queries import why_no_record
 from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, Status
@@ -104,7 +107,16 @@ def try_to_write_page(home: Home, run: Run) -> None:
         log.debug("It happened here:", exc_info=True)
 
 
-def read_report(home: Home, run_id: int | None = None) -> Report:
+def no_record(home: Home, settings: Settings | None, run_id: int) -> UsageError:
+    """Return the error for a run of which a home has no record; `settings` name the database that may know why."""
+    why = "" if settings is None else why_no_record(home, settings, run_id)
+    listed = f"recs runs --home {shlex.quote(str(home.path))} lists the runs"
+    if why:
+        return UsageError(why, f"{listed}; those with seconds or a reason have a record.")
+    return UsageError(f"There is no run {run_id} in {home.path}.", f"{listed}.")
+
+
+def read_report(home: Home, run_id: int | None = None, *, settings: Settings | None = None) -> Report:
     """Return the report of a run, by default of the newest one.
 
     Raises:
@@ -113,8 +125,11 @@ def read_report(home: Home, run_id: int | None = None) -> Report:
     runs = Runs(home.runs)
     run = next(iter(runs.all()), None) if run_id is None else runs.find(run_id)
     if run is None:
-        asked = "No night has run" if run_id is None else f"There is no run {run_id}"
-        raise UsageError(f"{asked} in {home.path}.", f"recs runs --home {home.path} lists the runs.")
+        if run_id is not None:
+            raise no_record(home, settings, run_id)
+        raise UsageError(
+            f"No night has run in {home.path}.", f"Run one: recs run --home {shlex.quote(str(home.path))}"
+        )
     figures = read_metrics(runs.folder(run.run_id))
     return Report(run, figures.metrics, figures.differences, figures.segments)
 

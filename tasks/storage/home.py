@@ -164,6 +164,12 @@ def open_home(
     return existing_home(home)
 
 
+def make_home(path: Path, dataset: str) -> Home:
+    """Create the home of a data set whose input folder is not known yet: the first night with `--dataset` names it."""
+    _make(path, dataset, None)
+    return existing_home(path)
+
+
 def _not_a_folder(file: Path) -> UsageError:
     """Return the error for a file in place of the folder of a data set."""
     if re.search(r"(?i)\.(zip|7z|rar|tar|tgz|tar\.\w+)$", file.name):
@@ -174,7 +180,8 @@ def _not_a_folder(file: Path) -> UsageError:
     return UsageError(
         f"The data set {str(file)!r} is a file; a folder was expected.",
         f"Name the folder that holds it: --dataset {shlex.quote(str(file.parent))}. A file is found by its name, "
-        f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(file.name)}",
+        f"such as ratings.csv, or by a setting: --set data.ratings.file={shlex.quote(file.name)}, or data.events.file "
+        "for views, clicks and purchases",
     )
 
 
@@ -215,8 +222,9 @@ def existing_home(home: Path) -> Home:
         about = json.loads(_read(home))
         return Home(home, about["dataset"], about["home_id"], Path(about["input"] or home / "raw"))
     except FileNotFoundError:
+        relative = "" if home.is_absolute() else f" (in the current folder, {Path.cwd()})"
         raise UsageError(
-            f"There is no home at {home}: no night has run there yet.", _other_homes(home)
+            f"There is no home at {home}{relative}: no night has run there yet.", _other_homes(home)
         ) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise UsageError(
@@ -226,12 +234,16 @@ def existing_home(home: Path) -> Home:
 
 def _other_homes(home: Path) -> str:
     """Return a hint: the homes nearby, or how to create one."""
-    there = sorted(
-        {f"{found.parent}" for place in (home.parent, Path("data")) for found in place.glob("*/home.json")}
-    )
+    there = homes_nearby(home)
     if there:
-        return f"Homes at hand: {', '.join(there)}. Name one with --home."
+        return f"Homes at hand: {', '.join(map(str, there))}. Name one with --home."
     return "The first night makes one: recs run --dataset FOLDER, or recs run for the demo."
+
+
+def homes_nearby(home: Path) -> list[Path]:
+    """Return the homes beside a folder and those in `data/`, but not the folder itself."""
+    there = {found.parent for place in (home.parent, Path("data")) for found in place.glob("*/home.json")}
+    return sorted(there - {home})
 
 
 def _make(home: Path, dataset: str, folder: Path | None) -> None:

@@ -132,6 +132,8 @@ class Search:
         self._study.set_user_attr("data", window.data_key)
         for trial in self._in_state("RUNNING"):  # of a process that died: this one holds the lock
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        self.n_earlier = self.n_tried
+        """Number of trials of earlier searches that this one continues."""
 
     # -- suggestions ------------------------------------------------------------------------------------
 

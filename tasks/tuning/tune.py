@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from models.base import Progress
 from models.registry import RECOMMENDERS, config_class
@@ -60,6 +60,13 @@ class TuningWatcher(Watcher, Protocol):
         """A trial has ended."""
 
 
+class Means(NamedTuple):
+    """The metric's mean over some users, with the default settings and with the best ones; these may be the same."""
+
+    default: float
+    best: float
+
+
 @dataclass(frozen=True)
 class Finding:
     """The result of tuning one model.
@@ -67,18 +74,27 @@ class Finding:
     Attributes:
         model: its name.
         tuned: the settings that beat the defaults beyond chance, and by how much; None if none did.
-        default: the metric's mean with the defaults, over the users that confirm if these compared anything, else over
-            those that guide the search; None if they failed or were not tried.
+        guiding: the metric's means over the users that guide the search; None if the defaults have no score.
+        confirming: the means over the other users; None if these compared nothing.
         why: why there are no tuned settings; empty if there are.
         trials, pruned: numbers of trials, including those of earlier searches on this window.
+        earlier: how many of the trials are of earlier searches, which this one continued.
     """
 
     model: str
     tuned: Tuned | None
-    default: float | None
+    guiding: Means | None
+    confirming: Means | None
     why: str
     trials: int
     pruned: int
+    earlier: int = 0
+
+    @property
+    def default(self) -> float | None:
+        """The metric's mean with the defaults: over the confirming users if there is one, else over the guiding."""
+        means = self.confirming or self.guiding
+        return None if means is None else means.default
 
 
 @dataclass(frozen=True)
@@ -254,29 +270,32 @@ def _announce(watcher: TuningWatcher, search: Search, deadline: float, number: i
 
 def _finding(search: Search, window: Window, settings: Settings) -> Finding:
     """Return the result of a search: tuned settings if their lead over the defaults excludes chance."""
-    counts = {"trials": search.n_tried, "pruned": search.n_pruned}
     default, best = search.default, search.best
+    guiding = None if default is None or best is None else Means(score_of(default), score_of(best))
+    finding = partial(
+        Finding, search.model, guiding=guiding, trials=search.n_tried, pruned=search.n_pruned,
+        earlier=search.n_earlier,
+    )  # fmt: skip
     if default is None or best is None:
         why = search.default_error and f"its default settings failed: {search.default_error}"
-        return Finding(
-            search.model, None, None, why or "there was no time to try its default settings", **counts
-        )
+        why = why or "there was no time to try its default settings"
+        return finding(tuned=None, confirming=None, why=why)
     if best.number == default.number:
         only = search.n_tried == 1
         why = "only its default settings were tried" if only else "nothing beat the default settings"
-        return Finding(search.model, None, score_of(default), why, **counts)
+        return finding(tuned=None, confirming=None, why=why)
     if window.n_confirming < settings.judge.min_users:
         why = (
             f"no settings can be confirmed: only {window.n_confirming} users are left for that, and fewer than "
             f"{settings.judge.min_users} (judge.min_users) prove nothing; not written"
         )
-        return Finding(search.model, None, score_of(default), why, **counts)
+        return finding(tuned=None, confirming=None, why=why)
     lead = search.lead_of_best()
-    found = lead.difference
+    found, confirming = lead.difference, Means(lead.default, lead.score)
     if found.low <= 0:
         interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
         why = f"the best settings are not better beyond chance: {interval}; not written"
-        return Finding(search.model, None, lead.default, why, **counts)
+        return finding(tuned=None, confirming=confirming, why=why)
     evidence = Evidence(
         metric=settings.judge.champion_metric,
         score=round(lead.score, 6),
@@ -293,7 +312,7 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
         as_of=window.as_of,
         night=evaluation_settings(settings),
     )
-    return Finding(search.model, Tuned(search.settings_of(best), evidence), lead.default, "", **counts)
+    return finding(tuned=Tuned(search.settings_of(best), evidence), confirming=confirming, why="")
 
 
 def _write_tuned_settings(

@@ -76,10 +76,10 @@ class SQLiteTarget(Target):
             )
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is a device, not a SQLite database.", f"Name a file in {VARIABLE}.")
-        if owner is None and not path.exists():
-            raise no_lists(str(path))
         if not path.parent.is_dir():
             raise UsageError(f"The folder {path.parent} does not exist.", f"Make it, or correct {VARIABLE}.")
+        if owner is None and not path.exists():
+            raise no_lists(str(path))
         if owner is not None:
             _check_writable(path)
         return cls(_engine(path, cls.busy_seconds, writes=owner is not None), place=str(path), owner=owner)

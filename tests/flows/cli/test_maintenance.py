@@ -9,7 +9,7 @@ from flows.cli import app as cli
 from tasks.errors import UsageError
 from tasks.publication.publish import publish
 from tasks.publication.targets.connect import open_target
-from tasks.storage.home import open_home
+from tasks.storage.home import existing_home, open_home
 from tests.flows.cli.invoke import invoke
 from tests.tasks.publication.published_lists import BIGINTS, OWNER, make_lists
 
@@ -37,7 +37,7 @@ def lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_adopt_says_what_it_does_and_asks(lost: Path) -> None:
     refused = CliRunner().invoke(cli.app, ["adopt", "--home", str(lost)], input="n\n")
     assert refused.exit_code == 1
-    assert f"belongs to the home {OWNER}; run 7 is live and stays so, 1 runs are kept." in refused.output
+    assert f"belongs to the home {OWNER}; run 7 is live and stays so, 1 run is kept." in refused.output
     assert refused.output.endswith("Nothing was changed.\n")
     agreed = CliRunner().invoke(cli.app, ["adopt", "--home", str(lost)], input="y\n")
     assert agreed.exit_code == 0
@@ -67,3 +67,56 @@ def test_target_shows_and_moves_the_database(tmp_path: Path, monkeypatch: pytest
         f"The next night publishes to {address}. The lists in postgresql://db:5432/lists stay as they are.\n"
     )
     assert invoke("target", "--home", home.path) == f"{address}\n"
+
+
+def test_adopt_makes_a_home_that_is_absent(
+    lost: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new = tmp_path / "new"
+    refused = CliRunner().invoke(cli.app, ["adopt", "--home", str(new)], input="n\n")
+    assert (refused.exit_code, new.exists()) == (1, False)
+    assert f"a new home, {new}, of the data set demo" in refused.output
+    assert f"belongs to {new} now." in invoke("adopt", "--home", new, "--yes")
+    assert existing_home(new).dataset == "demo"
+    assert "live" in invoke("runs", "--home", new)
+
+
+def test_adopt_needs_a_database_when_there_is_no_home(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="RECS_PUBLISH__URL is not set") as caught:
+        invoke("adopt", "--home", tmp_path / "new", "--yes")
+    assert "address of the lost home's database" in caught.value.hint
+    assert not (tmp_path / "new").exists()
+
+
+def test_adopt_takes_the_end_of_input_for_no(lost: Path) -> None:
+    refused = CliRunner().invoke(cli.app, ["adopt", "--home", str(lost)], input="")
+    assert refused.exit_code == 1
+    assert refused.output.endswith("\nNothing was changed.\n")
+
+
+def test_a_run_that_came_by_adoption_has_no_record(lost: Path) -> None:
+    invoke("adopt", "--home", lost, "--yes")
+    for command in (("compare", "7", "8"), ("report", "7")):
+        with pytest.raises(UsageError, match="adopted, the record of the night was not"):
+            invoke(*command, "--home", lost)
+    with pytest.raises(UsageError, match="There is no run 8"):
+        invoke("report", "8", "--home", lost)
+
+
+def test_target_does_not_move_to_a_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = open_home("demo", tmp_path / "home")
+    home.remember_target(home.default_url)
+    monkeypatch.setenv("RECS_PUBLISH__URL", f"sqlite:///{tmp_path}/nowhere/app.db")
+    with pytest.raises(UsageError, match=r"Nothing was moved: The folder .*nowhere does not exist") as caught:
+        invoke("target", "--move", "--home", home.path)
+    assert "Make it" in caught.value.hint
+    assert home.target == home.default_url
+
+
+def test_target_does_not_move_to_a_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = open_home("demo", tmp_path / "home")
+    monkeypatch.setenv("RECS_PUBLISH__URL", "postgresql://127.0.0.1:1/x")
+    with pytest.raises(UsageError, match=r"Nothing was moved: .*cannot be reached"):
+        invoke("target", "--move", "--home", home.path)
+    assert home.target is None

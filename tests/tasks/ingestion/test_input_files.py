@@ -107,7 +107,10 @@ class TestNames:
         _write(folder, **{"ratings.json": "{}", "stars.csv": GOOD})
         with pytest.raises(UsageError, match="holds no ratings") as caught:
             check_input_folder(folder, LENIENT)
-        assert "Other files are there: stars.csv. Name one with data.ratings.file." in caught.value.hint
+        assert (
+            "Other files are there: stars.csv. If one of them holds ratings, name it: [data.ratings]"
+            in caught.value.hint
+        )
         assert "ratings.json cannot be read: JSON is not read" in caught.value.hint
 
     @pytest.mark.parametrize("name", ["ratings.jsonl", "ratings.ndjson.gz"])
@@ -163,6 +166,13 @@ class TestNames:
             "ratings_2024.csv (only one file holds the ratings, or a folder ratings/: move all" in caplog.text
         )
 
+    def test_one_unknown_file_may_hold_ratings_or_events(self, folder: Path) -> None:
+        _write(folder, **{"views.csv": GOOD})
+        with pytest.raises(UsageError) as caught:
+            check_input_folder(folder, LENIENT)
+        for source in ("ratings", "events"):
+            assert f'[data.{source}] file = "views.csv"' in caught.value.hint
+
     def test_data_in_a_sub_folder_is_pointed_to(self, folder: Path) -> None:
         _write(folder, **{"ml-1m/ratings.csv": GOOD})
         with pytest.raises(UsageError) as caught:
@@ -181,6 +191,14 @@ class TestLeftOut:
         [said] = [record.getMessage() for record in caplog.records]
         assert said.startswith(f"{folder}: 5 files are not read: ")
         assert all(said.count(name) == 1 for name in others)
+
+    def test_files_that_movielens_adds_are_passed_over(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _write(folder, **{"ratings.csv": GOOD, "links.csv": "movieId,imdbId,tmdbId\n1,2,3\n"})
+        _write(folder, **{"genome-tags.csv": "tagId,tag\n1,noir\n"})
+        land_now(con, folder)
+        assert not caplog.records
 
     def test_many_files_are_counted(
         self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture

@@ -19,10 +19,11 @@ from tasks.publication.maintenance import verify
 from tasks.publication.publish import publish, rollback
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, read_target
-from tasks.storage.home import Home
+from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs, Status
 from tests.tasks.logs import Log, make_clean_tables
 from tests.tasks.publication.published_lists import BIGINTS, OWNER, TEXTS, N, make_lists, write_lists
+from tests.tasks.reporting.nights import night
 
 UTILITY = UtilitySettings()
 LOG = Log(
@@ -63,6 +64,18 @@ def test_a_warm_user_is_shown_a_personal_list_with_titles(url: str, warehouse: P
     first = shown.rows[0]
     assert (first.item.item_id, first.item.title, first.model) == (10, "Film 10 (1960)", "als")
     assert first.score == 999.0
+
+
+def test_likes_are_those_of_the_live_run(url: str, tmp_path: Path) -> None:
+    home, present = Home(tmp_path, "shop", "x", tmp_path), Settings()
+    with read_target(url) as target:
+        assert (
+            queries.likes_of_live_run(home, target, present) == present.utility
+        )  # an adopted run has no record
+        then = Settings.model_validate({"utility": {"relevant_rating": 2, "positive_events": {"view": 1}}})
+        Runs(home.runs).save(night(1, settings=then.model_dump(mode="json", exclude={"publish": {"url"}})))
+        likes = queries.likes_of_live_run(home, target, present)
+    assert (likes.relevant_rating, likes.positive_events["view"]) == (2, 1)
 
 
 def test_liked_items_are_shown_once_best_and_latest_first(url: str, warehouse: Path) -> None:
@@ -122,6 +135,20 @@ def test_an_invalid_user_id_is_refused_with_a_suggestion(
     with read_target(url) as target, pytest.raises(UsageError, match="User ids are whole numbers") as refused:
         queries.show(target, typed, 3, warehouse=warehouse, utility=UTILITY)
     assert hint in refused.value.hint
+
+
+def test_an_id_of_another_home_names_the_homes(
+    url: str, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = open_home("demo", None)
+    with read_target(url) as target, queries.name_home_in_hints(home):
+        open_home("ml-25m", None)
+        with pytest.raises(UsageError) as refused, queries.name_home_in_hints(home):
+            queries.show(target, "u-0156", 3, warehouse=warehouse, utility=UTILITY)
+    assert refused.value.hint.endswith(
+        "These are the lists of data/demo; other homes at hand: data/ml-25m. Name one with --home."
+    )
 
 
 def test_similar_items_are_found_by_id_title_or_part_of_it(url: str) -> None:
@@ -200,6 +227,23 @@ def test_an_unknown_title_is_refused(url: str, typed: str) -> None:
         queries.similar(target, typed, 3)
 
 
+def test_titles_are_not_asked_for_when_there_are_none(tmp_path: Path) -> None:
+    lists = write_lists(
+        tmp_path,
+        recommendations=[(7, 1, 5, 1.0, "als", 1.0, None)],
+        similar_items=[(5, 1, 5, 1.0)],
+        fallback_recommendations=[("all", 1, 5, 1.0)],
+        items=[(5, None, None)],
+    )
+    address = f"sqlite:///{tmp_path}/untitled.db"
+    with open_target(address, owner=OWNER) as target:
+        target.ensure_schema(BIGINTS)
+        publish(target, 1, lists, expected_live=None, keep_runs=1)
+        with pytest.raises(UsageError, match=r"No item has the id '179'\.$") as refused:
+            queries.similar(target, "179", 3)
+    assert refused.value.hint == "Items have no titles here: give an id, such as 5."
+
+
 def test_text_ids_are_not_parsed(tmp_path: Path, warehouse: Path) -> None:
     user = "007'; --"
     lists = write_lists(
@@ -259,6 +303,7 @@ def test_without_lists_queries_are_refused(tmp_path: Path) -> None:
 )
 def test_without_lists_the_hint_names_the_home(tmp_path: Path, status: Status | None, hint: str) -> None:
     home = Home(tmp_path / "a home", "shop", "x", tmp_path)
+    home.path.mkdir()
     if status is not None:
         runs = Runs(home.runs)
         runs.finish(runs.begin("f", dataset="shop", seed=1, live=None), status, "why")
