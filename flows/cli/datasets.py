@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import Commands, parse_path, whole_number
+from flows.cli.options import Commands, whole_number
 from flows.terminal.console import Terminal, out
 from tasks.errors import UsageError
 from tasks.storage.home import BUILT_IN, open_home
+from tasks.storage.path_text import parse_path
 
 commands = Commands()
 

@@ -5,6 +5,7 @@ A parser raises UsageError: one sentence with the value given and what was expec
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +18,9 @@ from typer.models import CommandFunctionType
 
 from tasks.errors import UsageError
 from tasks.storage.home import BUILT_IN
+from tasks.storage.path_text import parse_path
+
+HOME_VARIABLE = "RECS_HOME"
 
 
 class Command(TyperCommand):
@@ -73,26 +77,16 @@ class Commands(typer.Typer):
         return super().command(name, **{"cls": Command} | options)
 
 
-def parse_path(option: str, text: str | Path) -> Path:
-    """Return a path, with `~` and `~user` expanded: no shell does so in a unit file, in quotes or after `=`.
-
-    Raises:
-        UsageError: `text` is empty, such as that of an unset shell variable, or there is no such user.
-    """
-    if not str(text).strip():
-        raise UsageError(f"{option} is empty.", "Give it a path, or leave it out.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise UsageError(
-            f"{option} {text}: no home directory is known to put in the place of {Path(text).parts[0]}.",
-            "Write the path in full.",
-        ) from None
-
-
 def parse_dataset(text: str) -> str:
     """Return the value of `--dataset`: a name as it is, a path with `~` expanded. Raises as `parse_path`."""
-    return str(parse_path("--dataset", text)) if text[:1] in ("~", "") else text
+    path = parse_path("--dataset", text)
+    return str(path) if text.startswith("~") else text
+
+
+def parse_home(text: str | Path) -> Path:
+    """Return the value of `--home` or, without that option, of RECS_HOME. Raises as `parse_path`."""
+    given = str(text) != os.environ.get(HOME_VARIABLE)
+    return parse_path("--home" if given else HOME_VARIABLE, text)
 
 
 def parse_run_id(text: str) -> int:
@@ -141,11 +135,7 @@ def parse_as_of(text: str | None) -> datetime | None:
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
-def _path_option(*names: str, metavar: str, **options: Any) -> Any:
-    return typer.Option(*names, parser=partial(parse_path, names[0]), metavar=metavar, **options)
-
-
-home_option = partial(_path_option, "--home", metavar="FOLDER", envvar="RECS_HOME")
+home_option = partial(typer.Option, "--home", parser=parse_home, metavar="FOLDER", envvar=HOME_VARIABLE)
 HomeOption = Annotated[Path, home_option(help="The home of a data set.")]
 DEFAULT_HOME = Path("data/demo")
 DatasetOption = Annotated[
@@ -158,7 +148,13 @@ DatasetOption = Annotated[
     ),
 ]
 ConfigOption = Annotated[
-    Path | None, _path_option("--config", metavar="FILE", help="A settings file. Default: ./pipeline.toml")
+    Path | None,
+    typer.Option(
+        "--config",
+        parser=partial(parse_path, "--config"),
+        metavar="FILE",
+        help="A settings file. Default: ./pipeline.toml",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

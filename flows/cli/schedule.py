@@ -21,7 +21,15 @@ from typing import Annotated, NamedTuple
 import typer
 from cronsim import CronSim, CronSimError
 
-from flows.cli.options import Commands, ConfigOption, DatasetOption, SetOption, home_option
+from flows.cli.options import (
+    HOME_VARIABLE,
+    Commands,
+    ConfigOption,
+    DatasetOption,
+    SetOption,
+    home_option,
+    parse_home,
+)
 from flows.terminal.console import out
 from tasks.errors import UsageError
 from tasks.storage.home import existing_home
@@ -50,9 +58,11 @@ def schedule(
     settings = (("--set", setting) for setting in set_ or ())
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
-    variables = needed_variables(os.environ, _target(_home(home, dataset, name)))
-    if home is not None:
-        variables = [each for each in variables if each.name != "RECS_HOME"]
+    environment = {variable: value for variable, value in os.environ.items() if variable != HOME_VARIABLE}
+    if home is None and os.environ.get(HOME_VARIABLE):
+        home = parse_home(os.environ[HOME_VARIABLE])
+        environment[HOME_VARIABLE] = str(home)
+    variables = needed_variables(environment, _target(home or _default_home(dataset, name)))
     out.print(schedule_text(cron, arguments, Path.cwd(), variables), markup=False, soft_wrap=True)
 
 
@@ -100,11 +110,9 @@ def _target(home: Path) -> str | None:
     return None if found.target == found.default_url else found.target
 
 
-def _home(home: Path | None, dataset: str | None, name: str | None) -> Path:
-    """Return where `recs run` finds the home with these options and this environment."""
-    if home is not None or os.environ.get("RECS_HOME"):
-        return home or Path(os.environ["RECS_HOME"])
-    return Path("data") / (name or Path(dataset or "demo").expanduser().resolve().name)
+def _default_home(dataset: str | None, name: str | None) -> Path:
+    """Return where `recs run` finds the home without `--home` and RECS_HOME."""
+    return Path("data") / (name or Path(dataset or "demo").resolve().name)
 
 
 def _assignments(variables: Iterable[Variable], *, systemd: bool) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from flows.prefect_runtime.empty_database import write_empty_database
 from tasks.errors import NightError
+from tasks.storage.path_text import parse_path
 
 _PATHS = ("PREFECT_HOME", "PREFECT_PROFILES_PATH")
 _SECRET = ("KEY", "PASSWORD", "AUTH", "URL", "HEADERS")
@@ -32,7 +33,7 @@ def configure_prefect(folder: Path, *, debug: bool) -> None:
     _require_home_directory(folder)
     for name in _PATHS:
         if path := os.environ.get(name):
-            os.environ[name] = str(Path(path).expanduser().absolute())
+            os.environ[name] = str(parse_path(name, path).absolute())
     if not os.environ.get("PREFECT_HOME"):
         if os.environ.get("PREFECT_PROFILE"):
             os.environ.setdefault("PREFECT_PROFILES_PATH", str(Path.home() / ".prefect" / "profiles.toml"))

@@ -26,7 +26,7 @@ class ALSConfig(Config):
     search_space: ClassVar[SearchSpace] = {
         "factors": Range(32, 512, log=True),
         "alpha": Range(1.0, 200.0, log=True),
-        "regularization": Range(5.0, 500.0, log=True),
+        "regularization": Range(0.5, 500.0, log=True),
         "degree_exponent": Range(0.0, 0.8),
     }
 

@@ -33,17 +33,26 @@ def guiding_users(n_users: int, seed: int) -> BoolArray:
 
 
 def confirmed_lead(
-    ends: Sequence[NDArray[np.float64]], default: NDArray[np.float64], judge: JudgeSettings, *, seed: int
+    ends: Sequence[NDArray[np.float64]],
+    default: NDArray[np.float64],
+    judge: JudgeSettings,
+    *,
+    seed: int,
+    models: int = 1,
 ) -> Interval:
     """Return the lead of the last of `ends` over the defaults, with an interval that holds jointly for all of `ends`.
 
-    A search that is resumed ends several times, each time with settings that could win by chance.
+    A search that is resumed ends several times, each time with settings that could win by chance. With several models
+    the chance that any interval misses the truth is divided by their number (Bonferroni), so that tuning more models
+    writes no more settings by chance.
 
     Args:
         ends: the metric of each confirming user, (n_users,) each, with the settings of every end of the search so far.
         default: (n_users,) the same with the default settings; at least one user.
         judge: the confidence, and the number of bootstrap samples.
         seed: of the bootstrap.
+        models: number of models that are tuned together.
     """
+    confidence = 1 - (1 - judge.confidence) / models
     leads = np.column_stack([values - default for values in ends])
-    return joint_intervals(leads, samples=judge.bootstrap_samples, confidence=judge.confidence, seed=seed)[-1]
+    return joint_intervals(leads, samples=judge.bootstrap_samples, confidence=confidence, seed=seed)[-1]

@@ -304,10 +304,13 @@ class Search:
             for field, value in trial.params.items()
         }
 
-    def lead_of_best(self) -> Lead:
+    def lead_of_best(self, models: int = 1) -> Lead:
         """Compare the best and the default settings on the users that did not guide the search; both must exist.
 
         Remembers which settings were compared, so that the intervals of a resumed search hold jointly for all of them.
+
+        Args:
+            models: number of models that are tuned together, as for `confirmed_lead`.
         """
         default, best = self.default, self.best
         if default is None or best is None:
@@ -318,7 +321,7 @@ class Search:
         others = ~self.window.guides
         ends = [self._values_of(trials[number])[others] for number in (*before, best.number)]
         defaults = self._values_of(default)[others]
-        lead = confirmed_lead(ends, defaults, self.settings.judge, seed=self.settings.run.seed)
+        lead = confirmed_lead(ends, defaults, self.settings.judge, seed=self.settings.run.seed, models=models)
         return Lead(float(ends[-1].mean()), float(defaults.mean()), lead)
 
     def _values_of(self, trial: FrozenTrial) -> NDArray[np.float64]:

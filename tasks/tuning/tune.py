@@ -212,7 +212,7 @@ def tune(
                 for search in searches:
                     search.begin(earlier[search.model].settings if search.model in earlier else {})
                 stopped = _search(searches, watcher, deadline, trials if trials is not None else _UNLIMITED)
-                findings = tuple(_finding(search, window, settings) for search in searches)
+                findings = tuple(_finding(search, window, settings, len(searches)) for search in searches)
                 _write_tuned_settings(home, findings, searches, file, earlier)
                 _delete_old_studies(storage, window, home)
         finally:
@@ -268,7 +268,7 @@ def _announce(watcher: TuningWatcher, search: Search, deadline: float, number: i
     return watcher.fit_started(search.model, number, part, best, deadline - time.monotonic())
 
 
-def _finding(search: Search, window: Window, settings: Settings) -> Finding:
+def _finding(search: Search, window: Window, settings: Settings, models: int) -> Finding:
     """Return the result of a search: tuned settings if their lead over the defaults excludes chance."""
     default, best = search.default, search.best
     guiding = None if default is None or best is None else Means(score_of(default), score_of(best))
@@ -290,7 +290,7 @@ def _finding(search: Search, window: Window, settings: Settings) -> Finding:
             f"{settings.judge.min_users} (judge.min_users) prove nothing; not written"
         )
         return finding(tuned=None, confirming=None, why=why)
-    lead = search.lead_of_best()
+    lead = search.lead_of_best(models)
     found, confirming = lead.difference, Means(lead.default, lead.score)
     if found.low <= 0:
         interval = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"

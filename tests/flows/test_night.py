@@ -15,8 +15,9 @@ from models.content.profiles import Content
 from models.factors.als import ALS
 from models.registry import recommender_class
 from tasks.config.settings import ModelsSettings
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, TransientError, UsageError
 from tasks.evaluation.reranking_cost import trade_off
+from tasks.publication.publish import publish_or_hold_back
 from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
 from tasks.run.dag import nightly
@@ -220,6 +221,22 @@ def test_a_failure_after_the_switch_is_not_a_failed_night(
     assert "Afterwards, ConnectionError: no server" in outcome.run.reason
     monkeypatch.undo()
     assert "Nothing is new" in run(home).nothing_new
+
+
+def test_publishing_is_tried_again_through_prefect(
+    run: RunNight, live_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, tries = publish_or_hold_back.function, []
+
+    def fails_once(*arguments: object, **named: object) -> object:
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise TransientError("The database is away.")
+        return genuine(*arguments, **named)
+
+    monkeypatch.setattr(publish_or_hold_back, "function", fails_once)
+    assert run(live_home, force=True).run.status == "published"
+    assert len(tries) == 2
 
 
 def test_times_are_utc_in_any_time_zone(

@@ -95,11 +95,17 @@ def test_a_failed_check_keeps_the_live_lists(home: Home, serving: Serving) -> No
     assert serving.query("select distinct run_id from recommendations") == [(first.run_id,)]
 
 
+@pytest.mark.parametrize("way", ["run_plain", pytest.param("run", marks=pytest.mark.slow)])
 def test_the_password_appears_nowhere(
-    run: RunNight, dataset: Path, serving: Serving, tmp_path_factory: pytest.TempPathFactory, capfd
+    way: str,
+    request: pytest.FixtureRequest,
+    home: Home,
+    serving: Serving,
+    tmp_path_factory: pytest.TempPathFactory,
+    capfd,
 ) -> None:
     """Neither in the home's files, nor in Prefect's database, nor in any output."""
-    home = open_home(str(dataset), tmp_path_factory.mktemp("home") / "home")
+    run: RunNight = request.getfixturevalue(way)
     run(home)
     for arguments in (["runs"], ["report"], ["show", "1"], ["verify"], ["rollback"]):
         result = CliRunner().invoke(cli.app, [*arguments, "--home", str(home.path)])
@@ -110,9 +116,9 @@ def test_the_password_appears_nowhere(
     assert PASSWORD not in repr(caught.value)
     captured = capfd.readouterr()
     assert PASSWORD not in captured.out + captured.err
-    prefects = [*tmp_path_factory.getbasetemp().glob("prefect*/*.db*")]
+    prefects = [*tmp_path_factory.getbasetemp().glob("prefect*/*.db*")] if way == "run" else []
     files = [path for path in home.path.rglob("*") if path.is_file()]
-    assert prefects
+    assert bool(prefects) == (way == "run")
     assert len(files) > 20
     assert [path for path in (*files, *prefects) if PASSWORD.encode() in path.read_bytes()] == []
 
@@ -132,6 +138,7 @@ class Outage(SilentWatcher):
         self._server.start()
 
 
+@pytest.mark.slow
 def test_publishing_is_retried_after_a_server_restart(
     prefect_server: None,
     home: Home,
@@ -147,10 +154,8 @@ def test_publishing_is_retried_after_a_server_restart(
     assert tried[0].startswith("publish is tried again in 1 s: postgresql://")
 
 
-@pytest.mark.parametrize(
-    "stage",
-    ["publish", *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("recommend als", "check"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["recommend als", "check", "publish"])
 def test_a_killed_night_resumes_on_postgresql(home: Home, serving: Serving, stage: str) -> None:
     first = plain_night(home, "models.shelf=als").run
     code = (

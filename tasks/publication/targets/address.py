@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 
 from tasks.errors import UsageError
+from tasks.storage.path_text import unexpanded_variable, with_tilde
 from tasks.storage.sqlite_address import sqlite_address
 
 VARIABLE = "RECS_PUBLISH__URL"
@@ -76,11 +77,31 @@ def _fault(text: str) -> UsageError | None:
         return UsageError(
             "The publication address begins with a quotation mark.", f"Set {VARIABLE} without the marks."
         )
+    if _holds_variable(text):
+        return _variable(text)
     if text.startswith("jdbc:"):
         return UsageError("The publication address begins with jdbc:.", f"Leave that out: {_POSTGRESQL}")
     if text.lower().startswith("file:"):
         return _file_uri(text)
     return None if "://" in text and not _WINDOWS.match(text) else _path_fault(text)
+
+
+def _holds_variable(text: str) -> bool:
+    """Return whether an address holds an unexpanded variable; `$NAME` in a password may be the password itself."""
+    without_password = re.sub(r"^([\w+]+://[^:@/]*):.*@", r"\1@", text).partition("?")[0]
+    return bool(unexpanded_variable(without_password) or re.search(r":\$\{\w+\}@", text))
+
+
+def _variable(text: str) -> UsageError:
+    path = re.sub(r"^(sqlite[\w+]*|file):/*(?=[$%])", "", text, flags=re.IGNORECASE)
+    tilde = with_tilde(path)
+    if tilde is not None and tilde.startswith("~"):
+        hint = f"Write it as {sqlite_address(tilde)}"
+    elif text.lower().startswith("sqlite:"):
+        hint = "Write the path in full: sqlite:////folder/lists.db. A $ of its own is written %24."
+    else:
+        hint = f"Set {VARIABLE} to the address in full."
+    return UsageError("The publication address holds a variable, which nothing has expanded.", hint)
 
 
 def _path_fault(text: str) -> UsageError | None:

@@ -6,26 +6,44 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app as cli
-from flows.cli.options import parse_dataset, parse_path
+from flows.cli.options import parse_dataset
 from tasks.errors import UsageError
 from tests.flows.cli.invoke import invoke
 from tests.flows.cli.test_app import COMMANDS
 
 
-def test_a_tilde_in_a_path_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dataset_is_a_name_or_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/theirs")
-    assert parse_path("--home", "~/recs") == Path("/theirs/recs")
-    assert parse_path("--home", "~") == Path("/theirs")
-    assert parse_path("--home", "~root/recs") == Path("~root").expanduser() / "recs"
-    assert parse_path("--home", "a~/b") == Path("a~/b")
     assert parse_dataset("~/in") == "/theirs/in"
     assert parse_dataset("ml-25m/") == "ml-25m/"
+    with pytest.raises(UsageError, match="--dataset s3://bucket/in is a URL"):
+        parse_dataset("s3://bucket/in")
 
 
-@pytest.mark.parametrize("text", ["", " ", "~nobody-of-this-name/recs"])
-def test_a_path_that_means_nothing_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--home"):
-        parse_path("--home", text)
+@pytest.mark.parametrize("home", ["s3://bucket/h", "file:///srv/h", "$HOME/h", "${HOME}/h", "%APPDATA%/h"])
+@pytest.mark.parametrize("given", ["--home", "RECS_HOME"])
+def test_home_that_is_no_path_makes_no_folder(
+    home: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if given == "RECS_HOME":
+        monkeypatch.setenv("RECS_HOME", home)
+    result = CliRunner().invoke(cli.app, ["run", *(["--home", home] if given == "--home" else [])])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(f"{given} {home} ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("run", "--config", "$X/p.toml"), ("generate", "$X/in"), ("fetch", "ml-25m", "--folder", "$X/in")],
+)
+def test_every_option_of_a_path_takes_no_variable(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.app, arguments)
+    assert "holds $X, which nothing has expanded" in str(result.exception)
 
 
 @pytest.mark.parametrize("given", ["option", "variable"])

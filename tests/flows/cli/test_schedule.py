@@ -122,6 +122,10 @@ def test_schedule_names_the_variable_that_the_home_needs(
     home.remember_target("postgresql://db:5432/lists")
     assert "# RECS_PUBLISH__URL='postgresql://USER:" in printed(monkeypatch, "--home", home.path)
     assert "# RECS_PUBLISH__URL=" in printed(monkeypatch, RECS_HOME=str(home.path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = printed(monkeypatch, RECS_HOME="~/home")
+    assert f"\nRECS_HOME='{home.path}'\n# complete" in text
+    assert "# RECS_PUBLISH__URL=" in text
     monkeypatch.chdir(tmp_path)
     open_home("demo", tmp_path / "data" / "demo").remember_target("postgresql://db:5432/lists")
     assert "# RECS_PUBLISH__URL=" in printed(monkeypatch)

@@ -81,6 +81,7 @@ def test_the_server_ignores_ctrl_c_and_ends_after_a_kill(night: subprocess.Popen
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_the_night(night: subprocess.Popen[str]) -> None:
     assert night.stdout is not None
     assert night.stdin is not None

@@ -56,9 +56,10 @@ def test_characters_that_cannot_be_encoded_are_replaced(tmp_path: Path, encoding
 
 
 def test_replacements_look_alike() -> None:
-    text = "Amélie 日 → 5 × 3…"
+    text = "Amélie 日 → 5 × 3… ★ Rosemary’s “Baby” — Øre, Straße"
     error = UnicodeEncodeError("ascii", text, 0, len(text), "")
-    assert in_plain_characters(error) == ("Amelie ? -> 5 x 3...", len(text))
+    plain = 'Amelie ? -> 5 x 3... * Rosemary\'s "Baby" - Ore, Strasse'
+    assert in_plain_characters(error) == (plain, len(text))
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&- <&-"])

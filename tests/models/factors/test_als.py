@@ -152,6 +152,15 @@ class TestALS(PersonalContract):
         wide = sparse.csr_matrix(sparse.eye_array(10_000, dtype=np.float32))
         assert als.penalty(wide, None) == pytest.approx(50 * 0.01)
 
+    @pytest.mark.parametrize(("shape", "density"), [((250, 90), 0.3), ((50, 20), 0.5), ((5000, 4000), 0.001)])
+    def test_search_space_contains_the_default_penalty(self, shape: tuple[int, int], density: float) -> None:
+        matrix = sparse.random_array(shape, density=density, rng=np.random.default_rng(0), dtype=np.float32)
+        matrix.data[:] = 1
+        weights = sparse.csr_matrix(matrix)
+        assert (
+            als.penalty(weights, None) / als.penalty(weights, 1) in ALSConfig.search_space["regularization"]
+        )
+
     def test_heavy_tails_lower_the_default_penalty(self) -> None:
         weights = sparse.csr_matrix(np.array([[0.1, 0.1, 2.8]], np.float32))
         mean_square = (0.01 + 0.01 + 2.8**2) / 3

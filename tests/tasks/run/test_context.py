@@ -139,6 +139,7 @@ run_night(open_home("shop", Path("home")), load_settings(), flow, Deployer(), fo
 """
 
 
+@pytest.mark.slow
 def test_a_deploy_during_a_night_leaves_no_stale_result(tmp_path: Path) -> None:
     """The tree is edited while the stage runs; neither the old code nor the new one finds the result again."""
     for package in ("tasks", "models", "sql"):

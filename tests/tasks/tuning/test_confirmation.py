@@ -30,6 +30,15 @@ def test_one_end_has_the_paired_interval() -> None:
     assert found == pytest.approx(paired[:3], abs=0.01)
 
 
+def test_confidence_holds_for_all_models_together() -> None:
+    """Twelve intervals of 99.6 % all hold in 95 % of cases, so more models write no more settings by chance."""
+    leads = np.random.default_rng(6).normal(size=150)
+    stricter = JUDGE.model_copy(update={"confidence": 1 - 0.05 / 12})
+    together = confirmed_lead([leads], np.zeros(150), JUDGE, seed=1, models=12)
+    assert together == confirmed_lead([leads], np.zeros(150), stricter, seed=1)
+    assert together.low < confirmed_lead([leads], np.zeros(150), JUDGE, seed=1).low
+
+
 def test_chance_is_rarely_confirmed_by_fresh_users() -> None:
     """The best of 75 equal trials on 150 users, compared by the same users and by 150 others, 200 times."""
     rng = np.random.default_rng(5)

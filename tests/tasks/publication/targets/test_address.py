@@ -35,6 +35,8 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("sqlite:///q/it's 100% ü.db", "q/it's 100% ü.db"),
         ("sqlite:///q/what%3F.db", "q/what?.db"),
         ("sqlite:///q/a%20b.db", "q/a b.db"),
+        ("sqlite:///q/%24DAY.db", "q/$DAY.db"),
+        ("sqlite:///q/%C3%BC%20%C3%A9.db", "q/ü é.db"),
     ],
 )
 def test_sqlite_address_opens_the_file_that_is_written(tmp_path: Path, address: str, file: str) -> None:
@@ -68,6 +70,16 @@ def test_sqlite_address_opens_the_file_that_is_written(tmp_path: Path, address: 
         ("sqlite:///~nobody-here/app.db", "is not known", "sqlite:////folder"),
         ("sqlite:///q", "is a folder", "q/recommendations.db"),
         ("sqlite:///none/app.db", "none does not exist", "Make it"),
+        ("$HOME/x.db", "holds a variable", "sqlite:///~/x.db"),
+        ("${HOME}/x.db", "holds a variable", "sqlite:///~/x.db"),
+        ("sqlite:///$HOME/x.db", "holds a variable", "sqlite:///~/x.db"),
+        ("sqlite:////${HOME}/x.db", "holds a variable", "sqlite:///~/x.db"),
+        ("sqlite:///%USERPROFILE%/x.db", "holds a variable", "sqlite:///~/x.db"),
+        ("sqlite:///q/$DAY.db", "holds a variable", "written %24"),
+        ("$DATABASE_URL", "holds a variable", "the address in full"),
+        ("postgresql://joe:hunter2@$DB_HOST/lists", "holds a variable", "the address in full"),
+        ("postgresql://${DB_USER}:hunter2@db/lists", "holds a variable", "the address in full"),
+        ("postgresql://joe:${DB_PASSWORD}@db/lists", "holds a variable", "the address in full"),
         ("jdbc:postgresql://db/lists", "jdbc:", "postgresql://user:password@"),
         ("host=db dbname=lists password=hunter2", "libpq's keywords", "postgresql://user:password@"),
     ],
@@ -112,6 +124,7 @@ def test_text_that_may_hold_a_password_is_not_repeated(text: str) -> None:
         ),
         ("postgresql:///lists?host=/run/pg", "postgresql:///lists?host=%2Frun%2Fpg&port=5432"),
         ("postgresql:///lists", "postgresql://localhost:5432/lists"),
+        ("postgresql://joe:$ecret@db/lists", "postgresql://db:5432/lists"),
     ],
 )
 def test_postgresql_database_is_known_without_user_and_password(address: str, identity: str) -> None:
