@@ -20,7 +20,10 @@ def with_ratings(**columns: object) -> DataSettings:
 
 
 class TestNotRated:
-    @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0, "0.0"), (-1, "-1"), ("", ""), ("x", "x")])
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0, "0"), (0, "0.0"), (-1, "-1"), ("", ""), ("x", "x"), ("", "NULL"), ("nan", "nan")],
+    )
     def test_an_item_without_a_rating_is_met(
         self, con: duckdb.DuckDBPyConnection, folder: Path, value: float | str, text: str
     ) -> None:
