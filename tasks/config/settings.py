@@ -23,6 +23,7 @@ from models.evaluation.metrics import RANKING_METRICS
 from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
+from tasks.config.usual_scales import usual_like
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 _LOW_SHARE = 0.05
@@ -312,13 +313,6 @@ class PublishSettings(Options):
     url: SecretStr | None = Field(
         default=None, description="From the environment only: it may hold a password."
     )
-
-
-def usual_like(rating_min: float, rating_max: float) -> float:
-    """Return a rating from which on items are usually liked: two thirds of the way up the scale, rounded."""
-    if rating_max - rating_min <= 1:
-        return rating_max
-    return float(round(rating_min + (rating_max - rating_min) * 2 / 3))
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,9 @@ import re
 
 import duckdb
 
-from tasks.config.settings import Settings, UtilitySettings, usual_like
+from tasks.config.data_settings import DataSettings
+from tasks.config.settings import Settings, UtilitySettings
+from tasks.config.usual_scales import usual_like, usual_scale
 from tasks.errors import UsageError
 from tasks.storage.warehouse import run_file
 
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 EXTREME_SHARE = 0.95
 MANY_LIKES = 0.8
 """Share of likes that is warned of where they begin in the lower half of the scale."""
+MANY_EARLY = 0.01
+"""Share of the times of a source before 1973: numbers of hours or minutes, read as seconds, lie there."""
 MANY_ZEROS = 0.25
 MANY_GENRES = 200
 LONG_GENRE = 60
@@ -40,6 +44,7 @@ def warn_of_input(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         UsageError: nothing in the data can be positive, so that nothing could be recommended.
     """
     _require_positives(con, settings.utility)
+    _warn_of_times(con, settings.data)
     _warn_of_ratings(con, settings)
     _warn_of_genres(con)
     _warn_of_catalogue(con)
@@ -83,24 +88,35 @@ def _signal_of(event: str) -> str:
     return f'[utility.signals.{_toml_key(event)}] with source = "events" and event = {json.dumps(event)}'
 
 
+def _warn_of_times(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> None:
+    for source, n, early, newest in run_file(con, "warehouse/clean/early_times.sql").fetchall():
+        if early >= MANY_EARLY * n and source not in settings.without_times:
+            log.warning(
+                "%s of %s times of %s lie before 1973, the newest of these is %s: are they hours, minutes or a counter?"
+                " Write seconds since 1970 or 2026-01-31T20:00:00, or, to do without times, [data.%s] timestamp = "
+                "\"\" into pipeline.toml.",
+                f"{early:,}", f"{n:,}", source, newest, source,
+            )  # fmt: skip
+
+
 def _warn_of_ratings(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     relevant, scale = settings.utility.relevant_rating, settings.data
     found = run_file(con, "warehouse/clean/rating_shares.sql", relevant_rating=relevant).fetchone()
     if found is None or not found[0]:
         return
-    n, least, greatest, liked, lowest = found
+    n, least, greatest, liked, lowest, different = found
     in_lower_half = relevant < (scale.rating_min + scale.rating_max) / 2
     all_alike = least == greatest and liked == 1  # as where every row says 1, and a 1 is a like
     extreme = liked >= EXTREME_SHARE or liked <= 1 - EXTREME_SHARE or (in_lower_half and liked > MANY_LIKES)
     if extreme and not all_alike:
-        like = (
-            usual_like(scale.rating_min, scale.rating_max) if in_lower_half else usual_like(least, greatest)
-        )
+        low, high = (scale.rating_min, scale.rating_max) if in_lower_half else (least, greatest)
+        like = usual_like(low, high, two_values=different == 2 and not in_lower_half)
+        fits = in_lower_half or usual_scale(least, greatest) == (scale.rating_min, scale.rating_max)
         log.warning(
             "%s of %s ratings are likes: they reach from %g to %g, and utility.relevant_rating is %g. Set it to the "
             "least rating that is a like, such as %g%s.",
             f"{liked:.1%}", f"{n:,}", least, greatest, relevant, like,
-            "" if in_lower_half else ", and data.rating_min and data.rating_max to the scale",
+            "" if fits else ", and data.rating_min and data.rating_max to the scale",
         )  # fmt: skip
     if least in (0, -1) and greatest > 1 and lowest >= MANY_ZEROS:
         log.warning(

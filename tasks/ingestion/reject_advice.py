@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from typing import cast
 
@@ -9,15 +11,25 @@ import duckdb
 
 from tasks.artifacts import SourceCounts
 from tasks.config.data_settings import DataSettings
-from tasks.config.settings import usual_like
+from tasks.config.usual_scales import usual_like, usual_scale
+from tasks.ingestion.rejected_value import most_frequent_value
+from tasks.ingestion.time_advice import FORMATS, WITHOUT_EXCEL, YEAR_FIRST, advise_on_times, fails_by_time
 from tasks.storage.warehouse import run_file
 
 _ADVICE = {
-    "was rounded": "Export the file again without Excel, or format the column as text before you save it: the "
-    "digits behind E+ are lost. ",
-    "year last": "Write times as 2026-01-31 or 2026-01-31T20:00:00. ",
-    "is not a time": "Times are seconds since 1970, 2026-01-31, or 2026-01-31T20:00:00+01:00. ",
-    "is missing: it says": "Leave such rows out of the file. ",
+    "was rounded": WITHOUT_EXCEL,
+    "year last": YEAR_FIRST,
+    "is not a time": FORMATS,
+    "is before 1970-01-02": f"{FORMATS}If such a time stands for none, leave the row out of the file. ",
+    "is after 2199": FORMATS,
+    "number of another unit": "Write all times of a file in one unit. ",
+    "for decimals or for thousands": "Decimal commas are read if no number of the file has a point, and not every "
+    "comma has three digits behind it. Write decimals with a point, and thousands without a separator. ",
+    "and its file decimal commas": "Write all numbers of a file alike: with a decimal point, or with a comma. ",
+    "rating is missing": 'If such a row says that the user met the item, write [data.ratings] not_rated = [""], which '
+    "stands for NULL and the like, too; else leave it out of the file. ",
+    "value is not a number": "Write values as numbers, such as 2 or 0.5. ",
+    "is missing": "Leave such rows out of the file. ",
 }
 """By a part of the reason."""
 
@@ -38,21 +50,37 @@ def advise_on_rejects(
         Two texts; each is empty where there is nothing more to say than the reason.
     """
     reason = next(iter(count.reasons))
+    if not fails_by_time(count):
+        return _on_reason(con, count, reason, settings)
+    times = advise_on_times(con, count)
+    if reason.startswith("timestamp "):
+        return times
+    seen, advice = _on_reason(con, count, reason, settings)
+    return seen + times[0], advice + times[1]
+
+
+def _suggested_scale(least: float, greatest: float, different: int) -> str:
+    """Return the lines of pipeline.toml for ratings of so many different values: a usual scale that holds them."""
+    low, high = usual_scale(least, greatest)
+    like = usual_like(least, greatest, two_values=different == 2)
+    return (
+        f"[data] rating_min = {low:.15g}, rating_max = {high:.15g} and [utility] relevant_rating = {like:.15g} (the "
+        "least rating that is a like)"
+    )
+
+
+def _on_reason(
+    con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str, settings: DataSettings
+) -> tuple[str, str]:
     if reason == "rating is outside the scale":
         return _on_scale(con, settings)
+    if reason == "rating is not a number":
+        return _on_words(con, count, reason)
     if reason.endswith("is not an integer"):
         return _on_integer_ids(con, count, reason, settings)
     if reason == "timestamp lies in the future":
         return _on_future(con)
     return "", next((advice for part, advice in _ADVICE.items() if part in reason), "")
-
-
-def suggested_scale(least: float, greatest: float) -> str:
-    """Return the lines of pipeline.toml for a scale."""
-    return (
-        f"[data] rating_min = {least:g}, rating_max = {greatest:g} and [utility] relevant_rating = "
-        f"{usual_like(least, greatest):g} (the least rating that is a like)"
-    )
 
 
 def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[str, str]:
@@ -62,15 +90,18 @@ def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[s
         rating_min=settings.rating_min,
         rating_max=settings.rating_max,
     ).fetchone()
-    least, greatest, lowest_share, above_lowest, outside = cast(
-        tuple[float, float, float, float | None, int], found
+    least, greatest, lowest_share, above_lowest, outside, different = cast(
+        tuple[float, float, float, float | None, int, int], found
     )
     seen = (
         f" The ratings reach from {least:g} to {greatest:g} ({lowest_share:.0%} are {least:g}), and the scale of the "
         f"settings from {settings.rating_min:g} to {settings.rating_max:g}."
     )
+    scale = _suggested_scale(least, greatest, different)
+    low, high = usual_scale(least, greatest)
+    another = f"If their scale is {low:g} to {high:g}, write into pipeline.toml: {scale}. "
     if greatest <= 1:
-        return seen, f"If that is their scale, write into pipeline.toml: {suggested_scale(least, greatest)}. "
+        return seen, another
     if outside == 1 and least < settings.rating_min:
         return seen, (
             f"If {least:g} means that there is no rating, write [data.ratings] not_rated = [{least:g}]; if it is the "
@@ -79,25 +110,32 @@ def _on_scale(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> tuple[s
     if outside == 1 and greatest > settings.rating_max and settings.rating_max < greatest / 2:
         return seen, (
             f"If {greatest:g} means that there is no rating, write [data.ratings] not_rated = [{greatest:g}]; else "
-            f"{suggested_scale(least, greatest)}. "
+            f"{scale}. "
         )
     if least in (0, -1) and above_lowest is not None and greatest > 1 >= above_lowest:
+        rated = _suggested_scale(above_lowest, greatest, different - 1)
         return seen, (
-            f"Write into pipeline.toml: {suggested_scale(above_lowest, greatest)}, and, if {least:g} means that there "
-            f"is no rating, [data.ratings] not_rated = [{least:g}]. "
+            f"Write into pipeline.toml: {rated}, and, if {least:g} means that there is no rating, [data.ratings] "
+            f"not_rated = [{least:g}]. "
         )
-    return seen, f"If that is their scale, write into pipeline.toml: {suggested_scale(least, greatest)}. "
+    return seen, another
+
+
+def _on_words(con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str) -> tuple[str, str]:
+    value = most_frequent_value(con, count.source, reason, "rating") or ""
+    advice = "Write ratings as numbers, such as 3.5, and thumbs as 1 and 0. "
+    if not re.search(r"\d", value):
+        word = json.dumps(value, ensure_ascii=False)
+        advice += f"If that one means that there is no rating, write [data.ratings] not_rated = [{word}]. "
+    return f" The most frequent such rating is {value!r}.", advice
 
 
 def _on_integer_ids(
     con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str, settings: DataSettings
 ) -> tuple[str, str]:
     kind = reason.split(maxsplit=1)[0]
-    found = con.execute(
-        "select raw ->> $kind from quarantine where source = $source and list_contains(reasons, $reason) limit 1",
-        {"kind": kind, "source": count.source, "reason": reason},
-    ).fetchone()
-    seen = f" Such an id is {found[0]!r}." if found else ""
+    value = most_frequent_value(con, count.source, reason, kind)
+    seen = f" Such an id is {value!r}." if value is not None else ""
     if getattr(settings, f"{kind}_id") == "integer":
         return seen, f"Set data.{kind}_id to auto or text, or mend the ids. "
     return seen, (

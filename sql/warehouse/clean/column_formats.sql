@@ -1,28 +1,32 @@
--- Finds out how each file writes its ids and numeric times, from its first 10,000 rows.
+-- Finds out how each file writes its ids, times and numbers, from its first 10,000 rows.
 -- Inputs:  the raw tables; landed_files; $without_times, the sources without times; the macros of rejection_reasons.sql.
 -- Output:  temp column_formats (file_id, source, path, landed_at,
---          unit: of numeric times, second, millisecond, microsecond or nanosecond since 1970, by the median's size; date,
---          where all times are written as 20260131; none, where there are no times;
---          micros_per_unit: null for date and none;
---          user_is_float, item_is_float: whether all ids are written as 17.0).
+--          unit: of numeric times, second, millisecond, microsecond or nanosecond since 1970, by the median's size;
+--          date, where nearly all times are written as 20260131, moment, where as 202601312000 or 20260131200000;
+--          none, where there are no times;
+--          micros_per_unit: null for date, moment and none;
+--          user_is_float, item_is_float: whether all ids are written as 17.0;
+--          has_comma: whether the ratings, or the values of events, have decimal commas).
 -- Grain:   one row per file.
 -- Numbers below 1e8 do not count: in seconds they lie before 1973, and 0 often stands for no time.
+-- A comma is a decimal one if a number of the file has one that cannot separate thousands, and none has a point.
 create or replace temp table column_formats as
 with first_rows as (
-    select file_id, user_id, item_id, timestamp from raw_ratings where line <= 10001
+    select file_id, user_id, item_id, timestamp, rating as number from raw_ratings where line <= 10001
     union all
-    select file_id, user_id, item_id, timestamp from raw_tags where line <= 10001
+    select file_id, user_id, item_id, timestamp, null from raw_tags where line <= 10001
     union all
-    select file_id, user_id, item_id, timestamp from raw_events where line <= 10001
+    select file_id, user_id, item_id, timestamp, value from raw_events where line <= 10001
     union all
-    select file_id, null, item_id, null from raw_items where line <= 10001
+    select file_id, null, item_id, null, null from raw_items where line <= 10001
 ),
 columns as (
     select
         file_id,
-        case when not is_no_value(stripped(user_id)) then stripped(user_id) end as user_id,
-        case when not is_no_value(stripped(item_id)) then stripped(item_id) end as item_id,
-        stripped(timestamp) as moment
+        value_of(user_id) as user_id,
+        value_of(item_id) as item_id,
+        value_of(timestamp) as moment,
+        value_of(number) as number
     from first_rows
 ),
 sizes as (
@@ -30,7 +34,10 @@ sizes as (
         file_id,
         bool_and(user_id != without_fraction(user_id)) as user_is_float,
         bool_and(item_id != without_fraction(item_id)) as item_is_float,
-        bool_and(regexp_full_match(moment, '(19|20)[0-9]{6}') and date_of(moment) is not null) as are_dates,
+        avg((date_of(moment) is not null)::integer) filter (moment is not null) >= 0.95 as are_dates,
+        max(length(moment)) filter (date_of(moment) is not null) > 8 as have_hours,
+        bool_or(is_certain_comma_number(number))
+        and not bool_or(contains(number, '.') and try_cast(number as double) is not null) as has_comma,
         quantile_disc(abs(try_cast(moment as double)), 0.5) filter (
             isfinite(try_cast(moment as double)) and abs(try_cast(moment as double)) >= 1e8
         ) as typical
@@ -44,8 +51,10 @@ select
     landed_at,
     coalesce(user_is_float, false) as user_is_float,
     coalesce(item_is_float, false) as item_is_float,
+    coalesce(has_comma, false) as has_comma,
     case
         when list_contains($without_times::text[], source) then 'none'
+        when are_dates and have_hours then 'moment'
         when are_dates then 'date'
         when typical >= 1e17 then 'nanosecond'
         when typical >= 1e14 then 'microsecond'

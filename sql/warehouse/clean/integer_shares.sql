@@ -8,7 +8,7 @@ create or replace temp macro integer_or_stripped(x) as case when is_integer(x) t
 
 create or replace temp macro integer_or_not(x) as case
     when is_integer(x) then 1
-    when contains(x, '.') and is_integer(without_fraction(x)) then 1
+    when regexp_matches(x, '[.,]') and is_integer(without_fraction(x)) then 1
     when not is_no_value(x) and not is_rounded(x, 20) then 0
 end;
 

@@ -1,12 +1,13 @@
 -- Describes the numbers in the rating column, to suggest a scale.
--- Inputs:  raw_ratings; $rating_min, $rating_max.
+-- Inputs:  raw_ratings; temp column_formats; $rating_min, $rating_max; the macros of rejection_reasons.sql.
 -- Output:  least, greatest; lowest_share: the share of the least; above_lowest: the least number above it; outside: how
---          many different numbers lie outside the scale. Null without numbers.
+--          many different numbers lie outside the scale; different: how many there are. Null without numbers.
 -- Grain:   one row.
 with numbers as (
-    select try_cast(rating as double) as rating, count(*) as n
+    select number_of(rating, has_comma) as rating, count(*) as n
     from raw_ratings
-    group by rating
+    inner join column_formats using (file_id)
+    group by all
 ),
 finite as (
     from numbers where isfinite(rating)
@@ -16,5 +17,6 @@ select
     max(rating) as greatest,
     (arg_min(n, rating) / sum(n))::double as lowest_share,
     min(rating) filter (rating > (select min(rating) from finite)) as above_lowest,
-    count(*) filter (rating not between $rating_min and $rating_max) as outside
+    count(*) filter (rating not between $rating_min and $rating_max) as outside,
+    count(*) as different
 from finite;

@@ -11,9 +11,11 @@ from (
                 when unit in ('millisecond', 'microsecond', 'nanosecond')
                     then 'times of ' || path || ' are ' || unit || 's since 1970'
                 when unit = 'date' then 'times of ' || path || ' are dates'
+                when unit = 'moment' then 'times of ' || path || ' are dates with hours and minutes'
             end,
             case when user_is_float then 'user ids of ' || path || ' are read without .0' end,
-            case when item_is_float then 'item ids of ' || path || ' are read without .0' end
+            case when item_is_float then 'item ids of ' || path || ' are read without .0' end,
+            case when has_comma then case source when 'events' then 'values' else source end || ' of ' || path || ' have decimal commas' end
         ]) as note
     from column_formats
     union all

@@ -4,9 +4,10 @@
 -- A macro *_fault returns null for a valid value. Its parameters:
 --   example   any value of the type that the ids are to have
 --   latest    the latest time that a file can contain: that of its landing plus $max_future_days
---   unit, is_float   how the file writes numeric times and ids, see column_formats.sql
+--   unit, is_float, has_comma   how the file writes times, ids and other numbers, see column_formats.sql
 --   micros    a numeric time in microseconds since 1970
--- Numbers such as 7.65E+16 have lost digits: Excel shows long numbers so, and saves them so in CSV.
+-- Numbers such as 7.65E+16 have lost digits: Excel shows long numbers so, and saves them so in CSV; with a comma where
+-- numbers are written so.
 -- White space is blank, tab to carriage return, no-break space and byte order mark. Most values have none, so that the
 -- regular expression comes first: it is faster than to trim.
 create or replace temp macro stripped(x) as case
@@ -18,22 +19,30 @@ end;
 
 create or replace temp macro is_integer(x) as coalesce(try_cast(x as bigint)::text = x, false);
 
--- Words that programs write where there is no value.
+-- Words that programs write where there is no value, among them all that pandas reads so, and Excel's errors.
 create or replace temp macro is_no_value(x) as x in (
-    'NULL', 'Null', 'null', 'NONE', 'None', 'none', 'NAN', 'NaN', 'nan', 'NaT', 'NIL', 'nil', 'NA', 'N/A', 'n/a',
-    '<NA>', '#N/A', '\N', 'undefined'
+    'NULL', 'Null', 'null', 'NONE', 'None', 'none', 'NAN', 'NaN', 'Nan', 'nan', '-NaN', '-nan', 'NaT', 'NIL', 'nil',
+    'NA', 'N/A', 'n/a', 'undefined', '\N',
+    '[NULL]', '[Null]', '[null]', '(NULL)', '(Null)', '(null)', '<NULL>', '<Null>', '<null>', '[None]', '[none]',
+    '(None)', '(none)', '<None>', '<none>', '[NA]', '(NA)', '<NA>', '1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN',
+    '#N/A', '#N/A N/A', '#NA', '#NV', '#VALUE!', '#REF!', '#NAME?', '#NULL!', '#DIV/0!', '#NUM!'
 );
 
+-- The stripped text, null where it is such a word.
+create or replace temp macro value_of(x) as case when not is_no_value(stripped(x)) then stripped(x) end;
+
 create or replace temp macro is_rounded(x, digits) as case
-    when contains(x, '+') then regexp_full_match(x, '-?[0-9](\.[0-9]{1,' || digits || '})?[eE]\+[0-9]{2,3}')
+    when contains(x, '+') then regexp_full_match(x, '-?[0-9]([.,][0-9]{1,' || digits || '})?[eE]\+[0-9]{2,3}')
     else false
 end;
 
-create or replace temp macro without_fraction(x) as regexp_replace(x, '^(-?[0-9]+)\.0+$', '\1');
+-- Three digits behind a comma may be thousands: only ,0 is a fraction for certain.
+create or replace temp macro without_fraction(x) as regexp_replace(x, '^(-?[0-9]+)(\.0+|,0)$', '\1');
 
 create or replace temp macro text_fault(x, name) as case
     when x is null then name || ' is missing'
     when contains(x, chr(0)) then name || ' holds a NUL character'
+    when is_no_value(x) then name || ' is missing: it says ' || x
 end;
 
 -- An id on its way into a column. Text is stripped first and once. Integers need no stripping, most of them.
@@ -65,12 +74,16 @@ create or replace temp macro id_fault(x, name, example) as case
     when typeof(example) = 'BIGINT' and not is_integer(without_fraction(x)) then name || ' is not an integer'
 end;
 
-create or replace temp macro date_of(x) as try_strptime(x, '%Y%m%d');
+-- Dates without marks between their parts, and without or with hours, minutes and seconds.
+create or replace temp macro date_of(x) as case
+    when regexp_full_match(x, '(19|20)[0-9]{6}([0-9]{4}([0-9]{2})?)?')
+        then try_strptime(x, ['%Y%m%d', '%Y%m%d%H%M', '%Y%m%d%H%M%S'])
+end;
 
 -- In a file of milliseconds, a number that would lie before 1973 is one of seconds, and is not guessed.
 create or replace temp macro moment(x, micros, unit, landed_at) as coalesce(
     make_timestamp(case when abs(micros) < 1e17 and (unit = 'second' or micros >= 1e14) then round(micros)::bigint end),
-    case unit when 'date' then date_of(stripped(x)) when 'none' then landed_at end,
+    case when unit in ('date', 'moment') then date_of(stripped(x)) when unit = 'none' then landed_at end,
     try_cast(trim(x) as timestamptz) at time zone 'UTC'
 );
 
@@ -94,9 +107,28 @@ create or replace temp macro time_fault(x, parsed, latest) as case
     when parsed > latest then 'timestamp lies in the future'
 end;
 
-create or replace temp macro number_fault(x, name) as case
-    when try_cast(x as double) is null then name || ' is not a number'
-    when not isfinite(try_cast(x as double)) then name || ' is not finite'
+-- A number with a decimal comma: a fraction, which may follow a sign, and an exponent may follow.
+create or replace temp macro is_comma_number(x) as
+    regexp_full_match(x, '[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?');
+
+-- One that cannot be an integer with thousands separated, as 1,250 could.
+create or replace temp macro is_certain_comma_number(x) as
+    is_comma_number(x) and not regexp_full_match(x, '[+-]?[1-9][0-9]{0,2},[0-9]{3}');
+
+create or replace temp macro number_of(x, has_comma) as case
+    when not has_comma then try_cast(x as double)
+    when not contains(x, '.') then try_cast(replace(x, ',', '.') as double)
+end;
+
+create or replace temp macro number_fault(x, name, has_comma) as case
+    when is_no_value(stripped(x)) then name || ' is missing: it says ' || stripped(x)
+    when number_of(x, has_comma) is null then case
+        when has_comma and try_cast(x as double) is not null
+            then name || ' has a decimal point, and its file decimal commas'
+        when is_comma_number(stripped(x)) then name || ' has a comma, for decimals or for thousands'
+        else name || ' is not a number'
+    end
+    when not isfinite(number_of(x, has_comma)) then name || ' is not finite'
 end;
 
 create or replace temp macro faults(reasons) as list_filter(reasons, lambda reason: reason is not null);

@@ -1,12 +1,13 @@
--- Types the raw events; a value with a fault becomes null. An event without a value counts 1.
+-- Types the raw events; a value with a fault becomes null. An event without a value, or with a word for none,
+-- counts 1.
 -- Inputs:  raw_events; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types);
 --          $constant_event, the event of every row where the file has no such column, else ''.
 -- Outputs: temp read_events; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
-create or replace temp macro value_fault(x) as coalesce(
-    number_fault(x, 'value'),
-    case when try_cast(x as double) < 0 then 'value is negative' end,
-    case when try_cast(x as double) > 1e15 then 'value is too large' end
+create or replace temp macro value_fault(x, has_comma) as coalesce(
+    number_fault(x, 'value', has_comma),
+    case when number_of(x, has_comma) < 0 then 'value is negative' end,
+    case when number_of(x, has_comma) > 1e15 then 'value is too large' end
 );
 
 create or replace temp table read_events as
@@ -19,7 +20,8 @@ with texts as (
         user_is_float,
         item_is_float,
         coalesce(stripped(event), nullif($constant_event, '')) as event,
-        coalesce(stripped(value), '1') as value,
+        coalesce(value_of(value), '1') as value,
+        has_comma,
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
         unit,
@@ -35,6 +37,7 @@ typed as (
         id_of(item_text, $item_example, item_is_float) as item_id,
         event,
         value,
+        has_comma,
         moment(timestamp, micros, unit, landed_at) as happened_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest
@@ -46,7 +49,7 @@ select
     user_id,
     item_id,
     case when text_fault(event, '') is null then event end as event,
-    case when value_fault(value) is null then try_cast(value as double) end as value,
+    case when value_fault(value, has_comma) is null then number_of(value, has_comma) end as value,
     case when time_fault(timestamp, happened_at, latest) is null then happened_at end as happened_at
 from typed;
 
@@ -67,7 +70,7 @@ select
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
         text_fault(coalesce(stripped(event), nullif($constant_event, '')), 'event'),
-        value_fault(coalesce(stripped(value), '1')),
+        value_fault(coalesce(value_of(value), '1'), has_comma),
         time_fault(
             stripped(timestamp),
             moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),

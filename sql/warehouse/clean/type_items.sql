@@ -1,7 +1,7 @@
 -- Types the raw items. Only an item without a valid id, or with a NUL character, is faulty: its id becomes null.
 -- Inputs:  raw_items; temp column_formats; $item_example (a value of the item ids' type); $genre_separator.
--- Outputs: temp read_items, with genres as text[], without blanks, repeats and MovieLens' '(no genres listed)'; the faulty
---          rows are added to temp faulty_rows.
+-- Outputs: temp read_items, with genres as text[], without blanks, words for no value, repeats and MovieLens'
+--          '(no genres listed)'; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 -- Genres are split at $genre_separator, unless the text is a list in brackets, as JSON, Python or PostgreSQL write it: of
 -- names, ["Drama", "Noir"], ('Drama', 'Noir') or {Drama,"Film Noir"}, or of objects with a name, [{'id': 18, 'name':
@@ -76,9 +76,9 @@ with typed as (
             when not contains(coalesce(title, '') || coalesce(genres, ''), chr(0))
                 then id_of(id_text(item_id, $item_example), $item_example, item_is_float)
         end as item_id,
-        stripped(title) as title,
+        value_of(title) as title,
         list_transform(
-            genres_of(stripped(genres), $genre_separator), lambda genre: stripped(genre)
+            genres_of(value_of(genres), $genre_separator), lambda genre: value_of(genre)
         ) as genres
     from raw_items
     inner join column_formats using (file_id)

@@ -1,12 +1,15 @@
 -- Types the raw ratings; a value with a fault becomes null, and so does a rating that is none (is_not_rated).
 -- Inputs:  raw_ratings; temp column_formats; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
---          mean that there is no rating; $max_future_days; $user_example, $item_example (values of the ids' types).
+--          mean that there is no rating ('' stands for NULL and the like, too); $max_future_days; $user_example,
+--          $item_example (values of the ids' types).
 -- Outputs: temp read_ratings; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro is_not_rated(rating, rating_text, numbers, words) as
     case when len(numbers::double[]) > 0 then coalesce(list_contains(numbers::double[], rating), false) else false end
     or case
-        when len(words::text[]) > 0 then list_contains(words::text[], coalesce(stripped(rating_text), ''))
+        when len(words::text[]) > 0
+            then list_contains(words::text[], coalesce(stripped(rating_text), ''))
+            or (value_of(rating_text) is null and list_contains(words::text[], ''))
         else false
     end;
 
@@ -19,7 +22,7 @@ with texts as (
         id_text(item_id, $item_example) as item_text,
         user_is_float,
         item_is_float,
-        try_cast(rating as double) as rating,
+        number_of(rating, has_comma) as rating,
         rating as rating_text,
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
@@ -67,10 +70,10 @@ select
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
         case
-            when is_not_rated(try_cast(rating as double), rating, $not_rated, $not_rated_words) then null
+            when is_not_rated(number_of(rating, has_comma), rating, $not_rated, $not_rated_words) then null
             when stripped(rating) is null then 'rating is missing'
-            when number_fault(rating, 'rating') is not null then number_fault(rating, 'rating')
-            when try_cast(rating as double) not between $rating_min and $rating_max
+            when number_fault(rating, 'rating', has_comma) is not null then number_fault(rating, 'rating', has_comma)
+            when number_of(rating, has_comma) not between $rating_min and $rating_max
                 then 'rating is outside the scale'
         end,
         time_fault(

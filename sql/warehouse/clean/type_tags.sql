@@ -16,7 +16,7 @@ with texts as (
         id_text(item_id, $item_example) as item_text,
         user_is_float,
         item_is_float,
-        lower(stripped(tag)) as tag,
+        stripped(tag) as tag,
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
         unit,
@@ -41,7 +41,7 @@ select
     line,
     user_id,
     item_id,
-    case when tag_fault(tag) is null then tag end as tag,
+    case when tag_fault(tag) is null then lower(tag) end as tag,
     case when time_fault(timestamp, tagged_at, latest) is null then tagged_at end as tagged_at
 from typed;
 
@@ -59,7 +59,7 @@ select
     faults([
         id_fault(stripped(user_id), 'user id', $user_example),
         id_fault(stripped(item_id), 'item id', $item_example),
-        tag_fault(lower(stripped(tag))),
+        tag_fault(stripped(tag)),
         time_fault(
             stripped(timestamp),
             moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),

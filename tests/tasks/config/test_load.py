@@ -167,7 +167,7 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
         (
             "[data]\nrating_min = 0\nrating_max = 1",
             r"contradict each other: utility.relevant_rating 3\.5 lies outside the scale, data.rating_min 0 to "
-            r"data.rating_max 1: set it to the least rating that is a like, such as 1\.",
+            r"data.rating_max 1: set it to the least rating that is a like, such as 0\.67\.",
             "",
         ),
         (

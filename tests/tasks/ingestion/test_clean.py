@@ -117,7 +117,7 @@ class TestIds:
 
 REJECTED = {
     "1,2,five,900000": ["rating is not a number"],
-    "1,2,NaN,900000": ["rating is not finite"],
+    "1,2,NaN,900000": ["rating is missing: it says NaN"],
     "1,2,-inf,900000": ["rating is not finite"],
     "1,2,,900000": ["rating is missing"],
     "1,2,5.5,900000": ["rating is outside the scale"],

@@ -40,7 +40,22 @@ def test_a_fraction_goes_from_text_ids_if_all_have_it(con: duckdb.DuckDBPyConnec
 
 
 @pytest.mark.parametrize(
-    "word", ["NULL", "null", "None", "nan", "NaN", "N/A", "<NA>", "undefined", "\\N", " nan "]
+    "word",
+    [
+        "NULL",
+        "null",
+        "None",
+        "nan",
+        "NaN",
+        "N/A",
+        "<NA>",
+        "undefined",
+        "\\N",
+        " nan ",
+        "[NULL]",
+        "(null)",
+        "#NV",
+    ],
 )
 @pytest.mark.parametrize("others", [["a", "b"], ["1", "2"]], ids=["text", "integer"])
 def test_a_word_for_no_value_is_no_id(
@@ -58,11 +73,21 @@ def test_a_word_for_no_value_is_no_id(
 
 
 def test_ids_that_excel_rounded_are_rejected(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    write_ratings(folder, [("a", "7.65E+16"), ("a", "1e+16"), ("a", "x"), ("7.65E+16", "y"), ("E+1", "1E5")])
-    assert counts(land_and_clean(con, folder))["ratings"] == (5, 2, 0, 3)
+    write_ratings(
+        folder,
+        [
+            ("a", "7.65E+16"),
+            ("a", "1e+16"),
+            ("a", "x"),
+            ("7.65E+16", "y"),
+            ("E+1", "1E5"),
+            ('"7,65E+16"', "z"),
+        ],
+    )
+    assert counts(land_and_clean(con, folder))["ratings"] == (6, 2, 0, 4)
     assert dict(rows(con, "select unnest(reasons), count(*) from quarantine group by 1")) == {
         "item id was rounded, as Excel does with long numbers": 2,
-        "user id was rounded, as Excel does with long numbers": 1,
+        "user id was rounded, as Excel does with long numbers": 2,
     }
 
 

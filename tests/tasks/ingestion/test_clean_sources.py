@@ -20,7 +20,10 @@ def with_ratings(**columns: object) -> DataSettings:
 
 
 class TestNotRated:
-    @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0, "0.0"), (-1, "-1"), ("", ""), ("x", "x")])
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0, "0"), (0, "0.0"), (-1, "-1"), ("", ""), ("x", "x"), ("", "NULL"), ("nan", "nan")],
+    )
     def test_an_item_without_a_rating_is_met(
         self, con: duckdb.DuckDBPyConnection, folder: Path, value: float | str, text: str
     ) -> None:
@@ -55,8 +58,8 @@ class TestNoTimes:
         with pytest.raises(UsageError, match="no column 'timestamp'") as caught:
             land_and_clean(con, folder)
         assert caught.value.hint == (
-            "Map the column's name in pipeline.toml under [data.ratings]; if there are no times, write "
-            'timestamp = "" there.'
+            "Map the names in pipeline.toml, such as:\n"
+            '[data.ratings]\ntimestamp = ""  # if there are no times'
         )
 
 
@@ -73,7 +76,7 @@ class TestEvents:
         (folder / "events.csv").write_text("userId,itemId,timestamp\n1,2,900001\n")
         with pytest.raises(UsageError, match="no column 'event'") as caught:
             land_and_clean(con, folder)
-        assert 'event = "" and, for example, constant_event = "view"' in (caught.value.hint or "")
+        assert 'event = ""  # if all rows are one event\nconstant_event = "view"' in (caught.value.hint or "")
 
     @pytest.mark.parametrize(
         "moment",

@@ -82,15 +82,17 @@ def test_an_invalid_time_is_rejected(cleaned: duckdb.DuckDBPyConnection, text: s
             "2001-09-09 01:46:40.123457",
             "nanoseconds since 1970",
         ),
-        (["20010909"], "2001-09-09 00:00:00", "dates"),
+        (["20010909"] * 40, "2001-09-09 00:00:00", "dates"),
+        (["20010909014640"] * 40, "2001-09-09 01:46:40", "dates with hours and minutes"),
+        (["200109090146"] * 40, "2001-09-09 01:46:00", "dates with hours and minutes"),
     ],
-    ids=["seconds", "milliseconds", "microseconds", "nanoseconds", "dates"],
+    ids=["seconds", "milliseconds", "microseconds", "nanoseconds", "dates", "14 digits", "12 digits"],
 )
 def test_the_unit_is_that_of_most_times_of_the_file(
     con: duckdb.DuckDBPyConnection, folder: Path, texts: list[str], moment: str, note: str | None
 ) -> None:
     lines = "".join(f"{user},2,3,{text}\n" for user, text in enumerate([*texts, "nan", "0"]))
-    (folder / "ratings.csv").write_text(RATINGS + (lines if note != "dates" else f"1,2,3,{texts[0]}\n"))
+    (folder / "ratings.csv").write_text(RATINGS + lines)
     (folder / "tags.csv").write_text(TAGS + "1,2,noir,1000000001\n")
     data = land_and_clean(con, folder)
     assert rows(con, "select distinct rated_at from ratings") == [(datetime.fromisoformat(moment),)]

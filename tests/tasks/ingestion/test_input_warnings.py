@@ -49,8 +49,13 @@ def scaled(*values: float) -> Log:
         ),
         ((1, 1, 1), (0, 1), 1, None),
         ((0, 0, 1), (0, 1), 1, None),
+        (
+            (0.29, 0.5, 0.6, 0.97), (0, 1), 1,
+            "0.0% of 4 ratings are likes: they reach from 0.29 to 0.97, and utility.relevant_rating is 1. Set it to "
+            "the least rating that is a like, such as 0.74.",
+        ),
     ],
-    ids=["low threshold", "none", "all", "zeros", "only ones", "thumbs"],
+    ids=["low threshold", "none", "all", "zeros", "only ones", "thumbs", "shares"],
 )  # fmt: skip
 def test_extreme_shares_of_ratings_are_warned_of(
     con: duckdb.DuckDBPyConnection,
@@ -65,6 +70,25 @@ def test_extreme_shares_of_ratings_are_warned_of(
         con, caplog, scaled(*values), data=data, utility=UtilitySettings(relevant_rating=relevant)
     )
     assert [each[: len(warning or "")] for each in found] == ([] if warning is None else [warning])
+
+
+@pytest.mark.parametrize("source", ["ratings", "tags", "events"])
+def test_times_of_1970_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture, source: str
+) -> None:
+    """Hours since 1970 are read as seconds: the newest would lie in 1970."""
+    early = [(1, 1, *{"ratings": (3.0,), "tags": ("noir",), "events": ("watch", 1)}[source], -20_450.5)]
+    rated = [*USUAL[:50], *early] if source == "ratings" else USUAL
+    log = Log(**{"ratings": rated, source: rated if source == "ratings" else early})
+    n = len(rated if source == "ratings" else early)
+    [warning] = [each for each in warnings(con, caplog, log) if "1970" in each]
+    assert warning == (
+        f"1 of {n} times of {source} lie before 1973, the newest of these is 1970-01-04 12:00:00: are they hours, "
+        "minutes or a counter? Write seconds since 1970 or 2026-01-31T20:00:00, or, to do without times, "
+        f'[data.{source}] timestamp = "" into pipeline.toml.'
+    )
+    without = {"data": {source: {"timestamp": ""}}}
+    assert not [each for each in warnings(con, caplog, log, **without) if "1970" in each]
 
 
 def test_genres_that_are_several_are_warned_of(

@@ -39,15 +39,22 @@ def rated(*values: float) -> list[str]:
             [0, 1, 1, 0],
             (0.5, 5),
             "The ratings reach from 0 to 1 (50% are 0), and the scale of the settings from 0.5 to 5.",
-            "If that is their scale, write into pipeline.toml: [data] rating_min = 0, rating_max = 1 and [utility] "
+            "If their scale is 0 to 1, write into pipeline.toml: [data] rating_min = 0, rating_max = 1 and [utility] "
             "relevant_rating = 1 (the least rating that is a like). ",
         ),
         (
             [2, 7, 9, 10],
             (0.5, 5),
             "The ratings reach from 2 to 10",
-            "If that is their scale, write into pipeline.toml: [data] rating_min = 2, rating_max = 10 and [utility] "
+            "If their scale is 1 to 10, write into pipeline.toml: [data] rating_min = 1, rating_max = 10 and [utility] "
             "relevant_rating = 7 (the least rating that is a like). ",
+        ),
+        (
+            [0.29, 0.31, 0.6, 0.97],
+            (0.5, 5),
+            "The ratings reach from 0.29 to 0.97",
+            "If their scale is 0 to 1, write into pipeline.toml: [data] rating_min = 0, rating_max = 1 and [utility] "
+            "relevant_rating = 0.74 (the least rating that is a like). ",
         ),
         (
             [-1, -1, 8, 1],
@@ -71,7 +78,7 @@ def rated(*values: float) -> list[str]:
             "rating_max = 99 and [utility] relevant_rating = 63 (the least rating that is a like). ",
         ),
     ],
-    ids=["thumbs", "1 to 10", "-1 is watched", "0 is not rated", "99 is not rated"],
+    ids=["thumbs", "1 to 10", "0 to 1", "-1 is watched", "0 is not rated", "99 is not rated"],
 )
 def test_another_scale_is_described(
     con: duckdb.DuckDBPyConnection,
@@ -104,8 +111,20 @@ def test_other_ids_than_those_of_the_first_night(con: duckdb.DuckDBPyConnection,
         ("1,2,3,1.70E+09", "Export the file again without Excel"),
         (f"7.65E+16,2,3,{TIME}", "Export the file again without Excel"),
         ("1,2,3,31/12/2025", "Write times as 2026-01-31"),
-        ("1,2,3,tomorrow", "Times are seconds since 1970, 2026-01-31"),
+        ("1,2,3,tomorrow", "Times are seconds, milliseconds"),
         (f"NULL,2,3,{TIME}", "Leave such rows out of the file"),
+        (f",2,3,{TIME}", "Leave such rows out of the file"),
+        ('1,2,3,"1,70E+09"', "Export the file again without Excel"),
+        (f'"7,65E+16",2,3,{TIME}', "Export the file again without Excel"),
+        (
+            f"1,2,NULL,{TIME}",
+            'If such a row says that the user met the item, write [data.ratings] not_rated = [""]',
+        ),
+        (
+            f"1,2,,{TIME}",
+            'If such a row says that the user met the item, write [data.ratings] not_rated = [""]',
+        ),
+        (f'1,2,"1,250",{TIME}', "Decimal commas are read if no number of the file has a point"),
         ("1,2,3,2027-02-01", "Is the clock right?"),
     ],
 )
@@ -113,3 +132,34 @@ def test_advice_goes_with_the_most_frequent_reason(
     con: duckdb.DuckDBPyConnection, folder: Path, line: str, advice: str
 ) -> None:
     assert error(con, folder, [line])[1].startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("rating", "advice"),
+    [
+        ("4/5", "Write ratings as numbers, such as 3.5, and thumbs as 1 and 0. "),
+        (
+            "unseen",
+            "Write ratings as numbers, such as 3.5, and thumbs as 1 and 0. If that one means that there is no rating, "
+            'write [data.ratings] not_rated = ["unseen"]. ',
+        ),
+    ],
+)
+def test_a_rating_that_is_no_number_is_shown(
+    con: duckdb.DuckDBPyConnection, folder: Path, rating: str, advice: str
+) -> None:
+    message, hint = error(con, folder, [f"{user},2,{rating},{TIME}" for user in range(3)])
+    assert message.endswith(f"rating is not a number (3). The most frequent such rating is {rating!r}.")
+    assert hint == advice
+
+
+def test_the_scale_is_that_of_decimal_commas(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    message, hint = error(con, folder, [f'{user},2,"{user},5",{TIME}' for user in range(10)])
+    assert "The ratings reach from 0.5 to 9.5" in message
+    assert hint.startswith("If their scale is 0 to 10, write into pipeline.toml: [data] rating_min = 0")
+
+
+def test_times_and_ratings_get_advice_where_both_fail(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    _, hint = error(con, folder, [f"{user},2,{user},0" for user in range(7, 11)])
+    assert "rating_max = 10" in hint
+    assert '[data.ratings] timestamp = ""' in hint
