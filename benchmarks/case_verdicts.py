@@ -190,11 +190,11 @@ VERDICTS = {
         ),
     ),
     "40-stuck-on-popularity": Verdict(
-        "popularity, chosen unjudged, has no place to defend; then most listed items fit tastes, as in a new home",
+        "an import at one moment is judged on random pairs; most listed items fit tastes from the first night on",
         "0 0 0 0 0 0",
         (
-            r"=== day 60", r"^Champion +popularity, because no user could be held out", r"^0\.[0-4]\d*\|55\|",
-            r"=== day 150", r"^Champion .*popularity, had no place to defend", r"^0\.[7-9]\d*\|55\|",
+            r"=== day 60", r"^Champion +\w+ has the best", r"^0\.[7-9]\d*\|55\|",
+            r"=== day 150", r"^0\.[7-9]\d*\|55\|",
             r"=== day 200", r"^0\.[7-9]\d*\|55\|", r"=== a new home", r"^0\.[7-9]\d*\|55\|",
         ),
     ),
