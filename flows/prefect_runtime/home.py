@@ -63,9 +63,8 @@ def import_prefect() -> None:
     said = io.StringIO()
     with contextlib.chdir(home):
         try:
-            with contextlib.redirect_stderr(
-                said
-            ):  # here Prefect prints the error that it raises in `prefect.main`
+            # Prefect prints the error here, too, that it raises in `prefect.main`
+            with contextlib.redirect_stderr(said):
                 importlib.import_module("prefect")
             importlib.import_module("prefect.main")
         except ValidationError as error:

@@ -126,8 +126,8 @@ def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[F
 def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
     """Return the entries divided by (users of the item)^degree_exponent, scaled to a mean magnitude of 1.
 
-    The scaling gives `alpha` the same meaning for every matrix and every exponent. Rows of enormous
-    entries are limited first: a single user would take all weight from the others.
+    The scaling gives `alpha` the same meaning for every matrix and every exponent. Rows of enormous entries are
+    limited first: a single user would take all weight from the others.
 
     Args:
         matrix: (n_users, n_items) float32.

@@ -86,7 +86,7 @@ def suggested_settings(
     if is_unrated:
         hint += (
             "\nIf the file holds views, clicks or purchases and no ratings, it is of the events: "
-            f'[data.events] file = "{path.name}".'
+            f"[data.events] file = {json.dumps(path.name, ensure_ascii=False)}."
         )
     return hint
 

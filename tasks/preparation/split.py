@@ -25,7 +25,7 @@ _WIDEST = 0.3
 class _Cut:
     """A way to choose the temporary table `cutoffs`, and how many of the `users` it makes `judgeable`.
 
-    `future` is the number of users with interactions after their cutoff.
+    `holds_out` says whether any interaction lies after its user's cutoff.
     """
 
     kind: Literal["temporal", "leave_last", "random"]
@@ -33,7 +33,7 @@ class _Cut:
     judgeable: int
     users: int
     why: str
-    future: int = 0
+    holds_out: bool
 
 
 @stage("split", note=lambda made: made.why)
@@ -139,7 +139,7 @@ def _cut_random(
         why = "nothing is held out, because no user has two interactions"
     if without_times:
         why += f"; the {' and '.join(without_times)} have no times"
-    return _Cut("random", None, judgeable, users, why, with_future)
+    return _Cut("random", None, judgeable, users, why, with_future > 0)
 
 
 def _cut_auto(
@@ -164,7 +164,7 @@ def _cut_auto(
         tried.append(temporal)
     best = max(tried, key=lambda cut: cut.judgeable)
     last = _cut_last(con, settings, utility, as_of)
-    if last.future == 0:
+    if not last.holds_out:
         return _without_differing_times(con, settings, utility, as_of, seed, last)
     return replace(last, why=f"{last.why}; not temporal, because {best.why} ({needed})")
 
@@ -185,7 +185,7 @@ def _without_differing_times(
             why=f"{last.why}; without utility.signals.{aging[0]}.half_life_days, some would be at random",
         )
     drawn = _cut_random(con, settings, utility, as_of, seed)
-    if drawn.future == 0:
+    if not drawn.holds_out:
         order_by_time(con)
         return _cut_last(con, settings, utility, as_of)
     return replace(drawn, why=f"{drawn.why}; no user has interactions at two different times")
@@ -211,10 +211,10 @@ def _cut_temporal(
     users, with_history, with_future, judgeable = _count_users(con, utility, as_of)
     if with_history and with_future:
         why = f"{judgeable:,} of {users:,} users have history before {cutoff} and positives from then on"
-        return _Cut("temporal", cutoff, judgeable, users, why)
+        return _Cut("temporal", cutoff, judgeable, users, why, True)
     run_file(con, "warehouse/split/common_cutoff.sql", as_of=as_of, cutoff=as_of)
     reason = f"{settings.cutoff} leaves one side empty" if settings.cutoff else "everything has one timestamp"
-    return _Cut("temporal", as_of, 0, users, f"nothing is held out, because {reason}")
+    return _Cut("temporal", as_of, 0, users, f"nothing is held out, because {reason}", False)
 
 
 def _cut_last(
@@ -231,7 +231,7 @@ def _cut_last(
         )
     else:
         why = "nothing is held out, because no user has interactions at two different times"
-    return _Cut("leave_last", None, judgeable, users, why, with_future)
+    return _Cut("leave_last", None, judgeable, users, why, with_future > 0)
 
 
 def _count_users(
