@@ -256,6 +256,24 @@ def test_a_lead_that_others_do_not_confirm_is_not_written(monkeypatch, home):
     assert not home.tuned.exists()
 
 
+def test_models_tuned_together_share_the_confidence(monkeypatch, home):
+    """The same lead has a wider interval where two models are tuned than where one is."""
+
+    def values(self, part, drawn, progress):
+        is_default = drawn["exponent"] == 0.8 if self.model == "item_knn" else drawn["alpha"] == 20
+        return of_users(part, 0.2) + np.linspace(0.1, 0.5, part.held_out.n_select) * (not is_default)
+
+    monkeypatch.setattr(Search, "_values", values)
+
+    settings = load_settings(None, (*TEMPORAL, "judge.bootstrap_samples=2000", "run.seed=7"))
+
+    def low(models):
+        found = tune(home, settings, models, TrialRecorder(), seconds=600, trials=2 * len(models))
+        return next(f.tuned.evidence.low for f in found.findings if f.model == "item_knn")
+
+    assert low(["item_knn", "als"]) < low(["item_knn"])
+
+
 def test_few_users_confirm_nothing(monkeypatch, home):
     monkeypatch.setattr(
         Search, "_values", lambda self, part, drawn, progress: of_users(part, float(drawn["exponent"] != 0.8))
