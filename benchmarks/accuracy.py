@@ -1,10 +1,11 @@
 """Measure how well one model ranks, on data in LightGCN's text format: lines `user item item ...`, dense integers.
 
-python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--set factors=64] [--seed 42]
+python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--k 20] [--set factors=64] [--seed 42]
 
 All items are ranked except each user's training items; no negatives are sampled and short lists are not backfilled.
-recall@20 = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable;
-fit_s and score_s include numba's compilation if its cache is cold: take the times of a second run.
+recall@k = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable,
+with recall and ndcg at each length of --k in its order; fit_s and score_s include numba's compilation if its cache is
+cold: take the times of a second run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from benchmarks.command import fitted, model_arguments, refuse_bad_input
+from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
 from tasks.errors import UsageError
@@ -55,6 +56,11 @@ def read_lists(path: Path) -> sparse.csr_array:
     return matrix
 
 
+def list_lengths(text: str) -> list[int]:
+    """Read list lengths such as `10,20`: an argparse type. A repeated length counts once."""
+    return list(dict.fromkeys(at_least(1)(part.strip()) for part in text.split(",")))
+
+
 def main() -> None:
     """Fit, rank, evaluate, print."""
     parser = argparse.ArgumentParser(
@@ -62,6 +68,13 @@ def main() -> None:
     )
     parser.add_argument("--train", type=Path, required=True, metavar="FILE")
     parser.add_argument("--test", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--k",
+        type=list_lengths,
+        default=[20],
+        metavar="K,K",
+        help="lengths of the lists, as 10,20 (default: 20)",
+    )
     name, config, seed, asked = model_arguments(parser)
 
     train, test = read_lists(asked.train), read_lists(asked.test)
@@ -73,13 +86,15 @@ def main() -> None:
     model, fit_s = fitted(name, config, data, seed)
     started = time.perf_counter()
     users = np.flatnonzero(np.diff(test.indptr))
-    lists = model.recommend(users, 20, exclude=data.seen).items
+    lists = model.recommend(users, max(asked.k), exclude=data.seen).items
     score_s = time.perf_counter() - started
-    per_user = ranking_metrics(lists, test[users], [20])
-    print(
-        f"recall@20={per_user['recall@20'].mean():.5f} ndcg@20={per_user['ndcg@20'].mean():.5f} "
-        f"fit_s={fit_s:.1f} score_s={score_s:.1f} peak_mb={peak_mb():.0f}"
+    per_user = ranking_metrics(lists, test[users], asked.k)
+    accuracy = (
+        f"{metric}@{k}={per_user[f'{metric}@{k}'].mean():.5f}"
+        for k in asked.k
+        for metric in ("recall", "ndcg")
     )
+    print(f"{' '.join(accuracy)} fit_s={fit_s:.1f} score_s={score_s:.1f} peak_mb={peak_mb():.0f}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Measure how well one model predicts ratings, on tab-separated lines `user item rating timestamp`.
+"""Measure how well one model predicts ratings, on lines `user item rating timestamp`.
 
 python -m benchmarks.ratings --base u1.base --test u1.test --model mf [--set implicit_term=true] [--seed 42]
 
-Every line of the test file is predicted. The last line is machine-readable.
+Columns are separated by tabs or, in a .csv file, which begins with a header, by commas: MovieLens' u1.base and
+ratings.csv are such files. Every line of the test file is predicted. The last line is machine-readable.
 """
 
 from __future__ import annotations
@@ -28,9 +29,15 @@ def read_ratings(path: Path) -> NDArray[np.float64]:
         UsageError: the file cannot be read or has another format.
     """
     try:
-        rows = np.loadtxt(path, delimiter="\t", ndmin=2)
+        if path.suffix == ".csv":
+            rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        else:
+            rows = np.loadtxt(path, delimiter="\t", ndmin=2)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is not a readable file of tab-separated numbers: {error}.") from None
+        separator = "comma" if path.suffix == ".csv" else "tab"
+        raise UsageError(
+            f"{path} is not a readable file of {separator}-separated numbers: {error}."
+        ) from None
     if rows.size == 0 or rows.shape[1] != 4:
         raise UsageError(f"{path} does not hold lines of `user item rating timestamp`.")
     if not np.isfinite(rows).all():
@@ -39,7 +46,10 @@ def read_ratings(path: Path) -> NDArray[np.float64]:
 
 
 def interactions(
-    rows: NDArray[np.float64], users: NDArray[np.int64], items: NDArray[np.int64]
+    rows: NDArray[np.float64],
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    shape: tuple[int, int] | None = None,
 ) -> Interactions:
     """Return the rows as interactions to fit a model on.
 
@@ -47,8 +57,9 @@ def interactions(
         rows: (n, 4), of `read_ratings`.
         users: (n,) the dense index of each row's user.
         items: (n,) the dense index of each row's item.
+        shape: (n_users, n_items); None for just these users and items.
     """
-    shape = (int(users.max()) + 1, int(items.max()) + 1)
+    shape = shape or (int(users.max()) + 1, int(items.max()) + 1)
 
     def matrix(
         values: NDArray[np.generic], keep: NDArray[np.bool_] | slice = slice(None)

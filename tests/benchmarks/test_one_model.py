@@ -1,31 +1,12 @@
 """The benchmarks of one model on small files: what they read, print and refuse."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from benchmarks import accuracy, ratings, size, topn
-from benchmarks.command import refuse_bad_input
 from tasks.errors import UsageError
-
-
-@pytest.fixture
-def benchmark(monkeypatch, tmp_path, capsys):
-    """Run a benchmark on files with these texts; return its last line."""
-
-    def run(main, *arguments, **texts):
-        words = [main.__module__]
-        for name, text in texts.items():
-            path = tmp_path / name
-            path.write_text(text)
-            words += [f"--{name}", str(path)]
-        monkeypatch.setattr(sys, "argv", [*words, *arguments])
-        refuse_bad_input(main)
-        return capsys.readouterr().out.splitlines()[-1]
-
-    return run
 
 
 def test_accuracy_of_popularity_matches_a_hand_ranking(benchmark):
@@ -44,6 +25,23 @@ def test_an_item_only_in_the_test_file_counts_as_missed(benchmark):
     assert line.startswith("recall@20=0.50000 ")
 
 
+def test_accuracy_is_printed_at_each_length_of_k(benchmark):
+    """Item 1 has two users, 2 and 3 one: user 2 is shown item 1 first, and wants all three."""
+    files = {"train": "0 0 1\n1 0 1 2\n3 0 3\n2 0\n", "test": "2 1 2 3\n"}
+    line = benchmark(accuracy.main, "--model", "popularity", "--k", "1,3,1", **files)
+    assert re.match(r"recall@1=0\.33333 ndcg@1=1\.00000 recall@3=1\.00000 ndcg@3=1\.00000 fit_s=\d", line)
+
+
+@pytest.mark.parametrize("k", ["0", "10,", "-1", "ten", "10;20", ""])
+def test_a_list_length_that_is_no_number_is_refused(refused, k):
+    code, error = refused(accuracy.main, "--model", "popularity", f"--k={k}", train="0 0\n", test="0 1\n")
+    assert (code, "argument --k: " in error, "is not a whole number of at least 1" in error) == (
+        2,
+        True,
+        True,
+    )
+
+
 def test_options_of_the_model_are_used_and_checked(benchmark, capsys):
     files = {"train": "0 0 1\n1 1 2\n", "test": "0 2\n"}
     assert benchmark(accuracy.main, "--model", "item_knn", "--set", "k=3", **files).startswith(
@@ -58,20 +56,6 @@ def test_options_of_the_model_are_used_and_checked(benchmark, capsys):
             benchmark(accuracy.main, "--model", "item_knn", "--set", option, **files)
         assert ended.value.code == 2
         assert message in capsys.readouterr().err
-
-
-@pytest.fixture
-def refused(benchmark, capsys):
-    """Run a benchmark that must refuse; return its exit code and its error output."""
-
-    def refuse(main, *arguments, **texts):
-        with pytest.raises(SystemExit) as ended:
-            benchmark(main, *arguments, **texts)
-        printed = capsys.readouterr()
-        assert not printed.out
-        return ended.value.code, printed.err
-
-    return refuse
 
 
 def test_environment_and_settings_file_are_ignored(benchmark, monkeypatch, tmp_path):
@@ -128,6 +112,12 @@ def test_ratings_prints_the_error_of_constant_ratings(benchmark):
     base = "".join(f"{user}\t{item}\t3\t0\n" for user in range(1, 6) for item in range(10, 15))
     line = benchmark(ratings.main, "--model", "mf", base=base, test="1\t10\t3\t0\n2\t99\t4\t0\n")
     assert re.fullmatch(r"rmse=0\.70711 mae=0\.50000 fit_s=\d+\.\d", line)
+
+
+def test_ratings_of_a_csv_file_follow_its_header(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("userId,movieId,rating,timestamp\n1,10,3.5,0\n1,11,4,5\n")
+    assert ratings.read_ratings(path).tolist() == [[1, 10, 3.5, 0], [1, 11, 4, 5]]
 
 
 def test_ratings_refuses_a_model_that_only_ranks(benchmark, capsys):
