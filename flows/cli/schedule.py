@@ -33,6 +33,7 @@ from flows.cli.options import (
 from flows.terminal.console import out
 from tasks.errors import UsageError
 from tasks.storage.home import existing_home
+from tasks.tracking import address as tracking
 
 commands = Commands()
 
@@ -86,8 +87,9 @@ def needed_variables(environment: Mapping[str, str], target: str | None) -> list
     found = [
         Variable(name, value)
         for name, value in sorted(environment.items())
-        if name.startswith("RECS_") and value.strip() and name != VARIABLE
+        if name.startswith("RECS_") and value.strip() and name not in (VARIABLE, tracking.VARIABLE)
     ]
+    found += _tracking_variables(environment)
     address = environment.get(VARIABLE, "").strip()
     place = address_of(address) if address else target
     if place is None:
@@ -100,6 +102,18 @@ def needed_variables(environment: Mapping[str, str], target: str | None) -> list
         for name in libpq
     ]
     return [*found, Variable(VARIABLE, place.replace("://", "://USER:PASSWORD@", 1), secret=True)]
+
+
+def _tracking_variables(environment: Mapping[str, str]) -> list[Variable]:
+    """Return the address of the tracker and its secrets, as far as they are set."""
+    found = [Variable(name, "…", secret=True) for name in tracking.SECRET_VARIABLES if environment.get(name)]
+    uri = environment.get(tracking.VARIABLE, "").strip()
+    if uri:
+        place = tracking.shown(uri)
+        is_secret = place != uri
+        place = place.replace("://", "://USER:PASSWORD@", 1) if is_secret else place
+        found.append(Variable(tracking.VARIABLE, place, secret=is_secret))
+    return found
 
 
 def _target(home: Path) -> str | None:

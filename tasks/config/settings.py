@@ -315,6 +315,19 @@ class PublishSettings(Options):
     )
 
 
+class TrackingSettings(Options):
+    """The experiment tracker that every night and its fits are sent to."""
+
+    uri: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where nights and fits are tracked, such as sqlite:///mlflow.db (in the home), "
+        "http://host:5000 or wandb:PROJECT; empty: nowhere.",
+    )
+    max_seconds: float = Field(
+        default=60, gt=0, le=3600, description="After which the night goes on without its tracker."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a night. Tables merge key by key: defaults, file, environment, then `--set`."""
 
@@ -336,6 +349,7 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @model_validator(mode="after")
     def _a_like_lies_on_the_scale(self) -> Settings:

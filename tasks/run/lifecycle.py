@@ -31,6 +31,7 @@ from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
 from tasks.storage.home import Home, locked
 from tasks.storage.run_records import Run, Runs
 from tasks.storage.warehouse import open_warehouse
+from tasks.tracking.track import track
 from tasks.training.fit import BACKFILL
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
@@ -105,7 +106,7 @@ def run_night(
             store.sweep()
             live = target.live_run()
             record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)
-            record.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}})
+            record.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}, "tracking": True})
             night = Night(
                 home, settings, record, con, target, watcher, InProcess(),
                 base_fingerprint=base, requested_as_of=as_of, force=force,
@@ -118,6 +119,7 @@ def run_night(
                 if target.has_schema:
                     home.remember_target(address_of(url))
                 _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
+                track(home, settings, record, watcher)
             return Outcome(record, target.place, target.live_run())
 
 
@@ -139,10 +141,11 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
     """Return the fingerprint of inputs, settings, source and `as_of`; that of the run adds the rules of single items.
 
-    Settings that change no result are left out: how many fits run at once, and where lists are published.
+    Settings that change no result are left out: how many fits run at once, where lists are published, and where nights
+    are tracked.
     """
     resolved = settings.model_dump(
-        mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True}
+        mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True, "tracking": True}
     )
     names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}

@@ -113,6 +113,14 @@ def test_schedule_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\nPGSSLMODE='require'\n" in text
 
 
+def test_schedule_shows_no_secret_of_the_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(monkeypatch, RECS_TRACKING__URI="https://joe:hunter2@host", WANDB_API_KEY="hunter2")
+    assert "hunter2" not in text
+    assert "\n# RECS_TRACKING__URI='https://USER:PASSWORD@host'\n" in text
+    assert "\n# WANDB_API_KEY='…'\n" in text
+    assert "\nRECS_TRACKING__URI='wandb:films'\n" in printed(monkeypatch, RECS_TRACKING__URI="wandb:films")
+
+
 def test_schedule_names_the_variable_that_the_home_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

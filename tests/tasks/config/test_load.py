@@ -255,6 +255,13 @@ def test_database_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> No
     assert "hunter2" not in repr(settings) + str(settings.model_dump(mode="json"))
 
 
+def test_tracker_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_TRACKING__URI", "http://me:hunter2@host:5000")
+    settings = load_settings(SHIPPED)
+    assert settings.tracking.uri.get_secret_value().endswith("hunter2@host:5000")
+    assert "hunter2" not in repr(settings) + str(settings.model_dump(mode="json"))
+
+
 @pytest.mark.parametrize(
     ("variable", "meant"),
     [("RECS_RECOMEND__N", "RECS_RECOMMEND__…"), ("RECS_PUBLISH_URL", "RECS_PUBLISH__…")],

@@ -154,6 +154,30 @@ def test_forgotten_variable_stops_the_night_before_any_work(
     assert len(Runs(home.runs).all()) == 1
 
 
+def test_a_tracker_that_cannot_be_reached_changes_no_ending(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A published night and a failed one; with another tracker nothing is new."""
+    monkeypatch.setenv("RECS_TRACKING__URI", "gone://me:hunter2@host")
+    assert run_flow(home, publish_nothing).exit_code == 0
+    with pytest.raises(NightError, match=r"^broken$"):
+        run_flow(home, fail_with(NightError("broken")))
+    warnings = [record.getMessage() for record in caplog.records if "tracked" in record.getMessage()]
+    assert len(warnings) == 2
+    assert all("tracking.uri begins with 'gone:'" in warning for warning in warnings)
+    published = Runs(home.runs).all()[1]
+    assert (published.status, "tracking" in published.settings) == ("published", False)
+    assert "hunter2" not in caplog.text
+    assert "hunter2" not in "".join(path.read_text() for path in home.runs.rglob("run.json"))
+
+
+def test_the_tracker_is_no_part_of_the_fingerprint(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    prints = [run_flow(home, publish_nothing).run.fingerprint]
+    monkeypatch.setenv("RECS_TRACKING__URI", "gone:")
+    prints.append(run_flow(home, publish_nothing).run.fingerprint)
+    assert prints[0] == prints[1]
+
+
 def test_home_is_free_to_move_until_it_has_published(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""Experiment trackers: one module per product, with a `Tracker` that names its `schemes`."""
