@@ -46,9 +46,23 @@ def main() -> None:
 
 
 def try_to_send(request: Request, kind: type[Tracker]) -> str:
-    """Open the tracker and send the night; return the error's class and text, or nothing."""
+    """Open the tracker and send the night; return the class and the text of an error, or nothing."""
     try:
         send(request.night, kind(request.uri, request.night.experiment, request.night.folder))
     except Exception as error:  # noqa: BLE001  (it is reported)
-        return f"{type(error).__name__}: {error}"
+        cause = reason(error)
+        return f"{type(cause).__name__}: {cause}"
     return ""
+
+
+def reason(error: BaseException) -> BaseException:
+    """Return the deepest error of the operating system behind an error, such as a refused connection, or the error.
+
+    The libraries above repeat it at the end of sentences that are longer than a warning.
+    """
+    found, below = error, error.__cause__ or error.__context__
+    while below is not None:
+        if isinstance(below, OSError):
+            found = below
+        below = below.__cause__ or below.__context__
+    return found

@@ -13,7 +13,7 @@ from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
 from tasks.storage.home import Home, make_home
 from tasks.tracking import track as module
-from tasks.tracking.program import Request, try_to_send
+from tasks.tracking.program import Request, reason, try_to_send
 from tasks.tracking.track import PROGRAM, track
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trackers.mlflow import MLflow
@@ -177,6 +177,16 @@ def test_an_error_of_any_call_is_reported_as_text(tmp_path, refused):
     request = Request("refuser:", 5, night_of(tmp_path, fit_of("als")))
     first = "start" if refused == "all" else refused
     assert try_to_send(request, Refusing) == f"ConnectionError: no {first}"
+
+
+def test_the_deepest_error_of_the_system_is_the_reason():
+    refused = ConnectionRefusedError(111, "Connection refused")
+    inside, outside = ValueError("inside"), RuntimeError("a long story")
+    inside.__cause__, outside.__context__ = refused, inside
+    assert reason(outside) is refused
+    assert reason(inside) is refused
+    plain = RuntimeError("alone")
+    assert reason(plain) is plain
 
 
 def test_a_tracker_is_opened_with_address_experiment_and_home(tmp_path):
