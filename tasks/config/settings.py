@@ -324,7 +324,7 @@ class TrackingSettings(Options):
         "http://host:5000 or wandb:PROJECT; empty: nowhere.",
     )
     max_seconds: float = Field(
-        default=60, gt=0, le=3600, description="After which the night goes on without its tracker."
+        default=120, gt=0, le=3600, description="After which the night goes on without its tracker."
     )
 
 

@@ -10,8 +10,10 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from tasks.tracking.tracker import Tracker
 
@@ -37,8 +39,7 @@ class WeightsAndBiases(Tracker):
         entity, _, project = named.rpartition("/")
         self._entity, self._project = entity or None, project or re.sub(r"[^\w.-]+", "-", experiment)
         self._experiment, self._folder = experiment, folder
-        has_key = bool(os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
-        self._mode = os.environ.get("WANDB_MODE") or ("online" if has_key else "offline")
+        self._mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
         self._running: list[Any] = []
 
     def start(self, name: str, tags: Mapping[str, str], started_at: datetime) -> None:
@@ -78,3 +79,17 @@ class WeightsAndBiases(Tracker):
     def end(self, ended_at: datetime, *, failed: bool) -> None:  # noqa: ARG002
         """Finish the run; W&B takes the time itself."""
         self._running.pop().finish(exit_code=int(failed))
+        if not self._running:
+            self._wandb.teardown()  # waits until its service process has written everything
+
+
+def _has_key() -> bool:
+    """Return whether there is an API key: in the environment, or in the file where `wandb login` keeps it."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
+    try:
+        return netrc(path).authenticators(host) is not None
+    except (OSError, NetrcParseError):
+        return False
