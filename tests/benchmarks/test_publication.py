@@ -15,6 +15,7 @@ LINE = re.compile(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_all_figures_are_measured(kind, request, monkeypatch, capsys) -> None:
     few = ["--users", "300", "--items", "50", "--n", "20", "--readers", "2", "--seconds", "1"]
     if kind == "postgresql":

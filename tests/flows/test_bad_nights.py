@@ -180,6 +180,7 @@ def test_input_a_few_hours_older_passes(tonight: Home) -> None:
     assert values["overlap"] is not None
 
 
+@pytest.mark.slow
 def test_a_future_as_of_does_not_hold_back_later_nights(tonight: Home) -> None:
     ahead = run(tonight, as_of=datetime(2050, 1, 1))
     assert ahead.run.status == "published", ahead.run.reason

@@ -11,6 +11,7 @@ from tests.flows.conftest import RunNight
 MANY_HELD_OUT = ("blend.enabled=true", "split.method=leave_last")
 
 
+@pytest.mark.slow
 def test_a_winning_blend_is_refitted_and_published(
     run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

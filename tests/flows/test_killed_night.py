@@ -83,6 +83,7 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return published(home)
 
 
+@pytest.mark.slow
 def test_a_night_killed_after_publication_resumes(run: RunNight, home: Home, undisturbed: dict) -> None:
     check_resumes_after_each(run, home, [("publish", 1)], undisturbed)
 
@@ -93,6 +94,7 @@ def test_a_night_killed_after_each_stage_resumes(run: RunNight, home: Home, undi
 
 
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_an_interrupted_night_ends_at_once_and_can_be_resumed(
     run_plain: RunNight, prefect_server: None, home: Home, undisturbed: dict, name: str
 ) -> None:

@@ -184,6 +184,7 @@ def test_nothing_is_published_when_every_model_fails(
         )
 
 
+@pytest.mark.slow
 def test_the_next_best_is_published_when_a_refit_fails(
     run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +210,7 @@ def test_the_next_best_is_published_when_a_refit_fails(
     assert len(published(home)["recommendations"]) == 150 * 20
 
 
+@pytest.mark.slow
 def test_a_failure_after_the_switch_is_not_a_failed_night(
     run: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +300,7 @@ def _with_a_broken_list(night: Night) -> None:
         recommend._list_table = genuine
 
 
+@pytest.mark.slow
 def test_an_older_as_of_is_recorded_but_not_switched(run_plain: RunNight, live_home: Home) -> None:
     home, live = live_home, last_run(live_home)
     assert live.as_of is not None
@@ -322,6 +325,7 @@ def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, live_home: Hom
     assert run_plain(home, "recommend.n=10", force=True).run.status == "published"
 
 
+@pytest.mark.slow
 def test_a_rollback_fences_off_a_running_night(run_plain: RunNight, live_home: Home) -> None:
     from tasks.config.load import load_settings  # noqa: PLC0415
 
@@ -338,6 +342,7 @@ def test_a_rollback_fences_off_a_running_night(run_plain: RunNight, live_home: H
         assert con.execute("select distinct run_id from recommendations").fetchall() == [(first.run_id,)]
 
 
+@pytest.mark.slow
 def test_new_input_makes_a_new_run(run_plain: RunNight, dataset: Path, tmp_path: Path) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(dataset, copy)

@@ -22,6 +22,7 @@ def without_times(tmp_path: Path, dataset: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_data_without_times_are_judged_and_published(tmp_path, without_times, run_plain):
     home = open_home(str(without_times), tmp_path / "home")
     timeless = "data.ratings.timestamp="

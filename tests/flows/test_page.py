@@ -141,6 +141,7 @@ def test_a_failed_night_leaves_a_page_of_finished_stages(nights: TwoNights, tmp_
     assert HOSTILE not in text
 
 
+@pytest.mark.slow
 def test_the_page_of_a_held_back_night_names_the_check(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

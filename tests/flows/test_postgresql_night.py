@@ -61,6 +61,7 @@ def plain_night(home: Home, *settings: str) -> Outcome:
     return run_night(home, load_settings(None, (*SETTINGS, *settings)), nightly, SilentWatcher())
 
 
+@pytest.mark.slow
 def test_every_command_works_on_two_nights(home: Home, serving: Serving) -> None:
     first = plain_night(home).run
     assert first.status == "published", first.reason
@@ -96,6 +97,7 @@ def test_a_failed_check_keeps_the_live_lists(home: Home, serving: Serving) -> No
 
 
 @pytest.mark.parametrize("way", ["run_plain", pytest.param("run", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_password_appears_nowhere(
     way: str,
     request: pytest.FixtureRequest,

@@ -79,6 +79,7 @@ def moments(dataset: Path) -> list[datetime]:
 
 
 @pytest.mark.parametrize("n_nights", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_report_half_changes_only_its_own_metrics(
     n_nights: int, run_plain: RunNight, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

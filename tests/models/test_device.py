@@ -104,6 +104,7 @@ def test_a_librarys_own_variable_precedes_that_of_openmp(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("variables", [{}, {"OMP_NUM_THREADS": "1"}])
+@pytest.mark.slow
 def test_threads_are_those_that_the_libraries_take(variables: dict[str, str]) -> None:
     """Checked in a new process, because the libraries read the environment when they are loaded."""
     code = (

@@ -95,6 +95,7 @@ def test_a_usage_error_prints_two_lines_at_most(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) <= 2, "a sentence and a hint; no library has the last word"
 
 
+@pytest.mark.slow
 def test_tune_shows_each_model_and_resumes(tmp_path: Path, dataset: Path) -> None:
     arguments = (
         "--home",

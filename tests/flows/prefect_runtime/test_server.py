@@ -67,6 +67,7 @@ def answers(address: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_the_server_ignores_ctrl_c_and_ends_after_a_kill(night: subprocess.Popen[str]) -> None:
     assert night.stdout is not None
     address = night.stdout.readline().strip()

@@ -89,6 +89,7 @@ sys.exit(7)
     [(PRINTS, 141, ""), (WORKS, 7, "Error: All was done.\n")],
     ids=["prints", "works"],
 )
+@pytest.mark.slow
 def test_a_closed_pipe_ends_only_a_command_that_prints(program: str, code: int, printed: str) -> None:
     root = Path(__file__).parents[3]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

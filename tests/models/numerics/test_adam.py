@@ -64,6 +64,7 @@ def test_operations_for_the_gpu_take_the_same_steps(monkeypatch: pytest.MonkeyPa
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_does_not_load_torchs_compiler() -> None:
     """Using torch.optim would load it."""
     code = """

@@ -71,6 +71,7 @@ print(numba.threading_layer())
 """
 
 
+@pytest.mark.slow
 def test_kernels_wait_for_each_other_under_workqueue():
     workqueue = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
     command = [sys.executable, "-c", LISTS_IN_THREE_THREADS]

@@ -311,6 +311,7 @@ values_of_any_sign = st.one_of(
 
 @settings(max_examples=30)
 @given(values=st.lists(values_of_any_sign, min_size=1, max_size=12))
+@pytest.mark.slow
 def test_user_ratio_keeps_the_order_within_its_bound(con, values):
     """A click on every item raises all utilities by n + 1, so that ratios of −n to n can be read from them."""
     n = len(values)

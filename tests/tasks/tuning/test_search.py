@@ -78,6 +78,7 @@ def test_defaults_of_none_are_left_to_the_model(storage, tmp_path):
     assert 20 <= drawn.settings["k"] <= 2000
 
 
+@pytest.mark.slow
 def test_trials_depend_only_on_seed_and_earlier_trials(tmp_path):
     found = {}
     for name, parts, seed in (("at once", (12,), 42), ("in parts", (4, 8), 42), ("other seed", (3,), 43)):
