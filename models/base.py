@@ -1,4 +1,4 @@
-"""The contract of every recommender: fit, score, recommend, find similar items, save, load.
+"""The contract of every recommender: fit, score, recommend, fold in new users, find similar items, save, load.
 
 Template methods: the public ones validate and mask, subclasses implement those that begin with an underscore.
 Learned state lives in attributes whose names end in `_`; `save` writes exactly those.
@@ -9,21 +9,23 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.interactions import Interactions, MatrixName
+from models.interactions import Interactions, MatrixName, likes_in
+from models.new_users import NewUsers
 from models.numerics.outliers import greatest_of_rows, limited
 from models.search_space import SearchSpace
 from models.settings_base import Options
-from models.validation import as_mask, as_rows, split_known
+from models.stored_arrays import load_arrays, save_arrays
+from models.validation import as_lists, as_mask, as_rows, split_known
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,11 @@ class TopN(NamedTuple):
 
     items: NDArray[np.int32]
     scores: FloatArray
+
+    @classmethod
+    def empty(cls, n_rows: int, n: int) -> TopN:
+        """Return lists of nothing but padding."""
+        return cls(np.full((n_rows, n), -1, np.int32), np.full((n_rows, n), np.nan, np.float32))
 
 
 class Config(Options):
@@ -93,6 +100,10 @@ class Recommender(ABC):
         in_words: how it finds its lists, in plain words for the readers of the night's page; lower case, no full stop.
         matrix: the training matrix that it uses unless its config chooses another.
         config_class: its `Config`.
+
+    Attributes:
+        like_value_: the entry of the training matrix that a like of a new user stands for: the median of those above
+            zero, or what `_fit` sets it to.
     """
 
     name: ClassVar[str]
@@ -103,6 +114,7 @@ class Recommender(ABC):
     known_users_: BoolArray
     known_items_: BoolArray
     tie_order_: NDArray[np.int32]
+    like_value_: np.float32
 
     def __init__(self, config: Config | None = None) -> None:
         if config is not None and not isinstance(config, self.config_class):
@@ -110,6 +122,7 @@ class Recommender(ABC):
                 f"{self.name} takes a {self.config_class.__name__}, not a {type(config).__name__}"
             )
         self.config = config if config is not None else self.config_class()
+        self._checkpoint_folder: Path | None = None
 
     # -- fit ------------------------------------------------------------------------------------------
 
@@ -120,6 +133,7 @@ class Recommender(ABC):
         seed: int,
         progress: Progress | None = None,
         warm_start: Recommender | None = None,
+        checkpoints: Path | None = None,
     ) -> Self:
         """Learn from `data` and return the model itself.
 
@@ -130,6 +144,8 @@ class Recommender(ABC):
             seed: the only source of randomness; it also draws the order in which ties are broken.
             progress: called as progress(done, total) during long fits.
             warm_start: a fitted model to start from; models that cannot use it ignore it.
+            checkpoints: a folder for the state of a long fit, of this fit alone. If it holds one, because the process
+                was killed, the fit goes on from there. Models without long fits ignore it.
 
         Raises:
             ValueError: the training matrix holds NaN or infinity.
@@ -138,6 +154,7 @@ class Recommender(ABC):
         if warm_start is self:
             warm_start = copy(self)
         self._forget()
+        self._checkpoint_folder = checkpoints
         name = self.config.matrix or self.matrix
         matrix = data.matrix(name)
         if not np.isfinite(matrix.data).all():
@@ -146,9 +163,12 @@ class Recommender(ABC):
             self._set_known(matrix)
             if name == "composite":  # explicit ratings have a scale of their own, and other entries are 1
                 matrix = self._without_outliers(matrix)
+            liked = matrix.data[matrix.data > 0]
+            self.like_value_ = np.float32(np.quantile(liked, 0.5, method="lower") if liked.size else 1)
             self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
             self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
             self._check_learned()
+            self._learn_to_fold_in(likes_in(matrix, name, data), seed)
         except BaseException:
             self._forget()
             raise
@@ -168,6 +188,9 @@ class Recommender(ABC):
 
     def _check_learned(self) -> None:  # noqa: B027  (most models have nothing to check)
         """Raise if the learned state cannot rank anything. Called after `_fit`."""
+
+    def _learn_to_fold_in(self, likes: sparse.csr_array, seed: int) -> None:  # noqa: B027  (as above)
+        """Learn what `_fold_in` needs beside the learned state. Called last; `likes` is (n_users, n_items)."""
 
     def _without_outliers(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Return `matrix` with enormous rows scaled down, and log it if there are any; see `limited`."""
@@ -288,7 +311,7 @@ class Recommender(ABC):
             eligible = eligible & as_mask("items", items, n_items)
         if known.all() and eligible.any():
             return self._recommend(users, n, exclude, eligible)
-        top = TopN(np.full((len(users), n), -1, np.int32), np.full((len(users), n), np.nan, np.float32))
+        top = TopN.empty(len(users), n)
         if known.any() and eligible.any():
             found = self._recommend(users[known], n, exclude, eligible)
             top.items[known], top.scores[known] = found.items, found.scores
@@ -299,6 +322,52 @@ class Recommender(ABC):
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
         """Return the lists of known users. `eligible` is an item mask; each family of models shares one scorer."""
+
+    def recommend_for(
+        self, histories: Sequence[ArrayLike], n: int, *, items: BoolArray | None = None
+    ) -> TopN:
+        """Return the n best items for users who were not trained on, from their histories alone.
+
+        The items of a history are never listed. Those that the model does not know are ignored; a user without any
+        other gets an empty list. New users do not count for each other.
+
+        Args:
+            histories: for each user the indices of items that they liked, oldest first; of a repeated one the last
+                time counts. Sequence models and blends read the order.
+            n: length of the lists, at least 1.
+            items: (n_items,) bool mask of eligible items; by default every item that the model knows.
+
+        Returns:
+            Lists of shape (len(histories), n); short ones are padded.
+
+        Raises:
+            ValueError: `n` is below 1, a history is no list of integers, or `items` has another shape or dtype.
+            NotImplementedError: the model knows no way to rank items for users it was not trained on.
+            NotFittedError: the model is not fitted.
+        """
+        self._check_fitted()
+        new = NewUsers.of(histories, len(self.known_items_))
+        return self.fold_in(new).recommend(np.arange(len(histories)), n, exclude=new.likes(), items=items)
+
+    def fold_in(self, new: NewUsers) -> Self:
+        """Return a copy of this model whose users are `new`; raise as `recommend_for` does."""
+        self._check_fitted()
+        if not hasattr(self, "like_value_"):  # saved by an earlier version
+            raise NotImplementedError(f"{self.name} was fitted by an earlier version: fit it again")
+        known = new.among(self.known_items_)
+        folded = copy(self)
+        folded.known_users_ = known.lengths > 0
+        folded._fold_in(known)
+        return folded
+
+    def _fold_in(self, new: NewUsers) -> None:
+        """Replace everything that was learned of users by the same of `new`, whose items are all known.
+
+        Called on a copy of the model: assign new arrays, and do not change those that are there. `known_users_` is set.
+        """
+        raise NotImplementedError(
+            f"{self.name} ranks items only for users that it was trained on: choose another model for new users"
+        )
 
     def similar_items(self, items: IntArray, n: int, *, among: BoolArray | None = None) -> TopN:
         """Return the n items most similar to each of `items`, the item itself excluded.
@@ -320,7 +389,7 @@ class Recommender(ABC):
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         items, known = self._split_known_items(items)
-        top = TopN(np.full((len(items), n), -1, np.int32), np.full((len(items), n), np.nan, np.float32))
+        top = TopN.empty(len(items), n)
         eligible = self.known_items_
         if among is not None:
             eligible = eligible & as_mask("among", among, len(eligible))
@@ -356,15 +425,10 @@ class Recommender(ABC):
             NotFittedError: the model is not fitted.
         """
         users, _ = self._split_known(users)
-        n_items, items = len(self.known_items_), np.asarray(items)
-        if items.ndim != 2 or len(items) != len(users) or not np.issubdtype(items.dtype, np.integer):
-            raise ValueError(
-                f"items must be integers of shape ({len(users)}, n), not {items.dtype} of {items.shape}"
-            )
-        if items.size and not -1 <= items.min() <= items.max() < n_items:
-            raise ValueError(f"items must lie between -1 and {n_items - 1}")
+        n_items = len(self.known_items_)
+        lists = as_lists("items", items, len(users), n_items)
         liked = as_rows("liked", liked, (len(users), n_items))
-        return self._because_of(users, items.astype(np.int32, copy=False), liked)
+        return self._because_of(users, lists, liked)
 
     def _because_of(
         self,
@@ -385,15 +449,7 @@ class Recommender(ABC):
         """
         self._check_fitted()
         folder.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, value in self._learned().items():
-            if isinstance(value, sparse.csr_array):
-                for part in ("data", "indices", "indptr"):
-                    arrays[f"{name}.{part}"] = getattr(value, part)
-                arrays[f"{name}.shape"] = np.array(value.shape)
-            else:
-                arrays[name] = np.asarray(value)
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+        save_arrays(folder / "arrays.npz", self._learned())
         about = {"name": self.name, "config": self.config.model_dump(mode="json")}
         (folder / "model.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
@@ -408,14 +464,7 @@ class Recommender(ABC):
         if about["name"] != cls.name:
             raise ValueError(f"{folder} holds the model {about['name']!r}, not {cls.name!r}")
         model = cls._restored(cls.config_class.model_validate(about["config"]), folder)
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-            for key in arrays.files:
-                name, _, part = key.partition(".")
-                if not part:
-                    setattr(model, name, arrays[key])
-                elif part == "shape":
-                    parts = tuple(arrays[f"{name}.{p}"] for p in ("data", "indices", "indptr"))
-                    setattr(model, name, sparse.csr_array(parts, shape=tuple(arrays[key])))
+        vars(model).update(load_arrays(folder / "arrays.npz"))
         return model
 
     @classmethod

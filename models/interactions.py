@@ -124,6 +124,46 @@ def touched_items(seen: sparse.csr_array) -> NDArray[np.bool_]:
     return np.bincount(seen.indices, minlength=seen.shape[1]) > 0
 
 
+def entries_of(values: sparse.csr_array, pattern: sparse.csr_array) -> NDArray[np.int64]:
+    """Return the entries of `values` at the places of the entries of `pattern`, (pattern.nnz,).
+
+    Args:
+        values: (m, n), canonical; holds all places of `pattern`.
+        pattern: (m, n), canonical.
+    """
+    if values.nnz == pattern.nnz:
+        found: NDArray[np.int64] = values.data
+        return found
+    n = values.shape[1]
+    keys, places = (
+        np.repeat(np.arange(m.shape[0], dtype=np.int64) * n, np.diff(m.indptr)) + m.indices
+        for m in (values, pattern)
+    )
+    at: NDArray[np.int64] = values.data[np.searchsorted(keys, places)]
+    return at
+
+
+def likes_in(matrix: sparse.csr_array, name: MatrixName, data: Interactions) -> sparse.csr_array:
+    """Return the entries of a training matrix that are likes: those above 0, and of ratings the positive ones.
+
+    Args:
+        matrix: (n_users, n_items), that of the name `name` in `data`.
+        name: of the matrix.
+        data: the snapshot. If nothing in it is positive, every rating above 0 counts.
+
+    Returns:
+        (n_users, n_items); `matrix` itself if all its entries are likes.
+    """
+    if name == "rating" and data.positive.nnz:
+        return data.positive
+    if (matrix.data > 0).all():
+        return matrix
+    likes = matrix.copy()
+    likes.data[likes.data < 0] = 0
+    likes.eliminate_zeros()
+    return likes
+
+
 def load_matrix(folder: Path, name: str) -> sparse.csr_array:
     """Read one matrix that `Interactions.save` wrote: `name`.npz in `folder`."""
     return sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))

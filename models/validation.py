@@ -70,6 +70,28 @@ def as_mask(what: str, values: ArrayLike, n: int) -> NDArray[np.bool_]:
     return mask
 
 
+def as_lists(what: str, values: ArrayLike, n_rows: int, n_items: int) -> NDArray[np.int32]:
+    """Return `values` as (n_rows, n) int32 item indices, in which −1 pads.
+
+    Args:
+        what: the argument's name, for the error.
+        values: integers.
+        n_rows: the required number of lists.
+        n_items: number of items.
+
+    Raises:
+        ValueError: `values` have another dtype or shape, or are out of range.
+    """
+    lists = np.asarray(values)
+    if lists.ndim != 2 or len(lists) != n_rows or not np.issubdtype(lists.dtype, np.integer):
+        raise ValueError(
+            f"{what} must be integers of shape ({n_rows}, n), not {lists.dtype} of {lists.shape}"
+        )
+    if lists.size and not -1 <= lists.min() <= lists.max() < n_items:
+        raise ValueError(f"{what} must lie between -1 and {n_items - 1}")
+    return lists.astype(np.int32, copy=False)
+
+
 def as_rows(what: str, matrix: sparse.csr_array, shape: tuple[int, int]) -> sparse.csr_array:
     """Return `matrix` as CSR; no copy if it already is.
 

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
+from models.new_users import NewUsers
 from models.ranking import factor_scorer
 
 
@@ -56,6 +57,9 @@ class Popularity(Recommender):
             user_factors, self.item_scores_[:, None], users, n,
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def _fold_in(self, new: NewUsers) -> None:
+        """Change nothing: the list is everybody's, without the items of the history."""
 
     def _because_of(
         self,

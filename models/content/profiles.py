@@ -12,6 +12,7 @@ from scipy import sparse
 from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
 from models.content.tf_idf import tf_idf, unit_rows
 from models.interactions import Interactions, MatrixName
+from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.explanations import nearest_by_profile
 from models.ranking.item_item_model import ItemItemRecommender
@@ -92,6 +93,7 @@ class Content(ItemItemRecommender):
         similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity; the last row is the
             popularity alone.
         item_profiles_: (n_items, n_features) float32; the product of two rows is the similarity of two items.
+        n_genres_: number of its columns that are genres, the first ones; the others are tags.
         popularity_: (n_items,) float32, (1 + likes) / (1 + most likes of any).
     """
 
@@ -102,6 +104,7 @@ class Content(ItemItemRecommender):
     config: ContentConfig
 
     item_profiles_: sparse.csr_array
+    n_genres_: np.int64
     popularity_: NDArray[np.float32]
 
     def _fit(
@@ -116,22 +119,37 @@ class Content(ItemItemRecommender):
         config = self.config
         weights = self._profile_weights(matrix, data)
         is_genre = np.array([name.startswith("genre:") for name in data.feature_names], bool)
-        users, items = [], []
-        for columns, share in ((is_genre, config.genre_weight), (~is_genre, 1 - config.genre_weight)):
-            described = tf_idf(sparse.csr_array(data.item_features[:, columns]))
-            liking = unit_rows(_strongest(weights, described, config.user_features))
-            items.append(described * np.float32(np.sqrt(share)))
-            users.append(liking * np.float32(np.sqrt(share)))
-        self.item_profiles_, of_users = _side_by_side(items), _side_by_side(users)
-
+        kinds = ((is_genre, config.genre_weight), (~is_genre, 1 - config.genre_weight))
+        parts = [
+            tf_idf(sparse.csr_array(data.item_features[:, columns])) * np.float32(np.sqrt(share))
+            for columns, share in kinds
+        ]
+        self.item_profiles_, self.n_genres_ = _side_by_side(parts), np.int64(is_genre.sum())
         self.known_items_ = np.diff(self.item_profiles_.indptr) > 0
-        self.known_users_ = np.diff(of_users.indptr) > 0
-        caution = self.known_users_ * config.caution / np.maximum(np.diff(weights.indptr), 1)
-        self.profiles_ = _with_column(of_users, caution)
+        self._set_profiles(weights)
         likes = 1 + np.bincount(data.positive.indices, minlength=data.n_items)
         self.popularity_ = (likes / likes.max(initial=1)).astype(np.float32)
         of_items = _with_column(self.item_profiles_, self.known_items_)
         self.similarity_ = self._columns(of_items, config.popularity_exponent)
+
+    def _set_profiles(self, weights: sparse.csr_array) -> None:
+        """Set `profiles_` and `known_users_` by the weight of each item in each user's profile."""
+        config, n_genres = self.config, int(self.n_genres_)
+        parts = [
+            unit_rows(_strongest(weights, columns, config.user_features)) * np.float32(np.sqrt(share))
+            for columns, share in (
+                (sparse.csr_array(self.item_profiles_[:, :n_genres]), config.genre_weight),
+                (sparse.csr_array(self.item_profiles_[:, n_genres:]), 1 - config.genre_weight),
+            )
+        ]
+        of_users = _side_by_side(parts)
+        self.known_users_ = np.diff(of_users.indptr) > 0
+        caution = self.known_users_ * config.caution / np.maximum(np.diff(weights.indptr), 1)
+        self.profiles_ = _with_column(of_users, caution)
+
+    def _fold_in(self, new: NewUsers) -> None:
+        """Weigh all items of a history the same."""
+        self._set_profiles(new.likes())
 
     def _profile_weights(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
         """Return the weight of each item in each user's profile: float32, entries where `seen` or `matrix` has one.

@@ -18,9 +18,11 @@ from models.ensemble.data_features import (
     LATEST_COUNTS,
     item_features,
     latest_likes,
+    latest_of,
     similarity_to_latest,
 )
 from models.interactions import Interactions, MatrixName, touched_items
+from models.new_users import NewUsers
 from models.numerics.unit_vectors import unit_vectors
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
@@ -119,6 +121,16 @@ class Blend(Recommender):
         self.latest_likes_ = latest_likes(data)
         self.fold_weights_ = np.empty((0, len(self.feature_names)))
         self.fold_ = np.full(matrix.shape[0], -1, np.int8)
+
+    def _fold_in(self, new: NewUsers) -> None:
+        """Fold the new users into every member; the weights are those of the config.
+
+        Raises:
+            NotImplementedError: a member cannot; the weights need all of them.
+        """
+        self.members = [member.fold_in(new) for member in self.members]
+        self.latest_likes_ = latest_of(new)
+        self.fold_ = np.full(len(new.lengths), -1, np.int8)
 
     def with_weights(self, weights: dict[str, float]) -> Blend:
         """Return a copy of this fitted blend with other weights, feature → weight."""

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from models.base import FloatArray
 from models.interactions import Interactions
+from models.new_users import NewUsers
 from models.numerics.threads import one_launch
 
 NEWEST_SHARES = (0.02, 0.1, 0.3)
@@ -84,6 +85,15 @@ def latest_likes(data: Interactions) -> NDArray[np.int32]:
     latest = np.full((data.n_users, n), -1, np.int32)
     kept = rank < n
     latest[user[kept], rank[kept]] = likes.indices[order][kept]
+    return latest
+
+
+def latest_of(new: NewUsers) -> NDArray[np.int32]:
+    """Return the newest items of each history, in the form of `latest_likes`."""
+    n = max(LATEST_COUNTS)
+    at = new.starts[1:, None] - 1 - np.arange(n)
+    at[at < new.starts[:-1, None]] = -1
+    latest: NDArray[np.int32] = np.append(new.items, -1)[at].astype(np.int32)
     return latest
 
 

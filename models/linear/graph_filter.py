@@ -9,6 +9,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
@@ -17,6 +18,7 @@ from models.interactions import Interactions, MatrixName
 from models.neighbours import weighting
 from models.neighbours.neighbourhoods import k_within_memory, keep_greatest, possible_neighbours, size_mb
 from models.neighbours.similarity import Measure, similarity_blocks
+from models.new_users import NewUsers
 from models.numerics.sparse_product import multiply
 from models.numerics.truncated_svd import right_singular
 from models.ranking.item_item_model import ItemItemRecommender
@@ -73,6 +75,7 @@ class GraphFilter(ItemItemRecommender):
         similarity_: P without its diagonal, which only raises items that the user has.
         user_factors_: (n_users, rank) float32, low_pass · R D^-½ V.
         item_factors_: (n_items, rank) float32, D^½ V.
+        item_degrees_: (n_items,) int64, D; 1 for items without users.
     """
 
     name: ClassVar[str] = "graph_filter"
@@ -83,6 +86,7 @@ class GraphFilter(ItemItemRecommender):
 
     user_factors_: FloatArray
     item_factors_: FloatArray
+    item_degrees_: NDArray[np.int64]
 
     def _fit(
         self,
@@ -101,9 +105,9 @@ class GraphFilter(ItemItemRecommender):
         _, frequencies = right_singular(normalised, rank, seed=seed)
         # Without rounding errors scores are exactly 0, which is no score, where no frequency passes.
         frequencies[np.abs(frequencies) < _ROUNDING] = 0
-        root = np.sqrt(weighting.column_degrees(matrix))[:, None]
-        self.user_factors_ = multiply(matrix, (config.low_pass * frequencies / root).astype(np.float32))
-        self.item_factors_ = (frequencies * root).astype(np.float32)
+        self.item_degrees_ = weighting.column_degrees(matrix)
+        self.item_factors_ = (frequencies * np.sqrt(self.item_degrees_)[:, None]).astype(np.float32)
+        self.user_factors_ = multiply(matrix, self._item_factors()[0])
 
     def _linear_filter(self, columns: sparse.csr_array) -> sparse.csr_array:
         """Return all products of two items if they fit into memory, else each item's strongest, in its column."""
@@ -118,8 +122,12 @@ class GraphFilter(ItemItemRecommender):
         return self.user_factors_, self.item_factors_
 
     def _item_factors(self) -> Factors:
-        users = weighting.column_degrees(self.profiles_)[:, None]  # D^-½ V = D⁻¹ D^½ V
-        return (self.config.low_pass * self.item_factors_ / users).astype(np.float32), self.item_factors_
+        divided = self.item_factors_ / self.item_degrees_[:, None]  # D^-½ V = D⁻¹ D^½ V
+        return (self.config.low_pass * divided).astype(np.float32), self.item_factors_
+
+    def _fold_in(self, new: NewUsers) -> None:
+        super()._fold_in(new)
+        self.user_factors_ = multiply(self.profiles_, self._item_factors()[0])
 
 
 def default_rank(n_users: int, n_items: int) -> int:

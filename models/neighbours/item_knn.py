@@ -12,6 +12,7 @@ from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import find_neighbours
 from models.neighbours.rating_prediction import NeighbourRatingPredictor, NeighbourSums
+from models.new_users import NewUsers
 from models.ranking.item_item_model import ItemItemRecommender
 
 
@@ -49,13 +50,13 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
     def _fit(
         self,
         matrix: sparse.csr_array,
-        data: Interactions,  # noqa: ARG002
+        data: Interactions,
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        self.profiles_ = self._without_baselines(matrix) if self.predicts_ratings else matrix
+        self.profiles_ = self._without_baselines(matrix, data) if self.predicts_ratings else matrix
         k = self.config.k
         neighbours = find_neighbours(
             sparse.csr_array(self.profiles_.T),
@@ -68,6 +69,11 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
             with_transpose=True,
         )
         self.similarity_ = sparse.csr_array(neighbours.T)
+
+    def _fold_in(self, new: NewUsers) -> None:
+        super()._fold_in(new)
+        if self.predicts_ratings:
+            self._forget_user_biases(len(new.lengths))
 
     def _rating_sums(self) -> NeighbourSums:
         return NeighbourSums(

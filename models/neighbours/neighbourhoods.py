@@ -50,7 +50,9 @@ def find_neighbours(
         (n, n) float32, row i holding the similarities of vector i to its neighbours; column indices sorted.
     """
     blocks = similarity_blocks(
-        _weighted(vectors, config, rows_are_users), config.measure, rows_are_users=rows_are_users
+        _weighted(vectors, config, rows_are_users=rows_are_users),
+        config.measure,
+        rows_are_users=rows_are_users,
     )
     possible = possible_neighbours(vectors)
     k = k_within_memory(possible, k, memory_mb=memory_mb, model=model, with_transpose=with_transpose)
@@ -60,6 +62,35 @@ def find_neighbours(
             "%s: by %s nothing has neighbours: %s.", model, config.similarity, _reason(vectors, config)
         )
     return found
+
+
+def neighbours_of_new_users(
+    likes: sparse.csr_array,
+    vectors: sparse.csr_array,
+    config: NeighbourConfig,
+    *,
+    k: int,
+    tie_order: NDArray[np.int32],
+) -> sparse.csr_array:
+    """Find the nearest trained users of users who were not trained on; the new ones do not count for each other.
+
+    Args:
+        likes: (m, n_items) float32, the rows of the new users.
+        vectors: (n, n_items) float32, those of the trained users.
+        config: the weighting and the similarity.
+        k: neighbours kept per user; 0 keeps all.
+        tie_order: (n,) permutation; of equal similarities the user who comes first in it is kept.
+
+    Returns:
+        (m, n) float32, row i holding the similarities of new user i to the neighbours; column indices sorted.
+    """
+    n = vectors.shape[0]
+    both = sparse.csr_array(sparse.vstack([vectors, likes], format="csr"))
+    weighted = _weighted(both, config, rows_are_users=True, counted=n)
+    blocks = similarity_blocks(weighted, config.measure, rows_are_users=True, first=n)
+    with_trained = ((start - n, np.ascontiguousarray(block[:, :n])) for start, block in blocks)
+    possible = np.full(likes.shape[0], n, np.int64)
+    return keep_greatest(with_trained, possible, k=min(k or n, n), tie_order=tie_order)
 
 
 def _reason(vectors: sparse.csr_array, config: NeighbourConfig) -> str:
@@ -73,16 +104,18 @@ def _reason(vectors: sparse.csr_array, config: NeighbourConfig) -> str:
     return same
 
 
-def _weighted(vectors: sparse.csr_array, config: NeighbourConfig, rows_are_users: bool) -> sparse.csr_array:
+def _weighted(
+    vectors: sparse.csr_array, config: NeighbourConfig, *, rows_are_users: bool, counted: int | None = None
+) -> sparse.csr_array:
     match config.weights:
         case "tfidf":
-            return weighting.tfidf(vectors)
+            return weighting.tfidf(vectors, counted)
         case "bm25":
-            return weighting.bm25(vectors, k1=config.bm25_k1, b=config.bm25_b)
+            return weighting.bm25(vectors, k1=config.bm25_k1, b=config.bm25_b, counted=counted)
         case "degree":
             exponents = config.user_exponent, config.item_exponent
             row, column = exponents if rows_are_users else exponents[::-1]
-            return weighting.degree(vectors, row_exponent=row, column_exponent=column)
+            return weighting.degree(vectors, row_exponent=row, column_exponent=column, counted=counted)
         case _:
             return vectors
 
@@ -98,20 +131,20 @@ def keep_greatest(
 
     Args:
         blocks: similarities as `similarity_blocks` yields them, (b, n) float32, −inf for pairs that are no neighbours.
-        possible: (n,) int64, upper bound of each vector's number of neighbours; see `possible_neighbours`.
+        possible: (m,) int64, upper bound of each vector's number of neighbours; see `possible_neighbours`.
         k: neighbours kept per vector, at least 1; a vector with fewer keeps all.
         tie_order: (n,) permutation; of equal similarities the vector that comes first in it is kept.
 
     Returns:
-        (n, n) float32, row i holding the neighbours of vector i; column indices sorted.
+        (m, n) float32, row i holding the neighbours of vector i; column indices sorted.
     """
-    n = len(possible)
+    m = len(possible)
     capacity = int(np.minimum(possible, k).sum())
     # Allocated pages that are never written cost nothing, and the arrays are cut to size at the end.
     # One type for indices and ends: scipy would copy arrays of two types.
     index_type = _index_type(capacity)
     indices, data = np.empty(capacity, index_type), np.empty(capacity, np.float32)
-    ends = np.zeros(n + 1, index_type)
+    ends = np.zeros(m + 1, index_type)
     for start, block in _few_rows(blocks):
         counts, columns, values = _greatest(block, k, tie_order)
         ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
@@ -119,7 +152,7 @@ def keep_greatest(
         indices[filled], data[filled] = columns, values
     indices.resize(ends[-1], refcheck=False)
     data.resize(ends[-1], refcheck=False)
-    return sparse.csr_array((data, indices, ends), shape=(n, n))
+    return sparse.csr_array((data, indices, ends), shape=(m, len(tie_order)))
 
 
 def _few_rows(blocks: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, FloatArray]]:

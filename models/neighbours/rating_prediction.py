@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.interactions import Interactions
 from models.neighbours.config import NeighbourConfig
-from models.neighbours.rating_baselines import fit_baselines, residuals
 from models.numerics.threads import one_launch
-from models.ranking.rating_predictor import RatingPredictor
+from models.ranking.rating_predictor import RatingPredictor, log_popularity
 from models.ranking.topk import Selector, block_rows
 
 
@@ -32,6 +32,8 @@ class NeighbourRatingPredictor(RatingPredictor):
     People rate only what they chose, so rankings add a multiple of the logarithm of the item's number of ratings, as
     `mf` does. Ranked by predictions alone, lists show obscure items: on ml-latest-small `item_knn` has NDCG@10 .032
     then, and .090 with the default.
+
+    A like of a new user counts as a rating that lies as far above its baseline as those of liked items do on average.
 
     With another matrix none of these attributes is set.
 
@@ -51,18 +53,18 @@ class NeighbourRatingPredictor(RatingPredictor):
     def _rating_sums(self) -> NeighbourSums:
         """Return the sums of the prediction; only called if the model predicts ratings."""
 
-    def _without_baselines(self, ratings: sparse.csr_array) -> sparse.csr_array:
-        """Learn the baselines; return the ratings less their baselines."""
-        baselines = fit_baselines(ratings)
-        self._set_rating_scale(ratings.data, baselines.mean)
-        self.user_rating_bias_ = baselines.user.astype(np.float32)
-        self.item_rating_bias_ = baselines.item.astype(np.float32)
-        popularity = np.log(np.bincount(ratings.indices, minlength=ratings.shape[1]).clip(min=1))
+    def _without_baselines(self, ratings: sparse.csr_array, data: Interactions) -> sparse.csr_array:
+        """Learn the baselines and `like_value_`; return the ratings less their baselines."""
+        apart = self._learn_baselines(ratings)
+        self.like_value_ = _mean_of_likes(apart, data.positive)
         spread = float(ratings.data.std(dtype=np.float64)) if ratings.nnz else 0.0
-        self.item_bias_ = (baselines.item + self.config.rating_popularity * spread * popularity).astype(
-            np.float32
-        )
-        return residuals(ratings, baselines)
+        choice = np.float32(self.config.rating_popularity * spread) * log_popularity(ratings)
+        self.item_bias_ = self.item_rating_bias_ + choice
+        return apart
+
+    def _forget_user_biases(self, n_users: int) -> None:
+        """Set the biases of new users, of whom no rating is known."""
+        self.user_rating_bias_ = np.zeros(n_users, np.float32)
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
         """Predict the ratings of (user, item) pairs; see `RatingPredictor.predict`.
@@ -88,6 +90,13 @@ class NeighbourRatingPredictor(RatingPredictor):
             users, n,
             item_bias=self.item_bias_, tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+
+def _mean_of_likes(apart: sparse.csr_array, likes: sparse.csr_array) -> np.float32:
+    """Return the mean deviation of rated items that are liked, (n_users, n_items) both; 1 if it is not above 0."""
+    liked = apart.multiply(likes)
+    mean = liked.sum() / max(liked.nnz, 1)
+    return np.float32(mean if mean > 0 else 1)
 
 
 class NeighbourSums:

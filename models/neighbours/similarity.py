@@ -93,7 +93,7 @@ class Measure:
 
 
 def similarity_blocks(
-    vectors: sparse.csr_array, measure: Measure, *, rows_are_users: bool
+    vectors: sparse.csr_array, measure: Measure, *, rows_are_users: bool, first: int = 0
 ) -> Iterator[tuple[int, FloatArray]]:
     """Compute every vector's similarity to all, to the power of `measure.exponent`, a block of vectors at a time.
 
@@ -104,6 +104,8 @@ def similarity_blocks(
         vectors: (n, n_places) float32.
         measure: the similarity.
         rows_are_users: whether the vectors are users, not items; decides which entries a user's mean is of.
+        first: where above 0, only the vectors from this one on are compared, each with all; the scale of `shrink` is
+            that of the vectors before.
 
     Yields:
         The index of the block's first vector, and the block, (b, n) float32, which the next block overwrites: −inf for
@@ -117,8 +119,8 @@ def similarity_blocks(
     if measure.similarity == "adjusted_cosine":
         vectors = with_entries(vectors, deviations(vectors, rows_are_users)[0])
     if measure.absent == "zero" and (measure.similarity not in _COUNTED or _is_plain_dot(measure)):
-        return _scaled_products(vectors, measure)
-    return _sums_of_pairs(vectors, measure, rows_are_users)
+        return _scaled_products(vectors, measure, first)
+    return _sums_of_pairs(vectors, measure, rows_are_users, first)
 
 
 def deviations(vectors: sparse.csr_array, rows_are_users: bool) -> tuple[Doubles, Doubles]:
@@ -158,22 +160,24 @@ def _mean_square(vectors: sparse.csr_array) -> float:
 # -- a product over a scale ---------------------------------------------------------------------------------
 
 
-def _scaled_products(vectors: sparse.csr_array, measure: Measure) -> Iterator[tuple[int, FloatArray]]:
+def _scaled_products(
+    vectors: sparse.csr_array, measure: Measure, first: int
+) -> Iterator[tuple[int, FloatArray]]:
     """Compute Σxy over a scale that is known for each vector: one sparse product, and one pass over the scores."""
     n = vectors.shape[0]
     check_products(vectors)
     squares = _row_sums(vectors, vectors.data.astype(np.float64) ** 2)
-    added = measure.shrink * _mean_square(vectors)
+    added = measure.shrink * _mean_square(vectors[: first or None])
     if measure.similarity == "jaccard":
         scale = squares, squares, added, True
     elif measure.similarity == "dot":
         scale = np.ones(n), np.ones(n), 0.0, False
     else:
         scale = squares**measure.alpha, squares ** (1 - measure.alpha), added, False
-    for start, products in product_blocks(vectors, sparse.csr_array(vectors.T), np.arange(n)):
+    for start, products in product_blocks(vectors, sparse.csr_array(vectors.T), np.arange(first, n)):
         with one_launch:
-            _scale(products, start, scale, measure.exponent)
-        yield start, products
+            _scale(products, first + start, scale, measure.exponent)
+        yield first + start, products
 
 
 @numba.njit(parallel=True, cache=True)
@@ -216,12 +220,12 @@ class _AllPlaces(NamedTuple):
 
 
 def _sums_of_pairs(
-    vectors: sparse.csr_array, measure: Measure, rows_are_users: bool
+    vectors: sparse.csr_array, measure: Measure, rows_are_users: bool, first: int
 ) -> Iterator[tuple[int, FloatArray]]:
     """Compute similarities from the sums n, Σx, Σy, Σx², Σy², Σxy of every pair."""
     n = vectors.shape[0]
     counted = measure.similarity in _COUNTED
-    added = 0.0 if counted else measure.shrink * _mean_square(vectors)
+    added = 0.0 if counted else measure.shrink * _mean_square(vectors[: first or None])
     formula = (
         _FORMULAS.get(measure.similarity, _COSINE), measure.alpha, added,
         measure.shrink if counted else 0.0, measure.exponent,
@@ -230,8 +234,8 @@ def _sums_of_pairs(
     places = sparse.csr_array(sparse.csr_array((entries, vectors.indices, vectors.indptr), vectors.shape).T)
     left = vectors.indptr, vectors.indices, entries
     right = places.indptr, places.indices, places.data
-    buffer = np.empty((min(block_rows(n), n), n), np.float32)
-    for start in range(0, n, max(len(buffer), 1)):
+    buffer = np.empty((min(block_rows(n), n - first), n), np.float32)
+    for start in range(first, n, max(len(buffer), 1)):
         block = buffer[: n - start]
         with one_launch:
             _compare(start, left, right, all_places, formula, block)

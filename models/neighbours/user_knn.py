@@ -11,9 +11,10 @@ from scipy import sparse
 from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
-from models.neighbours.neighbourhoods import find_neighbours
+from models.neighbours.neighbourhoods import find_neighbours, neighbours_of_new_users
 from models.neighbours.rating_prediction import NeighbourRatingPredictor, NeighbourSums
 from models.neighbours.weighting import degree
+from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.topk import identity
 from models.search_space import Range, SearchSpace
@@ -86,19 +87,35 @@ class UserKNN(NeighbourRatingPredictor):
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
         if self.predicts_ratings:
-            matrix = self.entries_ = self._without_baselines(matrix)
+            matrix = self.entries_ = self._without_baselines(matrix, data)
         else:
             self.entries_ = degree(matrix, row_exponent=0, column_exponent=self.config.popularity_exponent)
-        k = self.config.k
         self.neighbours_ = find_neighbours(
             matrix,
             self.config,
-            k=default_k(int(self.known_users_.sum())) if k is None else k,
+            k=self._k(int(self.known_users_.sum())),
             rows_are_users=True,
             memory_mb=self.config.memory_mb,
             tie_order=np.random.default_rng(seed).permutation(data.n_users).astype(np.int32),
             model=self.name,
         )
+
+    def _k(self, n_users: int) -> int:
+        """Return the number of neighbours where so many users have an entry."""
+        return default_k(n_users) if self.config.k is None else self.config.k
+
+    def _fold_in(self, new: NewUsers) -> None:
+        """Find the neighbours among the trained users, who are all that `entries_` holds."""
+        vectors = self.entries_
+        if self.predicts_ratings:
+            self._forget_user_biases(len(new.lengths))
+        else:  # the training matrix
+            vectors = degree(vectors, row_exponent=0, column_exponent=-self.config.popularity_exponent)
+        self.neighbours_ = neighbours_of_new_users(
+            new.likes(float(self.like_value_)), vectors, self.config,
+            k=self._k(int((np.diff(vectors.indptr) > 0).sum())),
+            tie_order=np.arange(vectors.shape[0], dtype=np.int32),
+        )  # fmt: skip
 
     def _check_learned(self) -> None:
         item_item_scorer.check_scores(self.neighbours_, self.entries_)

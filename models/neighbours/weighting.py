@@ -2,6 +2,9 @@
 
 Rows are the vectors to be compared (items for item-KNN, users for user-KNN), columns are their features (users for
 item-KNN, items for user-KNN): documents and terms, in the words of the papers.
+
+`counted` is the number of rows, the first ones, in which entries of columns are counted; None counts all. So rows that
+follow, of users who were not trained on, get the weights that they would have among the others.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from scipy import sparse
 Weighting = Literal["auto", "none", "tfidf", "bm25", "degree"]
 
 
-def tfidf(vectors: sparse.csr_array) -> sparse.csr_array:
+def tfidf(vectors: sparse.csr_array, counted: int | None = None) -> sparse.csr_array:
     """Multiply entries by log(1 + N / n) for a column that n of the N rows have.
 
     Source: Salton & Buckley 1988, table 1, weight f. The 1 keeps columns that every row has above 0. The library
@@ -23,15 +26,18 @@ def tfidf(vectors: sparse.csr_array) -> sparse.csr_array:
 
     Args:
         vectors: (N, n_columns) float32.
+        counted: see above.
 
     Returns:
         (N, n_columns) float32, entries where `vectors` has one.
     """
-    n_rows = vectors.shape[0]
-    return with_entries(vectors, vectors.data * np.log1p(n_rows / column_degrees(vectors))[vectors.indices])
+    rows = vectors[:counted]
+    return with_entries(
+        vectors, vectors.data * np.log1p(rows.shape[0] / column_degrees(rows))[vectors.indices]
+    )
 
 
-def bm25(vectors: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
+def bm25(vectors: sparse.csr_array, *, k1: float, b: float, counted: int | None = None) -> sparse.csr_array:
     """Weigh by Okapi BM25: t (k1 + 1) / (t + k1 (1 − b + b · length / mean length)) · log(1 + (N − n + .5) / (n + .5)).
 
     t is an entry, length a row's sum, n the number of the N rows that have the column. Source: Robertson & Zaragoza
@@ -42,6 +48,7 @@ def bm25(vectors: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
         vectors: (N, n_columns) float32, entries not negative.
         k1: at least 0; large entries saturate the later, the greater it is; 0 makes all entries equal.
         b: from 0 to 1, damping of long rows.
+        counted: see above.
 
     Returns:
         (N, n_columns) float32, entries where `vectors` has one.
@@ -54,11 +61,12 @@ def bm25(vectors: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
             "the weighting bm25 expects counts, and the matrix holds negative entries: choose another "
             "weighting, such as degree, or another matrix"
         )
-    n_rows = vectors.shape[0]
+    rows = vectors[:counted]
+    n_rows = rows.shape[0]
     lengths = np.asarray(vectors.sum(axis=1), np.float64)
-    mean = lengths.mean() if n_rows else 0
+    mean = lengths[:n_rows].mean() if n_rows else 0
     norm = k1 * (1 - b + b * (lengths / mean if mean > 0 else lengths))
-    degrees = column_degrees(vectors)
+    degrees = column_degrees(rows)
     rarity = np.log1p((n_rows - degrees + 0.5) / (degrees + 0.5))
     saturated = np.zeros(vectors.nnz)
     divisor = vectors.data + np.repeat(norm, np.diff(vectors.indptr))
@@ -66,7 +74,9 @@ def bm25(vectors: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
     return with_entries(vectors, saturated * rarity[vectors.indices])
 
 
-def degree(vectors: sparse.csr_array, *, row_exponent: float, column_exponent: float) -> sparse.csr_array:
+def degree(
+    vectors: sparse.csr_array, *, row_exponent: float, column_exponent: float, counted: int | None = None
+) -> sparse.csr_array:
     """Divide entries by (entries of the row)^row_exponent · (entries of the column)^column_exponent.
 
     So rows and columns of many entries count for less. With .5 for both this is the normalised adjacency of graph
@@ -74,13 +84,14 @@ def degree(vectors: sparse.csr_array, *, row_exponent: float, column_exponent: f
 
     Args:
         vectors: (n_rows, n_columns) float32.
-        row_exponent, column_exponent: at least 0; 0 leaves the entries as they are.
+        row_exponent, column_exponent: 0 leaves the entries as they are; below 0 undoes the division.
+        counted: see above.
 
     Returns:
         (n_rows, n_columns) float32, entries where `vectors` has one.
     """
     rows = np.maximum(np.diff(vectors.indptr), 1) ** -row_exponent
-    columns = column_degrees(vectors) ** -column_exponent
+    columns = column_degrees(vectors[:counted]) ** -column_exponent
     weights = np.repeat(rows, np.diff(vectors.indptr)) * columns[vectors.indices]
     return with_entries(vectors, vectors.data * weights)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, DivergedError, FloatArray, IntArray, Recommender, TopN
-from models.numerics.unit_vectors import unit_vectors
+from models.base import BoolArray, DivergedError, FloatArray, IntArray, TopN
+from models.export.exportable import Export, Exportable
+from models.new_users import NewUsers
 from models.ranking import factor_scorer
-from models.ranking.explanations import largest_terms, ones_like
-from models.ranking.topk import identity
+from models.ranking.folding_in import learn_map, mapped
+from models.ranking.item_vectors import ItemVectorRecommender
 
 
-class FactorRecommender(Recommender):
-    """A recommender whose `_fit` sets the three arrays below; scoring, lists and reasons are inherited.
+class FactorRecommender(ItemVectorRecommender, Exportable):
+    """A recommender whose `_fit` sets the three arrays below; scoring and lists are inherited.
 
     Class attributes of a subclass:
         remedy: advice for the error that `fit` raises when training diverges.
@@ -25,6 +25,8 @@ class FactorRecommender(Recommender):
         user_factors_: (n_users, f) float32.
         item_factors_: (n_items, f) float32.
         item_bias_: (n_items,) float32, or an empty array for models without a bias.
+        fold_in_map_: (f + 1, f) float32, makes vectors of new users from those of their items: `folding_in`. Models
+            with a way of their own have none.
     """
 
     remedy: ClassVar[str] = "smaller steps are safer"
@@ -32,6 +34,7 @@ class FactorRecommender(Recommender):
     user_factors_: FloatArray
     item_factors_: FloatArray
     item_bias_: FloatArray
+    fold_in_map_: FloatArray
 
     def _check_learned(self) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -51,23 +54,18 @@ class FactorRecommender(Recommender):
             tie_order=self.tie_order_, item_bias=self._bias(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
 
-    def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """Rank by the cosine of the item vectors; the bias, which is popularity, is left out."""
-        directions = unit_vectors(self.item_factors_)
-        return factor_scorer.top_n(
-            directions, directions, items, n,
-            tie_order=self.tie_order_, exclude=identity(len(directions)), eligible=eligible,
-        )  # fmt: skip
+    def _learn_to_fold_in(self, likes: sparse.csr_array, seed: int) -> None:
+        self.fold_in_map_ = learn_map(likes, self.user_factors_, self.item_factors_, self.known_users_, seed)
 
-    def _because_of(
-        self,
-        users: IntArray,  # noqa: ARG002
-        items: NDArray[np.int32],
-        liked: sparse.csr_array,
-    ) -> NDArray[np.int32]:
-        """Return the liked item of greatest cosine with the listed one, the nearest in the model's own space."""
-        directions = unit_vectors(self.item_factors_)
-        return largest_terms(items, ones_like(liked), left=directions, right=directions)
+    def _fold_in(self, new: NewUsers) -> None:
+        self.user_factors_ = mapped(self.fold_in_map_, new.likes(), self.item_factors_)
+
+    def exported(self) -> Export:
+        """Return the map of sums of item vectors, and the item vectors; see `Exportable`."""
+        from models.export.encoders import MappedSums  # noqa: PLC0415  (imports torch)
+
+        encoder = MappedSums(self.known_items_, self.item_factors_, self.fold_in_map_)
+        return Export(encoder, self.item_factors_, self.item_bias_)
 
     def _bias(self) -> FloatArray | None:
         return self.item_bias_ if self.item_bias_.size else None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.item_item_scorer import Factors
@@ -40,6 +41,9 @@ class ItemItemRecommender(Recommender):
             self.profiles_, self.similarity_, users, n,
             tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def _fold_in(self, new: NewUsers) -> None:
+        self.profiles_ = new.likes(float(self.like_value_))
 
     def _because_of(
         self, users: IntArray, items: NDArray[np.int32], liked: sparse.csr_array

@@ -6,8 +6,10 @@ from abc import abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.base import FloatArray, IntArray, Recommender
+from models.ranking.rating_baselines import fit_baselines, residuals
 
 _PAIRS = 65_536  # pairs whose deviations are computed at a time
 
@@ -33,6 +35,14 @@ class RatingPredictor(Recommender):
         self.rating_scale_ = np.array(
             [ratings.min(initial=mean), mean, ratings.max(initial=mean)], np.float32
         )
+
+    def _learn_baselines(self, ratings: sparse.csr_array) -> sparse.csr_array:
+        """Set the attributes to baseline ratings; return the ratings less their baselines, (n_users, n_items)."""
+        baselines = fit_baselines(ratings)
+        self._set_rating_scale(ratings.data, baselines.mean)
+        self.user_rating_bias_ = baselines.user.astype(np.float32)
+        self.item_rating_bias_ = baselines.item.astype(np.float32)
+        return residuals(ratings, baselines)
 
     def predict(self, users: IntArray, items: IntArray) -> FloatArray:
         """Predict the ratings of (user, item) pairs.
@@ -63,3 +73,10 @@ class RatingPredictor(Recommender):
         for pairs in np.array_split(np.flatnonzero(known_users & known_items), len(users) // _PAIRS + 1):
             predicted[pairs] += self._deviations(users[pairs], items[pairs])
         return predicted.clip(least, greatest)
+
+
+def log_popularity(ratings: sparse.csr_array) -> FloatArray:
+    """Return the logarithm of each item's number of ratings, (n_items,) float32; 0 for items without one."""
+    counts = np.bincount(ratings.indices, minlength=ratings.shape[1])
+    found: FloatArray = np.log(counts.clip(min=1)).astype(np.float32)
+    return found

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from models.base import Config, NotFittedError, Recommender, TopN
 from models.interactions import Interactions, MatrixName
+from models.new_users import NewUsers
 
 N_USERS, N_ITEMS = 60, 40
 EMPTY_USER, ONE_ITEM_USER, EVERYTHING_USER = 3, 7, 11
@@ -50,6 +51,13 @@ def checkerboard(n: int = 30) -> Interactions:
     return interactions((parity[:, None] == parity[None, :]) & ~np.eye(n, dtype=bool))
 
 
+def likes_of(data: Interactions, user: int) -> np.ndarray:
+    """Return the items that a user likes, by time and then by index."""
+    row = slice(*data.positive.indptr[user : user + 2])
+    items = data.positive.indices[row]
+    return items[np.argsort(data.timestamp[[user]].toarray()[0, items], kind="stable")]
+
+
 def same(a: TopN, b: TopN) -> bool:
     """Whether two lists are equal to the bit, padding included."""
     return np.array_equal(a.items, b.items) and np.array_equal(a.scores, b.scores, equal_nan=True)
@@ -76,12 +84,15 @@ class RecommenderContract:
         kept_of_tiny_rows: least share of their first ten items that users keep when their values are 1e-12 of what they
             were.
         kept_beside_a_huge_row: least share that the other users keep when one user's values are 1e12 times as great.
+        kept_of_own_history: least share of their first ten items that trained users keep when the lists are made from
+            their histories alone.
     """
 
     model: ClassVar[type[Recommender]]
     config: ClassVar[Config | None] = None
     kept_of_tiny_rows: ClassVar[float] = 0.7
     kept_beside_a_huge_row: ClassVar[float] = 0.5
+    kept_of_own_history: ClassVar[float] = 1.0
 
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return self.model(self.config).fit(self.described(data), seed=seed)
@@ -252,6 +263,7 @@ class RecommenderContract:
             loaded.recommend(users, 9, exclude=world.seen), model.recommend(users, 9, exclude=world.seen)
         )
         assert same(loaded.similar_items(items, 4), model.similar_items(items, 4))
+        assert same(loaded.recommend_for([[2, 4], [1]], 9), model.recommend_for([[2, 4], [1]], 9))
         assert all(matrix.has_sorted_indices for _, matrix in sparse_parts(loaded))
 
     def test_a_second_fit_forgets_the_first(self, world: Interactions) -> None:
@@ -321,9 +333,89 @@ class RecommenderContract:
         config = self.config or self.model.config_class()
         return self.model(config.model_copy(update={"matrix": name})).fit(data, seed=1)
 
+    # -- users who were not trained on --------------------------------------------------------------
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fit_once(cls) -> Recommender:
+        return cls().fitted(small_world())
+
+    def test_trained_users_keep_lists_when_folded_in(
+        self, fit_once: Recommender, world: Interactions
+    ) -> None:
+        users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER, EVERYTHING_USER])
+        before = fit_once.recommend(users, 10, exclude=world.seen)
+        after = fit_once.recommend_for([likes_of(world, user) for user in users], 10)
+        kept = overlap(before.items, after.items)
+        assert kept >= self.kept_of_own_history, kept
+        assert same(before, fit_once.recommend(users, 10, exclude=world.seen)), "the model is unchanged"
+
+    def test_lists_for_histories_are_well_formed(self, fit_once: Recommender, world: Interactions) -> None:
+        histories = [likes_of(world, user) for user in range(N_USERS)]
+        top = fit_once.recommend_for(histories, N_ITEMS)
+        assert (top.items.dtype, top.scores.dtype) == (np.int32, np.float32)
+        for history, items, scores in zip(histories, *top, strict=True):
+            length = int((items >= 0).sum())
+            assert not set(items[:length]) & set(history.tolist())
+            assert len(set(items[:length])) == length
+            assert (np.diff(scores[:length]) <= 0).all()
+            assert (items[length:] == -1).all()
+            assert UNTOUCHED_ITEM not in items
+        assert (top.items[[EMPTY_USER, EVERYTHING_USER]] == -1).all()
+        assert fit_once.recommend_for([], 3).items.shape == (0, 3)
+
+    def test_a_history_of_one_item_gives_a_list(self, fit_once: Recommender) -> None:
+        top = fit_once.recommend_for([[item] for item in range(N_ITEMS) if item != UNTOUCHED_ITEM], 5)
+        assert (top.items[:, 0] >= 0).all()
+
+    def test_unknown_items_of_a_history_are_ignored(self, fit_once: Recommender) -> None:
+        plain = fit_once.recommend_for([[2, 4, 1]], 9)
+        assert same(fit_once.recommend_for([[2, -1, 4, 10**9, UNTOUCHED_ITEM, N_ITEMS, 1]], 9), plain)
+        nothing_known = fit_once.recommend_for([[], [UNTOUCHED_ITEM, -5], np.array([])], 9)
+        assert (nothing_known.items == -1).all()
+        assert np.isnan(nothing_known.scores).all()
+
+    def test_the_last_time_of_a_repeated_item_counts(self, fit_once: Recommender) -> None:
+        plain = fit_once.recommend_for([[2, 4, 1]], 9)
+        assert same(fit_once.recommend_for([[4, 1, 2, 4, 4, 1]], 9), plain)
+
+    def test_histories_do_not_count_for_each_other(self, fit_once: Recommender, world: Interactions) -> None:
+        histories = [likes_of(world, user) for user in range(12)]
+        together = fit_once.recommend_for(histories, 9)
+        reversed_ = fit_once.recommend_for(histories[::-1], 9)
+        assert np.array_equal(reversed_.items[::-1], together.items)
+        np.testing.assert_allclose(reversed_.scores[::-1], together.scores, rtol=1e-4, atol=1e-5)
+        for row, history in enumerate(histories):
+            assert np.array_equal(fit_once.recommend_for([history], 9).items[0], together.items[row])
+
+    def test_only_eligible_items_are_listed_for_histories(self, fit_once: Recommender) -> None:
+        top = fit_once.recommend_for([[2, 4], [1]], 15, items=np.arange(N_ITEMS) < 10)
+        assert 0 <= top.items.max() < 10
+
+    def test_histories_of_other_types_are_refused(self, fit_once: Recommender) -> None:
+        for wrong in ([1, 2], [[1], [0.5]], [["a"]], [[[1]]]):
+            with pytest.raises(
+                ValueError, match=r"history \d must be .*: give a list of item indices for each user"
+            ):
+                fit_once.recommend_for(wrong, 3)
+        with pytest.raises(ValueError, match="at least 1"):
+            fit_once.recommend_for([[1]], 0)
+        with pytest.raises(ValueError, match="mask of dtype bool"):
+            fit_once.recommend_for([[1]], 3, items=np.arange(N_ITEMS))
+
+    def test_reasons_for_new_users_are_of_their_history(self, fit_once: Recommender) -> None:
+        new = NewUsers.of([[2, 4], [1, 3, 7]], N_ITEMS)
+        folded = fit_once.fold_in(new)
+        lists = folded.recommend(np.arange(2), 6, exclude=new.likes())
+        reasons = folded.because_of(np.arange(2), lists.items, new.likes())
+        if reasons is not None:
+            assert set(reasons[0]) <= {2, 4, -1}
+            assert set(reasons[1]) <= {1, 3, 7, -1}
+
     def test_use_before_fit_is_an_error(self) -> None:
         model = self.model(self.config)
         for ask in (
+            lambda users: model.recommend_for([users], 3),
             model.score,
             lambda users: model.recommend(users, 3),
             lambda i: model.similar_items(i, 3),
@@ -337,12 +429,23 @@ class RecommenderContract:
 
 
 class PersonalContract(RecommenderContract):
-    """Tests of models whose lists depend on the user's history."""
+    """Tests of models whose lists depend on the user's history.
+
+    Class attributes of a subclass:
+        share_of_the_taste: least share of the first five items that are of the taste of the one item of a history.
+    """
+
+    share_of_the_taste: ClassVar[float] = 1.0
 
     def test_the_held_out_diagonal_is_recovered(self) -> None:
         data = checkerboard()
         top = self.fitted(data).recommend(np.arange(data.n_users), 1, exclude=data.seen)
         assert top.items[:, 0].tolist() == list(range(data.n_users))
+
+    def test_one_item_is_answered_with_items_of_its_taste(self) -> None:
+        top = self.fitted(checkerboard()).recommend_for([[item] for item in range(30)], 5)
+        share = np.mean(top.items % 2 == np.arange(30)[:, None] % 2)
+        assert share >= self.share_of_the_taste, share
 
     def test_an_empty_row_is_an_unknown_user(self, world: Interactions) -> None:
         model = self.fitted(world)
@@ -381,11 +484,11 @@ class LikesContract(PersonalContract):
         for first, value in enumerate((0, -1, 1)):
             ratings.data[first::3] = value
         liked = sparse.csr_array(np.maximum(ratings.toarray(), 0))
-        clean = self.fitted(interactions(liked))
+        clean = self.fitted(replace(interactions(liked), seen=world.seen, timestamp=world.timestamp))
         assert not caplog.records
         assert self.config is not None
         on_ratings = self.config.model_copy(update={"matrix": "rating"})
-        model = self.model(on_ratings).fit(replace(world, rating=ratings), seed=1)
+        model = self.model(on_ratings).fit(self.described(replace(world, rating=ratings)), seed=1)
         assert f"ignores {ratings.nnz - liked.nnz} of {ratings.nnz} entries" in caplog.text
         users = np.arange(N_USERS)
         assert not model.known_users_[ONE_ITEM_USER], "the test needs a user who becomes unknown"

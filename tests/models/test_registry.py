@@ -53,5 +53,6 @@ def test_reading_words_imports_no_training_library():
 def test_every_model_has_a_contract_test(name):
     """A test file of the model has a class that inherits a contract and names the model."""
     sources = [path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py")]
-    contract = rf"class Test\w+\(\w*Contract\):\n(?:    .*\n|\n)*?    model\b.* = {recommender_class(name).__name__}\n"
+    header = r"class Test\w+\((?:\w+, )*\w*Contract\):\n(?:    .*\n|\n)*?"
+    contract = rf"{header}    model\b.* = {recommender_class(name).__name__}\n"
     assert any(re.search(contract, source) for source in sources)

@@ -58,6 +58,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 class TestContent(PersonalContract):
     model = Content
+    kept_of_own_history = 0.95
 
     def described(self, data: Interactions) -> Interactions:
         touched = touched_items(data.seen)

@@ -39,6 +39,7 @@ def blend(data: Interactions, weights: dict[str, float], seed: int = 1, candidat
 
 class TestBlend(RecommenderContract):
     model = Blend
+    kept_of_own_history = 0.9
 
     def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
         return blend(data, WEIGHTS, seed)
@@ -69,6 +70,7 @@ class TestBlend(RecommenderContract):
         users, items = np.arange(-1, N_USERS + 1), np.arange(N_ITEMS)
         assert loaded.config == model.config
         assert np.array_equal(loaded.score(users), model.score(users), equal_nan=True)
+        assert same(loaded.recommend_for([[2, 4], [1]], 9), model.recommend_for([[2, 4], [1]], 9))
         ours, theirs = (each.recommend(users, 9, exclude=world.seen) for each in (model, loaded))
         assert same(ours, theirs)
         assert same(loaded.similar_items(items, 4), model.similar_items(items, 4))

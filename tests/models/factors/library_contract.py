@@ -12,6 +12,7 @@ from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard,
 class LibraryContract(LikesContract):
     """Subclasses also set `library`, the class of implicit, and a `config` with 8 factors."""
 
+    kept_of_own_history = 0.7
     library: ClassVar[type]
 
     def test_all_threads_are_used_only_if_not_deterministic(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def solution(item_factors: np.ndarray, weights: sparse.csr_matrix, row: int) -> 
 class TestALS(PersonalContract):
     model = ALS
     config = SMALL
+    kept_of_own_history = 0.6  # a history says what was liked, not how much
 
     def test_scores_and_lists_equal_those_of_implicit(self) -> None:
         world = small_world()

@@ -22,6 +22,7 @@ LIBRARY = SMALL.model_copy(update={"sampler": "implicit", "iterations": 80})
 class TestBPR(LikesContract):
     model = BPR
     config = SMALL
+    kept_of_own_history = 0.7
 
     def test_progress_is_reported_after_every_pass(self) -> None:
         reported = []

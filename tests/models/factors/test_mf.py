@@ -108,6 +108,7 @@ def oracle(
 
 class TestMF(RecommenderContract):
     model = MF
+    kept_of_own_history = 0.9
     config = MFConfig(**HASTY)
 
     def test_an_empty_row_is_an_unknown_user(self) -> None:

@@ -24,16 +24,19 @@ SMALL = LightGCNConfig(factors=16, epochs=10, negatives=16, refreshes=2, device=
 
 class TestLightGCN(LikesContract):
     model = LightGCN
+    kept_of_own_history = 0.9
     config = SMALL
 
 
 class TestLightGCNByBPR(LikesContract):
     model = LightGCN
+    kept_of_own_history = 0.9
     config = SMALL.model_copy(update={"loss": "bpr", "start": "random", "epochs": 40})
 
 
 class TestLightGCNWithoutLayers(LikesContract):
     model = LightGCN
+    kept_of_own_history = 0.9
     config = SMALL.model_copy(update={"layers": 0})
 
 

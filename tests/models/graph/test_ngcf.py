@@ -23,11 +23,13 @@ def changed(**options: object) -> NGCFConfig:
 
 class TestNGCF(LikesContract):
     model = NGCF
+    kept_of_own_history = 0.8
     config: ClassVar[NGCFConfig] = SMALL
 
 
 class TestNGCFAsInThePaper(LikesContract):
     model = NGCF
+    kept_of_own_history = 0.8
     config: ClassVar[NGCFConfig] = changed(loss="bpr", start="xavier", epochs=60, gain=0.3)
 
 

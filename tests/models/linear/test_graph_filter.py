@@ -27,6 +27,7 @@ class TestTooManyFrequencies(PersonalContract):
 class TestLittleMemory(PersonalContract):
     model = GraphFilter
     config = GraphFilterConfig(memory_mb=1)
+    share_of_the_taste = 0.9
 
     @pytest.fixture(autouse=True)
     def large_neighbours(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from scipy import sparse
 from models.base import NotFittedError, Recommender
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN, ItemKNNConfig
-from models.neighbours.rating_baselines import fit_baselines, residuals
 from models.neighbours.user_knn import UserKNN, UserKNNConfig
+from models.ranking.rating_baselines import fit_baselines, residuals
 from tests.models.contract import (
     EMPTY_USER,
     N_ITEMS,
@@ -47,6 +47,7 @@ class RatingsContract(RecommenderContract):
 
     kept_of_tiny_rows = 0.5
     kept_beside_a_huge_row = 0.4
+    kept_of_own_history = 0.5  # a history says what was liked, not how much
 
 
 class TestItemKNNOnRatings(RatingsContract):

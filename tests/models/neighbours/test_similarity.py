@@ -43,6 +43,25 @@ def test_similarities_follow_their_definitions(
     np.testing.assert_allclose(fast(vectors, measure, rows_are_users), expected, rtol=1e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("missing", typing.get_args(Missing))
+def test_later_vectors_alone_have_the_same_similarities(similarity, missing):
+    vectors, measure = stored(random_vectors(1, (9, 7))), Measure(similarity, missing)
+    whole = np.vstack([b.copy() for _, b in similarity_blocks(vectors, measure, rows_are_users=True)])
+    [(start, later)] = similarity_blocks(vectors, measure, rows_are_users=True, first=6)
+    assert start == 6
+    assert np.array_equal(later, whole[6:])
+
+
+def test_later_vectors_do_not_count_for_the_shrinkage():
+    measure = Measure("cosine", shrink=3.0)
+    before, new = random_vectors(1, (6, 7)), np.full((1, 7), 4.0)
+    [(_, alone)] = similarity_blocks(stored(np.vstack([before, new])), measure, rows_are_users=True, first=6)
+    both = stored(np.vstack([before, new, 100 * new]))
+    [(_, together)] = similarity_blocks(both, measure, rows_are_users=True, first=6)
+    assert np.array_equal(together[0, :6], alone[0, :6])
+
+
 @pytest.mark.parametrize("rows_are_users", [True, False])
 @pytest.mark.parametrize("missing", ["ignored", "zero", "mean"])
 @pytest.mark.parametrize("similarity", ["pearson", "cosine", "dot"])

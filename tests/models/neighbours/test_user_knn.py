@@ -5,13 +5,23 @@ import pytest
 
 from models.neighbours.similarity import Measure
 from models.neighbours.user_knn import UserKNN, UserKNNConfig, default_k
-from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, PersonalContract, interactions, small_world
+from models.new_users import NewUsers
+from tests.models.contract import (
+    EMPTY_USER,
+    N_ITEMS,
+    N_USERS,
+    PersonalContract,
+    interactions,
+    likes_of,
+    small_world,
+)
 from tests.models.neighbours.oracle import similarities
 from tests.models.threads import on_one_and_all_threads
 
 
 class TestUserKNN(PersonalContract):
     model = UserKNN
+    kept_of_own_history = 0.95  # the user has become a neighbour
 
     def test_scores_follow_the_formula_of_the_docstring(self) -> None:
         world = small_world()
@@ -82,3 +92,30 @@ class TestUserKNN(PersonalContract):
         one, many = on_one_and_all_threads(lambda: self.fitted(world).score(np.arange(N_USERS)))
         assert one.shape == (N_USERS, N_ITEMS)
         assert np.array_equal(one, many, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weighting": "tfidf"},
+        {"weighting": "bm25"},
+        {"similarity": "jaccard"},
+        {"similarity": "euclidean", "missing": "zero"},
+    ],
+)
+def test_a_new_user_has_the_neighbours_of_a_trained_one(options: dict[str, object]) -> None:
+    """A trained user's row, given as that of a new user, is as similar to the others as it was in training."""
+    world = small_world()
+    model = UserKNN(UserKNNConfig(k=0, **options)).fit(world, seed=1)
+    users = np.arange(0, N_USERS, 7)
+    new = NewUsers.of([likes_of(world, user) for user in users], world.n_items)
+    found = model.fold_in(new).neighbours_.toarray()
+    found[np.arange(len(users)), users] = 0  # the user themselves
+    np.testing.assert_allclose(found, model.neighbours_.toarray()[users], rtol=1e-4)
+
+
+def test_new_users_have_at_most_k_neighbours() -> None:
+    model = UserKNN(UserKNNConfig(k=4)).fit(small_world(), seed=1)
+    folded = model.fold_in(NewUsers.of([[1], [2, 4, 6], []], small_world().n_items))
+    assert np.diff(folded.neighbours_.indptr).tolist() == [4, 4, 0]

@@ -59,3 +59,14 @@ def residuals(ratings: sparse.csr_array, baselines: Baselines) -> sparse.csr_arr
     users = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
     apart = ratings.data - baselines.mean - baselines.user[users] - baselines.item[ratings.indices]
     return sparse.csr_array((apart.astype(np.float32), ratings.indices, ratings.indptr), shape=ratings.shape)
+
+
+def standardized(apart: sparse.csr_array) -> tuple[sparse.csr_array, np.float32]:
+    """Divide the entries by their standard deviation; return it too, 1 where it is 0 or there are no entries.
+
+    Args:
+        apart: (m, n) float32, the result of `residuals`.
+    """
+    spread = np.float32(apart.data.std(dtype=np.float64)) if apart.nnz else np.float32(0)
+    spread = spread if spread > 0 else np.float32(1)
+    return sparse.csr_array((apart.data / spread, apart.indices, apart.indptr), shape=apart.shape), spread

@@ -1,0 +1,45 @@
+"""Arrays and sparse matrices by name in one `.npz` file, without pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+_PARTS = ("data", "indices", "indptr")
+
+
+def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
+    """Write arrays, numbers and CSR matrices into a file.
+
+    Args:
+        path: of the file, in an existing folder.
+        values: by name; a name holds no dot.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in values.items():
+        if isinstance(value, sparse.csr_array):
+            for part in _PARTS:
+                arrays[f"{name}.{part}"] = getattr(value, part)
+            arrays[f"{name}.shape"] = np.array(value.shape)
+        else:
+            arrays[name] = np.asarray(value)
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, Any]:
+    """Return what `save_arrays` wrote, the same to the bit; numbers are arrays of no dimension."""
+    values: dict[str, Any] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            name, _, part = key.partition(".")
+            if not part:
+                values[name] = arrays[key]
+            elif part == "shape":
+                parts = tuple(arrays[f"{name}.{each}"] for each in _PARTS)
+                values[name] = sparse.csr_array(parts, shape=tuple(arrays[key]))
+    return values
