@@ -28,27 +28,40 @@ class Adam:
 
     Args:
         parameters: float32, contiguous, all on one device; `step` changes them in place.
+
+    Attributes:
+        steps: number of steps that each parameter took.
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
         self._parameters = [parameter.detach() for parameter in parameters]
         self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
-        self._steps = 0
+        self.steps = [0] * len(self._parameters)
 
-    def step(self, gradients: Sequence[torch.Tensor], learning_rate: float) -> None:
+    def moments(self) -> dict[str, list[torch.Tensor]]:
+        """Return the running means of gradients and of their squares, a tensor for each parameter.
+
+        With `steps` they are all that the optimizer keeps from one step to the next.
+        """
+        return {"means": self._means, "squares": self._squares}
+
+    def step(self, gradients: Sequence[torch.Tensor | None], learning_rate: float) -> None:
         """Change the parameters by one step.
 
         Args:
-            gradients: of the loss with respect to each parameter, float32 and of its shape.
+            gradients: of the loss with respect to each parameter, float32 and of its shape; None for a parameter that
+                the loss does not depend on, which stays as it is.
             learning_rate: by how much an entry changes whose gradients all have the same sign and size.
         """
-        self._steps += 1
-        rate = learning_rate / (1 - _MEAN_KEPT**self._steps)
-        scale = (1 - _SQUARE_KEPT**self._steps) ** -0.5
-        for parameter, gradient, mean, square in zip(
-            self._parameters, gradients, self._means, self._squares, strict=True
+        for at, (parameter, gradient, mean, square) in enumerate(
+            zip(self._parameters, gradients, self._means, self._squares, strict=True)
         ):
+            if gradient is None:
+                continue
+            self.steps[at] += 1
+            rate = learning_rate / (1 - _MEAN_KEPT ** self.steps[at])
+            scale = (1 - _SQUARE_KEPT ** self.steps[at]) ** -0.5
             if parameter.device.type == _CPU:
                 _step(
                     _flat(parameter),

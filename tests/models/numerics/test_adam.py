@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.numerics import adam
 from models.numerics.adam import Adam
@@ -81,3 +83,22 @@ print("torch._dynamo" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=8))
+def test_parameters_without_gradient_are_left_alone(given_gradients: list[list[bool]]) -> None:
+    """Each parameter counts its own steps, as torch's Adam does for parameters whose gradient is None."""
+    ours, theirs = tables(), tables()
+    mine, other = Adam(ours), torch.optim.Adam(theirs, lr=0.1)
+    for step, has_gradient in enumerate(given_gradients):
+        gradients = [g if has else None for g, has in zip(gradients_of(step), has_gradient, strict=True)]
+        before = [table.clone() for table in ours]
+        mine.step(gradients, 0.1)
+        for table, gradient in zip(theirs, gradients, strict=True):
+            table.grad = gradient
+        other.step()
+        for table, was, gradient in zip(ours, before, gradients, strict=True):
+            assert gradient is not None or torch.equal(table, was)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+    assert mine.steps == np.sum(given_gradients, axis=0).tolist()

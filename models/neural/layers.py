@@ -1,0 +1,59 @@
+"""Layers with randomness of their own: each draws from a generator that the training loop hands out. Imports torch.
+
+torch's dropout draws from one generator of the whole process, which fits side by side would share.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class RandomLayer(nn.Module):
+    """A layer that draws random numbers while it is trained."""
+
+    generator: torch.Generator | None = None
+
+
+class Dropout(RandomLayer):
+    """Sets a random share of the entries to 0 in training and scales the others up (Srivastava et al. 2014).
+
+    Args:
+        share: of the entries that become 0.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x with entries dropped; unchanged outside training."""
+        if not self.training or not self.share:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.share, generator=self.generator)
+        return x * kept.mul_(1 / (1 - self.share))
+
+
+class GaussianSample(RandomLayer):
+    """Draws from normal distributions so that gradients pass (Kingma & Welling 2014, section 2.4)."""
+
+    def forward(self, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+        """Return mean + ε · standard deviation in training, and the mean otherwise."""
+        if not self.training:
+            return mean
+        noise = torch.empty_like(mean).normal_(generator=self.generator)
+        return mean + noise * torch.exp(0.5 * log_variance)
+
+
+def give_generator(network: nn.Module, seed: int) -> None:
+    """Give all random layers one new generator.
+
+    Args:
+        network: with parameters, on the device to train on.
+        seed: of the generator.
+    """
+    device = next(network.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, RandomLayer):
+            layer.generator = generator
