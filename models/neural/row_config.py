@@ -1,0 +1,93 @@
+"""Hyperparameters of the autoencoders of users' rows: those that all have, and those of each."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from models.neural.config import NeuralConfig
+from models.search_space import Range, SearchSpace
+
+
+class RowAutoencoderConfig(NeuralConfig):
+    """Hyperparameters of an autoencoder of users' rows."""
+
+    epochs: int = Field(
+        default=60,
+        ge=1,
+        le=10_000,
+        description="Most passes over the training data; training ends earlier if `patience` says so.",
+    )
+    batch: int = Field(default=512, ge=1, le=1_000_000, description="Users in a step.")
+    dropout: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="Share of a user's items that are hidden from the encoder in training.",
+    )
+    factors: int = Field(default=200, ge=1, le=2048, description="Length of the latent vector of a user.")
+    start: Literal["svd", "random"] = Field(
+        default="svd",
+        description="First weights: the linear autoencoder of the likes' singular vectors, or random ones, which need "
+        "many more epochs.",
+    )
+    softmax_items: int = Field(
+        default=8192,
+        ge=1,
+        le=10_000_000,
+        description="Items that the softmax of a step runs over: those of its users, and so many of the rest that they "
+        "are this many; 1024 of the rest at least.",
+    )
+
+
+class MultVAEConfig(RowAutoencoderConfig):
+    """Hyperparameters of `multvae`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(64, 600, log=True),
+        "hidden": Range(64, 1000, log=True),
+        "beta": Range(0.05, 1.0),
+        "dropout": Range(0.1, 0.7),
+        "learning_rate": Range(0.0003, 0.01, log=True),
+    }
+
+    hidden: int = Field(
+        default=256,
+        ge=1,
+        le=4096,
+        description="Length of the layer before the latent vector, and of the one after.",
+    )
+    beta: float = Field(
+        default=0.2,
+        ge=0,
+        le=10,
+        description="Weight of the divergence from the prior, at the end of `anneal_epochs`; it grows from 0.",
+    )
+    anneal_epochs: int = Field(default=10, ge=0, le=10_000, description="Epochs in which the weight grows.")
+
+
+class RecVAEConfig(RowAutoencoderConfig):
+    """Hyperparameters of `recvae`."""
+
+    search_space: ClassVar[SearchSpace] = {
+        "factors": Range(64, 400, log=True),
+        "gamma": Range(0.0005, 0.02, log=True),
+        "dropout": Range(0.1, 0.7),
+        "learning_rate": Range(0.0002, 0.005, log=True),
+    }
+
+    patience: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="End after this many epochs without a better NDCG@10 on interactions that were taken out of the "
+        "training data, and keep the best epoch's parameters.",
+    )
+    hidden: int = Field(default=256, ge=1, le=4096, description="Length of the encoder's five layers.")
+    gamma: float = Field(
+        default=0.005,
+        ge=0,
+        le=1,
+        description="Weight of the divergence from the prior, for each item of the user.",
+    )
