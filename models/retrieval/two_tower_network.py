@@ -1,0 +1,118 @@
+"""The towers of `two_tower` (Covington et al. 2016, section 3; Yi et al. 2019, section 3). Imports torch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.base import FloatArray
+from models.neural.bags import Bags
+from models.neural.layers import Dropout
+from models.retrieval.visits import N_CLOCK
+
+if TYPE_CHECKING:
+    from models.retrieval.config import TwoTowerConfig
+
+_SPREAD = 0.05  # standard deviation of the first embeddings
+_SMALL = 0.1  # share of it beside the singular vectors
+N_AGES = 2
+"""Numbers that say how old an item is."""
+
+
+class Items(NamedTuple):
+    """What the item tower reads of n items.
+
+    Attributes:
+        ids: (n,) int64 item indices.
+        features: the features of each.
+        ages: (n, 2) float32.
+    """
+
+    ids: torch.Tensor
+    features: Bags
+    ages: torch.Tensor
+
+
+class Users(NamedTuple):
+    """What the user tower reads of b users.
+
+    Attributes:
+        rows: (b,) int64 user indices; −1 for one who has none.
+        histories: (h, n_items) the distinct histories.
+        places: (b,) int64, which of the histories is the user's.
+        counts: (b,) float32, items of the history.
+        without: (b,) int64, an item of the history to leave out of it, which is to be predicted; −1 for none.
+        recent: (b, n_features) mean features of the events of the context.
+        clock: (b, 6) float32, see `models.retrieval.visits.Context`.
+    """
+
+    rows: torch.Tensor
+    histories: Bags
+    places: torch.Tensor
+    counts: torch.Tensor
+    without: torch.Tensor
+    recent: Bags
+    clock: torch.Tensor
+
+
+class TwoTowerNetwork(nn.Module):
+    """A vector of unit length for each user and item.
+
+    An item is the sum of its embedding, of the vectors of its features and of a term of its age. A user is the sum of
+    their embedding, of the mean of the items they liked, and of what ReLU layers make of both and of the context.
+
+    Args:
+        shape: number of users, items and features.
+        config: hyperparameters.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], config: TwoTowerConfig) -> None:
+        super().__init__()
+        n_users, n_items, n_features = shape
+        f = config.factors
+        self.users = nn.Parameter(torch.zeros(n_users, f))
+        self.items = nn.Parameter(torch.randn(n_items, f) * _SPREAD)
+        self.feature_vectors = nn.Parameter(torch.zeros(n_features, f))
+        self.age_vectors = nn.Linear(N_AGES, f, bias=False)
+        self.context = nn.Linear(f + N_CLOCK, f)
+        widths = [3 * f, *[2 * f] * config.layers]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.last = nn.Linear(widths[-1], f)
+        self.scale, self.bias = nn.Parameter(torch.ones(())), nn.Parameter(torch.zeros(()))
+        self.dropout, self.hide = Dropout(config.dropout), Dropout(config.id_dropout)
+        for layer in (self.age_vectors, self.last):
+            nn.init.zeros_(
+                layer.weight
+            )  # until they have learned something, users are the mean of their items
+
+    def item_vectors(self, items: Items) -> torch.Tensor:
+        """Return the vectors of items, (n, f), of unit length."""
+        features = items.features.sums(self.feature_vectors)
+        has_features = items.features.lengths() > 0
+        is_shown = self.hide(torch.ones_like(items.ages[:, :1])) > 0
+        own = self.items[items.ids] * (is_shown | ~has_features[:, None])
+        return functional.normalize(own + features + self.age_vectors(items.ages), dim=1)
+
+    def user_vectors(self, users: Users) -> torch.Tensor:
+        """Return the vectors of users, (b, f), of unit length."""
+        is_shown = self.hide((users.rows >= 0)[:, None].float()) > 0
+        own = self.users[users.rows.clamp(min=0)] * is_shown
+        is_left_out = (users.without >= 0).float()
+        liked = users.histories.sums(self.items)[users.places]
+        liked = liked - self.items[users.without.clamp(min=0)] * is_left_out[:, None]
+        mean = liked / (users.counts - is_left_out).clamp(min=1)[:, None]
+        recent = users.recent.sums(self.feature_vectors)
+        context = self.context(torch.cat([recent, users.clock], dim=1)).relu()
+        x = torch.cat([own, mean, context], dim=1)
+        for layer in self.layers:
+            x = self.dropout(layer(x).relu())
+        return functional.normalize(own + mean + self.last(x), dim=1)
+
+    def start_from(self, vectors: FloatArray) -> None:
+        """Write the vectors, (n_items, at most f), over the first ones of the items."""
+        with torch.no_grad():
+            self.items.mul_(_SMALL)[:, : vectors.shape[1]] = torch.from_numpy(vectors).to(self.items.device)

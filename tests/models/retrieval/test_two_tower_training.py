@@ -1,0 +1,235 @@
+"""The towers' inputs, batches and losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from models.interactions import Interactions
+from models.neural.early_stopping import CarveOut, carve_out
+from models.neural.layers import give_generator
+from models.retrieval.config import TwoTowerConfig
+from models.retrieval.two_tower import ages, end_of, without_entries
+from models.retrieval.two_tower_network import TwoTowerNetwork
+from models.retrieval.two_tower_training import Inputs, LikedPairs, corrected_softmax, equal_pairs
+from models.retrieval.visits import Visits
+from tests.models.contract import N_ITEMS, N_USERS, UNTOUCHED_ITEM, small_world
+
+DAY = 86_400
+
+
+def network_of(n_features: int = 0, **options: object) -> TwoTowerNetwork:
+    config = TwoTowerConfig(**{"factors": 6, "dropout": 0.0, "id_dropout": 0.0, **options})
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = TwoTowerNetwork((N_USERS, N_ITEMS, n_features), config)
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.5)
+    give_generator(network, 0)
+    return network
+
+
+def inputs_of(data: Interactions, network: TwoTowerNetwork) -> Inputs:
+    visits = Visits.of(data.seen, data.timestamp, 7, 20)
+    return Inputs(data.positive, visits, data.item_features, ages(data.timestamp), network.items.device)
+
+
+def pairs_of(**options: object) -> LikedPairs:
+    config = TwoTowerConfig(**{"factors": 6, "dropout": 0.0, "id_dropout": 0.0, **options})
+    data, network = small_world(), network_of(**options)
+    carved = CarveOut.nothing(data.positive)
+    return LikedPairs("two_tower", network, config, carved, data.timestamp, inputs_of(data, network))
+
+
+# -- the softmax ----------------------------------------------------------------------------------------
+
+
+def mean_denominator(sign: float) -> tuple[float, float]:
+    """Return the mean of e^loss over random samples of unequal items, and what it is for a softmax over all items."""
+    rng = np.random.default_rng(0)
+    user, items = torch.from_numpy(rng.normal(size=(1, 4))), torch.from_numpy(rng.normal(size=(12, 4)))
+    shares = np.arange(1, 13) / np.arange(1, 13).sum()
+    drawn, target, found = 6, 4, []
+    positive = user @ items[target]
+    for _ in range(4000):
+        sample = rng.choice(12, drawn, p=shares)
+        log_counts = torch.from_numpy(sign * np.log(drawn * shares[sample]))
+        hits = torch.from_numpy(equal_pairs(np.array([target]), sample))
+        found.append(corrected_softmax(positive, user, items[sample], log_counts, hits).exp().item())
+    full = -(user @ items.T).log_softmax(dim=1)[0, target]
+    return float(np.mean(found)), float(full.exp())
+
+
+def test_the_corrected_denominator_is_that_of_all_items() -> None:
+    found, expected = mean_denominator(sign=1)
+    assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_the_other_sign_would_be_far_off() -> None:
+    found, expected = mean_denominator(sign=-1)
+    assert abs(found / expected - 1) > 0.3
+
+
+def test_the_positive_is_not_corrected_and_hits_do_not_count() -> None:
+    """By hand: logits 2 (the target, at two places of the sample) and 1, expected twice."""
+    users, items = torch.tensor([[1.0]]), torch.tensor([[2.0], [1.0], [2.0]])
+    log_counts = torch.log(torch.tensor([5.0, 2.0, 5.0]))
+    loss = corrected_softmax(torch.tensor([2.0]), users, items, log_counts, torch.tensor([[0, 0], [0, 2]]))
+    assert loss.item() == pytest.approx(np.log(np.exp(2) + np.exp(1) / 2) - 2, rel=1e-6)
+
+
+def test_a_sample_of_hits_alone_has_no_loss() -> None:
+    users, items = torch.tensor([[1.0]]), torch.tensor([[2.0]])
+    loss = corrected_softmax(torch.tensor([2.0]), users, items, torch.zeros(1), torch.tensor([[0], [0]]))
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
+def test_hits_are_all_equal_pairs(left: list[int], right: list[int]) -> None:
+    found = equal_pairs(np.array(left, np.int64), np.array(right, np.int64))
+    expected = [(i, j) for i, a in enumerate(left) for j, b in enumerate(right) if a == b]
+    assert sorted(zip(*found.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("n_uniform", [3, 40])
+def test_items_come_as_often_as_expected(n_uniform: int) -> None:
+    objective = pairs_of(uniform_negatives=n_uniform, batch=50)
+    counts, expected = np.zeros(N_ITEMS), np.zeros(N_ITEMS)
+    rng, known = np.random.default_rng(0), np.arange(N_ITEMS) != UNTOUCHED_ITEM
+    for epoch in range(40):
+        for batch in objective.batches(epoch, rng):
+            ids = batch.items.ids.numpy()
+            counts += np.bincount(ids, minlength=N_ITEMS)
+            log_counts = objective.expected_counts(ids, len(batch.values))
+            np.testing.assert_allclose(batch.log_counts, np.log(log_counts), rtol=1e-5)
+            expected[known] += objective.expected_counts(np.flatnonzero(known), len(batch.values))
+    assert counts.sum() == pytest.approx(expected.sum())
+    assert counts[UNTOUCHED_ITEM] == 0
+    np.testing.assert_allclose(counts[known], expected[known], rtol=0.15)
+
+
+def test_batches_hold_every_like_once() -> None:
+    objective, likes = pairs_of(batch=50), small_world().positive.tocoo()
+    found = []
+    for batch in objective.batches(0, np.random.default_rng(0)):
+        n = len(batch.values)
+        found += [*zip(batch.users.rows.tolist(), batch.items.ids[:n].tolist(), strict=True)]
+        assert batch.users.without.tolist() == batch.items.ids[:n].tolist()
+        row, column = batch.hits
+        assert (batch.items.ids[row] == batch.items.ids[column]).all()
+        assert set(range(n)) <= set(row.tolist()), "each target is among the sample"
+    assert sorted(found) == sorted(zip(likes.row.tolist(), likes.col.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "squared"])
+def test_losses_of_pairs_are_their_formulas(loss: str) -> None:
+    objective = pairs_of(loss=loss, batch=10**6, uniform_negatives=7, temperature=0.5)
+    (batch,) = objective.batches(0, np.random.default_rng(0))
+    network, n = objective.network, len(batch.values)
+    with torch.no_grad():
+        users, items = network.user_vectors(batch.users), network.item_vectors(batch.items)
+        scale, bias = network.scale.item(), network.bias.item()
+    total = 0.0
+    for row in range(n):
+        positive, negative = (scale * float(users[row] @ items[at]) / 0.5 + bias for at in (row, n + row % 7))
+        if loss == "sigmoid":
+            total += np.log1p(np.exp(-positive)) + np.log1p(np.exp(negative))
+        else:
+            total += (max(positive, 0) - batch.values[row].item()) ** 2 + max(negative, 0) ** 2
+    assert objective.loss(batch).item() == pytest.approx(total / n, rel=1e-4)
+
+
+# -- the towers -----------------------------------------------------------------------------------------
+
+
+def test_the_target_has_no_influence_on_its_user() -> None:
+    data, network = small_world(), network_of()
+    inputs, user = inputs_of(data, network), 0
+    liked = data.positive[[user]].indices
+    target, other = int(liked[2]), int(liked[4])
+    asked = inputs.users(np.array([user, user]), np.zeros(2, np.int64), np.array([target, -1]))
+
+    def vectors() -> torch.Tensor:
+        with torch.no_grad():
+            return network.user_vectors(asked)
+
+    before = vectors()
+    with torch.no_grad():
+        network.items[target] += 3
+    assert torch.allclose(vectors()[0], before[0], atol=1e-5)
+    assert not torch.allclose(vectors()[1], before[1], atol=1e-2)
+    before = vectors()
+    with torch.no_grad():
+        network.items[other] += 3
+    assert not torch.allclose(vectors()[0], before[0], atol=1e-2)
+
+
+def test_the_history_is_the_mean_of_the_other_items() -> None:
+    data, network = small_world(), network_of(layers=0)
+    with torch.no_grad():
+        network.users.zero_()
+        network.last.weight.zero_()
+        network.last.bias.zero_()
+    inputs, liked = inputs_of(data, network), data.positive[[0]].indices
+    asked = inputs.users(np.array([0]), np.zeros(1, np.int64), liked[:1].astype(np.int64))
+    mean = network.items[liked[1:]].mean(dim=0)
+    assert torch.allclose(network.user_vectors(asked)[0], mean / mean.norm(), atol=1e-5)
+
+
+def test_a_user_of_the_target_alone_has_a_finite_vector() -> None:
+    data, network = small_world(), network_of()
+    asked = inputs_of(data, network).users(np.array([7]), np.zeros(1, np.int64), np.array([1]))
+    assert torch.isfinite(network.user_vectors(asked)).all()
+
+
+def test_ages_are_days_since_the_first_event() -> None:
+    times = np.array([[10 * DAY, 0, 0], [4 * DAY, 10 * DAY, 0]])
+    found = ages(sparse.csr_array(times))
+    np.testing.assert_allclose(found, [[np.log(7) / 10, 0], [0, 0], [0, 1]], atol=1e-6)
+
+
+def test_events_that_were_taken_out_are_no_context() -> None:
+    seen = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], np.float32))
+    held = sparse.csr_array(np.array([[0, 1, 0], [1, 0, 1]], np.float32))
+    carved = CarveOut(seen, np.array([0, 2]), held)
+    assert without_entries(seen, carved).toarray().tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    nothing = CarveOut.nothing(seen)
+    assert (without_entries(seen, nothing) != seen).nnz == 0
+
+
+def test_the_end_is_the_second_after_the_last_event() -> None:
+    assert end_of(sparse.csr_array(np.array([[5, 0], [9, 7]]))) == 10
+    assert end_of(sparse.csr_array((2, 2), dtype=np.int64)) == 0
+
+
+def test_data_without_times_have_no_context() -> None:
+    """Nobody was trained with one, so that the lists must not have one either."""
+    data = small_world()
+    visits = Visits.of(data.seen, data.timestamp, 7, 20)
+    found = visits.before(np.arange(N_USERS), np.full(N_USERS, end_of(data.timestamp)))
+    assert found.events.nnz == 0
+    assert not found.clock.any()
+
+
+def test_epochs_are_judged_with_the_context_before_the_held_out_items() -> None:
+    """An event of another user, long after, does not take the context away; one of the user's own adds to it."""
+    data, rng = small_world(), np.random.default_rng(0)
+    times = data.timestamp.copy()
+    times.data = rng.integers(DAY, 3 * DAY, times.nnz)
+    at_the_end = data.seen.indptr[7]  # the only event of user 7
+    found = []
+    for last, window in ((3 * DAY, 7), (900 * DAY, 7), (900 * DAY, 1e-5)):
+        times.data[at_the_end] = last
+        carved = carve_out(data.positive, times, np.random.default_rng(1))
+        network = network_of()
+        visits = Visits.of(without_entries(data.seen, carved), times, window, 20)
+        inputs = Inputs(carved.train, visits, data.item_features, ages(data.timestamp), network.items.device)
+        objective = LikedPairs("two_tower", network, TwoTowerConfig(factors=6), carved, times, inputs)
+        with torch.no_grad():
+            found.append(objective.quality())
+    assert found[0] == found[1] != found[2]
