@@ -13,6 +13,7 @@ from models.did_you_mean import did_you_mean
 
 RECOMMENDERS: dict[str, str] = {
     "popularity": "models.baselines.popularity:Popularity",
+    "recent": "models.baselines.recent:Recent",
     "item_knn": "models.neighbours.item_knn:ItemKNN",
     "user_knn": "models.neighbours.user_knn:UserKNN",
     "als": "models.factors.als:ALS",
@@ -23,6 +24,14 @@ RECOMMENDERS: dict[str, str] = {
     "ngcf": "models.graph.ngcf:NGCF",
     "ease": "models.linear.ease:EASE",
     "graph_filter": "models.linear.graph_filter:GraphFilter",
+    "autorec": "models.neural.autorec:AutoRec",
+    "neumf": "models.neural.neumf:NeuMF",
+    "multvae": "models.neural.multvae:MultVAE",
+    "recvae": "models.neural.recvae:RecVAE",
+    "two_tower": "models.retrieval.two_tower:TwoTower",
+    "sasrec": "models.sequence.sasrec:SASRec",
+    "gru4rec": "models.sequence.gru4rec:GRU4Rec",
+    "caser": "models.sequence.caser:Caser",
     "content": "models.content.profiles:Content",
 }
 
