@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ import typer
 from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, Length, parse_run_id, whole_number
 from flows.terminal.console import err, out
 from tasks.config.load import load_settings
-from tasks.errors import TransientError
+from tasks.errors import TransientError, UsageError
 from tasks.storage.home import existing_home, in_use
 
 commands = Commands()
@@ -21,11 +22,44 @@ commands = Commands()
 
 @commands.command()
 def show(
-    user: Annotated[str, typer.Argument(metavar="USER", help="A user's id.")],
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="A user's id.")] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ITEMS",
+            help="In place of USER, the items that somebody likes who is in no data: ids or whole titles with commas "
+            "between them, the latest last, such as 1,2,3.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --items: the model that makes the list. Default: the one that made the published lists.",
+        ),
+    ] = None,
     n: Length = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Show a user's list beside what that user liked before, to judge the list by eye."""
+    """Show a user's list beside what that user liked before, to judge the list by eye.
+
+    With --items it shows the list of a user who came after the night, made now from these items alone by the models of
+    the live run: `recs show --items 1,2,3`.
+    """
+    if items is not None and user is None:
+        _show_for_items(items, model, n, home)
+        return
+    if user is None or items is not None:
+        given = "neither is given" if user is None else f"given: {user} and --items {items}"
+        raise UsageError(
+            f"`recs show` takes either a user's id or --items ({given}).",
+            "Write recs show 42, or recs show --items 1,2,3.",
+        )
+    if model is not None:
+        raise UsageError(
+            f"--model {model} goes with --items: the list of user {user} was made by the night.",
+            "Leave it out, or give the items that somebody likes: recs show --items 1,2,3 --model als.",
+        )
     from flows.terminal.lists import show_list
     from tasks.publication.queries import likes_of_live_run, lists_of, show
 
@@ -34,6 +68,17 @@ def show(
         likes = likes_of_live_run(where, target, settings)
         found = show(target, user, n, warehouse=where.warehouse, utility=likes)
     show_list(out, found)
+
+
+def _show_for_items(items: str, model: str | None, n: int, home: Path) -> None:
+    from flows.terminal.lists import show_list_for_items
+    from tasks.publication.queries import lists_of
+    from tasks.reporting.list_for_items import list_for_items
+
+    where, settings = existing_home(home), load_settings()
+    with lists_of(where, settings) as target:
+        found = list_for_items(where, target, settings, items, n, model=model)
+    show_list_for_items(out, found)
 
 
 @commands.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,6 +11,9 @@ from rich.table import Table
 
 from tasks.publication.queries import Item, Liked, Recommended, RecordedRun, ShownList, SimilarItems
 from tasks.storage.run_records import Run
+
+if TYPE_CHECKING:
+    from tasks.reporting.list_for_items import ListForItems  # imports what runs models
 
 _WIDE = 110
 _ID_WIDTH = len("yyyymmddhhmmss")
@@ -36,6 +40,21 @@ def show_list(console: Console, found: ShownList) -> None:
         f"Recommended in run {found.run_id}" if found.personal else f"The fallback list of run {found.run_id}"
     )
     _show_rows(console, title, found.rows)
+
+
+def show_list_for_items(console: Console, found: ListForItems) -> None:
+    """Print the items that somebody likes, and the list that the models make from them."""
+    console.print("[italic]A new user who likes[/]")
+    table = _items_table("")
+    for item in found.liked:
+        table.add_row("", *_title_and_genres(item))
+    console.print(table)
+    console.print()
+    for note in found.notes:
+        console.print(f"[dim]{escape(note)}[/]\n", soft_wrap=True)
+    _show_rows(console, f"is recommended from these items in run {found.run_id}", found.rows)
+    if not found.rows:
+        console.print("[dim]No model knows anything that goes with these items.[/]")
 
 
 def show_similar(console: Console, found: SimilarItems) -> None:

@@ -51,6 +51,6 @@ def _refuse_occupied(folder: Path) -> None:
 
 def _cannot_write(folder: Path, error: OSError) -> NightError:
     return NightError(
-        f"cannot write the data set to {folder}: {error.strerror or error}",
+        f"cannot write to {folder}: {error.strerror or error}",
         "Free some space, or choose a folder that you may write to.",
     )

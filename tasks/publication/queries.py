@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -228,6 +228,44 @@ def similar(target: Target, item: str, n: int) -> SimilarItems:
     return SimilarItems(found, tuple(_recommended(row) for row in rows))
 
 
+def find_items(target: Target, texts: Sequence[str]) -> tuple[list[Item], list[str]]:
+    """Return the items that some texts name by id or by whole title, with its year or without, in their order.
+
+    Args:
+        target: the serving database.
+        texts: ids and titles, as typed.
+
+    Returns:
+        The items; and a phrase for each text that names none: the text, and what it may mean if a title holds it.
+
+    Raises:
+        NoListsError: nothing has been published yet.
+        UsageError: a text is the title of several items (the hint lists them).
+    """
+    _require_lists(target)
+    table, items, unknown = items_table(target.ids), [], []
+    for text in texts:
+        *exact, part = _conditions(table, target.ids.item, text)
+        found = next((found for condition in exact if (found := _matching(target, table, condition))), [])
+        if len(found) > 1:
+            raise _several_match(text, found)
+        items += found
+        if not found:
+            near = _matching(target, table, part)[:1] if len(text) > 2 else []
+            hint = "".join(f" (did you mean {item.item_id}: {item.title}?)" for item in near)
+            unknown.append(f"{text!r}{hint}")
+    return items, unknown
+
+
+def items_of(target: Target, ids: Iterable[Id]) -> dict[Id, Item]:
+    """Return the items of some ids, by id; those that the catalogue lacks have neither title nor genres."""
+    table, wanted = items_table(target.ids), list(ids)
+    with target.read() as con:
+        rows = con.execute(sa.select(table).where(table.c.item_id.in_(wanted)))
+        found = {row.item_id: Item(*row) for row in rows}
+    return {item: found.get(item, Item(item, None, None)) for item in wanted}
+
+
 def runs(target: Target) -> list[RecordedRun]:
     """Return every recorded run, newest first."""
     return [_recorded(row) for row in target.query("serving/runs.sql")] if target.has_schema else []
@@ -276,30 +314,41 @@ def _find_item(target: Target, text: str) -> Item:
     The first of these conditions that any item meets decides.
     """
     items = items_table(target.ids)
-    title, typed = sa.func.lower(items.c.title), sa.func.lower(text)
-    conditions = [
-        title == typed,
-        # 'Toy Story' for 'Toy Story (1995)'
-        title.like(sa.func.lower(_escape_like(text) + " (____)"), escape="/"),
-        title.like(sa.func.lower(f"%{_escape_like(text)}%"), escape="/"),
-    ]
-    if target.ids.item == "TEXT" or re.fullmatch(r"[0-9]{1,18}", text):
-        conditions.insert(0, items.c.item_id == _parse_id(text, target.ids.item, "item"))
+    for condition in _conditions(items, target.ids.item, text):
+        found = _matching(target, items, condition)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise _several_match(text, found)
     with target.read() as con:
-        for condition in conditions:
-            wanted = sa.select(items).where(condition).order_by(items.c.title).limit(_CANDIDATES + 1)
-            found = [Item(*row) for row in con.execute(wanted)]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise _several_match(text, found)
-        titled = con.execute(sa.select(title).where(title.is_not(None)).limit(1)).first() is not None
+        titled = con.execute(sa.select(items).where(items.c.title.is_not(None)).limit(1)).first() is not None
         [example] = con.execute(sa.select(sa.func.min(items.c.item_id))).one()
     if titled:
         raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
     raise UsageError(
         f"No item has the id {text!r}.", f"Items have no titles here: give an id, such as {example}."
     )
+
+
+def _conditions(items: sa.Table, id_type: IdType, text: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an item can meet: this id; this title; this title before a year; this in its title."""
+    title = sa.func.lower(items.c.title)
+    conditions: list[sa.ColumnElement[bool]] = [
+        title == sa.func.lower(text),
+        # 'Toy Story' for 'Toy Story (1995)'
+        title.like(sa.func.lower(_escape_like(text) + " (____)"), escape="/"),
+        title.like(sa.func.lower(f"%{_escape_like(text)}%"), escape="/"),
+    ]
+    if id_type == "TEXT" or re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        conditions.insert(0, items.c.item_id == _parse_id(text, id_type, "item"))
+    return conditions
+
+
+def _matching(target: Target, items: sa.Table, condition: sa.ColumnElement[bool]) -> list[Item]:
+    """Return the first items that meet a condition, by title: one more than an error shows."""
+    wanted = sa.select(items).where(condition).order_by(items.c.title).limit(_CANDIDATES + 1)
+    with target.read() as con:
+        return [Item(*row) for row in con.execute(wanted)]
 
 
 def _escape_like(text: str) -> str:

@@ -120,6 +120,8 @@ class Night:
 
         def build(folder: Path) -> R:
             supplied = self._supplied(call, stage.model_of(arguments), key=key, folder=folder)
+            if "checkpoints" in stage.supplied:
+                supplied["checkpoints"] = self.store.checkpoints(stage.name, key)
             return stage.function(**arguments, **supplied)
 
         made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)

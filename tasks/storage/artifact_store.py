@@ -1,7 +1,8 @@
 """The artifact store: results of finished stages in `artifacts/<stage>/<key>/`, the manifest written last.
 
 The key says what a result was made from (`cache_key.py`). A stage that was killed leaves a folder without a manifest,
-which is never read. A result that is found is checked against its manifest, file by file, before it is used.
+which is never read, and perhaps a checkpoint beside it, from which it goes on when it is asked for again. A result that
+is found is checked against its manifest, file by file, before it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 
 MANIFEST = "manifest.json"
-_HALF_MADE = ".making-"
+_HALF_MADE, _CHECKPOINT = ".making-", ".checkpoint-"
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
 
 R = TypeVar("R")
@@ -68,7 +69,7 @@ class Store:
             build: called with the folder to write into.
             is_reusable: called after `build`; if it says no, the artifact is kept under a key that nobody asks for.
         """
-        folder = self.root / stage / f"{_HALF_MADE}{key}"
+        folder, checkpoints = self.root / stage / f"{_HALF_MADE}{key}", self.checkpoints(stage, key)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         reference = build(folder)
@@ -83,19 +84,28 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         folder.rename(final)
         _sync(final.parent)
+        shutil.rmtree(checkpoints, ignore_errors=True)
         return _at(reference, final)
 
+    def checkpoints(self, stage: str, key: str) -> Path:
+        """Return the folder for the checkpoints of a stage, which may not exist; `make` removes it in the end."""
+        return self.root / stage / f"{_CHECKPOINT}{key}"
+
     def sweep(self) -> None:
-        """Remove the unfinished folders of killed stages."""
+        """Remove the unfinished folders of killed stages, but not their checkpoints."""
         for folder in self.root.glob(f"*/{_HALF_MADE}*"):
             shutil.rmtree(folder)
 
     def keep_only(self, kept: set[str]) -> list[str]:
-        """Remove every artifact, finished or not, whose 'stage/key' is not in `kept`; return those removed."""
+        """Remove every artifact, finished or not, and every checkpoint, unless its 'stage/key' is in `kept`.
+
+        Returns:
+            The names of the folders that were removed.
+        """
         removed = []
         for folder in sorted(self.root.glob("*/*")):
             name = folder.relative_to(self.root).as_posix()
-            if name not in kept:
+            if name.replace(f"/{_CHECKPOINT}", "/") not in kept:
                 shutil.rmtree(folder)
                 removed.append(name)
         return removed

@@ -9,6 +9,7 @@ key, everything else by its value. Some parameters are supplied by the night and
     progress  called as progress(done, total)
     key       of the artifact that is being made
     folder    where to write it, existing
+    checkpoints  where to keep the state of a long stage, so that it goes on after a kill; may not exist
 
 Called as a function, a stage is the plain function; `tasks/run/context.py` runs it as a part of a night.
 """
@@ -30,7 +31,7 @@ R_co = TypeVar("R_co", covariant=True)
 Arguments = Mapping[str, Any]
 """Parameter name → argument."""
 
-SUPPLIED = ("con", "target", "progress", "key", "folder")
+SUPPLIED = ("con", "target", "progress", "key", "folder", "checkpoints")
 """Parameters that the night fills in."""
 
 

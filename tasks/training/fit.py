@@ -39,6 +39,7 @@ def fit(
     progress: Progress | None = None,
     key: str,
     folder: Path,
+    checkpoints: Path | None = None,
 ) -> FittedModel:
     """Fit a model and save it into `folder`. A warning says so if its training matrix is empty.
 
@@ -50,11 +51,12 @@ def fit(
         progress: called as progress(done, total) during a long fit.
         key: of the artifact.
         folder: where to write, existing.
+        checkpoints: a folder for the state of a long fit, which goes on from there if it was killed.
     """
     data = Interactions.load(snapshot.folder)
     learned = _has_training_data(data, name, config)
     started = time.perf_counter()
-    model = recommender_class(name)(config).fit(data, seed=seed, progress=progress)
+    model = recommender_class(name)(config).fit(data, seed=seed, progress=progress, checkpoints=checkpoints)
     seconds = time.perf_counter() - started
     model.save(folder)
     return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned)

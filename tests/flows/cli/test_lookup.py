@@ -1,9 +1,15 @@
 """Commands that only read: `show`, `similar`, `runs`, `report`. `compare` and pages: tests/flows/test_page.py."""
 
+import re
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from models.base import Recommender
+from models.linear.ease import EASE
+from tasks.errors import UsageError
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
 from tests.flows.cli.invoke import invoke
@@ -29,6 +35,53 @@ def test_lists_nights_and_figures_are_shown(run_plain: RunNight, home: Home) -> 
         "recommend",
     ):
         assert expected in figures
+
+
+def test_items_give_the_list_of_a_new_user(
+    run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = run_plain(home, "models.shelf=popularity,als,ease").run.run_id
+    where = ("--home", home.path)
+
+    shown = invoke("show", "--items", "1, 2,99999", "-n", "5", *where)
+    assert "A new user who likes" in shown
+    assert f"is recommended from these items in run {run_id} by" in shown
+    assert "Left out, because no item has this id or title: '99999'." in shown
+    title = next(line for line in shown.splitlines() if "(" in line).strip().rpartition(" (")[0]
+    assert title in invoke("show", "--items", f'"{title}"', *where)
+
+    by_ease = invoke("show", "--items", "1,2", "--model", "ease", *where)
+    assert "by ease" in by_ease
+    assert "because you liked" in by_ease
+    assert "ease did not make the published lists" in by_ease
+    assert "by popularity" in invoke("show", "--items", "1", "--model", "popularity", *where)
+
+    for arguments, message in (
+        (("--items", " , "), "--items names no item"),
+        (("--items", "99999,x"), "No item has the id or title '99999', 'x'"),
+        (("--items", "1", "--model", "elas"), f"Run {run_id} has no model 'elas'"),
+        (("1", "--items", "1"), "takes either a user's id or --items"),
+        ((), "takes either a user's id or --items"),
+        (("1", "--model", "als"), "--model als goes with --items"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            invoke("show", *arguments, *where)
+
+    best = re.findall(r"^ *1 +(.+?)(?: {2,}|$)", by_ease, re.MULTILINE)[0]  # a narrow table breaks titles
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        con.execute(
+            "insert into item_rules (rule, item_id) select 'block', item_id from items where title like ? || '%'",
+            (best,),
+        )
+    assert best not in invoke("show", "--items", "1,2", "--model", "ease", *where)
+
+    monkeypatch.setattr(EASE, "_fold_in", Recommender._fold_in)
+    with pytest.raises(UsageError, match="ease ranks items only for users that it was trained on"):
+        invoke("show", "--items", "1", "--model", "ease", *where)
+
+    shutil.rmtree(home.artifacts)
+    with pytest.raises(UsageError, match=f"The models of run {run_id}, whose lists are live, are not kept"):
+        invoke("show", "--items", "1", *where)
 
 
 def test_runs_lists_nights_when_the_server_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

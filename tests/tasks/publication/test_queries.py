@@ -159,6 +159,33 @@ def test_similar_items_are_found_by_id_title_or_part_of_it(url: str) -> None:
             assert [row.item.item_id for row in found.rows] == [14, 15, 16]
 
 
+def test_items_are_found_by_id_or_whole_title_in_order(url: str) -> None:
+    with read_target(url) as target:
+        found, unknown = queries.find_items(target, ["7", "film 3", "Film 3 (1953)", "2"])
+    assert [item.item_id for item in found] == [7, 3, 3, 2]
+    assert unknown == []
+
+
+def test_an_unknown_item_is_named_with_a_title_that_holds_it(url: str) -> None:
+    with read_target(url) as target:
+        found, unknown = queries.find_items(target, ["99999", "lm 12", "2"])
+    assert [item.item_id for item in found] == [2]
+    assert unknown == ["'99999'", "'lm 12' (did you mean 12: Film 12 (1962)?)"]
+
+
+def test_a_year_is_no_item(url: str) -> None:
+    """Every title of that year would match, so a mistyped id must not find one by its year."""
+    with read_target(url) as target:
+        assert queries.find_items(target, ["1962"])[0] == []
+
+
+def test_items_outside_the_catalogue_have_no_title(url: str) -> None:
+    with read_target(url) as target:
+        found = queries.items_of(target, [3, 555])
+    assert found[3].title == "Film 3 (1953)"
+    assert found[555] == queries.Item(555, None, None)
+
+
 def publish_items(folder: Path, *titles: str) -> str:
     """Publish items 1, 2, … with these titles, and return the address of the database."""
     items = [(number, title, None) for number, title in enumerate(titles, 1)]

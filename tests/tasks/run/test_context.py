@@ -9,8 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import sparse
 
+from models.interactions import Interactions
+from models.neural.row_config import MultVAEConfig
+from models.registry import recommender_class
+from tasks.artifacts import FittedModel, Snapshot
 from tasks.config.load import load_settings
 from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
@@ -20,6 +26,8 @@ from tasks.storage.cache_key import ROOT, SOURCE
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
 from tasks.storage.stage import stage
+from tasks.training.fit import fit
+from tasks.training.load_model import load_model
 from tests.tasks.inputs import RATINGS
 
 
@@ -188,4 +196,51 @@ def test_a_failed_model_is_not_named_as_the_failed_stage(home: Home) -> None:
     assert (run.reason, run.failed_models) == (
         "The database is gone.",
         {"als": "FloatingPointError: diverged"},
+    )
+
+
+def test_a_killed_fit_goes_on_within_the_next_night(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first night is interrupted in epoch 5, before its checkpoint is written; the second trains the rest."""
+    monkeypatch.setattr("models.neural.checkpoint._SECONDS", 0)
+    rng = np.random.default_rng(0)
+    likes = Interactions.from_positive(sparse.csr_array((rng.random((30, 20)) < 0.3).astype(np.float32)))
+    config = MultVAEConfig(factors=4, hidden=8, epochs=8, patience=8)
+
+    class Watcher(SilentWatcher):
+        def __init__(self, ends_in: int) -> None:
+            self.ends_in, self.epochs = ends_in, 0
+
+        def advanced(self, stage: str, model: str | None, done: int, total: int) -> None:
+            assert (stage, model) == ("fit", "multvae")
+            self.epochs += 1
+            if self.epochs == self.ends_in:
+                raise KeyboardInterrupt
+
+    fits: list[FittedModel] = []
+
+    def run(ends_in: int) -> int:
+        watcher = Watcher(ends_in)
+
+        def flow(night: Night) -> None:
+            folder = home.path / "snapshot"
+            folder.mkdir(exist_ok=True)
+            likes.save(folder)
+            counts = dict.fromkeys(("n_seen", "n_rating", "n_positive", "n_composite", "n_untouched"), 0)
+            snapshot = Snapshot("k", folder, n_users=30, n_items=20, **counts)
+            fits.append(night.run(fit.call(snapshot, "multvae", config, seed=1)))
+
+        run_night(home, load_settings(), flow, watcher, force=True)
+        return watcher.epochs
+
+    with pytest.raises(KeyboardInterrupt):
+        run(5)
+    [kept] = home.artifacts.glob("fit/.checkpoint-*")
+    assert list(kept.rglob("*.npz"))
+    model = recommender_class("multvae")(config)
+    epochs: list[int] = []
+    model.fit(likes, seed=1, progress=lambda done, total: epochs.append(done))
+    assert run(0) == len(epochs) - 4
+    assert not list(home.artifacts.glob("fit/.checkpoint-*"))
+    assert np.array_equal(
+        load_model(fits[0]).score(np.arange(30)), model.score(np.arange(30)), equal_nan=True
     )

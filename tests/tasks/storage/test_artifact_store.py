@@ -56,8 +56,11 @@ def test_artifacts_that_no_run_holds_are_removed(tmp_path: Path) -> None:
     store.make("fit", "kept", build)
     store.make("fit", "old", build)
     (tmp_path / "fit" / ".making-killed").mkdir()
-    assert store.keep_only({"fit/kept"}) == ["fit/.making-killed", "fit/old"]
-    assert [p.name for p in (tmp_path / "fit").iterdir()] == ["kept"]
+    store.checkpoints("fit", "old").mkdir()
+    store.checkpoints("fit", "interrupted").mkdir()
+    removed = store.keep_only({"fit/kept", "fit/interrupted"})
+    assert removed == ["fit/.checkpoint-old", "fit/.making-killed", "fit/old"]
+    assert {p.name for p in (tmp_path / "fit").iterdir()} == {"kept", ".checkpoint-interrupted"}
 
 
 def test_a_reference_is_the_same_after_json() -> None:
@@ -103,6 +106,24 @@ def test_half_made_folders_are_swept(tmp_path: Path) -> None:
     (tmp_path / "fit" / ".making-killed").mkdir()
     store.sweep()
     assert [path.name for path in (tmp_path / "fit").iterdir()] == [kept.key]
+
+
+def test_checkpoints_are_kept_until_the_artifact_is_stored(tmp_path: Path) -> None:
+    store, checkpoints = Store(tmp_path), Store(tmp_path).checkpoints("fit", "k")
+
+    def dies(folder: Path) -> Thing:
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "state").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.make("fit", "k", dies)
+    store.sweep()
+    assert (checkpoints / "state").read_text() == "half"
+    store.make("fit", "other", build)
+    assert checkpoints.exists()
+    store.make("fit", "k", build)
+    assert not checkpoints.exists()
 
 
 def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
