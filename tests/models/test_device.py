@@ -16,6 +16,7 @@ from models.device import DeviceConfig, blas_threads, gpu_name, torch_device, to
 from models.factors.mf_config import MFConfig
 from models.graph.ngcf_config import NGCFConfig
 from models.linear.ease import EASEConfig
+from models.neural.config import NeuralConfig
 from models.registry import RECOMMENDERS, config_class
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -71,7 +72,8 @@ def test_hidden_gpus_are_not_used(gpu: None, monkeypatch: pytest.MonkeyPatch) ->
 @without_gpu
 def test_threads_count_only_where_bits_depend_on_them() -> None:
     counted = {name for name in RECOMMENDERS if "threads" in config_class(name)().machine_state()}
-    assert counted == {"mf", "ngcf", "ease"}
+    neural = {name for name in RECOMMENDERS if issubclass(config_class(name), NeuralConfig)}
+    assert counted == {"mf", "ngcf", "ease"} | neural
     assert EASEConfig(solver="sparse").machine_state() == {}
     for name in set(RECOMMENDERS) - counted:
         assert config_class(name)().machine_state() == {}

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+import pytest
 
 from models.neural.neumf import NeuMF
 from models.neural.neumf_config import NeuMFConfig
@@ -22,6 +23,7 @@ class TestGMF(TestNeuMF):
     config: ClassVar[NeuMFConfig] = NeuMFConfig(**SMALL, epochs=30, parts="gmf")
 
 
+@pytest.mark.slow
 class TestMLP(TestNeuMF):
     config: ClassVar[NeuMFConfig] = NeuMFConfig(
         **SMALL | {"learning_rate": 0.02, "patience": 150}, epochs=150, parts="mlp", layers=2, dropout=0.0

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import pytest
+
 from models.neural.multvae import MultVAE
 from models.neural.recvae import RecVAE
 from models.neural.row_config import MultVAEConfig, RecVAEConfig
@@ -16,6 +18,7 @@ class TestMultVAE(FittedOnce, LikesContract):
     config: ClassVar[MultVAEConfig] = MultVAEConfig(**SMALL, epochs=30)
 
 
+@pytest.mark.slow
 class TestMultVAEFromRandomWeights(FittedOnce, LikesContract):
     model = MultVAE
     config: ClassVar[MultVAEConfig] = MultVAEConfig(**SMALL, epochs=60, start="random")

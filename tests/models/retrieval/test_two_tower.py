@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import pytest
 from scipy import sparse
 
 from models.interactions import Interactions
@@ -31,10 +32,12 @@ class TestTwoTowerWithFeatures(TestTwoTower):
         return with_features(data)
 
 
+@pytest.mark.slow
 class TestTwoTowerWithLogLoss(TestTwoTower):
     config: ClassVar[TwoTowerConfig] = TwoTowerConfig(**SMALL, loss="sigmoid")
 
 
+@pytest.mark.slow
 class TestTwoTowerOnUtility(FittedOnce, PersonalContract):
     model = TwoTower
     config: ClassVar[TwoTowerConfig] = TwoTowerConfig(
@@ -107,6 +110,7 @@ def days_of_one_genre(latest_day: int) -> tuple[Interactions, np.ndarray]:
     return data, genre
 
 
+@pytest.mark.slow
 def test_what_a_user_did_today_decides_what_comes_next() -> None:
     shares = []
     for latest_day in (200, 165):
