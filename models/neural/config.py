@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.device import DeviceConfig, torch_threads
@@ -32,3 +34,14 @@ class NeuralConfig(DeviceConfig):
     def machine_state(self) -> dict[str, str | int]:
         """Return the GPU, or the number of threads of torch, which the last bits of sums depend on."""
         return super().machine_state() or {"threads": torch_threads()}
+
+
+class SvdStartConfig(NeuralConfig):
+    """Hyperparameters of a neural model whose item vectors can start from singular vectors of the likes."""
+
+    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
+    start: Literal["svd", "random"] = Field(
+        default="svd",
+        description="First item vectors: the singular vectors of the users' likes, or random ones, which need many "
+        "more epochs.",
+    )

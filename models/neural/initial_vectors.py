@@ -19,7 +19,7 @@ _LEAST_RANK = 8
 
 
 class Shape(NamedTuple):
-    """Which singular vectors are used: the leading `rank`, times the singular values to the power `power`."""
+    """The leading `rank` singular vectors, times their singular values to the power `power`."""
 
     rank: int
     power: float

@@ -13,7 +13,7 @@ from scipy import sparse
 from models.base import FloatArray, Progress, Recommender
 from models.device import torch_device
 from models.interactions import Interactions
-from models.neural.config import NeuralConfig
+from models.neural.config import NeuralConfig, SvdStartConfig
 from models.neural.early_stopping import CarveOut, carve_out
 from models.neural.initial_vectors import Directions, Shape
 
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_REFITTED = (
-    0.05  # share of the training data that was taken out from which on the network is trained anew on all
-)
+_REFITTED = 0.05  # if more than this share of the data was taken out, the network is trained anew on all
 
 
 class NeuralRecommender(Recommender):
@@ -55,18 +53,17 @@ class NeuralRecommender(Recommender):
         """Return what is trained."""
 
     def _start(self, network: Any, carved: CarveOut, rng: np.random.Generator) -> None:
-        """Give an untrained network better parameters than random ones; by default none."""
-
-    def _directions(self, carved: CarveOut, factors: int, rng: np.random.Generator) -> FloatArray:
-        """Return first item vectors, (n_items, at most `factors`); see `Directions`.
+        """Give an untrained network better parameters than random ones: singular vectors, if the config says so.
 
         Their shape is chosen in the search for the number of epochs, and kept when the network is trained anew.
         """
-        directions = Directions(carved.train, factors, rng)
+        if not isinstance(self.config, SvdStartConfig) or self.config.start != "svd":
+            return
+        directions = Directions(carved.train, self.config.factors, rng)
         if self._shape is None:
             self._shape = directions.best_shape(carved)
             logger.debug("%s starts from %s", self.name, self._shape)
-        return directions.vectors(self._shape)
+        network.start_from(directions.vectors(self._shape))
 
     def _carve(self, matrix: sparse.csr_array, data: Interactions, rng: np.random.Generator) -> CarveOut:
         """Take out of the training data what decides how many epochs to train."""

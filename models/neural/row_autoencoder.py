@@ -39,8 +39,7 @@ class RowAutoencoder(NeuralRecommender, FactorRecommender):
         from models.neural.row_training import start_popular  # noqa: PLC0415  (imports torch)
 
         start_popular(network, carved.train)
-        if self.config.start == "svd":
-            network.start_from(self._directions(carved, self.config.factors, rng))
+        super()._start(network, carved, rng)
 
     def _fit(
         self,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
-from models.neural.config import NeuralConfig
+from models.neural.config import SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 
-class RowAutoencoderConfig(NeuralConfig):
+class RowAutoencoderConfig(SvdStartConfig):
     """Hyperparameters of an autoencoder of users' rows."""
 
     epochs: int = Field(
@@ -27,11 +27,6 @@ class RowAutoencoderConfig(NeuralConfig):
         description="Share of a user's items that are hidden from the encoder in training.",
     )
     factors: int = Field(default=200, ge=1, le=2048, description="Length of the latent vector of a user.")
-    start: Literal["svd", "random"] = Field(
-        default="svd",
-        description="First weights: the linear autoencoder of the likes' singular vectors, or random ones, which need "
-        "many more epochs.",
-    )
     softmax_items: int = Field(
         default=8192,
         ge=1,

@@ -33,7 +33,7 @@ Batch = TypeVar("Batch")
 
 
 class Objective(ABC, Generic[Batch]):
-    """What a model hands to the loop.
+    """The network of a model, its batches, its loss and the judgement of its epochs.
 
     Attributes:
         name: of the model, for messages.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from models.neural.config import NeuralConfig
+from models.neural.config import SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 
-class TwoTowerConfig(NeuralConfig):
+class TwoTowerConfig(SvdStartConfig):
     """Hyperparameters of `two_tower`."""
 
     search_space: ClassVar[SearchSpace] = {
@@ -22,22 +22,17 @@ class TwoTowerConfig(NeuralConfig):
         "learning_rate": Range(0.0003, 0.01, log=True),
     }
 
-    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
     layers: int = Field(
         default=1,
         ge=0,
         le=8,
         description="Hidden ReLU layers of the user tower, twice as wide as the vectors.",
     )
-    start: Literal["svd", "random"] = Field(
-        default="svd",
-        description="First item embeddings: the singular vectors of the users' likes, or random ones, which need many "
-        "more epochs.",
-    )
     loss: Literal["softmax", "sigmoid", "squared"] = Field(
         default="softmax",
         description="softmax: the liked item against those of the batch and drawn ones. sigmoid: log loss of likes "
-        "against drawn items. squared: squared error on the composite utility, with 0 for drawn items.",
+        "against drawn items. squared: squared error on the utility, with 0 for drawn items; the default matrix "
+        "is `composite` then.",
     )
     temperature: float = Field(
         default=0.1,
@@ -68,3 +63,10 @@ class TwoTowerConfig(NeuralConfig):
         description="Days before a visit whose events are its context: their items' features, and how many they were.",
     )
     context_items: int = Field(default=20, ge=1, le=1000, description="Most events of a context: the latest.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _utility_for_squared(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("loss") == "squared" and not values.get("matrix"):
+            return {**values, "matrix": "composite"}
+        return values

@@ -58,10 +58,6 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         shape = int(self.n_users_), *self.item_profiles_.shape
         return TwoTowerNetwork(shape, self.config)
 
-    def _start(self, network: TwoTowerNetwork, carved: CarveOut, rng: np.random.Generator) -> None:
-        if self.config.start == "svd":
-            network.start_from(self._directions(carved, self.config.factors, rng))
-
     def _objective(self, network: TwoTowerNetwork, carved: CarveOut, data: Interactions) -> LikedPairs:
         from models.retrieval.two_tower_training import LikedPairs  # noqa: PLC0415  (imports torch)
 

@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from models.neural.config import NeuralConfig
+from models.neural.config import SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 _DAY_S = 86_400
 
 
-class SequenceConfig(NeuralConfig):
+class SequenceConfig(SvdStartConfig):
     """Hyperparameters of a model of users' histories in time order."""
 
     batch: int = Field(
@@ -20,12 +20,6 @@ class SequenceConfig(NeuralConfig):
         ge=1,
         le=1_000_000,
         description="Places of histories in a step, padding included.",
-    )
-    factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
-    start: Literal["svd", "random"] = Field(
-        default="svd",
-        description="First item vectors: the singular vectors of the users' likes, or random ones, which need many "
-        "more epochs.",
     )
     length: int = Field(
         default=50,

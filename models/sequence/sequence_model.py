@@ -44,10 +44,6 @@ class SequenceRecommender(NeuralRecommender, FactorRecommender):
         histories = Histories.of(carved.train, data.timestamp)
         return NextItem(self.name, network, self.config, carved, histories)
 
-    def _start(self, network: SequenceNetwork, carved: CarveOut, rng: np.random.Generator) -> None:
-        if self.config.start == "svd":
-            network.start_from(self._directions(carved, self.config.factors, rng))
-
     def _fit(
         self,
         matrix: sparse.csr_array,

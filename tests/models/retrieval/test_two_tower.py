@@ -122,3 +122,9 @@ def test_what_a_user_did_today_decides_what_comes_next() -> None:
         shares.append(np.mean(top % 2 == genre[1:, None]))
     assert shares[0] > 0.75
     assert shares[1] < 0.7, "long ago, it it is two of twelve likes"
+
+
+def test_squared_error_is_on_the_utility_by_default() -> None:
+    assert TwoTowerConfig(loss="squared").matrix == "composite"
+    assert TwoTowerConfig(loss="squared", matrix="rating").matrix == "rating"
+    assert TwoTowerConfig().matrix is None
