@@ -24,7 +24,7 @@ N_AGES = 2
 
 
 class Items(NamedTuple):
-    """What the item tower reads of n items.
+    """Inputs of the item tower, for n items.
 
     Attributes:
         ids: (n,) int64 item indices.
@@ -38,7 +38,7 @@ class Items(NamedTuple):
 
 
 class Users(NamedTuple):
-    """What the user tower reads of b users.
+    """Inputs of the user tower, for b users.
 
     Attributes:
         rows: (b,) int64 user indices; −1 for one who has none.

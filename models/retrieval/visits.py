@@ -1,4 +1,4 @@
-"""What each user did when, and what came shortly before a moment: the context of a visit."""
+"""Users' events in time order, and those shortly before a moment, which are the context of a visit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from scipy import sparse
 from models.base import FloatArray
 from models.sequence.histories import Histories
 
-_DAY_S, _HOUR_S = 86_400, 3_600
+_DAY_S = 86_400
 _THURSDAY = 3  # 1970-01-01 was one; weeks begin on Monday
 N_CLOCK = 6
 """Numbers that say how much happened lately, and at which hour of which weekday the user came last."""
 
 
 class Context(NamedTuple):
-    """What users did before some moments.
+    """The events of users before some moments, one for each.
 
     Attributes:
         events: (b, n_items) float32, 1 / n for each of the n latest events.
-        clock: (b, 6) float32: logarithms of 1 + number of events in the window and of 1 + number before it; sine and
-            cosine of the hour of the last event and of its day of the week. All 0 without any event before.
+        clock: (b, 6) float32: logarithm of 1 + number of events in `events`, and of 1 + number of all events before the
+            moment; sine and cosine of the hour of the last event, and of its day of the week. All 0 without any event.
     """
 
     events: sparse.csr_array

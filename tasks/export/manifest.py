@@ -28,8 +28,8 @@ _MEANINGS = {
     "items": "the user's items as numbers: row of items.parquet + 1, oldest first; 0 is padding",
     "recent": "the items of the user's latest events of any kind within `days`, at most `most`, as numbers; 0 is "
     "padding; their order does not matter",
-    "clock": "log(1 + events within `days`), log(1 + events before them), sin and cos of 2π · hour of the last event "
-    "/ 24, sin and cos of 2π · its weekday / 7 (UTC, Monday is 0); all 0 without any event",
+    "clock": "log(1 + number of items in `recent`), log(1 + number of all events before now), sin and cos of 2π · hour "
+    "of the last event / 24, sin and cos of 2π · its weekday / 7 (UTC, Monday is 0); all 0 without any event",
     "user": "the user's vector; all 0 for a user without any known item",
     "candidates": "items to score as numbers: row of items.parquet + 1",
     "scores": "a score of each candidate; -inf for padding and for items that the model does not know",
@@ -66,7 +66,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` says.
+    """The contents of `manifest.json`.
 
     Attributes:
         model: the fitted model, of its run.
