@@ -1,4 +1,4 @@
-"""What a model hands out so that another program can score new users: an encoder of histories, and the items."""
+"""The parts of a fitted model with which another program scores new users: an encoder of histories, and the items."""
 
 from __future__ import annotations
 

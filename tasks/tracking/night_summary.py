@@ -1,4 +1,4 @@
-"""What trackers are told of a night, gathered from its record and its figures."""
+"""Gathers what is sent to a tracker of a night, from its record and its figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_IN_NAMES = re.compile(r"[^\w. :/-]")
 
 
 def summarise(home: Home, settings: Settings, run: Run) -> TrackedNight:
-    """Return what trackers are told of a night.
+    """Return what is sent to a tracker of a night.
 
     Args:
         home: of the night.

@@ -22,7 +22,7 @@ _GRACE = 5  # seconds; the night ends this process earlier, unless it was killed
 
 @dataclass(frozen=True)
 class Request:
-    """What to send, where to, and how many seconds it may take."""
+    """A night, the address of the tracker to send it to, and how many seconds that may take."""
 
     uri: str
     max_seconds: float

@@ -1,4 +1,4 @@
-"""Which tracker an address means, and that its secrets are not shown."""
+"""Addresses of trackers: the product that each means, and its secrets, which are not shown."""
 
 import pytest
 

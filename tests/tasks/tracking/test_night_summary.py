@@ -1,4 +1,4 @@
-"""What trackers are told of a night: figures, settings, fits from the store, failed models."""
+"""The summary of a night for trackers: figures, settings, fits from the store, failed models."""
 
 import json
 import math

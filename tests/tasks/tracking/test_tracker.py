@@ -1,4 +1,4 @@
-"""What a tracker is told of a night, in which order, and what becomes of its runs if it fails."""
+"""Sending a night: what is sent in which order, and how its runs end if the tracker fails."""
 
 from datetime import timedelta
 
