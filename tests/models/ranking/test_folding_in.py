@@ -66,3 +66,14 @@ def test_the_map_is_learned_from_so_many_users_only(monkeypatch: pytest.MonkeyPa
     few = learn_map(likes, users, items, np.ones(len(users), bool), seed=1)
     assert np.isfinite(few).all()
     assert np.array_equal(few, learn_map(likes, users, items, np.ones(len(users), bool), seed=1))
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_the_scale_of_the_item_vectors_does_not_matter(scale: float) -> None:
+    likes, items = world()
+    users = normed_sums(likes, items) + np.float32(1)
+    known = np.ones(len(users), bool)
+    plain = mapped(learn_map(likes, users, items, known, seed=1), likes, items)
+    scaled = items * np.float32(scale)
+    found = mapped(learn_map(likes, users, scaled, known, seed=1), likes, scaled)
+    assert found == pytest.approx(plain, rel=1e-3, abs=1e-3)
