@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class RandomLayer(nn.Module):
@@ -43,6 +44,16 @@ class GaussianSample(RandomLayer):
             return mean
         noise = torch.empty_like(mean).normal_(generator=self.generator)
         return mean + noise * torch.exp(0.5 * log_variance)
+
+
+def distinct_rows(table: nn.Parameter, rows: torch.Tensor) -> torch.Tensor:
+    """Return rows of a table, (k, f), whose gradient is sparse: the optimizer reads and changes those rows alone.
+
+    Args:
+        table: (n, f).
+        rows: (k,) int64, all different.
+    """
+    return functional.embedding(rows, table, sparse=True)
 
 
 def give_generator(network: nn.Module, seed: int) -> None:

@@ -51,7 +51,8 @@ class Adam:
 
         Args:
             gradients: of the loss with respect to each parameter, float32 and of its shape; None for a parameter that
-                the loss does not depend on, which stays as it is.
+                the loss does not depend on, which stays as it is. If a gradient is sparse, with distinct rows, all
+                other rows stay as they are, and so do their moments.
             learning_rate: by how much an entry changes whose gradients all have the same sign and size.
         """
         for at, (parameter, gradient, mean, square) in enumerate(
@@ -62,7 +63,10 @@ class Adam:
             self.steps[at] += 1
             rate = learning_rate / (1 - _MEAN_KEPT ** self.steps[at])
             scale = (1 - _SQUARE_KEPT ** self.steps[at]) ** -0.5
-            if parameter.device.type == _CPU:
+            if gradient.is_sparse:
+                rows = gradient._indices()[0]
+                _step_of_rows(rows, gradient._values(), (parameter, mean, square), rate, scale)
+            elif parameter.device.type == _CPU:
                 _step(
                     _flat(parameter),
                     _flat(gradient),
@@ -72,9 +76,36 @@ class Adam:
                     np.float32(scale),
                 )
             else:
-                mean.lerp_(gradient, 1 - _MEAN_KEPT)
-                square.mul_(_SQUARE_KEPT).addcmul_(gradient, gradient, value=1 - _SQUARE_KEPT)
-                parameter.addcdiv_(mean, square.sqrt().mul_(scale).add_(_EPSILON), value=-rate)
+                _step_of_torch(parameter, gradient, mean, square, rate, scale)
+
+
+def _step_of_torch(
+    parameter: torch.Tensor,
+    gradient: torch.Tensor,
+    mean: torch.Tensor,
+    square: torch.Tensor,
+    rate: float,
+    scale: float,
+) -> None:
+    mean.lerp_(gradient, 1 - _MEAN_KEPT)
+    square.mul_(_SQUARE_KEPT).addcmul_(gradient, gradient, value=1 - _SQUARE_KEPT)
+    parameter.addcdiv_(mean, square.sqrt().mul_(scale).add_(_EPSILON), value=-rate)
+
+
+def _step_of_rows(
+    rows: torch.Tensor, gradient: torch.Tensor, tables: Sequence[torch.Tensor], rate: float, scale: float
+) -> None:
+    """Change some rows of a parameter and of its two moments, as `_step` changes all."""
+    if rows.device.type != _CPU:
+        parts = [table[rows] for table in tables]
+        _step_of_torch(parts[0], gradient, parts[1], parts[2], rate, scale)
+        for table, part in zip(tables, parts, strict=True):
+            table[rows] = part
+        return
+    parameter, mean, square = (table.view(len(table), -1).numpy() for table in tables)
+    found = gradient.contiguous().view(-1, parameter.shape[1]).numpy()
+    with one_launch:
+        _some_rows(rows.numpy(), found, parameter, mean, square, np.float32(rate), np.float32(scale))
 
 
 def _flat(tensor: torch.Tensor) -> Any:
@@ -119,3 +150,14 @@ def _all_parts(
     """Run `_part` on all threads."""
     for part in numba.prange(len(cuts) - 1):
         _part(cuts[part], cuts[part + 1], parameter, gradient, mean, square, rate, scale)
+
+
+@numba.njit(parallel=True, cache=True)
+def _some_rows(
+    rows: Any, gradient: Any, parameter: Any, mean: Any, square: Any, rate: Any, scale: Any
+) -> None:
+    """Run `_part` on each of some rows."""
+    width = parameter.shape[1]
+    for at in numba.prange(len(rows)):
+        row = rows[at]
+        _part(0, width, parameter[row], gradient[at], mean[row], square[row], rate, scale)

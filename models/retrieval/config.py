@@ -16,12 +16,14 @@ class TwoTowerConfig(SvdStartConfig):
     search_space: ClassVar[SearchSpace] = {
         "factors": Range(32, 256, log=True),
         "temperature": Range(0.05, 0.3, log=True),
-        "uniform_negatives": Range(128, 4096, log=True),
+        "uniform_negatives": Range(64, 2048, log=True),
         "id_dropout": Range(0.0, 0.5),
         "context_days": Range(1.0, 30.0, log=True),
         "learning_rate": Range(0.0003, 0.01, log=True),
     }
 
+    factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
+    learning_rate: float = Field(default=0.004, gt=0, le=1, description="Adam's learning rate.")
     layers: int = Field(
         default=1,
         ge=0,
@@ -41,7 +43,7 @@ class TwoTowerConfig(SvdStartConfig):
         description="Cosines of user and item are divided by it: lower values make the best items count more.",
     )
     uniform_negatives: int = Field(
-        default=1024,
+        default=256,
         ge=1,
         le=1_000_000,
         description="Items drawn uniformly for each step, shared by its pairs, beside the items of the batch.",

@@ -17,7 +17,7 @@ from models.neural.neural_model import NeuralRecommender
 from models.new_users import NewUsers
 from models.ranking.factor_model import FactorRecommender
 from models.retrieval.config import TwoTowerConfig
-from models.retrieval.visits import Visits
+from models.retrieval.visits import Visits, after_last_event
 
 if TYPE_CHECKING:
     from models.retrieval.two_tower_network import TwoTowerNetwork
@@ -30,14 +30,13 @@ class TwoTower(NeuralRecommender, FactorRecommender):
     """Encodes users from their likes and what they did lately, and items from their id, features and age.
 
     A score is the cosine of the two vectors. Likes are trained on with the context that the user had then; lists are
-    for the context at the end of the data. Known items are those that somebody liked, and those with features; known
-    users are those with a like.
+    for a visit just after the user's last event. Known items are those that somebody liked, and those with features;
+    known users are those with a like.
 
     Attributes:
         item_profiles_: (n_items, n_features) float32, TF-IDF weights of the features.
         item_ages_: (n_items, 2) float32: a tenth of the logarithm of 1 + days since the first event; whether there is
             none.
-        moment_: () int64, that of the lists: see `end_of`.
         n_users_: () int64, users of the network.
     """
 
@@ -49,7 +48,6 @@ class TwoTower(NeuralRecommender, FactorRecommender):
 
     item_profiles_: sparse.csr_array
     item_ages_: FloatArray
-    moment_: NDArray[np.int64]
     n_users_: NDArray[np.int64]
 
     def _network(self, n_columns: int) -> TwoTowerNetwork:  # noqa: ARG002
@@ -94,10 +92,9 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         network = self._train(likes, data, seed, progress)
         self.known_items_ = self.known_items_ | (np.diff(self.item_profiles_.indptr) > 0)
 
-        self.moment_ = np.array(end_of(data.timestamp))
         inputs = self._inputs(network, likes, data.seen, data.timestamp)
         rows = np.arange(likes.shape[0])
-        vectors = encoded_users(network, inputs, rows, np.full(len(rows), self.moment_))
+        vectors = encoded_users(network, inputs, rows, after_last_event(data.timestamp))
         self.user_factors_ = vectors / np.float32(self.config.temperature)
         self.item_factors_ = encoded_items(network, inputs)
         self.item_bias_ = np.empty(0, np.float32)
@@ -113,7 +110,7 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         nothing = sparse.csr_array(likes.shape, dtype=np.int64)
         inputs = self._inputs(network, likes, nothing.astype(np.float32), nothing)
         rows = np.arange(len(new.lengths))
-        vectors = encoded_users(network, inputs, rows, np.full(len(rows), self.moment_), are_known=False)
+        vectors = encoded_users(network, inputs, rows, np.zeros_like(rows), are_known=False)
         self.user_factors_ = vectors / np.float32(self.config.temperature)
 
     def exported(self) -> Export:
@@ -125,19 +122,6 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         with_context = ContextTowerEncoder(*parts, Bags.of(self.item_profiles_))
         encoder = TowerEncoder(*parts)
         return Export(encoder, self.item_factors_, self.item_bias_, context_encoder=with_context)
-
-
-def end_of(timestamp: sparse.csr_array) -> int:
-    """Return the second after the last event.
-
-    If all events are of one time, as in data without times, return that time: nobody was trained with a context, so
-    lists are made without one.
-
-    Args:
-        timestamp: (n_users, n_items) int64, Unix seconds of the pairs' latest events.
-    """
-    times = timestamp.data
-    return int(times.max()) + int(times.max() > times.min()) if len(times) else 0
 
 
 def ages(timestamp: sparse.csr_array) -> FloatArray:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from models.base import FloatArray
 from models.neural.bags import Bags
-from models.neural.layers import Dropout
+from models.neural.layers import Dropout, distinct_rows
 from models.retrieval.visits import N_CLOCK
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Items(NamedTuple):
     """Inputs of the item tower, for n items.
 
     Attributes:
-        ids: (n,) int64 item indices.
+        ids: (n,) int64, which of the step's items; without a step, item indices.
         features: the features of each.
         ages: (n, 2) float32.
     """
@@ -38,12 +38,12 @@ class Items(NamedTuple):
 
 
 class Users(NamedTuple):
-    """Inputs of the user tower, for b users.
+    """Inputs of the user tower, for b visits of h users.
 
     Attributes:
-        rows: (b,) int64 user indices; −1 for one who has none.
-        histories: (h, n_items) the distinct histories.
-        places: (b,) int64, which of the histories is the user's.
+        rows: (h,) int64 user indices; −1 for one who has none.
+        histories: (h, n) the users' histories, whose columns are the step's items; without a step, all items.
+        places: (b,) int64, which of the users comes.
         counts: (b,) float32, items of the history.
         without: (b,) int64, an item of the history to leave out of it, which is to be predicted; −1 for none.
         recent: (b, n_features) mean features of the events of the context.
@@ -89,21 +89,28 @@ class TwoTowerNetwork(nn.Module):
                 layer.weight
             )  # until they have learned something, users are the mean of their items
 
-    def item_vectors(self, items: Items) -> torch.Tensor:
-        """Return the vectors of items, (n, f), of unit length."""
+    def item_vectors(self, items: Items, table: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the vectors of items, (n, f), of unit length.
+
+        Args:
+            items: n of them.
+            table: the embeddings of the step's items; those of all items without a step.
+        """
+        table = self.items if table is None else table
         features = items.features.sums(self.feature_vectors)
         has_features = items.features.lengths() > 0
         is_shown = self.hide(torch.ones_like(items.ages[:, :1])) > 0
-        own = self.items[items.ids] * (is_shown | ~has_features[:, None])
+        own = table[items.ids] * (is_shown | ~has_features[:, None])
         return functional.normalize(own + features + self.age_vectors(items.ages), dim=1)
 
-    def user_vectors(self, users: Users) -> torch.Tensor:
-        """Return the vectors of users, (b, f), of unit length."""
-        is_shown = self.hide((users.rows >= 0)[:, None].float()) > 0
-        own = self.users[users.rows.clamp(min=0)] * is_shown
+    def user_vectors(self, users: Users, table: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the vectors of users, (b, f), of unit length; `table` as for `item_vectors`."""
+        table = self.items if table is None else table
+        is_shown = self.hide((users.rows >= 0)[users.places, None].float()) > 0
+        own = self._own(users.rows.clamp(min=0))[users.places] * is_shown
         is_left_out = (users.without >= 0).float()
-        liked = users.histories.sums(self.items)[users.places]
-        liked = liked - self.items[users.without.clamp(min=0)] * is_left_out[:, None]
+        liked = users.histories.sums(table)[users.places]
+        liked = liked - table[users.without.clamp(min=0)] * is_left_out[:, None]
         mean = liked / (users.counts - is_left_out).clamp(min=1)[:, None]
         recent = users.recent.sums(self.feature_vectors)
         context = self.context(torch.cat([recent, users.clock], dim=1)).relu()
@@ -111,6 +118,10 @@ class TwoTowerNetwork(nn.Module):
         for layer in self.layers:
             x = self.dropout(layer(x).relu())
         return functional.normalize(own + mean + self.last(x), dim=1)
+
+    def _own(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the users' own embeddings, (h, f); in training the users are distinct."""
+        return distinct_rows(self.users, rows) if self.training else self.users[rows]
 
     def start_from(self, vectors: FloatArray) -> None:
         """Write the vectors, (n_items, at most f), over the first ones of the items."""

@@ -15,14 +15,15 @@ from models.base import FloatArray
 from models.interactions import entries_of
 from models.neural.bags import Bags
 from models.neural.early_stopping import CarveOut
+from models.neural.layers import distinct_rows
 from models.neural.training import Objective
+from models.retrieval.sampled_cross_entropy import corrected_softmax
 from models.retrieval.two_tower_network import Items, TwoTowerNetwork, Users
 from models.retrieval.visits import Visits
 
 if TYPE_CHECKING:
     from models.retrieval.config import TwoTowerConfig
 
-_MASKED = -1e9
 _ENCODED = 4096  # users encoded at a time without gradients
 
 
@@ -55,6 +56,29 @@ class Inputs:
         features = Bags.of(sparse.csr_array(self._features[ids]), self._device)
         return Items(self._tensor(ids), features, self._tensor(self._ages[ids]))
 
+    def step(
+        self,
+        rows: NDArray[np.int64],
+        moments: NDArray[np.int64],
+        liked: NDArray[np.int64],
+        items: NDArray[np.int64],
+    ) -> tuple[torch.Tensor, Users, Items]:
+        """Return the distinct items of a step, (k,) int64, and its users and items with places among them.
+
+        Args:
+            rows, moments: as for `users`.
+            liked: (b,) an item of each history to leave out.
+            items: (n,) item indices.
+        """
+        users, asked = self.users(rows, moments, liked), self.items(items)
+        of_histories = users.histories.items.cpu().numpy()
+        is_used = np.zeros(self._likes.shape[1], np.bool_)
+        is_used[of_histories] = is_used[items] = True
+        place = np.cumsum(is_used) - 1
+        histories = users.histories._replace(items=self._tensor(place[of_histories]))
+        users = users._replace(histories=histories, without=self._tensor(place[liked]))
+        return self._tensor(np.flatnonzero(is_used)), users, asked._replace(ids=self._tensor(place[items]))
+
     def users(
         self,
         rows: NDArray[np.int64],
@@ -76,7 +100,7 @@ class Inputs:
         context = self._visits.before(rows, moments)
         nothing = np.full(len(rows), -1)
         return Users(
-            rows=self._tensor(rows if are_known else nothing),
+            rows=self._tensor(distinct if are_known else np.full(len(distinct), -1)),
             histories=Bags.of(histories, self._device),
             places=self._tensor(places),
             counts=self._tensor(np.diff(histories.indptr)[places].astype(np.float32)),
@@ -93,6 +117,7 @@ class Step(NamedTuple):
     """A batch: b users, the item each liked, k other items, and what the losses need to know of them.
 
     Attributes:
+        distinct: (d,) int64, the items of the step, those of histories among them.
         users: inputs of the user tower.
         items: inputs of the item tower: those liked, then those drawn.
         values: (b,) float32, what `loss = squared` predicts.
@@ -100,6 +125,7 @@ class Step(NamedTuple):
         hits: rows and columns, (2, n) int64, where an item is the one that the row's user liked.
     """
 
+    distinct: torch.Tensor
     users: Users
     items: Items
     values: torch.Tensor
@@ -152,8 +178,7 @@ class LikedPairs(Objective[Step]):
             items = np.concatenate([liked, rng.choice(self._known, self._config.uniform_negatives)])
             log_counts = np.log(self.expected_counts(items, len(some))).astype(np.float32)
             yield Step(
-                self._inputs.users(self._users[some], self._times[some], liked),
-                self._inputs.items(items),
+                *self._inputs.step(self._users[some], self._times[some], liked, items),
                 *(
                     torch.from_numpy(part).to(self._device)
                     for part in (self._values[some], log_counts, equal_pairs(liked, items))
@@ -168,12 +193,13 @@ class LikedPairs(Objective[Step]):
 
     def loss(self, batch: Step) -> torch.Tensor:
         """Return the mean loss of a pair."""
-        vectors = self.network.user_vectors(batch.users) / self._config.temperature
-        items = self.network.item_vectors(batch.items)
+        table = distinct_rows(self.network.items, batch.distinct)
+        vectors = self.network.user_vectors(batch.users, table) / self._config.temperature
+        items = self.network.item_vectors(batch.items, table)
+        if self._config.loss == "softmax":
+            return corrected_softmax(vectors, items, batch.log_counts, batch.hits)
         n = len(vectors)
         positive = (vectors * items[:n]).sum(dim=1)
-        if self._config.loss == "softmax":
-            return corrected_softmax(positive, vectors, items, batch.log_counts, batch.hits)
         drawn = n + torch.arange(n, device=self._device) % (len(items) - n)
         negative = (vectors * items[drawn]).sum(dim=1)
         positive, negative = (self.network.scale * part + self.network.bias for part in (positive, negative))
@@ -188,31 +214,6 @@ class LikedPairs(Objective[Step]):
             return None
         vectors = encoded_users(self.network, self._inputs, users, self._moments)
         return self._carved.ndcg(vectors, encoded_items(self.network, self._inputs))
-
-
-def corrected_softmax(
-    positive: torch.Tensor,
-    users: torch.Tensor,
-    items: torch.Tensor,
-    log_counts: torch.Tensor,
-    hits: torch.Tensor,
-) -> torch.Tensor:
-    """Return the mean cross-entropy of the positives against a sample of items with known expected counts.
-
-    The logarithm of the expected count is subtracted from each sampled logit (Yi et al. 2019, section 3), so that the
-    expected sum in the denominator is that of all items. The positive is no sample: it is not corrected, and samples of
-    the same item do not count.
-
-    Args:
-        positive: (b,) logits of the targets.
-        users: (b, f), whose products with items are logits.
-        items: (n, f) the sampled items.
-        log_counts: (n,) logarithm of how often each is expected in the sample.
-        hits: (2, m) rows and columns where a sampled item is the row's own target.
-    """
-    others = torch.addmm(-log_counts, users, items.T)
-    others[hits[0], hits[1]] = _MASKED
-    return (torch.logaddexp(positive, others.logsumexp(dim=1)) - positive).mean()
 
 
 def equal_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:

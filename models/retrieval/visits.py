@@ -87,7 +87,7 @@ class Visits:
     def _place(self, users: NDArray[np.integer], moments: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where in `events` each user's events from the moment on begin, (b,)."""
         low, span = self._low_and_span
-        asked = users * span + np.clip(moments - low, 0, span - 1)
+        asked = users.astype(np.int64) * span + np.clip(moments - low, 0, span - 1)
         return np.searchsorted(self._keys, asked).astype(np.int64)
 
     @cached_property
@@ -102,3 +102,22 @@ class Visits:
         low, span = self._low_and_span
         rows = np.repeat(np.arange(len(self.events.starts) - 1), self.events.lengths)
         return rows * span + (self.events.times - low)
+
+
+def after_last_event(timestamp: sparse.csr_array) -> NDArray[np.int64]:
+    """Return the second after each user's last event, (n_users,) int64: the moment that a list is made for.
+
+    The days before the end of the data would be empty for most users, whose next visit is not tomorrow. If all events
+    of a user are of one time, as in data without times, return that time: nobody was trained with a context then, so
+    lists are made without one. For a user without events, return 0.
+
+    Args:
+        timestamp: (n_users, n_items) int64, Unix seconds of the pairs' latest events.
+    """
+    moments = np.zeros(timestamp.shape[0], np.int64)
+    came = np.flatnonzero(np.diff(timestamp.indptr))
+    starts = timestamp.indptr[:-1][came]
+    if len(came):
+        last, first = np.maximum.reduceat(timestamp.data, starts), np.minimum.reduceat(timestamp.data, starts)
+        moments[came] = last + (last > first)
+    return moments

@@ -14,7 +14,7 @@ from models.export.encoders import last_times, latest
 from models.export.exportable import Export, Exportable
 from models.new_users import NewUsers
 from models.retrieval.two_tower import TwoTower
-from models.retrieval.visits import N_CLOCK, Visits
+from models.retrieval.visits import N_CLOCK, Visits, after_last_event
 from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM
 from tests.models.export.fitted import CONFIGS, described_world, fitted
 
@@ -89,7 +89,7 @@ def test_context_is_that_of_the_model() -> None:
     model, world = fitted("two_tower"), described_world()
     assert isinstance(model, TwoTower)
     rows = np.flatnonzero(np.diff(world.positive.indptr))
-    moments = np.full(len(rows), int(model.moment_))
+    moments = after_last_event(world.timestamp)[rows]
     network = model.network()
     inputs = model._inputs(network, world.positive, world.seen, world.timestamp)
     visits = Visits.of(world.seen, world.timestamp, model.config.context_days, model.config.context_items)

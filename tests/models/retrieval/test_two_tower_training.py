@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,15 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from models.base import DivergedError
 from models.interactions import Interactions
 from models.neural.early_stopping import CarveOut, carve_out
 from models.neural.layers import give_generator
+from models.neural.training import train
 from models.retrieval.config import TwoTowerConfig
-from models.retrieval.two_tower import ages, end_of, without_entries
+from models.retrieval.sampled_cross_entropy import plain_softmax
+from models.retrieval.two_tower import ages, without_entries
 from models.retrieval.two_tower_network import TwoTowerNetwork
-from models.retrieval.two_tower_training import Inputs, LikedPairs, corrected_softmax, equal_pairs
-from models.retrieval.visits import Visits
+from models.retrieval.two_tower_training import Inputs, LikedPairs, Step, equal_pairs
+from models.retrieval.visits import Visits, after_last_event
 from tests.models.contract import N_ITEMS, N_USERS, UNTOUCHED_ITEM, small_world
+from tests.models.retrieval.test_two_tower import with_features
 
 DAY = 86_400
 
@@ -39,54 +45,29 @@ def inputs_of(data: Interactions, network: TwoTowerNetwork) -> Inputs:
     return Inputs(data.positive, visits, data.item_features, ages(data.timestamp), network.items.device)
 
 
-def pairs_of(**options: object) -> LikedPairs:
+def pairs_of(data: Interactions | None = None, **options: object) -> LikedPairs:
+    data = small_world() if data is None else data
     config = TwoTowerConfig(**{"factors": 6, "dropout": 0.0, "id_dropout": 0.0, **options})
-    data, network = small_world(), network_of(**options)
+    network = network_of(data.item_features.shape[1], **options)
     carved = CarveOut.nothing(data.positive)
     return LikedPairs("two_tower", network, config, carved, data.timestamp, inputs_of(data, network))
 
 
-# -- the softmax ----------------------------------------------------------------------------------------
+def dated_world() -> Interactions:
+    """Return `small_world` with features, and with times of events within a few days."""
+    data = with_features(small_world())
+    times = data.timestamp.copy()
+    times.data = np.random.default_rng(0).integers(DAY, 9 * DAY, times.nnz)
+    return replace(data, timestamp=times)
 
 
-def mean_denominator(sign: float) -> tuple[float, float]:
-    """Return the mean of e^loss over random samples of unequal items, and what it is for a softmax over all items."""
-    rng = np.random.default_rng(0)
-    user, items = torch.from_numpy(rng.normal(size=(1, 4))), torch.from_numpy(rng.normal(size=(12, 4)))
-    shares = np.arange(1, 13) / np.arange(1, 13).sum()
-    drawn, target, found = 6, 4, []
-    positive = user @ items[target]
-    for _ in range(4000):
-        sample = rng.choice(12, drawn, p=shares)
-        log_counts = torch.from_numpy(sign * np.log(drawn * shares[sample]))
-        hits = torch.from_numpy(equal_pairs(np.array([target]), sample))
-        found.append(corrected_softmax(positive, user, items[sample], log_counts, hits).exp().item())
-    full = -(user @ items.T).log_softmax(dim=1)[0, target]
-    return float(np.mean(found)), float(full.exp())
+def pairs_in(batch: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Return the user of each pair of a batch, and the item that they liked."""
+    users, items = batch.users.rows[batch.users.places], batch.distinct[batch.items.ids]
+    return users.numpy(), items[: len(users)].numpy()
 
 
-def test_the_corrected_denominator_is_that_of_all_items() -> None:
-    found, expected = mean_denominator(sign=1)
-    assert found == pytest.approx(expected, rel=0.05)
-
-
-def test_the_other_sign_would_be_far_off() -> None:
-    found, expected = mean_denominator(sign=-1)
-    assert abs(found / expected - 1) > 0.3
-
-
-def test_the_positive_is_not_corrected_and_hits_do_not_count() -> None:
-    """By hand: logits 2 (the target, at two places of the sample) and 1, expected twice."""
-    users, items = torch.tensor([[1.0]]), torch.tensor([[2.0], [1.0], [2.0]])
-    log_counts = torch.log(torch.tensor([5.0, 2.0, 5.0]))
-    loss = corrected_softmax(torch.tensor([2.0]), users, items, log_counts, torch.tensor([[0, 0], [0, 2]]))
-    assert loss.item() == pytest.approx(np.log(np.exp(2) + np.exp(1) / 2) - 2, rel=1e-6)
-
-
-def test_a_sample_of_hits_alone_has_no_loss() -> None:
-    users, items = torch.tensor([[1.0]]), torch.tensor([[2.0]])
-    loss = corrected_softmax(torch.tensor([2.0]), users, items, torch.zeros(1), torch.tensor([[0], [0]]))
-    assert loss.item() == pytest.approx(0, abs=1e-6)
+# -- batches and losses --------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
@@ -103,7 +84,7 @@ def test_items_come_as_often_as_expected(n_uniform: int) -> None:
     rng, known = np.random.default_rng(0), np.arange(N_ITEMS) != UNTOUCHED_ITEM
     for epoch in range(40):
         for batch in objective.batches(epoch, rng):
-            ids = batch.items.ids.numpy()
+            ids = batch.distinct[batch.items.ids].numpy()
             counts += np.bincount(ids, minlength=N_ITEMS)
             log_counts = objective.expected_counts(ids, len(batch.values))
             np.testing.assert_allclose(batch.log_counts, np.log(log_counts), rtol=1e-5)
@@ -117,13 +98,73 @@ def test_batches_hold_every_like_once() -> None:
     objective, likes = pairs_of(batch=50), small_world().positive.tocoo()
     found = []
     for batch in objective.batches(0, np.random.default_rng(0)):
-        n = len(batch.values)
-        found += [*zip(batch.users.rows.tolist(), batch.items.ids[:n].tolist(), strict=True)]
-        assert batch.users.without.tolist() == batch.items.ids[:n].tolist()
+        users, liked = pairs_in(batch)
+        found += [*zip(users.tolist(), liked.tolist(), strict=True)]
+        assert len(liked) == len(batch.values)
         row, column = batch.hits
         assert (batch.items.ids[row] == batch.items.ids[column]).all()
-        assert set(range(n)) <= set(row.tolist()), "each target is among the sample"
+        assert set(range(len(liked))) <= set(row.tolist()), "each target is among the sample"
     assert sorted(found) == sorted(zip(likes.row.tolist(), likes.col.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("size", [3, 50])
+def test_places_are_among_the_distinct_items_of_a_step(size: int) -> None:
+    objective, likes = pairs_of(batch=size, uniform_negatives=2), small_world().positive.toarray()
+    for batch in objective.batches(0, np.random.default_rng(0)):
+        users, liked = pairs_in(batch)
+        distinct = batch.distinct.numpy()
+        assert (np.diff(distinct) > 0).all()
+        assert (np.diff(batch.users.rows.numpy()) > 0).all(), "users are distinct, too"
+        assert np.array_equal(distinct[batch.users.without], liked)
+        histories = np.zeros((len(batch.users.rows), N_ITEMS), np.float32)
+        histories[batch.users.histories.rows, distinct[batch.users.histories.items]] = 1
+        assert np.array_equal(histories, likes[batch.users.rows])
+        assert np.array_equal(batch.users.counts, likes[users].sum(axis=1))
+        used = np.concatenate([np.flatnonzero(histories.any(axis=0)), distinct[batch.items.ids]])
+        assert np.array_equal(np.unique(used), distinct), "no other items"
+
+
+@pytest.mark.parametrize("size", [3, 60])
+def test_a_step_has_the_loss_and_gradients_of_the_whole_table(size: int) -> None:
+    """The same pairs, encoded by item indices and all embeddings, give the same."""
+    data = dated_world()
+    objective = pairs_of(data, batch=size, uniform_negatives=2, temperature=0.5)
+    network, inputs = objective.network, inputs_of(data, objective.network)
+    parameters = dict(network.named_parameters())
+    parameters = {name: parameters[name] for name in parameters if name not in ("scale", "bias")}
+    sizes = []
+    for batch, _ in zip(objective.batches(0, np.random.default_rng(0)), range(8), strict=False):
+        network.train()
+        loss = objective.loss(batch)
+        gradients = torch.autograd.grad(loss, [*parameters.values()])
+        network.eval()  # without dropout the same, but for dense gradients
+        users, liked = pairs_in(batch)
+        moments = data.timestamp.toarray()[users, liked]
+        vectors = network.user_vectors(inputs.users(users, moments, liked)) / 0.5
+        items = network.item_vectors(inputs.items(batch.distinct[batch.items.ids].numpy()))
+        whole = plain_softmax(vectors, items, batch.log_counts, batch.hits)
+        expected = torch.autograd.grad(whole, [*parameters.values()])
+        assert loss.item() == pytest.approx(whole.item(), rel=1e-5)
+        for name, ours, theirs in zip(parameters, gradients, expected, strict=True):
+            assert theirs.abs().max() > 1e-4, name
+            assert ours.is_sparse == (name in ("users", "items"))
+            np.testing.assert_allclose(ours.to_dense(), theirs, rtol=1e-4, atol=1e-6, err_msg=name)
+        of_users, of_items = (
+            gradients[[*parameters].index(name)]._indices()[0] for name in ("users", "items")
+        )
+        assert torch.equal(of_users, batch.users.rows)
+        assert torch.equal(of_items, batch.distinct)
+        sizes.append(len(batch.distinct))
+    assert (min(sizes) < N_ITEMS - 2) == (size == 3), "small steps need only some of the items"
+
+
+def test_a_diverged_network_ends_the_training() -> None:
+    objective = pairs_of(batch=100)
+    with torch.no_grad():
+        objective.network.items[8] = torch.nan
+    config = TwoTowerConfig(factors=6, epochs=2)
+    with pytest.raises(DivergedError, match="two_tower: the loss became nan in epoch 1"):
+        train(objective, config, seed=1, progress=lambda *_: None)
 
 
 @pytest.mark.parametrize("loss", ["sigmoid", "squared"])
@@ -132,7 +173,8 @@ def test_losses_of_pairs_are_their_formulas(loss: str) -> None:
     (batch,) = objective.batches(0, np.random.default_rng(0))
     network, n = objective.network, len(batch.values)
     with torch.no_grad():
-        users, items = network.user_vectors(batch.users), network.item_vectors(batch.items)
+        table = network.items[batch.distinct]
+        users, items = network.user_vectors(batch.users, table), network.item_vectors(batch.items, table)
         scale, bias = network.scale.item(), network.bias.item()
     total = 0.0
     for row in range(n):
@@ -202,16 +244,11 @@ def test_events_that_were_taken_out_are_no_context() -> None:
     assert (without_entries(seen, nothing) != seen).nnz == 0
 
 
-def test_the_end_is_the_second_after_the_last_event() -> None:
-    assert end_of(sparse.csr_array(np.array([[5, 0], [9, 7]]))) == 10
-    assert end_of(sparse.csr_array((2, 2), dtype=np.int64)) == 0
-
-
 def test_data_without_times_have_no_context() -> None:
     """Nobody was trained with one, so that the lists must not have one either."""
     data = small_world()
     visits = Visits.of(data.seen, data.timestamp, 7, 20)
-    found = visits.before(np.arange(N_USERS), np.full(N_USERS, end_of(data.timestamp)))
+    found = visits.before(np.arange(N_USERS), after_last_event(data.timestamp))
     assert found.events.nnz == 0
     assert not found.clock.any()
 

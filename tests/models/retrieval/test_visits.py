@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.retrieval.visits import Visits
+from models.retrieval.visits import Visits, after_last_event
 
 HOUR, DAY = 3_600, 86_400
 
@@ -83,3 +83,53 @@ def test_without_events_there_is_no_context(shape: tuple[int, int]) -> None:
     found = visits(np.zeros(shape)).before(users, np.full(len(users), 10**9))
     assert found.events.nnz == 0
     assert not found.clock.any()
+
+
+def test_users_of_32_bits_have_the_same_contexts() -> None:
+    """Of user 700 on, user · seconds of the data is beyond 32 bits, in whose products the places would be others'."""
+    rng = np.random.default_rng(0)
+    times = np.where(rng.random((1000, 4)) < 0.7, rng.integers(1, 40 * DAY, (1000, 4)), 0)
+    every, moments = visits(times, days=20), rng.integers(20 * DAY, 40 * DAY, 1000)
+    wide = every.before(np.arange(1000), moments)
+    assert wide.events[700:].nnz > 300
+    for dtype in (np.int32, np.uint16):
+        narrow = every.before(np.arange(1000, dtype=dtype), moments)
+        assert np.array_equal(narrow.events.toarray(), wide.events.toarray())
+        assert np.array_equal(narrow.clock, wide.clock)
+
+
+def test_lists_are_for_the_second_after_the_last_event() -> None:
+    """A user of one time alone, as in data without times, and one without events have no context."""
+    times = [[5, 0, 9], [0, 0, 0], [10**10, 8, 0], [7, 7, 7], [0, 4, 0], [0, 0, 0]]
+    found = after_last_event(sparse.csr_array(np.array(times)))
+    assert found.tolist() == [10, 0, 10**10 + 1, 7, 4, 0]
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (0, 3), (2, 0), (0, 0)])
+def test_without_events_lists_are_for_no_moment(shape: tuple[int, int]) -> None:
+    assert after_last_event(sparse.csr_array(shape, dtype=np.int64)).tolist() == [0] * shape[0]
+
+
+def test_times_of_zero_are_no_missing_events() -> None:
+    """Stored zeros are the times of data without times; times before 1970 are below 0."""
+    stored = sparse.csr_array((np.array([0, 0, -9, 0, -9]), ([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])), (3, 2))
+    assert after_last_event(stored).tolist() == [0, 1, -9]
+
+
+@given(worlds())
+def test_contexts_after_the_last_event_hold_it(
+    world: tuple[np.ndarray, float, int, list[tuple[int, int]]],
+) -> None:
+    """Users who came at several times get the events of their last window, the others nothing."""
+    times, days, most, _ = world
+    every = visits(times, days, most)
+    found = every.before(np.arange(len(times)), after_last_event(sparse.csr_array(times.astype(np.int64))))
+    for user, row in enumerate(times):
+        came = np.unique(row[row > 0])
+        context = found.events.toarray()[user]
+        if len(came) < 2:
+            assert not context.any()
+            assert not found.clock[user].any()
+        else:
+            assert 0 < (context[row == came[-1]] > 0).sum() <= most
