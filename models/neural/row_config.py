@@ -19,7 +19,13 @@ class RowAutoencoderConfig(SvdStartConfig):
         le=10_000,
         description="Most passes over the training data; training ends earlier if `patience` says so.",
     )
-    batch: int = Field(default=512, ge=1, le=1_000_000, description="Users in a step.")
+    batch: int = Field(
+        default=512,
+        ge=1,
+        le=1_000_000,
+        description="Users in a step; a sixteenth of all users if that is fewer, so that small data give enough steps.",
+    )
+    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Adam's learning rate.")
     dropout: float = Field(
         default=0.5,
         ge=0,
@@ -44,11 +50,13 @@ class MultVAEConfig(RowAutoencoderConfig):
         "hidden": Range(64, 1000, log=True),
         "beta": Range(0.05, 1.0),
         "dropout": Range(0.1, 0.7),
-        "learning_rate": Range(0.0003, 0.01, log=True),
+        "learning_rate": Range(0.0001, 0.003, log=True),
     }
 
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's learning rate.")
+    factors: int = Field(default=400, ge=1, le=2048, description="Length of the latent vector of a user.")
     hidden: int = Field(
-        default=256,
+        default=400,
         ge=1,
         le=4096,
         description="Length of the layer before the latent vector, and of the one after.",
@@ -69,7 +77,7 @@ class RecVAEConfig(RowAutoencoderConfig):
         "factors": Range(64, 400, log=True),
         "gamma": Range(0.0005, 0.02, log=True),
         "dropout": Range(0.1, 0.7),
-        "learning_rate": Range(0.0002, 0.005, log=True),
+        "learning_rate": Range(0.0001, 0.003, log=True),
     }
 
     patience: int = Field(
