@@ -1,11 +1,13 @@
-"""Compare the blend with the best single model of its shelf, on the held-out users of whole data sets.
+"""Compare each ensemble with single models of the shelf, on the held-out users of whole data sets.
 
 python -m benchmarks.blend [DATASET ...] [--set blend.method=ranks]
+python -m benchmarks.blend [DATASET ...] --set models.shelf=popularity,two_tower --set blend.enabled=false
 
 DATASET is a name that `recs run` knows, or a folder; without one: the demo, and ml-latest-small where ../shared/data
-has it. Models are evaluated as in a night, in a temporary home; nothing is published. The single model is the best on
-the select half, which a night without a blend would choose. Figures are means over the report half; the interval is
-that of the paired difference. The last line of each data set is machine-readable.
+has it. Models are evaluated as in a night, in a temporary home; nothing is published. The blend is compared with the
+single model that is the best on the select half, which a night without a blend would choose; the two stages with the
+model that retrieves. Figures are means over the report half; the interval is that of the paired difference. The second
+line of each ensemble is machine-readable.
 """
 
 from __future__ import annotations
@@ -57,10 +59,10 @@ def main() -> None:
 
 
 def compared(night: Night) -> list[str]:
-    """Run the first part of a night, up to the evaluation of the blend; return the lines to print.
+    """Run the first part of a night, up to the evaluation of the ensembles; return the lines to print.
 
     Raises:
-        UsageError: no user is held out to report on, or too few to learn a blend from.
+        UsageError: no user is held out to report on, or there is no ensemble.
     """
     dag.take_in(night)
     before, held_out = dag.cut(night)
@@ -68,23 +70,33 @@ def compared(night: Night) -> list[str]:
         raise UsageError("No user of this data set can be held out to report on.")
     backfill = dag.fit_backfill(night, before)
     fitted, singles = dag.judge_shelf(night, before, backfill, held_out)
-    learned = dag.learn_blend_of_shelf(night, before, (*fitted, *backfill), held_out)
-    if learned is None or not learned.members:
-        why = "; ".join(night.record.failed_models.values()) if learned is None else learned.note
-        raise UsageError(f"There is no blend: {why}.")
-    [blended] = dag.judge_blend(night, learned, before, backfill, held_out)
+    ensembles = dag.learn_ensembles(night, before, (*fitted, *backfill), held_out)
+    if not ensembles:
+        notes = (stage.note for stage in night.record.stages if stage.model in night.settings.ensembles)
+        why = "; ".join([*night.record.failed_models.values(), *notes])
+        raise UsageError(f"There is no ensemble: {why or 'none has enough members on the shelf'}.")
+    judged = dag.judge_ensembles(night, ensembles, before, backfill, held_out)
+    members = {each.model: each.members for each in ensembles}
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
-    return [*gain(blended, singles, half, night.settings)]
+    lines: list[str] = []
+    for each in judged:
+        alone = [
+            single
+            for single in singles
+            if len(members[each.model]) > 1 or single.model in members[each.model]
+        ]
+        lines += gain(each, alone, half, night.settings)
+    return lines
 
 
 def gain(
-    blended: Evaluation, singles: Sequence[Evaluation], half: np.ndarray, settings: Settings
+    ensemble: Evaluation, singles: Sequence[Evaluation], half: np.ndarray, settings: Settings
 ) -> tuple[str, str]:
-    """Compare the blend with the single model that is best on the select half.
+    """Compare an ensemble with the single model that is best on the select half.
 
     Args:
-        blended: the evaluation of the blend.
-        singles: those of the shelf.
+        ensemble: its evaluation.
+        singles: those of the models to compare with.
         half: (n_users,) the half of each held-out user, an index into `HALVES`.
         settings: `judge` and `run.seed` are used.
 
@@ -93,21 +105,21 @@ def gain(
     """
     metric, judge = settings.judge.champion_metric, settings.judge
     values = {
-        e.model: np.load(e.folder / "per_user.npz", allow_pickle=False)[metric] for e in (*singles, blended)
+        e.model: np.load(e.folder / "per_user.npz", allow_pickle=False)[metric] for e in (*singles, ensemble)
     }
     select, report = (half == HALVES.index(name) for name in ("select", "report"))
     best = max((e.model for e in singles), key=lambda name: float(values[name][select].mean()))
-    ours, theirs = values[blended.model][report], values[best][report]
+    ours, theirs = values[ensemble.model][report], values[best][report]
     mean, low, high, detectable = paired_difference(
         ours, theirs, samples=judge.bootstrap_samples, confidence=judge.confidence, seed=settings.run.seed
     )
     relative = mean / theirs.mean() if theirs.mean() else np.inf
-    folds = values[blended.model][select].mean() / values[best][select].mean() - 1
+    folds = values[ensemble.model][select].mean() / values[best][select].mean() - 1
     return (
-        f"{metric} blend {ours.mean():.4f}, {best} {theirs.mean():.4f}: {relative:+.1%}, {mean:+.4f} "
+        f"{metric} {ensemble.model} {ours.mean():.4f}, {best} {theirs.mean():.4f}: {relative:+.1%}, {mean:+.4f} "
         f"[{low:+.4f}, {high:+.4f}]; {len(ours):,} users could show {detectable:.4f}; in the folds of the select "
         f"half {folds:+.1%}",
-        f"blend={ours.mean():.5f} best={theirs.mean():.5f} model={best} relative={relative:.5f} "
+        f"{ensemble.model}={ours.mean():.5f} best={theirs.mean():.5f} model={best} relative={relative:.5f} "
         f"difference={mean:.5f} low={low:.5f} high={high:.5f} users={len(ours)}",
     )
 

@@ -35,7 +35,10 @@ RECOMMENDERS: dict[str, str] = {
     "content": "models.content.profiles:Content",
 }
 
-ENSEMBLES: dict[str, str] = {"blend": "models.ensemble.blend:Blend"}
+ENSEMBLES: dict[str, str] = {
+    "blend": "models.ensemble.blend:Blend",
+    "two_stage": "models.ensemble.two_stage:TwoStage",
+}
 """Models made of other fitted models: never on the shelf, and fitted by stages of their own."""
 
 

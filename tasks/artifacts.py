@@ -162,15 +162,17 @@ class FittedModel:
 
 
 @dataclass(frozen=True)
-class LearnedBlend:
-    """A blend of fitted models with weights learned on the select half; no blend if there were too few users.
+class LearnedEnsemble:
+    """An ensemble of fitted models with weights learned on the select half; none if there were too few users.
 
     Folder: `learned.json`, how it was learned; and, if there are members, the files of `Recommender.save`.
-    `members`: the models of the blend, in its order; empty if there is no blend. `note`: what was learned, or why not.
+    `model`: the name of the ensemble. `members`: its models, in its order; empty if there is no ensemble. `note`: what
+    was learned, or why not.
     """
 
     key: str
     folder: Path
+    model: str
     members: tuple[str, ...]
     note: str
     seconds: float
@@ -178,8 +180,8 @@ class LearnedBlend:
 
     @property
     def fitted(self) -> FittedModel:
-        """The blend as a fitted model."""
-        return FittedModel(self.key, self.folder, "blend", self.seconds, self.peak_mb)
+        """The ensemble as a fitted model."""
+        return FittedModel(self.key, self.folder, self.model, self.seconds, self.peak_mb)
 
 
 @dataclass(frozen=True)

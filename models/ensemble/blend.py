@@ -132,9 +132,9 @@ class Blend(Recommender):
         self.latest_likes_ = latest_of(new)
         self.fold_ = np.full(len(new.lengths), -1, np.int8)
 
-    def with_weights(self, weights: dict[str, float]) -> Blend:
+    def with_weights(self, weights: dict[str, float]) -> Self:
         """Return a copy of this fitted blend with other weights, feature → weight."""
-        other = Blend(self.config.model_copy(update={"weights": weights}), self.members)
+        other = type(self)(self.config.model_copy(update={"weights": weights}), self.members)
         vars(other).update(self._learned())
         return other
 

@@ -19,7 +19,7 @@ from models.ensemble.settings import MIN_TRAINING_USERS, BlendOptions
 METHODS: dict[str, tuple[str, ...]] = {
     "ranks": ("1/rank",),
     "scores": ("score",),
-    "ranker": ("log rank", "score", "near last", *ITEM_FEATURES),
+    "ranker": ("log rank", "score", "near", *ITEM_FEATURES),
 }
 """Method → prefixes of the names of its features; from the simplest method to the most complex one."""
 
@@ -108,7 +108,7 @@ def _training_set(
     n_users = training.n_users if training else 0
     if training is None or n_users < MIN_TRAINING_USERS:
         raise TooFewUsersError(
-            f"a blend needs {MIN_TRAINING_USERS} users of the select half who came to like something that its "
+            f"{blend.name} needs {MIN_TRAINING_USERS} users of the select half who came to like something that its "
             f"members list, and there are {n_users}"
         )
     return training

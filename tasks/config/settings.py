@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -193,6 +193,8 @@ class ModelsSettings(BaseModel):
 class BlendSettings(BlendOptions):
     """The blend, a learned combination of models that competes with them."""
 
+    least_members: ClassVar[int] = 2
+
     enabled: bool = True
     members: tuple[str, ...] = Field(
         default=(), description="The models it combines; empty: the shelf and content."
@@ -206,7 +208,28 @@ class BlendSettings(BlendOptions):
     def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
         """Return the models that the blend combines; none if it is disabled or would have fewer than two."""
         chosen = self.members or tuple(dict.fromkeys((*shelf, "content")))
-        return chosen if self.enabled and len(chosen) > 1 else ()
+        return chosen if self.enabled and len(chosen) >= self.least_members else ()
+
+
+class RankingSettings(BlendOptions):
+    """The second stage, which ranks anew what one model of the shelf retrieves, and competes with the models."""
+
+    least_members: ClassVar[int] = 1
+
+    enabled: bool = True
+    retriever: str = Field(
+        default="two_tower",
+        description="The model that retrieves; there is no second stage where it is not on the shelf.",
+    )
+
+    @field_validator("retriever")
+    @classmethod
+    def _retriever_is_a_model(cls, value: str) -> str:
+        return require_known(value)
+
+    def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the model that retrieves, alone; none if the stage is disabled or the model not on the shelf."""
+        return (self.retriever,) if self.enabled and self.retriever in shelf else ()
 
 
 class RecommendSettings(Options):
@@ -346,10 +369,16 @@ class Settings(BaseSettings):
     judge: JudgeSettings = JudgeSettings()
     models: ModelsSettings = ModelsSettings()
     blend: BlendSettings = BlendSettings()
+    ranking: RankingSettings = RankingSettings()
     recommend: RecommendSettings = RecommendSettings()
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
     tracking: TrackingSettings = TrackingSettings()
+
+    @property
+    def ensembles(self) -> dict[str, BlendSettings | RankingSettings]:
+        """The settings of each ensemble, in the order in which they are learned."""
+        return {"two_stage": self.ranking, "blend": self.blend}
 
     @model_validator(mode="after")
     def _a_like_lies_on_the_scale(self) -> Settings:

@@ -5,7 +5,7 @@ process (`InProcess`), or through Prefect (`flows/nightly.py`).
 
 The functions share these arguments: `night`, the context; `before`, the matrices before the cutoffs; `held_out`, the
 interactions after them; `backfill`, the fitted models that complete short lists; `fitted`, models fitted on `before`;
-`blend`, the learned blend, if there is one; `refits`, the models fitted on everything.
+`ensembles`, those that could be learned; `refits`, the models fitted on everything.
 """
 
 from __future__ import annotations
@@ -13,8 +13,16 @@ from __future__ import annotations
 import logging
 from typing import Generic, TypeVar
 
-from models.ensemble.blend import Blend
-from tasks.artifacts import Choice, CleanData, Evaluation, FittedModel, HeldOut, LearnedBlend, Lists, Snapshot
+from tasks.artifacts import (
+    Choice,
+    CleanData,
+    Evaluation,
+    FittedModel,
+    HeldOut,
+    LearnedEnsemble,
+    Lists,
+    Snapshot,
+)
 from tasks.errors import NightError
 from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
@@ -32,7 +40,7 @@ from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
 from tasks.run.context import Night
 from tasks.storage.stage import Call, Promise
-from tasks.training.ensemble import learn_blend, refit_blend
+from tasks.training.ensemble import learn_ensemble, refit_ensemble
 from tasks.training.fit import BACKFILL, fit
 from tasks.validation.checks import check, first_failure
 from tasks.validation.earlier_seen import read_seen
@@ -53,15 +61,15 @@ def nightly(night: Night) -> None:
 
     backfill = fit_backfill(night, before)
     fitted, judged = judge_shelf(night, before, backfill, held_out)
-    blend = learn_blend_of_shelf(night, before, (*fitted, *backfill), held_out)
-    judged += judge_blend(night, blend, before, backfill, held_out)
+    ensembles = learn_ensembles(night, before, (*fitted, *backfill), held_out)
+    judged += judge_ensembles(night, ensembles, before, backfill, held_out)
     judged += judge_popularity(night, before, backfill, held_out)
     choice = choose_champion(night, judged, backfill, held_out)
-    judgeable = (*fitted, blend.fitted) if blend is not None else fitted
+    judgeable = (*fitted, *(each.fitted for each in ensembles))
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
 
     refits = Refits(night)
-    lists = recommend_best(refits, refit_best(refits, choice, blend))
+    lists = recommend_best(refits, refit_best(refits, choice, ensembles))
     publish(night, data, lists, choice)
     night.run(report.call(night.home, night.record, choice, night.verdict, night.reason))
 
@@ -126,35 +134,51 @@ def judge_shelf(
     return tuple(fitted), tuple(judged)
 
 
-def learn_blend_of_shelf(
+def learn_ensembles(
     night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], held_out: HeldOut
-) -> LearnedBlend | None:
-    """Learn a blend of the models that could be fitted; None with fewer than two of them, or if it fails."""
-    settings, at_hand = night.settings, {each.model: each for each in fitted}
-    wanted = settings.blend.members_of(settings.models.shelf)
+) -> tuple[LearnedEnsemble, ...]:
+    """Learn every ensemble that has enough models that could be fitted, and users to learn from."""
+    at_hand = {each.model: each for each in fitted}
+    found = (learn_one(night, name, before, at_hand, held_out) for name in night.settings.ensembles)
+    return tuple(each for each in found if each is not None and each.members)
+
+
+def learn_one(
+    night: Night, ensemble: str, before: Snapshot, at_hand: dict[str, FittedModel], held_out: HeldOut
+) -> LearnedEnsemble | None:
+    """Learn an ensemble of the models that could be fitted; None with too few of them, or if it fails.
+
+    Args:
+        night, before, held_out: as everywhere here.
+        ensemble: its name.
+        at_hand: the models that are fitted on `before`; others are fitted now.
+    """
+    settings = night.settings
+    options = settings.ensembles[ensemble]
     members = [
         at_hand.get(name) or or_go_on_without(night, fit_call(night, before, name), name)
-        for name in wanted
+        for name in options.members_of(settings.models.shelf)
         if name not in night.record.failed_models
     ]
     there = tuple(member for member in members if member is not None)
-    if len(there) < 2:
+    if len(there) < options.least_members:
         return None
     metric, seed = settings.judge.champion_metric, settings.run.seed
-    return or_go_on_without(
-        night, learn_blend.call(there, before, held_out, settings.blend, metric, seed=seed), Blend.name
-    )
+    call = learn_ensemble.call(ensemble, there, before, held_out, options, metric, seed=seed)
+    return or_go_on_without(night, call, ensemble)
 
 
-def judge_blend(
-    night: Night, blend: LearnedBlend | None, before: Snapshot, backfill: Backfill, held_out: HeldOut
+def judge_ensembles(
+    night: Night,
+    ensembles: tuple[LearnedEnsemble, ...],
+    before: Snapshot,
+    backfill: Backfill,
+    held_out: HeldOut,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate the blend, if there is one. Users it was learned from are ranked by their out-of-fold weights."""
-    if blend is None or not blend.members:
-        return ()
-    call = evaluate_call(night, blend.fitted, before, backfill, held_out)
-    judged = or_go_on_without(night, call, Blend.name)
-    return () if judged is None else (judged,)
+    """Evaluate the ensembles. Users they were learned from are ranked by their out-of-fold weights."""
+    calls = {each.model: evaluate_call(night, each.fitted, before, backfill, held_out) for each in ensembles}
+    judged = (or_go_on_without(night, call, name) for name, call in calls.items())
+    return tuple(each for each in judged if each is not None)
 
 
 def judge_popularity(
@@ -169,14 +193,14 @@ def judge_popularity(
 def choose_champion(
     night: Night, judged: tuple[Evaluation, ...], backfill: Backfill, held_out: HeldOut
 ) -> Choice:
-    """Evaluate the fallback list on cold users, and choose the champion from the shelf and the blend.
+    """Evaluate the fallback list on cold users, and choose the champion from the shelf and the ensembles.
 
     Raises:
         NightError: every model of the shelf has failed.
     """
     settings = night.settings
     cold = night.run(evaluate_fallback.call(backfill[-1], held_out, settings.judge.k))
-    names = (*settings.models.shelf, Blend.name)
+    names = (*settings.models.shelf, *settings.ensembles)
     candidates = [each.model for each in judged if each.model in names]
     if not candidates:
         failed = "; ".join(f"{model}: {why}" for model, why in night.record.failed_models.items())
@@ -253,30 +277,31 @@ class Refits:
             self._fitted[name] = fitted
         return self._fitted[name]
 
-    def get_blend(self, blend: LearnedBlend) -> FittedModel | None:
-        """Return the blend with its members fitted on everything; None if one of them fails: its weights need all."""
+    def get_ensemble(self, ensemble: LearnedEnsemble) -> FittedModel | None:
+        """Return an ensemble of models fitted on everything; None if one of them fails: its weights need all."""
         night, members = self.night, []
-        for name in blend.members:
+        for name in ensemble.members:
             member = self.get(name)
             if member is None:
-                night.go_on_without(Blend.name, f"its member {name} could not be refitted")
+                night.go_on_without(ensemble.model, f"its member {name} could not be refitted")
                 return None
             members.append(member)
         seed = night.settings.run.seed
-        call = refit_blend.call(blend, tuple(members), self.snapshot, seed=seed)
-        return or_go_on_without(night, call, Blend.name)
+        call = refit_ensemble.call(ensemble, tuple(members), self.snapshot, seed=seed)
+        return or_go_on_without(night, call, ensemble.model)
 
 
-def refit_best(refits: Refits, choice: Choice, blend: LearnedBlend | None) -> FittedModel:
+def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble, ...]) -> FittedModel:
     """Return the champion fitted on everything or, if that fails, the next best model.
 
     Raises:
         NightError: no judged model can be refitted.
     """
+    learned = {each.model: each for each in ensembles}
     for name in choice.ranking:
         if name in refits.night.record.failed_models:
-            continue  # it has failed as a member of the blend
-        fitted = refits.get_blend(blend) if blend is not None and name == Blend.name else refits.get(name)
+            continue  # it has failed as a member of an ensemble
+        fitted = refits.get_ensemble(learned[name]) if name in learned else refits.get(name)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")

@@ -156,10 +156,10 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
 
 
 def _models(settings: Settings) -> list[str]:
-    """Return the names of all models that the night fits: shelf, members of the blend, backfill, similar items."""
+    """Return the names of all models that the night fits: shelf, members of ensembles, backfill, similar items."""
     shelf = settings.models.shelf
-    blended = settings.blend.members_of(shelf)
-    return sorted({*shelf, *blended, *BACKFILL, settings.recommend.similar_model})
+    members = (name for options in settings.ensembles.values() for name in options.members_of(shelf))
+    return sorted({*shelf, *members, *BACKFILL, settings.recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:

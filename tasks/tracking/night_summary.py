@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from models.ensemble.blend import Blend
 from tasks.config.settings import Settings
 from tasks.evaluation.metric_rows import FILE, MetricRow, read_metrics
 from tasks.reporting.run_report import PAGE
@@ -68,7 +67,7 @@ def _models(run: Run) -> list[str]:
 
 
 def _fit(model: str, settings: Settings, run: Run, rows: tuple[MetricRow, ...]) -> TrackedFit:
-    config = settings.blend if model == Blend.name else settings.models.config(model)
+    config = settings.ensembles.get(model) or settings.models.config(model)
     before, after = _fits(model, run.stages)
     tags = {"night": str(run.run_id), "model": model}
     metrics = _figures(rows, model)

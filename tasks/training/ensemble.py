@@ -1,6 +1,6 @@
-"""The ensemble: learn the weights of the blend on the select half; refit it with members fitted on everything.
+"""Ensembles: learn the weights of one on the select half; refit it with members fitted on everything.
 
-The blend is a candidate for champion like the models of the shelf.
+An ensemble, such as the blend, is a candidate for champion like the models of the shelf.
 """
 
 from __future__ import annotations
@@ -17,38 +17,46 @@ from scipy import sparse
 
 from models.ensemble.blend import Blend, BlendConfig
 from models.ensemble.cross_fitting import LearningReport, TooFewUsersError, learn
+from models.ensemble.settings import BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix, touched_items
-from tasks.artifacts import FittedModel, HeldOut, LearnedBlend, Snapshot
-from tasks.config.settings import BlendSettings
+from models.registry import recommender_class
+from tasks.artifacts import FittedModel, HeldOut, LearnedEnsemble, Snapshot
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
 from tasks.training.load_model import load_model
 
 
-@stage("fit", model=lambda _: Blend.name, note=lambda learned: learned.note)
-def learn_blend(
+@stage(
+    "fit",
+    model=lambda arguments: arguments["name"],
+    note=lambda learned: learned.note,
+    also_runs=lambda arguments: (_class(arguments["name"]).__module__,),
+)
+def learn_ensemble(
+    name: str,
     members: Sequence[FittedModel],
     snapshot: Snapshot,
     held_out: HeldOut,
-    settings: BlendSettings,
+    settings: BlendOptions,
     metric: str,
     *,
     seed: int,
     key: str,
     folder: Path,
-) -> LearnedBlend:
-    """Learn the weights of a blend from the held-out positives of the select half, with cross-fitting.
+) -> LearnedEnsemble:
+    """Learn the weights of an ensemble from the held-out positives of the select half, with cross-fitting.
 
     Users of the select half are ranked by weights that were learned without their fold, users of the report half by
     those of the whole select half, which do not depend on them.
 
-    Folder: see `LearnedBlend`. `learned.json` has the method, the out-of-fold `metric` of each method, and the number
-    of users that the weights were learned from; or `why_not`, if there are too few.
+    Folder: see `LearnedEnsemble`. `learned.json` has the method, the out-of-fold `metric` of each method, and the
+    number of users that the weights were learned from; or `why_not`, if there are too few.
 
     Args:
-        members: the models to blend, fitted on `snapshot`.
+        name: of the ensemble.
+        members: its models, fitted on `snapshot`.
         snapshot: the training matrices, of the interactions before the cutoffs.
         held_out: users and their held-out positives.
         settings: how to learn.
@@ -58,26 +66,26 @@ def learn_blend(
         folder: where to write, existing.
 
     Returns:
-        The blend; without members if there are too few users to learn from.
+        The ensemble; without members if there are too few users to learn from.
     """
     started = time.perf_counter()
     data = Interactions.load(snapshot.folder)
     config = BlendConfig(candidates=settings.candidates, members=_places(members, folder))
-    blend = Blend(config, [load_model(member) for member in members]).fit(data, seed=seed)
+    blend = _class(name)(config, [load_model(member) for member in members]).fit(data, seed=seed)
     try:
         learned, taught = _learned(blend, data, held_out, settings, metric, seed)
     except TooFewUsersError as error:
         write_json(folder / "learned.json", {"why_not": str(error)})
-        return LearnedBlend(key, folder, (), f"none: {error}", _since(started), peak_mb())
+        return LearnedEnsemble(key, folder, name, (), f"none: {error}", _since(started), peak_mb())
     learned.save(folder)
     write_json(folder / "learned.json", {"metric": metric, **taught._asdict()})
     scores = ", ".join(f"{method} {score:.4f}" for method, score in taught.scores.items())
     note = f"{taught.method}, learned from {taught.n_users:,} users; {metric} in folds: {scores}"
-    return LearnedBlend(key, folder, tuple(config.members), note, _since(started), peak_mb())
+    return LearnedEnsemble(key, folder, name, tuple(config.members), note, _since(started), peak_mb())
 
 
 def _learned(
-    blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendSettings, metric: str, seed: int
+    blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendOptions, metric: str, seed: int
 ) -> tuple[Blend, LearningReport]:
     """Return the blend with weights learned from the held-out positives of the select half."""
     with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
@@ -101,9 +109,13 @@ def _learned(
     )
 
 
-@stage("fit", model=lambda _: Blend.name)
-def refit_blend(
-    judged: LearnedBlend,
+@stage(
+    "fit",
+    model=lambda arguments: arguments["judged"].model,
+    also_runs=lambda arguments: (_class(arguments["judged"].model).__module__,),
+)
+def refit_ensemble(
+    judged: LearnedEnsemble,
     members: Sequence[FittedModel],
     snapshot: Snapshot,
     *,
@@ -111,12 +123,12 @@ def refit_blend(
     key: str,
     folder: Path,
 ) -> FittedModel:
-    """Save the judged blend with the same weights and with members fitted on another snapshot.
+    """Save the judged ensemble with the same weights and with members fitted on another snapshot.
 
     All users are ranked by the weights of the whole select half.
 
     Args:
-        judged: the blend with its weights.
+        judged: the ensemble with its weights.
         members: its members in the same order, fitted on `snapshot`.
         snapshot: the training matrices.
         seed: of the order of equal scores.
@@ -126,13 +138,21 @@ def refit_blend(
     started = time.perf_counter()
     about = json.loads((judged.folder / "model.json").read_text(encoding="utf-8"))
     config = BlendConfig.model_validate({**about["config"], "members": _places(members, folder)})
-    blend = Blend(config, [load_model(member) for member in members])
+    blend = _class(judged.model)(config, [load_model(member) for member in members])
     blend.fit(Interactions.load(snapshot.folder), seed=seed).save(folder)
-    return FittedModel(key, folder, Blend.name, _since(started), peak_mb())
+    return FittedModel(key, folder, judged.model, _since(started), peak_mb())
+
+
+def _class(name: str) -> type[Blend]:
+    """Return the class of an ensemble."""
+    found = recommender_class(name)
+    if not issubclass(found, Blend):
+        raise ValueError(f"{name} is no ensemble")
+    return found
 
 
 def _places(members: Sequence[FittedModel], folder: Path) -> dict[str, str]:
-    """Return member → its folder relative to the blend's, so that the home can be moved."""
+    """Return member → its folder relative to the ensemble's, so that the home can be moved."""
     return {member.model: Path(relpath(member.folder, folder)).as_posix() for member in members}
 
 

@@ -88,7 +88,7 @@ class Check:
 
 
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
-_WITHOUT_IT = "take it off models.shelf (if it is blend: blend.enabled=false)"
+_WITHOUT_IT = "take it off models.shelf (blend: blend.enabled=false; two_stage: ranking.enabled=false)"
 _MODEL_AT_FAULT = f"Look at the champion of this run: {_WITHOUT_IT} and run again."
 _ONCE = "If so great a change is right, let it pass once: add --set check.{} to the command."
 

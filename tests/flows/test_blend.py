@@ -54,7 +54,7 @@ def test_there_is_no_blend_when_too_few_users_can_teach(run_plain: RunNight, hom
     assert (outcome.run.status, outcome.run.failed_models) == ("published", {})
     notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]
     assert notes == [
-        "none: a blend needs 30 users of the select half who came to like something that its members list, and there "
+        "none: blend needs 30 users of the select half who came to like something that its members list, and there "
         "are 23"
     ]
     assert outcome.run.champion != "blend"

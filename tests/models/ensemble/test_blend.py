@@ -1,7 +1,6 @@
 """The blend against the contract of all recommenders, and the effect of its weights, candidates and members."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.base import NotFittedError, Recommender, TopN
+from models.base import Recommender, TopN
 from models.baselines.popularity import Popularity
 from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
-from models.interactions import Interactions, MatrixName
+from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
-from tests.models.contract import N_ITEMS, N_USERS, RecommenderContract, same, small_world
+from tests.models.contract import N_ITEMS, N_USERS, same, small_world
+from tests.models.ensemble.ensemble_contract import EnsembleContract
 
 WEIGHTS = {
     "score item_knn": 1.0,
@@ -37,55 +37,13 @@ def blend(data: Interactions, weights: dict[str, float], seed: int = 1, candidat
     return Blend(config, models).fit(data, seed=seed)
 
 
-class TestBlend(RecommenderContract):
+class TestBlend(EnsembleContract):
     model = Blend
+    weights = WEIGHTS
     kept_of_own_history = 0.9
 
-    def fitted(self, data: Interactions, seed: int = 1) -> Recommender:
-        return blend(data, WEIGHTS, seed)
-
-    def fitted_on(self, name: MatrixName, data: Interactions) -> Recommender:
-        """A blend reads no values: its members do, als the composite utilities."""
-        return self.fitted(data)
-
-    def test_a_second_fit_forgets_the_first(self, world: Interactions) -> None:
-        model = blend(small_world(seed=2), WEIGHTS)
-        model.members = members(world)
-        users = np.arange(N_USERS)
-        again = Blend(model.config, model.members).fit(small_world(seed=2), seed=9).fit(world, seed=1)
-        assert np.array_equal(again.score(users), self.fitted(world).score(users), equal_nan=True)
-
-    def test_loaded_models_score_the_same_to_the_bit(self, world: Interactions, tmp_path: Path) -> None:
-        model = blend(world, WEIGHTS)
-        places = {member.name: f"../kept/{member.name}" for member in model.members}
-        model = Blend(model.config.model_copy(update={"members": places}), model.members).fit(world, seed=1)
-        model.set_fold_weights(
-            np.array([0, 2]), np.array([0, 1], np.int8), np.eye(2, len(model.feature_names))
-        )
-        model.save(tmp_path / "home" / "blend")
-        for member in model.members:
-            member.save(tmp_path / "home" / "kept" / member.name)
-        (tmp_path / "home").rename(tmp_path / "moved")
-        loaded = Blend.load(tmp_path / "moved" / "blend")
-        users, items = np.arange(-1, N_USERS + 1), np.arange(N_ITEMS)
-        assert loaded.config == model.config
-        assert np.array_equal(loaded.score(users), model.score(users), equal_nan=True)
-        assert same(loaded.recommend_for([[2, 4], [1]], 9), model.recommend_for([[2, 4], [1]], 9))
-        ours, theirs = (each.recommend(users, 9, exclude=world.seen) for each in (model, loaded))
-        assert same(ours, theirs)
-        assert same(loaded.similar_items(items, 4), model.similar_items(items, 4))
-
-    @pytest.mark.parametrize("bad", [np.nan, np.inf])
-    def test_a_matrix_with_nan_or_infinity_is_refused(self, world: Interactions, bad: float) -> None:
-        model = blend(world, WEIGHTS)
-        world.positive.data[3] = bad
-        with pytest.raises(ValueError, match="NaN or infinite"):
-            model.fit(world, seed=1)
-
-    def test_use_before_fit_is_an_error(self) -> None:
-        model = Blend(BlendConfig(members={"popularity": "p"}), [Popularity()])
-        with pytest.raises(NotFittedError, match="call fit first"):
-            model.recommend(np.array([0]), 3)
+    def members(self, data: Interactions, seed: int) -> list[Recommender]:
+        return members(data, seed)
 
 
 @pytest.mark.parametrize("kind", ["score", "log rank", "1/rank"])

@@ -9,9 +9,19 @@ from typing import Any
 
 import pytest
 
-from tasks.artifacts import Choice, Decision, Evaluation, FittedModel, HeldOut, LearnedBlend, Snapshot, Split
+from tasks.artifacts import (
+    Choice,
+    Decision,
+    Evaluation,
+    FittedModel,
+    HeldOut,
+    LearnedEnsemble,
+    Snapshot,
+    Split,
+)
 from tasks.config.load import load_settings
 from tasks.errors import NightError
+from tasks.evaluation.incumbent import WinStreaks
 from tasks.run import dag
 from tasks.storage.stage import Call, Stage
 
@@ -19,16 +29,23 @@ HERE, NOW = Path("here"), datetime(2026, 1, 1)
 SNAPSHOT = Snapshot("s", HERE, 1, 1, 1, 1, 1, 1, 0)
 HELD_OUT = HeldOut("h", HERE, 1, 1, 0, 0.0)
 SHELF = "models.shelf=popularity,item_knn,als"
+BOTH = ("models.shelf=popularity,als", "ranking.retriever=als")
 
 
 class CannedNight(SimpleNamespace):
-    """A night whose stages return a reference at once, or fail for the models in `failing`."""
+    """A night whose stages return a reference at once, or fail for the models in `failing`.
 
-    def __init__(self, *failing: str, settings: tuple[str, ...] = (SHELF,)) -> None:
+    There are too few users to learn the ensembles in `too_few` from.
+    """
+
+    def __init__(
+        self, *failing: str, settings: tuple[str, ...] = (SHELF,), too_few: tuple[str, ...] = ()
+    ) -> None:
         record = SimpleNamespace(failed_models={}, still_live="Nothing is live.", champion=None)
         super().__init__(
-            settings=load_settings(None, settings), record=record, as_of=NOW, calls=[], failing={*failing}
-        )
+            settings=load_settings(None, settings), record=record, as_of=NOW, calls=[], failing={*failing},
+            too_few=too_few, notes={}, runs=SimpleNamespace(all=list),
+        )  # fmt: skip
 
     def perform(self, call: Call[Any]) -> Any:
         given = call.arguments()
@@ -36,6 +53,11 @@ class CannedNight(SimpleNamespace):
         self.calls.append(f"{stage} {model}" if model else stage)
         if model in self.failing:
             raise FloatingPointError(model)
+        if call.stage is dag.learn_ensemble:
+            members = () if model in self.too_few else tuple(names(given["members"]))
+            return LearnedEnsemble(f"learn {model}", HERE, given["name"], members, "", 0.0, 0.0)
+        if call.stage is dag.choose:
+            return choice(*given["candidates"])
         made: dict[str, Any] = {
             "everything": Split("e", HERE, "everything", "", NOW, NOW),
             "utility": SNAPSHOT,
@@ -53,9 +75,25 @@ class CannedNight(SimpleNamespace):
     def go_on_without(self, model: str, why: str = "its own error") -> None:
         self.record.failed_models[model] = why
 
+    def note(self, **notes: Any) -> None:
+        self.notes.update(notes)
+
 
 def names(models: Any) -> list[str]:
     return [each.model for each in models]
+
+
+def learn(night: CannedNight) -> tuple[LearnedEnsemble, ...]:
+    """Judge the shelf of a night, and learn its ensembles; `calls` are those of learning alone."""
+    backfill = dag.fit_backfill(night, SNAPSHOT)
+    fitted, _ = dag.judge_shelf(night, SNAPSHOT, backfill, HELD_OUT)
+    night.calls.clear()
+    return dag.learn_ensembles(night, SNAPSHOT, (*fitted, *backfill), HELD_OUT)
+
+
+def judge(night: CannedNight, ensembles: tuple[LearnedEnsemble, ...]) -> list[str]:
+    backfill = (FittedModel("p", HERE, "popularity", 0, 0),)
+    return names(dag.judge_ensembles(night, ensembles, SNAPSHOT, backfill, HELD_OUT))
 
 
 def choice(*ranking: str) -> Choice:
@@ -95,35 +133,154 @@ def test_no_champion_when_every_model_failed():
         dag.choose_champion(night, (), (FittedModel("p", HERE, "popularity", 0, 0),), HELD_OUT)
 
 
+def test_ensembles_are_learned_of_fitted_models():
+    """Models of the shelf and of the backfill are not fitted again; two stages need the retriever alone."""
+    night = CannedNight(settings=BOTH)
+    ensembles = learn(night)
+    assert [(each.model, each.members) for each in ensembles] == [
+        ("two_stage", ("als",)),
+        ("blend", ("popularity", "als", "content")),
+    ]
+    assert night.calls == ["fit two_stage", "fit blend"]
+    night.calls.clear()
+    assert judge(night, ensembles) == ["two_stage", "blend"]
+    assert night.calls == ["evaluate two_stage", "evaluate blend"]
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        (("ranking.enabled=false",), ["fit blend"]),
+        (("blend.enabled=false",), ["fit two_stage"]),
+        (("ranking.retriever=bpr",), ["fit blend"]),
+        (("ranking.retriever=bpr", "blend.enabled=false"), []),
+        (("ranking.retriever=bpr", 'blend.members=["bpr", "als"]'), ["fit bpr", "fit blend"]),
+    ],
+)
+def test_ensembles_that_are_not_wanted_are_not_learned(options, calls):
+    night = CannedNight(settings=(*BOTH, *options))
+    learn(night)
+    assert night.calls == calls
+    assert not night.record.failed_models
+
+
+def test_the_settings_of_each_ensemble_are_its_own():
+    night, given = CannedNight(settings=(*BOTH, "ranking.folds=7", "blend.folds=9")), []
+    genuine = night.perform
+    night.perform = lambda call: given.append(call.arguments()) or genuine(call)
+    learn(night)
+    assert [each["settings"].folds for each in given if "settings" in each] == [7, 9]
+
+
+def test_a_failed_retriever_leaves_no_two_stages():
+    """The retriever's failure is recorded once, and the blend does without it."""
+    night = CannedNight("als", settings=BOTH)
+    assert [(each.model, each.members) for each in learn(night)] == [("blend", ("popularity", "content"))]
+    assert night.record.failed_models == {"als": "its own error"}
+    assert night.calls == ["fit blend"]
+
+
+def test_too_few_members_leave_no_blend_but_two_stages():
+    night = CannedNight("content", settings=("models.shelf=als", "ranking.retriever=als"))
+    assert names(learn(night)) == ["two_stage"]
+    assert night.calls == ["fit two_stage"]
+
+
+@pytest.mark.parametrize("name", ["two_stage", "blend"])
+def test_an_ensemble_of_too_few_users_is_not_judged(name: str):
+    night = CannedNight(settings=BOTH, too_few=(name,))
+    ensembles = learn(night)
+    assert night.calls == ["fit two_stage", "fit blend"]
+    other = {"two_stage": "blend", "blend": "two_stage"}[name]
+    assert names(ensembles) == judge(night, ensembles) == [other]
+    assert not night.record.failed_models, "that is no failure"
+
+
+@pytest.mark.parametrize("name", ["two_stage", "blend"])
+def test_an_ensemble_that_fails_is_left_out(name: str):
+    night = CannedNight(name, settings=BOTH)
+    other = {"two_stage": "blend", "blend": "two_stage"}[name]
+    assert names(learn(night)) == [other]
+    assert night.record.failed_models == {name: "its own error"}
+    unjudged = CannedNight(settings=BOTH)
+    ensembles = learn(unjudged)
+    unjudged.failing.add(name)
+    assert judge(unjudged, ensembles) == [other]
+    assert unjudged.record.failed_models == {name: "its own error"}
+
+
+def test_champions_come_from_the_shelf_and_the_ensembles(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dag, "win_streaks", lambda *_: WinStreaks())
+    night = CannedNight(settings=BOTH)
+    judged = tuple(
+        Evaluation(name, HERE, name, 0.0) for name in ("content", "two_stage", "als", "popularity", "blend")
+    )
+    chosen = dag.choose_champion(night, judged, (FittedModel("p", HERE, "popularity", 0, 0),), HELD_OUT)
+    assert chosen.ranking == ("two_stage", "als", "popularity", "blend")
+    assert night.record.champion == "two_stage"
+
+
 def test_models_are_refitted_once_and_only_when_needed():
     night = CannedNight()
     refits = dag.Refits(night)
-    assert dag.refit_best(refits, choice("item_knn", "als"), None).model == "item_knn"
+    assert dag.refit_best(refits, choice("item_knn", "als"), ()).model == "item_knn"
     assert refits.get("item_knn") is refits.get("item_knn")
     assert night.calls == ["everything", "utility", "fit popularity", "fit content", "fit item_knn"]
 
 
 def test_the_next_best_takes_the_place_of_a_failed_refit():
     refits = dag.Refits(CannedNight("als"))
-    assert dag.refit_best(refits, choice("als", "item_knn"), None).model == "item_knn"
+    assert dag.refit_best(refits, choice("als", "item_knn"), ()).model == "item_knn"
     with pytest.raises(NightError, match="No judged model could be refitted"):
-        dag.refit_best(refits, choice("als"), None)
+        dag.refit_best(refits, choice("als"), ())
 
 
 def test_a_blend_is_refitted_after_all_its_members():
     night = CannedNight()
-    blend = LearnedBlend("b", HERE, ("als", "item_knn"), "", 0.0, 0.0)
-    assert dag.refit_best(dag.Refits(night), choice("blend", "als"), blend).model == "blend"
+    blend = LearnedEnsemble("b", HERE, "blend", ("als", "item_knn"), "", 0.0, 0.0)
+    assert dag.refit_best(dag.Refits(night), choice("blend", "als"), (blend,)).model == "blend"
     assert night.calls[-3:] == ["fit als", "fit item_knn", "fit blend"]
 
 
 def test_a_blend_is_dropped_when_a_member_cannot_be_refitted():
     night = CannedNight("als")
-    blend = LearnedBlend("b", HERE, ("als", "item_knn"), "", 0.0, 0.0)
-    best = dag.refit_best(dag.Refits(night), choice("blend", "als", "item_knn"), blend)
+    blend = LearnedEnsemble("b", HERE, "blend", ("als", "item_knn"), "", 0.0, 0.0)
+    best = dag.refit_best(dag.Refits(night), choice("blend", "als", "item_knn"), (blend,))
     assert best.model == "item_knn"
     assert night.record.failed_models["blend"] == "its member als could not be refitted"
     assert night.calls.count("fit als") == 1, "a model that failed is not tried again"
+
+
+def two_ensembles() -> tuple[LearnedEnsemble, LearnedEnsemble]:
+    return (
+        LearnedEnsemble("t", HERE, "two_stage", ("als",), "", 0.0, 0.0),
+        LearnedEnsemble("b", HERE, "blend", ("item_knn", "als"), "", 0.0, 0.0),
+    )
+
+
+def test_two_stages_are_refitted_after_their_retriever():
+    night = CannedNight()
+    best = dag.refit_best(dag.Refits(night), choice("two_stage", "blend", "als"), two_ensembles())
+    assert (best.model, best.key) == ("two_stage", "fit two_stage")
+    assert night.calls[-2:] == ["fit als", "fit two_stage"]
+
+
+def test_no_ensemble_outlives_the_refit_of_its_members():
+    night = CannedNight("als")
+    best = dag.refit_best(
+        dag.Refits(night), choice("two_stage", "blend", "als", "popularity"), two_ensembles()
+    )
+    assert best.model == "popularity"
+    why = "its member als could not be refitted"
+    assert night.record.failed_models == {"als": "its own error", "two_stage": why, "blend": why}
+
+
+def test_the_next_ensemble_takes_the_place_of_a_failed_one():
+    night = CannedNight("two_stage")
+    best = dag.refit_best(dag.Refits(night), choice("two_stage", "blend", "als"), two_ensembles())
+    assert best.model == "blend"
+    assert night.record.failed_models == {"two_stage": "its own error"}
+    assert night.calls[-4:] == ["fit als", "fit two_stage", "fit item_knn", "fit blend"]
 
 
 def test_a_promise_of_a_failed_stage_raises_its_error():
