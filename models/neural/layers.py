@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-
 _STEPS = 2**16  # values of a random number of 16 bits; a share of dropout is a whole number of them
 
 
