@@ -76,6 +76,8 @@ def compared(night: Night) -> list[str]:
         why = "; ".join([*night.record.failed_models.values(), *notes])
         raise UsageError(f"There is no ensemble: {why or 'none has enough members on the shelf'}.")
     judged = dag.judge_ensembles(night, ensembles, before, backfill, held_out)
+    if not judged:
+        raise UsageError(f"No ensemble could be judged: {'; '.join(night.record.failed_models.values())}.")
     members = {each.model: each.members for each in ensembles}
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
     lines: list[str] = []

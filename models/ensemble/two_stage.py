@@ -1,4 +1,4 @@
-"""Two stages: one model retrieves candidates, and a learned ranker orders them with the context of the visit."""
+"""Two stages: one model retrieves candidates, and a learned ranker reranks them with the context of the visit."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from models.interactions import Interactions
 from models.new_users import NewUsers
 from models.retrieval.visits import Visits, after_last_event
 
-_DAYS, _MOST_EVENTS = 7.0, 50  # what a user did on the last days they came
+_DAYS, _MOST_EVENTS = 7.0, 50  # the user's last week
 
 
 class TwoStage(Blend):
-    """Ranks what one model retrieves by its score and rank, and by features of the item, the pair and the context.
+    """Reranks what one model lists, by its score and rank and by features of the item, the pair and the context.
 
     A blend of a single member (Covington et al. 2016, section 4: a model that retrieves has to be fast, and one that
-    ranks a hundred items can look at each of them). Beside the features of the blend it has two of the context: how
-    alike the item's genres and tags are to those of the user's latest likes, and to those of all that they did in the
-    seven days before their last event.
+    ranks a hundred items can look at each of them). Beside the features of the blend it has two cosines: of the item's
+    genres and tags to the mean of those of the 30 items that the user liked last, and to the mean of those of the
+    user's events in the seven days up to the last one.
 
     Attributes:
         item_profiles_: (n_items, n_features) float32, TF-IDF weights of the features.
-        week_: (n_users, n_items) float32, 1 / n for each of n events of those seven days, at most 50.
+        week_: (n_users, n_items) float32, 1 / n for each of the n latest events of those days, at most 50; empty for a
+            user whose events are all of one time.
     """
 
     name: ClassVar[str] = "two_stage"
     in_words: ClassVar[str] = (
-        "what one model finds for you, ordered anew by what you did lately and what people went on to like"
+        "what one model finds for you, reranked by what you did lately and by what people went on to like"
     )
 
     item_profiles_: sparse.csr_array
@@ -64,8 +65,8 @@ class TwoStage(Blend):
 
     def _fold_in(self, new: NewUsers) -> None:
         super()._fold_in(new)
-        self.week_ = new.likes() * np.float32(0)  # no times are known
-        self.week_.eliminate_zeros()
+        no_times = np.empty((len(new.lengths), 0), np.int32)
+        self.week_ = _ones(no_times, self.item_profiles_.shape[0])
 
     def feature_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
         """Compute the features of candidates, one at a time; see `Blend.feature_columns`."""

@@ -34,6 +34,8 @@ class Dropout(RandomLayer):
         if not self.training or not self.share:
             return x
         left = max(round((1 - self.share) * _STEPS), 1)
+        if left == _STEPS:
+            return x
         kept = _uniform(x, self.generator) < left - _STEPS // 2
         return x * kept.to(x.dtype).mul_(_STEPS / left)
 

@@ -22,6 +22,19 @@ class TwoTowerConfig(SvdStartConfig):
         "learning_rate": Range(0.0003, 0.01, log=True),
     }
 
+    epochs: int = Field(
+        default=15,
+        ge=1,
+        le=10_000,
+        description="Most passes over the training data; training ends earlier if `patience` says so.",
+    )
+    patience: int = Field(
+        default=4,
+        ge=1,
+        le=10_000,
+        description="End after this many epochs without a better NDCG@10 on interactions that were taken out of the "
+        "training data, and keep the best epoch's parameters.",
+    )
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
     learning_rate: float = Field(default=0.004, gt=0, le=1, description="Adam's learning rate.")
     layers: int = Field(

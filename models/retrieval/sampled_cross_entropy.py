@@ -58,7 +58,9 @@ class _OnePass(torch.autograd.Function):
         with one_launch:
             _to_shares(shares.numpy(), logits, log_counts.numpy(), starts, columns, targets, losses)
         ctx.save_for_backward(users, items, shares, torch.from_numpy(targets))
-        return torch.from_numpy(losses).mean()
+        all_of_them = users.sum() + items.sum() + log_counts.sum()
+        loss = torch.from_numpy(losses).mean()
+        return loss if all_of_them.isfinite() else loss * torch.nan  # fast math may have lost a NaN
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
@@ -100,7 +102,10 @@ def _to_shares(
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _exp(x: Any) -> Any:
-    """Return e^x; as in `models.graph.sampled_softmax`, which numba's cache could not notice changes in."""
+    """Return e^x.
+
+    A copy of that in `models.graph.sampled_softmax`: numba's cache notices changes only in a kernel's own file.
+    """
     x = min(max(x, np.float32(-87)), np.float32(88))
     k = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     r = x - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)

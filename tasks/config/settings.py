@@ -26,6 +26,7 @@ from tasks.config.data_settings import DataSettings
 from tasks.config.usual_scales import usual_like
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+_RETRIEVER = "two_tower"
 _LOW_SHARE = 0.05
 """A like that begins in this lowest part of the scale is taken for a mistake."""
 
@@ -212,24 +213,24 @@ class BlendSettings(BlendOptions):
 
 
 class RankingSettings(BlendOptions):
-    """The second stage, which ranks anew what one model of the shelf retrieves, and competes with the models."""
+    """The second stage, which reranks what one model lists, and competes with the models."""
 
     least_members: ClassVar[int] = 1
 
     enabled: bool = True
     retriever: str = Field(
-        default="two_tower",
-        description="The model that retrieves; there is no second stage where it is not on the shelf.",
+        default="", description="The model that retrieves; empty: two_tower, where it is on the shelf."
     )
 
     @field_validator("retriever")
     @classmethod
     def _retriever_is_a_model(cls, value: str) -> str:
-        return require_known(value)
+        return require_known(value) if value else value
 
     def members_of(self, shelf: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the model that retrieves, alone; none if the stage is disabled or the model not on the shelf."""
-        return (self.retriever,) if self.enabled and self.retriever in shelf else ()
+        """Return the model that retrieves, alone; none if the stage is disabled or has no model."""
+        chosen = self.retriever or (_RETRIEVER if _RETRIEVER in shelf else "")
+        return (chosen,) if self.enabled and chosen else ()
 
 
 class RecommendSettings(Options):

@@ -45,7 +45,9 @@ def find_artifacts(store: Store, run: Run) -> RunArtifacts:
             found.everything, found.judged = (snapshot, found.judged) if refitting else (None, snapshot)
         elif stage == "fit":
             fitted = store.find(stage, key, FittedModel)
-            if fitted is not None:
+            if (
+                fitted is not None and (fitted.folder / "model.json").is_file()
+            ):  # no ensemble of too few users
                 (found.refits if refitting else found.fits)[fitted.model] = fitted
         elif stage == "evaluate":
             evaluation = store.find(stage, key, Evaluation)

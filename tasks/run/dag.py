@@ -266,15 +266,13 @@ class Refits:
         split = night.run(everything.call(as_of=night.as_of))
         self.snapshot = night.run(build_snapshot.call(split, night.settings.utility))
         self.backfill = fit_backfill(night, self.snapshot)
-        self._fitted = {each.model: each for each in self.backfill}
+        self._fitted: dict[str, FittedModel | None] = {each.model: each for each in self.backfill}
 
     def get(self, name: str) -> FittedModel | None:
         """Return a model fitted on everything; None if that fails."""
         if name not in self._fitted:
-            fitted = or_go_on_without(self.night, fit_call(self.night, self.snapshot, name), name)
-            if fitted is None:
-                return None
-            self._fitted[name] = fitted
+            call = fit_call(self.night, self.snapshot, name)
+            self._fitted[name] = or_go_on_without(self.night, call, name)
         return self._fitted[name]
 
     def get_ensemble(self, ensemble: LearnedEnsemble) -> FittedModel | None:

@@ -149,7 +149,9 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
     )
     names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}
-    models = (recommender_class(name).__module__ for name in names)
+    shelf = settings.models.shelf
+    ensembles = (name for name, options in settings.ensembles.items() if options.members_of(shelf))
+    models = (recommender_class(name).__module__ for name in (*names, *ensembles))
     publishing = (f"{targets.__name__}.{module.name}" for module in pkgutil.iter_modules(targets.__path__))
     source = SOURCE.hash("flows.nightly", "tasks.run.lifecycle", *publishing, *models)
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)

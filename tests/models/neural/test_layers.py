@@ -54,6 +54,10 @@ def test_a_share_of_nearly_all_stays_finite() -> None:
     assert torch.isfinite(dropped(0.999999, (1000,))).all()
 
 
+def test_a_tiny_share_hides_nothing() -> None:
+    assert torch.equal(dropped(1e-6, (50, 50)), torch.ones(50, 50))
+
+
 def test_nothing_is_hidden_outside_training() -> None:
     layer = Dropout(0.5).eval()
     assert torch.equal(layer(torch.ones(9)), torch.ones(9))

@@ -152,9 +152,10 @@ def test_ensembles_are_learned_of_fitted_models():
     [
         (("ranking.enabled=false",), ["fit blend"]),
         (("blend.enabled=false",), ["fit two_stage"]),
-        (("ranking.retriever=bpr",), ["fit blend"]),
-        (("ranking.retriever=bpr", "blend.enabled=false"), []),
-        (("ranking.retriever=bpr", 'blend.members=["bpr", "als"]'), ["fit bpr", "fit blend"]),
+        (("ranking.retriever=",), ["fit blend"]),
+        (("ranking.retriever=", "blend.enabled=false"), []),
+        (("ranking.retriever=", 'blend.members=["bpr", "als"]'), ["fit bpr", "fit blend"]),
+        (("ranking.retriever=bpr", "blend.enabled=false"), ["fit bpr", "fit two_stage"]),
     ],
 )
 def test_ensembles_that_are_not_wanted_are_not_learned(options, calls):
@@ -273,6 +274,7 @@ def test_no_ensemble_outlives_the_refit_of_its_members():
     assert best.model == "popularity"
     why = "its member als could not be refitted"
     assert night.record.failed_models == {"als": "its own error", "two_stage": why, "blend": why}
+    assert night.calls.count("fit als") == 1
 
 
 def test_the_next_ensemble_takes_the_place_of_a_failed_one():

@@ -15,6 +15,7 @@ from tasks.errors import NightError, UsageError
 from tasks.ingestion.land import land
 from tasks.monitoring.events import SilentWatcher
 from tasks.publication.targets.schema import IdTypes
+from tasks.run import lifecycle
 from tasks.run.context import Night
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, open_home
@@ -176,6 +177,15 @@ def test_the_tracker_is_no_part_of_the_fingerprint(home: Home, monkeypatch: pyte
     monkeypatch.setenv("RECS_TRACKING__URI", "gone:")
     prints.append(run_flow(home, publish_nothing).run.fingerprint)
     assert prints[0] == prints[1]
+
+
+def test_the_code_of_an_ensemble_is_part_of_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night after a change of `two_stage.py` finds something new, if the shelf has what it reranks."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(lifecycle.SOURCE, "hash", lambda *modules: asked.append(modules) or "h")
+    for shelf in ("popularity,two_tower", "popularity"):
+        lifecycle._fingerprint("data", load_settings(None, [f"models.shelf={shelf}"]), None)
+    assert ["models.ensemble.two_stage" in modules for modules in asked] == [True, False]
 
 
 def test_home_is_free_to_move_until_it_has_published(

@@ -216,15 +216,13 @@ def test_members_are_the_shelf_and_content_unless_set() -> None:
         BlendSettings(members=("als", "blend"))
 
 
-def test_the_retriever_ranks_anew_only_on_the_shelf() -> None:
+def test_the_retriever_is_two_tower_on_the_shelf_or_the_model_that_is_named() -> None:
     shelf = ("popularity", "two_tower", "als")
     assert RankingSettings().members_of(shelf) == ("two_tower",)
     assert RankingSettings(retriever="als").members_of(shelf) == ("als",)
-    assert RankingSettings(retriever="ease").members_of(shelf) == (), (
-        "a model off the shelf is not fitted for it"
-    )
+    assert RankingSettings(retriever="ease").members_of(shelf) == ("ease",), "off the shelf, too"
     assert RankingSettings(enabled=False).members_of(shelf) == ()
-    assert RankingSettings().members_of(()) == ()
+    assert RankingSettings().members_of(("als",)) == ()
     for wrong in ("two_towers", "blend", "two_stage"):
         with pytest.raises(ValueError, match=f"no model '{wrong}'"):
             RankingSettings(retriever=wrong)
