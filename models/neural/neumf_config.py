@@ -24,6 +24,12 @@ class NeuMFConfig(NeuralConfig):
         "learning_rate": Range(0.0001, 0.01, log=True),
     }
 
+    epochs: int = Field(
+        default=30,
+        ge=1,
+        le=10_000,
+        description="Most passes over the training data; training ends earlier if `patience` says so.",
+    )
     objective: Literal["likes", "rating"] = Field(
         default="likes",
         description="What is learned: likes, by binary cross-entropy against drawn items; or the `rating`, by squared "
