@@ -101,7 +101,7 @@ class Histories:
 def batches_of_like_length(
     lengths: NDArray[np.int64], most_steps: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield all sequences in batches of about `most_steps` entries, padding included, in random order.
+    """Yield all sequences in batches of about `most_steps` entries, in random order.
 
     Sequences of like length share a batch, because padding costs as much as items do.
 
@@ -115,8 +115,10 @@ def batches_of_like_length(
     """
     blurred = lengths * rng.uniform(0.8, 1.2, len(lengths))  # so that batches differ from epoch to epoch
     order = np.argsort(blurred)
-    cost = np.cumsum(np.maximum.accumulate(lengths[order]))
-    batches = np.split(order, np.flatnonzero(np.diff(cost // max(most_steps, 1))) + 1)
+    longest = np.maximum.accumulate(lengths[order])
+    is_full = np.diff(np.cumsum(longest) // max(most_steps, 1)) > 0
+    is_twice_as_long = np.diff(np.floor(np.log2(longest))) > 0  # one long sequence would pad all the others
+    batches = np.split(order, np.flatnonzero(is_full | is_twice_as_long) + 1)
     for at in rng.permutation(len(batches)):
         if len(batches[at]):
             yield batches[at]

@@ -15,7 +15,7 @@ SMALL = {"factors": 16, "hidden": 24, "batch": 64, "learning_rate": 0.005, "pati
 
 class TestMultVAE(FittedOnce, LikesContract):
     model = MultVAE
-    config: ClassVar[MultVAEConfig] = MultVAEConfig(**SMALL, epochs=30)
+    config: ClassVar[MultVAEConfig] = MultVAEConfig(**{**SMALL, "learning_rate": 0.002}, epochs=30)
 
 
 @pytest.mark.slow

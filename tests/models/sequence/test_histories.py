@@ -44,7 +44,16 @@ def test_batches_hold_every_sequence_once(lengths: list[int], most: int, seed: i
     found = list(batches_of_like_length(given_, most, np.random.default_rng(seed)))
     assert sorted(np.concatenate([np.empty(0, np.int64), *found]).tolist()) == list(range(len(lengths)))
     for batch in found:
-        assert len(batch) == 1 or len(batch) * given_[batch].max() <= 2 * most + 50
+        assert len(batch) == 1 or len(batch) * given_[batch].max() <= 2 * (most + 50)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200))
+def test_a_long_sequence_does_not_join_short_ones(lengths: list[int], most: int) -> None:
+    given_ = np.array(lengths, np.int64)
+    order = np.argsort(given_ * np.random.default_rng(3).uniform(0.8, 1.2, len(lengths)))
+    longest = dict(zip(order.tolist(), np.maximum.accumulate(given_[order]).tolist(), strict=True))
+    for batch in batches_of_like_length(given_, most, np.random.default_rng(3)):
+        assert max(longest[at] for at in batch.tolist()) < 2 * min(longest[at] for at in batch.tolist())
 
 
 def test_batches_of_one_length_are_of_the_asked_size() -> None:
