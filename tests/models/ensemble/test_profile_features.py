@@ -14,7 +14,7 @@ from models.content.tf_idf import unit_rows
 from models.ensemble.profile_features import mean_profiles, profile_cosines
 
 Rows = list[dict[int, float]]
-"""Of each row the weights of its features."""
+"""Feature → weight, for each row."""
 
 
 @st.composite

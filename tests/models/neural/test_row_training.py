@@ -76,6 +76,15 @@ def test_a_softmax_over_all_items_is_exact(build) -> None:
         assert objective.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("n_users", "batch", "steps"), [(5, 16, 5), (30, 16, 16), (64, 2, 32), (64, 64, 16)])
+def test_small_data_give_enough_steps(n_users: int, batch: int, steps: int) -> None:
+    """Users without items, such as the last one, are in none."""
+    matrix = sparse.csr_array(np.eye(n_users + 1, n_users, dtype=np.float32))
+    batches = list(multvae(matrix, batch=batch).batches(0, np.random.default_rng(1)))
+    assert len(batches) == steps
+    assert sum(len(one.counts) for one in batches) == n_users
+
+
 def test_the_sampled_denominator_is_that_of_all_items(monkeypatch: pytest.MonkeyPatch) -> None:
     """On average over draws, for a batch whose users have few of the items."""
     monkeypatch.setattr(row_training, "_LEAST_DRAWN", 5)

@@ -86,7 +86,7 @@ def test_without_events_there_is_no_context(shape: tuple[int, int]) -> None:
 
 
 def test_users_of_32_bits_have_the_same_contexts() -> None:
-    """Of user 700 on, user · seconds of the data is beyond 32 bits, in whose products the places would be others'."""
+    """From user 700 on, the product of the user and the data's seconds needs more than 32 bits."""
     rng = np.random.default_rng(0)
     times = np.where(rng.random((1000, 4)) < 0.7, rng.integers(1, 40 * DAY, (1000, 4)), 0)
     every, moments = visits(times, days=20), rng.integers(20 * DAY, 40 * DAY, 1000)
