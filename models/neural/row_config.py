@@ -23,7 +23,7 @@ class RowAutoencoderConfig(SvdStartConfig):
         default=512,
         ge=1,
         le=1_000_000,
-        description="Users in a step; a sixteenth of all users if that is fewer, so that small data give enough steps.",
+        description="Users in a step; on small data fewer, but no fewer than 128, so that an epoch has 16 steps.",
     )
     learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Adam's learning rate.")
     dropout: float = Field(

@@ -16,8 +16,8 @@ from models.interactions import entries_of
 from models.neural.bags import Bags
 from models.neural.early_stopping import CarveOut
 from models.neural.layers import distinct_rows
+from models.neural.sampled_cross_entropy import corrected_softmax, equal_pairs
 from models.neural.training import Objective
-from models.retrieval.sampled_cross_entropy import corrected_softmax
 from models.retrieval.two_tower_network import Items, TwoTowerNetwork, Users
 from models.retrieval.visits import Visits
 
@@ -195,10 +195,9 @@ class LikedPairs(Objective[Step]):
         """Return the mean loss of a pair."""
         table = distinct_rows(self.network.items, batch.distinct)
         vectors = self.network.user_vectors(batch.users, table) / self._config.temperature
-        items = self.network.item_vectors(batch.items, table)
+        items, n = self.network.item_vectors(batch.items, table), len(vectors)
         if self._config.loss == "softmax":
-            return corrected_softmax(vectors, items, batch.log_counts, batch.hits)
-        n = len(vectors)
+            return corrected_softmax(vectors, items[:n], items, batch.log_counts, batch.hits)
         positive = (vectors * items[:n]).sum(dim=1)
         drawn = n + torch.arange(n, device=self._device) % (len(items) - n)
         negative = (vectors * items[drawn]).sum(dim=1)
@@ -214,16 +213,6 @@ class LikedPairs(Objective[Step]):
             return None
         vectors = encoded_users(self.network, self._inputs, users, self._moments)
         return self._carved.ndcg(vectors, encoded_items(self.network, self._inputs))
-
-
-def equal_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all places (i, j) with left[i] = right[j], (2, m) int64."""
-    order = np.argsort(right, kind="stable")
-    first, end = (np.searchsorted(right[order], left, side=side) for side in ("left", "right"))
-    counts = end - first
-    rows = np.repeat(np.arange(len(left)), counts)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.stack([rows, order[np.repeat(first, counts) + within]])
 
 
 def encoded_users(

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from models.base import FloatArray
 from models.neural.early_stopping import CarveOut
+from models.neural.sampled_cross_entropy import MASKED, corrected_softmax, equal_pairs
 from models.neural.training import Objective
-from models.sequence.histories import PADDING, Histories, batches_of_like_length
+from models.sequence.histories import Histories, batches_of_like_length
 
 if TYPE_CHECKING:
     from models.sequence.config import SequenceConfig
@@ -59,12 +60,21 @@ class SequenceNetwork(nn.Module):
 
 
 class Steps(NamedTuple):
-    """A batch: sequences (b, w), and for every place that has one the target, (b, w), 0 elsewhere; items shared as
-    negatives, (k,). All are item index + 1."""
+    """A batch. Items are numbers from 1.
+
+    Attributes:
+        sequences: (b, w) int64.
+        asked: (b, w) bool, the m places that have a target.
+        targets: (m,) int64, of these places in the order of the rows.
+        negatives: (k,) int64, which all places share.
+        hits: (2, n) int64, places and negatives that are the place's own target.
+    """
 
     sequences: torch.Tensor
+    asked: torch.Tensor
     targets: torch.Tensor
     negatives: torch.Tensor
+    hits: torch.Tensor
 
 
 class NextItem(Objective[Steps]):
@@ -101,20 +111,16 @@ class NextItem(Objective[Steps]):
         lengths = self._ends - self._begins - 1
         for some in batches_of_like_length(lengths, self._config.batch, rng):
             sequences, at = self._histories.padded(self._begins[some], self._ends[some] - 1)
-            yield Steps(
-                *(
-                    torch.from_numpy(part).to(self._device)
-                    for part in (sequences, self._targets(at, rng), self._negatives(rng))
-                )
-            )
+            asked = at >= 0
+            targets, negatives = self._targets(at[asked], rng), self._negatives(rng)
+            parts = (sequences, asked, targets, negatives, equal_pairs(targets, negatives))
+            yield Steps(*(torch.from_numpy(part).to(self._device) for part in parts))
 
     def _targets(self, at: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the targets of the places `at`, (b, w): the next item, or one drawn from the coming window."""
+        """Return the targets of the places `at`, (m,): the next item, or one drawn from the coming window."""
         last = self._window_ends[at]
         drawn = at + 1 + (rng.random(at.shape) * (last - at)).astype(np.int64)
-        return np.where(
-            at >= 0, self._histories.items[drawn.clip(max=len(self._histories.items) - 1)] + 1, PADDING
-        )
+        return self._histories.items[drawn] + 1
 
     def _negatives(self, rng: np.random.Generator) -> NDArray[np.int64]:
         if self._config.negatives >= len(self._known):
@@ -123,16 +129,15 @@ class NextItem(Objective[Steps]):
 
     def loss(self, batch: Steps) -> torch.Tensor:
         """Return the mean over all places that have a target."""
-        asked = batch.targets != PADDING
-        vectors, targets = self.network.encode(batch.sequences)[asked], batch.targets[asked]
-        negatives = self.network.items(batch.negatives)
-        positive = (vectors * self.network.items(targets)).sum(dim=1)
-        others = vectors @ negatives.T
-        others = others.masked_fill(targets[:, None] == batch.negatives, -1e9)
+        vectors = self.network.encode(batch.sequences)[batch.asked]
+        targets, negatives = self.network.items(batch.targets), self.network.items(batch.negatives)
         share = len(batch.negatives) / len(self._known)
-        if self._config.loss == "gbce":
-            return gbce(positive, others, share, self._config.calibration)
-        return sampled_softmax(positive, others, share)
+        if self._config.loss == "softmax":
+            log_counts = torch.full((len(negatives),), math.log(share), device=self._device)
+            return corrected_softmax(vectors, targets, negatives, log_counts, batch.hits)
+        others = vectors @ negatives.T
+        others[batch.hits[0], batch.hits[1]] = MASKED
+        return gbce((vectors * targets).sum(dim=1), others, share, self._config.calibration)
 
     def quality(self) -> float | None:
         """Return the NDCG@10 of the items taken out."""
@@ -140,27 +145,12 @@ class NextItem(Objective[Steps]):
         return self._carved.ndcg(vectors, self.network.item_vectors().cpu().numpy())
 
 
-def sampled_softmax(positive: torch.Tensor, negatives: torch.Tensor, share: float) -> torch.Tensor:
-    """Return the mean cross-entropy of the positives against a uniform sample of the other items.
-
-    Each negative counts as 1 / share items, so that the expected sum in the denominator is that of all items; the
-    positive is no sample and counts once.
-
-    Args:
-        positive: (m,) scores of the targets.
-        negatives: (m, k) scores of the drawn items, −1e9 where one is the target itself.
-        share: of all items that are drawn.
-    """
-    others = torch.logsumexp(negatives, dim=1) - math.log(share)
-    return (torch.logaddexp(positive, others) - positive).mean()
-
-
 def gbce(positive: torch.Tensor, negatives: torch.Tensor, share: float, calibration: float) -> torch.Tensor:
     """Return the generalised binary cross-entropy (Petrov & Macdonald 2023, section 4.3).
 
     Args:
         positive: (m,) scores of the targets.
-        negatives: (m, k) scores of the drawn items, −1e9 where one is the target itself.
+        negatives: (m, k) scores of the drawn items, `MASKED` where one is the target itself.
         share: of all items that are drawn, α in the paper.
         calibration: t in the paper.
     """

@@ -76,7 +76,10 @@ def test_a_softmax_over_all_items_is_exact(build) -> None:
         assert objective.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("n_users", "batch", "steps"), [(5, 16, 5), (30, 16, 16), (64, 2, 32), (64, 64, 16)])
+@pytest.mark.parametrize(
+    ("n_users", "batch", "steps"),
+    [(5, 512, 1), (600, 512, 5), (4000, 512, 16), (10_000, 512, 20), (64, 2, 32)],
+)
 def test_small_data_give_enough_steps(n_users: int, batch: int, steps: int) -> None:
     """Users without items, such as the last one, are in none."""
     matrix = sparse.csr_array(np.eye(n_users + 1, n_users, dtype=np.float32))

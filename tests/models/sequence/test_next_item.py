@@ -16,7 +16,7 @@ from models.neural.early_stopping import CarveOut
 from models.sequence.config import GRU4RecConfig, SequenceConfig
 from models.sequence.gru4rec_network import GRU4RecNetwork
 from models.sequence.histories import PADDING, Histories
-from models.sequence.next_item import NextItem, gbce, sampled_softmax
+from models.sequence.next_item import NextItem, gbce
 from tests.models.contract import small_world
 
 DAY = 86_400
@@ -32,23 +32,6 @@ def scores_of_all(n_places: int = 5, n_items: int = 9) -> tuple[torch.Tensor, to
 
 def masked(scores: torch.Tensor, targets: torch.Tensor, drawn: np.ndarray) -> torch.Tensor:
     return scores[:, drawn].masked_fill(targets[:, None] == torch.from_numpy(drawn), -1e9)
-
-
-def test_a_softmax_over_all_items_is_exact() -> None:
-    scores, targets = scores_of_all()
-    positive = scores.gather(1, targets[:, None])[:, 0]
-    found = sampled_softmax(positive, masked(scores, targets, np.arange(9)), 1.0)
-    assert found.item() == pytest.approx(torch.nn.functional.cross_entropy(scores, targets).item())
-
-
-def test_the_sampled_denominator_is_that_of_all_items() -> None:
-    scores, targets = scores_of_all(n_places=1, n_items=12)
-    rng, found = np.random.default_rng(1), []
-    for _ in range(4000):
-        drawn = rng.choice(12, 4, replace=False)
-        found.append(sampled_softmax(scores[0, targets], masked(scores, targets, drawn), 4 / 12).exp().item())
-    expected = torch.nn.functional.cross_entropy(scores, targets).exp().item()
-    assert np.mean(found) == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("calibration", [0.0, 0.4, 1.0])
@@ -102,10 +85,11 @@ def test_targets_never_leave_the_user_or_the_window(
         objective = objective_of(matrix, timestamp, target=target, window_days=window_days, length=length)
         asked = []
         for batch in objective.batches(0, np.random.default_rng(seed)):
-            sequences, targets = batch.sequences.numpy(), batch.targets.numpy()
-            assert np.array_equal(targets != PADDING, sequences != PADDING)
+            sequences = batch.sequences.numpy()
+            asked_places = batch.asked.numpy()
+            assert np.array_equal(asked_places, sequences != PADDING)
             assert sequences.shape[1] <= length
-            for item, found in zip(sequences[sequences > 0] - 1, targets[targets > 0] - 1, strict=True):
+            for item, found in zip(sequences[asked_places] - 1, batch.targets.numpy() - 1, strict=True):
                 asked.append(item)
                 if target == "next" or found == next_of[item]:
                     assert found == next_of[item]
@@ -124,11 +108,34 @@ def test_every_item_of_the_window_is_a_target_in_turn() -> None:
     rng, found = np.random.default_rng(0), np.zeros((4, 5), int)
     for _ in range(300):
         (batch,) = objective.batches(0, rng)
-        for place, target in enumerate(batch.targets[0].tolist()):
+        for place, target in enumerate(batch.targets.tolist()):
             found[place, target] += 1
     assert found[0] == pytest.approx([0, 0, 150, 150, 0], abs=30)
     assert found[1].tolist() == [0, 0, 0, 300, 0]
     assert found[2].tolist() == [0, 0, 0, 0, 300], "the next one, though it is out of the window"
+
+
+@pytest.mark.parametrize("loss", ["softmax", "gbce"])
+@pytest.mark.parametrize("negatives", [5, 1000])
+def test_the_loss_is_that_of_a_loop_over_places(loss: str, negatives: int) -> None:
+    """Every place's target against all negatives but itself; each stands for 1 / share items in the softmax."""
+    data = small_world()
+    objective = objective_of(data.positive, data.timestamp, loss=loss, negatives=negatives, batch=40)
+    objective.network.eval()  # without dropout the same in both ways
+    share = min(negatives / len(set(data.positive.indices.tolist())), 1.0)
+    for batch, _ in zip(objective.batches(0, np.random.default_rng(0)), range(4), strict=False):
+        items = objective.network.items.weight
+        vectors = objective.network.encode(batch.sequences)[batch.sequences != PADDING]
+        losses = []
+        for vector, target in zip(vectors, batch.targets, strict=True):
+            positive = items[target] @ vector
+            others = items[batch.negatives[batch.negatives != target]] @ vector
+            if loss == "softmax":
+                losses.append((positive.exp() + others.exp().sum() / share).log() - positive)
+            else:
+                losses.append(gbce(positive[None], others[None], share, objective._config.calibration))
+        expected = torch.stack(losses).mean()
+        assert objective.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("negatives", [5, 1000])

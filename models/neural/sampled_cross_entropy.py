@@ -1,4 +1,4 @@
-"""The softmax loss of `two_tower` in one pass over the logits on a CPU; torch takes ten. Imports torch."""
+"""The sampled softmax loss in one pass over the logits on a CPU; torch takes ten. Imports torch."""
 
 from __future__ import annotations
 
@@ -7,70 +7,88 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.numerics.threads import one_launch
 
-_MASKED = -1e9
+MASKED = -1e9
+"""Logit of a sampled item that does not count, because it is the target itself."""
 
 
 def corrected_softmax(
-    users: torch.Tensor, items: torch.Tensor, log_counts: torch.Tensor, hits: torch.Tensor
+    users: torch.Tensor,
+    targets: torch.Tensor,
+    items: torch.Tensor,
+    log_counts: torch.Tensor,
+    hits: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the mean cross-entropy of each user's target against a sample of items with known expected counts.
+    """Return the mean cross-entropy of each target against a sample of items with known expected counts.
 
     The logarithm of the expected count is subtracted from each sampled logit (Yi et al. 2019, section 3), so that the
     expected sum in the denominator is that of all items. The target is no sample: it is not corrected, and samples of
     the same item do not count.
 
     Args:
-        users: (b, f) float32, whose products with items are logits.
-        items: (n, f) float32 the sampled items; item i is the target of user i, for i < b.
+        users: (b, f) float32, whose products with targets and items are logits.
+        targets: (b, f) float32, the item that each user chose.
+        items: (n, f) float32, the sampled items, which all users share.
         log_counts: (n,) float32, logarithm of how often each is expected in the sample.
         hits: (2, m) int64, rows, rising, and columns where a sampled item is the row's own target.
     """
     if users.device.type != "cpu":
-        return plain_softmax(users, items, log_counts, hits)
-    found: torch.Tensor = _OnePass.apply(users, items, log_counts, hits)
+        return plain_softmax(users, targets, items, log_counts, hits)
+    found: torch.Tensor = _OnePass.apply(users, targets, items, log_counts, hits)
     return found
 
 
 def plain_softmax(
-    users: torch.Tensor, items: torch.Tensor, log_counts: torch.Tensor, hits: torch.Tensor
+    users: torch.Tensor,
+    targets: torch.Tensor,
+    items: torch.Tensor,
+    log_counts: torch.Tensor,
+    hits: torch.Tensor,
 ) -> torch.Tensor:
     """Return the same by operations of torch: on a GPU, and to test the other way."""
-    target = (users * items[: len(users)]).sum(dim=1)
+    own = (users * targets).sum(dim=1)
     others = torch.addmm(-log_counts, users, items.T)
-    others[hits[0], hits[1]] = _MASKED
-    return (torch.logaddexp(target, others.logsumexp(dim=1)) - target).mean()
+    others[hits[0], hits[1]] = MASKED
+    return (torch.logaddexp(own, others.logsumexp(dim=1)) - own).mean()
+
+
+def equal_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return all places (i, j) with left[i] = right[j], (2, m) int64, those of small i first."""
+    order = np.argsort(right, kind="stable")
+    first, end = (np.searchsorted(right[order], left, side=side) for side in ("left", "right"))
+    counts = end - first
+    rows = np.repeat(np.arange(len(left)), counts)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([rows, order[np.repeat(first, counts) + within]])
 
 
 class _OnePass(torch.autograd.Function):
     """Keeps the shares of the softmax for the gradients, which are products with them."""
 
     @staticmethod
-    def forward(ctx: Any, users: Any, items: Any, log_counts: Any, hits: Any) -> torch.Tensor:
-        shares = users @ items.T
-        targets = np.empty(len(users), np.float32)
-        losses = np.empty(len(users), np.float32)
-        columns = hits[1].numpy()
+    def forward(ctx: Any, users: Any, targets: Any, items: Any, log_counts: Any, hits: Any) -> torch.Tensor:
+        logits = users @ items.T
+        own = (users * targets).sum(dim=1)
+        of_targets, losses = (torch.empty(len(users)) for _ in range(2))
         starts = np.searchsorted(hits[0].numpy(), np.arange(len(users) + 1))
-        logits = shares.diagonal().numpy().copy()
+        arrays = (part.numpy() for part in (hits[1], of_targets, losses))
         with one_launch:
-            _to_shares(shares.numpy(), logits, log_counts.numpy(), starts, columns, targets, losses)
-        ctx.save_for_backward(users, items, shares, torch.from_numpy(targets))
-        all_of_them = users.sum() + items.sum() + log_counts.sum()
-        loss = torch.from_numpy(losses).mean()
+            _to_shares(logits.numpy(), own.numpy(), log_counts.numpy(), starts, *arrays)
+        ctx.save_for_backward(users, targets, items, logits, of_targets)
+        all_of_them = own.sum() + users.sum() + items.sum() + log_counts.sum()
+        loss = losses.mean()
         return loss if all_of_them.isfinite() else loss * torch.nan  # fast math may have lost a NaN
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
-        users, items, shares, targets = ctx.saved_tensors
+        users, targets, items, shares, of_targets = ctx.saved_tensors
         each = gradient / len(users)
-        off = ((targets - 1) * each)[:, None]
-        of_users = (shares @ items).mul_(each).addcmul_(off, items[: len(users)])
-        of_items = (shares.T @ users).mul_(each)
-        of_items[: len(users)] += off * users
-        return of_users, of_items, None, None
+        off = ((of_targets - 1) * each)[:, None]
+        of_users = (shares @ items).mul_(each).addcmul_(off, targets)
+        return of_users, off * users, (shares.T @ users).mul_(each), None, None
 
 
 @numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")
@@ -86,7 +104,7 @@ def _to_shares(
         for n in range(len(scores)):
             scores[n] -= log_counts[n]
         for at in range(starts[row], starts[row + 1]):
-            scores[columns[at]] = np.float32(_MASKED)
+            scores[columns[at]] = np.float32(MASKED)
         for n in range(len(scores)):
             greatest = max(greatest, scores[n])
         target = _exp(own[row] - greatest)
