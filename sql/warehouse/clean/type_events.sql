@@ -58,6 +58,20 @@ with faulty as (
     select file_id, line
     from read_events
     where user_id is null or item_id is null or event is null or value is null or happened_at is null
+),
+texts as (
+    select
+        *,
+        stripped(user_id) as user_text,
+        stripped(item_id) as item_text,
+        coalesce(stripped(event), nullif($constant_event, '')) as event_text,
+        coalesce(value_of(value), '1') as value_text,
+        stripped(timestamp) as time_text,
+        moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
+        landed_at + to_days($max_future_days) as latest
+    from raw_events
+    semi join faulty using (file_id, line)
+    inner join column_formats using (file_id)
 )
 select
     'events',
@@ -67,16 +81,10 @@ select
         'user': user_id, 'item': item_id, 'event': event, 'value': value, 'timestamp': timestamp
     })::text,
     faults([
-        id_fault(stripped(user_id), 'user id', $user_example),
-        id_fault(stripped(item_id), 'item id', $item_example),
-        text_fault(coalesce(stripped(event), nullif($constant_event, '')), 'event'),
-        value_fault(coalesce(value_of(value), '1'), has_comma),
-        time_fault(
-            stripped(timestamp),
-            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
-            landed_at + to_days($max_future_days)
-        )
+        id_fault(user_text, 'user id', $user_example),
+        id_fault(item_text, 'item id', $item_example),
+        text_fault(event_text, 'event'),
+        value_fault(value_text, has_comma),
+        time_fault(time_text, happened_at, latest)
     ])
-from raw_events
-semi join faulty using (file_id, line)
-inner join column_formats using (file_id);
+from texts;

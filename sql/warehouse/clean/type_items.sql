@@ -68,20 +68,26 @@ create or replace temp macro genres_of(x, separator) as case
 end;
 
 create or replace temp table read_items as
-with typed as (
+with texts as (
     select
         file_id,
         line,
-        case
-            when not contains(coalesce(title, '') || coalesce(genres, ''), chr(0))
-                then id_of(id_text(item_id, $item_example), $item_example, item_is_float)
-        end as item_id,
+        id_text(item_id, $item_example) as item_text,
+        item_is_float,
         value_of(title) as title,
-        list_transform(
-            genres_of(value_of(genres), $genre_separator), lambda genre: value_of(genre)
-        ) as genres
+        value_of(genres) as genres_text,
+        contains(coalesce(title, '') || coalesce(genres, ''), chr(0)) as has_nul
     from raw_items
     inner join column_formats using (file_id)
+),
+typed as (
+    select
+        file_id,
+        line,
+        case when not has_nul then id_of(item_text, $item_example, item_is_float) end as item_id,
+        title,
+        list_transform(genres_of(genres_text, $genre_separator), lambda genre: value_of(genre)) as genres
+    from texts
 )
 select
     file_id,

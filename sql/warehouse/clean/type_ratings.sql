@@ -60,6 +60,20 @@ with faulty as (
     from read_ratings
     where
         user_id is null or item_id is null or (rating is null and not is_not_rated) or rated_at is null
+),
+texts as (
+    select
+        *,
+        stripped(user_id) as user_text,
+        stripped(item_id) as item_text,
+        stripped(rating) as rating_text,
+        number_of(rating, has_comma) as number,
+        stripped(timestamp) as time_text,
+        moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
+        landed_at + to_days($max_future_days) as latest
+    from raw_ratings
+    semi join faulty using (file_id, line)
+    inner join column_formats using (file_id)
 )
 select
     'ratings',
@@ -67,21 +81,16 @@ select
     line,
     to_json({'user': user_id, 'item': item_id, 'rating': rating, 'timestamp': timestamp})::text,
     faults([
-        id_fault(stripped(user_id), 'user id', $user_example),
-        id_fault(stripped(item_id), 'item id', $item_example),
+        id_fault(user_text, 'user id', $user_example),
+        id_fault(item_text, 'item id', $item_example),
         case
-            when is_not_rated(number_of(rating, has_comma), rating, $not_rated, $not_rated_words) then null
-            when stripped(rating) is null then 'rating is missing'
-            when number_fault(rating, 'rating', has_comma) is not null then number_fault(rating, 'rating', has_comma)
-            when number_of(rating, has_comma) not between $rating_min and $rating_max
-                then 'rating is outside the scale'
+            when is_not_rated(number, rating, $not_rated, $not_rated_words) then null
+            when rating_text is null then 'rating is missing'
+            else coalesce(
+                number_fault(rating, 'rating', has_comma),
+                case when number not between $rating_min and $rating_max then 'rating is outside the scale' end
+            )
         end,
-        time_fault(
-            stripped(timestamp),
-            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
-            landed_at + to_days($max_future_days)
-        )
+        time_fault(time_text, happened_at, latest)
     ])
-from raw_ratings
-semi join faulty using (file_id, line)
-inner join column_formats using (file_id);
+from texts;

@@ -50,6 +50,19 @@ with faulty as (
     select file_id, line
     from read_tags
     where user_id is null or item_id is null or tag is null or tagged_at is null
+),
+texts as (
+    select
+        *,
+        stripped(user_id) as user_text,
+        stripped(item_id) as item_text,
+        stripped(tag) as tag_text,
+        stripped(timestamp) as time_text,
+        moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
+        landed_at + to_days($max_future_days) as latest
+    from raw_tags
+    semi join faulty using (file_id, line)
+    inner join column_formats using (file_id)
 )
 select
     'tags',
@@ -57,15 +70,9 @@ select
     line,
     to_json({'user': user_id, 'item': item_id, 'tag': tag, 'timestamp': timestamp})::text,
     faults([
-        id_fault(stripped(user_id), 'user id', $user_example),
-        id_fault(stripped(item_id), 'item id', $item_example),
-        tag_fault(stripped(tag)),
-        time_fault(
-            stripped(timestamp),
-            moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at),
-            landed_at + to_days($max_future_days)
-        )
+        id_fault(user_text, 'user id', $user_example),
+        id_fault(item_text, 'item id', $item_example),
+        tag_fault(tag_text),
+        time_fault(time_text, happened_at, latest)
     ])
-from raw_tags
-semi join faulty using (file_id, line)
-inner join column_formats using (file_id);
+from texts;
