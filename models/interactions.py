@@ -20,7 +20,8 @@ class Interactions:
     """Sparse user × item matrices of one shape; rows and columns are dense indices, never external ids.
 
     All are canonical `csr_array` (sorted indices, no duplicates). Construction raises a ValueError for a matrix that
-    is not, or that has another shape or dtype.
+    is not, or that has another shape or dtype. Indices become int32 where they fit: with two types of indices, every
+    kernel would be compiled twice.
 
     Attributes:
         seen: (n_users, n_items) float32, 1 for every interaction of any kind. For masking, not for training.
@@ -51,6 +52,7 @@ class Interactions:
                 raise ValueError(
                     f"matrix {name!r} has unsorted or repeated indices: call its sum_duplicates()"
                 )
+            object.__setattr__(self, name, _with_short_indices(matrix))
         for name in ("rating", "positive", "composite", "timestamp"):
             shape = getattr(self, name).shape
             if shape != self.seen.shape:
@@ -110,6 +112,17 @@ class Interactions:
         """Read the files that `save` wrote into `folder`."""
         matrices = {name: load_matrix(folder, name) for name in _MATRICES}
         return cls(**matrices, feature_names=load_feature_names(folder))
+
+
+def _with_short_indices(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return the matrix with int32 indices, itself if they are so already or do not fit."""
+    if matrix.indices.dtype == np.int32 or max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
+        return matrix
+    short = sparse.csr_array(
+        (matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)), matrix.shape
+    )
+    short.has_canonical_format = True
+    return short
 
 
 def touched_items(seen: sparse.csr_array) -> NDArray[np.bool_]:

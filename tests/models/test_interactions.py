@@ -40,6 +40,20 @@ def test_a_matrix_of_another_dtype_or_form_is_refused(name: str) -> None:
             replace(world, **{name: other})
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_indices_become_int32(dtype: type) -> None:
+    world = small_world()
+    given = sparse.csr_array(
+        (world.seen.data, world.seen.indices.astype(dtype), world.seen.indptr.astype(dtype)), world.seen.shape
+    )
+    given.sum_duplicates()
+    made = replace(world, seen=given).seen
+    assert made.indices.dtype == made.indptr.dtype == np.int32
+    assert made.has_canonical_format
+    assert np.array_equal(made.toarray(), world.seen.toarray())
+    assert given.indices.dtype == dtype, "the input is not changed"
+
+
 def test_features_without_names_are_refused():
     features = sparse.csr_array((40, 2), dtype=np.float32)
     with pytest.raises(ValueError, match="1 feature names"):
