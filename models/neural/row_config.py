@@ -25,7 +25,7 @@ class RowAutoencoderConfig(SvdStartConfig):
         le=1_000_000,
         description="Users in a step; on small data fewer, but no fewer than 128, so that an epoch has 16 steps.",
     )
-    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Adam's learning rate.")
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's learning rate.")
     dropout: float = Field(
         default=0.5,
         ge=0,
@@ -53,7 +53,6 @@ class MultVAEConfig(RowAutoencoderConfig):
         "learning_rate": Range(0.0001, 0.003, log=True),
     }
 
-    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's learning rate.")
     factors: int = Field(default=400, ge=1, le=2048, description="Length of the latent vector of a user.")
     hidden: int = Field(
         default=400,
