@@ -87,6 +87,7 @@ class SourceTree:
         self.root = root
         found = [path for package in _PACKAGES for path in (root / package).rglob("*.py")]
         found += (root / "sql").rglob("*.sql")
+        self._stamps = {path: _stamp(path) for path in found}  # before the files are read
         self._text = {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
         self._closures: dict[tuple[str, ...], frozenset[str]] = {}
         self._parsed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
@@ -104,10 +105,16 @@ class SourceTree:
 
         All files count, not only those of one stage: a module that is imported late runs as it is then.
         """
-        self._was_current = self._was_current and not any(
-            _read(self.root / path) != text for path, text in self._text.items()
+        self._was_current = self._was_current and all(
+            _stamp(path) == stamp or self._is_unchanged(path) for path, stamp in self._stamps.items()
         )
         return self._was_current
+
+    def _is_unchanged(self, path: Path) -> bool:
+        try:
+            return path.read_bytes() == self._text[path.relative_to(self.root).as_posix()]
+        except OSError:
+            return False
 
     def files(self, *modules: str) -> frozenset[str]:
         """Return the paths, relative to the root, of the files that `hash` covers.
@@ -151,11 +158,13 @@ class SourceTree:
         return self._parsed[path]
 
 
-def _read(path: Path) -> bytes | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file is written, renamed or touched; None if there is no file."""
     try:
-        return path.read_bytes()
+        found = path.stat()
     except OSError:
         return None
+    return found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _left_out(module: str) -> bool:

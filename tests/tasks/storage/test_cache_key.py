@@ -1,5 +1,6 @@
 """A cache key changes if and only if the result could."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -133,6 +134,18 @@ def test_a_tree_that_was_edited_is_never_current_again(copied_tree: Path) -> Non
     file.write_bytes(before)
     assert not tree.is_current(), "code that was imported meanwhile is still loaded"
     assert SourceTree(copied_tree).is_current()
+
+
+def test_an_edit_is_seen_by_the_bytes_not_by_the_times(copied_tree: Path) -> None:
+    tree = SourceTree(copied_tree)
+    file = copied_tree / "models/factors/als.py"
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    file.touch()
+    assert tree.is_current(), "touched, but not edited"
+    text = file.read_bytes()
+    file.write_bytes(text.replace(b"self", b"sell", 1))
+    os.utime(file, ns=times)
+    assert not tree.is_current(), "as long and as old as before"
 
 
 def test_the_hash_is_of_the_source_at_the_start(copied_tree: Path) -> None:
