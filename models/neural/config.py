@@ -26,7 +26,12 @@ class NeuralConfig(DeviceConfig):
         "training data, and keep the best epoch's parameters.",
     )
     batch: int = Field(default=1024, ge=1, le=1_000_000, description="Training examples in a step.")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Adam's learning rate.")
+    learning_rate: float = Field(
+        default=1e-3,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+    )
     dropout: float = Field(
         default=0.2, ge=0, lt=1, description="Share of the entries that dropout sets to 0 in training."
     )

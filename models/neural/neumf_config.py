@@ -25,7 +25,7 @@ class NeuMFConfig(NeuralConfig):
     }
 
     epochs: int = Field(
-        default=30,
+        default=10,
         ge=1,
         le=10_000,
         description="Most passes over the training data; training ends earlier if `patience` says so.",
@@ -53,7 +53,12 @@ class NeuMFConfig(NeuralConfig):
         default=1e-4, ge=0, le=10, description="Weight of the squared embeddings of a pair in its loss."
     )
     batch: int = Field(default=8192, ge=1, le=10_000_000, description="Pairs in a step.")
-    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's learning rate.")
+    learning_rate: float = Field(
+        default=3e-4,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+    )
     popularity_weight: float = Field(
         default=1.5,
         ge=0,

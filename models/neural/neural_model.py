@@ -81,12 +81,11 @@ class NeuralRecommender(Recommender):
         self._shape = None
         rng = np.random.default_rng(seed)
         carved = self._carve(matrix, data, rng)
-        network, epochs = self._run("search", carved, data, rng, seed, progress, self.config)
+        network, epochs = self._run("search", carved, data, rng, seed, progress)
         if carved.train.nnz < (1 - _REFITTED) * matrix.nnz:
             logger.info("%s trains anew for %d epochs, on all interactions.", self.name, epochs)
             whole = CarveOut.nothing(matrix)
-            config = self.config.model_copy(update={"epochs": max(epochs, 1)})
-            network, _ = self._run("refit", whole, data, rng, seed, progress, config)
+            network, _ = self._run("refit", whole, data, rng, seed, progress, max(epochs, 1))
         self._keep_weights(network)
         return network
 
@@ -98,7 +97,7 @@ class NeuralRecommender(Recommender):
         rng: np.random.Generator,
         seed: int,
         progress: Progress,
-        config: NeuralConfig,
+        stop_after: int | None = None,
     ) -> tuple[Any, int]:
         """Train a new network on `carved`; return it and its best epoch, 0 if there is nothing to train on."""
         from models.neural.training import train  # noqa: PLC0415  (imports torch, which takes a second)
@@ -109,7 +108,15 @@ class NeuralRecommender(Recommender):
         self._start(network, carved, rng)
         objective = self._objective(network, carved, data)
         checkpoints = self._checkpoints_of(phase, carved.train, data, seed)
-        return network, train(objective, config, seed=seed, progress=progress, checkpoints=checkpoints)
+        best = train(
+            objective,
+            self.config,
+            seed=seed,
+            progress=progress,
+            stop_after=stop_after,
+            checkpoints=checkpoints,
+        )
+        return network, best
 
     def _new_network(self, n_columns: int, rng: np.random.Generator) -> Any:
         """Return an untrained network whose parameters are drawn from `rng`.

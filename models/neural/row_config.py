@@ -14,7 +14,7 @@ class RowAutoencoderConfig(SvdStartConfig):
     """Hyperparameters of an autoencoder of users' rows."""
 
     epochs: int = Field(
-        default=60,
+        default=25,
         ge=1,
         le=10_000,
         description="Most passes over the training data; training ends earlier if `patience` says so.",
@@ -25,7 +25,12 @@ class RowAutoencoderConfig(SvdStartConfig):
         le=1_000_000,
         description="Users in a step; on small data fewer, but no fewer than 128, so that an epoch has 16 steps.",
     )
-    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's learning rate.")
+    learning_rate: float = Field(
+        default=3e-4,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+    )
     dropout: float = Field(
         default=0.5,
         ge=0,
@@ -79,12 +84,17 @@ class RecVAEConfig(RowAutoencoderConfig):
         "learning_rate": Range(0.0001, 0.003, log=True),
     }
 
-    patience: int = Field(
-        default=10,
+    epochs: int = Field(
+        default=16,
         ge=1,
         le=10_000,
-        description="End after this many epochs without a better NDCG@10 on interactions that were taken out of the "
-        "training data, and keep the best epoch's parameters.",
+        description="Most passes over the training data; training ends earlier if `patience` says so.",
+    )
+    learning_rate: float = Field(
+        default=5e-4,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
     )
     hidden: int = Field(default=256, ge=1, le=4096, description="Length of the encoder's five layers.")
     gamma: float = Field(

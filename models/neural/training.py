@@ -72,15 +72,20 @@ def train(
     *,
     seed: int,
     progress: Progress,
+    stop_after: int | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> int:
     """Train `objective.network` and leave the parameters of the best epoch in it; return that epoch's number.
+
+    The learning rate falls in equal steps, from the config's in the first epoch to nearly 0 in the last of all
+    `config.epochs`: large steps find the place, small ones settle there, and few epochs are enough.
 
     Args:
         objective: the network, its batches and its loss.
         config: number of epochs, patience and learning rate.
         seed: the only source of randomness.
         progress: called after every epoch.
+        stop_after: end after so many epochs, at the learning rate that has then been reached; None trains all.
         checkpoints: where to keep the state between epochs, and where to go on from; None keeps nothing.
 
     Raises:
@@ -89,9 +94,11 @@ def train(
     parameters = [p for p in objective.network.parameters() if p.requires_grad]
     optimizer = Adam(parameters)
     state = (checkpoints and checkpoints.read(parameters, optimizer)) or Checkpoint()
-    while not _is_over(state, config):
+    epochs = min(stop_after or config.epochs, config.epochs)
+    while not _is_over(state, epochs, config.patience):
         rng = np.random.default_rng([seed, state.epoch])
-        mean_loss = _run_epoch(objective, state.epoch, parameters, optimizer, config.learning_rate, rng)
+        learning_rate = config.learning_rate * (1 - state.epoch / config.epochs)
+        mean_loss = _run_epoch(objective, state.epoch, parameters, optimizer, learning_rate, rng)
         if not math.isfinite(mean_loss):
             raise DivergedError(
                 f"{objective.name}: the loss became {mean_loss} in epoch {state.epoch + 1}; a lower `learning_rate` "
@@ -104,9 +111,10 @@ def train(
         logger.debug(
             "%s: epoch %d, loss %.4f, quality %s", objective.name, state.epoch, mean_loss, state.last
         )
-        progress(state.epoch, config.epochs)
+        progress(state.epoch, epochs)
         if checkpoints:
-            checkpoints.write(state, parameters, optimizer, is_last=_is_over(state, config))
+            is_last = _is_over(state, epochs, config.patience)
+            checkpoints.write(state, parameters, optimizer, is_last=is_last)
     state.restore_best(parameters)
     objective.network.eval()
     if state.best is not None:
@@ -117,8 +125,8 @@ def train(
     return state.best_epoch
 
 
-def _is_over(state: Checkpoint, config: NeuralConfig) -> bool:
-    return state.epoch >= config.epochs or state.epoch - state.best_epoch >= config.patience
+def _is_over(state: Checkpoint, epochs: int, patience: int) -> bool:
+    return state.epoch >= epochs or state.epoch - state.best_epoch >= patience
 
 
 def _run_epoch(

@@ -23,7 +23,7 @@ class TwoTowerConfig(SvdStartConfig):
     }
 
     epochs: int = Field(
-        default=15,
+        default=10,
         ge=1,
         le=10_000,
         description="Most passes over the training data; training ends earlier if `patience` says so.",
@@ -36,7 +36,12 @@ class TwoTowerConfig(SvdStartConfig):
         "training data, and keep the best epoch's parameters.",
     )
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
-    learning_rate: float = Field(default=0.004, gt=0, le=1, description="Adam's learning rate.")
+    learning_rate: float = Field(
+        default=0.004,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+    )
     layers: int = Field(
         default=1,
         ge=0,

@@ -15,6 +15,18 @@ _DAY_S = 86_400
 class SequenceConfig(SvdStartConfig):
     """Hyperparameters of a model of users' histories in time order."""
 
+    epochs: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="Most passes over the training data; training ends earlier if `patience` says so.",
+    )
+    learning_rate: float = Field(
+        default=3e-3,
+        gt=0,
+        le=1,
+        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+    )
     batch: int = Field(
         default=2048,
         ge=1,

@@ -15,6 +15,7 @@ from models.neural.checkpoint import Checkpoints
 from models.neural.config import NeuralConfig
 from models.neural.layers import Dropout
 from models.neural.training import Objective, train
+from models.numerics.adam import Adam
 
 
 class Line(Objective[int]):
@@ -49,9 +50,9 @@ def weights(objective: Line) -> list[float]:
 
 
 def trained(objective: Line, **options) -> Line:
-    checkpoints = options.pop("checkpoints", None)
+    of_call = {name: options.pop(name) for name in ("checkpoints", "stop_after") if name in options}
     config = NeuralConfig(**{"epochs": 6, "learning_rate": 0.1, **options})
-    train(objective, config, seed=3, progress=lambda done, total: None, checkpoints=checkpoints)
+    train(objective, config, seed=3, progress=lambda done, total: None, **of_call)
     return objective
 
 
@@ -70,6 +71,25 @@ def test_without_a_quality_the_last_epoch_counts() -> None:
     line = trained(Line(), patience=1)
     assert len(line.seen) == 6
     assert weights(line) == line.seen[-1]
+
+
+def test_the_learning_rate_falls_in_equal_steps_to_the_last_of_all_epochs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates: list[float] = []
+
+    def step(self: Adam, gradients: list[torch.Tensor], learning_rate: float) -> None:
+        rates.append(learning_rate)
+
+    monkeypatch.setattr(Adam, "step", step)
+    trained(Line(), epochs=5, learning_rate=0.1)
+    assert rates == pytest.approx(np.repeat([0.1, 0.08, 0.06, 0.04, 0.02], 3))
+
+
+def test_a_shorter_training_is_the_beginning_of_the_whole() -> None:
+    whole, short = trained(Line(), epochs=6), trained(Line(), epochs=6, stop_after=4)
+    assert short.seen == whole.seen[:4]
+    assert weights(short) == whole.seen[3]
 
 
 def test_the_loss_falls() -> None:

@@ -76,14 +76,14 @@ def briefly_trained(model: type[SequenceRecommender]) -> SequenceNetwork:
         (SASRec, {"loss": "gbce", "batch": 256, "epochs": 100, "learning_rate": 0.005}),
         (SASRec, {"negatives": 15}),
         (GRU4Rec, {"negatives": 15}),
-        (Caser, {"loss": "gbce"}),
+        (Caser, {"loss": "gbce", "learning_rate": 0.03}),
     ],
 )
 def test_the_next_item_of_a_walk_is_first(
     model: type[SequenceRecommender], options: dict[str, object]
 ) -> None:
     data = walks()
-    settled = {"epochs": 60, "learning_rate": 0.01, "dropout": 0.0, "patience": 100}
+    settled = {"epochs": 60, "learning_rate": 0.02, "dropout": 0.0, "patience": 100}
     config = CONFIGS[model].model_copy(update=settled | options)
     fitted = model(config).fit(data, seed=1)
     last = data.timestamp.toarray().argmax(axis=1)
