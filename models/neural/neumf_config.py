@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from models.neural.config import NeuralConfig
+from models.neural.config import Epochs, LearningRate, NeuralConfig
 from models.neural.neural_model import NeuralRecommender
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import OneOf, Range, SearchSpace
@@ -24,12 +24,7 @@ class NeuMFConfig(NeuralConfig):
         "learning_rate": Range(0.0001, 0.01, log=True),
     }
 
-    epochs: int = Field(
-        default=10,
-        ge=1,
-        le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
-    )
+    epochs: Epochs = 10
     objective: Literal["likes", "rating"] = Field(
         default="likes",
         description="What is learned: likes, by binary cross-entropy against drawn items; or the `rating`, by squared "
@@ -53,12 +48,7 @@ class NeuMFConfig(NeuralConfig):
         default=1e-4, ge=0, le=10, description="Weight of the squared embeddings of a pair in its loss."
     )
     batch: int = Field(default=8192, ge=1, le=10_000_000, description="Pairs in a step.")
-    learning_rate: float = Field(
-        default=3e-4,
-        gt=0,
-        le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
-    )
+    learning_rate: LearningRate = 3e-4
     popularity_weight: float = Field(
         default=1.5,
         ge=0,

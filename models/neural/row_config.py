@@ -6,31 +6,21 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from models.neural.config import SvdStartConfig
+from models.neural.config import Epochs, LearningRate, SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 
 class RowAutoencoderConfig(SvdStartConfig):
     """Hyperparameters of an autoencoder of users' rows."""
 
-    epochs: int = Field(
-        default=25,
-        ge=1,
-        le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
-    )
+    epochs: Epochs = 25
     batch: int = Field(
         default=512,
         ge=1,
         le=1_000_000,
         description="Users in a step; on small data fewer, but no fewer than 128, so that an epoch has 16 steps.",
     )
-    learning_rate: float = Field(
-        default=3e-4,
-        gt=0,
-        le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
-    )
+    learning_rate: LearningRate = 3e-4
     dropout: float = Field(
         default=0.5,
         ge=0,
@@ -84,18 +74,8 @@ class RecVAEConfig(RowAutoencoderConfig):
         "learning_rate": Range(0.0001, 0.003, log=True),
     }
 
-    epochs: int = Field(
-        default=16,
-        ge=1,
-        le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
-    )
-    learning_rate: float = Field(
-        default=5e-4,
-        gt=0,
-        le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
-    )
+    epochs: Epochs = 16
+    learning_rate: LearningRate = 5e-4
     hidden: int = Field(default=256, ge=1, le=4096, description="Length of the encoder's five layers.")
     gamma: float = Field(
         default=0.005,

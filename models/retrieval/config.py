@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from models.neural.config import SvdStartConfig
+from models.neural.config import Epochs, LearningRate, Patience, SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 
@@ -22,26 +22,10 @@ class TwoTowerConfig(SvdStartConfig):
         "learning_rate": Range(0.0003, 0.01, log=True),
     }
 
-    epochs: int = Field(
-        default=10,
-        ge=1,
-        le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
-    )
-    patience: int = Field(
-        default=4,
-        ge=1,
-        le=10_000,
-        description="End after this many epochs without a better NDCG@10 on interactions that were taken out of the "
-        "training data, and keep the best epoch's parameters.",
-    )
+    epochs: Epochs = 10
+    patience: Patience = 4
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
-    learning_rate: float = Field(
-        default=0.004,
-        gt=0,
-        le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
-    )
+    learning_rate: LearningRate = 0.004
     layers: int = Field(
         default=1,
         ge=0,

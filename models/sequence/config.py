@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from models.neural.config import SvdStartConfig
+from models.neural.config import DropoutShare, Epochs, LearningRate, SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 _DAY_S = 86_400
@@ -15,18 +15,8 @@ _DAY_S = 86_400
 class SequenceConfig(SvdStartConfig):
     """Hyperparameters of a model of users' histories in time order."""
 
-    epochs: int = Field(
-        default=10,
-        ge=1,
-        le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
-    )
-    learning_rate: float = Field(
-        default=3e-3,
-        gt=0,
-        le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
-    )
+    epochs: Epochs = 20
+    learning_rate: LearningRate = 3e-3
     batch: int = Field(
         default=2048,
         ge=1,
@@ -87,9 +77,7 @@ class SASRecConfig(SequenceConfig):
     heads: int = Field(
         default=2, ge=1, le=64, description="Heads of the attention; `factors` is a multiple of it."
     )
-    dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="Share of the entries that dropout sets to 0 in training."
-    )
+    dropout: DropoutShare = 0.5
 
 
 class GRU4RecConfig(SequenceConfig):
@@ -103,9 +91,7 @@ class GRU4RecConfig(SequenceConfig):
     }
 
     hidden: int = Field(default=128, ge=1, le=4096, description="Length of the recurrent state.")
-    dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="Share of the entries that dropout sets to 0 in training."
-    )
+    dropout: DropoutShare = 0.5
 
 
 class CaserConfig(SequenceConfig):
@@ -130,6 +116,4 @@ class CaserConfig(SequenceConfig):
         le=1024,
         description="Filters that weigh the places of a window, the same for all factors.",
     )
-    dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="Share of the entries that dropout sets to 0 in training."
-    )
+    dropout: DropoutShare = 0.5
