@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,15 @@ def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> du
     Returns:
         The connection, ready to fetch the result of the last statement.
     """
-    for statement in con.extract_statements((SQL / name).read_text(encoding="utf-8")):
+    for statement in _statements(name):
         con.execute(statement, {key: parameters[key] for key in statement.named_parameters})
     return con
+
+
+@cache
+def _statements(name: str) -> list[duckdb.Statement]:
+    """Return the parsed statements of an SQL file, which any connection can execute any number of times."""
+    return duckdb.extract_statements((SQL / name).read_text(encoding="utf-8"))
 
 
 @contextmanager
