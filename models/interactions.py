@@ -156,6 +156,17 @@ def entries_of(values: sparse.csr_array, pattern: sparse.csr_array) -> NDArray[n
     return at
 
 
+def only(matrix: sparse.csr_array, kept: NDArray[np.bool_]) -> sparse.csr_array:
+    """Return the matrix with some of its entries, and indices of the same type.
+
+    Args:
+        matrix: (m, n).
+        kept: (nnz,) mask of the stored entries, in their order.
+    """
+    row_ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], row_ends), shape=matrix.shape)
+
+
 def likes_in(matrix: sparse.csr_array, name: MatrixName, data: Interactions) -> sparse.csr_array:
     """Return the entries of a training matrix that are likes: those above 0, and of ratings the positive ones.
 

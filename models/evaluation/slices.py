@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.interactions import only
+
 USER_CLASSES = ("new", "light", "medium", "heavy")
 ITEM_CLASSES = ("head", "middle", "tail")
 
@@ -68,6 +70,4 @@ def restricted(relevant: sparse.csr_array, columns: NDArray[np.bool_]) -> sparse
         relevant: (n_rows, n_items).
         columns: (n_items,) bool mask of the columns to keep.
     """
-    kept = columns[relevant.indices]
-    indptr = np.concatenate([[0], np.cumsum(kept)])[relevant.indptr]
-    return sparse.csr_array((relevant.data[kept], relevant.indices[kept], indptr), shape=relevant.shape)
+    return only(relevant, columns[relevant.indices])

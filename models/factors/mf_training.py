@@ -176,7 +176,7 @@ def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.devi
         device: where the penalties live.
     """
 
-    def penalty(strength: float, degree: NDArray[np.int64]) -> torch.Tensor:
+    def penalty(strength: float, degree: NDArray[np.integer]) -> torch.Tensor:
         weight = strength * (degree > 0) * degree**config.degree_exponent
         return torch.from_numpy(weight.astype(np.float32)).to(device)
 
@@ -190,7 +190,7 @@ def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.devi
     )
 
 
-def degrees(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def degrees(matrix: sparse.csr_array) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Return the number of entries of each row, (m,), and of each column, (n,), of an (m, n) matrix."""
     return np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.shape[1])
 

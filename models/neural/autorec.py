@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from models.base import Config, FloatArray, IntArray, Progress, Recommender
-from models.interactions import Interactions, MatrixName
+from models.interactions import Interactions, MatrixName, only
 from models.neural.autorec_config import AutoRecConfig
-from models.neural.early_stopping import CarveOut, only
+from models.neural.early_stopping import CarveOut
 from models.neural.neural_model import NeuralRecommender
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.rating_baselines import standardized

@@ -13,7 +13,8 @@ Epochs = Annotated[
     Field(
         ge=1,
         le=10_000,
-        description="Most passes over the training data; training ends earlier if `patience` says so.",
+        description="Most passes over the training data; training ends earlier if `patience` says so. The learning "
+        "rate falls over all of them, so with more it also falls more slowly.",
     ),
 ]
 Patience = Annotated[
@@ -30,7 +31,8 @@ LearningRate = Annotated[
     Field(
         gt=0,
         le=1,
-        description="Adam's learning rate in the first epoch; it falls to 0 over all `epochs`.",
+        description="Adam's learning rate in the first epoch; it falls in equal steps, to 1/`epochs` of it in the "
+        "last.",
     ),
 ]
 DropoutShare = Annotated[

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from models.base import FloatArray, TopN
 from models.evaluation.metrics import ranking_metrics
-from models.interactions import entries_of
+from models.interactions import entries_of, only
 from models.ranking import factor_scorer
 
 LENGTH = 10
@@ -98,14 +98,3 @@ def carve_out(
     taken_of[users] = np.maximum(1, np.floor(share * degree[users]))
     taken = place < taken_of[rows]
     return CarveOut(only(matrix, ~taken), users, sparse.csr_array(only(matrix, taken)[users]))
-
-
-def only(matrix: sparse.csr_array, kept: NDArray[np.bool_]) -> sparse.csr_array:
-    """Return the matrix with some of its entries.
-
-    Args:
-        matrix: (m, n).
-        kept: (nnz,) mask of the stored entries, in their order.
-    """
-    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)

@@ -32,7 +32,7 @@ class NeuralRecommender(Recommender):
     """A recommender with a network. A subclass says what it is and what is trained.
 
     A part of the training data decides how many epochs to train. If it is a larger part, as in small data, the network
-    is trained anew on all of it for as many epochs.
+    is trained anew on all of it for as many epochs, at the same learning rates.
 
     Attributes:
         weights_: (n_parameters,) float32, the network's parameters one after the other.
@@ -85,6 +85,7 @@ class NeuralRecommender(Recommender):
         if carved.train.nnz < (1 - _REFITTED) * matrix.nnz:
             logger.info("%s trains anew for %d epochs, on all interactions.", self.name, epochs)
             whole = CarveOut.nothing(matrix)
+            # Not with fewer `epochs`: the learning rates must be those of the search
             network, _ = self._run("refit", whole, data, rng, seed, progress, max(epochs, 1))
         self._keep_weights(network)
         return network

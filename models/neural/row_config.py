@@ -18,7 +18,8 @@ class RowAutoencoderConfig(SvdStartConfig):
         default=512,
         ge=1,
         le=1_000_000,
-        description="Users in a step; on small data fewer, but no fewer than 128, so that an epoch has 16 steps.",
+        description="Users in a step. On small data fewer, so that a pass over the users has 16 steps, but at least "
+        "128 unless this is smaller.",
     )
     learning_rate: LearningRate = 3e-4
     dropout: float = Field(

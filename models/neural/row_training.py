@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _EVALUATED = 1000  # rows encoded at a time without gradients
 _SPREAD = 0.05  # standard deviation of the first item weights
-_STEPS = 16  # that an epoch should have, ...
-_LEAST_USERS = 128  # ... unless a step would have fewer users
+_STEPS = 16  # least number of steps in a pass over the users
+_LEAST_USERS = 128  # of a step: goes before _STEPS
 _LEAST_DRAWN = (
     1024  # items that are drawn beside those of the batch, even if these are as many as `softmax_items`
 )
@@ -135,7 +135,7 @@ class RowLikelihood(Objective[RowBatch]):
     def shuffled(self, rng: np.random.Generator) -> Iterator[RowBatch]:
         """Yield all users in random order, each batch with its sample of items."""
         users = rng.permutation(self._users)
-        least = min(_STEPS, round(len(users) / _LEAST_USERS))
+        least = min(_STEPS, len(users) // _LEAST_USERS)
         for some in np.array_split(users, max(1, least, round(len(users) / self.config.batch))):
             rows = sparse.csr_array(self._rows[some])
             own = np.unique(rows.indices)

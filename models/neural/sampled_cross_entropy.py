@@ -16,7 +16,7 @@ MASKED = -1e9
 
 
 def corrected_softmax(
-    users: torch.Tensor,
+    queries: torch.Tensor,
     targets: torch.Tensor,
     items: torch.Tensor,
     log_counts: torch.Tensor,
@@ -29,34 +29,42 @@ def corrected_softmax(
     the same item do not count.
 
     Args:
-        users: (b, f) float32, whose products with targets and items are logits.
-        targets: (b, f) float32, the item that each user chose.
-        items: (n, f) float32, the sampled items, which all users share.
+        queries: (b, f) float32, users or places of histories, whose products with targets and items are logits.
+        targets: (b, f) float32, the item that belongs to each query.
+        items: (n, f) float32, the sampled items, which all queries share.
         log_counts: (n,) float32, logarithm of how often each is expected in the sample.
         hits: (2, m) int64, rows, rising, and columns where a sampled item is the row's own target.
     """
-    if users.device.type != "cpu":
-        return plain_softmax(users, targets, items, log_counts, hits)
-    found: torch.Tensor = _OnePass.apply(users, targets, items, log_counts, hits)
+    if queries.device.type != "cpu":
+        return plain_softmax(queries, targets, items, log_counts, hits)
+    found: torch.Tensor = _OnePass.apply(queries, targets, items, log_counts, hits)
     return found
 
 
 def plain_softmax(
-    users: torch.Tensor,
+    queries: torch.Tensor,
     targets: torch.Tensor,
     items: torch.Tensor,
     log_counts: torch.Tensor,
     hits: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the same by operations of torch: on a GPU, and to test the other way."""
-    own = (users * targets).sum(dim=1)
-    others = torch.addmm(-log_counts, users, items.T)
+    """Return the same by operations of torch: on a GPU, and to test the other way. See `corrected_softmax`."""
+    own = (queries * targets).sum(dim=1)
+    others = torch.addmm(-log_counts, queries, items.T)
     others[hits[0], hits[1]] = MASKED
     return (torch.logaddexp(own, others.logsumexp(dim=1)) - own).mean()
 
 
 def equal_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all places (i, j) with left[i] = right[j], (2, m) int64, those of small i first."""
+    """Return all i and j with left[i] = right[j].
+
+    Args:
+        left: (n,).
+        right: (k,).
+
+    Returns:
+        (2, m) int64, the i, rising, and the j.
+    """
     order = np.argsort(right, kind="stable")
     first, end = (np.searchsorted(right[order], left, side=side) for side in ("left", "right"))
     counts = end - first
@@ -69,26 +77,27 @@ class _OnePass(torch.autograd.Function):
     """Keeps the shares of the softmax for the gradients, which are products with them."""
 
     @staticmethod
-    def forward(ctx: Any, users: Any, targets: Any, items: Any, log_counts: Any, hits: Any) -> torch.Tensor:
-        logits = users @ items.T
-        own = (users * targets).sum(dim=1)
-        of_targets, losses = (torch.empty(len(users)) for _ in range(2))
-        starts = np.searchsorted(hits[0].numpy(), np.arange(len(users) + 1))
+    def forward(ctx: Any, queries: Any, targets: Any, items: Any, log_counts: Any, hits: Any) -> torch.Tensor:
+        logits = queries @ items.T
+        own = (queries * targets).sum(dim=1)
+        of_targets, losses = (torch.empty(len(queries)) for _ in range(2))
+        starts = np.searchsorted(hits[0].numpy(), np.arange(len(queries) + 1))
         arrays = (part.numpy() for part in (hits[1], of_targets, losses))
         with one_launch:
             _to_shares(logits.numpy(), own.numpy(), log_counts.numpy(), starts, *arrays)
-        ctx.save_for_backward(users, targets, items, logits, of_targets)
-        all_of_them = own.sum() + users.sum() + items.sum() + log_counts.sum()
+        shares = logits
+        ctx.save_for_backward(queries, targets, items, shares, of_targets)
+        all_of_them = own.sum() + queries.sum() + items.sum() + log_counts.sum()
         loss = losses.mean()
         return loss if all_of_them.isfinite() else loss * torch.nan  # fast math may have lost a NaN
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
-        users, targets, items, shares, of_targets = ctx.saved_tensors
-        each = gradient / len(users)
+        queries, targets, items, shares, of_targets = ctx.saved_tensors
+        each = gradient / len(queries)
         off = ((of_targets - 1) * each)[:, None]
-        of_users = (shares @ items).mul_(each).addcmul_(off, targets)
-        return of_users, off * users, (shares.T @ users).mul_(each), None, None
+        of_queries = (shares @ items).mul_(each).addcmul_(off, targets)
+        return of_queries, off * queries, (shares.T @ queries).mul_(each), None, None
 
 
 @numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")

@@ -77,8 +77,9 @@ def train(
 ) -> int:
     """Train `objective.network` and leave the parameters of the best epoch in it; return that epoch's number.
 
-    The learning rate falls in equal steps, from the config's in the first epoch to nearly 0 in the last of all
-    `config.epochs`: large steps find the place, small ones settle there, and few epochs are enough.
+    Epoch e, counted from 0, has the learning rate `config.learning_rate` · (1 − e / `config.epochs`), as in Devlin et
+    al. 2019, appendix A.2. Large steps come near a minimum quickly, and small ones are disturbed less by the choice of
+    the batches, so that fewer epochs are enough.
 
     Args:
         objective: the network, its batches and its loss.

@@ -11,8 +11,8 @@ from scipy import sparse
 from models.base import Config, FloatArray, Progress, Recommender
 from models.content.tf_idf import tf_idf
 from models.export.exportable import Export
-from models.interactions import Interactions, MatrixName
-from models.neural.early_stopping import CarveOut, only
+from models.interactions import Interactions, MatrixName, only
+from models.neural.early_stopping import CarveOut
 from models.neural.neural_model import NeuralRecommender
 from models.new_users import NewUsers
 from models.ranking.factor_model import FactorRecommender

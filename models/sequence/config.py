@@ -17,6 +17,7 @@ class SequenceConfig(SvdStartConfig):
 
     epochs: Epochs = 20
     learning_rate: LearningRate = 3e-3
+    dropout: DropoutShare = 0.5
     batch: int = Field(
         default=2048,
         ge=1,
@@ -77,7 +78,6 @@ class SASRecConfig(SequenceConfig):
     heads: int = Field(
         default=2, ge=1, le=64, description="Heads of the attention; `factors` is a multiple of it."
     )
-    dropout: DropoutShare = 0.5
 
 
 class GRU4RecConfig(SequenceConfig):
@@ -91,7 +91,6 @@ class GRU4RecConfig(SequenceConfig):
     }
 
     hidden: int = Field(default=128, ge=1, le=4096, description="Length of the recurrent state.")
-    dropout: DropoutShare = 0.5
 
 
 class CaserConfig(SequenceConfig):
@@ -116,4 +115,3 @@ class CaserConfig(SequenceConfig):
         le=1024,
         description="Filters that weigh the places of a window, the same for all factors.",
     )
-    dropout: DropoutShare = 0.5

@@ -60,14 +60,15 @@ class SequenceNetwork(nn.Module):
 
 
 class Steps(NamedTuple):
-    """A batch. Items are numbers from 1.
+    """A batch. Item i is the number i + 1, and 0 is padding.
 
     Attributes:
         sequences: (b, w) int64.
         asked: (b, w) bool, the m places that have a target.
-        targets: (m,) int64, of these places in the order of the rows.
+        targets: (m,) int64, of these places, row by row.
         negatives: (k,) int64, which all places share.
-        hits: (2, n) int64, places and negatives that are the place's own target.
+        hits: (2, n) int64: index into `targets`, rising, and index into `negatives`, of each negative that is the
+            target itself.
     """
 
     sequences: torch.Tensor

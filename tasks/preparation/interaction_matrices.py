@@ -107,6 +107,8 @@ def fetch_matrix(
     """
     cells = run_file(con, name, **parameters).fetchnumpy()
     row_starts = np.searchsorted(cells["row_idx"], np.arange(shape[0] + 1, dtype=np.int32))
+    if len(cells["row_idx"]) <= np.iinfo(np.int32).max:  # else scipy would widen the column indices too
+        row_starts = row_starts.astype(np.int32)
     return sparse.csr_array((cells["value"], cells["column_idx"], row_starts), shape=shape)
 
 

@@ -103,18 +103,22 @@ class SourceTree:
     def is_current(self) -> bool:
         """Return whether all files are still as they were. Once they were not, the answer stays no.
 
-        All files count, not only those of one stage: a module that is imported late runs as it is then.
+        All files count, not only those of one stage: a module that is imported late runs as it is then. Only files
+        with another stamp than before are read.
         """
-        self._was_current = self._was_current and all(
-            _stamp(path) == stamp or self._is_unchanged(path) for path, stamp in self._stamps.items()
-        )
+        self._was_current = self._was_current and all(map(self._is_unchanged, self._stamps))
         return self._was_current
 
     def _is_unchanged(self, path: Path) -> bool:
+        stamp = _stamp(path)  # before the file is read
+        if stamp == self._stamps[path]:
+            return True
         try:
-            return path.read_bytes() == self._text[path.relative_to(self.root).as_posix()]
+            is_equal = path.read_bytes() == self._text[path.relative_to(self.root).as_posix()]
         except OSError:
             return False
+        self._stamps[path] = stamp
+        return is_equal
 
     def files(self, *modules: str) -> frozenset[str]:
         """Return the paths, relative to the root, of the files that `hash` covers.
@@ -159,7 +163,7 @@ class SourceTree:
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file is written, renamed or touched; None if there is no file."""
+    """Return a file's inode, size and time of change, which unlike mtime cannot be set back; None without a file."""
     try:
         found = path.stat()
     except OSError:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from models import interactions
 from models.interactions import Interactions, load_feature_names, load_matrix
 from tests.models.contract import small_world
 
@@ -52,6 +53,11 @@ def test_indices_become_int32(dtype: type) -> None:
     assert made.has_canonical_format
     assert np.array_equal(made.toarray(), world.seen.toarray())
     assert given.indices.dtype == dtype, "the input is not changed"
+
+
+def test_indices_that_do_not_fit_stay_int64() -> None:
+    wide = sparse.csr_array(([1.0], ([0], [2**31 + 5])), shape=(1, 2**31 + 9))
+    assert interactions._with_short_indices(wide) is wide
 
 
 def test_features_without_names_are_refused():

@@ -1,6 +1,7 @@
 -- Macros that turn one text value into an id, a time or a number, or name its fault.
 -- Inputs:  none.
 -- Outputs: temporary macros; temp faulty_rows, empty, to which the type_*.sql files add.
+-- A macro repeats an argument wherever it uses it. So pass columns of a CTE, not expressions: else planning takes long.
 -- A macro *_fault returns null for a valid value. Its parameters:
 --   example   any value of the type that the ids are to have
 --   latest    the latest time that a file can contain: that of its landing plus $max_future_days

@@ -105,6 +105,11 @@ with faulty as (
     select file_id, line
     from read_items
     where item_id is null
+),
+texts as (
+    select *, stripped(item_id) as item_text
+    from raw_items
+    semi join faulty using (file_id, line)
 )
 select
     'items',
@@ -112,9 +117,8 @@ select
     line,
     to_json({'item': item_id, 'title': title, 'genres': genres})::text,
     faults([
-        id_fault(stripped(item_id), 'item id', $item_example),
+        id_fault(item_text, 'item id', $item_example),
         case when contains(title, chr(0)) then 'title holds a NUL character' end,
         case when contains(genres, chr(0)) then 'genres hold a NUL character' end
     ])
-from raw_items
-semi join faulty using (file_id, line);
+from texts;

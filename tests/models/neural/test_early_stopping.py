@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from models.interactions import Interactions
 from models.neural.early_stopping import carve_out
 
 
@@ -26,6 +27,15 @@ def test_the_newest_items_are_taken_out(seed: int, share: float) -> None:
         out, left = (m[[i]].indices for m, i in ((found.held_out, row), (found.train, user)))
         assert len(out) == max(1, int(share * (len(out) + len(left))))
         assert times[user, out].min() >= times[user, left].max()
+
+
+def test_indices_keep_their_type() -> None:
+    """Another type would have every kernel compiled anew for the search."""
+    likes, timestamp = matrices(3)
+    likes = Interactions.from_positive(likes).positive
+    found = carve_out(likes, timestamp, np.random.default_rng(1))
+    for matrix in (found.train, found.held_out):
+        assert matrix.indices.dtype == matrix.indptr.dtype == np.int32
 
 
 def test_users_with_fewer_than_three_items_keep_all() -> None:

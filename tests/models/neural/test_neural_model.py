@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy import sparse
 
 from models.interactions import Interactions
 from models.neural.multvae import MultVAE
 from models.neural.row_config import MultVAEConfig
+from models.numerics.adam import Adam
 
 NEW_ITEM = 30
 
@@ -27,3 +29,20 @@ def test_what_was_taken_out_is_learned_in_the_end() -> None:
     model = MultVAE(config).fit(data, seed=1)
     others = np.arange(60, 80)
     assert (model.recommend(others, 1, exclude=data.seen).items == NEW_ITEM).mean() > 0.5
+
+
+def test_both_phases_have_the_same_learning_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, step = [], Adam.step
+
+    def noted(self: Adam, gradients: list, learning_rate: float) -> None:
+        rates.append(learning_rate)
+        step(self, gradients, learning_rate)
+
+    monkeypatch.setattr(Adam, "step", noted)
+    config = MultVAEConfig(factors=8, hidden=16, batch=512, epochs=10, patience=3, learning_rate=0.01)
+    MultVAE(config).fit(one_new_item(), seed=1)  # one step an epoch
+    ends = np.flatnonzero(np.diff(rates) > 0) + 1
+    search, refit = np.split(np.array(rates), ends)
+    assert search[:3] == pytest.approx([0.01, 0.009, 0.008])
+    assert len(refit) < len(search)
+    assert np.array_equal(refit, search[: len(refit)])

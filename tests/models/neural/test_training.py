@@ -73,7 +73,7 @@ def test_without_a_quality_the_last_epoch_counts() -> None:
     assert weights(line) == line.seen[-1]
 
 
-def test_the_learning_rate_falls_in_equal_steps_to_the_last_of_all_epochs(
+def test_the_learning_rate_falls_in_equal_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rates: list[float] = []

@@ -136,7 +136,19 @@ def test_a_tree_that_was_edited_is_never_current_again(copied_tree: Path) -> Non
     assert SourceTree(copied_tree).is_current()
 
 
-def test_an_edit_is_seen_by_the_bytes_not_by_the_times(copied_tree: Path) -> None:
+def test_files_that_nobody_touched_are_not_read_again(
+    copied_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = SourceTree(copied_tree)
+    (copied_tree / "models/factors/als.py").touch()
+    read: list[Path] = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or path.open("rb").read())
+    assert tree.is_current()
+    assert tree.is_current()
+    assert read == [copied_tree / "models/factors/als.py"]
+
+
+def test_touched_files_are_compared_by_their_bytes(copied_tree: Path) -> None:
     tree = SourceTree(copied_tree)
     file = copied_tree / "models/factors/als.py"
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
