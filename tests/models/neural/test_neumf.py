@@ -26,8 +26,9 @@ class TestGMF(TestNeuMF):
 @pytest.mark.slow
 class TestMLP(TestNeuMF):
     config: ClassVar[NeuMFConfig] = NeuMFConfig(
-        **SMALL | {"learning_rate": 0.02, "patience": 150}, epochs=150, parts="mlp", layers=2, dropout=0.0
+        **SMALL | {"learning_rate": 0.04, "patience": 150}, epochs=150, parts="mlp", layers=2, dropout=0.0
     )
+    share_of_the_taste = 0.9
 
 
 class TestNeuMFOfRatings(FittedOnce, RecommenderContract):
