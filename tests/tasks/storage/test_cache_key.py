@@ -151,8 +151,8 @@ def test_files_that_nobody_touched_are_not_read_again(
 def test_touched_files_are_compared_by_their_bytes(copied_tree: Path) -> None:
     tree = SourceTree(copied_tree)
     file = copied_tree / "models/factors/als.py"
-    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     file.touch()
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     assert tree.is_current(), "touched, but not edited"
     text = file.read_bytes()
     file.write_bytes(text.replace(b"self", b"sell", 1))
