@@ -70,6 +70,13 @@ class TestEvents:
         land_and_clean(con, folder, DataSettings(events=columns))
         assert rows(con, "select item_id, event, value from events") == [(2, "view", 1), (3, "view", 1)]
 
+    def test_what_such_rows_lack_is_no_fault(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        """Neither the event nor the value, which counts 1, is named beside the fault of the row."""
+        (folder / "events.csv").write_text("userId,itemId,value,timestamp\n,2,,900001\n1,3,,900001\n")
+        columns = EventsColumns(event="", constant_event="view")
+        land_and_clean(con, folder, LENIENT.model_copy(update={"events": columns}))
+        assert rows(con, "select reasons from quarantine") == [(["user id is missing"],)]
+
     def test_a_missing_event_column_names_both_ways_out(
         self, con: duckdb.DuckDBPyConnection, folder: Path
     ) -> None:
