@@ -186,6 +186,19 @@ class TestQuarantine:
             ["tag is longer than 1000 characters"],
         ]
 
+    def test_items_with_nul_characters_are_rejected(
+        self, con: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        """A PostgreSQL table could not hold them."""
+        (folder / "ratings.csv").write_text(RATINGS + "1,2,3,900000\n")
+        (folder / "movies.csv").write_text(MOVIES + "2,A,Drama\n3,A\0B,Drama\n4,A,Dra\0ma\n")
+        land_and_clean(con, folder)
+        assert rows(con, "from items") == [(2, "A", ["Drama"])]
+        assert rows(con, "select reasons from quarantine order by line") == [
+            (["title holds a NUL character"],),
+            (["genres hold a NUL character"],),
+        ]
+
     def test_too_many_rejects_stop_and_keep_the_clean_tables(self, folder: Path, tmp_path: Path) -> None:
         with open_warehouse(tmp_path / "warehouse.duckdb") as con:
             (folder / "ratings.csv").write_text(RATINGS + "1,2,3,900000\n")
