@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.relations import Relations
+
 MatrixName = Literal["rating", "positive", "composite"]
 _MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_features")
+_OPTIONAL = ("title_words", "user_features", "links")
+_NAMES = ("feature_names", "title_word_names", "user_feature_names")
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,15 @@ class Interactions:
         positive: float32, 1 where the user showed liking (rating ≥ `relevant_rating`, positive event, tag).
         composite: float32, the composite utility u where u > 0.
         timestamp: int64, Unix seconds of the pair's latest interaction; same sparsity pattern as `seen`.
-        item_features: (n_items, n_features) float32, how often each genre or tag was given to each item.
-        feature_names: one name per column of `item_features`, such as `genre:Drama` or `tag:noir`.
+        item_features: (n_items, n_features) float32, how often each genre, tag or attribute was given to each item.
+        feature_names: one name per column of `item_features`, such as `genre:Drama`, `tag:noir` or `director:Lang`.
+        title_words: (n_items, n_words) float32, how often each word stands in each title; None without titles.
+        title_word_names: one name per column of `title_words`.
+        user_features: (n_users, n_user_features) float32, 1 where a user has a feature; None if the data have none.
+        user_feature_names: one name per column of `user_features`, such as `gender:F` or `age:25-34`.
+        links: (n_users, n_users) float32, the weight above 0 of the tie from a user to a friend, none to oneself;
+            mutual friends have an entry in both directions. None if the data have none.
+        relations: facts about the items; None if the data have none.
     """
 
     seen: sparse.csr_array
@@ -40,9 +51,15 @@ class Interactions:
     timestamp: sparse.csr_array
     item_features: sparse.csr_array
     feature_names: tuple[str, ...] = ()
+    title_words: sparse.csr_array | None = None
+    title_word_names: tuple[str, ...] = ()
+    user_features: sparse.csr_array | None = None
+    user_feature_names: tuple[str, ...] = ()
+    links: sparse.csr_array | None = None
+    relations: Relations | None = None
 
     def __post_init__(self) -> None:
-        for name in _MATRICES:
+        for name in _MATRICES + tuple(name for name in _OPTIONAL if getattr(self, name) is not None):
             matrix, dtype = getattr(self, name), np.int64 if name == "timestamp" else np.float32
             if not isinstance(matrix, sparse.csr_array):
                 raise ValueError(f"matrix {name!r} is a {type(matrix).__name__}: make it a csr_array")
@@ -57,10 +74,20 @@ class Interactions:
             shape = getattr(self, name).shape
             if shape != self.seen.shape:
                 raise ValueError(f"matrix {name!r} has shape {shape}, but 'seen' has {self.seen.shape}")
-        if self.item_features.shape != (self.n_items, len(self.feature_names)):
+        self._check_features("item_features", self.n_items, "items", "feature_names")
+        self._check_features("title_words", self.n_items, "items", "title_word_names")
+        self._check_features("user_features", self.n_users, "users", "user_feature_names")
+        if self.links is not None and self.links.shape != (self.n_users, self.n_users):
+            raise ValueError(f"links have shape {self.links.shape}, expected {self.n_users} users twice")
+        if self.relations is not None and self.relations.n_items != self.n_items:
+            raise ValueError(f"relations know {self.relations.n_items} items, but 'seen' has {self.n_items}")
+
+    def _check_features(self, name: str, n_rows: int, rows: str, names: str) -> None:
+        """Raise if the matrix called `name` is there and has not `n_rows` rows and a column for each of `names`."""
+        matrix, n_columns = getattr(self, name), len(getattr(self, names))
+        if matrix is not None and matrix.shape != (n_rows, n_columns):
             raise ValueError(
-                f"item_features has shape {self.item_features.shape}, expected "
-                f"({self.n_items} items, {len(self.feature_names)} feature names)"
+                f"{name} has shape {matrix.shape}, expected ({n_rows} {rows}, {n_columns} {names.replace('_', ' ')})"
             )
 
     @property
@@ -101,17 +128,23 @@ class Interactions:
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:
-        """Write one `.npz` per matrix and `feature_names.json` into an existing `folder`."""
-        for name in _MATRICES:
-            sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
-        text = json.dumps(list(self.feature_names), ensure_ascii=False)
-        (folder / "feature_names.json").write_text(text, encoding="utf-8")
+        """Write a `.npz` per matrix that is there, a `.json` per tuple of names, and the relations into `folder`."""
+        for name in _MATRICES + _OPTIONAL:
+            if getattr(self, name) is not None:
+                sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
+        for name in _NAMES:
+            text = json.dumps(list(getattr(self, name)), ensure_ascii=False)
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+        if self.relations is not None:
+            self.relations.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Interactions:
         """Read the files that `save` wrote into `folder`."""
-        matrices = {name: load_matrix(folder, name) for name in _MATRICES}
-        return cls(**matrices, feature_names=load_feature_names(folder))
+        there = [name for name in _OPTIONAL if (folder / f"{name}.npz").exists()]
+        matrices: dict[str, Any] = {name: load_matrix(folder, name) for name in (*_MATRICES, *there)}
+        names: dict[str, Any] = {name: load_names(folder, name) for name in _NAMES}
+        return cls(**matrices, **names, relations=Relations.load(folder))
 
 
 def _with_short_indices(matrix: sparse.csr_array) -> sparse.csr_array:
@@ -193,6 +226,11 @@ def load_matrix(folder: Path, name: str) -> sparse.csr_array:
     return sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))
 
 
+def load_names(folder: Path, name: str) -> tuple[str, ...]:
+    """Read names that `Interactions.save` wrote into `folder`: `name`.json, such as feature_names.json."""
+    return tuple(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+
+
 def load_feature_names(folder: Path) -> tuple[str, ...]:
     """Read the names of the columns of `item_features` that `Interactions.save` wrote into `folder`."""
-    return tuple(json.loads((folder / "feature_names.json").read_text(encoding="utf-8")))
+    return load_names(folder, "feature_names")

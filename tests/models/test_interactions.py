@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from scipy import sparse
 
 from models import interactions
 from models.interactions import Interactions, load_feature_names, load_matrix
+from models.relations import Relations
 from tests.models.contract import small_world
 
 
@@ -89,3 +91,56 @@ def test_from_positive_makes_every_matrix_of_the_likes():
     for name in ("rating", "positive", "composite"):
         assert made.matrix(name).toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
     assert twice.data.max() == 5, "the input is not changed"
+
+
+def _with_side_data() -> Interactions:
+    world, rng = small_world(), np.random.default_rng(0)
+    links = sparse.csr_array((rng.random((60, 60)) < 0.1).astype(np.float32))
+    links.setdiag(0)
+    links.eliminate_zeros()
+    return replace(
+        world,
+        title_words=sparse.csr_array(rng.integers(0, 2, (40, 2)).astype(np.float32)),
+        title_word_names=("river", "été"),
+        user_features=sparse.csr_array(rng.integers(0, 2, (60, 3)).astype(np.float32)),
+        user_feature_names=("gender:F", "age:18-24", "age:25-34"),
+        links=links,
+        relations=Relations(np.array([[0, 0, 40]], np.int32), 40, ("director",), ("Lang",)),
+    )
+
+
+def test_side_data_survive_saving(tmp_path: Path) -> None:
+    made = _with_side_data()
+    made.save(tmp_path)
+    read = Interactions.load(tmp_path)
+    for name in ("title_words", "user_features", "links"):
+        assert np.array_equal(getattr(read, name).toarray(), getattr(made, name).toarray())
+    assert read.title_word_names == made.title_word_names
+    assert read.user_feature_names == made.user_feature_names
+    assert read.relations is not None
+    assert np.array_equal(read.relations.triples, made.relations.triples)
+
+
+def test_absent_side_data_are_none_after_loading(tmp_path: Path) -> None:
+    small_world().save(tmp_path)
+    read = Interactions.load(tmp_path)
+    assert read.title_words is read.user_features is read.links is read.relations is None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("title_words", "expected .40 items, 2 title word names"),
+        ("user_features", "expected .60 users, 3 user feature names"),
+        ("links", r"links have shape \(59, 60\), expected 60 users twice"),
+    ],
+)
+def test_side_data_of_another_shape_are_refused(name: str, reason: str) -> None:
+    made = _with_side_data()
+    with pytest.raises(ValueError, match=reason):
+        replace(made, **{name: sparse.csr_array(getattr(made, name)[1:])})
+
+
+def test_relations_of_other_items_are_refused() -> None:
+    with pytest.raises(ValueError, match="relations know 39 items, but 'seen' has 40"):
+        replace(small_world(), relations=Relations(np.empty((0, 3), np.int32), 39, (), ()))
