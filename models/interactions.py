@@ -16,7 +16,7 @@ from models.relations import Relations
 MatrixName = Literal["rating", "positive", "composite"]
 _MATRICES = ("seen", "rating", "positive", "composite", "timestamp", "item_features")
 _OPTIONAL = ("title_words", "user_features", "links")
-_NAMES = ("feature_names", "title_word_names", "user_feature_names")
+_NAMES = {"title_words": "title_word_names", "user_features": "user_feature_names"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Interactions:
     relations: Relations | None = None
 
     def __post_init__(self) -> None:
-        for name in _MATRICES + tuple(name for name in _OPTIONAL if getattr(self, name) is not None):
+        for name in self._there():
             matrix, dtype = getattr(self, name), np.int64 if name == "timestamp" else np.float32
             if not isinstance(matrix, sparse.csr_array):
                 raise ValueError(f"matrix {name!r} is a {type(matrix).__name__}: make it a csr_array")
@@ -128,11 +128,11 @@ class Interactions:
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:
-        """Write a `.npz` per matrix that is there, a `.json` per tuple of names, and the relations into `folder`."""
-        for name in _MATRICES + _OPTIONAL:
-            if getattr(self, name) is not None:
-                sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
-        for name in _NAMES:
+        """Write what is there into `folder`: a `.npz` per matrix, its names as `.json`, the relations."""
+        there = self._there()
+        for name in there:
+            sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
+        for name in ("feature_names", *(_NAMES[name] for name in there if name in _NAMES)):
             text = json.dumps(list(getattr(self, name)), ensure_ascii=False)
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
         if self.relations is not None:
@@ -143,8 +143,13 @@ class Interactions:
         """Read the files that `save` wrote into `folder`."""
         there = [name for name in _OPTIONAL if (folder / f"{name}.npz").exists()]
         matrices: dict[str, Any] = {name: load_matrix(folder, name) for name in (*_MATRICES, *there)}
-        names: dict[str, Any] = {name: load_names(folder, name) for name in _NAMES}
-        return cls(**matrices, **names, relations=Relations.load(folder))
+        names = ("feature_names", *(_NAMES[name] for name in there if name in _NAMES))
+        named: dict[str, Any] = {name: load_names(folder, name) for name in names}
+        return cls(**matrices, **named, relations=Relations.load(folder))
+
+    def _there(self) -> tuple[str, ...]:
+        """Return the names of all matrices that are not None."""
+        return _MATRICES + tuple(name for name in _OPTIONAL if getattr(self, name) is not None)
 
 
 def _with_short_indices(matrix: sparse.csr_array) -> sparse.csr_array:
