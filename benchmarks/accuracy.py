@@ -3,26 +3,34 @@
 python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--k 20] [--set factors=64] [--seed 42]
 
 All items are ranked except each user's training items; no negatives are sampled and short lists are not backfilled.
-recall@k = hits / |test items of the user|, averaged over users with a test item. The last line is machine-readable,
-with recall and ndcg at each length of --k in its order; fit_s and score_s include numba's compilation if its cache is
-cold: take the times of a second run.
+recall@k = hits / |test items of the user|, averaged over users with a test item. In the figures with `_cold` only test
+items with fewer than 5 training interactions count, for users with such an item. --links, --relations and --attributes
+name what is known beside the interactions, for models that read it. The last line is machine-readable, with recall and
+ndcg at each length of --k in its order; fit_s and score_s include numba's compilation if its cache is cold: take the
+times of a second run.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
+from benchmarks.side_data import side_data_arguments, with_side_data
 from models.evaluation.metrics import ranking_metrics
+from models.evaluation.slices import restricted
 from models.interactions import Interactions
 from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb
+
+COLD_BELOW = 5  # training interactions
 
 _MAX_ID = 2**31 - 1  # ids are row and column numbers of a matrix with int32 indices
 
@@ -61,6 +69,18 @@ def list_lengths(text: str) -> list[int]:
     return list(dict.fromkeys(at_least(1)(part.strip()) for part in text.split(",")))
 
 
+def _figures(
+    lists: NDArray[np.int32], relevant: sparse.csr_array, lengths: list[int], ending: str = ""
+) -> Iterator[str]:
+    """Yield `recall@20=…` and `ndcg@20=…` for each length; nan if no list has a relevant item."""
+    judged = np.diff(relevant.indptr) > 0
+    per_user = ranking_metrics(lists[judged], relevant[judged], lengths)
+    for k in lengths:
+        for metric in ("recall", "ndcg"):
+            values = per_user[f"{metric}@{k}"]
+            yield f"{metric}@{k}{ending}={values.mean() if len(values) else np.nan:.5f}"
+
+
 def main() -> None:
     """Fit, rank, evaluate, print."""
     parser = argparse.ArgumentParser(
@@ -75,25 +95,22 @@ def main() -> None:
         metavar="K,K",
         help="lengths of the lists, as 10,20 (default: 20)",
     )
+    side_data_arguments(parser)
     name, config, seed, asked = model_arguments(parser)
 
     train, test = read_lists(asked.train), read_lists(asked.test)
     shape = tuple(np.maximum(train.shape, test.shape))
     train.resize(shape)
     test.resize(shape)
-    data = Interactions.from_positive(train)
+    data = with_side_data(Interactions.from_positive(train), asked)
 
     model, fit_s = fitted(name, config, data, seed)
     started = time.perf_counter()
     users = np.flatnonzero(np.diff(test.indptr))
     lists = model.recommend(users, max(asked.k), exclude=data.seen).items
     score_s = time.perf_counter() - started
-    per_user = ranking_metrics(lists, test[users], asked.k)
-    accuracy = (
-        f"{metric}@{k}={per_user[f'{metric}@{k}'].mean():.5f}"
-        for k in asked.k
-        for metric in ("recall", "ndcg")
-    )
+    cold = restricted(test, np.bincount(train.indices, minlength=shape[1]) < COLD_BELOW)[users]
+    accuracy = [*_figures(lists, test[users], asked.k), *_figures(lists, cold, asked.k, "_cold")]
     print(f"{' '.join(accuracy)} fit_s={fit_s:.1f} score_s={score_s:.1f} peak_mb={peak_mb():.0f}")
 
 

@@ -51,7 +51,7 @@ def read_sequences(path: Path) -> Split:
         UsageError: the file cannot be read, holds anything but integers from 0 on or a user twice, or nothing can be
             tested.
     """
-    rows = _rows(path, "user item item ...")
+    rows = read_rows(path, "user item item ...")
     rows = [row for row in rows if len(row) > 1]
     users, repeated = np.unique([row[0] for row in rows], return_counts=True)
     if (repeated > 1).any():
@@ -80,7 +80,7 @@ def read_events(path: Path) -> Split:
     Raises:
         UsageError: the file cannot be read, or nothing can be tested.
     """
-    rows = _rows(path, "user item timestamp")
+    rows = read_rows(path, "user item timestamp")
     if any(len(row) != 3 for row in rows):
         raise UsageError(f"{path} does not hold lines `user item timestamp`, as --protocol time needs.")
     users, items, times = np.array(rows).T
@@ -140,7 +140,16 @@ def ranked(model: Recommender, split: Split) -> NDArray[np.float64]:
     return found
 
 
-def _rows(path: Path, form: str) -> list[list[int]]:
+def read_rows(path: Path, form: str) -> list[list[int]]:
+    """Return the lines of a file of integers from 0 on, without blank ones.
+
+    Args:
+        path: of the file.
+        form: of a line, for the error.
+
+    Raises:
+        UsageError: the file cannot be read, is empty or holds anything else.
+    """
     try:
         rows = [
             [int(word) for word in line.split()] for line in path.read_text(encoding="ascii").splitlines()

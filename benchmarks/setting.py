@@ -1,6 +1,6 @@
 """Compare one model with and without a setting, on the held-out users of one data set.
 
-python -m benchmarks.setting DATASET --model lightgcn --set feature_weight=0.5 [--against feature_weight=0.1]
+python -m benchmarks.setting DATASET --model kgcn --set knowledge=100 [--against knowledge=0]
 
 DATASET is a name that `recs run` knows, or a folder. Both are evaluated as in a night, in a temporary home; nothing is
 published. Options that --set and --against leave out have the model's defaults; other settings come from

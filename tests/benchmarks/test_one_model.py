@@ -16,7 +16,9 @@ def test_accuracy_of_popularity_matches_a_hand_ranking(benchmark):
         train="0 0 1\n1 1 2\n2 2\n", test="0 2\n1\n2 1 0\n",
     )  # fmt: skip
     assert re.fullmatch(
-        r"recall@20=1\.00000 ndcg@20=1\.00000 fit_s=\d+\.\d score_s=\d+\.\d peak_mb=\d+", line
+        r"recall@20=1\.00000 ndcg@20=1\.00000 recall@20_cold=1\.00000 ndcg@20_cold=1\.00000 "
+        r"fit_s=\d+\.\d score_s=\d+\.\d peak_mb=\d+",
+        line,
     )
 
 
@@ -29,7 +31,24 @@ def test_accuracy_is_printed_at_each_length_of_k(benchmark):
     """Item 1 has two users, 2 and 3 one: user 2 is shown item 1 first, and wants all three."""
     files = {"train": "0 0 1\n1 0 1 2\n3 0 3\n2 0\n", "test": "2 1 2 3\n"}
     line = benchmark(accuracy.main, "--model", "popularity", "--k", "1,3,1", **files)
-    assert re.match(r"recall@1=0\.33333 ndcg@1=1\.00000 recall@3=1\.00000 ndcg@3=1\.00000 fit_s=\d", line)
+    assert re.match(
+        r"recall@1=0\.33333 ndcg@1=1\.00000 recall@3=1\.00000 ndcg@3=1\.00000 recall@1_cold=", line
+    )
+
+
+def test_cold_figures_count_only_items_of_fewer_than_five_users(benchmark):
+    """User 9 is shown item 0 (five users) and 1 (four) first; item 2 is never liked. User 8 wants item 0 alone."""
+    train = "".join(f"{user} 0 {'1' if user else ''}\n" for user in range(5)) + "8 5\n9 5\n"
+    line = benchmark(accuracy.main, "--model", "popularity", train=train, test="8 0\n9 0 1 2\n")
+    gains = 1 / np.log2(3) / (1 + 1 / np.log2(3))
+    assert line.startswith(f"recall@20={(1 + 2 / 3) / 2:.5f} ")
+    assert f" recall@20_cold=0.50000 ndcg@20_cold={gains:.5f} " in line
+
+
+def test_cold_figures_are_nan_without_cold_test_items(benchmark):
+    train = "".join(f"{user} 0\n" for user in range(5)) + "8 5\n"
+    line = benchmark(accuracy.main, "--model", "popularity", train=train, test="8 0\n")
+    assert " recall@20_cold=nan ndcg@20_cold=nan " in line
 
 
 @pytest.mark.parametrize("k", ["0", "10,", "-1", "ten", "10;20", ""])
