@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import BoolArray, Config, FloatArray, Progress, Recommender
 from models.device import torch_device
 from models.graph import lightgcn_gpu
 from models.graph.graph_model import GraphRecommender
@@ -52,11 +52,11 @@ class LightGCN(GraphRecommender):
     ) -> None:
         config = self.config
         matrix = self._only_positive(matrix)
-        adjacency = normalized_adjacency(matrix, data.item_features, config.feature_weight)
+        adjacency = self._graph(matrix, data)
         rng = np.random.default_rng(seed)
         if config.start == "als" and warm_start is None:
             warm_start = self._alternating_least_squares(matrix, data, seed)
-        base = _base(adjacency, matrix.shape, config, rng, warm_start)
+        base = _base(adjacency, matrix, config, rng, warm_start)
         if matrix.nnz:
             device = torch_device(config.device)
             if device.type == "cpu":
@@ -68,6 +68,12 @@ class LightGCN(GraphRecommender):
         self.user_factors_ = final[:n_users].copy()
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
+        reached = _reached(adjacency, np.concatenate([self.known_users_, self.known_items_]), config.layers)
+        self.known_users_, self.known_items_ = reached[:n_users], reached[n_users : n_users + n_items]
+
+    def _graph(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:  # noqa: ARG002
+        """Return the normalized adjacency, (n_nodes, n_nodes): nodes are the users, the items, then any others."""
+        return normalized_adjacency(matrix)
 
     def _alternating_least_squares(
         self, matrix: sparse.csr_array, data: Interactions, seed: int
@@ -81,20 +87,32 @@ class LightGCN(GraphRecommender):
         return ALS(config).fit(replace(data, **likes), seed=seed)
 
 
+def _reached(adjacency: sparse.csr_array, known: BoolArray, layers: int) -> BoolArray:
+    """Return which nodes the vectors of known users and items reach in `layers` steps, (n_nodes,) bool."""
+    reached = np.zeros(adjacency.shape[0], bool)
+    reached[: len(known)] = known
+    for _ in range(layers):
+        reached |= (adjacency @ reached.astype(np.float32)) > 0
+    return reached
+
+
 def _base(
     adjacency: sparse.csr_array,
-    shape: tuple[int, int],
+    matrix: sparse.csr_array,
     config: LightGCNConfig,
     rng: np.random.Generator,
     warm_start: Recommender | None,
 ) -> FloatArray:
     """Return the base embeddings to start from, (n_nodes, factors) float32.
 
+    Users and items without likes start at zero: noise would stay in their vectors where other edges reach them.
+
     Raises:
         ValueError: the warm start is not a factor model, or differs in its number of users or items or its factors.
     """
-    n_users, n_items = shape
+    n_users, n_items = matrix.shape
     base = noise(adjacency.shape[0], config.factors, rng)
+    degrees = np.concatenate([np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=n_items)])
     if warm_start is not None:
         if not isinstance(warm_start, FactorRecommender):
             raise ValueError(f"lightgcn can start from a factor model, not from {warm_start.name}")
@@ -108,8 +126,9 @@ def _base(
         likes = adjacency[:n_users, n_users : n_users + n_items]
         found = singular_embeddings(likes, config.factors, rng)
     else:
-        return base
+        found = np.empty((0, 0), np.float32)
     overlay(base, found)
+    base[: n_users + n_items][degrees == 0] = 0
     return base
 
 

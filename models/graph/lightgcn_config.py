@@ -70,12 +70,6 @@ class LightGCNConfig(GraphConfig):
         description="Initial base embeddings: random noise, the singular vectors of the normalized matrix, or the "
         "factors of an `als` that is fitted for this.",
     )
-    feature_weight: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="Weight of an item's genres and tags in the graph, relative to its users; 0 leaves them out.",
-    )
 
     @field_validator("layer_weights")
     @classmethod

@@ -1,6 +1,6 @@
-"""The graph of users, items and features, and propagation of embeddings along it (He et al. 2020, section 3.1).
+"""The graph of users and items, and propagation of embeddings along it (He et al. 2020, section 3.1).
 
-Nodes are the users, then the items, then the features. With the symmetric normalized adjacency A and layer weights w,
+Nodes are the users, then the items, then any others. With the symmetric normalized adjacency A and layer weights w,
 propagation is E = w_0 X + w_1 A X + w_2 A² X + … It is linear and symmetric, so the gradient for X is the same
 sum over the gradient for E.
 
@@ -24,35 +24,57 @@ if TYPE_CHECKING:
     import torch
 
 
-def normalized_adjacency(
-    matrix: sparse.csr_array, item_features: sparse.csr_array | None = None, feature_weight: float = 0.0
-) -> sparse.csr_array:
-    """Return D^-1/2 A D^-1/2 of the graph of users, items and, if `feature_weight` is above 0, features.
+def normalized_adjacency(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return D^-1/2 A D^-1/2 of the graph of users and items.
 
     Args:
         matrix: (n_users, n_items); an entry above 0 is the weight of an edge, other entries are ignored.
-        item_features: (n_items, n_features), edges likewise.
-        feature_weight: total weight of an item's feature edges, relative to that of its user edges.
 
     Returns:
-        (n, n) symmetric float32 with sorted indices, n = n_users + n_items (+ n_features). Rows of nodes
-        without an edge are empty.
+        (n, n) symmetric float32 with sorted indices, n = n_users + n_items. Rows of nodes without an edge are empty.
     """
     likes = positive_entries(matrix)
-    blocks: list[list[Any]] = [[None, likes], [likes.T, None]]
-    if item_features is not None and feature_weight > 0:
-        links = positive_entries(item_features)
-        users, features = likes.sum(axis=0), links.sum(axis=1)
-        share = np.divide(feature_weight * users, features, out=np.zeros(len(users)), where=features > 0)
-        links = positive_entries(sparse.diags_array(share) @ links)
-        blocks = [[None, likes, None], [likes.T, None, links], [None, links.T, None]]
-    graph = sparse.csr_array(sparse.block_array(blocks, format="csr"))
-    degree = graph.sum(axis=1)
+    graph = sparse.csr_array(sparse.block_array([[None, likes], [likes.T, None]], format="csr"))
+    degree = np.asarray(graph.sum(axis=1), np.float64)
     scale = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
     entries = graph.data * np.repeat(scale, np.diff(graph.indptr)) * scale[graph.indices]
     adjacency = sparse.csr_array((entries.astype(np.float32), graph.indices, graph.indptr), shape=graph.shape)
     adjacency.sort_indices()
     return adjacency
+
+
+def with_edges(matrix: sparse.csr_array, edges: sparse.csr_array, first: int) -> sparse.csr_array:
+    """Return the normalized graph of likes with further edges: between users, or between items and other nodes.
+
+    The edges between users and items are those of `normalized_adjacency`. A further edge weighs w / √(a b), with a and
+    b the sums of all weights at its ends, likes included. So further edges count for less beside many likes, but likes
+    do not count for less beside further edges. Normalised at once they would, and the vectors of items with few likes
+    get so short that the items are never listed.
+
+    Args:
+        matrix: (n_users, n_items), the likes: an entry above 0 is the weight of an edge.
+        edges: (k, k) symmetric float64 without negative entries.
+        first: the node of the first row of `edges`: 0 for users, n_users for items and the nodes behind them.
+
+    Returns:
+        (n, n) symmetric float32 with sorted indices, n the greater of n_users + n_items and first + k.
+    """
+    likes = positive_entries(matrix)
+    of_likes = np.concatenate([likes.sum(axis=1), likes.sum(axis=0)])
+    n_known, n_all = len(of_likes), max(len(of_likes), first + edges.shape[0])
+    degrees = np.asarray(edges.sum(axis=1), np.float64)
+    ends = slice(first, min(first + len(degrees), n_known))
+    degrees[: ends.stop - ends.start] += of_likes[ends]
+    scale = sparse.diags_array(np.sqrt(np.divide(1, degrees, out=np.zeros_like(degrees), where=degrees > 0)))
+    around = (first, n_all - first - len(degrees))
+    blocks = [sparse.csr_array((size, size)) for size in around]
+    further = sparse.block_diag([blocks[0], scale @ edges @ scale, blocks[1]], format="csr")
+    padded = sparse.block_diag(
+        [normalized_adjacency(matrix), sparse.csr_array((n_all - n_known, n_all - n_known))], format="csr"
+    )
+    graph = sparse.csr_array((padded + further).astype(np.float32))
+    graph.sort_indices()
+    return graph
 
 
 def positive_entries(matrix: Any) -> sparse.csr_array:

@@ -202,27 +202,6 @@ def test_a_warm_start_of_another_shape_is_an_error(other: Recommender, message: 
         LightGCN(SMALL).fit(world, seed=1, warm_start=other.fit(world, seed=1))
 
 
-# -- features -------------------------------------------------------------------------------------------
-
-
-def with_features(data: Interactions, features: np.ndarray) -> Interactions:
-    names = tuple(f"tag:{n}" for n in range(features.shape[1]))
-    parts = {**vars(data), "item_features": sparse.csr_array(features, dtype=np.float32)}
-    return Interactions(**{**parts, "feature_names": names})
-
-
-def test_items_that_share_a_feature_become_more_similar() -> None:
-    likes = np.zeros((40, 20))
-    likes[np.arange(40), np.arange(40) % 20] = 1  # no user has two items
-    data = with_features(
-        Interactions.from_positive(sparse.csr_array(likes)), np.arange(20)[:, None] % 2 == [0, 1]
-    )
-    plain = LightGCN(SMALL).fit(data, seed=1).similar_items(np.arange(20), 5).items
-    tagged = LightGCN(changed(feature_weight=2.0)).fit(data, seed=1).similar_items(np.arange(20), 5).items
-    same_tag = [(lists % 2 == np.arange(20)[:, None] % 2).mean() for lists in (plain, tagged)]
-    assert same_tag[1] > 0.9 > same_tag[0]
-
-
 # -- on a GPU, and by autograd: both run on the CPU too ---------------------------------------------------
 
 

@@ -13,18 +13,16 @@ from models.graph.propagation import (
     adjacency_tensor,
     normalized_adjacency,
     propagate_tensor,
+    with_edges,
 )
 
 WEIGHTS = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=5)
 
 
-def plain_adjacency(matrix: np.ndarray, links: np.ndarray | None = None) -> np.ndarray:
+def plain_adjacency(matrix: np.ndarray) -> np.ndarray:
     n_users, n_items = matrix.shape
-    links = np.zeros((n_items, 0)) if links is None else links
-    n = n_users + n_items + links.shape[1]
-    a = np.zeros((n, n))
-    a[:n_users, n_users : n_users + n_items] = matrix
-    a[n_users : n_users + n_items, n_users + n_items :] = links
+    a = np.zeros((n_users + n_items, n_users + n_items))
+    a[:n_users, n_users:] = matrix
     a += a.T
     degree = a.sum(axis=1)
     with np.errstate(divide="ignore"):
@@ -52,26 +50,31 @@ def test_the_adjacency_is_normalized(data: st.DataObject) -> None:
     np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix), atol=1e-6)
 
 
-@given(st.data())
-def test_feature_edges_weigh_their_share_of_the_items_edges(data: st.DataObject) -> None:
-    matrix = data.draw(edges((5, 4)))
-    features = data.draw(edges((4, 3)))
-    share = 0.5 * matrix.sum(axis=0) / np.maximum(features.sum(axis=1), 1e-9)
-    a = normalized_adjacency(sparse.csr_array(matrix), sparse.csr_array(features), 0.5)
-    np.testing.assert_allclose(a.toarray(), plain_adjacency(matrix, features * share[:, None]), atol=1e-6)
-
-
-def test_features_are_no_nodes_when_their_weight_is_zero() -> None:
-    matrix, features = sparse.csr_array(np.ones((3, 2))), sparse.csr_array(np.ones((2, 4)))
-    assert normalized_adjacency(matrix, features, 0.0).shape == (5, 5)
-    assert normalized_adjacency(matrix, features, 0.1).shape == (9, 9)
-
-
 def test_entries_that_are_not_positive_are_no_edges() -> None:
     matrix = sparse.csr_array((np.array([0, -1, 2.0]), ([0, 0, 1], [0, 1, 1])), shape=(2, 2))
     assert normalized_adjacency(matrix).toarray() == pytest.approx(
         plain_adjacency(np.array([[0, 0], [0, 2.0]]))
     )
+
+
+@given(st.data())
+def test_further_edges_leave_the_edges_of_likes_as_they_are(data: st.DataObject) -> None:
+    matrix = data.draw(SHAPES.flatmap(edges))
+    n_users, n_items = matrix.shape
+    first = data.draw(st.sampled_from([0, n_users]))
+    size = n_users if first == 0 else n_items + data.draw(st.integers(0, 3))
+    one_way = data.draw(edges((size, size)))
+    further = one_way + one_way.T
+    found = with_edges(sparse.csr_array(matrix), sparse.csr_array(further.astype(np.float64)), first)
+    expected = np.zeros((max(n_users + n_items, first + size),) * 2)
+    expected[: n_users + n_items, : n_users + n_items] = plain_adjacency(matrix)
+    of_likes = np.concatenate([matrix.sum(axis=1), matrix.sum(axis=0), np.zeros(9)])
+    weight = further.sum(axis=1) + of_likes[first : first + size]
+    scale = np.divide(1, np.sqrt(weight), out=np.zeros(size), where=weight > 0)
+    expected[first : first + size, first : first + size] += scale[:, None] * further * scale
+    assert found.dtype == np.float32
+    assert found.has_sorted_indices
+    np.testing.assert_allclose(found.toarray(), expected, atol=1e-6)
 
 
 @given(st.data(), WEIGHTS)
