@@ -60,7 +60,15 @@ class NewUsers:
 
     def among(self, known: NDArray[np.bool_]) -> NewUsers:
         """Return the same users with only those items that a mask, (n_items,), marks."""
-        kept = known[self.items]
+        return self._only(known[self.items])
+
+    def split_after(self, n: int) -> tuple[NewUsers, NewUsers]:
+        """Return the same users with the first n items of each history, and with the items after them."""
+        is_early = np.arange(len(self.items)) - self.starts[self.rows] < n
+        return self._only(is_early), self._only(~is_early)
+
+    def _only(self, kept: NDArray[np.bool_]) -> NewUsers:
+        """Return the same users with some of `items`, which a mask, (n,), marks."""
         starts = np.concatenate([[0], np.cumsum(np.bincount(self.rows[kept], minlength=len(self.lengths)))])
         return NewUsers(self.items[kept], starts.astype(np.int64), self.n_items)
 

@@ -129,6 +129,10 @@ class HeldOut:
             one relevant item.
         `relevant.npz`: CSR (n, n_items), their relevant items, in the same order.
         `cold_relevant.npz`, `cold_half.npz`: the same for users without history, CSR (n_cold, n_items).
+        `cold_likes.npz`: `row_idx` and `item_idx`, the entries of `cold_relevant`, each user's in the order in which
+            they were met.
+        `new_item_users.npz`, `new_item_relevant.npz`: as `users` and `relevant`, where only items that the snapshot
+            knows and nobody touched before the cutoffs are relevant; CSR (n_new, n_items).
         `ratings.npz`: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item that is new to the
             user, for models of the rating.
         `segments.json`: the limits of the classes of users and items; with it, the files of
@@ -196,6 +200,12 @@ class Evaluation:
             not defined.
         `errors.npz`: `error` (n_pairs,) float32, predicted − given, in the order of the held-out ratings; only for
             models of the rating.
+
+        `new_users_1.npz`, `new_users_2.npz`, `new_users_5.npz`: as `per_user.npz` for cold users, (n_cold,), of whom
+            the model was given so many likes; NaN for users with no item left to find. Only for models that can make
+            lists for users they were not trained on.
+        `new_items.npz`: as `per_user.npz` for the users of `new_item_users.npz`, where only items that nobody had met
+            are ranked; only for models that know such items.
 
     `learned`: as of the fitted model.
     """

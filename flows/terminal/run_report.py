@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS, RANDOM_ORDER
 from models.evaluation.metrics import METRICS
+from tasks.evaluation.metric_rows import MetricRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
 
 _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit the window, in this order
+_OF_NEW_ITEMS = ("ndcg", "recall")
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
 
@@ -37,6 +40,8 @@ def show_report(
     if report.metrics:
         show_metrics(console, report)
         show_differences(console, report)
+        show_new_users(console, report)
+        show_new_items(console, report)
         show_beyond_accuracy(console, report)
         show_trade_off(console, report)
     show_verdict(console, report, place=place, live=live, page=page)
@@ -116,6 +121,62 @@ def show_differences(console: Console, report: Report) -> None:
         interval = f"{row.mean:+.4f} [dim]\\[{row.low:+.4f}, {row.high:+.4f}][/]"
         table.add_row(row.model, interval, f"{row.detectable:.4f}")
     console.print()
+    console.print(table)
+
+
+def show_new_users(console: Console, report: Report) -> None:
+    """Print how good each model's lists are for new users, by how many of their likes it is given."""
+    k = _smallest_k(report)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    shown, few = [], []
+    for given, segment in NEW_USERS.items():
+        n_users = _users_of(report, segment, k)
+        likes = f"{given} like{'' if given == 1 else 's'}"
+        if n_users >= LEAST_USERS:
+            shown.append(segment)
+            table.add_column(f"{likes}, {n_users:,} users", justify="right")
+        elif n_users:
+            few.append(f"{n_users} with a like to find after {likes}")
+    if shown or few:
+        console.print()
+    if shown:
+        for model in _best_first(report, shown[0], k):
+            crowned = "bold" if model == report.run.champion else ""
+            cells = [_cell(report, model, "ndcg", k, segment) for segment in shown]
+            table.add_row(model, *cells, style=crowned)
+        title = f"New users, by the number of likes that the model is given (ndcg@{k})"
+        console.print(f"[italic]{title}[/]", soft_wrap=True)
+        console.print(table)
+        console.print(
+            "[dim]Users without history: the first items that they came to like are given to the model, the others are "
+            "looked for. popularity is what they get until the next night.[/]",
+            soft_wrap=True,
+        )
+    if few:
+        console.print(f"[dim]Too few new users for figures: {', '.join(few)}.[/]", soft_wrap=True)
+
+
+def show_new_items(console: Console, report: Report) -> None:
+    """Print how well each model that knows items without interactions orders them, beside random order."""
+    k = _smallest_k(report)
+    n_users = _users_of(report, NEW_ITEMS, k)
+    n_items = next((segment.n for segment in report.segments if segment.segment == NEW_ITEMS), 0)
+    if not n_users:
+        return
+    users = f"{n_users:,} user{'' if n_users == 1 else 's'} who liked one"
+    if n_users < LEAST_USERS:
+        console.print(f"\n[dim]New items: {users}, too few for figures.[/]")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    for metric in _OF_NEW_ITEMS:
+        table.add_column(f"{metric}@{k}", justify="right")
+    for model in _best_first(report, NEW_ITEMS, k):
+        cells = [_cell(report, model, metric, k, NEW_ITEMS) for metric in _OF_NEW_ITEMS]
+        table.add_row(model, *cells, style="dim" if model == RANDOM_ORDER else "")
+    title = f"New items: only the {n_items:,} that nobody had met are ranked, for the {users}"
+    console.print(f"\n[italic]{title}[/]", soft_wrap=True)
     console.print(table)
 
 
@@ -251,6 +312,21 @@ def _login_query(place: str, user: int | str) -> str:
 def _smallest_k(report: Report) -> int:
     """Return the smallest k of the metrics; metrics of ratings have none."""
     return min(row.k for row in report.metrics if row.k is not None)
+
+
+def _users_of(report: Report, segment: str, k: int) -> int:
+    """Return the number of users of a segment of the report half."""
+    return max((row.n_users for row in _ndcg_rows(report, segment, k)), default=0)
+
+
+def _best_first(report: Report, segment: str, k: int) -> list[str]:
+    """Return the models that have figures in a segment of the report half."""
+    return [row.model for row in sorted(_ndcg_rows(report, segment, k), key=lambda row: -row.value)]
+
+
+def _ndcg_rows(report: Report, segment: str, k: int) -> list[MetricRow]:
+    wanted = ("report", segment, "ndcg", k)
+    return [row for row in report.metrics if (row.half, row.segment, row.metric, row.k) == wanted]
 
 
 def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from models.evaluation.beyond_accuracy import exposures
 from models.evaluation.bootstrap import Interval, detectable_difference, intervals, ratio_intervals
+from models.evaluation.cold_start import NEW_ITEMS, NEW_USERS, RANDOM_ORDER, random_order_metrics
 from models.evaluation.metrics import EXPOSURE_METRICS, HISTORY_RATIOS, RATING_METRICS, at_k, name_and_k
 from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
+from models.interactions import load_matrix
 from tasks.artifacts import Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.metric_rows import HALVES, DifferenceRow, Half, MetricRow
@@ -115,6 +117,39 @@ def further_rows(
         for evaluation in evaluations:
             rows += _exposure_rows(evaluation, by, members, settings.k, name)
         rows += _rating_rows(evaluations, held_out, number, bootstrap)
+    return rows
+
+
+def cold_start_rows(
+    evaluations: Sequence[Evaluation], held_out: HeldOut, settings: JudgeSettings, *, seed: int
+) -> list[MetricRow]:
+    """Rows of both halves for new users, by how many likes the models were given, and for new items.
+
+    Beside models that rank new items there are the expected figures of random order. Segments without figures have no
+    rows.
+
+    Args:
+        evaluations: of the models to make rows of.
+        held_out: the users that they were judged on.
+        settings: list lengths, and how the bootstrap is drawn.
+        seed: of the bootstrap.
+    """
+    bootstrap = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
+    of_cold = _arrays(held_out.folder, "cold_half")["half"]
+    of_new_items = _arrays(held_out.folder, "new_item_users")["half"]
+    n_relevant = np.diff(load_matrix(held_out.folder, "new_item_relevant").indptr)
+    n_new = int(np.count_nonzero(load_item_statistics(held_out).popularity == 0))
+    rows: list[MetricRow] = []
+    for number, name in enumerate(HALVES):
+        members = np.flatnonzero(of_cold == number)
+        for segment in NEW_USERS.values():
+            rows += _mean_rows(_columns(evaluations, segment, members), segment, name, bootstrap)
+        members = np.flatnonzero(of_new_items == number)
+        columns = _columns(evaluations, NEW_ITEMS, members)
+        if columns:
+            by_chance = random_order_metrics(n_relevant[members], n_new, settings.k)
+            columns |= {(RANDOM_ORDER, metric): values for metric, values in by_chance.items()}
+        rows += _mean_rows(columns, NEW_ITEMS, name, bootstrap)
     return rows
 
 
@@ -245,10 +280,11 @@ def _by_users_with_values(columns: Columns) -> Iterator[tuple[NDArray[np.bool_],
 
 
 def _columns(evaluations: Sequence[Evaluation], file: str, members: NDArray[np.int64]) -> Columns:
-    """Return the arrays of one file of every evaluation, the rows of `members`, without the lists themselves."""
+    """Return the arrays of one file of every evaluation that has it, the rows of `members`, without the lists."""
     return {
         (evaluation.model, metric): values[members]
         for evaluation in evaluations
+        if (evaluation.folder / f"{file}.npz").exists()
         for metric, values in _arrays(evaluation.folder, file).items()
         if metric != "items"
     }

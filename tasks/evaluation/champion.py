@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from models.evaluation.bootstrap import joint_intervals
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.averages import further_rows, load_per_user, ranking_rows
+from tasks.evaluation.averages import cold_start_rows, further_rows, load_per_user, ranking_rows
 from tasks.evaluation.incumbent import WinStreaks
 from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
 from tasks.storage.stage import stage
@@ -71,6 +71,7 @@ def choose(
     fallback = {cold.model: load_per_user(cold)}
     cold_rows, _ = ranking_rows(fallback, "cold", cold_half, [], settings, seed=seed)
     rows += cold_rows + further_rows(evaluations, held_out, settings, seed=seed)
+    rows += cold_start_rows(evaluations, held_out, settings, seed=seed)
     figures = NightMetrics(
         metrics=tuple(rows), differences=tuple(differences), segments=read_segments(held_out)
     )

@@ -14,12 +14,11 @@ from models.evaluation.metrics import list_metrics, ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.evaluation.cold_start import judge_new_items, judge_new_users
 from tasks.preparation.item_statistics import load_item_statistics
-from tasks.recommendation.backfill import completed_lists
+from tasks.recommendation.backfill import lists_of_items
 from tasks.storage.stage import stage
 from tasks.training.load_model import load_model
-
-_BLOCK = 8192
 
 
 @stage("evaluate", model=lambda given: str(given["fitted"].model))
@@ -53,6 +52,9 @@ def evaluate(
     lists = held_out_lists(models, snapshot, held_out, max(k), progress=progress)
     judge_lists(lists, held_out, k, folder)
     judge_ratings(models[0], held_out, folder)
+    touched = load_item_statistics(held_out).popularity > 0
+    judge_new_users(models, touched, held_out, k, folder)
+    judge_new_items(models[0], touched, held_out, k, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
 
 
@@ -83,14 +85,7 @@ def held_out_lists(
     """
     seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
-    touched = touched_items(seen)
-    lists = np.full((len(users), n), -1, np.int32)
-    for start in range(0, len(users), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(users)))
-        lists[block] = completed_lists(models, users[block], n, seen, touched).items
-        if progress is not None:
-            progress(block.stop, len(users))
-    return lists
+    return lists_of_items(models, users, n, seen, touched_items(seen), progress=progress)
 
 
 def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:

@@ -24,7 +24,8 @@ class MetricRow:
     """One figure of a model: a row of `model_metrics`, without run_id.
 
     Attributes:
-        segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`).
+        segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`) or of a cold start
+            (`models/evaluation/cold_start.py`).
         half: `select` or `report`.
         n_users: how many users the value is of; 0 in records of older versions.
         metric: the metric's name, such as `ndcg`.
@@ -119,7 +120,7 @@ def find_row(
         metric: such as `ndcg`.
         k: the list length; None for figures of ratings.
         half: of the held-out users.
-        segment: `all`, `cold`, or the name of a slice.
+        segment: `all`, `cold`, or the name of a slice or of a cold start.
     """
     wanted = (model, metric, k, half, segment)
     return next(

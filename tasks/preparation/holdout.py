@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.evaluation.cold_start import NEW_ITEMS
 from tasks.artifacts import HeldOut, Snapshot, Split
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.interaction_matrices import fetch_matrix
@@ -42,7 +43,8 @@ def hold_out(
 
     An item is relevant to a user if it became positive at or after the user's cutoff, the user had no interaction
     with it before, and somebody had one before the cutoffs. Items without any could be found by content models only,
-    so that metrics of models would not compare. A user's half depends on the user's id and `seed` alone.
+    so that metrics of models would not compare: those that the snapshot knows are written apart. A user's half depends
+    on the user's id and `seed` alone.
 
     Args:
         con: the warehouse, with clean tables.
@@ -62,22 +64,37 @@ def hold_out(
     }
     run_file(con, "warehouse/holdout/relevant.sql", **known, **liking(settings))
     [(unknown_item_share,)] = con.execute(
-        "select coalesce(avg((item_idx is null)::integer), 0) from relevant"
+        "select coalesce(avg((not is_touched)::integer), 0) from relevant"
     ).fetchall()
-    users = _columns(con, "warehouse/holdout/judged_users.sql", with_history=True)
-    cold_users = _columns(con, "warehouse/holdout/judged_users.sql", with_history=False)
-    np.savez(folder / "users.npz", allow_pickle=False, user_idx=users["user_idx"], half=users["half"])
+    warm, cold = {"with_history": True, "touched": True}, {"with_history": False, "touched": True}
+    new_items = {"with_history": True, "touched": False}
+    users, cold_users, new_item_users = (
+        _columns(con, "warehouse/holdout/judged_users.sql", **which) for which in (warm, cold, new_items)
+    )
+    np.savez(folder / "users.npz", allow_pickle=False, **users)
     np.savez(folder / "cold_half.npz", allow_pickle=False, half=cold_users["half"])
-    for name, judged, with_history in (("relevant", users, True), ("cold_relevant", cold_users, False)):
+    np.savez(folder / "new_item_users.npz", allow_pickle=False, **new_item_users)
+    for name, judged, which in (
+        ("relevant", users, warm),
+        ("cold_relevant", cold_users, cold),
+        ("new_item_relevant", new_item_users, new_items),
+    ):
         shape = (len(judged["half"]), snapshot.n_items)
-        matrix = fetch_matrix(con, "warehouse/holdout/relevant_matrix.sql", shape, with_history=with_history)
+        matrix = fetch_matrix(con, "warehouse/holdout/relevant_matrix.sql", shape, **which)
         sparse.save_npz(folder / f"{name}.npz", matrix, compressed=False)
+    np.savez(
+        folder / "cold_likes.npz", allow_pickle=False, **_columns(con, "warehouse/holdout/cold_likes.sql")
+    )
     np.savez(
         folder / "ratings.npz",
         allow_pickle=False,
         **_columns(con, "warehouse/holdout/later_ratings.sql", **known),
     )
     segments = write_item_statistics(snapshot, users["user_idx"], seed=seed, folder=folder)
+    if snapshot.n_untouched:
+        segments.append(
+            {"segment": NEW_ITEMS, "of": "items", "n": snapshot.n_untouched, "least": 0, "greatest": 0}
+        )
     write_json(folder / "segments.json", segments)
     n_report = int(users["half"].sum())
     return HeldOut(

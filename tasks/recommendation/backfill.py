@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
+
+_BLOCK = 8192  # users at a time
 
 
 class CompletedLists(NamedTuple):
@@ -60,6 +62,30 @@ def completed_lists(
         if len(short):
             more = model.recommend(users[short], n, exclude=exclude, items=items)
             _fill(lists, short, more, number)
+    return lists
+
+
+def lists_of_items(
+    models: Sequence[Recommender],
+    users: IntArray,
+    n: int,
+    exclude: sparse.csr_array | None,
+    items: BoolArray | None = None,
+    *,
+    progress: Progress | None = None,
+) -> NDArray[np.int32]:
+    """Return the items of `completed_lists`, (n_users, n), made a block of users at a time to take little memory.
+
+    Args:
+        models, users, n, exclude, items: see there.
+        progress: called as progress(done users, all users).
+    """
+    lists = np.full((len(users), n), -1, np.int32)
+    for start in range(0, len(users), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(users)))
+        lists[block] = completed_lists(models, users[block], n, exclude, items).items
+        if progress is not None:
+            progress(block.stop, len(users))
     return lists
 
 

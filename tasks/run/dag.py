@@ -63,7 +63,7 @@ def nightly(night: Night) -> None:
     fitted, judged = judge_shelf(night, before, backfill, held_out)
     ensembles = learn_ensembles(night, before, (*fitted, *backfill), held_out)
     judged += judge_ensembles(night, ensembles, before, backfill, held_out)
-    judged += judge_popularity(night, before, backfill, held_out)
+    judged += judge_backfill(night, before, backfill, held_out)
     choice = choose_champion(night, judged, backfill, held_out)
     judgeable = (*fitted, *(each.fitted for each in ensembles))
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
@@ -181,13 +181,20 @@ def judge_ensembles(
     return tuple(each for each in judged if each is not None)
 
 
-def judge_popularity(
+def judge_backfill(
     night: Night, before: Snapshot, backfill: Backfill, held_out: HeldOut
 ) -> tuple[Evaluation, ...]:
-    """Evaluate popularity, which the others are compared with, where it is not on the shelf (and no candidate)."""
-    if backfill[-1].model in night.settings.models.shelf:
-        return ()
-    return (night.run(evaluate_call(night, backfill[-1], before, backfill, held_out)),)
+    """Evaluate the backfill models that are not on the shelf, to compare the others with; they are no candidates."""
+    calls = {
+        each.model: evaluate_call(night, each, before, backfill, held_out)
+        for each in backfill
+        if each.model not in night.settings.models.shelf
+    }
+    popularity = calls.pop(backfill[-1].model, None)
+    judged = [or_go_on_without(night, call, name) for name, call in calls.items()]
+    if popularity is not None:
+        judged.append(night.run(popularity))
+    return tuple(each for each in judged if each is not None)
 
 
 def choose_champion(

@@ -91,7 +91,9 @@ def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Hom
     described = {item for item, _, genres in lists["items"] if genres}
     assert described <= {row[0] for row in lists["similar_items"]}, "also what nobody liked or touched"
     report = read_report(home)
-    assert {row.model for row in report.metrics} == {"popularity", "item_knn", "als", "fallback"}
+    judged = {"popularity", "item_knn", "als", "content"}
+    assert {row.model for row in report.metrics if row.segment == "all"} == judged
+    assert {row.model for row in report.metrics} == {*judged, "fallback", "random"}
     assert report.run.champion in {"popularity", "item_knn", "als"}
     assert [check for check in report.run.summary.checks if not check.passed] == []
     with sqlite3.connect(home.path / "recommendations.db") as con:
@@ -134,7 +136,7 @@ def test_the_nightly_shelf_is_fitted_and_judged(run_plain: RunNight, home: Home)
     shelf = ModelsSettings().shelf
     outcome = run_plain(home, f"models.shelf={','.join(shelf)}")
     assert outcome.run.failed_models == {}
-    assert {row.model for row in read_report(home).metrics} == {*shelf, "fallback"}
+    assert {row.model for row in read_report(home).metrics} == {*shelf, "content", "fallback", "random"}
     assert outcome.run.champion != "popularity"
 
 

@@ -43,6 +43,15 @@ def test_items_among_a_mask_keep_their_order(histories: list[list[int]]) -> None
     assert by_user(NewUsers.of(histories, 7).among(known)) == by_user(NewUsers.of(kept, 7))
 
 
+@given(HISTORIES, st.integers(0, 12))
+def test_split_after_n_items_loses_nothing(histories: list[list[int]], n: int) -> None:
+    whole = NewUsers.of(histories, 7)
+    first, later = whole.split_after(n)
+    assert by_user(first) == [row[:n] for row in by_user(whole)]
+    assert by_user(later) == [row[n:] for row in by_user(whole)]
+    assert first.n_items == later.n_items == 7
+
+
 @pytest.mark.parametrize("wrong", [[3], ["toy"], [[0.5]], [[True]], [[[1]]]])
 def test_what_is_no_list_of_integers_is_refused(wrong: list[object]) -> None:
     with pytest.raises(ValueError, match=r"history 0 must be .*: give a list of item indices for each user"):

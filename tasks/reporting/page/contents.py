@@ -18,6 +18,8 @@ from tasks.reporting.page.metric_panels import (
     difference_panel,
     history,
     metric_panels,
+    new_item_panel,
+    new_user_panels,
     slice_panels,
 )
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts, find_lists
@@ -62,6 +64,8 @@ class Page:
     n_items: int | None
     metrics: tuple[Panel, ...]
     slices: tuple[Panel, ...]
+    new_users: tuple[Panel, ...]
+    new_items: Panel | None
     against: tuple[Panel, ...]
     challenge: ChallengePanel | None
     history: History | None
@@ -88,6 +92,8 @@ def gather(home: Home, run: Run) -> Page:
         n_items=None if snapshot is None else snapshot.n_items,
         metrics=metric_panels(run, figures.metrics),
         slices=slice_panels(run, figures.metrics, figures.segments),
+        new_users=new_user_panels(run, figures.metrics),
+        new_items=new_item_panel(run, figures.metrics, figures.segments),
         against=tuple(panel for panel in against if panel is not None),
         challenge=challenge_panel(run),
         history=history(runs, run),

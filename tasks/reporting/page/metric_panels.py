@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS
 from models.evaluation.metrics import METRICS, at_k, name_and_k
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow, NightMetrics, SegmentRow, read_metrics
 from tasks.reporting.page.axis import Scale, scale
@@ -16,11 +17,12 @@ from tasks.reporting.page.formats import readable
 from tasks.storage.run_records import Run, Runs
 
 _NIGHTS = 30
+_COLD_STARTS = {*NEW_USERS.values(), NEW_ITEMS}
 
 _SEGMENTS = {
     "all": "Everybody with a history",
     "cold": "Users without any history",
-    "new": "New users",
+    "new": "Users with a short history",
     "light": "Light users",
     "medium": "Medium users",
     "heavy": "Heavy users",
@@ -141,6 +143,7 @@ def slice_panels(run: Run, rows: Sequence[MetricRow], segments: Sequence[Segment
     """
     mine = [row for row in rows if row.half == "report"]
     chosen = _of(mine, champion_metric(run, mine))
+    chosen = [row for row in chosen if row.segment not in _COLD_STARTS]
     names = list(dict.fromkeys(row.segment for row in chosen))
     if names == ["all"]:
         return ()
@@ -153,6 +156,36 @@ def slice_panels(run: Run, rows: Sequence[MetricRow], segments: Sequence[Segment
         meaning = " · ".join(filter(None, (described.get(name), users)))
         panels.append(Panel(_SEGMENTS.get(name, readable(name)), meaning, common, _few(run, found)))
     return tuple(panels)
+
+
+def new_user_panels(run: Run, rows: Sequence[MetricRow]) -> tuple[Panel, ...]:
+    """Return the champion metric of every model for new users, by the number of likes given, all on one scale.
+
+    Here and in `new_item_panel`, a panel of fewer than `LEAST_USERS` says how many they are and has no figures.
+    """
+    found = {given: _cold_start_rows(run, rows, segment) for given, segment in NEW_USERS.items()}
+    common = _scale(figure for mine in found.values() if mine for figure in _enough(mine))
+    return tuple(
+        Panel(f"After {given} like{'' if given == 1 else 's'}", _judged(mine), common, _enough(mine))
+        for given, mine in found.items()
+        if mine
+    )
+
+
+def new_item_panel(run: Run, rows: Sequence[MetricRow], segments: Sequence[SegmentRow]) -> Panel | None:
+    """Return the champion metric of every model that ranks new items, and of random order where that has one.
+
+    Args:
+        run: the record of the night.
+        rows: its figures; None is returned if none is of new items.
+        segments: hold the number of new items.
+    """
+    mine = _cold_start_rows(run, rows, NEW_ITEMS)
+    if not mine:
+        return None
+    n_items = next((f"{segment.n:,} items · " for segment in segments if segment.segment == NEW_ITEMS), "")
+    figures = _enough(mine)
+    return Panel("Items that nobody had met", f"{n_items}{_judged(mine)}", _scale(figures), figures)
 
 
 def difference_panel(rows: Sequence[DifferenceRow], baseline: str | None) -> Panel | None:
@@ -231,6 +264,24 @@ def _metric_panel(name: tuple[str, int | None], rows: Sequence[MetricRow]) -> Pa
     meaning = "" if metric is None else metric.meaning
     note = f"{meaning} Less is better.".strip() if lower else meaning
     return Panel(metric_title(*name), note, _scale(figures), tuple(figures))
+
+
+def _cold_start_rows(run: Run, rows: Sequence[MetricRow], segment: str) -> list[MetricRow]:
+    """Return the champion metric in a cold-start segment on the report half."""
+    mine = [row for row in rows if row.half == "report"]
+    return [row for row in _of(mine, champion_metric(run, mine)) if row.segment == segment]
+
+
+def _judged(rows: Sequence[MetricRow]) -> str:
+    """Return the number of users of a cold-start segment in words."""
+    n_users = rows[0].n_users
+    users = f"{n_users:,} user{'' if n_users == 1 else 's'}"
+    return f"{users} judged" if n_users >= LEAST_USERS else f"{users}, too few for figures"
+
+
+def _enough(rows: Sequence[MetricRow]) -> tuple[Figure, ...]:
+    """Return the figures of a cold-start segment, best first; none of too few users."""
+    return tuple(_best_first(rows)) if rows[0].n_users >= LEAST_USERS else ()
 
 
 def _extent(segment: SegmentRow) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flows.terminal.run_report import show_report
 from tasks.artifacts import TradeOff, TradeOffFigure
-from tasks.evaluation.metric_rows import Half, MetricRow
+from tasks.evaluation.metric_rows import Half, MetricRow, SegmentRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, RunSummary, StageTime
 
@@ -140,3 +140,45 @@ def test_a_failed_night_names_the_live_run() -> None:
     text = " ".join(shown(Report(failed, [], []), live=7).split())
     assert "Failed It broke. Live Run 7 is." in text
     assert "Live There are no lists." in " ".join(shown(Report(failed, [], []), live=None).split())
+
+
+def cold(segment: str, model: str, value: float, n_users: int = 29, name: str = "ndcg") -> MetricRow:
+    row = replace(metric("report"), segment=segment, model=model, n_users=n_users, metric=name)
+    return replace(row, value=value, ci_low=value - 0.05, ci_high=value + 0.05)
+
+
+def test_new_users_are_shown_by_the_likes_given() -> None:
+    rows = [metric("report"), cold("new_users_1", "popularity", 0.1), cold("new_users_1", "als", 0.2)]
+    rows += [cold("new_users_2", "als", 0.3, 12), cold("new_users_5", "als", 0.777, 9)]
+    lines = shown(Report(night(), rows, [])).splitlines()
+    at = lines.index("New users, by the number of likes that the model is given (ndcg@10)")
+    assert lines[at + 1].split("  ")[0] == "model"
+    assert lines[at + 1].split()[1:] == ["1", "like,", "29", "users", "2", "likes,", "12", "users"]
+    assert lines[at + 2].split() == ["als", "0.2000", "[.150,", ".250]", "0.3000", "[.250,", ".350]"]
+    assert lines[at + 3].split() == ["popularity", "0.1000", "[.050,", ".150]"]
+    assert "Too few new users for figures: 9 with a like to find after 5 likes." in lines
+    assert "0.7770" not in "".join(lines)
+
+
+def test_new_items_are_shown_beside_random_order() -> None:
+    rows = [metric("report")]
+    rows += [
+        cold("new_items", model, value, name=name)
+        for model, value in (("random", 0.08), ("content", 0.22))
+        for name in ("ndcg", "recall")
+    ]
+    about = [SegmentRow(segment="new_items", of="items", n=62, least=0, greatest=0)]
+    lines = shown(Report(night(), rows, [], about)).splitlines()
+    at = lines.index("New items: only the 62 that nobody had met are ranked, for the 29 users who liked one")
+    assert lines[at + 1].split() == ["model", "ndcg@10", "recall@10"]
+    assert [line.split()[0] for line in lines[at + 2 : at + 4]] == ["content", "random"]
+    few = [replace(row, n_users=1) if row.segment == "new_items" else row for row in rows]
+    text = shown(Report(night(), few, [], about))
+    assert "New items: 1 user who liked one, too few for figures." in text
+    assert "0.2200" not in text
+
+
+def test_a_night_without_cold_starts_does_not_mention_them() -> None:
+    text = shown(Report(night(), [metric("report")], []))
+    assert "New users" not in text
+    assert "New items" not in text

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from models.evaluation.slices import ITEM_CLASSES, USER_CLASSES
 from tasks.artifacts import Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.averages import further_rows
+from tasks.evaluation.averages import cold_start_rows, further_rows
 from tasks.evaluation.metric_rows import MetricRow
 from tests.tasks.judged import judged_model, judged_users
 
@@ -107,3 +108,40 @@ def test_rmse_and_mae_count_every_rating_once(tmp_path: Path) -> None:
 
 def test_no_rmse_without_a_model_of_ratings(tmp_path: Path) -> None:
     assert "rmse" not in {metric for *_, metric in rows(tmp_path, lists=np.zeros((6, 1), np.int32))}
+
+
+def cold_starts(folder: Path, **files: dict[str, list[float]]) -> dict[tuple, MetricRow]:
+    """The cold-start rows of two models, of which only als has the given files; three users liked a new item."""
+    held = judged_users(folder / "held", [0])
+    np.savez(held / "cold_half.npz", half=np.array([1, 0, 1, 1]))
+    np.savez(held / "new_item_users.npz", user_idx=np.arange(3), half=np.array([1, 1, 0]))
+    one_new = sparse.csr_array(np.array([[0, 0, 0, 1]] * 3, np.float32))
+    sparse.save_npz(held / "new_item_relevant.npz", one_new)
+    evaluations = []
+    for model in ("als", "bpr"):
+        (folder / model).mkdir()
+        evaluations.append(Evaluation(model, folder / model, model, 0.0))
+    for name, values in files.items():
+        np.savez(folder / "als" / f"{name}.npz", **{"ndcg@10": np.array(values)})
+    found = cold_start_rows(evaluations, HeldOut("h", held, 1, 0, 4, 0.0), SETTINGS, seed=1)
+    return {(row.half, row.segment, row.model, row.metric): row for row in found}
+
+
+def test_new_users_count_while_they_have_an_item_to_find(tmp_path: Path) -> None:
+    found = cold_starts(tmp_path, new_users_1=[0.2, 0.9, 0.4, 0.6], new_users_5=[NAN, NAN, 0.5, NAN])
+    after_one, after_five = (found["report", f"new_users_{n}", "als", "ndcg"] for n in (1, 5))
+    assert (after_one.value, after_one.n_users, after_one.k) == (pytest.approx(0.4), 3, 10)
+    assert 0.2 <= after_one.ci_low < 0.4 < after_one.ci_high <= 0.6
+    assert (after_five.value, after_five.n_users) == (0.5, 1)
+    assert found["select", "new_users_1", "als", "ndcg"].value == 0.9
+    assert len(found) == 3, "none of bpr, after two likes, or of new items"
+
+
+def test_new_items_stand_beside_random_order(tmp_path: Path) -> None:
+    found = cold_starts(tmp_path, new_items=[1.0, 0.0, 0.5])
+    assert found["report", "new_items", "als", "ndcg"].value == 0.5
+    by_chance = found["report", "new_items", "random", "ndcg"]
+    assert (by_chance.value, by_chance.n_users) == (1, 2), "there is only one new item"
+    assert {key[:3] for key in found} == {
+        (half, "new_items", model) for half in ("select", "report") for model in ("als", "random")
+    }

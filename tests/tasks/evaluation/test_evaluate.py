@@ -52,6 +52,10 @@ def held_out(
         for row, items in enumerate(wanted):
             matrix[row, items] = 1
         sparse.save_npz(folder / f"{name}.npz", sparse.csr_array(matrix))
+    likes = [(row, item) for row, items in enumerate(cold) for item in items]
+    row_idx, item_idx = np.array(likes, np.int32).reshape(-1, 2).T
+    np.savez(folder / "cold_likes.npz", row_idx=row_idx, item_idx=item_idx)
+    np.savez(folder / "new_item_users.npz", user_idx=np.array([], np.int32))
     return HeldOut("h", folder, len(relevant), 0, len(cold), 0.0)
 
 

@@ -42,14 +42,19 @@ class Judged:
             self.cutoffs = pq.read_table(folder / "cutoffs.parquet").to_pydict()
             user_ids = pq.read_table(folder / "users.parquet")["user_id"].to_pylist()
             item_ids = pq.read_table(folder / "items.parquet")["item_id"].to_pylist()
-            judged = np.load(folder / "users.npz")
-            relevant, cold = (
+            judged, liking_new = np.load(folder / "users.npz"), np.load(folder / "new_item_users.npz")
+            relevant, cold, new_items = (
                 [
                     [item_ids[column] for column in row.indices]
-                    for row in sparse.csr_array(sparse.load_npz(path))
+                    for row in sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))
                 ]
-                for path in (folder / "relevant.npz", folder / "cold_relevant.npz")
+                for name in ("relevant", "cold_relevant", "new_item_relevant")
             )
+            likes = np.load(folder / "cold_likes.npz")
+            self.cold_in_time = [
+                [item_ids[item] for item in likes["item_idx"][likes["row_idx"] == row]]
+                for row in range(len(cold))
+            ]
             self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
             later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
             self.statistics = load_item_statistics(replace(self.reference, folder=folder))
@@ -63,6 +68,9 @@ class Judged:
         ids = [user_ids[row] for row in judged["user_idx"]]
         self.relevant = dict(zip(ids, relevant, strict=True))
         self.half = dict(zip(ids, judged["half"].tolist(), strict=True))
+        ids = [user_ids[row] for row in liking_new["user_idx"]]
+        self.new_items = dict(zip(ids, new_items, strict=True))
+        self.half_of_new_items = dict(zip(ids, liking_new["half"].tolist(), strict=True))
         self.cold = cold
 
 
@@ -86,6 +94,7 @@ def test_only_new_positives_of_known_items_are_relevant(con):
     assert judged.reference.unknown_item_share == 1 / 4
     assert judged.reference.n_cold == 0
     half = {user: hashlib.md5(f"42:{user}".encode()).digest()[8] % 2 for user in (1, 2)}
+    assert (judged.new_items, judged.half_of_new_items) == ({1: [99]}, {1: half[1]})
     assert judged.ratings == {
         (1, 12): (4, half[1]), (1, 13): (3, half[1]), (2, 14): (1, half[2]),
     }, "liked or not, but new to the user and known to somebody; the latest counts"  # fmt: skip
@@ -108,6 +117,26 @@ def test_users_without_history_are_cold(con):
     assert (judged.reference.n_select, judged.reference.n_report) == (0, 0)
 
 
+def test_cold_likes_are_in_the_order_of_the_first_meeting(con):
+    log = Log(
+        ratings=[
+            *[(1, item, 5.0, 1) for item in range(10, 16)],
+            (7, 13, 5.0, 60), (7, 12, 5.0, 61), (7, 11, 5.0, 61),  # of one time: in the order of the ids
+            (7, 14, 1.0, 55),  # not liked
+            (8, 10, 5.0, 70),
+            (7, 99, 5.0, 52),  # nobody knows it
+        ],
+        events=[
+            (7, 10, "watch", 1.0, 53), (7, 10, "like", 1.0, 80), (7, 13, "like", 1.0, 90),
+        ],
+        items=[(99, None, ["Drama"])],
+    )  # fmt: skip
+    judged = Judged(con, log)
+    assert judged.cold_in_time == [[10, 13, 11, 12], [10]]
+    assert judged.cold == [[10, 11, 12, 13], [10]]
+    assert judged.new_items == {}, "user 7, who likes the new item, has no history"
+
+
 @settings(max_examples=20)
 @given(
     ratings=st.lists(
@@ -118,7 +147,7 @@ def test_users_without_history_are_cold(con):
     method=st.sampled_from(["temporal", "leave_last"]),
 )
 def test_agrees_with_plain_loops(con, ratings, method):
-    log = Log(ratings=ratings)
+    log = Log(ratings=ratings, items=[(item, None, ["Drama"]) for item in (10, 11, 12)])
     judged = Judged(con, log, split=SplitSettings(method=method, temporal_share=0.4, leave_last_share=0.4))
     cutoffs = {
         user: (cutoff - EPOCH).days
@@ -129,12 +158,15 @@ def test_agrees_with_plain_loops(con, ratings, method):
     later = Log(ratings=[row for row in ratings if row[-1] >= cutoffs[row[0]]])
     visible = utility_oracle.before(later, dict.fromkeys(cutoffs, 100))
     fresh = utility_oracle.positive(visible, UTILITY) - seen
-    expected = {}
+    expected, expected_new = {}, {}
     for user, item in sorted(fresh):
         if item in known:
             expected.setdefault(user, []).append(item)
+        elif item in (10, 11, 12):
+            expected_new.setdefault(user, []).append(item)
     with_history = {row[0] for row in train.ratings}
     assert judged.relevant == {user: items for user, items in expected.items() if user in with_history}
+    assert judged.new_items == {user: items for user, items in expected_new.items() if user in with_history}
     assert judged.cold == [items for user, items in expected.items() if user not in with_history]
     unknown = sum(item not in known for _, item in fresh)
     assert judged.reference.unknown_item_share == pytest.approx(unknown / max(len(fresh), 1))
@@ -162,6 +194,7 @@ def test_item_statistics_ignore_rows_after_the_cutoff(con):
         "light": ("users", 1, 10, 10),
         "head": ("items", 1, 3, 3),
         "middle": ("items", 9, 1, 2),
+        "new_items": ("items", 1, 0, 0),
     }
     assert Judged(con, Log(ratings=early + late[::-1], items=[(99, None, ["Drama"])])).files == judged.files
 

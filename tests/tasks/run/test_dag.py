@@ -119,11 +119,16 @@ def test_a_failed_model_of_the_shelf_is_left_out():
     assert night.calls == ["evaluate popularity", "fit item_knn", "evaluate item_knn", "fit als"]
 
 
-def test_popularity_off_the_shelf_is_evaluated_all_the_same():
-    for shelf, judged in ((SHELF, []), ("models.shelf=als", ["popularity"])):
-        night = CannedNight(settings=(shelf,))
+def test_backfill_off_the_shelf_is_evaluated_all_the_same():
+    for shelf, failing, judged in (
+        ("models.shelf=content,popularity", (), []),
+        (SHELF, (), ["content"]),
+        ("models.shelf=als", (), ["content", "popularity"]),
+        ("models.shelf=als", ("content",), ["popularity"]),
+    ):
+        night = CannedNight(*failing, settings=(shelf,))
         backfill = dag.fit_backfill(night, SNAPSHOT)
-        assert names(dag.judge_popularity(night, SNAPSHOT, backfill, HELD_OUT)) == judged
+        assert names(dag.judge_backfill(night, SNAPSHOT, backfill, HELD_OUT)) == judged
 
 
 def test_no_champion_when_every_model_failed():

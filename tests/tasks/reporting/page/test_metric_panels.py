@@ -12,6 +12,8 @@ from tasks.reporting.page.metric_panels import (
     champion_metric,
     history,
     metric_panels,
+    new_item_panel,
+    new_user_panels,
     slice_panels,
 )
 from tasks.storage.run_records import Runs, RunSummary
@@ -54,6 +56,24 @@ def test_slices_show_champion_popularity_and_best_model() -> None:
 
 def test_no_slice_panels_without_slices() -> None:
     assert slice_panels(night(), [row("als", 0.3)], []) == ()
+
+
+def test_cold_starts_have_panels_of_their_own() -> None:
+    rows = [row("als", 0.3)]
+    rows += [row(model, value, segment="new_users_2") for model, value in (("bpr", 0.1), ("als", 0.2))]
+    rows += [row("als", 0.9, segment="new_users_2", half="select"), row("als", 0.4, segment="new_users_5")]
+    rows += [row("random", 0.05, segment="new_items"), row("content", 0.2, segment="new_items")]
+    about = [SegmentRow(segment="new_items", of="items", n=1234, least=0, greatest=0)]
+    assert slice_panels(night(), rows, about) == ()
+    two, five = new_user_panels(night(), rows)
+    assert (two.name, two.meaning, two.scale) == ("After 2 likes", "40 users judged", five.scale)
+    assert [(one.model, one.value) for one in two.rows] == [("als", 0.2), ("bpr", 0.1)]
+    items = new_item_panel(night(), rows, about)
+    assert items is not None
+    assert items.meaning == "1,234 items · 40 users judged"
+    assert [one.model for one in items.rows] == ["content", "random"]
+    assert new_user_panels(night(), rows[:1]) == ()
+    assert new_item_panel(night(), rows[:1], about) is None
 
 
 def test_history_needs_two_judged_nights(tmp_path: Path) -> None:

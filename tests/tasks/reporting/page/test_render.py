@@ -9,7 +9,7 @@ from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
 from tasks.reporting.page.histograms import Bar, Histogram
 from tasks.reporting.page.item_map import ItemMap, Place
-from tasks.reporting.page.metric_panels import metric_panels, slice_panels
+from tasks.reporting.page.metric_panels import metric_panels, new_item_panel, new_user_panels, slice_panels
 from tasks.reporting.page.render import model_meaning, render
 from tasks.storage.run_records import RunSummary, StageTime
 from tests.tasks.reporting.nights import night, row
@@ -21,9 +21,20 @@ HOSTILE = "<script>alert('1')</script>\"&</style><img src=x onerror=alert(1)>"
 def empty(**fields) -> Page:
     """Return the page of a night that reached nothing."""
     nothing = dict.fromkeys(
-        ("n_users", "n_items", "challenge", "history", "ratings", "utilities", "attention", "churn", "map")
+        (
+            "n_users",
+            "n_items",
+            "challenge",
+            "history",
+            "ratings",
+            "utilities",
+            "attention",
+            "churn",
+            "map",
+            "new_items",
+        )
     )
-    none = dict.fromkeys(("metrics", "slices", "against", "checks", "users"), ())
+    none = dict.fromkeys(("metrics", "slices", "new_users", "against", "checks", "users"), ())
     return Page(**({"run": night()} | nothing | none | fields))
 
 
@@ -40,6 +51,8 @@ def full(word: str) -> Page:
         n_items=1,
         metrics=metric_panels(run, rows),
         slices=slice_panels(run, rows, []),
+        new_users=new_user_panels(run, [row(word, 0.2, segment="new_users_1")]),
+        new_items=new_item_panel(run, [row(word, 0.2, segment="new_items")], []),
         checks=(Checked(word, word, "at most", 1.0, None, False, word),),
         ratings=Histogram((Bar(word, 1),), 0, 1.0),
         churn=Churn(7, Kept(1, (0, 1), 0), (Mover(word, word, 1, 2),)),
@@ -58,7 +71,7 @@ def test_data_is_escaped_everywhere() -> None:
     assert not [name for _, about in page.tags for name in about if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
     assert page.titles[0][0] == [HOSTILE, HOSTILE]
-    assert len(page.sections) == len(set(page.sections)) == 8
+    assert len(page.sections) == len(set(page.sections)) == 9
 
 
 def test_failed_night_says_why_and_has_no_empty_section() -> None:
@@ -134,3 +147,18 @@ def test_rules_and_the_cost_of_diversity_are_shown() -> None:
     failed = ReadPage(render(empty(run=night(summary=RunSummary(trade_off_failed="too large"))))).text
     assert "What diversity and caps cost is not known: too large" in failed
     assert "What the lists are like" not in ReadPage(render(empty())).text
+
+
+def test_few_new_users_are_counted_and_have_no_figures() -> None:
+    rows = [row("als", 0.321, segment="new_users_1"), row("als", 0.4, segment="new_users_5", n_users=3)]
+    rows += [row("content", 0.5, segment="new_items", n_users=1)]
+    page = ReadPage(
+        render(empty(new_users=new_user_panels(night(), rows), new_items=new_item_panel(night(), rows, [])))
+    )
+    assert page.sections == ["cold-start", "stages"]
+    assert "After 1 like 40 users judged" in page.text
+    assert "0.321" in page.text
+    assert "After 5 likes 3 users, too few for figures" in page.text
+    assert "Items that nobody had met 1 user, too few for figures" in page.text
+    assert "0.400" not in page.text
+    assert "0.500" not in page.text
