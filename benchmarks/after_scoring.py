@@ -82,6 +82,7 @@ def everything_on(model: BPR, n: int, rng: np.random.Generator) -> Reranking:
         diversity=0.3,
         max_per_genre=3,
         new_item_share=0.0,
+        new_item_model=None,
         is_new=np.zeros(n_items, bool),
         vectors=unit_vectors_or_mean(model.item_factors_),
         genres=sparse.csr_array(genres),

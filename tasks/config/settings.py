@@ -257,7 +257,11 @@ class RecommendSettings(Options):
         default=0.0,
         ge=0,
         le=1,
-        description="Share of each list for items without any interaction, by content.",
+        description="Share of each list for items without any interaction.",
+    )
+    new_item_model: str = Field(
+        default="",
+        description="The model that ranks these items; empty: the champion if it knows such, else the backfill.",
     )
 
     @field_validator("genres", "without_genres", mode="before")
@@ -279,6 +283,11 @@ class RecommendSettings(Options):
     @classmethod
     def _similar_model_exists(cls, value: str) -> str:
         return require_known(value)
+
+    @field_validator("new_item_model")
+    @classmethod
+    def _new_item_model_exists(cls, value: str) -> str:
+        return require_known(value) if value else value
 
 
 class CheckSettings(Options):

@@ -47,6 +47,7 @@ def recommend(
     similar: Sequence[FittedModel],
     settings: RecommendSettings,
     *,
+    new_items: FittedModel | None = None,
     rules: Rules,
     seed: int,
     progress: Progress | None = None,
@@ -64,6 +65,8 @@ def recommend(
         similar: the models of similar items, in order of precedence: each is asked about the items that those before it
             do not know. They also explain the items of models that cannot explain.
         settings: lengths, exclusions and reranking.
+        new_items: the model for the places of items without any interaction; None: the champion if it knows such items,
+            else the first backfill model that does.
         rules: of single items.
         seed: of what reranking draws at random.
         progress: called as progress(done users, all users).
@@ -78,7 +81,9 @@ def recommend(
     item_ids = items.to_pylist()
     resolved = by_index(rules, item_ids)
     warn_of_rules_without_effect(resolved, models[0].known_items_, champion.model, settings.n, item_ids)
-    reranking = resolve_reranking(snapshot, settings, resolved, models, seed=seed)
+    reranking = resolve_reranking(
+        snapshot, settings, resolved, models, new_item_model=_loaded(new_items, models), seed=seed
+    )
     liked = explainable_positives(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     written = folder / "recommendations.parquet"
     rows = _write(
@@ -104,6 +109,13 @@ def recommend(
     return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
 
 
+def _loaded(fitted: FittedModel | None, models: Sequence[Recommender]) -> Recommender | None:
+    """Return the model of a reference: the one of `models` if it is there."""
+    if fitted is None:
+        return None
+    return next((model for model in models if model.name == fitted.model), None) or load_model(fitted)
+
+
 def _user_lists(
     reranking: Reranking,
     models: Sequence[Recommender],
@@ -115,11 +127,12 @@ def _user_lists(
     progress: Progress | None,
 ) -> Iterator[pa.Table]:
     """Yield the lists of one block of users after another, with explanations."""
-    names = pa.array([*(model.name for model in models), PINNED])
+    placers = reranking.placers(models)
+    names = pa.array([*(model.name for model in placers), PINNED])
     for start in range(0, len(users), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(users)))
         lists = reranking.lists(models, block, exclude)
-        reasons = explain_lists(lists, block, models, similar, liked)
+        reasons = explain_lists(lists, block, placers, similar, liked)
         yield _list_table(lists, reasons, users.take(pa.array(block)), items, names)
         if progress is not None:
             progress(int(block[-1]) + 1, len(users))

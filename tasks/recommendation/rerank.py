@@ -41,6 +41,7 @@ class Reranking:
         eligible: (n_items,) bool, items that may be listed, pinned ones aside; None for all.
         rules: of single items.
         diversity, max_per_genre, new_item_share: see `RecommendSettings`.
+        new_item_model: ranks the items for the places of new ones; None if no model can.
         is_new: (n_items,) bool, items without any interaction.
         vectors: (n_items, f) float32, of length 1 or 0; their dot product is the similarity of items. f is 0 where no
             setting needs them.
@@ -53,6 +54,7 @@ class Reranking:
     diversity: float
     max_per_genre: int
     new_item_share: float
+    new_item_model: Recommender | None
     is_new: BoolArray
     vectors: FloatArray
     genres: sparse.csr_array
@@ -67,14 +69,19 @@ class Reranking:
         """True if lists are the eligible items as the models rank them."""
         return not (self.needs_extra_candidates or self.rules.pinned or self.new_item_share)
 
+    def placers(self, models: Sequence[Recommender]) -> list[Recommender]:
+        """Return the models that `placed_by` numbers in the lists of `models`, see `lists`."""
+        new = self.new_item_model
+        return [*models] if new is None or any(model is new for model in models) else [*models, new]
+
     def lists(
         self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None
     ) -> CompletedLists:
         """Return reranked lists of a block of users.
 
         In reranked lists `scores` are the relevances of the listed items sorted in descending order, so that they never
-        increase along a list. A pinned item has no relevance and counts as the best one; its `placed_by` is
-        `len(models)` and its model score NaN.
+        increase along a list. `placed_by` numbers the models of `placers`. A pinned item has no relevance and counts as
+        the best one; its `placed_by` is one more than theirs and its model score NaN.
 
         Args:
             models: the ranking model, then the backfill models in order of precedence.
@@ -86,11 +93,12 @@ class Reranking:
         extra = _EXTRA_CANDIDATES if self.needs_extra_candidates else 0
         found = completed_lists(models, users, self.n + extra, exclude, self.eligible)
         relevance, low, span = _relevance(found, len(models))
+        placers = self.placers(models)
         parts = [
-            self._pinned(users, exclude, len(models)),
+            self._pinned(users, exclude, len(placers)),
             found._replace(scores=relevance),
             self._boosted(models[0], users, exclude, found.items, low, span),
-            self._new_items(models, users, exclude, extra),
+            self._new_items(placers, users, exclude, extra),
         ]
         offered = CompletedLists(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
         relevance = offered.scores + np.where(offered.items >= 0, self.rules.boosts[offered.items], 0)
@@ -176,15 +184,16 @@ class Reranking:
         )
 
     def _new_items(
-        self, models: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None, extra: int
+        self, placers: Sequence[Recommender], users: IntArray, exclude: sparse.csr_array | None, extra: int
     ) -> CompletedLists:
-        """Return candidates for the places of new items, ranked by the content model: others cannot score them."""
-        number = next((k for k, model in enumerate(models) if model.name == "content"), None)
+        """Return candidates for the places of new items; `placers` are the models of that method."""
+        model = self.new_item_model
         new = self.is_new if self.eligible is None else self.is_new & self.eligible
         wanted = min(int(self.new_item_share * self.n + 1e-9), int(new.sum()))
-        if number is None or not wanted:
+        if model is None or not wanted:
             return _no_candidates(len(users))
-        found = models[number].recommend(users, wanted + extra, exclude=exclude, items=new)
+        number = next(k for k, placer in enumerate(placers) if placer is model)
+        found = model.recommend(users, wanted + extra, exclude=exclude, items=new)
         by = np.zeros(found.items.shape, np.int8)
         relevance, _, _ = _relevance(CompletedLists(found.items, found.scores, found.scores, by), 1)
         return CompletedLists(found.items, relevance, found.scores, by + np.int8(number))
@@ -213,6 +222,7 @@ def resolve_reranking(
     rules: ItemRules,
     models: Sequence[Recommender],
     *,
+    new_item_model: Recommender | None = None,
     seed: int,
 ) -> Reranking:
     """Return the reranking that settings and rules ask for, resolved for a snapshot.
@@ -222,6 +232,7 @@ def resolve_reranking(
         settings: genres, diversity, caps and the share of new items.
         rules: of single items.
         models: the ranking model, then the backfill models.
+        new_item_model: ranks the items for the places of new ones; None: the first of `models` that knows such items.
         seed: of the projection of item features to vectors.
 
     Raises:
@@ -231,11 +242,14 @@ def resolve_reranking(
     eligible = allowed_items(genres, settings)
     if rules.blocked.any():
         eligible = ~rules.blocked if eligible is None else eligible & ~rules.blocked
-    touched = touched_items(load_matrix(snapshot.folder, "seen"))
-    if settings.new_item_share and not any(model.name == "content" for model in models):
+    is_new = ~touched_items(load_matrix(snapshot.folder, "seen"))
+    asked = models if new_item_model is None else [new_item_model]
+    able = next((model for model in asked if (model.known_items_ & is_new).any()), None)
+    if settings.new_item_share and is_new.any() and able is None:
         log.warning(
-            "recommend.new_item_share has no effect: there is no content model, which alone can rank new items."
-        )
+            "recommend.new_item_share has no effect: there are %d items without any interaction, and %s cannot rank "
+            "them.", is_new.sum(), " and ".join(dict.fromkeys(model.name for model in asked)),
+        )  # fmt: skip
     needs_vectors = settings.diversity or settings.max_per_genre
     vectors = _vectors(models, seed) if needs_vectors else np.empty((snapshot.n_items, 0), np.float32)
     return Reranking(
@@ -245,7 +259,8 @@ def resolve_reranking(
         diversity=settings.diversity,
         max_per_genre=settings.max_per_genre,
         new_item_share=settings.new_item_share,
-        is_new=~touched,
+        new_item_model=able,
+        is_new=is_new,
         vectors=vectors,
         genres=genres.matrix,
     )

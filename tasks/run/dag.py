@@ -318,6 +318,8 @@ def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble,
 def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
     """Write everybody's lists by the champion, and similar items by their own model, or by the champion if that fails.
 
+    If the model for new items fails, they are ranked as without `recommend.new_item_model`.
+
     Args:
         refits: the models fitted on everything.
         champion: one of them; not the chosen champion if that could not be refitted.
@@ -326,12 +328,16 @@ def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
     settings, seed = night.settings.recommend, night.settings.run.seed
     night.record.champion = champion.model
     similar = refits.get(settings.similar_model) or champion
+    new_items = None
+    if settings.new_item_share and settings.new_item_model:
+        new_items = refits.get(settings.new_item_model)
     call = recommend.call(
         refits.snapshot,
         champion,
         refits.backfill,
         (similar, *refits.backfill),
         settings,
+        new_items=new_items,
         rules=night.take_rules(),
         seed=seed,
     )

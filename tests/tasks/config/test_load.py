@@ -288,6 +288,14 @@ def test_new_item_share_is_refused_when_below_one_place() -> None:
     assert load_settings(None, ("recommend.n=50", "recommend.new_item_share=0.02")).recommend.n == 50
 
 
+def test_an_unknown_model_of_new_items_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"recommend\.new_item_model.*no model 'contents'.*Did you mean 'content'"
+    ):
+        load_settings(None, ("recommend.new_item_model=contents",))
+    assert load_settings(None, ("recommend.new_item_model=content",)).recommend.new_item_model == "content"
+
+
 @pytest.mark.parametrize(
     "text",
     [

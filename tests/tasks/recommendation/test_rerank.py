@@ -10,16 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from models.base import Recommender
 from models.baselines.popularity import Popularity
-from models.content.profiles import Content
+from models.content.profiles import Content, ContentConfig
 from models.factors.bpr import BPR
 from models.interactions import Interactions
 from models.numerics.unit_vectors import vectors_of_features
 from models.ranking.mmr import FIRST_PAGE
+from tasks.artifacts import Snapshot
+from tasks.config.settings import RecommendSettings
 from tasks.recommendation.backfill import completed_lists
 from tasks.recommendation.explanations import explain_lists, explainable_positives
 from tasks.recommendation.item_rules import ItemRules
-from tasks.recommendation.rerank import Reranking
+from tasks.recommendation.rerank import Reranking, resolve_reranking
 
 N_USERS, N_ITEMS, N_GENRES, N_NEW = 30, 60, 5, 12
 
@@ -55,6 +58,7 @@ PLAIN = Reranking(
     diversity=0.0,
     max_per_genre=0,
     new_item_share=0.0,
+    new_item_model=CONTENT,
     is_new=IS_NEW,
     vectors=vectors_of_features(CONTENT.item_profiles_, seed=1),
     genres=DATA.item_features,
@@ -136,6 +140,71 @@ def test_new_items_take_the_last_of_every_1_over_share_places() -> None:
     assert is_new.sum(axis=1).tolist() == [3] * (N_USERS - 1)
     assert is_new[:, [4, 9, 14]].all()
     assert (lists.placed_by[:, [4, 9, 14]] == MODELS.index(CONTENT)).all()
+
+
+def test_another_model_may_choose_the_new_items() -> None:
+    """It is numbered after the models of the lists, and pinned items after it."""
+    other = Content(ContentConfig(popularity_exponent=0)).fit(DATA, seed=2)
+    reranking = replace(
+        PLAIN, new_item_share=0.2, new_item_model=other, rules=replace(NO_RULES, pinned={5: 1})
+    )
+    assert reranking.placers(MODELS) == [*MODELS, other]
+    lists = reranking.lists(MODELS, USERS[1:], None)
+    assert (lists.placed_by[:, [4, 9, 14]] == len(MODELS)).all()
+    assert (lists.placed_by[:, 0] == len(MODELS) + 1).all()
+    expected = other.recommend(USERS[1:], 3, items=IS_NEW)
+    np.testing.assert_array_equal(lists.items[:, [4, 9, 14]], expected.items)
+    reasons = explain_lists(lists, USERS[1:], reranking.placers(MODELS), [], DATA.positive)
+    assert (reasons[:, 4] >= 0).any()
+
+
+class KnowsNewItems(BPR):
+    """A model that knows all items, such as one with item vectors made of features."""
+
+    def _fit(self, *args, **kwargs) -> None:
+        super()._fit(*args, **kwargs)
+        self.known_items_ = np.ones(N_ITEMS, bool)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    folder = tmp_path_factory.mktemp("snapshot")
+    DATA.save(folder)
+    return Snapshot("s", folder, N_USERS, N_ITEMS, 0, 0, 0, 0, N_NEW)
+
+
+def test_the_first_model_that_knows_new_items_chooses_them(stored: Snapshot) -> None:
+    knows = KnowsNewItems().fit(DATA, seed=1)
+    asked = RecommendSettings(n=10, new_item_share=0.1)
+
+    def chosen(models: list[Recommender], new_item_model: Recommender | None = None) -> Recommender | None:
+        return resolve_reranking(
+            stored, asked, NO_RULES, models, new_item_model=new_item_model, seed=1
+        ).new_item_model
+
+    assert chosen(MODELS) is CONTENT
+    assert chosen([knows, CONTENT, POPULARITY]) is knows
+    assert chosen(MODELS, knows) is knows
+    assert chosen([knows, CONTENT, POPULARITY], CONTENT) is CONTENT
+
+
+@pytest.mark.parametrize(
+    ("named", "who"),
+    [(None, "bpr and popularity cannot rank them"), (POPULARITY, "popularity cannot rank them")],
+)
+def test_models_that_know_no_new_item_are_warned_of(
+    stored: Snapshot, caplog: pytest.LogCaptureFixture, named: Recommender | None, who: str
+) -> None:
+    asked = RecommendSettings(n=10, new_item_share=0.1)
+    resolved = resolve_reranking(stored, asked, NO_RULES, [BPR_, POPULARITY], new_item_model=named, seed=1)
+    assert resolved.new_item_model is None
+    assert caplog.messages == [
+        "recommend.new_item_share has no effect: there are 12 items without any interaction, and " + who + "."
+    ]
+    caplog.clear()
+    without = asked.model_copy(update={"new_item_share": 0.0})
+    resolve_reranking(stored, without, NO_RULES, [BPR_, POPULARITY], new_item_model=named, seed=1)
+    assert not caplog.messages
 
 
 def test_boosts_do_not_depend_on_the_scale_of_scores() -> None:

@@ -257,6 +257,28 @@ def test_a_blend_is_dropped_when_a_member_cannot_be_refitted():
     assert night.calls.count("fit als") == 1, "a model that failed is not tried again"
 
 
+@pytest.mark.parametrize(
+    ("options", "failing", "model"),
+    [
+        (("recommend.new_item_share=0.1", "recommend.new_item_model=two_tower"), (), "two_tower"),
+        (("recommend.new_item_share=0.1", "recommend.new_item_model=two_tower"), ("two_tower",), None),
+        (("recommend.new_item_share=0.1", "recommend.new_item_model=content"), (), "content"),
+        (("recommend.new_item_share=0.1",), (), None),
+        (("recommend.new_item_model=two_tower",), (), None),
+    ],
+)
+def test_the_model_of_new_items_is_refitted_where_it_has_places(options, failing, model):
+    night, given = CannedNight(*failing, settings=options), []
+    refits = dag.Refits(night)
+    champion = dag.refit_best(refits, choice("als"), ())
+    night.take_rules = lambda: ()
+    night.run = lambda call: given.append(call.arguments())
+    dag.recommend_best(refits, champion)
+    assert (given[0]["new_items"].model if given[0]["new_items"] else None) == model
+    assert night.calls.count("fit content") == 1
+    assert ("fit two_tower" in night.calls) == ("two_tower" in (model, *failing))
+
+
 def two_ensembles() -> tuple[LearnedEnsemble, LearnedEnsemble]:
     return (
         LearnedEnsemble("t", HERE, "two_stage", ("als",), "", 0.0, 0.0),
