@@ -137,7 +137,7 @@ def show_new_users(console: Console, report: Report) -> None:
             shown.append(segment)
             table.add_column(f"{likes}, {n_users:,} users", justify="right")
         elif n_users:
-            few.append(f"{n_users} with a like to find after {likes}")
+            few.append(f"{n_users} after {likes}")
     if shown or few:
         console.print()
     if shown:

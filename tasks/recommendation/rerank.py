@@ -247,8 +247,8 @@ def resolve_reranking(
     able = next((model for model in asked if (model.known_items_ & is_new).any()), None)
     if settings.new_item_share and is_new.any() and able is None:
         log.warning(
-            "recommend.new_item_share has no effect: there are %d items without any interaction, and %s cannot rank "
-            "them.", is_new.sum(), " and ".join(dict.fromkeys(model.name for model in asked)),
+            "recommend.new_item_share has no effect: %s cannot rank items without any interaction (there are %d).",
+            " and ".join(dict.fromkeys(model.name for model in asked)), is_new.sum(),
         )  # fmt: skip
     needs_vectors = settings.diversity or settings.max_per_genre
     vectors = _vectors(models, seed) if needs_vectors else np.empty((snapshot.n_items, 0), np.float32)

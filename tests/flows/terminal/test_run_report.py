@@ -156,7 +156,7 @@ def test_new_users_are_shown_by_the_likes_given() -> None:
     assert lines[at + 1].split()[1:] == ["1", "like,", "29", "users", "2", "likes,", "12", "users"]
     assert lines[at + 2].split() == ["als", "0.2000", "[.150,", ".250]", "0.3000", "[.250,", ".350]"]
     assert lines[at + 3].split() == ["popularity", "0.1000", "[.050,", ".150]"]
-    assert "Too few new users for figures: 9 with a like to find after 5 likes." in lines
+    assert "Too few new users for figures: 9 after 5 likes." in lines
     assert "0.7770" not in "".join(lines)
 
 

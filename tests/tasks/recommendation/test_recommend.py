@@ -14,7 +14,7 @@ from models.content.profiles import Content
 from models.interactions import Interactions
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
-from tasks.recommendation.item_rules import Rules
+from tasks.recommendation.item_rules import Rule, Rules
 from tasks.recommendation.recommend import recommend
 from tests.tasks.logs import Log, make_clean_tables
 
@@ -34,6 +34,7 @@ def lists_of(
     rules: Rules = (),
     *,
     champion: str = "popularity",
+    content_for: str = "backfill",
     **genres: list[int],
 ) -> Lists:
     """Write the champion's lists, backfilled by content and popularity, for users 100, 101, … and items 200, 201, …
@@ -45,6 +46,7 @@ def lists_of(
         settings: of the lists.
         rules: of single items.
         champion: `popularity` or `content`.
+        content_for: `backfill`, or `new_items` if popularity alone completes lists and content ranks only new items.
         genres: name → indices of its items.
     """
     n_users, n_items = likes.shape
@@ -75,9 +77,10 @@ def lists_of(
         con,
         snapshot,
         popular if champion == "popularity" else content,
-        (content, popular),
+        (content, popular) if content_for == "backfill" else (popular,),
         (popular, content),
         settings,
+        new_items=content if content_for == "new_items" else None,
         rules=rules,
         seed=1,
         key="k",
@@ -124,6 +127,21 @@ def test_rows_with_new_items_are_counted_if_they_have_places(con, tmp_path: Path
         assert len(new) > 0
         assert lists.n_new == (len(new) if name == "on" else None)
         assert ("items without interactions" in lists.in_short) == (name == "on")
+
+
+def test_new_items_name_the_model_that_chose_them(con, tmp_path: Path) -> None:
+    """It is neither the champion nor a backfill model, and explains its rows. Item 203 is pinned."""
+    likes = np.array([[1, 0, 1, 0, 0, 0], [0, 1, 1, 0, 0, 0]])
+    lists = lists_of(
+        con, tmp_path, likes, RecommendSettings(n=3, new_item_share=1 / 3), (Rule("pin", 203, 1, None),),
+        content_for="new_items", Crime=[0, 4], Drama=[1, 5], Noir=[0, 1, 4, 5],
+    )  # fmt: skip
+    given = {(row["user_id"], row["rank"]): row for row in rows(lists, "recommendations")}
+    assert {at: (row["item_id"], row["model"]) for at, row in given.items()} == {
+        (100, 1): (203, "pinned"), (100, 2): (201, "popularity"), (100, 3): (204, "content"),
+        (101, 1): (203, "pinned"), (101, 2): (200, "popularity"), (101, 3): (205, "content"),
+    }  # fmt: skip
+    assert (given[100, 3]["reason_item_id"], given[101, 3]["reason_item_id"]) == (200, 201)
 
 
 def test_seen_items_are_listed_without_exclude_seen(con, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_the_first_model_that_knows_new_items_chooses_them(stored: Snapshot) -> 
 
 @pytest.mark.parametrize(
     ("named", "who"),
-    [(None, "bpr and popularity cannot rank them"), (POPULARITY, "popularity cannot rank them")],
+    [(None, "bpr and popularity"), (POPULARITY, "popularity")],
 )
 def test_models_that_know_no_new_item_are_warned_of(
     stored: Snapshot, caplog: pytest.LogCaptureFixture, named: Recommender | None, who: str
@@ -199,7 +199,7 @@ def test_models_that_know_no_new_item_are_warned_of(
     resolved = resolve_reranking(stored, asked, NO_RULES, [BPR_, POPULARITY], new_item_model=named, seed=1)
     assert resolved.new_item_model is None
     assert caplog.messages == [
-        "recommend.new_item_share has no effect: there are 12 items without any interaction, and " + who + "."
+        f"recommend.new_item_share has no effect: {who} cannot rank items without any interaction (there are 12)."
     ]
     caplog.clear()
     without = asked.model_copy(update={"new_item_share": 0.0})
