@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-Source = Literal["ratings", "tags", "events", "items"]
+Source = Literal["ratings", "tags", "events", "items", "users", "links", "relations"]
 IdType = Literal["BIGINT", "TEXT"]
 
 
@@ -48,7 +48,7 @@ class SourceCounts:
     """Number of rows of one source by outcome: rows_in = clean + duplicates + quarantined, always.
 
     `reasons`: reason of rejection → number of rows. A row can have several. `pairs`: distinct pairs of user and item of
-    the clean rows; None for the catalogue, and in records of older versions.
+    the clean rows; None for sources that are no interactions, and in records of older versions.
     """
 
     source: Source
@@ -104,9 +104,10 @@ class Split:
 class Snapshot:
     """The utility matrices before a split's cutoffs.
 
-    Folder: the files of `models.interactions.Interactions.save`, and the id maps `users.parquet` (user_idx, user_id)
-    and `items.parquet` (item_idx, item_id, is_touched), ordered by index. `n_untouched` items are in the catalogue but
-    have no interaction before the cutoffs.
+    Folder: the files of `models.interactions.Interactions.save`, and the id maps `users.parquet` (user_idx, user_id,
+    is_touched) and `items.parquet` (item_idx, item_id, is_touched), ordered by index. `n_untouched` items are in the
+    catalogue but have no interaction before the cutoffs; `n_untouched_users` users have none either, but a link with a
+    user who has one. `n_facts` are the triples of the relations.
     """
 
     key: str
@@ -118,6 +119,10 @@ class Snapshot:
     n_positive: int
     n_composite: int
     n_untouched: int
+    n_untouched_users: int = 0
+    n_links: int = 0
+    n_user_features: int = 0
+    n_facts: int = 0
 
 
 @dataclass(frozen=True)

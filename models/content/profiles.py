@@ -77,7 +77,8 @@ class Content(ItemItemRecommender):
     An item has a TF-IDF profile of its genres, and one of its tags; a user's profiles are the sums of their items'
     profiles, weighted by utility (Rocchio 1971). The similarity of a user and an item is a weighted mean of the cosine
     of the genres and that of the tags, so that an item without tags gets 0 for them. With one cosine of all features,
-    its few genres would count as a full description (NDCG@10 on ml-latest-small .06 instead of .10).
+    its few genres would count as a full description (NDCG@10 on ml-latest-small .06 instead of .10). Attributes count
+    as tags.
 
     Similarity alone ranks badly, because it does not depend on quality (.04). With n items in the user's profile,
 
@@ -85,15 +86,15 @@ class Content(ItemItemRecommender):
 
     which is nearly popularity for a user of one item, and more personal with every further item.
 
-    Known items are those with a genre or tag that some but not all other items have, with or without interactions;
-    known users are those with an interaction with such an item.
+    Known items are those with a genre, tag or attribute that some but not all other items have, with or without
+    interactions; known users are those with an interaction with such an item.
 
     Attributes:
         profiles_: (n_users, n_features + 1) float32, the users' profiles; the last column is caution / n.
         similarity_: (n_features + 1, n_items) float32, the items' profiles times their popularity; the last row is the
             popularity alone.
         item_profiles_: (n_items, n_features) float32; the product of two rows is the similarity of two items.
-        n_genres_: number of its columns that are genres, the first ones; the others are tags.
+        n_genres_: number of its columns that are genres, the first ones; the others are tags and attributes.
         popularity_: (n_items,) float32, (1 + likes) / (1 + most likes of any).
     """
 

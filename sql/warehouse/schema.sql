@@ -5,12 +5,18 @@
 --   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
 --   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
 --   events  (user_id, item_id, event text, value double, happened_at timestamp)
---   items   (item_id, title text, genres text[])
--- user_id and item_id are bigint or text, the same in every table. Times are UTC.
+--   items   (item_id, title text, genres text[], attributes map(text, text[]))
+--   users   (user_id, features map(text, text))
+--   links   (user_id, friend_id, weight double, linked_at timestamp, superseded_at timestamp, is_mutual boolean)
+--   relations (head_item, head_entity text, relation text, tail_item, tail_entity text)
+-- user_id and item_id are bigint or text, the same in every table; friend_id is a user_id, head_item and tail_item are
+-- item_ids. Times are UTC.
 -- A rating is visible at a moment t when rated_at < t and (superseded_at is null or superseded_at >= t): the latest
 -- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
 -- Tags likewise, a pair's repeated tag counting once. A rating of null is none: the user met the item without rating it
 -- (data.ratings.not_rated), which supersedes no rating. Where a source has no times, that of a row is its file's landing.
+-- Links are visible like ratings; one without a time is at any moment. A mutual link stands once, for both directions.
+-- Of a relation's head and its tail, either the item or the entity is there, and the other null.
 
 -- One row per live input file: each content once per source. `columns` tells how it was read (JSON): the column
 -- mapping, the separator and the like.
@@ -33,6 +39,13 @@ create table if not exists raw_events (
     file_id integer, line bigint, user_id text, item_id text, event text, value text, timestamp text
 );
 create table if not exists raw_items (file_id integer, line bigint, item_id text, title text, genres text);
+-- Columns under their own names: the attributes of items, the features of users. Earlier versions had none.
+alter table raw_items add column if not exists described_by map(text, text);
+create table if not exists raw_users (file_id integer, line bigint, user_id text, described_by map(text, text));
+create table if not exists raw_links (
+    file_id integer, line bigint, user_id text, friend_id text, weight text, timestamp text
+);
+create table if not exists raw_relations (file_id integer, line bigint, head text, relation text, tail text);
 
 -- Lines that are no rows: the wrong number of columns, broken quotes. `line` is the line of the file.
 create table if not exists raw_rejects (file_id integer, line bigint, raw text, reasons text[]);

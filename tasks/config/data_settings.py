@@ -6,11 +6,26 @@ import codecs
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from models.settings_base import Options
 
 ColumnName = Annotated[str, Field(min_length=1)]
+
+
+def _listed(value: Any) -> Any:
+    """Return the names in a text, separated by commas; any other value as it is."""
+    return tuple(map(str.strip, value.split(","))) if isinstance(value, str) and value else value or ()
+
+
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for name in value if value.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"it names the column {twice!r} twice")
+    return value
+
+
+ColumnNames = Annotated[tuple[ColumnName, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 IdChoice = Literal["auto", "integer", "text"]
 _SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t"}  # as a shell or an environment variable may hold it
 
@@ -41,7 +56,7 @@ class FileSettings(Options):
     @field_validator("columns", mode="before")
     @classmethod
     def _columns_may_be_separated_by_commas(cls, value: Any) -> Any:
-        return tuple(map(str.strip, value.split(","))) if isinstance(value, str) and value else value or ()
+        return _listed(value)
 
     @field_validator("columns")
     @classmethod
@@ -139,7 +154,63 @@ class ItemsColumns(FileSettings):
     genre_separator: str = Field(
         default="|",
         min_length=1,
-        description='What stands between two genres; lists such as ["Drama", "Noir"] are read without it.',
+        description="What stands between two genres, or two values of an attribute; lists such as "
+        '["Drama", "Noir"] are read without it.',
+    )
+    attributes: ColumnNames = Field(
+        default=(),
+        description='Further columns that describe the items, such as ["director", "year"].',
+    )
+
+    @field_validator("attributes")
+    @classmethod
+    def _attributes_are_no_other_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        taken = next((name for name in value if name.partition(":")[0] in ("genre", "tag")), None)
+        if taken is not None:
+            raise ValueError(
+                f"an attribute cannot be named {taken!r}: features named genre:… and tag:… are genres and tags; "
+                "rename the column"
+            )
+        return value
+
+
+class UsersColumns(FileSettings):
+    """What is known of the users: its files and column names."""
+
+    file: str = "users"
+    user: ColumnName = "userId"
+    features: ColumnNames = Field(
+        default=(),
+        description='The columns that describe the users, such as ["age", "gender"]; empty: all others.',
+    )
+
+
+class LinksColumns(FileSettings):
+    """Links between users, such as friendships: their files and column names. Weight and timestamp are optional."""
+
+    file: str = "links"
+    user: ColumnName = "userId"
+    friend: ColumnName = "friendId"
+    weight: str = "weight"
+    timestamp: str = Field(
+        default="timestamp", description="Empty, or no such column: links have no time, and count at any."
+    )
+    directed: bool = Field(
+        default=False, description="Whether a link leads from the user to the friend only."
+    )
+
+
+class RelationsColumns(FileSettings):
+    """Facts about items, such as `item:17,directed_by,Ada Lang`: their files and column names."""
+
+    file: str = "relations"
+    head: ColumnName = "head"
+    relation: ColumnName = "relation"
+    tail: ColumnName = "tail"
+    item_prefix: str = Field(
+        default="item:",
+        min_length=1,
+        description="What the name of an item begins with, its id behind it; any other name is an entity.",
     )
 
 
@@ -159,6 +230,9 @@ class DataSettings(Options):
     tags: TagsColumns = TagsColumns()
     events: EventsColumns = EventsColumns()
     items: ItemsColumns = ItemsColumns()
+    users: UsersColumns = UsersColumns()
+    links: LinksColumns = LinksColumns()
+    relations: RelationsColumns = RelationsColumns()
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> DataSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 INTEGER_SHARE = 0.99
 
 _ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue("")}
+_FURTHER: tuple[Source, ...] = ("users", "links", "relations")
+"""The sources that describe users and items, which most data sets do not have."""
 _CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
 
 
@@ -78,9 +81,15 @@ def clean(
         return from_json(CleanData, json.loads(known[0]))
     run_file(con, "warehouse/clean/rejection_reasons.sql")
     user_type, item_type = id_types
-    _quarantine(con, settings, user_type, item_type)
+    present = {file.source for file in intake.files}
+    further = [source for source in _FURTHER if source in present]
+    ids: dict[str, Value] = {"user_example": _ID_EXAMPLE[user_type], "item_example": _ID_EXAMPLE[item_type]}
+    _quarantine(con, settings, further, ids)
     with transaction(con):
         run_file(con, "warehouse/clean/clean_tables.sql")
+        run_file(con, "warehouse/clean/no_further_sources.sql", **ids)
+        for source in further:
+            run_file(con, f"warehouse/clean/clean_{source}.sql", directed=settings.links.directed)
         counts = _counts(con)
         _check_balance(counts)
         _check_reject_shares(con, counts, settings)
@@ -136,10 +145,17 @@ def _id_type(choice: IdChoice, integer_share: float | None) -> IdType:
 
 
 def _quarantine(
-    con: duckdb.DuckDBPyConnection, settings: DataSettings, user_type: IdType, item_type: IdType
+    con: duckdb.DuckDBPyConnection, settings: DataSettings, further: Sequence[Source], ids: dict[str, Value]
 ) -> None:
-    """Type all rows into the staging tables and put the faulty ones into quarantine."""
-    users, items = _ID_EXAMPLE[user_type], _ID_EXAMPLE[item_type]
+    """Type all rows into the staging tables and put the faulty ones into quarantine.
+
+    Args:
+        con: the warehouse.
+        settings: how the values are read.
+        further: those of `_FURTHER` that have files. The others are passed over: to plan their statements takes a
+            tenth of a second.
+        ids: a value of the type of user ids, and one of item ids, as parameters of the SQL.
+    """
     not_rated = settings.ratings.not_rated
     scale = {
         "rating_min": settings.rating_min,
@@ -151,7 +167,6 @@ def _quarantine(
     with transaction(con):
         # From here on the quarantine may describe other rows than the clean tables hold.
         con.execute("delete from clean_state")
-        ids = {"user_example": users, "item_example": items}
         run_file(con, "warehouse/clean/column_formats.sql", without_times=list(settings.without_times))
         run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
         run_file(con, "warehouse/clean/type_tags.sql", **ids, **future)
@@ -163,7 +178,12 @@ def _quarantine(
             constant_event=settings.events.constant_event,
         )
         separator = settings.items.genre_separator
-        run_file(con, "warehouse/clean/type_items.sql", item_example=items, genre_separator=separator)
+        run_file(con, "warehouse/clean/type_items.sql", **ids, genre_separator=separator)
+        if settings.items.attributes:
+            run_file(con, "warehouse/clean/type_attributes.sql", genre_separator=separator)
+        prefix = settings.relations.item_prefix
+        for source in further:
+            run_file(con, f"warehouse/clean/type_{source}.sql", **ids, **future, item_prefix=prefix)
         run_file(con, "warehouse/clean/quarantine.sql")
 
 

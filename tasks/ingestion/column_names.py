@@ -13,7 +13,8 @@ from tasks.errors import UsageError
 
 _SYNONYMS = {
     "user": ("user", "userid", "uid", "who", "customer", "customerid", "client", "clientid", "visitor",
-             "visitorid", "member", "account", "person", "session", "sessionid"),
+             "visitorid", "member", "account", "person", "session", "sessionid", "follower", "truster", "trustor"),
+    "friend": ("friend", "friendid", "whom", "followee", "followed", "trustee", "trusted", "otheruser", "otheruserid"),
     "item": ("item", "itemid", "iid", "what", "product", "productid", "movie", "movieid", "book", "bookid",
              "isbn", "track", "trackid", "song", "songid", "article", "articleid", "content", "contentid",
              "sku", "asin", "video", "videoid", "anime", "animeid", "game", "gameid"),
@@ -22,6 +23,9 @@ _SYNONYMS = {
                   "createdat", "eventtime", "ratedat", "day"),
     "event": ("event", "eventtype", "eventname", "type", "action", "behavior", "behaviour", "verb", "kind"),
     "tag": ("tag", "tags", "label", "keyword"),
+    "head": ("head", "subject", "source", "from", "h", "s"),
+    "relation": ("relation", "predicate", "property", "relationship", "r", "p"),
+    "tail": ("tail", "object", "target", "to", "t", "o"),
 }  # fmt: skip
 _UNKNOWN = "…"
 """Stands in a suggested setting for a column that nothing in the file looks like."""
@@ -113,6 +117,32 @@ def refuse_ambiguous_columns(
     for column in names:
         if present.count(column) > 1:
             raise UsageError(f"{path} has the column {column!r} twice.", "Keep one of them.")
+
+
+def refuse_missing_descriptions(
+    path: Path, source: Source, wanted: Sequence[str], present: Sequence[str]
+) -> None:
+    """Raise if a file lacks a column that the settings name as a description of its items or users.
+
+    Args:
+        path: the file.
+        source: `items` or `users`; the others have none.
+        wanted: the columns that the settings name.
+        present: the columns of the file.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+    missing = [name for name in wanted if name not in present]
+    if not missing:
+        return
+    setting = f"data.{source}.{'attributes' if source == 'items' else 'features'}"
+    near = nearest_column(missing[0], present)
+    raise UsageError(
+        f"{path} has no column{'s' * (len(missing) > 1)} {_listed(missing)} of {setting}."
+        f"{f' The nearest is {near!r}.' if near else ''} Its columns: {', '.join(present)}.",
+        f"Mend {setting} in pipeline.toml.",
+    )
 
 
 def nearest_column(name: str, present: Sequence[str]) -> str | None:

@@ -26,6 +26,7 @@ from tasks.ingestion.file_names import (
     why_unread,
     without_numbers,
 )
+from tasks.ingestion.foreign_files import belongs_to_movielens, why_foreign
 from tasks.ingestion.read_errors import read_error
 
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -34,13 +35,8 @@ _MAX_WALKED = 10_000
 _MAX_NAMED = 10
 # Tables whose folders also hold files of earlier versions: to read every file would bring deleted rows back.
 _VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
-
-_MOVIELENS = {
-    "links.csv": b"movieId,imdbId,tmdbId",
-    "genome-scores.csv": b"movieId,tagId,relevance",
-    "genome-tags.csv": b"tagId,tag",
-}
-"""Files of the archives that no model uses, and how each begins."""
+INTERACTIONS: tuple[Source, ...] = ("ratings", "tags", "events")
+"""The sources of which a night needs at least one."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,13 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     found = []
     for source in SOURCES:
         files = _files_of(folder, source, getattr(settings, source).file)
+        files = [path for path in files if not why_foreign(path, source, settings)]
         found += [InputFile(source, path.relative_to(folder).as_posix(), path) for path in files]
     return found
 
 
 def check_input_folder(folder: Path, settings: DataSettings) -> list[InputFile]:
-    """Return the files of a folder from which a first night could start. Opens no file.
+    """Return the files of a folder from which a first night could start. Opens files named links and users only.
 
     Raises:
         UsageError: as `find_input_files`, or the folder holds no interactions, or lacks a file that settings name.
@@ -118,7 +115,7 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
             if unread
             else f"Deliver it, or mend data.{source}.file.",
         )
-    if present <= {"items"}:
+    if present.isdisjoint(INTERACTIONS):
         raise UsageError(f"{folder} holds no ratings, tags or events.", _where_else(folder, settings))
 
 
@@ -135,7 +132,7 @@ def left_out(folder: Path, settings: DataSettings, files: list[InputFile]) -> st
     stray = [
         path
         for path in found
-        if path not in taken and not _is_empty_part(path) and not _belongs_to_movielens(path)
+        if path not in taken and not _is_empty_part(path) and not belongs_to_movielens(path)
     ]
     if not stray:
         return ""
@@ -163,18 +160,19 @@ def _why_left_out(folder: Path, path: Path, settings: DataSettings) -> str:
         if not is_same and without_numbers(path.name) == without_numbers(name):
             return f"only one file holds the {source}, or a folder {beginning}/: move all parts into it"
         if is_same:
-            return f"another file holds the {source}"
+            return why_foreign(path, source, settings) or f"another file holds the {source}"
     return "no source has this name, see the settings data.*.file"
 
 
 def _where_else(folder: Path, settings: DataSettings) -> str:
     """Say what to put into a folder without interactions, or where they are."""
-    names = [getattr(settings, source).file for source in ("ratings", "tags", "events")]
+    names = [getattr(settings, source).file for source in INTERACTIONS]
     for path in islice(_walk(folder), _MAX_WALKED):
         if path.parent != folder and (stem(path.name) or "").casefold() in map(str.casefold, names):
             return f"{path.relative_to(folder)} is there: name its folder, --dataset {path.parent}"
-    items = stem(settings.items.file) or settings.items.file
-    beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) != items)
+    others = [getattr(settings, source).file for source in SOURCES if source not in INTERACTIONS]
+    known = {stem(name) or name for name in others}
+    beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) not in known)
     stray = list(islice(beside, _MAX_NAMED))
     files = ", ".join(name if stem(name) else f"{name}.csv" for name in names)
     usual = f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them)."
@@ -314,18 +312,6 @@ def _is_empty_part(path: Path) -> bool:
     try:
         return is_part(path.name) and path.stat().st_size == 0
     except OSError:  # whoever reads it says why it cannot be reached
-        return False
-
-
-def _belongs_to_movielens(path: Path) -> bool:
-    """Return whether this is a file of MovieLens that is known to be of no use here, by its name and first line."""
-    header = _MOVIELENS.get(path.name)
-    try:
-        if header is None:
-            return False
-        with path.open("rb") as file:
-            return file.read(len(header)) == header
-    except OSError:
         return False
 
 

@@ -1,4 +1,4 @@
-"""Warn of clean data that the settings do not fit: another scale, texts that are no genres, events without weight."""
+"""Warn of clean data that the settings do not fit: another scale, texts that are no genres, ids of another kind."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def warn_of_input(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     _warn_of_ratings(con, settings)
     _warn_of_genres(con)
     _warn_of_catalogue(con)
+    _warn_of_other_ids(con)
 
 
 def _require_positives(con: duckdb.DuckDBPyConnection, utility: UtilitySettings) -> None:
@@ -167,6 +168,14 @@ def _warn_of_catalogue(con: duckdb.DuckDBPyConnection) -> None:
         log.warning(
             "The catalogue has %s of the %s items with an interaction (%s): %r is not in it%s. Are these the same ids?",
             f"{known:,}", f"{touched:,}", f"{known / touched:.1%}", unknown_id, other,
+        )  # fmt: skip
+
+
+def _warn_of_other_ids(con: duckdb.DuckDBPyConnection) -> None:
+    for source, what, n, example in run_file(con, "warehouse/clean/further_match.sql").fetchall():
+        log.warning(
+            "None of the %s %s that the %s name has an interaction, such as %r. Are these the same ids?",
+            f"{n:,}", what, source, example,
         )  # fmt: skip
 
 

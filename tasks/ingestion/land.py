@@ -239,7 +239,7 @@ def _land_content(
 ) -> str:
     """Land a content; return how it was read if neither its name nor the settings say so."""
     file, location = content.file, found.file.location
-    first_line, values, how = read_input(
+    first_line, values, how, descriptions = read_input(
         con, found.file, found.reading, mixes_line_ends=found.digest.mixes_line_ends
     )
     if file_version(location) != found.digest.version:
@@ -249,9 +249,14 @@ def _land_content(
     run_file(con, "warehouse/land/numbered_rows.sql")
     given = "".join(f", nullif(${ours}, '') as {ours}" for ours in values)
     columns = f" select *{given}"
+    parameters = {"file_id": file_id, "first_line": first_line, **values}
+    if descriptions:
+        each = ", ".join(f"description_{number}" for number in range(len(descriptions)))
+        columns = f" select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"
+        parameters["descriptions"] = list(descriptions)
     con.execute(
         f"insert into raw_{file.source} by name from numbered_rows($file_id, $first_line){columns}",
-        {"file_id": file_id, "first_line": first_line, **values},
+        parameters,
     )
     run_file(
         con, "warehouse/land/record_file.sql", file_id=file_id, columns=json.dumps(content.reading),

@@ -20,7 +20,12 @@ import duckdb
 from tasks.artifacts import Source
 from tasks.config.data_settings import DataSettings, FileSettings
 from tasks.errors import NightError, UsageError
-from tasks.ingestion.column_names import nearest_column, refuse_ambiguous_columns, refuse_missing_columns
+from tasks.ingestion.column_names import (
+    nearest_column,
+    refuse_ambiguous_columns,
+    refuse_missing_columns,
+    refuse_missing_descriptions,
+)
 from tasks.ingestion.csv_repair import repair_csv
 from tasks.ingestion.file_digest import LineEnds
 from tasks.ingestion.file_names import PACKED, PARQUET, is_part, partition_values
@@ -33,9 +38,18 @@ from tasks.storage.warehouse import run_file
 
 log = logging.getLogger(__name__)
 
-_OPTIONAL = {"value", "title", "genres"}
-_NOT_COLUMNS = {*FileSettings.model_fields, "not_rated", "constant_event", "genre_separator"}
+_OPTIONAL: dict[Source, set[str]] = {
+    "events": {"value"},
+    "items": {"title", "genres"},
+    "links": {"weight", "timestamp"},
+}
+_NOT_COLUMNS = {
+    *FileSettings.model_fields, "not_rated", "constant_event", "genre_separator", "attributes", "features", "directed",
+    "item_prefix",
+}  # fmt: skip
 """Settings of a source that are no column's name."""
+_NO_NAMES = ("", "_", "-")
+"""Names of columns that are none."""
 _WITH_FRACTION = {"float", "double", "decimal"}
 # The end of a file that is searched for a line that was cut.
 _TAIL = 1 << 20
@@ -51,6 +65,8 @@ class Reading:
         separator: between the columns of text files; empty to find it out.
         encoding: of text files, or `auto`.
         partition: values from the names of folders, by our names: those of `event=view/`.
+        described_by: further columns, read under their own names: attributes of items, features of users. None: all
+            others of the file.
     """
 
     columns: dict[str, str]
@@ -58,6 +74,14 @@ class Reading:
     separator: str = ""
     encoding: str = "auto"
     partition: dict[str, str] = field(default_factory=dict)
+    described_by: tuple[str, ...] | None = ()
+
+    def descriptions(self, present: Sequence[str]) -> tuple[str, ...]:
+        """Return the further columns to read of a file that has the columns `present`."""
+        if self.described_by is not None:
+            return self.described_by
+        own = {*self.columns.values(), *_NO_NAMES}
+        return tuple(name for name in dict.fromkeys(present) if name not in own)
 
 
 class FileRead(NamedTuple):
@@ -67,11 +91,13 @@ class FileRead(NamedTuple):
         first_line: the line of the file's first row: 2 behind a header, else 1.
         values: of our columns that the file lacks and the names of its folders give.
         found: in words, how it was read if neither its name nor the settings say so; else empty.
+        descriptions: the further columns, which `incoming` has as description_0, description_1 and so on.
     """
 
     first_line: int
     values: dict[str, str]
     found: str
+    descriptions: tuple[str, ...] = ()
 
 
 def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
@@ -85,14 +111,19 @@ def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
         for ours, theirs in columns.items()
         if theirs.casefold() in in_any_case
     }
-    return Reading(columns, section.columns, section.separator, section.encoding, partition)
+    described_by: tuple[str, ...] | None = ()
+    if source == "items":
+        described_by = settings.items.attributes
+    elif source == "users":
+        described_by = settings.users.features or None
+    return Reading(columns, section.columns, section.separator, section.encoding, partition, described_by)
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
     """Return the names of the file's columns in `settings`, by our names for them; not those that are empty."""
     section = getattr(settings, source).model_dump(exclude=_NOT_COLUMNS)
     return {
-        {"user": "user_id", "item": "item_id"}.get(ours, ours): theirs
+        {"user": "user_id", "item": "item_id", "friend": "friend_id"}.get(ours, ours): theirs
         for ours, theirs in section.items()
         if theirs
     }
@@ -144,13 +175,13 @@ def read_input(
     absent = {
         ours: value for ours, value in reading.partition.items() if reading.columns[ours] not in present
     }
-    return FileRead(first_line, absent, found)
+    return FileRead(first_line, absent, found, reading.descriptions(present))
 
 
 def text_options(file: InputFile, reading: Reading) -> TextOptions:
     """Return what the settings say of a file's text."""
-    required = frozenset(_required(reading) - _given_by_folders(reading))
-    names = tuple(reading.columns.values())
+    required = frozenset(_required(file.source, reading) - _given_by_folders(reading))
+    names = (*reading.columns.values(), *(reading.described_by or ()))
     return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding)
 
 
@@ -166,7 +197,7 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Read
     _warn_of_near_columns(file, rows.columns, reading)
     ours = [
         _as_text(theirs, types[theirs].id, is_id=name.endswith("_id")).alias(name)
-        for name, theirs in reading.columns.items()
+        for name, theirs in (*reading.columns.items(), *_numbered(reading.descriptions(rows.columns)))
         if theirs in types
     ]
     rows.select(*ours).create_view("parquet_rows", replace=True)
@@ -196,7 +227,8 @@ def _read_text(
 ) -> None:
     check_columns(file, how.header, reading)
     _warn_of_near_columns(file, how.header, reading)
-    ours = {theirs: name for name, theirs in reading.columns.items()}
+    both = (*reading.columns.items(), *_numbered(reading.descriptions(how.header)))
+    ours = {theirs: name for name, theirs in both}
     names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(how.header)}
     if mixes_line_ends is None or how.container != "plain":
         mixes_line_ends = _mixes_line_ends(file.location, how)
@@ -204,6 +236,11 @@ def _read_text(
     if not is_direct or not _scan(con, file, file.location, how, names):
         _scan_copy(con, file, how, names)
     _check_end(con, file, how)
+
+
+def _numbered(descriptions: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the further columns under the names that `incoming` has for them."""
+    return [(f"description_{number}", name) for number, name in enumerate(descriptions)]
 
 
 def _found(path: Path, how: TextFormat) -> str:
@@ -335,7 +372,7 @@ def check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> 
     Raises:
         UsageError: required columns are missing, or a column is there or named twice.
     """
-    missing = _required(reading) - _given_by_folders(reading) - set(present)
+    missing = _required(file.source, reading) - _given_by_folders(reading) - set(present)
     if missing and reading.header and set(present) <= {*reading.header, ""}:
         names = ", ".join(map(repr, sorted(missing)))
         near = nearest_column(next(iter(missing)), present) if len(missing) == 1 else None
@@ -344,9 +381,11 @@ def check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> 
             f"It names: {', '.join(present)}.",
             f"Name it there, or map its name in pipeline.toml under [data.{file.source}].",
         )
-    refuse_ambiguous_columns(file.location, file.source, present, tuple(reading.columns.values()))
+    descriptions = reading.descriptions(present)
+    refuse_ambiguous_columns(file.location, file.source, present, (*reading.columns.values(), *descriptions))
     folders = tuple(partition_values(file.path))
     refuse_missing_columns(file.location, file.source, missing, present, reading.columns, folders)
+    refuse_missing_descriptions(file.location, file.source, descriptions, present)
 
 
 def _warn_of_near_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
@@ -358,8 +397,9 @@ def _warn_of_near_columns(file: InputFile, present: Sequence[str], reading: Read
             log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
 
 
-def _required(reading: Reading) -> set[str]:
-    return {theirs for ours, theirs in reading.columns.items() if ours not in _OPTIONAL}
+def _required(source: Source, reading: Reading) -> set[str]:
+    optional = _OPTIONAL.get(source, set())
+    return {theirs for ours, theirs in reading.columns.items() if ours not in optional}
 
 
 def _given_by_folders(reading: Reading) -> set[str]:

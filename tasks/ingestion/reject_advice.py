@@ -29,9 +29,14 @@ _ADVICE = {
     "rating is missing": 'If such a row says that the user met the item, write [data.ratings] not_rated = [""], which '
     "stands for NULL and the like, too; else leave it out of the file. ",
     "value is not a number": "Write values as numbers, such as 2 or 0.5. ",
+    "weight is not": "Write weights as numbers above 0, such as 2 or 0.5, or into pipeline.toml, if all links weigh "
+    'the same, [data.links] weight = "". ',
+    "user and friend are the same": "Leave links of users with themselves out of the file. ",
     "is missing": "Leave such rows out of the file. ",
 }
 """By a part of the reason."""
+_TYPED_AS = {"friend": "user", "head": "item", "tail": "item"}
+"""The ids that have the type of others."""
 
 
 def advise_on_rejects(
@@ -133,8 +138,9 @@ def _on_words(con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str) 
 def _on_integer_ids(
     con: duckdb.DuckDBPyConnection, count: SourceCounts, reason: str, settings: DataSettings
 ) -> tuple[str, str]:
-    kind = reason.split(maxsplit=1)[0]
-    value = most_frequent_value(con, count.source, reason, kind)
+    column = reason.split(maxsplit=1)[0]
+    kind = _TYPED_AS.get(column, column)
+    value = most_frequent_value(con, count.source, reason, column)
     seen = f" Such an id is {value!r}." if value is not None else ""
     if getattr(settings, f"{kind}_id") == "integer":
         return seen, f"Set data.{kind}_id to auto or text, or mend the ids. "

@@ -48,10 +48,13 @@ def advise_on_times(con: duckdb.DuckDBPyConnection, count: SourceCounts) -> tupl
     """
     reason = next(reason for reason in count.reasons if _is_of_time(reason))
     value = most_frequent_value(con, count.source, reason, "timestamp")
-    without = (
-        f'[data.{count.source}] timestamp = "" into pipeline.toml. Then a row happened when its file was landed, the '
-        "later row is the newer one, models are judged on interactions drawn at random, and half-lives are refused. "
+    effect = (
+        "Then all links count at any moment. "
+        if count.source == "links"
+        else "Then a row happened when its file was landed, the later row is the newer one, models are judged on "
+        "interactions drawn at random, and half-lives are refused. "
     )
+    without = f'[data.{count.source}] timestamp = "" into pipeline.toml. {effect}'
     if reason.startswith("timestamp is missing"):
         return (
             "",

@@ -10,10 +10,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
 from models.interactions import Interactions
+from models.relations import Relations
 from tasks.artifacts import Snapshot, Split
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.time_windows import liking, open_split
@@ -22,9 +24,19 @@ from tasks.storage.warehouse import run_file
 
 
 def _in_short(made: Snapshot) -> str:
-    return (
-        f"{made.n_users:,} users × {made.n_items - made.n_untouched:,} items, {made.n_seen:,} seen, "
-        f"{made.n_positive:,} positive; {made.n_untouched:,} items that nobody touched"
+    further = {
+        "users known by their links only": made.n_untouched_users,
+        "links": made.n_links,
+        "user features": made.n_user_features,
+        "facts": made.n_facts,
+    }
+    return "; ".join(
+        (
+            f"{made.n_users - made.n_untouched_users:,} users × {made.n_items - made.n_untouched:,} items, "
+            f"{made.n_seen:,} seen, {made.n_positive:,} positive",
+            f"{made.n_untouched:,} items that nobody touched",
+            *(f"{n:,} {what}" for what, n in further.items() if n),
+        )
     )
 
 
@@ -35,8 +47,9 @@ def build_snapshot(
     """Write matrices and id maps of the interactions before the cutoffs of `split` into the existing `folder`.
 
     The judged and the published models are trained on matrices of the same SQL: only the cutoffs differ. Users have
-    an interaction before their cutoff; items too, or else genres in the catalogue. Both are in the order of their ids.
-    The same clean tables give the same bytes, at any number of threads.
+    an interaction before their cutoff, or else a link with a user who has one; items have an interaction, or else
+    genres or attributes in the catalogue. Both are in the order of their ids. The same clean tables give the same
+    bytes, at any number of threads.
 
     Args:
         con: the warehouse, with clean tables.
@@ -49,7 +62,10 @@ def build_snapshot(
         The reference to the files, with the sizes of the matrices.
     """
     open_split(con, split, "before")
+    cutoff = split.cutoff or split.as_of
+    run_file(con, "warehouse/split/windowed_links.sql", cutoff=cutoff)
     run_file(con, "warehouse/features/id_maps.sql")
+    run_file(con, "warehouse/features/value_classes.sql")
     user_map = con.sql("from user_map order by user_idx").to_arrow_table()
     item_map = con.sql("from item_map order by item_idx").to_arrow_table()
     pq.write_table(user_map, folder / "users.parquet")
@@ -60,7 +76,11 @@ def build_snapshot(
     seen = sparse.csr_array(
         (np.ones(timestamp.nnz, np.float32), timestamp.indices, timestamp.indptr), shape=shape
     )
-    item_features, feature_names = _item_features(con, shape[1])
+    item_features, feature_names = _features(con, "warehouse/features/item_features.sql", shape[1])
+    title_words, title_word_names = _title_words(con, shape[1])
+    user_features, user_feature_names = _user_features(con, shape[0])
+    links, n_links = _links(con, shape[0])
+    relations = _relations(con, shape[1])
     data = Interactions(
         seen=seen,
         rating=fetch_matrix(con, "warehouse/features/rating_matrix.sql", shape),
@@ -70,11 +90,17 @@ def build_snapshot(
             "warehouse/features/composite.sql",
             shape,
             signals=_signal_rows(settings),
-            now=split.cutoff or split.as_of,
+            now=cutoff,
         ),
         timestamp=timestamp,
         item_features=item_features,
         feature_names=feature_names,
+        title_words=title_words,
+        title_word_names=title_word_names,
+        user_features=user_features,
+        user_feature_names=user_feature_names,
+        links=links,
+        relations=relations,
     )
     data.save(folder)
     return Snapshot(
@@ -86,7 +112,11 @@ def build_snapshot(
         n_rating=data.rating.nnz,
         n_positive=data.positive.nnz,
         n_composite=data.composite.nnz,
-        n_untouched=int(np.count_nonzero(~item_map["is_touched"].to_numpy())),
+        n_untouched=_n_untouched(item_map),
+        n_untouched_users=_n_untouched(user_map),
+        n_links=n_links,
+        n_user_features=len(user_feature_names),
+        n_facts=0 if relations is None else len(relations.triples),
     )
 
 
@@ -112,11 +142,61 @@ def fetch_matrix(
     return sparse.csr_array((cells["value"], cells["column_idx"], row_starts), shape=shape)
 
 
-def _item_features(con: duckdb.DuckDBPyConnection, n_items: int) -> tuple[sparse.csr_array, tuple[str, ...]]:
-    run_file(con, "warehouse/features/item_features.sql")
-    names = con.execute("select distinct feature from item_features order by feature").fetchall()
-    matrix = fetch_matrix(con, "warehouse/features/feature_matrix.sql", (n_items, len(names)))
+def _n_untouched(id_map: pa.Table) -> int:
+    return int(np.count_nonzero(~id_map["is_touched"].to_numpy()))
+
+
+def _features(
+    con: duckdb.DuckDBPyConnection, name: str, n_rows: int
+) -> tuple[sparse.csr_array, tuple[str, ...]]:
+    """Return the features that sql/`name` makes as a matrix with `n_rows` rows, and the names of its columns."""
+    run_file(con, name)
+    names = con.execute("select distinct feature from features order by feature").fetchall()
+    matrix = fetch_matrix(con, "warehouse/features/feature_matrix.sql", (n_rows, len(names)))
     return matrix, tuple(name for (name,) in names)
+
+
+def _title_words(
+    con: duckdb.DuckDBPyConnection, n_items: int
+) -> tuple[sparse.csr_array | None, tuple[str, ...]]:
+    """Return the words of the titles and their names; None where no item has a title."""
+    if con.execute(
+        "from items semi join item_map using (item_id) where title is not null limit 1"
+    ).fetchone():
+        return _features(con, "warehouse/features/title_words.sql", n_items)
+    return None, ()
+
+
+def _user_features(
+    con: duckdb.DuckDBPyConnection, n_users: int
+) -> tuple[sparse.csr_array | None, tuple[str, ...]]:
+    """Return the features of the users and their names; None where nothing is known of them."""
+    if con.execute("from users limit 1").fetchone() is None:
+        return None, ()
+    matrix, names = _features(con, "warehouse/features/user_features.sql", n_users)
+    return (matrix, names) if names else (None, ())
+
+
+def _links(con: duckdb.DuckDBPyConnection, n_users: int) -> tuple[sparse.csr_array | None, int]:
+    """Return the links as a matrix, None without any, and their number; a mutual link counts once."""
+    if con.execute("from windowed_links limit 1").fetchone() is None:
+        return None, 0
+    matrix = fetch_matrix(con, "warehouse/features/links_matrix.sql", (n_users, n_users))
+    [(are_mutual,)] = con.execute("select bool_or(is_mutual) from links").fetchall()
+    n_links = matrix.nnz // 2 if are_mutual else matrix.nnz
+    return (matrix, n_links) if n_links else (None, 0)
+
+
+def _relations(con: duckdb.DuckDBPyConnection, n_items: int) -> Relations | None:
+    """Return the relations whose items the snapshot has, with all entities; None if the source has no row."""
+    if con.execute("from relations limit 1").fetchone() is None:
+        return None
+    run_file(con, "warehouse/features/nodes.sql")
+    entities = con.execute("select entity from entity_map order by node").fetchall()
+    names = con.execute("select relation from relation_map order by relation_idx").fetchall()
+    columns = run_file(con, "warehouse/features/triples.sql").fetchnumpy()
+    triples = np.column_stack([columns[name] for name in ("head", "relation_idx", "tail")]).astype(np.int32)
+    return Relations(triples, n_items, tuple(name for (name,) in names), tuple(name for (name,) in entities))
 
 
 def _signal_rows(settings: UtilitySettings) -> list[dict[str, Any]]:

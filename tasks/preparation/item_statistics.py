@@ -24,12 +24,12 @@ class ItemStatistics:
     """Statistics of the interactions before the cutoffs; judged users are in the order of `HeldOut`.
 
     Attributes:
-        popularity: (n_items,) float64, the share of the users with an interaction with the item, 0 to 1.
+        popularity: (n_items,) float64, the share of the users with an interaction who met the item, 0 to 1.
         item_class: (n_items,) int8, indices into `ITEM_CLASSES`, −1 for items without an interaction.
         user_class: (n_judged,) int8, indices into `USER_CLASSES`.
         history_popularity: (n_judged,) float64, the mean popularity of the items that the user interacted with.
         taste_vectors: (n_items, d) float32, close for items that the same users like.
-        feature_vectors: (n_items, n_features) float32, TF-IDF of genres and tags, rows of length 1.
+        feature_vectors: (n_items, n_features) float32, TF-IDF of genres, tags and attributes, rows of length 1.
     """
 
     popularity: NDArray[np.float64]
@@ -52,11 +52,12 @@ def write_item_statistics(
         folder: an existing folder.
 
     Returns:
-        One row for each class of users or items that is not empty: `segment` (its name), `of` ('users' or 'items'),
-        `n` (its size), and `least` and `greatest`, the range of its members' numbers of interactions.
+        One row for each class of users or items with an interaction that is not empty: `segment` (its name), `of`
+        ('users' or 'items'), `n` (its size), and `least` and `greatest`, the range of its members' numbers of
+        interactions.
     """
     seen = load_matrix(snapshot.folder, "seen")
-    popularity = popularity_of(seen)
+    popularity = popularity_of(_without_empty_rows(seen))  # users who only have a link do not count
     items_per_user, users_per_item = np.diff(seen.indptr), np.bincount(seen.indices, minlength=seen.shape[1])
     of_users, of_items = user_classes(items_per_user), item_classes(users_per_item)
     np.savez(
@@ -83,8 +84,16 @@ def write_item_statistics(
             ("items", ITEM_CLASSES, of_items, users_per_item),
         )
         for number, name in enumerate(names)
-        if len(of_class := counts[classes == number])
+        if len(of_class := counts[(classes == number) & (counts > 0)])
     ]
+
+
+def _without_empty_rows(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return the rows of a matrix that have an entry; shares its entries."""
+    row_ends = np.unique(matrix.indptr)
+    return sparse.csr_array(
+        (matrix.data, matrix.indices, row_ends), shape=(len(row_ends) - 1, matrix.shape[1])
+    )
 
 
 def load_item_statistics(held_out: HeldOut) -> ItemStatistics:

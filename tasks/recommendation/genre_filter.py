@@ -39,7 +39,7 @@ class Genres(NamedTuple):
 
 
 def genres_of_items(snapshot: Snapshot) -> Genres:
-    """Return the genre columns of the item features; the other features, tags, are left out."""
+    """Return the genre columns of the item features; the other features, tags and attributes, are left out."""
     features = load_matrix(snapshot.folder, "item_features").tocsc()
     kinds = [name.partition(":") for name in load_feature_names(snapshot.folder)]
     columns = [column for column, (kind, _, _) in enumerate(kinds) if kind == "genre"]

@@ -169,7 +169,8 @@ def _counts(run: Run, artifacts: RunArtifacts) -> dict[str, int]:
         if source.quarantined:
             counts[f"{source.source}, rejected"] = source.quarantined
     if artifacts.snapshot is not None:
-        counts |= {"users": artifacts.snapshot.n_users, "items": artifacts.snapshot.n_items}
+        snapshot = artifacts.snapshot
+        counts |= {"users": snapshot.n_users - snapshot.n_untouched_users, "items": snapshot.n_items}
         counts |= {"positive": artifacts.snapshot.n_positive}
     if artifacts.lists is not None:
         counts["rows of lists"] = artifacts.lists.n_rows

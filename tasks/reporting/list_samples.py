@@ -148,7 +148,7 @@ def sample_users(lists: Lists, snapshot: Snapshot, n: int) -> tuple[UserList, ..
     """
     seen = load_matrix(snapshot.folder, "seen")
     activity = np.diff(seen.indptr)
-    order = np.argsort(activity, kind="stable")
+    order = np.argsort(activity, kind="stable")[np.count_nonzero(activity == 0) :]
     places = np.unique(((np.arange(n) + 0.5) / n * len(order)).astype(np.int64))
     indices = order[places[places < len(order)]]
     ids = pq.read_table(snapshot.folder / "users.parquet")["user_id"].take(indices).to_pylist()

@@ -118,8 +118,9 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
             past = con.cursor()  # its temporary tables hide what the night holds out
             order_of(past, cut)
             run_file(
-                past, "warehouse/split/hide_held_out.sql", cutoffs_path=str(cut.folder / "cutoffs.parquet")
-            )
+                past, "warehouse/split/hide_held_out.sql", cutoffs_path=str(cut.folder / "cutoffs.parquet"),
+                cutoff=cut.cutoff or cut.as_of,
+            )  # fmt: skip
             stage.note, snapshot, held_out = _cut_again(past, cut, settings, folder)
     if not held_out.n_select:
         raise UsageError(

@@ -103,7 +103,7 @@ CHECKS = (
     ),
     Check(
         name="user_coverage",
-        meaning="share of users with an interaction that get a list, or have met all there is",
+        meaning="share of users with an interaction, or linked to such, that get a list or have met all there is",
         value=Sql(
             "coalesce(avg((given > 0 or owed = 0)::double) filter (not is_unknown), 1)",
             "user_lists",

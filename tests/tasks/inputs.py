@@ -17,6 +17,9 @@ RATINGS = "userId,movieId,rating,timestamp\n"
 TAGS = "userId,movieId,tag,timestamp\n"
 EVENTS = "userId,itemId,event,value,timestamp\n"
 MOVIES = "movieId,title,genres\n"
+USERS = "userId,age,gender\n"
+LINKS = "userId,friendId,weight,timestamp\n"
+RELATIONS = "head,relation,tail\n"
 LENIENT = DataSettings(max_reject_share=1)
 GOOD = RATINGS + "".join(f"{n},2,3,100000000\n" for n in range(2000))
 

@@ -19,12 +19,20 @@ def day(number: float) -> datetime:
 
 @dataclass(frozen=True)
 class Log:
-    """Rows: (user, item, rating, day), (user, item, tag, day), (user, item, event, value, day)."""
+    """Rows: (user, item, rating, day), (user, item, tag, day), (user, item, event, value, day).
+
+    Items are (item, title, genres[, attributes]), users (user, features), links (user, friend, weight, day or None),
+    relations (head item, head entity, relation, tail item, tail entity).
+    """
 
     ratings: list[tuple] = field(default_factory=list)
     tags: list[tuple] = field(default_factory=list)
     events: list[tuple] = field(default_factory=list)
     items: list[tuple] = field(default_factory=list)
+    users: list[tuple] = field(default_factory=list)
+    links: list[tuple] = field(default_factory=list)
+    relations: list[tuple] = field(default_factory=list)
+    directed: bool = False
 
     @property
     def interactions(self) -> list[tuple]:
@@ -35,7 +43,8 @@ class Log:
 def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "bigint") -> None:
     """Create and fill the tables of sql/warehouse/schema.sql.
 
-    A rating is superseded by the next rating of the same user and item, a tag by the next equal tag.
+    A rating is superseded by the next rating of the same user and item, a tag by the next equal tag, a link by the next
+    of the same pair.
     """
     columns = {
         "ratings": "rating double, rated_at timestamp, superseded_at timestamp",
@@ -44,12 +53,28 @@ def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "
     }
     for table, rest in columns.items():
         con.execute(f"create or replace table {table} (user_id {id_type}, item_id {id_type}, {rest})")
-    con.execute(f"create or replace table items (item_id {id_type}, title text, genres text[])")
+    con.execute(
+        f"create or replace table items (item_id {id_type}, title text, genres text[], attributes map(text, text[]))"
+    )
+    con.execute(f"create or replace table users (user_id {id_type}, features map(text, text))")
+    con.execute(
+        f"create or replace table links (user_id {id_type}, friend_id {id_type}, weight double, linked_at timestamp, "
+        "superseded_at timestamp, is_mutual boolean)"
+    )
+    con.execute(
+        f"create or replace table relations (head_item {id_type}, head_entity text, relation text, "
+        f"tail_item {id_type}, tail_entity text)"
+    )
+    links = _superseded([row for row in log.links if row[-1] is not None], lambda row: row[:2])
+    links += [(*row, None) for row in log.links if row[-1] is None]
     rows = {
         "ratings": _superseded(log.ratings, lambda row: row[:2]),
         "tags": _superseded(log.tags, lambda row: row[:3]),
         "events": [(*row[:-1], day(row[-1])) for row in log.events],
-        "items": log.items,
+        "items": [row if len(row) > 3 else (*row, {}) for row in log.items],
+        "users": log.users,
+        "links": [(*row, not log.directed) for row in links],
+        "relations": log.relations,
     }
     for table, values in rows.items():
         if values:

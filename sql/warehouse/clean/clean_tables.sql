@@ -1,7 +1,9 @@
 -- Builds the clean tables, as schema.sql describes them, from the typed rows without faults.
--- Inputs:  temp read_ratings, read_tags, read_events, read_items, dropped at the end; landed_files; temp column_formats.
+-- Inputs:  temp read_ratings, read_tags, read_events, read_items, read_attributes, dropped at the end; landed_files; temp
+--          column_formats.
 -- Outputs: ratings, tags, events, items, replaced, in an order that does not depend on threads; temp repeat_counts
---          (source, duplicates), the valid rows that a later row supersedes or equals.
+--          (source, duplicates), the valid rows that a later row supersedes or equals; temp file_order (file_id,
+--          position). clean_users.sql, clean_links.sql and clean_relations.sql go on with these.
 -- Grain:   ratings one row per user, item and time (one that is rated and one that is not, if there are both); tags per
 --          user, item, tag and time; events one row per event; items one row per item.
 -- Among rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
@@ -95,13 +97,15 @@ select
     item_id,
     title,
     genres,
+    coalesce(attributes, map {}) as attributes,
     row_number() over (partition by item_id order by position desc, line desc) as age
 from read_items
 inner join file_order using (file_id)
+left join read_attributes using (file_id, line)
 where item_id is not null;
 
 create or replace table items as
-select item_id, title, genres
+select item_id, title, genres, attributes
 from item_history
 where age = 1
 order by item_id;
@@ -115,11 +119,11 @@ select 'events', coalesce(sum(repeats), 0)::bigint from event_history
 union all
 select 'items', count(*) from item_history where age > 1;
 
-drop table file_order;
 drop table read_ratings;
 drop table read_tags;
 drop table read_events;
 drop table read_items;
+drop table read_attributes;
 drop table rating_history;
 drop table tag_history;
 drop table event_history;

@@ -5,8 +5,8 @@
 --          date, where nearly all times are written as 20260131, moment, where as 202601312000 or 20260131200000;
 --          none, where there are no times;
 --          micros_per_unit: null for date, moment and none;
---          user_is_float, item_is_float: whether all ids are written as 17.0;
---          has_comma: whether the ratings, or the values of events, have decimal commas).
+--          user_is_float, item_is_float: whether all ids are written as 17.0, those of friends too;
+--          has_comma: whether the ratings, the values of events, or the weights of links have decimal commas).
 -- Grain:   one row per file.
 -- Numbers below 1e8 do not count: in seconds they lie before 1973, and 0 often stands for no time.
 -- A comma is a decimal one if a number of the file has one that cannot separate thousands, and none has a point.
@@ -19,6 +19,12 @@ with first_rows as (
     select file_id, user_id, item_id, timestamp, value from raw_events where line <= 10001
     union all
     select file_id, null, item_id, null, null from raw_items where line <= 10001
+    union all
+    select file_id, user_id, null, null, null from raw_users where line <= 10001
+    union all
+    select file_id, user_id, null, timestamp, weight from raw_links where line <= 10001
+    union all
+    select file_id, friend_id, null, null, null from raw_links where line <= 10001
 ),
 columns as (
     select

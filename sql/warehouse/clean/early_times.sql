@@ -1,5 +1,5 @@
 -- Counts the times before 1973, which are numbers of another unit than seconds, or count something else.
--- Inputs:  ratings, tags, events.
+-- Inputs:  ratings, tags, events, links.
 -- Output:  source; n, its rows; early, how many have a time before 1973; newest, the newest such time.
 -- Grain:   one row per source with such a time, by name.
 with times as (
@@ -8,6 +8,8 @@ with times as (
     select 'tags', tagged_at from tags
     union all
     select 'events', happened_at from events
+    union all
+    select 'links', linked_at from links where linked_at is not null
 )
 select
     source,

@@ -20,6 +20,12 @@ with ids as (
     select user_id, item_id from raw_events
     union all
     select null, item_id from raw_items
+    union all
+    select user_id, null from raw_users
+    union all
+    select user_id, null from raw_links
+    union all
+    select friend_id, null from raw_links
 ),
 texts as (
     select integer_or_stripped(user_id) as user_id, integer_or_stripped(item_id) as item_id from ids

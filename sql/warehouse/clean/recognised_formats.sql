@@ -15,7 +15,10 @@ from (
             end,
             case when user_is_float then 'user ids of ' || path || ' are read without .0' end,
             case when item_is_float then 'item ids of ' || path || ' are read without .0' end,
-            case when has_comma then case source when 'events' then 'values' else source end || ' of ' || path || ' have decimal commas' end
+            case when has_comma then
+                case source when 'events' then 'values' when 'links' then 'weights' else source end
+                || ' of ' || path || ' have decimal commas'
+            end
         ]) as note
     from column_formats
     union all

@@ -1,7 +1,7 @@
 -- Counts the clean, duplicate and quarantined rows of each source that has live files.
 -- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
 -- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
---          (distinct pairs of user and item of the clean rows; null for items).
+--          (distinct pairs of user and item of the clean rows; null for sources that are no interactions).
 -- Grain:   one row per source, in the order of their names.
 with arrived as (
     select source, sum(rows)::bigint as rows_in
@@ -16,6 +16,12 @@ kept as (
     select 'events', count(*) from events
     union all
     select 'items', count(*) from items
+    union all
+    select 'users', count(*) from users
+    union all
+    select 'links', count(*) filter (superseded_at is null) from links
+    union all
+    select 'relations', count(*) from relations
 ),
 paired as (
     select 'ratings' as source, count(*) filter (superseded_at is null) as pairs from ratings

@@ -1,7 +1,8 @@
 -- Types the raw items. Only an item without a valid id, or with a NUL character, is faulty: its id becomes null.
 -- Inputs:  raw_items; temp column_formats; $item_example (a value of the item ids' type); $genre_separator.
 -- Outputs: temp read_items, with genres as text[], without blanks, words for no value, repeats and MovieLens'
---          '(no genres listed)'; the faulty rows are added to temp faulty_rows.
+--          '(no genres listed)'; the faulty rows are added to temp faulty_rows; temp read_attributes (file_id, line,
+--          attributes), empty: type_attributes.sql replaces it.
 -- Grain:   one row per raw row.
 -- Genres are split at $genre_separator, unless the text is a list in brackets, as JSON, Python or PostgreSQL write it: of
 -- names, ["Drama", "Noir"], ('Drama', 'Noir') or {Drama,"Film Noir"}, or of objects with a name, [{'id': 18, 'name':
@@ -76,7 +77,7 @@ with texts as (
         item_is_float,
         value_of(title) as title,
         value_of(genres) as genres_text,
-        contains(coalesce(title, '') || coalesce(genres, ''), chr(0)) as has_nul
+        contains(coalesce(title, '') || coalesce(genres, '') || coalesce(described_by::text, ''), chr(0)) as has_nul
     from raw_items
     inner join column_formats using (file_id)
 ),
@@ -100,6 +101,8 @@ select
     ) as genres
 from typed;
 
+create or replace temp table read_attributes (file_id integer, line bigint, attributes map(text, text[]));
+
 insert into faulty_rows
 with faulty as (
     select file_id, line
@@ -115,10 +118,11 @@ select
     'items',
     file_id,
     line,
-    to_json({'item': item_id, 'title': title, 'genres': genres})::text,
+    to_json({'item': item_id, 'title': title, 'genres': genres, 'attributes': described_by})::text,
     faults([
         id_fault(item_text, 'item id', $item_example),
         case when contains(title, chr(0)) then 'title holds a NUL character' end,
-        case when contains(genres, chr(0)) then 'genres hold a NUL character' end
+        case when contains(genres, chr(0)) then 'genres hold a NUL character' end,
+        case when contains(described_by::text, chr(0)) then 'attributes hold a NUL character' end
     ])
 from texts;

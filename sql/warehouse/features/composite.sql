@@ -15,7 +15,7 @@
 --                           v / magnitude keeps the order of a user's items and lies between ± their number
 --   above_mean              v - mean, and 0 if they differ by rounding alone; for transforms named user_… only
 --   item_users              users with this signal on the item; for transforms named item_… only
---   users                   users of the snapshot
+--   users                   users of the snapshot with an interaction
 create or replace temp macro transformed(transform, v, mean, deviation, magnitude, above_mean, item_users, users) as
     case transform
         when 'none' then v -- v
@@ -128,7 +128,8 @@ terms as (
         user_idx,
         item_idx,
         weight * transformed(
-            transform, v, mean, deviation, magnitude, above_mean, item_users, (select count(*) from user_map)
+            transform, v, mean, deviation, magnitude, above_mean, item_users,
+            (select count(*) from user_map where is_touched)
         ) as term
     from centred
     join signals using (signal)

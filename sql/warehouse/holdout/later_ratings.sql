@@ -8,7 +8,7 @@
 select user_idx, item_idx, rating::float as rating, half_of(user_id, $seed) as half
 from windowed_ratings
 anti join seen_before($as_of) using (user_id, item_id)
-join read_parquet($users_path) using (user_id)
+join (select user_id, user_idx from read_parquet($users_path) where is_touched) using (user_id)
 join (select item_id, item_idx from read_parquet($items_path) where is_touched) using (item_id)
 where rating is not null
 order by user_idx, item_idx;

@@ -32,5 +32,5 @@ select
     coalesce(is_touched, false) as is_touched,
     half_of(user_id, $seed) as half
 from newly_liked
-left join read_parquet($users_path) using (user_id)
+left join (select user_id, user_idx from read_parquet($users_path) where is_touched) using (user_id)
 left join read_parquet($items_path) using (item_id);

@@ -1,4 +1,6 @@
 -- Interactions lie in the order of their times.
 -- Inputs:  none.
--- Output:  temp macro placed_at(user_id, item_id, moment): the moment.
+-- Outputs: temp macros placed_at(user_id, item_id, moment) and link_placed_at(moment): the moment.
 create or replace temp macro placed_at(user_id, item_id, moment) as moment;
+
+create or replace temp macro link_placed_at(moment) as moment;

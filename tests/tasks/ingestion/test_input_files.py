@@ -184,7 +184,7 @@ class TestLeftOut:
     def test_files_not_taken_are_named_once(
         self, con: duckdb.DuckDBPyConnection, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        others = ("links.csv", "x.7z", "r.json", "deep/er/ratings.csv", "ratings/old/a.csv")
+        others = ("extra.csv", "x.7z", "r.json", "deep/er/ratings.csv", "ratings/old/a.csv")
         _write(folder, **{"ratings/a.csv": GOOD, **dict.fromkeys(others, "x")})
         plan_intake(con, folder, LENIENT)
         land_now(con, folder)
@@ -220,7 +220,7 @@ class TestLeftOut:
     def test_the_raw_folder_of_a_home_is_not_remarked_on(
         self, con: duckdb.DuckDBPyConnection, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        _write(tmp_path, **{"home.json": "{}", "raw/ratings.csv": GOOD, "raw/links.csv": "x"})
+        _write(tmp_path, **{"home.json": "{}", "raw/ratings.csv": GOOD, "raw/extra.csv": "x"})
         land_now(con, tmp_path / "raw")
         assert not caplog.records
 

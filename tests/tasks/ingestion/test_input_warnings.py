@@ -187,3 +187,29 @@ def test_events_without_a_signal_are_warned_of(
         positive_events={"page view": 1}, signals={"view": Signal(source="events", event="page view")}
     )
     assert warnings(con, caplog, VIEWS, utility=weighed) == []
+
+
+def test_descriptions_of_other_ids_are_warned_of(
+    con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = Log(
+        ratings=USUAL,
+        users=[(100, {}), (101, {})],
+        links=[(200, 201, 1.0, 1)],
+        relations=[(300, None, "by", None, "Ada")],
+    )
+    assert warnings(con, caplog, log) == [
+        "None of the 2 users that the links name has an interaction, such as '200'. Are these the same ids?",
+        "None of the 1 items that the relations name has an interaction, such as '300'. Are these the same ids?",
+        "None of the 2 users that the users name has an interaction, such as '100'. Are these the same ids?",
+    ]
+    one_each = Log(
+        ratings=USUAL,
+        users=[(1, {}), (101, {})],
+        links=[(1, 201, 1.0, 1)],
+        relations=[(300, None, "like", 1, None)],
+    )
+    assert warnings(con, caplog, one_each) == []
+    assert (
+        warnings(con, caplog, Log(ratings=USUAL, relations=[(None, "Ada", "born_in", None, "Paris")])) == []
+    )

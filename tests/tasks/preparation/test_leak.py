@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -31,7 +31,10 @@ UTILITY = UtilitySettings(
 
 
 def some_log() -> Log:
-    """Ratings, tags and likes at any time of 100 days, a catalogue, and pairs that come again."""
+    """Ratings, tags, likes and links at any time of 100 days, a catalogue, and pairs that come again.
+
+    The friends have no interaction: a link after the cutoff must not bring its friend into the snapshot.
+    """
     rng = np.random.default_rng(5)
 
     def pairs(n: int) -> Iterator[tuple[int, int, float]]:
@@ -43,20 +46,20 @@ def some_log() -> Log:
         tags=[(user, item, ("noir", "slow")[item % 2], at) for user, item, at in pairs(80)],
         events=[(user, item, "like", 1.0, at) for user, item, at in pairs(80)],
         items=[(item, f"Film {item}", [("Drama", "Crime")[item % 2]]) for item in range(N_ITEMS)],
+        links=[(user, N_USERS + friend, 1.0 + user % 3, at) for user, friend, at in pairs(60)],
     )
 
 
 def shuffled(log: Log, rng: np.random.Generator, *, held_out: bool) -> Log:
     """Return `log` with items and values permuted among the rows of one side of the cutoff."""
-    dealt = {"items": log.items}
-    for each in fields(log):
-        if each.name != "items":
-            rows = getattr(log, each.name)
-            moved = [place for place, row in enumerate(rows) if (row[-1] >= LAST_DAY) == held_out]
-            dealt[each.name] = list(rows)
-            for place, other in zip(moved, rng.permutation(moved), strict=True):
-                dealt[each.name][place] = (rows[place][0], *rows[other][1:-1], rows[place][-1])
-    return Log(**dealt)
+    dealt = {}
+    for name in ("ratings", "tags", "events", "links"):
+        rows = getattr(log, name)
+        moved = [place for place, row in enumerate(rows) if (row[-1] >= LAST_DAY) == held_out]
+        dealt[name] = list(rows)
+        for place, other in zip(moved, rng.permutation(moved), strict=True):
+            dealt[name][place] = (rows[place][0], *rows[other][1:-1], rows[place][-1])
+    return replace(log, **dealt)
 
 
 def snapshot_of(con: duckdb.DuckDBPyConnection, log: Log, folder: Path) -> Snapshot:

@@ -3,14 +3,17 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
-from tasks.artifacts import Lists
-from tasks.reporting.list_samples import best_of, kept_since, movers
+from models.interactions import Interactions
+from tasks.artifacts import Lists, Snapshot
+from tasks.reporting.list_samples import best_of, kept_since, movers, sample_users
 
 TOP = 3
 some_lists = st.dictionaries(
@@ -83,3 +86,16 @@ def test_places_have_titles_genres_and_reasons(tmp_path: Path, text: bool) -> No
 
 def test_places_without_a_reason_have_none(tmp_path: Path) -> None:
     assert best_of(write(tmp_path / "a", {7: [1]}), [7])[7][0].reason is None
+
+
+def test_users_without_a_history_are_not_sampled(tmp_path: Path) -> None:
+    """Users who only have a link have a list, and nothing to show beside it."""
+    n_seen = [0, 3, 0, 1, 2]
+    seen = np.array([[item < n for item in range(5)] for n in n_seen], np.float32)
+    Interactions.from_positive(sparse.csr_array(seen)).save(tmp_path)
+    pq.write_table(pa.table({"user_id": range(5)}), tmp_path / "users.parquet")
+    lists = write(tmp_path / "lists", {user: [1, 2] for user in range(5)})
+    pq.write_table(pa.table({"item_id": range(1, 6)}), tmp_path / "items.parquet")
+    snapshot = Snapshot("key", tmp_path, 5, 5, 6, 6, 6, 6, 0, n_untouched_users=2)
+    found = sample_users(lists, snapshot, 9)
+    assert [(user.user_id, user.n_seen) for user in found] == [(3, 1), (4, 2), (1, 3)]

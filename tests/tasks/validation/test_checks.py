@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -74,6 +75,27 @@ def failures(
 
 def test_good_lists_pass_every_check(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     assert failures(con, tmp_path, good_rows()) == set()
+
+
+@pytest.mark.parametrize(
+    ("link", "listed", "caught"),
+    [
+        ((6, 1, 1.0, 10), True, set()),
+        ((1, 6, 1.0, None), True, set()),
+        ((6, 1, 1.0, 10), False, {"user_coverage"}),
+        ((6, 1, 1.0, 200), True, {"unknown_users"}),
+        ((6, 5, 1.0, 10), True, {"unknown_users"}),
+    ],
+    ids=["linked", "linked from", "without a list", "linked after as_of", "linked with a stranger"],
+)
+def test_users_with_a_link_have_a_list(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, link: tuple, listed: bool, caught: set[str]
+) -> None:
+    make_clean_tables(con, replace(LOG, links=[link], directed=True))
+    rows = good_rows()
+    if listed:
+        rows["recommendations"] += [(6, rank, rank, 1 / rank, "als", None, None) for rank in range(1, N + 1)]
+    assert failures(con, tmp_path, rows) == caught
 
 
 def lose_a_user(rows: Rows) -> None:
@@ -404,7 +426,7 @@ def test_a_catalogue_must_know_the_items(
 ) -> None:
     con.execute("delete from items")
     for row in catalogue:
-        con.execute("insert into items values (?, ?, ?)", row)
+        con.execute("insert into items values (?, ?, ?, map {})", row)
     lists = write_lists(tmp_path, **good_rows())
     results = check_lists(
         con,
