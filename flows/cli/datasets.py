@@ -27,11 +27,13 @@ def generate(
         typer.Argument(
             parser=partial(parse_path, "FOLDER"),
             metavar="FOLDER",
-            help="Where to write ratings.csv, tags.csv, movies.csv and events.csv.",
+            help="Where to write ratings.csv, tags.csv, movies.csv, events.csv, users.csv, links.csv and "
+            "relations.csv.",
         ),
     ],
     users: Annotated[
-        int, typer.Option(parser=whole_number("--users", 1), metavar="NUMBER", help="How many users.")
+        int,
+        typer.Option(parser=whole_number("--users", 1), metavar="NUMBER", help="How many users who rate."),
     ] = 2000,
     items: Annotated[
         int, typer.Option(parser=whole_number("--items", 1), metavar="NUMBER", help="How many items.")

@@ -178,7 +178,7 @@ def _opinions(
     weights = taste_weights(users.end_weights[user], time)
     tastes = items.main_taste[item], items.second_taste[item], items.main_share[item]
     match = taste_match(users.tastes[user], weights, *tastes)
-    stars = 2.97 + users.mildness[user] + items.quality[item] + 1.2 * match
+    stars = 2.93 + users.mildness[user] + items.quality[item] + 1.2 * match
     traits = trait_match(users.trait_liking[user], items.traits[item])
     stars += 0.55 * traits + 0.55 * rng.standard_normal(len(user))
     half_stars = np.rint(2 * stars).astype(np.int64)

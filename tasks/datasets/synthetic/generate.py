@@ -1,8 +1,8 @@
-"""Generate the demo data set: ratings, tags, catalogue and events of invented users, from a seed, offline.
+"""Generate the demo data set: what invented users do with invented films, and what is known of both, offline.
 
 Users mix four of sixteen tastes, items belong to two (`taste_model.py`); tastes drift, new items rise and fade, few
-users and few items have much of the activity. Users act in blocks, one after the other, so that memory does not grow
-with the number of ratings.
+users and few items have much of the activity. Friends are alike, and so are films of one director or series. Users act
+in blocks, one after the other, so that memory does not grow with the number of ratings.
 """
 
 from __future__ import annotations
@@ -22,12 +22,29 @@ from models.base import Progress
 from tasks.datasets.atomic_folder import atomic_folder
 from tasks.datasets.synthetic.activity import EVENTS, Events, Tags, Views, make_events, make_tags, make_views
 from tasks.datasets.synthetic.catalogue import TAGS, Items, make_items
+from tasks.datasets.synthetic.friendships import Friendships, follow_friends, make_friendships
 from tasks.datasets.synthetic.taste_model import make_item_samplers
 from tasks.datasets.synthetic.users import MIN_RATINGS, Users, make_users
-from tasks.datasets.synthetic.vocabulary import GENRES, NO_GENRES, make_titles
+from tasks.datasets.synthetic.vocabulary import (
+    GENDERS,
+    GENRES,
+    NO_GENRES,
+    PLACES,
+    REGIONS,
+    make_director_names,
+    make_titles,
+)
 from tasks.errors import UsageError
 
-FILES = ("ratings.csv", "tags.csv", "movies.csv", "events.csv")
+FILES = (
+    "ratings.csv",
+    "tags.csv",
+    "movies.csv",
+    "events.csv",
+    "users.csv",
+    "links.csv",
+    "relations.csv",
+)
 BLOCK_PAIRS = 24_000_000
 BLOCK_RATINGS = 250_000
 _STARS = np.array([f"{half / 2}" for half in range(11)])
@@ -35,13 +52,15 @@ _STARS = np.array([f"{half / 2}" for half in range(11)])
 
 @dataclass(frozen=True)
 class GeneratedCounts:
-    """Rows written to each file; `users` is the number of users in ratings.csv."""
+    """Rows written to each file; `users` is the number of users in ratings.csv, users.csv has the newcomers, too."""
 
     users: int
     items: int
     ratings: int
     tags: int
     events: int
+    links: int
+    relations: int
 
     def __str__(self) -> str:
         return ", ".join(f"{count:,} {name}" for name, count in asdict(self).items())
@@ -57,9 +76,9 @@ def generate_demo(
     seed: int = 7,
     progress: Progress | None = None,
 ) -> GeneratedCounts:
-    """Write `FILES` into `folder`, the same bytes for the same arguments; without tags.csv for 0 tags.
+    """Write `FILES` into `folder`, the same bytes for the same arguments; a file without rows is not written.
 
-    Users, items, ratings and tags come out exactly as many as asked; the number of events follows from them.
+    Users, items, ratings and tags come out exactly as many as asked; the other numbers follow from them.
     The folder appears complete or not at all; one that holds anything is refused.
 
     Args:
@@ -76,10 +95,13 @@ def generate_demo(
     _refuse_impossible(users, items, ratings, tags, most)
     catalogue = make_items(items, np.random.default_rng([seed, 1]))
     audience = make_users(users, ratings, tags, most, np.random.default_rng([seed, 2]))
+    friendships = make_friendships(audience, np.random.default_rng([seed, 5]))
+    audience = follow_friends(audience, friendships)
     with atomic_folder(folder) as fresh:
-        _write_movies(fresh / "movies.csv", catalogue, np.random.default_rng([seed, 3]))
+        relations = _write_catalogue(fresh, catalogue, np.random.default_rng([seed, 3]))
+        _write_audience(fresh, audience, friendships)
         events = _write_activity(fresh, audience, catalogue, seed, progress)
-    return GeneratedCounts(users, items, ratings, tags, events)
+    return GeneratedCounts(users, items, ratings, tags, events, len(friendships.user), relations)
 
 
 def _refuse_impossible(users: int, items: int, ratings: int, tags: int, most: int) -> None:
@@ -94,14 +116,41 @@ def _refuse_impossible(users: int, items: int, ratings: int, tags: int, most: in
         raise UsageError(f"{tags} tags do not fit {ratings} ratings", f"Ask for at most {2 * ratings} tags.")
 
 
-def _write_movies(path: Path, items: Items, rng: np.random.Generator) -> None:
-    titles = make_titles(items.main_taste, items.year, rng)
-    with path.open("w", newline="", encoding="utf-8") as file:
+def _write_catalogue(folder: Path, items: Items, rng: np.random.Generator) -> int:
+    """Write movies.csv and relations.csv; return the number of relations."""
+    titles, series = make_titles(items.main_taste, items.year, items.series, items.part, rng)
+    names = make_director_names(int(items.director.max()) + 1, rng)
+    directors = [names[director] for director in items.director]
+    with (folder / "movies.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("movieId", "title", "genres"))
+        rows.writerow(("movieId", "title", "genres", "director", "year"))
         for index, title in enumerate(titles):
             genres = "|".join(GENRES[g] for g in np.flatnonzero(items.genres[index]))
-            rows.writerow((index + 1, title, genres or NO_GENRES))
+            rows.writerow((index + 1, title, genres or NO_GENRES, directors[index], items.year[index]))
+    nodes = np.array([f"item:{index + 1}" for index in range(len(titles))])
+    in_series = np.flatnonzero(items.part)
+    in_series = in_series[np.lexsort((items.part[in_series], items.series[in_series]))]
+    later = np.flatnonzero(items.part[in_series] > 1)
+    relations = (
+        ("directed_by", nodes, directors),
+        ("part_of", nodes[in_series], [series[s] for s in items.series[in_series]]),
+        ("sequel_of", nodes[in_series[later]], nodes[in_series[later - 1]]),
+        ("filmed_in", nodes, _look_up(PLACES, items.place)),
+    )
+    with _Table(folder / "relations.csv", "head,relation,tail") as table:
+        for relation, heads, tails in relations:
+            table.append(heads, [relation] * len(heads), tails)
+    return sum(len(heads) for _, heads, _ in relations)
+
+
+def _write_audience(folder: Path, users: Users, friendships: Friendships) -> None:
+    """Write users.csv, and links.csv if there are friendships."""
+    with _Table(folder / "users.csv", "userId,age,gender,region") as table:
+        ids = np.arange(1, len(users.age) + 1)
+        table.append(ids, users.age, _look_up(GENDERS, users.gender), _look_up(REGIONS, users.region))
+    if len(friendships.user):
+        with _Table(folder / "links.csv", "userId,friendId,timestamp") as table:
+            table.append(friendships.user + 1, friendships.friend + 1, friendships.time)
 
 
 def _write_activity(folder: Path, users: Users, items: Items, seed: int, progress: Progress | None) -> int:
@@ -129,8 +178,11 @@ def _write_activity(folder: Path, users: Users, items: Items, seed: int, progres
 
 
 def _blocks(users: Users, n_items: int) -> Iterator[range]:
-    """Blocks of consecutive users: at most BLOCK_RATINGS ratings and BLOCK_PAIRS user × item pairs, or one user."""
-    start, given = 0, np.cumsum(users.ratings)
+    """Blocks of consecutive users: at most BLOCK_RATINGS ratings and BLOCK_PAIRS user × item pairs, or one user.
+
+    The newcomers, who come last, are in none.
+    """
+    start, given = 0, np.cumsum(users.ratings[users.ratings > 0])
     while start < len(given):
         before = int(given[start - 1]) if start else 0
         stop = int(np.searchsorted(given, before + BLOCK_RATINGS, side="right"))

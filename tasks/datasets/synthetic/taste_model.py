@@ -2,8 +2,10 @@
 
 `vocabulary.TASTES` has sixteen tastes. An item has a main taste and a second one, with shares that sum to 1. A user has
 four tastes with weights that sum to 0.84; the rest of the user's choices follows general popularity. The weights drift
-linearly from `START_WEIGHTS` at `START` to weights of the user's own at `END`. Besides, items have six latent traits,
-which no file shows and which users like or dislike.
+linearly from `START_WEIGHTS` at `START` to weights of the user's own at `END`. Besides, items have five latent traits,
+which no file shows and which users like or dislike. Films of one director or series have similar traits
+(`catalogue.py`), friends have similar tastes and like similar traits (`friendships.py`), and some tastes are more
+common at one age or gender (`users.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ END = START + DAYS * DAY  # 2024-12-31 UTC
 
 START_WEIGHTS = np.array([0.50, 0.20, 0.10, 0.04])
 TASTES_PER_USER = len(START_WEIGHTS)
-TRAITS = 6
+TRAITS = 5
 TICKETS_PER_ITEM = 16
 # Taste k is drawn with a weight of 1 / (6 + k): the first tastes of the vocabulary are the common ones.
 _RARITY = np.arange(6, 6 + len(TASTES))
@@ -43,9 +45,17 @@ def draw_end_weights(n: int, rng: np.random.Generator) -> Floats:
     return 0.2 * START_WEIGHTS + 0.8 * shuffled
 
 
-def draw_user_tastes(n: int, rng: np.random.Generator) -> Ints:
-    """Draw distinct tastes of `n` users, common ones more often: (n, TASTES_PER_USER) indices into `TASTES`."""
-    keys = rng.random((n, len(TASTES))) * _RARITY
+def draw_user_tastes(leaning: Floats, rng: np.random.Generator) -> Ints:
+    """Draw distinct tastes of users, common ones more often.
+
+    Args:
+        leaning: (n, len(TASTES)) above 0, how much more often than others each user has each taste.
+        rng: the source of randomness.
+
+    Returns:
+        (n, TASTES_PER_USER) indices into `TASTES`.
+    """
+    keys = rng.random(leaning.shape) * _RARITY / leaning
     return np.argsort(keys, axis=1, kind="stable")[:, :TASTES_PER_USER]
 
 

@@ -1,4 +1,4 @@
-"""The words of the demo data set: the genres, tags and nouns of each taste, and titles made from them."""
+"""The words of the demo data set: genres, tags and nouns of each taste, titles made from them, names and places."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-TITLE_TRIES = 20  # then titles get a sequel number
+TITLE_TRIES = 20  # then titles get a number
 
 
 class Taste(NamedTuple):
@@ -130,6 +130,8 @@ GENERAL_TAGS = _phrases(
 )
 GENRES = tuple(sorted({genre for taste in TASTES for genre in taste.genres}))
 NO_GENRES = "(no genres listed)"
+GENDERS = ("F", "M", "")  # the last ones did not say
+REGIONS = ("Capital", "North", "East", "South", "West", "Islands")
 
 _ADJECTIVES = _phrases(
     "Quiet, Broken, Golden, Hidden, Last, Silent, Crimson, Distant, Burning, Forgotten, Hollow, "
@@ -137,13 +139,19 @@ _ADJECTIVES = _phrases(
     "Lonely, Electric, Scarlet, Sunken, Wandering, Second, Crooked, Invisible, Fallen, Perfect, Stolen, "
     "Unlikely, Patient, Reckless, Northern, Glass, Emerald"
 )
-_PLACES = _phrases(
+PLACES = _phrases(
     "Lisbon, Montreal, Trieste, Kyoto, Havana, Galway, Marseille, Odessa, Bergen, Valparaiso, Tangier, "
     "Dresden, Savannah, Reykjavik, Naples, Calcutta, Aberdeen, Duluth, Salzburg, Tacoma"
 )
 _NAMES = _phrases(
     "Clara, Edmund, Rosalind, Viktor, Imogen, Mateo, Harriet, Anselm, Beatrix, Leopold, Nadia, Tobias, "
     "Marguerite, Silas, Odette, Rufus, Wilhelmina, Casper, Delphine, Hugo"
+)
+_SURNAMES = _phrases(
+    "Brenner, Okafor, Lindqvist, Marchetti, Tanaka, Novak, Delacroix, Ferreira, Haddad, Kowalski, "
+    "Ashby, Moreau, Petrov, Salazar, Whitlock, Iversen, Castellano, Banerjee, Vogel, Sinclair, Duarte, "
+    "Nakamura, Ostrowski, Fontaine, Abernathy, Rossi, Zielinski, Mbeki, Calloway, Halvorsen, Quintero, "
+    "Steiner, Papadakis, Laurent, Hargreaves, Bianchi, Yilmaz, Carrow, Thorne, Villanueva"
 )
 _PATTERNS = (
     "The {adjective} {noun}",
@@ -158,33 +166,67 @@ _PATTERNS = (
 )
 
 
-def make_titles(tastes: NDArray[np.int64], years: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
+def make_titles(
+    tastes: NDArray[np.int64],
+    years: NDArray[np.int64],
+    series: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> tuple[list[str], list[str]]:
     """Draw a unique title for each item, such as 'The Quiet Harbour (1994)', with nouns of its main taste.
 
     Args:
         tastes: (n,) indices into `TASTES`.
         years: (n,) of release.
+        series: (n,) the series of each item, 0 to n_series − 1; −1 for none.
+        parts: (n,) the item's number in its series, from 1.
         rng: the source of randomness.
+
+    Returns:
+        The titles, and the unique names of the series. The first item of a series has the series' name, the next is
+        'The Quiet Harbour: Part 2 (1998)'.
     """
     taken: set[str] = set()
-    return [_new_title(TASTES[t].nouns, int(year), taken, rng) for t, year in zip(tastes, years, strict=True)]
+    _, first = np.unique(series[series >= 0], return_index=True)
+    names = [_new_title(TASTES[t].nouns, "", taken, rng) for t in tastes[series >= 0][first]]
+    titles = [
+        "" if s < 0 else f"{names[s]}{f': Part {part}' if part > 1 else ''} ({year})"
+        for s, part, year in zip(series.tolist(), parts.tolist(), years.tolist(), strict=True)
+    ]
+    taken = set(titles)
+    for single in np.flatnonzero(series < 0):
+        titles[single] = _new_title(TASTES[tastes[single]].nouns, f" ({years[single]})", taken, rng)
+    return titles, names
 
 
-def _new_title(nouns: tuple[str, ...], year: int, taken: set[str], rng: np.random.Generator) -> str:
-    """Draw a title that is not in `taken`; after `TITLE_TRIES` tries it gets a sequel number."""
+def make_director_names(n: int, rng: np.random.Generator) -> list[str]:
+    """Draw `n` distinct names, such as 'Clara Brenner', with initials once all pairs of names are used."""
+    pairs = [f"{name} {{}}{surname}" for name in _NAMES for surname in _SURNAMES]
+    order = rng.permutation(len(pairs))
+    return [pairs[order[i % len(pairs)]].format(_initials(i // len(pairs))) for i in range(n)]
+
+
+def _initials(number: int) -> str:
+    """Return '' for 0, 'A. ' for 1, 'Z. ' for 26, 'A. A. ' for 27 and so on."""
+    rest, last = divmod(number - 1, 26)
+    return f"{_initials(rest)}{chr(ord('A') + last)}. " if number else ""
+
+
+def _new_title(nouns: tuple[str, ...], ending: str, taken: set[str], rng: np.random.Generator) -> str:
+    """Draw words with an ending that are not in `taken`; after `TITLE_TRIES` tries they get a number."""
     for attempt in range(1, 1_000_000):
         pattern, a, p, n, i, j = (int(x) for x in rng.integers(0, 2**31, 6))
         first = i % len(nouns)
         words = _PATTERNS[pattern % len(_PATTERNS)].format(
             adjective=_ADJECTIVES[a % len(_ADJECTIVES)],
-            place=_PLACES[p % len(_PLACES)],
+            place=PLACES[p % len(PLACES)],
             name=_NAMES[n % len(_NAMES)],
             noun=nouns[first],
             article="An" if nouns[first][0] in "AEIOU" else "A",
             other=nouns[(first + 1 + j % (len(nouns) - 1)) % len(nouns)],
         )
-        sequel = "" if attempt <= TITLE_TRIES else f" {attempt - TITLE_TRIES + 1}"
-        title = f"{words}{sequel} ({year})"
+        number = "" if attempt <= TITLE_TRIES else f" {attempt - TITLE_TRIES + 1}"
+        title = f"{words}{number}{ending}"
         if title not in taken:
             taken.add(title)
             return title

@@ -14,6 +14,9 @@ def test_generate_writes_what_run_can_read(tmp_path: Path) -> None:
         "tags.csv",
         "movies.csv",
         "events.csv",
+        "users.csv",
+        "links.csv",
+        "relations.csv",
     }
     assert "700" in text
     text = invoke(

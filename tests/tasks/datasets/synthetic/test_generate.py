@@ -18,7 +18,7 @@ from tasks.datasets.synthetic import generate
 from tasks.datasets.synthetic.catalogue import TAGS
 from tasks.datasets.synthetic.generate import FILES, GeneratedCounts, generate_demo
 from tasks.datasets.synthetic.taste_model import END, START
-from tasks.datasets.synthetic.vocabulary import GENRES, NO_GENRES
+from tasks.datasets.synthetic.vocabulary import GENDERS, GENRES, NO_GENRES, REGIONS
 from tasks.errors import NightError, UsageError
 
 SMALL = {"users": 60, "items": 200, "ratings": 1500, "tags": 90}
@@ -30,6 +30,9 @@ class Demo(NamedTuple):
     tags: pd.DataFrame
     movies: pd.DataFrame
     events: pd.DataFrame
+    users: pd.DataFrame
+    links: pd.DataFrame
+    relations: pd.DataFrame
 
 
 def read(folder: Path, counts: GeneratedCounts) -> Demo:
@@ -38,7 +41,10 @@ def read(folder: Path, counts: GeneratedCounts) -> Demo:
     )
     columns = ["userId", "movieId", "tag", "timestamp"]
     tags = pd.read_csv(folder / "tags.csv") if counts.tags else pd.DataFrame(columns=columns)
-    return Demo(counts, ratings, tags, movies, events)
+    users, relations = (pd.read_csv(folder / f"{name}.csv") for name in ("users", "relations"))
+    columns = ["userId", "friendId", "timestamp"]
+    links = pd.read_csv(folder / "links.csv") if counts.links else pd.DataFrame(columns=columns)
+    return Demo(counts, ratings, tags, movies, events, users, links, relations)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def test_bytes_are_the_same_on_every_machine(tmp_path: Path) -> None:
     """A change here is a new demo: the figures in the documentation and in benchmarks change with it."""
     generate_demo(tmp_path / "demo", **SMALL)
     together = hashlib.sha256(b"".join((tmp_path / "demo" / name).read_bytes() for name in FILES))
-    assert together.hexdigest() == "e51792c864b1dd5518834517dacb5782747273dee55ff042070633e78793b89e"
+    assert together.hexdigest() == "7578e366725570d323358823c15b7ac434241af5b20605941aff0a23a58ffa82"
 
 
 def test_an_existing_data_set_is_not_changed(tmp_path: Path) -> None:
@@ -88,8 +94,13 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_counts_are_formatted() -> None:
-    counts = GeneratedCounts(users=300, items=500, ratings=9000, tags=500, events=2000)
-    assert str(counts) == "300 users, 500 items, 9,000 ratings, 500 tags, 2,000 events"
+    counts = GeneratedCounts(
+        users=300, items=500, ratings=9000, tags=500, events=2000, links=1200, relations=999
+    )
+    assert (
+        str(counts)
+        == "300 users, 500 items, 9,000 ratings, 500 tags, 2,000 events, 1,200 links, 999 relations"
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +169,8 @@ def test_invariants_hold_at_any_size(
     folder = tmp_path_factory.mktemp("any") / "demo"
     counts = generate_demo(folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed)
     demo = read(folder, counts)
-    assert counts == GeneratedCounts(users, items, ratings, tags, len(demo.events))
+    made = len(demo.events), len(demo.links), len(demo.relations)
+    assert counts == GeneratedCounts(users, items, ratings, tags, *made)
     check_invariants(demo, most)
 
 
@@ -178,6 +190,8 @@ def check_invariants(demo: Demo, most: int) -> None:
     assert movies.title.is_unique
     assert movies.title.str.fullmatch(r".+ \((19|20)\d\d\)").all()
     assert set("|".join(movies.genres).split("|")) <= {*GENRES, NO_GENRES}
+    assert (movies.title.str[-5:-1].astype(int) == movies.year).all()
+    check_what_is_known(demo)
     assert not tags.duplicated().any()
     assert not tags.duplicated(["userId", "movieId", "tag"]).any()
     assert set(tags.tag) <= set(TAGS)
@@ -192,6 +206,29 @@ def check_invariants(demo: Demo, most: int) -> None:
         seen = frame.rename(columns={"itemId": "movieId"}).merge(movies, on="movieId")
         year = seen.title.str[-5:-1].astype(int)
         assert (pd.to_datetime(seen.timestamp, unit="s").dt.year >= year).all(), "seen before its release"
+
+
+def check_what_is_known(demo: Demo) -> None:
+    """Users with newcomers, links among them, and relations that agree with the catalogue."""
+    users, links, relations = demo.users, demo.links, demo.relations
+    assert users.userId.tolist() == list(range(1, demo.counts.users + demo.counts.users // 50 + 1))
+    assert users.age.between(14, 80).all()
+    assert set(users.gender.dropna()) <= set(GENDERS)
+    assert set(users.region) <= set(REGIONS)
+    assert (links.userId < links.friendId).all()
+    assert links.friendId.max() <= len(users) or links.empty
+    assert not relations.duplicated().any()
+    nodes = "item:" + demo.movies.movieId.astype(str)
+    of = {name: part.set_index("head")["tail"] for name, part in relations.groupby("relation")}
+    assert of.keys() <= {"directed_by", "part_of", "sequel_of", "filmed_in"}
+    assert of["directed_by"].tolist() == demo.movies.director.tolist()
+    assert of["directed_by"].index.tolist() == of["filmed_in"].index.tolist() == nodes.tolist()
+    if "sequel_of" in of:
+        sequels, series = of["sequel_of"], of["part_of"]
+        assert (series[sequels.index].to_numpy() == series[sequels].to_numpy()).all()
+        assert len(series) - len(sequels) == series.nunique(), "all but the first are sequels"
+        titles = demo.movies.title.set_axis(nodes)
+        assert all(titles[item].startswith(name) for item, name in series.items())
 
 
 def test_invariants_hold_for_the_default_demo(demo: Demo) -> None:

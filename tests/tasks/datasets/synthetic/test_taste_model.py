@@ -17,6 +17,7 @@ from tasks.datasets.synthetic.taste_model import (
     taste_match,
     taste_weights,
 )
+from tasks.datasets.synthetic.vocabulary import TASTES
 
 
 def test_taste_weights_drift_to_the_users_own() -> None:
@@ -28,10 +29,17 @@ def test_taste_weights_drift_to_the_users_own() -> None:
 
 
 def test_users_have_distinct_tastes_and_common_ones_more_often() -> None:
-    tastes = draw_user_tastes(2000, np.random.default_rng(0))
+    tastes = draw_user_tastes(np.ones((2000, len(TASTES))), np.random.default_rng(0))
     assert all(len(set(row)) == TASTES_PER_USER for row in tastes.tolist())
     counts = np.bincount(tastes.ravel())
     assert counts[0] > 2 * counts[-1] > 0
+
+
+def test_users_have_tastes_they_lean_to_more_often() -> None:
+    leaning = np.ones((2000, len(TASTES)))
+    leaning[1000:, 3] = 1.5
+    has = (draw_user_tastes(leaning, np.random.default_rng(0)) == 3).any(axis=1)
+    assert has[1000:].mean() > 1.2 * has[:1000].mean()
 
 
 def test_match_is_the_weight_of_shared_tastes() -> None:
