@@ -66,8 +66,9 @@ def generate(
         written = generate_demo(
             folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
         )
-    without = "" if written.tags else ", so no tags.csv"
-    out.print(f"{folder}: {written}{without}", markup=False, soft_wrap=True)
+    rows = {"tags.csv": written.tags, "links.csv": written.links}
+    without = " and no ".join(name for name, count in rows.items() if not count)
+    out.print(f"{folder}: {written}{f', so no {without}' if without else ''}", markup=False, soft_wrap=True)
 
 
 @commands.command()

@@ -16,7 +16,7 @@ LINE = re.compile(r"ndcg@10=(\S+) against=(\S+) difference=(\S+) low=(\S+) high=
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "tiny"
-    generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=3)
+    generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=2)
     return folder
 
 
