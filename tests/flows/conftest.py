@@ -47,7 +47,7 @@ RunNight = Callable[..., Outcome]
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder called `tiny` with a few thousand ratings."""
     folder = tmp_path_factory.mktemp("data") / "tiny"
-    generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=2)
+    generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=7)
     return folder
 
 

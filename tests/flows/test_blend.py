@@ -55,6 +55,6 @@ def test_there_is_no_blend_when_too_few_users_can_teach(run_plain: RunNight, hom
     notes = [stage.note for stage in outcome.run.stages if stage.model == "blend"]
     assert notes == [
         "none: blend needs 30 users of the select half who came to like something that its members list, and there "
-        "are 23"
+        "are 21"
     ]
     assert outcome.run.champion != "blend"
