@@ -17,7 +17,7 @@ from tasks.datasets.synthetic.vocabulary import GENERAL_TAGS, GENRES, PLACES, TA
 
 TAGS_PER_ITEM = 8
 FILMS_PER_DIRECTOR = 12
-OF_DIRECTOR = 0.75  # the share of films whose second taste is their director's
+SAME_SECOND_TASTE = 0.75  # the share of films whose second taste is their director's
 CAREER = 0.3  # the share of a taste's films, in order of release, over which a director's films spread
 SERIES_STARTS = 0.06  # the share of films that start a series
 TRAIT_DEVIATION = 0.55
@@ -71,7 +71,7 @@ def make_items(n: int, rng: np.random.Generator) -> Items:
     main, second = draw_item_tastes(n, rng)
     director = _directors(main, rng)
     _, debut = np.unique(director, return_index=True)
-    second = np.where(rng.random(n) < OF_DIRECTOR, second[debut[director]], second)
+    second = np.where(rng.random(n) < SAME_SECOND_TASTE, second[debut[director]], second)
     rank = rng.permutation(n) + 1
     popularity = 1.0 / (rank / n + 0.05) ** 2  # Zipf–Mandelbrot
     is_old = np.arange(n) < 0.6 * n  # enough for the most active user from the first day on

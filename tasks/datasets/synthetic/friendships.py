@@ -19,7 +19,7 @@ FRIENDS = 8  # of a user on average
 WITHOUT_FRIENDS = 0.1
 BY_CHANCE = 0.1  # of the friendships
 MEETINGS = 12  # users met for each friendship
-ROUNDS = 6  # in which users look for a friend once more if the one they chose already is one
+ROUNDS = 6  # in which a user who chose a friend of before looks for another one
 PULL = 0.4  # the share of friends in what a user with friends likes
 SHARED_TASTE = 3.0  # a shared taste brings users as near as traits at this squared distance would part them
 _CHUNK = 20_000
@@ -97,11 +97,11 @@ def _distance(users: Users, asking: Ints, met: Ints) -> Floats:
 
 def _beginnings(users: Users, user: Ints, friend: Ints, rng: np.random.Generator) -> Ints:
     """Draw when friendships begin: half in the months before the later one's first rating, half after it."""
-    both = np.maximum(users.joined[user], users.joined[friend])
-    until = np.maximum(both, np.minimum(END - 3 * DAY, np.maximum(users.left[user], users.left[friend])))
+    arrival = np.maximum(users.joined[user], users.joined[friend])
+    until = np.maximum(arrival, np.minimum(END - 3 * DAY, np.maximum(users.left[user], users.left[friend])))
     share = rng.random(len(user))
-    before = both - np.floor(180 * DAY * share).astype(np.int64)
-    after = both + np.floor((until - both) * share).astype(np.int64)
+    before = arrival - np.floor(180 * DAY * share).astype(np.int64)
+    after = arrival + np.floor((until - arrival) * share).astype(np.int64)
     return np.where(rng.random(len(user)) < 0.5, before, after)
 
 
