@@ -17,6 +17,7 @@ from models.neighbours.weighting import degree
 from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.topk import identity
+from models.ranking.user_similarity import UserSimilarityRecommender
 from models.search_space import Range, SearchSpace
 
 
@@ -55,7 +56,7 @@ class UserKNNConfig(NeighbourConfig):
     )
 
 
-class UserKNN(NeighbourRatingPredictor):
+class UserKNN(NeighbourRatingPredictor, UserSimilarityRecommender):
     """Recommends items that similar users liked: score(u, i) = Σ_v similarity(u, v) · entry(v, i) / users(i)^p.
 
     The sum is over the k nearest neighbours v of u; users(i) is the number of i's users, p the `popularity_exponent`,
@@ -139,6 +140,11 @@ class UserKNN(NeighbourRatingPredictor):
             self.neighbours_, self.entries_, users, n,
             tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
         )  # fmt: skip
+
+    def _user_similarities(self, user: int) -> FloatArray:
+        """Return the similarities of the user's neighbours; other users have 0."""
+        similarities: FloatArray = self.neighbours_[[user]].toarray()[0]
+        return similarities
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """Rank by the cosine of the items' columns of `entries_`."""

@@ -23,6 +23,7 @@ from models.ranking.item_vectors import ItemVectorRecommender
 from models.ranking.rating_baselines import standardized
 from models.ranking.rating_predictor import RatingPredictor, log_popularity
 from models.ranking.topk import Selector, block_rows
+from models.ranking.user_similarity import UserVectorRecommender
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,7 @@ _JUDGED = 2_000  # users that decide when to stop: all their scores cost more th
 _SCALED = 50_000  # likes whose scores give the scale of the start
 
 
-class NeuMF(RatingPredictor, NeuralRecommender, ItemVectorRecommender, Exportable):
+class NeuMF(RatingPredictor, NeuralRecommender, ItemVectorRecommender, UserVectorRecommender, Exportable):
     """Scores a pair by the weighted product of two embeddings plus a network over two others.
 
     Half of the score is GMF, half MLP; `parts` takes one alone. The first layer of the network is a sum of a part of
@@ -117,8 +118,7 @@ class NeuMF(RatingPredictor, NeuralRecommender, ItemVectorRecommender, Exportabl
         self.item_factors_ = _side_by_side(network.item_tables())
 
     def _learn_to_fold_in(self, likes: sparse.csr_array, seed: int) -> None:
-        users = _side_by_side(self.network().user_tables())
-        self.fold_in_map_ = learn_map(likes, users, self.item_factors_, self.known_users_, seed)
+        self.fold_in_map_ = learn_map(likes, self.user_vectors(), self.item_factors_, self.known_users_, seed)
 
     def _fold_in(self, new: NewUsers) -> None:
         network = self.network()
@@ -127,6 +127,10 @@ class NeuMF(RatingPredictor, NeuralRecommender, ItemVectorRecommender, Exportabl
         self._keep_weights(network)
         if self.config.objective == "rating":
             self.user_rating_bias_ = np.zeros(len(new.lengths), np.float32)
+
+    def user_vectors(self) -> FloatArray:
+        """Return the embeddings of the users, side by side."""
+        return _side_by_side(self.network().user_tables())
 
     def exported(self) -> Export:
         """Return the map to embeddings of new users, and a scorer, because a score is no product; see `Exportable`."""

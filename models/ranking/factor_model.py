@@ -13,9 +13,10 @@ from models.new_users import NewUsers
 from models.ranking import factor_scorer
 from models.ranking.folding_in import learn_map, mapped
 from models.ranking.item_vectors import ItemVectorRecommender
+from models.ranking.user_similarity import UserVectorRecommender
 
 
-class FactorRecommender(ItemVectorRecommender, Exportable):
+class FactorRecommender(ItemVectorRecommender, UserVectorRecommender, Exportable):
     """A recommender whose `_fit` sets the three arrays below; scoring and lists are inherited.
 
     Class attributes of a subclass:
@@ -59,6 +60,10 @@ class FactorRecommender(ItemVectorRecommender, Exportable):
 
     def _fold_in(self, new: NewUsers) -> None:
         self.user_factors_ = mapped(self.fold_in_map_, new.likes(), self.item_factors_)
+
+    def user_vectors(self) -> FloatArray:
+        """Return `user_factors_`."""
+        return self.user_factors_
 
     def exported(self) -> Export:
         """Return the map of sums of item vectors, and the item vectors; see `Exportable`."""

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, FloatArray, IntArray, Recommender, TopN
+from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.item_item_scorer import Factors
 from models.ranking.topk import identity
+from models.ranking.user_similarity import UserSimilarityRecommender, cosines
 
 
-class ItemItemRecommender(Recommender):
+class ItemItemRecommender(UserSimilarityRecommender):
     """A recommender whose `_fit` sets the two matrices below; scoring, lists and reasons are inherited.
 
     It lists only items that are similar to an item of the user's profile, so its lists may be short.
@@ -68,6 +69,10 @@ class ItemItemRecommender(Recommender):
     def _factors(self) -> Factors | None:
         """Return the factors of users and items whose product is added to the scores; None without such a part."""
         return None
+
+    def _user_similarities(self, user: int) -> FloatArray:
+        """Return the cosines of the profiles."""
+        return cosines(self.profiles_, user)
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
         """Return the neighbours that the items are scored by: the greatest entries of their columns."""
