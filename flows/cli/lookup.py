@@ -84,18 +84,58 @@ def _show_for_items(items: str, model: str | None, n: int, home: Path) -> None:
 @commands.command()
 def similar(
     item: Annotated[
-        str, typer.Argument(metavar="ITEM", help="An item's id, its title, or a part of the title.")
-    ],
-    n: Length = 10,
+        str | None, typer.Argument(metavar="ITEM", help="An item's id, its title, or a part of the title.")
+    ] = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(metavar="OTHER", help="A second item: how similar are the two?"),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="USER", help="In place of ITEM, a user's id: which users are similar?"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A model of the live run. Default: the published similar items, or the model that made them; for "
+            "users the best model that compares them.",
+        ),
+    ] = None,
+    n: Annotated[
+        int,
+        typer.Option("-n", parser=whole_number("-n", 1), metavar="NUMBER", help="How many items or users."),
+    ] = 10,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Show the items most similar to one item."""
-    from flows.terminal.lists import show_similar
-    from tasks.publication.queries import lists_of, similar
+    """Show the items most similar to one item, or compare two items, or show the users most similar to one user.
+
+    `recs similar 17` shows the published list, `recs similar 17 --model als` that of any model of the live run.
+    `recs similar 17 42` says how similar the two are, and at which place 42 stands among all items.
+    `recs similar --user 42` shows users, and a few items that each of them and user 42 like.
+    """
+    if (item is None) == (user is None):
+        given = "neither is given" if item is None else f"given: {item} and --user {user}"
+        raise UsageError(
+            f"`recs similar` takes either an item or --user ({given}).",
+            "Write recs similar 17, or recs similar --user 42.",
+        )
+    from flows.terminal import lists
+    from tasks.publication import queries
 
     where = existing_home(home)
-    with lists_of(where, load_settings()) as target:
-        show_similar(out, similar(target, item, n))
+    with queries.lists_of(where, load_settings()) as target:
+        if item is not None and other is None and model is None:
+            lists.show_similar(out, queries.similar(target, item, n))
+            return
+        from tasks.reporting import similarity
+
+        if user is not None:
+            lists.show_similar_users(out, similarity.similar_users(where, target, user, n, model))
+        elif item is not None and other is not None:
+            lists.show_pair(out, similarity.compare_items(where, target, item, other, model))
+        elif item is not None and model is not None:
+            lists.show_similar(out, *similarity.similar_items_by(where, target, item, n, model))
 
 
 @commands.command()

@@ -14,6 +14,7 @@ from tasks.storage.run_records import Run
 
 if TYPE_CHECKING:
     from tasks.reporting.list_for_items import ListForItems  # imports what runs models
+    from tasks.reporting.similarity import ItemPair, SimilarUsersOf
 
 _WIDE = 110
 _ID_WIDTH = len("yyyymmddhhmmss")
@@ -57,12 +58,54 @@ def show_list_for_items(console: Console, found: ListForItems) -> None:
         console.print("[dim]No model knows anything that goes with these items.[/]")
 
 
-def show_similar(console: Console, found: SimilarItems) -> None:
-    """Print the items most similar to one item."""
+def show_similar(console: Console, found: SimilarItems, note: str = "") -> None:
+    """Print the items most similar to one item, below a note on the model."""
+    _show_note(console, note)
     title, genres = _title_and_genres(found.item)
     _show_rows(console, f"Most like {title} ({genres})" if genres else f"Most like {title}", found.rows)
     if not found.rows:
         console.print("[dim]No item is known to be similar to it: too few interactions.[/]")
+
+
+def show_pair(console: Console, pair: ItemPair) -> None:
+    """Print how similar two items are to a model."""
+    _show_note(console, pair.note)
+    item, other = (_title_and_genres(each)[0] for each in (pair.item, pair.other))
+    console.print(f"[italic]{other} beside {item}, by {pair.model} of run {pair.run_id}[/]", soft_wrap=True)
+    if pair.similarity is None or pair.place is None:
+        console.print(
+            f"Not among the {pair.n_similar:,} of {pair.n_known:,} items that {pair.model} finds similar to it.\n"
+            "[dim]Models with vectors, such as als, compare any two: --model als[/]",
+            soft_wrap=True,
+        )
+        return
+    console.print(f"Similarity {pair.similarity:.4g}")
+    console.print(f"Place {pair.place:,} of {pair.n_known:,} items; {pair.n_similar:,} are similar at all")
+
+
+def show_similar_users(console: Console, found: SimilarUsersOf) -> None:
+    """Print the users most similar to one user, and what they both like."""
+    _show_note(console, found.note)
+    user = escape(str(found.user_id))
+    console.print(f"[italic]Users most like {user} by {found.model} of run {found.run_id}[/]")
+    if not found.rows:
+        console.print("[dim]The model finds no user similar.[/]")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("user", overflow="fold")
+    table.add_column("similarity")
+    table.add_column("both like", justify="right")
+    table.add_column("such as", style="dim", overflow="fold")
+    for rank, row in enumerate(found.rows, 1):
+        cells = f"{row.similarity:.4g}", f"{row.n_shared:,}", escape("; ".join(row.shared))
+        table.add_row(str(rank), escape(str(row.user_id)), *cells)
+    console.print(table)
+
+
+def _show_note(console: Console, note: str) -> None:
+    if note:
+        console.print(f"[dim]{escape(note)}[/]\n", soft_wrap=True)
 
 
 def show_runs(
@@ -168,8 +211,7 @@ def _items_table(first: str, *last: str) -> Table:
 
 
 def _title_and_genres(item: Item) -> tuple[str, str]:
-    title = item.title if item.title is not None else f"item {item.item_id}"
-    return escape(title), escape((item.genres or "").replace("|", ", "))
+    return escape(item.label), escape((item.genres or "").replace("|", ", "))
 
 
 def _action(liked: Liked) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from models.sequence.histories import Histories
 from tasks.artifacts import Snapshot
 from tasks.datasets.atomic_folder import atomic_folder
 from tasks.errors import NightError, UsageError
-from tasks.export.find_model import FoundModel
 from tasks.export.manifest import (
     BIAS,
     CONTEXT_ENCODER,
@@ -38,6 +36,8 @@ from tasks.export.manifest import (
     Manifest,
 )
 from tasks.export.manifest import INDEX as INDEX_FILE
+from tasks.export.titles import titles_of
+from tasks.reporting.find_model import FoundModel
 from tasks.storage.artifact_store import write_json
 from tasks.training.load_model import load_model
 
@@ -90,7 +90,7 @@ def export_model(found: FoundModel, folder: Path, *, ann: bool = False) -> Expor
     users = np.random.default_rng(0).permutation(np.flatnonzero(likes.lengths))
     compared = likes.latest(np.sort(users[:_MOST_COMPARED]), _LONGEST)
     expected = _expected(model, compared)
-    assert isinstance(model, Exportable)  # noqa: S101  (find_model is given only such names)
+    assert isinstance(model, Exportable)  # noqa: S101  (`EXPORT` finds only such)
     export = model.exported()
     if ann and export.scorer is not None:
         raise UsageError(
@@ -179,12 +179,10 @@ def _as_floats(axes: Axes) -> Axes:
 
 def _write_items(found: FoundModel, known: NDArray[np.bool_], place: Path) -> None:
     """Write the map from rows of the arrays to ids, with titles."""
-    ids = pq.read_table(found.snapshot.folder / "items.parquet")["item_id"].combine_chunks()
+    ids = found.ids("item")
     columns = {"row": pa.array(np.arange(len(ids))), "item_id": ids, "is_known": pa.array(known)}
     if found.titles is not None:
-        titled = pq.read_table(found.titles, columns=["item_id", "title"])
-        at = pc.index_in(ids, value_set=titled["item_id"].combine_chunks())
-        columns["title"] = pc.take(titled["title"].combine_chunks(), at)
+        columns["title"] = titles_of(ids, found.titles)
     pq.write_table(pa.table(columns), place / ITEMS)
 
 

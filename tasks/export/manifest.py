@@ -15,7 +15,7 @@ from models.export.exportable import Export
 from models.export.onnx_file import Axes
 from models.retrieval.ann_index import LENGTH, Measured
 from tasks.export.extras import versions
-from tasks.export.find_model import FoundModel
+from tasks.reporting.find_model import FoundModel
 
 FORMAT = 1
 """Version of the layout; it rises when an application must change."""

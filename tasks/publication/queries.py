@@ -37,6 +37,11 @@ class Item:
     title: str | None
     genres: str | None
 
+    @property
+    def label(self) -> str:
+        """The title, or "item <id>" without one."""
+        return self.title or f"item {self.item_id}"
+
 
 @dataclass(frozen=True)
 class Recommended:
@@ -90,7 +95,12 @@ class ShownList:
 
 @dataclass(frozen=True)
 class SimilarItems:
-    """An item and the items most similar to it."""
+    """An item and the items most similar to it.
+
+    Attributes:
+        item: the item.
+        rows: most similar first; their `model` is None in the published lists.
+    """
 
     item: Item
     rows: tuple[Recommended, ...]
@@ -196,7 +206,7 @@ def show(
         NoListsError: nothing has been published yet.
         UsageError: the id is not of the target's type.
     """
-    user_id = _parse_id(user, target.ids.user, "user")
+    user_id = parse_id(user, target.ids.user, "user")
     _require_lists(target)
     rows = target.query("serving/login.sql", user=user_id, n=n, segment=None)
     liked, note = _liked_before(warehouse, user_id, utility, n_liked)
@@ -222,10 +232,36 @@ def similar(target: Target, item: str, n: int) -> SimilarItems:
         NoListsError: nothing has been published yet.
         UsageError: no item matches, or several do (the hint lists them).
     """
-    _require_lists(target)
-    found = _find_item(target, item)
+    found = find_item(target, item)
     rows = target.query("serving/similar.sql", item=found.item_id, n=n)
     return SimilarItems(found, tuple(_recommended(row) for row in rows))
+
+
+def find_item(target: Target, text: str) -> Item:
+    """Return the item with this id; else with this title; else this title before a year; else this in its title.
+
+    The first of these conditions that any item meets decides.
+
+    Raises:
+        NoListsError: nothing has been published yet.
+        UsageError: no item matches, or several do (the hint lists them).
+    """
+    _require_lists(target)
+    items = items_table(target.ids)
+    for condition in _conditions(items, target.ids.item, text):
+        found = _matching(target, items, condition)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise _several_match(text, found)
+    with target.read() as con:
+        titled = con.execute(sa.select(items).where(items.c.title.is_not(None)).limit(1)).first() is not None
+        [example] = con.execute(sa.select(sa.func.min(items.c.item_id))).one()
+    if titled:
+        raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
+    raise UsageError(
+        f"No item has the id {text!r}.", f"Items have no titles here: give an id, such as {example}."
+    )
 
 
 def find_items(target: Target, texts: Sequence[str]) -> tuple[list[Item], list[str]]:
@@ -291,7 +327,7 @@ def _require_lists(target: Target) -> None:
         raise no_lists(target.place)
 
 
-def _parse_id(text: str, id_type: IdType, what: str) -> Id:
+def parse_id(text: str, id_type: IdType, what: str) -> Id:
     """Parse an id as typed. Any text is a TEXT id; a BIGINT id is an integer of 64 bits.
 
     Raises:
@@ -308,28 +344,6 @@ def _parse_id(text: str, id_type: IdType, what: str) -> Id:
     )
 
 
-def _find_item(target: Target, text: str) -> Item:
-    """Return the item with this id; else with this title; else this title before a year; else this in its title.
-
-    The first of these conditions that any item meets decides.
-    """
-    items = items_table(target.ids)
-    for condition in _conditions(items, target.ids.item, text):
-        found = _matching(target, items, condition)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise _several_match(text, found)
-    with target.read() as con:
-        titled = con.execute(sa.select(items).where(items.c.title.is_not(None)).limit(1)).first() is not None
-        [example] = con.execute(sa.select(sa.func.min(items.c.item_id))).one()
-    if titled:
-        raise UsageError(f"No item has the id {text!r}, nor that in its title.", "Try one word of its title.")
-    raise UsageError(
-        f"No item has the id {text!r}.", f"Items have no titles here: give an id, such as {example}."
-    )
-
-
 def _conditions(items: sa.Table, id_type: IdType, text: str) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that an item can meet: this id; this title; this title before a year; this in its title."""
     title = sa.func.lower(items.c.title)
@@ -340,7 +354,7 @@ def _conditions(items: sa.Table, id_type: IdType, text: str) -> list[sa.ColumnEl
         title.like(sa.func.lower(f"%{_escape_like(text)}%"), escape="/"),
     ]
     if id_type == "TEXT" or re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        conditions.insert(0, items.c.item_id == _parse_id(text, id_type, "item"))
+        conditions.insert(0, items.c.item_id == parse_id(text, id_type, "item"))
     return conditions
 
 

@@ -233,11 +233,7 @@ def _rows(
             item=named[ids[lists.items[0, place]]],
             score=float(lists.scores[0, place]),
             model=models[lists.placed_by[0, place]].name,
-            because_of=None if reasons[place] < 0 else _title(named[ids[reasons[place]]]),
+            because_of=None if reasons[place] < 0 else named[ids[reasons[place]]].label,
         )
         for place in listed
     )
-
-
-def _title(item: Item) -> str:
-    return item.title or f"item {item.item_id}"

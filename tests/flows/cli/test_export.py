@@ -17,6 +17,25 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, int]:
     return home_with_run(tmp_path_factory.mktemp("export"))
 
 
+def test_export_embeddings_lists_its_files(stored, tmp_path: Path) -> None:
+    home, run_id = stored
+    shown = invoke("export-embeddings", "als", "--run", run_id, "--home", home.path)
+    assert f"als of run {run_id}, vectors of 8 numbers, in" in shown
+    assert "39 items" in shown
+    assert "59 users" in shown
+    assert (home.path / "exports" / f"als-embeddings-{run_id}" / "users.parquet").exists()
+    neumf = invoke(
+        "export-embeddings", "neumf", "--run", run_id, "--home", home.path, "--out", tmp_path / "x"
+    )
+    assert "The scores of neumf are no products of these vectors" in neumf
+    judged = invoke(
+        "export-embeddings", "sasrec", "--run", run_id, "--home", home.path, "--out", tmp_path / "y"
+    )
+    assert "does not know the newest data" in judged
+    with pytest.raises(UsageError, match="ease has no vectors"):
+        invoke("export-embeddings", "ease", "--home", tmp_path / "nowhere")
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every extra seems to be installed."""

@@ -14,6 +14,7 @@ from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Runs
 from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import RunNight
+from tests.tasks.export.stored import home_with_run, publish_lists
 
 
 def test_lists_nights_and_figures_are_shown(run_plain: RunNight, home: Home) -> None:
@@ -86,6 +87,44 @@ def test_items_give_the_list_of_a_new_user(
     shutil.rmtree(home.artifacts)
     with pytest.raises(UsageError, match=f"The models of run {run_id}, whose lists are live, are not kept"):
         invoke("show", "--items", "1", *where)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home of which no night was run: its models are tiny, and its lists are live."""
+    home, run_id = home_with_run(tmp_path_factory.mktemp("similar"))
+    publish_lists(home, run_id)
+    return home
+
+
+def test_similar_shows_items_by_any_model(published: Home) -> None:
+    where = ("--home", published.path)
+    assert re.search(r"Most like Film 0 \(Drama\)\n.*\n1  Film 2 ", invoke("similar", "i0", *where))
+    by_als = invoke("similar", "i2", "--model", "als", "-n", "3", *where)
+    assert "Most like Film 2 (Drama) by als" in by_als
+    assert len(by_als.splitlines()) == 5
+    assert "does not know the newest data" in invoke("similar", "i2", "--model", "sasrec", *where)
+
+
+def test_similar_compares_two_items(published: Home) -> None:
+    where = ("--home", published.path)
+    best = re.findall(r"^ *1  Film (\d+)", invoke("similar", "i2", "--model", "als", *where), re.MULTILINE)[0]
+    shown = invoke("similar", "Film 2", f"i{best}", *where)
+    assert f"Film {best} beside Film 2, by als of run" in shown
+    assert re.search(r"Similarity 0\.\d+\nPlace 1 of 38 items; \d+ are similar at all", shown)
+
+
+def test_similar_shows_users_and_what_they_share(published: Home) -> None:
+    shown = invoke("similar", "--user", "u2", "-n", "2", "--home", published.path)
+    assert "Users most like u2 by als of run" in shown
+    assert re.search(r"\n1  u\d+ +0\.\d+ +\d+  Film \d+; Film \d+; Film \d+", shown)
+    assert len(shown.splitlines()) == 4
+
+
+@pytest.mark.parametrize("given", [(), ("i2", "--user", "u2")])
+def test_similar_takes_either_an_item_or_a_user(given: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="takes either an item or --user"):
+        invoke("similar", *given)
 
 
 def test_runs_lists_nights_when_the_server_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ from datetime import datetime
 import pytest
 from rich.console import Console
 
-from flows.terminal.lists import show_list, show_runs
+from flows.terminal.lists import show_list, show_pair, show_runs, show_similar_users
 from tasks.publication.queries import Item, Recommended, RecordedRun, ShownList
+from tasks.reporting.similarity import ItemPair, SimilarUsersOf
 from tasks.storage.run_records import Run, Status
 
 BEGAN, ENDED = datetime(2026, 11, 21, 5, 0, 0), datetime(2026, 11, 21, 5, 0, 18)
@@ -100,3 +101,27 @@ def test_a_run_without_an_end_counts_as_interrupted() -> None:
     text = shown(110, running=False)
     assert "running" not in text
     assert "20261121050003 interrupted: It was killed" in text
+
+
+def test_a_pair_that_the_model_does_not_find_similar_has_no_place() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    items = Item(1, "[Rec] (2007)", None), Item(2, None, None)
+    show_pair(
+        console, ItemPair(*items, "item_knn", 5, None, None, n_similar=50, n_known=2000, note="A note.")
+    )
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "A note.",
+        "",
+        "item 2 beside [Rec] (2007), by item_knn of run 5",
+        "Not among the 50 of 2,000 items that item_knn finds similar to it.",
+        "Models with vectors, such as als, compare any two: --model als",
+    ]
+
+
+def test_nobody_similar_is_said() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    show_similar_users(console, SimilarUsersOf("[u]", "user_knn", 5, (), ""))
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "Users most like [u] by user_knn of run 5",
+        "The model finds no user similar.",
+    ]

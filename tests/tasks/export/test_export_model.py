@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,8 @@ import pytest
 from models.new_users import NewUsers
 from tasks.errors import NightError, UsageError
 from tasks.export.export_model import export_model
-from tasks.export.find_model import FoundModel, check_can_be_exported, find_model
+from tasks.reporting.find_model import EXPORT, FoundModel, find_model
 from tasks.storage.home import Home
-from tasks.storage.run_records import Runs
 from tasks.training.load_model import load_model
 from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM
 from tests.models.export.fitted import fitted
@@ -32,7 +30,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, int]:
 
 
 def found(stored: tuple[Home, int], model: str) -> FoundModel:
-    return find_model(*stored, model)
+    return find_model(*stored, model, EXPORT)
 
 
 def manifest(folder: Path) -> dict:
@@ -153,36 +151,6 @@ def _without(fit, name: str):
     model = load_model(fit)
     delattr(model, name)
     return model
-
-
-@pytest.mark.parametrize(
-    ("model", "message", "hint"),
-    [
-        ("alss", "There is no model 'alss'", "popularity"),
-        ("ease", "ease cannot be exported: it scores items by tables", "Models that can: als, bpr"),
-        ("blend", "blend cannot be exported: it is made of other models", "autorec, neumf"),
-    ],
-)
-def test_models_that_cannot_be_exported_are_named(model: str, message: str, hint: str) -> None:
-    with pytest.raises(UsageError, match=message) as raised:
-        check_can_be_exported(model)
-    assert hint in raised.value.hint
-
-
-def test_models_and_runs_that_are_absent_are_named(stored) -> None:
-    home, run_id = stored
-    with pytest.raises(UsageError, match=f"Run {run_id} has no fitted bpr; .* als, neumf, two_tower, sasrec"):
-        find_model(home, run_id, "bpr")
-    with pytest.raises(UsageError, match="There is no run 20200101000000 in"):
-        find_model(home, 20200101000000, "als")
-
-
-def test_models_that_are_not_kept_are_not_found(tmp_path: Path) -> None:
-    home, run_id = home_with_run(tmp_path)
-    shutil.rmtree(home.artifacts)
-    assert Runs(home.runs).find(run_id) is not None
-    with pytest.raises(UsageError, match=f"The models of run {run_id} are not kept"):
-        find_model(home, run_id, "als")
 
 
 def test_the_application_of_the_page_lists_the_same(stored, tmp_path) -> None:
