@@ -77,15 +77,17 @@ def test_hostile_titles_are_escaped(nights: TwoNights) -> None:
     page, text = page_of(nights.home, nights.second)
     assert HOSTILE not in text
     assert HOSTILE in page.text
-    assert HOSTILE in {title for layer in page.titles for title, _ in layer}
-    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert HOSTILE in {title for layer in page.maps[0] for title, _ in layer}
+    assert [tag for tag, _ in page.tags].count("script") == 3
 
 
 def test_a_first_night_has_no_comparison(nights: TwoNights) -> None:
     page, _ = page_of(nights.home, nights.first)
     assert "nights" not in page.sections
     assert "Against the lists before" not in page.text
-    assert len(page.titles) > 1
+    items, users = page.maps
+    assert len(items) > 1
+    assert 100 < sum(len(layer) for layer in users) <= 150
 
 
 def test_a_page_written_again_has_the_same_content(nights: TwoNights) -> None:

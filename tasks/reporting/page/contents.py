@@ -9,7 +9,7 @@ from tasks.artifacts import CheckResult
 from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
-from tasks.reporting.page.item_map import ItemMap, item_map
+from tasks.reporting.page.item_map import item_map
 from tasks.reporting.page.metric_panels import (
     ChallengePanel,
     History,
@@ -22,6 +22,8 @@ from tasks.reporting.page.metric_panels import (
     new_user_panels,
     slice_panels,
 )
+from tasks.reporting.page.user_map import UserMap, user_map
+from tasks.reporting.page.vector_map import VectorMap, model_of_maps
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts, find_lists
 from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
@@ -75,7 +77,8 @@ class Page:
     attention: Attention | None
     churn: Churn | None
     users: tuple[UserList, ...]
-    map: ItemMap | None
+    item_map: VectorMap | None
+    user_map: UserMap | None
 
 
 def gather(home: Home, run: Run) -> Page:
@@ -84,6 +87,7 @@ def gather(home: Home, run: Run) -> Page:
     figures = read_metrics(runs.folder(run.run_id))
     artifacts = find_artifacts(store, run)
     snapshot, lists = artifacts.snapshot, artifacts.lists
+    mapped = model_of_maps(artifacts)
     baselines = dict.fromkeys(("popularity", run.champion))
     against = (difference_panel(figures.differences, baseline) for baseline in baselines)
     return Page(
@@ -105,7 +109,8 @@ def gather(home: Home, run: Run) -> Page:
         users=()
         if lists is None or artifacts.everything is None
         else sample_users(lists, artifacts.everything, _N_USERS),
-        map=item_map(artifacts, seed=run.seed),
+        item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
+        user_map=None if mapped is None else user_map(mapped, seed=run.seed),
     )
 
 

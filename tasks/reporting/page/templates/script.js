@@ -9,47 +9,46 @@ for (const chooser of document.querySelectorAll("select[data-switches]")) {
   show();
 }
 
-// The map: the item nearest to pointer or finger says what it is; a genre or a title stands out.
-const map = document.getElementById("items");
-if (map) {
-  const svg = map.querySelector("svg"), tip = document.getElementById("tip"), spot = document.getElementById("spot");
+// The maps: the point nearest to pointer or finger says what it is; a class or a title stands out.
+for (const map of document.querySelectorAll(".mapped")) {
+  const svg = map.querySelector("svg"), tip = map.querySelector(".tip"), spot = map.querySelector(".spot");
   const layers = [...svg.querySelectorAll(".layer")];
-  const titles = JSON.parse(document.getElementById("titles").textContent);
-  const items = layers.flatMap((layer, l) => [...layer.children].map((circle, i) => ({
-    circle, layer: layer.dataset.layer, title: titles[l][i][0], genres: titles[l][i][1],
+  const titles = JSON.parse(map.querySelector("script").textContent);
+  const points = layers.flatMap((layer, l) => [...layer.children].map((circle, i) => ({
+    circle, layer: layer.dataset.layer, title: titles[l][i][0], about: titles[l][i][1],
     x: +circle.getAttribute("cx"), y: +circle.getAttribute("cy"),
   })));
   let only = null;
   const hide = () => { tip.textContent = ""; tip.style.display = "none"; spot.setAttribute("cx", -50); };
-  const tell = (item) => {
-    spot.setAttribute("cx", item.x);
-    spot.setAttribute("cy", item.y);
+  const tell = (point) => {
+    spot.setAttribute("cx", point.x);
+    spot.setAttribute("cy", point.y);
     tip.textContent = "";
-    const title = document.createElement("strong"), genres = document.createElement("span");
-    title.textContent = item.title;
-    genres.textContent = item.genres;
-    tip.append(title, genres);
+    const title = document.createElement("strong"), about = document.createElement("span");
+    title.textContent = point.title;
+    about.textContent = point.about;
+    tip.append(title, about);
     tip.style.display = "block";
     const box = svg.getBoundingClientRect(), unit = box.width / svg.viewBox.baseVal.width;
-    const left = Math.min(Math.max(item.x * unit - tip.offsetWidth / 2, 0), box.width - tip.offsetWidth);
-    const above = item.y * unit - tip.offsetHeight - 12;
+    const left = Math.min(Math.max(point.x * unit - tip.offsetWidth / 2, 0), box.width - tip.offsetWidth);
+    const above = point.y * unit - tip.offsetHeight - 12;
     tip.style.left = `${left}px`;
-    tip.style.top = `${above < 0 ? item.y * unit + 12 : above}px`;
+    tip.style.top = `${above < 0 ? point.y * unit + 12 : above}px`;
   };
   const nearest = (event) => {
     const box = svg.getBoundingClientRect(), unit = svg.viewBox.baseVal.width / box.width;
     const x = (event.clientX - box.left) * unit, y = (event.clientY - box.top) * unit;
     let best = null, least = (24 * unit) ** 2;
-    for (const item of items) {
-      const away = (item.x - x) ** 2 + (item.y - y) ** 2;
-      if (away < least && (only === null || item.layer === only)) { best = item; least = away; }
+    for (const point of points) {
+      const away = (point.x - x) ** 2 + (point.y - y) ** 2;
+      if (away < least && (only === null || point.layer === only)) { best = point; least = away; }
     }
     if (best) tell(best); else hide();
   };
   svg.addEventListener("pointermove", nearest);
   svg.addEventListener("pointerdown", nearest);
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
-  const buttons = document.querySelectorAll("#map button[data-layer]");
+  const buttons = map.querySelectorAll("button[data-layer]");
   for (const button of buttons) {
     button.addEventListener("click", () => {
       only = only === button.dataset.layer ? null : button.dataset.layer;
@@ -58,13 +57,14 @@ if (map) {
       hide();
     });
   }
-  const field = document.getElementById("find");
+  const field = map.querySelector("input");
   let turn = 0;
   const find = (next) => {
     const wanted = field.value.trim().toLowerCase();
-    const found = wanted ? items.filter((item) => item.title.toLowerCase().includes(wanted)) : [];
+    const found = wanted ? points.filter((point) => point.title.toLowerCase().includes(wanted)) : [];
+    found.sort((a, b) => a.title.length - b.title.length);  // a whole title comes before those that hold it
     turn = next ? turn + 1 : 0;
-    for (const item of items) item.circle.classList.toggle("found", found.includes(item));
+    for (const point of points) point.circle.classList.toggle("found", found.includes(point));
     svg.classList.toggle("finding", found.length > 0);
     if (found.length) tell(found[turn % found.length]); else hide();
   };

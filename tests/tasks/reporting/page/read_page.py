@@ -32,10 +32,9 @@ class ReadPage(HTMLParser):
         return [about["id"] or "" for tag, about in self.tags if tag == "section"]
 
     @property
-    def titles(self) -> list[list[list[str]]]:
-        """The items of the map: (title, genres) by layer."""
-        found: list[list[list[str]]] = json.loads(next(code for code in self.code if code.startswith("[")))
-        return found
+    def maps(self) -> list[list[list[list[str]]]]:
+        """The points of every map: (title, about) by layer."""
+        return [json.loads(code) for code in self.code if code.startswith("[")]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))

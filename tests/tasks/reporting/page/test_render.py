@@ -8,9 +8,10 @@ from tasks.artifacts import SourceCounts, TradeOff, TradeOffFigure
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
 from tasks.reporting.page.histograms import Bar, Histogram
-from tasks.reporting.page.item_map import ItemMap, Place
 from tasks.reporting.page.metric_panels import metric_panels, new_item_panel, new_user_panels, slice_panels
 from tasks.reporting.page.render import model_meaning, render
+from tasks.reporting.page.user_map import UserMap
+from tasks.reporting.page.vector_map import Place, VectorMap
 from tasks.storage.run_records import RunSummary, StageTime
 from tests.tasks.reporting.nights import night, row
 from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
@@ -30,7 +31,8 @@ def empty(**fields) -> Page:
             "utilities",
             "attention",
             "churn",
-            "map",
+            "item_map",
+            "user_map",
             "new_items",
         )
     )
@@ -44,7 +46,8 @@ def full(word: str) -> Page:
     counts = SourceCounts(word, 3, clean=2, duplicates=0, quarantined=1, reasons={word: 1})
     run = night(champion=word, reason=word, failed_models={word: word}, summary=RunSummary(intake=(counts,)))
     run = replace(run, dataset=word, status="not_switched")
-    place = Place(1.0, 2.0, 3, word, (word,))
+    place = Place(1.0, 2.0, 3, word, word)
+    drawn = VectorMap(word, 100, 100, ((word, (place,)), ("", (place,))))
     return empty(
         run=run,
         n_users=1,
@@ -57,7 +60,8 @@ def full(word: str) -> Page:
         ratings=Histogram((Bar(word, 1),), 0, 1.0),
         churn=Churn(7, Kept(1, (0, 1), 0), (Mover(word, word, 1, 2),)),
         users=(UserList(word, 1, ((word, 5.0),), (Listed(1, word, word, (word,), word, word),)),),
-        map=ItemMap(word, 100, 100, ((word, (place,)), ("", (place,)))),
+        item_map=drawn,
+        user_map=UserMap(drawn, 7, word, 0.4, 0.25),
     )
 
 
@@ -66,11 +70,11 @@ def test_data_is_escaped_everywhere() -> None:
     page = ReadPage(text)
     tags = [tag for tag, _ in page.tags]
     assert "img" not in tags
-    assert tags.count("script") == 2
+    assert tags.count("script") == 3
     assert tags.count("style") == 1
     assert not [name for _, about in page.tags for name in about if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
-    assert page.titles[0][0] == [HOSTILE, HOSTILE]
+    assert [titles[0][0] for titles in page.maps] == [[HOSTILE, HOSTILE]] * 2
     assert len(page.sections) == len(set(page.sections)) == 9
 
 
@@ -162,3 +166,17 @@ def test_few_new_users_are_counted_and_have_no_figures() -> None:
     assert "Items that nobody had met 1 user, too few for figures" in page.text
     assert "0.400" not in page.text
     assert "0.500" not in page.text
+
+
+def test_the_map_of_users_says_how_many_it_shows_and_what_colours_mean() -> None:
+    place = Place(1.0, 2.0, 3, "User 7", "gender: F; 3 items")
+    drawn = VectorMap("als", 100, 50, (("F", (place,)),))
+    page = ReadPage(render(empty(user_map=UserMap(drawn, 7, "gender", 0.42, 0.25))))
+    assert page.sections == ["map", "stages"]
+    assert "1 of 7 users as als sees them" in page.text
+    assert "Coloured by gender: the ten nearest neighbours of a user share it in 42 % of cases" in page.text
+    assert "by chance it would be 25 %" in page.text
+    assert page.maps == [[[["User 7", "gender: F; 3 items"]]]]
+    everybody = ReadPage(render(empty(user_map=UserMap(drawn, 1, "history", 0.4, 0.4)))).text
+    assert "1 users as als sees them" in everybody
+    assert "Coloured by history (its length):" in everybody
