@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +65,13 @@ def test_lists_of_users_are_well_formed(name: str) -> None:
 @pytest.mark.parametrize("user", [EMPTY_USER, -1, N_USERS, 10**9])
 def test_unknown_users_are_similar_to_nobody(user: int) -> None:
     assert not len(model("als").similar_users(user, 5).users)
+
+
+def test_unknown_users_are_in_no_list_whatever_their_vectors() -> None:
+    found = copy(fitted("als"))
+    found.user_factors_ = found.user_factors_.copy()
+    found.user_factors_[EMPTY_USER] = found.user_factors_[0]
+    assert EMPTY_USER not in found.similar_users(0, N_USERS).users
 
 
 def test_no_users_cannot_be_asked_for() -> None:
