@@ -38,11 +38,11 @@ class P3AlphaConfig(Config):
         description="Power of the probability of a step: 1 is the plain walk, less lets active users and popular items "
         "pass more.",
     )
-    k: int = Field(
-        default=0,
-        ge=0,
+    k: int | None = Field(
+        default=None,
+        ge=1,
         le=1_000_000,
-        description="Items kept that lead to an item; 0: all that memory_mb allows.",
+        description="Items kept that lead to an item; by default all that memory_mb allows.",
     )
     memory_mb: int = Field(
         default=2000,
@@ -87,7 +87,7 @@ class P3Alpha(ItemItemRecommender):
         columns = sparse.csr_array(shared.T)
         possible = possible_neighbours(columns)
         k = k_within_memory(
-            possible, config.k, memory_mb=config.memory_mb, model=self.name, with_transpose=True
+            possible, config.k or 0, memory_mb=config.memory_mb, model=self.name, with_transpose=True
         )
         products = similarity_blocks(columns, Measure(similarity="dot"), rows_are_users=False)
         kept = keep_greatest(_times(products, out, back), possible, k=k, tie_order=self.tie_order_)

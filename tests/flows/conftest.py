@@ -42,12 +42,15 @@ QUIET = {
 
 RunNight = Callable[..., Outcome]
 
+RATERS = 150
+USERS = 153  # with those who are known by their friends only
+
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder called `tiny` with a few thousand ratings."""
     folder = tmp_path_factory.mktemp("data") / "tiny"
-    generate_demo(folder, users=150, items=200, ratings=6000, tags=500, seed=7)
+    generate_demo(folder, users=RATERS, items=200, ratings=6000, tags=500, seed=7)
     return folder
 
 

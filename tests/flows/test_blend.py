@@ -6,7 +6,7 @@ import pytest
 
 from models.factors.als import ALS
 from tasks.storage.home import Home
-from tests.flows.conftest import RunNight
+from tests.flows.conftest import RATERS, RunNight
 
 MANY_HELD_OUT = ("blend.enabled=true", "split.method=leave_last")
 
@@ -33,7 +33,7 @@ def test_a_winning_blend_is_refitted_and_published(
         [(rows, users, scored)] = con.execute(
             "select count(*), count(distinct user_id), count(model_score) from recommendations where model = 'blend'"
         ).fetchall()
-        assert users == 150
+        assert users == RATERS
         assert rows == scored > 0.9 * outcome.run.rows
     fits = [stage.model for stage in outcome.run.stages if stage.stage == "fit"]
     assert fits.count("blend") == 2, "learned, then rebuilt from the members refitted on everything"

@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flows import nightly as flow
@@ -24,7 +25,7 @@ from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, roll_back
 from tasks.storage.home import Home, existing_home, open_home
 from tasks.storage.run_records import Run, Runs
-from tests.flows.conftest import RunNight, run_small_night
+from tests.flows.conftest import RATERS, USERS, RunNight, run_small_night
 
 LISTS = {
     "recommendations": "user_id, rank, item_id, score, model, model_score, reason_item_id",
@@ -85,8 +86,8 @@ def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Hom
     assert (outcome.exit_code, outcome.run.status) == (0, "published")
     lists = published(home)
     users = {row[0] for row in lists["recommendations"]}
-    assert len(users) == 150
-    assert len(lists["recommendations"]) == 150 * 20 == outcome.run.rows
+    assert len(users) == USERS
+    assert len(lists["recommendations"]) == USERS * 20 == outcome.run.rows
     assert {row[0] for row in lists["fallback_recommendations"]} > {"all"}
     described = {item for item, _, genres in lists["items"] if genres}
     assert described <= {row[0] for row in lists["similar_items"]}, "also what nobody liked or touched"
@@ -198,7 +199,7 @@ def test_the_next_best_is_published_when_a_refit_fails(
     genuine = recommender_class(best)._fit
 
     def breaks_on_everything(self, matrix, data, **options) -> None:
-        if data.n_users == 150:  # before the cut there are fewer
+        if np.count_nonzero(np.diff(data.seen.indptr)) == RATERS:  # before the cut there are fewer
             raise MemoryError("too large")
         genuine(self, matrix, data, **options)
 
@@ -209,7 +210,7 @@ def test_the_next_best_is_published_when_a_refit_fails(
     assert outcome.run.champion not in (best, "popularity")
     compared = {(row.model, row.baseline) for row in read_report(home).differences if row.half == "select"}
     assert (best, "popularity") in compared
-    assert len(published(home)["recommendations"]) == 150 * 20
+    assert len(published(home)["recommendations"]) == USERS * 20
 
 
 @pytest.mark.slow
@@ -323,7 +324,7 @@ def test_a_run_rolled_back_by_hand_stays_off(run_plain: RunNight, live_home: Hom
     assert roll_back(home, load_settings(), None) == first.run_id
     again = run_plain(home, "recommend.n=10")
     assert f"run {second.run_id}, which was rolled back by hand" in again.nothing_new
-    assert len(published(home)["recommendations"]) == 150 * 20
+    assert len(published(home)["recommendations"]) == USERS * 20
     assert run_plain(home, "recommend.n=10", force=True).run.status == "published"
 
 

@@ -18,7 +18,7 @@ from tasks.run.lifecycle import run_night
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Run, Runs
 from tests.flows.cli.invoke import invoke
-from tests.flows.conftest import SETTINGS
+from tests.flows.conftest import SETTINGS, USERS
 from tests.tasks.reporting.page.read_page import ReadPage, needs_nothing_else
 
 HOSTILE = "<script>alert(1)</script>"
@@ -65,7 +65,7 @@ def test_the_page_is_one_file_that_loads_nothing_else(nights: TwoNights) -> None
         "models", "slices", "cold-start", "nights", "checks", "lists", "users", "map", "intake", "stages"
     ]  # fmt: skip
     assert needs_nothing_else(page, text)
-    assert f"Published New lists for 150 users are live, made by {nights.second.champion}." in page.text
+    assert f"Published New lists for {USERS} users are live, made by {nights.second.champion}." in page.text
     assert "Against the lists before" in page.text
     assert "Protocol:" not in page.text
     assert len(text) < 1_500_000
@@ -87,7 +87,7 @@ def test_a_first_night_has_no_comparison(nights: TwoNights) -> None:
     assert "Against the lists before" not in page.text
     items, users = page.maps
     assert len(items) > 1
-    assert 100 < sum(len(layer) for layer in users) <= 150
+    assert 100 < sum(len(layer) for layer in users) <= USERS
 
 
 def test_a_page_written_again_has_the_same_content(nights: TwoNights) -> None:

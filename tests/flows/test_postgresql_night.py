@@ -21,7 +21,7 @@ from tasks.run.dag import nightly
 from tasks.run.lifecycle import Outcome, run_night
 from tasks.storage.home import Home, existing_home, open_home
 from tests.flows.cli.invoke import invoke
-from tests.flows.conftest import SETTINGS, RunNight
+from tests.flows.conftest import SETTINGS, USERS, RunNight
 from tests.tasks.postgres_server import Server, new_schema, running_server
 from tests.tasks.serving import Serving
 
@@ -68,7 +68,7 @@ def test_every_command_works_on_two_nights(home: Home, serving: Serving) -> None
     assert plain_night(home).nothing_new
     second = plain_night(home, "models.als.factors=4").run
     assert serving.query("select distinct run_id from recommendations") == [(second.run_id,)]
-    assert serving.query("select count(*) from recommendations") == [(150 * 20,)]
+    assert serving.query("select count(*) from recommendations") == [(USERS * 20,)]
     assert not (home.path / "recommendations.db").exists()
 
     def output(*arguments: object) -> str:
