@@ -25,12 +25,10 @@ from scipy import sparse
 from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
 from benchmarks.side_data import side_data_arguments, with_side_data
 from models.evaluation.metrics import ranking_metrics
-from models.evaluation.slices import restricted
+from models.evaluation.slices import COLD_BELOW, restricted
 from models.interactions import Interactions
 from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb
-
-COLD_BELOW = 5  # training interactions
 
 _MAX_ID = 2**31 - 1  # ids are row and column numbers of a matrix with int32 indices
 

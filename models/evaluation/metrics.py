@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from models.evaluation.hits import Hits
+    from models.evaluation.link_prediction import FoundPairs
 
 Floats = NDArray[np.float64]
 Lists = NDArray[np.integer[Any]]
@@ -95,6 +96,13 @@ class HistoryRatio(Metric):
     """The mean of `above`, a list metric, over the users' lists, divided by the mean over the users' histories."""
 
     above: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairMetric(Metric):
+    """A metric of lists of similar items. `formula` returns one value for each pair of a query and a target."""
+
+    formula: Callable[[FoundPairs], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,9 +302,47 @@ RATING_METRICS = (
     ),
 )
 
+PAIR_K = 10
+"""The length at which lists of similar items are cut, whatever `judge.k` says."""
+
+PAIR_METRICS = (
+    PairMetric(
+        name="link_hits",
+        title="Links found",
+        definition="1 if the target is among the 10 items most similar to the query, else 0",
+        meaning="The share of the items liked later that are among the ten most similar to the last one liked before.",
+        formula=lambda found: (found.place <= PAIR_K).astype(np.float64),
+    ),
+    PairMetric(
+        name="link_mrr",
+        title="Links: MRR",
+        definition="1 / place of the target among the 1,000 items most similar to the query, 0 if it is not among "
+        "them; `k` is null",
+        meaning="One over the place of an item liked later in the list of similar items.",
+        cut_at_k=False,
+        formula=lambda found: 1 / found.place,
+    ),
+    PairMetric(
+        name="link_auc",
+        title="Links: AUC",
+        definition="share of all other items that are less similar to the query than the target, ties counted half; all "
+        "beyond the first 1,000 and all without a similarity above 0 tie; `k` is null",
+        meaning="How often an item liked later is more similar than an item that was not; ½ is chance.",
+        cut_at_k=False,
+        formula=lambda found: found.auc,
+    ),
+)
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*RANKING_METRICS, *EXPOSURE_METRICS, *LIST_METRICS, *HISTORY_RATIOS, *RATING_METRICS)
+    for metric in (
+        *RANKING_METRICS,
+        *EXPOSURE_METRICS,
+        *LIST_METRICS,
+        *HISTORY_RATIOS,
+        *RATING_METRICS,
+        *PAIR_METRICS,
+    )
 }
 """Every metric by name."""
 

@@ -17,6 +17,8 @@ USER_CLASSES = ("new", "light", "medium", "heavy")
 ITEM_CLASSES = ("head", "middle", "tail")
 
 NEW_BELOW = 10
+COLD_BELOW = 5
+"""Items of which fewer users are known are cold where links between items, or benchmarks, are judged."""
 _PARTS = 5  # the head has one fifth of the interactions, and so has the tail
 
 Counts = NDArray[np.integer[Any]]
