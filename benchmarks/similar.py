@@ -30,7 +30,6 @@ from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb
 
 
-
 def _lists(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the user, the item and the place in its line, from 0, of every entry of a file of lists."""
     rows = [row for row in read_rows(path, "user item item ...") if len(row) > 1]

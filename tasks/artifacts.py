@@ -138,6 +138,9 @@ class HeldOut:
             they were met.
         `new_item_users.npz`, `new_item_relevant.npz`: as `users` and `relevant`, where only items that the snapshot
             knows and nobody touched before the cutoffs are relevant; CSR (n_new, n_items).
+        `similar_pairs.npz`: the pairs that similar items are judged by, (n_pairs,) arrays ordered by user and target:
+            `user`, `query` (the item that the user liked last), `target` (an item of `relevant` or
+            `new_item_relevant`), `half`, and `is_cold`, whether fewer than five users liked the target before.
         `ratings.npz`: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item that is new to the
             user, for models of the rating.
         `segments.json`: the limits of the classes of users and items; with it, the files of
@@ -211,6 +214,8 @@ class Evaluation:
             lists for users they were not trained on.
         `new_items.npz`: as `per_user.npz` for the users of `new_item_users.npz`, where only items that nobody had met
             are ranked; only for models that know such items.
+        `similar_items.npz`: one (n_pairs,) float64 array per metric of similar items, in the order of
+            `similar_pairs.npz`; only for models that have similar items.
 
     `learned`: as of the fitted model.
     """

@@ -46,7 +46,7 @@ class FoundPairs:
     """Where a model's lists of similar items have the targets.
 
     Attributes:
-        place: (n_pairs,) float64, the place of the target among the first `DEPTH` items, from 1; inf if it is not there.
+        place: (n_pairs,) float64, the place of the target among the first `DEPTH` items, from 1; inf if not there.
         auc: (n_pairs,) float64, the share of the other items that are behind the target, ties counted half.
         has_lists: whether the model found a similar item of any query; False for models that compare no items.
     """
@@ -66,7 +66,9 @@ def last_liked(positive: sparse.csr_array, timestamp: sparse.csr_array) -> NDArr
         timestamp: (n_users, n_items) int64, canonical; Unix seconds, with an entry for every like.
     """
     users = np.repeat(np.arange(positive.shape[0]), np.diff(positive.indptr))
-    in_time = np.lexsort((entries_of(timestamp, positive), users))  # stable: equal times stay in the order of items
+    in_time = np.lexsort(
+        (entries_of(timestamp, positive), users)
+    )  # stable: equal times stay in the order of items
     last = np.full(positive.shape[0], -1, np.int64)
     last[users[in_time]] = positive.indices[in_time]  # the last of a user's values stays
     return last

@@ -325,8 +325,8 @@ PAIR_METRICS = (
     PairMetric(
         name="link_auc",
         title="Links: AUC",
-        definition="share of all other items that are less similar to the query than the target, ties counted half; all "
-        "beyond the first 1,000 and all without a similarity above 0 tie; `k` is null",
+        definition="share of all other items that are less similar to the query than the target, ties counted half; "
+        "all beyond the first 1,000 and all without a similarity above 0 tie; `k` is null",
         meaning="How often an item liked later is more similar than an item that was not; ½ is chance.",
         cut_at_k=False,
         formula=lambda found: found.auc,

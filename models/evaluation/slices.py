@@ -18,7 +18,13 @@ ITEM_CLASSES = ("head", "middle", "tail")
 
 NEW_BELOW = 10
 COLD_BELOW = 5
-"""Items of which fewer users are known are cold where links between items, or benchmarks, are judged."""
+"""Items that fewer users liked are cold where similar items are judged, and in benchmarks."""
+
+SIMILAR_ITEMS = "similar_items"
+"""The segment of the metrics of similar items."""
+
+SIMILAR_COLD_ITEMS = "similar_cold_items"
+"""The same where only cold items are looked for."""
 _PARTS = 5  # the head has one fifth of the interactions, and so has the tail
 
 Counts = NDArray[np.integer[Any]]

@@ -23,6 +23,7 @@ from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.averages import cold_start_rows, further_rows, load_per_user, ranking_rows
 from tasks.evaluation.incumbent import WinStreaks
+from tasks.evaluation.link_prediction import similar_item_rows
 from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
 from tasks.storage.stage import stage
 
@@ -38,6 +39,7 @@ def choose(
     streaks: WinStreaks,
     settings: JudgeSettings,
     *,
+    similar_model: str,
     seed: int,
     key: str,
     folder: Path,
@@ -46,7 +48,8 @@ def choose(
 
     Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
     model against popularity and against the champion, paired over the users of one half), `segments` (what the classes
-    of users and of items are) and the `decision`.
+    of users and of items are), `similar_differences` (each model against `similar_model` by its similar items) and the
+    `decision`.
 
     Args:
         evaluations: of every judged model; among equally good models the first one wins.
@@ -55,6 +58,7 @@ def choose(
         held_out: the users that the models were judged on.
         streaks: what earlier nights say.
         settings: how the champion is chosen.
+        similar_model: the model that makes the published similar items.
         seed: of the bootstrap.
         key: of the reference that is returned.
         folder: where to write.
@@ -72,8 +76,14 @@ def choose(
     cold_rows, _ = ranking_rows(fallback, "cold", cold_half, [], settings, seed=seed)
     rows += cold_rows + further_rows(evaluations, held_out, settings, seed=seed)
     rows += cold_start_rows(evaluations, held_out, settings, seed=seed)
+    similar_rows, similar_differences = similar_item_rows(
+        evaluations, held_out, settings, baseline=similar_model, seed=seed
+    )
     figures = NightMetrics(
-        metrics=tuple(rows), differences=tuple(differences), segments=read_segments(held_out)
+        metrics=(*rows, *similar_rows),
+        differences=tuple(differences),
+        segments=read_segments(held_out),
+        similar_differences=tuple(similar_differences),
     )
     write_metrics(folder, figures, decision)
     return Choice(key, folder, ranking, decision)

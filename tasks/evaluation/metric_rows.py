@@ -24,8 +24,8 @@ class MetricRow:
     """One figure of a model: a row of `model_metrics`, without run_id.
 
     Attributes:
-        segment: `all`, `cold`, or the name of a slice (`models/evaluation/slices.py`) or of a cold start
-            (`models/evaluation/cold_start.py`).
+        segment: `all`, `cold`, or the name of a slice or of similar items (`models/evaluation/slices.py`) or of a cold
+            start (`models/evaluation/cold_start.py`).
         half: `select` or `report`.
         n_users: how many users the value is of; 0 in records of older versions.
         metric: the metric's name, such as `ndcg`.
@@ -66,6 +66,13 @@ class DifferenceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimilarDifferenceRow(DifferenceRow):
+    """The difference of two models by their similar items; `segment` as in `MetricRow`."""
+
+    segment: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentRow:
     """The size and the limits of a class of users or of items.
 
@@ -85,11 +92,19 @@ class SegmentRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NightMetrics:
-    """All figures of a night, as `metrics.json` has them. All empty for a night that judged no model."""
+    """All figures of a night, as `metrics.json` has them. All empty for a night that judged no model.
+
+    Attributes:
+        metrics: the figures of the models.
+        differences: each model against popularity and against the champion, on the champion metric.
+        segments: what the classes of users and of items are.
+        similar_differences: each model against the one that makes the published similar items, on `link_hits`.
+    """
 
     metrics: tuple[MetricRow, ...] = ()
     differences: tuple[DifferenceRow, ...] = ()
     segments: tuple[SegmentRow, ...] = ()
+    similar_differences: tuple[SimilarDifferenceRow, ...] = ()
 
     def row(
         self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"

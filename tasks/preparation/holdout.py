@@ -15,6 +15,7 @@ from tasks.artifacts import HeldOut, Snapshot, Split
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.interaction_matrices import fetch_matrix
 from tasks.preparation.item_statistics import write_item_statistics
+from tasks.preparation.similar_pairs import write_similar_pairs
 from tasks.preparation.time_windows import liking, open_split
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
@@ -90,6 +91,7 @@ def hold_out(
         allow_pickle=False,
         **_columns(con, "warehouse/holdout/later_ratings.sql", **known),
     )
+    write_similar_pairs(snapshot, folder)
     segments = write_item_statistics(snapshot, users["user_idx"], seed=seed, folder=folder)
     if snapshot.n_untouched:
         segments.append(

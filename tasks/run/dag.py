@@ -217,7 +217,16 @@ def choose_champion(
         )
     streaks = win_streaks(night.runs.all(), night.record)
     choice = night.run(
-        choose.call(judged, candidates, cold, held_out, streaks, settings.judge, seed=settings.run.seed)
+        choose.call(
+            judged,
+            candidates,
+            cold,
+            held_out,
+            streaks,
+            settings.judge,
+            similar_model=settings.recommend.similar_model,
+            seed=settings.run.seed,
+        )
     )
     night.record.champion = choice.champion
     night.note(
