@@ -25,6 +25,7 @@ from models.evaluation.metrics import (
     EXPOSURE_METRICS,
     HISTORY_RATIOS,
     LIST_METRICS,
+    PAIR_METRICS,
     RANKING_METRICS,
     RATING_METRICS,
     Metric,
@@ -153,6 +154,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "metrics of halves": lambda: metrics_table(
             "of one half", (*EXPOSURE_METRICS, *HISTORY_RATIOS, *RATING_METRICS)
         ),
+        "metrics of similar items": lambda: metrics_table("per pair", PAIR_METRICS),
     },
     "night.md": {"checks": checks_table},
 }

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS, RANDOM_ORDER
-from models.evaluation.metrics import METRICS
+from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
+from models.evaluation.slices import COLD_BELOW, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from tasks.evaluation.metric_rows import MetricRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
@@ -19,7 +20,7 @@ _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit the wind
 _OF_NEW_ITEMS = ("ndcg", "recall")
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
-
+_WITH_DIFFERENCES = 120  # characters that the table of similar items takes with its last column
 
 _BEYOND = [metric for metric in METRICS.values() if metric.column]
 
@@ -42,6 +43,7 @@ def show_report(
         show_differences(console, report)
         show_new_users(console, report)
         show_new_items(console, report)
+        show_similar_items(console, report)
         show_beyond_accuracy(console, report)
         show_trade_off(console, report)
     show_verdict(console, report, place=place, live=live, page=page)
@@ -180,6 +182,53 @@ def show_new_items(console: Console, report: Report) -> None:
     console.print(table)
 
 
+def show_similar_items(console: Console, report: Report) -> None:
+    """Print how well each model's similar items foresee what users like next, all targets and cold ones."""
+    hits, mrr, auc = (metric.name for metric in PAIR_METRICS)
+    found = sorted(_rows_of(report, SIMILAR_ITEMS, hits, PAIR_K), key=lambda row: -row.value)
+    if not found:
+        return
+    users = f"{found[0].n_users:,} user{'' if found[0].n_users == 1 else 's'}"
+    if found[0].n_users < LEAST_USERS:
+        console.print(f"\n[dim]Similar items: {users} with a later like, too few for figures.[/]")
+        return
+    gains = {
+        row.model: row
+        for row in report.similar_differences
+        if (row.half, row.segment) == ("report", SIMILAR_ITEMS) and console.width >= _WITH_DIFFERENCES
+    }
+    cold = _rows_of(report, SIMILAR_COLD_ITEMS, hits, PAIR_K)
+    with_cold = bool(cold) and cold[0].n_users >= LEAST_USERS
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    columns = [f"hits@{PAIR_K}", "mrr", "auc"]
+    columns += [f"cold hits@{PAIR_K}"] * with_cold
+    columns += [f"hits@{PAIR_K} against {row.baseline}" for row in [*gains.values()][:1]]
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in found:
+        cells = [_cell(report, row.model, hits, PAIR_K, SIMILAR_ITEMS)]
+        for metric in (mrr, auc):
+            figure = report.figure(row.model, metric, None, segment=SIMILAR_ITEMS)
+            cells.append("" if figure is None else f"{figure.value:.4f}")
+        cells += [_cell(report, row.model, hits, PAIR_K, SIMILAR_COLD_ITEMS)] * with_cold
+        if row.model in gains:
+            gain = gains[row.model]
+            cells.append(f"{gain.mean:+.4f} [dim]\\[{gain.low:+.4f}, {gain.high:+.4f}][/]")
+        table.add_row(row.model, *cells, style="bold" if row.model == report.run.champion else "")
+    about_cold = f" Cold: only items that fewer than {COLD_BELOW} users had liked." if with_cold else ""
+    console.print(
+        f"\n[italic]Similar items, by what the {users} of the report half liked next[/]", soft_wrap=True
+    )
+    console.print(table)
+    console.print(
+        "[dim]What users came to like is looked up among the items most similar to the last one that they liked before "
+        "the cutoff; every such pair counts once."
+        f"{about_cold}[/]",
+        soft_wrap=True,
+    )
+
+
 def show_beyond_accuracy(console: Console, report: Report) -> None:
     """Print metrics beyond accuracy for each model; columns without figures or room are left out."""
     k = _smallest_k(report)
@@ -310,22 +359,23 @@ def _login_query(place: str, user: int | str) -> str:
 
 
 def _smallest_k(report: Report) -> int:
-    """Return the smallest k of the metrics; metrics of ratings have none."""
-    return min(row.k for row in report.metrics if row.k is not None)
+    """Return the smallest k of lists for users; metrics of ratings have none."""
+    pairs = {metric.name for metric in PAIR_METRICS}
+    return min(row.k for row in report.metrics if row.k is not None and row.metric not in pairs)
 
 
 def _users_of(report: Report, segment: str, k: int) -> int:
     """Return the number of users of a segment of the report half."""
-    return max((row.n_users for row in _ndcg_rows(report, segment, k)), default=0)
+    return max((row.n_users for row in _rows_of(report, segment, "ndcg", k)), default=0)
 
 
 def _best_first(report: Report, segment: str, k: int) -> list[str]:
     """Return the models that have figures in a segment of the report half."""
-    return [row.model for row in sorted(_ndcg_rows(report, segment, k), key=lambda row: -row.value)]
+    return [row.model for row in sorted(_rows_of(report, segment, "ndcg", k), key=lambda row: -row.value)]
 
 
-def _ndcg_rows(report: Report, segment: str, k: int) -> list[MetricRow]:
-    wanted = ("report", segment, "ndcg", k)
+def _rows_of(report: Report, segment: str, metric: str, k: int) -> list[MetricRow]:
+    wanted = ("report", segment, metric, k)
     return [row for row in report.metrics if (row.half, row.segment, row.metric, row.k) == wanted]
 
 

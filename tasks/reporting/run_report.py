@@ -15,7 +15,15 @@ from typing import Any
 from tasks.artifacts import Choice
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
-from tasks.evaluation.metric_rows import DifferenceRow, Half, MetricRow, SegmentRow, find_row, read_metrics
+from tasks.evaluation.metric_rows import (
+    DifferenceRow,
+    Half,
+    MetricRow,
+    SegmentRow,
+    SimilarDifferenceRow,
+    find_row,
+    read_metrics,
+)
 from tasks.publication.queries import why_no_record
 from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
@@ -35,12 +43,14 @@ class Report:
         metrics: rows of `model_metrics`, without run_id; empty for a night that judged no model.
         differences: each model against popularity and against the champion, paired over users.
         segments: what the classes of users and of items are.
+        similar_differences: each model against the one that makes the published similar items.
     """
 
     run: Run
     metrics: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
     segments: Sequence[SegmentRow] = ()
+    similar_differences: Sequence[SimilarDifferenceRow] = ()
 
     def figure(
         self, model: str, metric: str, k: int | None, half: Half = "report", segment: str = "all"
@@ -131,7 +141,7 @@ def read_report(home: Home, run_id: int | None = None, *, settings: Settings | N
             f"No night has run in {home.path}.", f"Run one: recs run --home {shlex.quote(str(home.path))}"
         )
     figures = read_metrics(runs.folder(run.run_id))
-    return Report(run, figures.metrics, figures.differences, figures.segments)
+    return Report(run, figures.metrics, figures.differences, figures.segments, figures.similar_differences)
 
 
 def read_runs(home: Home) -> list[Run]:

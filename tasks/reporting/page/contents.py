@@ -20,6 +20,8 @@ from tasks.reporting.page.metric_panels import (
     metric_panels,
     new_item_panel,
     new_user_panels,
+    similar_difference_panels,
+    similar_panels,
     slice_panels,
 )
 from tasks.reporting.page.user_map import UserMap, user_map
@@ -68,6 +70,8 @@ class Page:
     slices: tuple[Panel, ...]
     new_users: tuple[Panel, ...]
     new_items: Panel | None
+    similar: tuple[Panel, ...]
+    similar_against: tuple[Panel, ...]
     against: tuple[Panel, ...]
     challenge: ChallengePanel | None
     history: History | None
@@ -98,6 +102,8 @@ def gather(home: Home, run: Run) -> Page:
         slices=slice_panels(run, figures.metrics, figures.segments),
         new_users=new_user_panels(run, figures.metrics),
         new_items=new_item_panel(run, figures.metrics, figures.segments),
+        similar=similar_panels(figures.metrics),
+        similar_against=similar_difference_panels(figures.similar_differences),
         against=tuple(panel for panel in against if panel is not None),
         challenge=challenge_panel(run),
         history=history(runs, run),

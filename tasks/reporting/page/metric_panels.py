@@ -6,12 +6,20 @@ Panels are made from the figures that there are, so a metric or a slice of anoth
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS
-from models.evaluation.metrics import METRICS, at_k, name_and_k
-from tasks.evaluation.metric_rows import DifferenceRow, MetricRow, NightMetrics, SegmentRow, read_metrics
+from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS, at_k, name_and_k
+from models.evaluation.slices import COLD_BELOW, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
+from tasks.evaluation.metric_rows import (
+    DifferenceRow,
+    MetricRow,
+    NightMetrics,
+    SegmentRow,
+    SimilarDifferenceRow,
+    read_metrics,
+)
 from tasks.reporting.page.axis import Scale, scale
 from tasks.reporting.page.formats import readable
 from tasks.storage.run_records import Run, Runs
@@ -186,6 +194,39 @@ def new_item_panel(run: Run, rows: Sequence[MetricRow], segments: Sequence[Segme
     n_items = next((f"{segment.n:,} items · " for segment in segments if segment.segment == NEW_ITEMS), "")
     figures = _enough(mine)
     return Panel("Items that nobody had met", f"{n_items}{_judged(mine)}", _scale(figures), figures)
+
+
+def similar_panels(rows: Sequence[MetricRow]) -> tuple[Panel, ...]:
+    """Return a panel for each metric of similar items, and one of the hits where only cold items are looked for.
+
+    There are none without such rows. A panel of fewer than `LEAST_USERS` says how many they are and has no figures.
+    """
+    mine = [row for row in rows if row.half == "report"]
+    panels = []
+    for metric, segment in (
+        *((each, SIMILAR_ITEMS) for each in PAIR_METRICS),
+        (PAIR_METRICS[0], SIMILAR_COLD_ITEMS),
+    ):
+        name = metric.name, PAIR_K if metric.cut_at_k else None
+        found = [row for row in _of(mine, name) if row.segment == segment]
+        if found:
+            cold = segment == SIMILAR_COLD_ITEMS
+            title = f"{metric_title(*name)}, rare items only" if cold else metric_title(*name)
+            meaning = f"Items that fewer than {COLD_BELOW} users had liked." if cold else metric.meaning
+            figures = _enough(found)
+            panels.append(Panel(title, f"{meaning} {_judged(found)}.", _scale(figures), figures))
+    return tuple(panels)
+
+
+def similar_difference_panels(rows: Sequence[SimilarDifferenceRow]) -> tuple[Panel, ...]:
+    """Return the hits of each model's similar items minus those of the published ones, for all items and rare ones."""
+    panels = []
+    for segment, which in ((SIMILAR_ITEMS, ""), (SIMILAR_COLD_ITEMS, ", rare items only")):
+        mine = [row for row in rows if row.segment == segment and row.n_users >= LEAST_USERS]
+        panel = difference_panel(mine, mine[0].baseline) if mine else None
+        if panel is not None:
+            panels.append(replace(panel, name=f"{panel.name}{which}"))
+    return tuple(panels)
 
 
 def difference_panel(rows: Sequence[DifferenceRow], baseline: str | None) -> Panel | None:
