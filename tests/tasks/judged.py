@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,22 @@ def judged_users(folder: Path, half: list[int], classes: list[int] | None = None
     np.savez(folder / "new_item_users.npz", user_idx=none, half=none)
     sparse.save_npz(folder / "new_item_relevant.npz", sparse.csr_array((0, ITEMS), dtype=np.float32))
     np.savez(folder / "ratings.npz", user_idx=none, item_idx=none, rating=none, half=none)
+    similar_pairs(folder, [])
     return folder
+
+
+def similar_pairs(folder: Path, pairs: Sequence[tuple[int, int, int, int, bool]]) -> None:
+    """Write pairs of items: (user, item liked last, item liked later, half, whether that is cold), by user."""
+    columns = np.array(pairs, np.int64).reshape(-1, 5).T
+    user, query, target, half, is_cold = columns
+    np.savez(
+        folder / "similar_pairs.npz",
+        user=user.astype(np.int32),
+        query=query.astype(np.int32),
+        target=target.astype(np.int32),
+        half=half.astype(np.int8),
+        is_cold=is_cold.astype(bool),
+    )
 
 
 def judged_model(

@@ -407,6 +407,7 @@ def choice_of(
         held_out,
         WinStreaks(),
         settings,
+        similar_model="als",
         seed=1,
         key="k",
         folder=out,

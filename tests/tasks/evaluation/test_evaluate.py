@@ -17,6 +17,7 @@ from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import FittedModel, HeldOut, Snapshot
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.preparation.item_statistics import write_item_statistics
+from tests.tasks.judged import similar_pairs
 
 LIKES = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
 K = (1, 10)
@@ -39,8 +40,12 @@ def held_out(
     relevant: dict[int, list[int]],
     cold: list[list[int]],
     ratings: list[tuple[int, int, float]] = [],  # noqa: B006
+    item_pairs: list[tuple[int, int, int, int, bool]] = [],  # noqa: B006
 ) -> HeldOut:
-    """Write held-out users with their relevant items, cold users with theirs, and later (user, item, rating)."""
+    """Write held-out users with relevant items, cold users with theirs, later (user, item, rating), and pairs of items.
+
+    See `similar_pairs`.
+    """
     users = np.array(list(relevant), np.int32)
     np.savez(folder / "users.npz", user_idx=users)
     rated = np.array(ratings).reshape(-1, 3)
@@ -56,6 +61,7 @@ def held_out(
     row_idx, item_idx = np.array(likes, np.int32).reshape(-1, 2).T
     np.savez(folder / "cold_likes.npz", row_idx=row_idx, item_idx=item_idx)
     np.savez(folder / "new_item_users.npz", user_idx=np.array([], np.int32))
+    similar_pairs(folder, item_pairs)
     return HeldOut("h", folder, len(relevant), 0, len(cold), 0.0)
 
 
@@ -63,13 +69,17 @@ def test_seen_items_are_left_out_and_short_lists_completed(tmp_path: Path) -> No
     data = Interactions.from_positive(sparse.csr_array(LIKES, dtype=np.float32))
     popular, knn = kept(tmp_path, Popularity(), data), kept(tmp_path, ItemKNN(), data)
     snapshot = snapshot_of(tmp_path, data)
-    held = held_out(tmp_path, snapshot, {0: [2], 2: [0], 3: [1, 4]}, [])
+    held = held_out(tmp_path, snapshot, {0: [2], 2: [0], 3: [1, 4]}, [], item_pairs=[(0, 1, 2, 0, True)])
     for matrix in ("rating", "positive", "composite", "timestamp", "item_features"):
         (snapshot.folder / f"{matrix}.npz").unlink()  # judging needs none of them
     found = evaluate(knn, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["recall@10"].tolist() == [1, 1, 1], "user 2 has no neighbours, user 3 none for item 4"
         assert per_user["recall@1"].tolist() == [1, 1, 0.5]
+    with np.load(found.folder / "similar_items.npz") as similar:
+        assert similar["link_mrr"].tolist() == [1 / 2], (
+            "item 0 is more similar to item 1, user 0 has seen it or not"
+        )
     found = evaluate(popular, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"

@@ -20,6 +20,7 @@ from tasks.config.settings import SplitSettings, UtilitySettings
 from tasks.preparation.holdout import hold_out
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.item_statistics import load_item_statistics
+from tasks.preparation.similar_pairs import load_similar_pairs
 from tasks.preparation.split import make_split
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
@@ -57,6 +58,7 @@ class Judged:
             ]
             self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
             later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
+            pairs, half, is_cold = load_similar_pairs(replace(self.reference, folder=folder))
             self.statistics = load_item_statistics(replace(self.reference, folder=folder))
             self.segments = json.loads((folder / "segments.json").read_text())
         self.ratings = {
@@ -72,6 +74,13 @@ class Judged:
         self.new_items = dict(zip(ids, new_items, strict=True))
         self.half_of_new_items = dict(zip(ids, liking_new["half"].tolist(), strict=True))
         self.cold = cold
+        ids = [user_ids[row] for row in pairs.user]
+        self.pairs = [
+            (user, item_ids[query], item_ids[target])
+            for user, query, target in zip(ids, pairs.query, pairs.target, strict=True)
+        ]
+        self.half_of_pairs = dict(zip(ids, half.tolist(), strict=True))
+        self.cold_targets = {pair[2] for pair, cold in zip(self.pairs, is_cold, strict=True) if cold}
 
 
 def test_only_new_positives_of_known_items_are_relevant(con):
@@ -168,8 +177,37 @@ def test_agrees_with_plain_loops(con, ratings, method):
     assert judged.relevant == {user: items for user, items in expected.items() if user in with_history}
     assert judged.new_items == {user: items for user, items in expected_new.items() if user in with_history}
     assert judged.cold == [items for user, items in expected.items() if user not in with_history]
+    time, liked = {row[:2]: row[-1] for row in sorted(train.ratings, key=lambda row: row[-1])}, {}
+    for pair in utility_oracle.positive(train, UTILITY):
+        liked[pair[0]] = max(liked.get(pair[0], (-1, -1)), (time[pair], pair[1]))
+    assert sorted(judged.pairs) == [
+        (user, liked[user][1], item)
+        for user, item in sorted(fresh)
+        if user in liked and item in {*known, 10, 11, 12}
+    ]
     unknown = sum(item not in known for _, item in fresh)
     assert judged.reference.unknown_item_share == pytest.approx(unknown / max(len(fresh), 1))
+
+
+def test_later_likes_are_paired_with_the_last_one_before(con):
+    """Item 10 has five likes before the cutoff, item 11 four and a dislike, and item 99 none of any kind."""
+    log = Log(
+        ratings=[
+            *[(user, 10, 5.0, 1) for user in range(3, 8)],
+            *[(user, 11, 5.0, 2) for user in range(3, 7)], (9, 11, 1.0, 2),
+            (1, 13, 5.0, 4), (1, 14, 5.0, 3), (1, 15, 1.0, 5),  # 15 is later, and not liked
+            (1, 10, 5.0, 60), (1, 11, 5.0, 61), (1, 99, 5.0, 62),
+            (2, 15, 1.0, 1), (2, 10, 5.0, 60),  # has liked nothing
+            (3, 99, 5.0, 60),
+        ],
+        items=[(99, None, ["Drama"])],
+    )  # fmt: skip
+    judged = Judged(con, log)
+    assert judged.pairs == [(1, 13, 10), (1, 13, 11), (1, 13, 99), (3, 11, 99)]
+    assert judged.cold_targets == {11, 99}
+    assert judged.half_of_pairs == {
+        user: hashlib.md5(f"42:{user}".encode()).digest()[8] % 2 for user in (1, 3)
+    }
 
 
 def test_item_statistics_ignore_rows_after_the_cutoff(con):
