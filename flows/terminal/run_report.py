@@ -20,7 +20,7 @@ _SHOWN = ("ndcg", "recall", "hit_rate", "mrr", "map")  # as many as fit the wind
 _OF_NEW_ITEMS = ("ndcg", "recall")
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
-_WITH_DIFFERENCES = 120  # characters that the table of similar items takes with its last column
+_WITH_DIFFERENCES = 104  # characters that the table of similar items takes with its last column
 
 _BEYOND = [metric for metric in METRICS.values() if metric.column]
 

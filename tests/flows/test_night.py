@@ -96,6 +96,13 @@ def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Hom
     assert {row.model for row in report.metrics if row.segment == "all"} == judged
     assert {row.model for row in report.metrics} == {*judged, "fallback", "random"}
     assert report.run.champion in {"popularity", "item_knn", "als"}
+    links = {row.model: row for row in report.metrics if (row.metric, row.half) == ("link_hits", "report")}
+    assert links.keys() == {"item_knn", "als", "content"}, "popularity has no similar items"
+    auc = report.figure("item_knn", "link_auc", None, segment="similar_items")
+    assert auc is not None
+    assert auc.value > 0.5, "what users like next is more similar to what they liked last than chance"
+    gains = {(row.model, row.baseline) for row in report.similar_differences if row.half == "report"}
+    assert gains == {("als", "item_knn"), ("content", "item_knn")}
     assert [check for check in report.run.summary.checks if not check.passed] == []
     with sqlite3.connect(home.path / "recommendations.db") as con:
         nights = con.execute("select run_id, status from pipeline_runs").fetchall()

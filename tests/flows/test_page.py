@@ -62,7 +62,8 @@ def page_of(home: Home, run: Run) -> tuple[ReadPage, str]:
 def test_the_page_is_one_file_that_loads_nothing_else(nights: TwoNights) -> None:
     page, text = page_of(nights.home, nights.second)
     assert page.sections == [
-        "models", "slices", "cold-start", "nights", "checks", "lists", "users", "map", "intake", "stages"
+        "models", "slices", "cold-start", "similar-items", "nights", "checks", "lists", "users", "map", "intake",
+        "stages",
     ]  # fmt: skip
     assert needs_nothing_else(page, text)
     assert f"Published New lists for {USERS} users are live, made by {nights.second.champion}." in page.text
@@ -124,7 +125,7 @@ def test_a_night_of_an_older_version_gets_a_page(nights: TwoNights, tmp_path: Pa
     record.write_text(json.dumps(old))
     invoke("report", "--home", copy)
     page = ReadPage((record.parent / "report.html").read_text(encoding="utf-8"))
-    assert page.sections == ["models", "slices", "cold-start", "nights", "stages"]
+    assert page.sections == ["models", "slices", "cold-start", "similar-items", "nights", "stages"]
 
 
 def test_a_failed_night_leaves_a_page_of_finished_stages(nights: TwoNights, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flows.terminal.run_report import show_report
 from tasks.artifacts import TradeOff, TradeOffFigure
-from tasks.evaluation.metric_rows import Half, MetricRow, SegmentRow
+from tasks.evaluation.metric_rows import Half, MetricRow, SegmentRow, SimilarDifferenceRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, RunSummary, StageTime
 
@@ -44,8 +44,8 @@ def metric(half: Half) -> MetricRow:
     )  # fmt: skip
 
 
-def shown(report: Report, live: int | None = 20261121050000) -> str:
-    console = Console(file=io.StringIO(), width=100)
+def shown(report: Report, live: int | None = 20261121050000, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
     show_report(console, report, place="/srv/recs.db", live=live)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -176,6 +176,55 @@ def test_new_items_are_shown_beside_random_order() -> None:
     text = shown(Report(night(), few, [], about))
     assert "New items: 1 user who liked one, too few for figures." in text
     assert "0.2200" not in text
+
+
+def similar(model: str, hits: float, n_users: int = 29, cold_users: int = 12) -> list[MetricRow]:
+    """The figures of a model's similar items: of cold ones half the hits."""
+    row = cold("similar_items", model, hits, n_users, "link_hits")
+    others = [
+        replace(row, metric=f"link_{name}", k=None, value=value)
+        for name, value in (("mrr", 0.031), ("auc", 0.8))
+    ]
+    return [row, *others, cold("similar_cold_items", model, hits / 2, cold_users, "link_hits")]
+
+
+def test_similar_items_are_shown_with_cold_ones_and_differences() -> None:
+    rows = [replace(metric("report"), k=20), *similar("item_knn", 0.3), *similar("rp3beta", 0.4)]
+    rows.append(replace(similar("als", 0.9)[0], half="select"))
+    gain = SimilarDifferenceRow(
+        model="rp3beta", baseline="item_knn", metric="link_hits@10", half="report", segment="similar_items",
+        mean=0.1, low=0.05, high=0.15, detectable=0.1,
+    )  # fmt: skip
+    others = [replace(gain, half="select", mean=0.7), replace(gain, segment="similar_cold_items", mean=0.6)]
+    report = Report(night(), rows, [], similar_differences=[*others, gain])
+    text = shown(report, width=104)
+    lines = text.splitlines()
+    at = lines.index("Similar items, by what the 29 users of the report half liked next")
+    header = " ".join(lines[at + 1].split())
+    assert header == "model hits@10 mrr auc cold hits@10 hits@10 against item_knn"
+    assert lines[at + 2].split() == [
+        "rp3beta", "0.4000", "[.350,", ".450]", "0.0310", "0.8000", "0.2000", "[.150,", ".250]",
+        "+0.1000", "[+0.0500,", "+0.1500]",
+    ]  # fmt: skip
+    assert lines[at + 3].split() == [
+        "item_knn", "0.3000", "[.250,", ".350]", "0.0310", "0.8000", "0.1500", "[.100,", ".200]",
+    ]  # fmt: skip
+    assert "Cold: only items that fewer than 5 users had liked." in text
+    assert "Models on the report half (at 20)" in text, "the hits among ten do not say where lists are cut"
+    narrow = shown(report)
+    assert "0.4000 [.350, .450]" in narrow
+    assert "against item_knn" not in narrow
+
+
+def test_few_cold_items_or_users_have_no_figures_of_similar_items() -> None:
+    text = shown(Report(night(), [metric("report"), *similar("item_knn", 0.3, cold_users=9)], []))
+    assert "0.3000 [.250, .350]" in text
+    assert "cold hits" not in text
+    assert "Cold: only" not in text
+    text = shown(Report(night(), [metric("report"), *similar("item_knn", 0.3, n_users=1)], []))
+    assert "Similar items: 1 user with a later like, too few for figures." in text
+    assert "0.3000" not in text
+    assert "Similar items" not in shown(Report(night(), [metric("report")], []))
 
 
 def test_a_night_without_cold_starts_does_not_mention_them() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.artifacts import Challenge, Decision
-from tasks.evaluation.metric_rows import SegmentRow
+from tasks.evaluation.metric_rows import SegmentRow, SimilarDifferenceRow
 from tasks.reporting.page.metric_panels import (
     challenge_panel,
     champion_metric,
@@ -14,6 +14,8 @@ from tasks.reporting.page.metric_panels import (
     metric_panels,
     new_item_panel,
     new_user_panels,
+    similar_difference_panels,
+    similar_panels,
     slice_panels,
 )
 from tasks.storage.run_records import Runs, RunSummary
@@ -74,6 +76,45 @@ def test_cold_starts_have_panels_of_their_own() -> None:
     assert [one.model for one in items.rows] == ["content", "random"]
     assert new_user_panels(night(), rows[:1]) == ()
     assert new_item_panel(night(), rows[:1], about) is None
+
+
+def test_similar_items_have_panels_of_their_own() -> None:
+    rows = [
+        row(model, value, segment="similar_items", metric=metric, k=k)
+        for model, value in (("als", 0.1), ("item_knn", 0.2))
+        for metric, k in (("link_hits", 10), ("link_mrr", None), ("link_auc", None))
+    ]
+    rows += [replace(each, half="select", value=0.9) for each in rows]
+    rows.append(row("als", 0.4, segment="similar_cold_items", metric="link_hits", n_users=9))
+    rows.append(row("als", 0.4, segment="similar_cold_items", metric="link_mrr", k=None))
+    panels = similar_panels(rows)
+    assert [panel.name for panel in panels] == [
+        "Links found@10", "Links: MRR", "Links: AUC", "Links found@10, rare items only",
+    ]  # fmt: skip
+    assert [(one.model, one.value) for one in panels[1].rows] == [("item_knn", 0.2), ("als", 0.1)]
+    assert panels[0].meaning.endswith("the last one liked before. 40 users judged.")
+    assert (panels[3].rows, panels[3].meaning) == (
+        (),
+        "Items that fewer than 5 users had liked. 9 users, too few for figures.",
+    )
+    assert similar_panels([row("als", 0.3)]) == ()
+    assert [panel.name for panel in metric_panels(night(), [row("als", 0.3), *rows])] == ["NDCG@10"]
+    assert slice_panels(night(), [row("als", 0.3), *rows], []) == ()
+
+
+def test_differences_of_similar_items_are_shown_for_all_and_rare_items() -> None:
+    gain = SimilarDifferenceRow(
+        model="als", baseline="item_knn", metric="link_hits@10", half="report", segment="similar_items",
+        n_users=40, mean=0.1, low=0.05, high=0.15, detectable=0.1,
+    )  # fmt: skip
+    rare = replace(gain, segment="similar_cold_items", mean=0.6)
+    found = similar_difference_panels([rare, replace(gain, half="select", mean=0.7), gain])
+    assert [(panel.name, [one.value for one in panel.rows]) for panel in found] == [
+        ("Links found@10 against item_knn", [0.1]),
+        ("Links found@10 against item_knn, rare items only", [0.6]),
+    ]
+    assert len(similar_difference_panels([gain, replace(rare, n_users=9)])) == 1
+    assert similar_difference_panels([]) == ()
 
 
 def test_history_needs_two_judged_nights(tmp_path: Path) -> None:

@@ -5,10 +5,18 @@ from pathlib import Path
 
 from models.registry import ENSEMBLES, RECOMMENDERS
 from tasks.artifacts import SourceCounts, TradeOff, TradeOffFigure
+from tasks.evaluation.metric_rows import SimilarDifferenceRow
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
 from tasks.reporting.page.histograms import Bar, Histogram
-from tasks.reporting.page.metric_panels import metric_panels, new_item_panel, new_user_panels, slice_panels
+from tasks.reporting.page.metric_panels import (
+    metric_panels,
+    new_item_panel,
+    new_user_panels,
+    similar_difference_panels,
+    similar_panels,
+    slice_panels,
+)
 from tasks.reporting.page.render import model_meaning, render
 from tasks.reporting.page.user_map import UserMap
 from tasks.reporting.page.vector_map import Place, VectorMap
@@ -36,8 +44,17 @@ def empty(**fields) -> Page:
             "new_items",
         )
     )
-    none = dict.fromkeys(("metrics", "slices", "new_users", "against", "checks", "users"), ())
+    none = dict.fromkeys(
+        ("metrics", "slices", "new_users", "similar", "similar_against", "against", "checks", "users"), ()
+    )
     return Page(**({"run": night()} | nothing | none | fields))
+
+
+def gain(word: str, **fields) -> SimilarDifferenceRow:
+    """Return how much better `word` finds similar items than item_knn, or than another model of hostile name."""
+    about = {"model": word, "baseline": word, "metric": "link_hits@10", "half": "report", "n_users": 40}
+    about |= {"segment": "similar_items", "mean": 0.123, "low": 0.1, "high": 0.15, "detectable": 0.1}
+    return SimilarDifferenceRow(**(about | fields))
 
 
 def full(word: str) -> Page:
@@ -56,6 +73,8 @@ def full(word: str) -> Page:
         slices=slice_panels(run, rows, []),
         new_users=new_user_panels(run, [row(word, 0.2, segment="new_users_1")]),
         new_items=new_item_panel(run, [row(word, 0.2, segment="new_items")], []),
+        similar=similar_panels([row(word, 0.2, segment="similar_items", metric="link_hits")]),
+        similar_against=similar_difference_panels([gain(word)]),
         checks=(Checked(word, word, "at most", 1.0, None, False, word),),
         ratings=Histogram((Bar(word, 1),), 0, 1.0),
         churn=Churn(7, Kept(1, (0, 1), 0), (Mover(word, word, 1, 2),)),
@@ -75,7 +94,7 @@ def test_data_is_escaped_everywhere() -> None:
     assert not [name for _, about in page.tags for name in about if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
     assert [titles[0][0] for titles in page.maps] == [[HOSTILE, HOSTILE]] * 2
-    assert len(page.sections) == len(set(page.sections)) == 9
+    assert len(page.sections) == len(set(page.sections)) == 10
 
 
 def test_failed_night_says_why_and_has_no_empty_section() -> None:
@@ -166,6 +185,24 @@ def test_few_new_users_are_counted_and_have_no_figures() -> None:
     assert "Items that nobody had met 1 user, too few for figures" in page.text
     assert "0.400" not in page.text
     assert "0.500" not in page.text
+
+
+def test_similar_items_have_a_section() -> None:
+    rows = [row("als", 0.321, segment="similar_items", metric="link_hits")]
+    rows += [row("als", 0.4, segment="similar_cold_items", metric="link_hits", n_users=3)]
+    shown = empty(
+        similar=similar_panels(rows),
+        similar_against=similar_difference_panels([gain("als", baseline="item_knn")]),
+    )
+    page = ReadPage(render(shown))
+    assert page.sections == ["similar-items", "stages"]
+    assert "0.321" in page.text
+    assert "+0.123" in page.text
+    assert "Links found@10 against item_knn The difference to the model that makes the published" in page.text
+    assert "Items that fewer than 5 users had liked. 3 users, too few for figures." in page.text
+    assert "0.400" not in page.text
+    alone = ReadPage(render(empty(similar=similar_panels(rows))))
+    assert "against" not in alone.text
 
 
 def test_the_map_of_users_says_how_many_it_shows_and_what_colours_mean() -> None:
