@@ -66,9 +66,8 @@ def last_liked(positive: sparse.csr_array, timestamp: sparse.csr_array) -> NDArr
         timestamp: (n_users, n_items) int64, canonical; Unix seconds, with an entry for every like.
     """
     users = np.repeat(np.arange(positive.shape[0]), np.diff(positive.indptr))
-    in_time = np.lexsort(
-        (entries_of(timestamp, positive), users)
-    )  # stable: equal times stay in the order of items
+    # Stable: likes of equal times stay in the order of the items
+    in_time = np.lexsort((entries_of(timestamp, positive), users))
     last = np.full(positive.shape[0], -1, np.int64)
     last[users[in_time]] = positive.indices[in_time]  # the last of a user's values stays
     return last

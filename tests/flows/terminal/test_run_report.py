@@ -196,7 +196,7 @@ def test_similar_items_are_shown_with_cold_ones_and_differences() -> None:
         mean=0.1, low=0.05, high=0.15, detectable=0.1,
     )  # fmt: skip
     others = [replace(gain, half="select", mean=0.7), replace(gain, segment="similar_cold_items", mean=0.6)]
-    report = Report(night(), rows, [], similar_differences=[*others, gain])
+    report = Report(night(), rows, [], similar_differences=[others[0], gain, others[1]])
     text = shown(report, width=104)
     lines = text.splitlines()
     at = lines.index("Similar items, by what the 29 users of the report half liked next")

@@ -147,7 +147,7 @@ def test_diversity_is_by_features_and_by_taste():
 def test_entries_have_distinct_names_and_short_columns():
     entries = (
         *metrics.RANKING_METRICS, *metrics.LIST_METRICS, *metrics.EXPOSURE_METRICS, *metrics.HISTORY_RATIOS,
-        *metrics.RATING_METRICS,
+        *metrics.RATING_METRICS, *metrics.PAIR_METRICS,
     )  # fmt: skip
     assert len(METRICS) == len(entries)
     assert all(len(metric.column) <= 10 and metric.meaning.endswith(".") for metric in entries)
