@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from models.base import FloatArray, Progress
 from models.device import torch_device
+from models.factors.friends import Friends
 from models.factors.squared_errors import Rows, gather, squared_errors
 from models.numerics.adam import Adam
 from models.numerics.threads import one_torch_thread
@@ -90,28 +91,31 @@ class Block(NamedTuple):
 def train(
     ratings: sparse.csr_array,
     seen: sparse.csr_array | None,
+    friends: Friends | None,
     config: MFConfig,
     seed: int,
     progress: Progress,
 ) -> Learned:
-    """Minimise the squared errors of all ratings plus the penalties.
+    """Minimise the squared errors of all ratings plus the penalties and the distances from friends.
 
     Torch computes on one thread unless there are many ratings.
 
     Args:
         ratings: (n_users, n_items) float32, standardized: mean 0 and standard deviation 1.
         seen: (n_users, n_items), the items that the implicit term sums over, or None for no such term.
+        friends: friends with ratings, to whose mean `config.link_weight` pulls the users' vectors, or None.
         config: hyperparameters.
         seed: draws the first factors and the order of the users.
         progress: called after every epoch.
     """
     with one_torch_thread() if ratings.nnz < _MANY else nullcontext():
-        return _minimise(ratings, seen, config, seed, progress)
+        return _minimise(ratings, seen, friends, config, seed, progress)
 
 
 def _minimise(
     ratings: sparse.csr_array,
     seen: sparse.csr_array | None,
+    friends: Friends | None,
     config: MFConfig,
     seed: int,
     progress: Progress,
@@ -128,6 +132,8 @@ def _minimise(
             share = len(block.ratings.values) / ratings.nnz
             done = (epoch + visited / ratings.nnz) / config.epochs
             errors, slopes = differentiate(parameters, penalties, block, share)
+            if friends is not None:
+                add_pull(slopes[0], parameters.user_factors, friends, 2 * share * config.link_weight)
             optimizer.step(slopes, config.learning_rate * (1 + math.cos(math.pi * done)) / 2)
             squared += errors
             visited += len(block.ratings.values)
@@ -263,6 +269,21 @@ def differentiate(
         if parameters.implicit is not None:
             of_implicit[0].addcmul_(penalties.implicit[:, None], parameters.implicit, value=2 * share)
     return errors.detach(), slopes
+
+
+def add_pull(slope: torch.Tensor, user_factors: torch.Tensor, friends: Friends, gain: float) -> None:
+    """Add `gain` times the pull of `friends` to the gradient of the users' factors, in place.
+
+    It is computed on the CPU, as the products of sparse matrices on a GPU may sum in any order.
+
+    Args:
+        slope: (n_users, f).
+        user_factors: (n_users, f).
+        friends: of the users.
+        gain: weight of the squared distances in the loss, times 2.
+    """
+    pull = friends.pull(user_factors.detach().cpu().numpy())
+    slope.add_(torch.from_numpy(pull).to(slope.device), alpha=gain)
 
 
 def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:

@@ -1,0 +1,81 @@
+"""Means of friends' vectors, and the pull of users' vectors towards them.
+
+Ma et al. 2011, "Recommender systems with social regularization" (SoReg), section 4.1, average-based regularization: the
+loss grows with the squared distance between a user's vector and the mean of the friends' vectors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from models.base import BoolArray, FloatArray
+from models.numerics.sparse_product import multiply
+
+
+class Friends(NamedTuple):
+    """Friends who have a vector of their own, for all users.
+
+    Attributes:
+        means: (n_users, n_users) float32; a row sums to 1 over the user's friends, or is empty.
+        apart: (n_users, n_users) float32; a row times the users' vectors is the user's vector less the mean of the
+            friends' vectors. Rows of users without a vector of their own, or without such friends, are empty.
+        apart_transposed: the transpose of `apart`.
+    """
+
+    means: sparse.csr_array
+    apart: sparse.csr_array
+    apart_transposed: sparse.csr_array
+
+    @classmethod
+    def of(cls, links: sparse.csr_array, known: BoolArray) -> Friends:
+        """Return the friends of all users.
+
+        A friend counts by the mean weight of the links in both directions.
+
+        Args:
+            links: (n_users, n_users), entries above 0.
+            known: (n_users,) bool, users with a vector of their own.
+        """
+        known_only = sparse.diags_array(known.astype(np.float64))
+        ties = sparse.csr_array((links + links.T) @ known_only)
+        ties.eliminate_zeros()
+        total = ties.sum(axis=1)
+        scale = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
+        means = sparse.csr_array(sparse.diags_array(scale) @ ties)
+        pulled = sparse.diags_array(((total > 0) & known).astype(np.float64))
+        apart = sparse.csr_array(pulled - pulled @ means)
+        apart.eliminate_zeros()
+        return cls(*(_sorted_float32(matrix) for matrix in (means, apart, apart.T)))
+
+    def pull(self, vectors: FloatArray) -> FloatArray:
+        """Return half the gradient of Σ ‖x_u − mean of friends' vectors‖² over all users, (n_users, f) float32.
+
+        The bits do not depend on the number of threads.
+
+        Args:
+            vectors: (n_users, f) float32, C-contiguous.
+        """
+        return multiply(self.apart_transposed, multiply(self.apart, vectors))
+
+    def fill_in(self, vectors: FloatArray, known: BoolArray) -> BoolArray:
+        """Give users without a vector the mean of their friends' vectors.
+
+        Args:
+            vectors: (n_users, f) float32, changed in place.
+            known: (n_users,) bool, users who keep their own.
+
+        Returns:
+            (n_users,) bool, users who have a vector now: those known, and all with a friend of `means`.
+        """
+        adopted = ~known & (np.diff(self.means.indptr) > 0)
+        vectors[adopted] = multiply(self.means, vectors)[adopted]
+        return known | adopted
+
+
+def _sorted_float32(matrix: sparse.sparray) -> sparse.csr_array:
+    found = sparse.csr_array(matrix, dtype=np.float32)
+    found.sort_indices()
+    return found
