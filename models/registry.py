@@ -17,6 +17,7 @@ RECOMMENDERS: dict[str, str] = {
     "item_knn": "models.neighbours.item_knn:ItemKNN",
     "user_knn": "models.neighbours.user_knn:UserKNN",
     "als": "models.factors.als:ALS",
+    "cke": "models.factors.cke:CKE",
     "bpr": "models.factors.bpr:BPR",
     "logistic_mf": "models.factors.logistic_mf:LogisticMF",
     "mf": "models.factors.mf:MF",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray
@@ -50,15 +51,20 @@ class Friends(NamedTuple):
         apart.eliminate_zeros()
         return cls(*(_sorted_float32(matrix) for matrix in (means, apart, apart.T)))
 
-    def pull(self, vectors: FloatArray) -> FloatArray:
-        """Return half the gradient of Σ ‖x_u − mean of friends' vectors‖² over all users, (n_users, f) float32.
+    def pull(self, users: NDArray[np.int64], vectors: FloatArray) -> FloatArray:
+        """Return some users' rows of half the gradient of Σ ‖x_u − mean of friends' vectors‖², (k, f) float32.
 
         The bits do not depend on the number of threads.
 
         Args:
+            users: (k,) int64.
             vectors: (n_users, f) float32, C-contiguous.
         """
-        return multiply(self.apart_transposed, multiply(self.apart, vectors))
+        rows = sparse.csr_array(self.apart_transposed[users])
+        nearby, column = np.unique(rows.indices, return_inverse=True)
+        distances = multiply(sparse.csr_array(self.apart[nearby]), vectors)
+        local = sparse.csr_array((rows.data, column.astype(np.int32), rows.indptr), (len(users), len(nearby)))
+        return multiply(local, distances)
 
     def fill_in(self, vectors: FloatArray, known: BoolArray) -> BoolArray:
         """Give users without a vector the mean of their friends' vectors.
@@ -76,6 +82,6 @@ class Friends(NamedTuple):
 
 
 def _sorted_float32(matrix: sparse.sparray) -> sparse.csr_array:
-    found = sparse.csr_array(matrix, dtype=np.float32)
+    found = sparse.csr_array(matrix, dtype=np.float32, copy=True)  # else sorting it changes `matrix`, too
     found.sort_indices()
     return found

@@ -133,7 +133,7 @@ def _minimise(
             done = (epoch + visited / ratings.nnz) / config.epochs
             errors, slopes = differentiate(parameters, penalties, block, share)
             if friends is not None:
-                add_pull(slopes[0], parameters.user_factors, friends, 2 * share * config.link_weight)
+                add_pull(slopes[0], parameters.user_factors, block.users, friends, config.link_weight)
             optimizer.step(slopes, config.learning_rate * (1 + math.cos(math.pi * done)) / 2)
             squared += errors
             visited += len(block.ratings.values)
@@ -271,19 +271,23 @@ def differentiate(
     return errors.detach(), slopes
 
 
-def add_pull(slope: torch.Tensor, user_factors: torch.Tensor, friends: Friends, gain: float) -> None:
-    """Add `gain` times the pull of `friends` to the gradient of the users' factors, in place.
+def add_pull(
+    slope: torch.Tensor, user_factors: torch.Tensor, users: torch.Tensor, friends: Friends, weight: float
+) -> None:
+    """Add a block's rows of the gradient of `weight` · Σ ‖x_u − mean of friends' vectors‖², in place.
 
-    It is computed on the CPU, as the products of sparse matrices on a GPU may sum in any order.
+    A user is pulled in the step that sees their ratings: if Adam met the two apart, one would undo the other. The
+    products are computed on the CPU, because those of sparse matrices on a GPU may sum in any order.
 
     Args:
-        slope: (n_users, f).
+        slope: (n_users, f), the gradient of the users' factors.
         user_factors: (n_users, f).
-        friends: of the users.
-        gain: weight of the squared distances in the loss, times 2.
+        users: (k,) the users of the block.
+        friends: of all users.
+        weight: of the squared distances in the loss.
     """
-    pull = friends.pull(user_factors.detach().cpu().numpy())
-    slope.add_(torch.from_numpy(pull).to(slope.device), alpha=gain)
+    pull = friends.pull(users.cpu().numpy(), user_factors.detach().cpu().numpy())
+    slope[users] += 2 * weight * torch.from_numpy(pull).to(slope.device)
 
 
 def implicit_sums(vectors: torch.Tensor, seen: Rows) -> torch.Tensor:

@@ -1,0 +1,113 @@
+"""Vectors of entities, such as directors and genres, of which the vectors of their items are mixtures."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.base import FloatArray
+from models.graph.knowledge import Facts
+from models.numerics.sparse_product import multiply
+
+_STEPS = 5  # of conjugate gradients: the start is the result of the iteration before
+_TRUSTED = 10.0  # entries of an item at which its vector counts half
+
+
+def memberships(facts: Facts, attention: NDArray[np.float64]) -> sparse.csr_array:
+    """Return how much each item belongs to each node: the root of the weight times the attention of its facts.
+
+    An item of a fact about two items is a group of its own: the item itself, and those that a fact connects with it.
+    Facts about two entities are not read.
+
+    Args:
+        facts: the edges.
+        attention: (n_facts,) from 0 to 1, of each.
+
+    Returns:
+        (n_items, n_nodes) float32, at most one entry above 0 for each item and node.
+    """
+    n = facts.n_items
+    weights = np.sqrt(facts.weights * attention)
+    ends = np.concatenate([facts.heads, facts.tails]), np.concatenate([facts.tails, facts.heads])
+    both = np.concatenate([weights, weights])
+    kept = (ends[0] < n) & (both > 0)
+    item, node, weight = ends[0][kept], ends[1][kept], both[kept]
+    centre = node < n
+    item, node = np.concatenate([item, node[centre]]), np.concatenate([node, node[centre]])
+    weight = np.concatenate([weight, weight[centre]])
+    order = np.lexsort((weight, node, item))
+    item, node, weight = item[order], node[order], weight[order]
+    greatest = np.append((np.diff(item) != 0) | (np.diff(node) != 0), True)[: len(item)]
+    entries = weight[greatest].astype(np.float32), (item[greatest], node[greatest])
+    found = sparse.csr_array(entries, shape=(n, facts.n_nodes))
+    found.sort_indices()
+    return found
+
+
+class EntityVectors:
+    """Vectors e of the nodes by which Σ_g a_ig e_g is near the vectors of the items: a ridge regression.
+
+    Args:
+        belongs: (n_items, n_nodes) float32, the memberships a.
+        entries: (n_items,) number of entries of each item. Vectors of items with few count less, with none nothing.
+        ridge: weight of the squared vectors, in items of full membership.
+        factors: length of the vectors.
+
+    Attributes:
+        vectors: (n_nodes, factors) float32; zeros at first.
+    """
+
+    def __init__(
+        self, belongs: sparse.csr_array, entries: NDArray[np.integer], ridge: float, factors: int
+    ) -> None:
+        trust = np.sqrt(entries / (entries + _TRUSTED)).astype(np.float32)
+        self._trust = trust[:, None]
+        self._belongs = belongs
+        self._trusted = _scaled_rows(belongs, trust)
+        self._transposed = sparse.csr_array(self._trusted.T)
+        self._transposed.sort_indices()
+        self._ridge = np.float32(ridge)
+        self.vectors = np.zeros((belongs.shape[1], factors), np.float32)
+
+    def follow(self, items: FloatArray) -> FloatArray:
+        """Move the vectors to the minimum for these item vectors, and return what they say of each item.
+
+        It takes some steps of conjugate gradients from the vectors as they are. The bits do not depend on the number
+        of threads.
+
+        Args:
+            items: (n_items, factors) float32.
+
+        Returns:
+            (n_items, factors) float32, Σ_g a_ig e_g; zeros for items of no node.
+        """
+        residual = multiply(self._transposed, self._trust * items) - self._times(self.vectors)
+        direction = residual.copy()
+        squared = _column_squares(residual)
+        for _ in range(_STEPS):
+            image = self._times(direction)
+            curvature = np.einsum("nf,nf->f", direction, image)
+            step = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)
+            self.vectors += step * direction
+            residual -= step * image
+            now = _column_squares(residual)
+            direction *= np.divide(now, squared, out=np.zeros_like(now), where=squared > 0)
+            direction += residual
+            squared = now
+        return multiply(self._belongs, self.vectors)
+
+    def _times(self, vectors: FloatArray) -> FloatArray:
+        product: FloatArray = multiply(self._transposed, multiply(self._trusted, vectors))
+        product += self._ridge * vectors
+        return product
+
+
+def _scaled_rows(matrix: sparse.csr_array, scale: FloatArray) -> sparse.csr_array:
+    entries = matrix.data * np.repeat(scale, np.diff(matrix.indptr))
+    return sparse.csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _column_squares(vectors: FloatArray) -> FloatArray:
+    squares: FloatArray = np.einsum("nf,nf->f", vectors, vectors)
+    return squares
