@@ -24,6 +24,8 @@ from models.graph.knowledge import Facts, edge_attention, facts_of
 from models.interactions import Interactions
 from models.search_space import Range, SearchSpace
 
+_NEW_ROUNDS = 10  # of conjugate gradients for items without likes
+
 
 class CKEConfig(ALSConfig):
     """Hyperparameters of `cke`."""
@@ -41,8 +43,14 @@ class CKEConfig(ALSConfig):
         description="How much the scores that the facts predict count beside the missing entries; 0 lets the facts "
         "replace nothing but the zero to which `regularization` pulls.",
     )
+    new_item_regularization: float = Field(
+        default=0.1,
+        ge=0,
+        le=10_000,
+        description="The same weight where the vectors of items without likes are found.",
+    )
     entity_regularization: float = Field(
-        default=0.3,
+        default=5,
         ge=0,
         le=10_000,
         description="Weight of the squared vectors of entities: the number of items with many likes and full attention "
@@ -90,7 +98,8 @@ class CKE(ALS):
         by_user = sparse.csr_array(confidences(weights, config.alpha))
         by_item = sparse.csr_array(by_user.T)
         entries = np.diff(by_item.indptr)
-        belongs = memberships(facts, edge_attention(facts, likeness_vectors(matrix)))
+        weights_of_facts = facts.weights * edge_attention(facts, likeness_vectors(matrix))
+        belongs = memberships(facts, np.sqrt(weights_of_facts))
         entities = EntityVectors(belongs, entries, config.entity_regularization, config.factors)
         users, items = starting_factors(matrix.shape, config.factors, seed)
         said, tau = np.zeros_like(items), config.knowledge
@@ -101,7 +110,12 @@ class CKE(ALS):
             said = entities.follow(items)
             progress(done + 1, config.iterations)
         new = (entries == 0) & (np.diff(belongs.indptr) > 0)
-        items[new] = said[new]
+        if new.any():
+            sharper = memberships(facts, weights_of_facts)
+            entities = EntityVectors(sharper, entries, config.new_item_regularization, config.factors)
+            for _ in range(_NEW_ROUNDS):
+                said = entities.follow(items)
+            items[new] = said[new]
         self.known_items_ |= new
         self.user_factors_, self.item_factors_ = users, items
         self.item_bias_ = np.empty(0, np.float32)

@@ -14,21 +14,20 @@ _STEPS = 5  # of conjugate gradients: the start is the result of the iteration b
 _TRUSTED = 10.0  # entries of an item at which its vector counts half
 
 
-def memberships(facts: Facts, attention: NDArray[np.float64]) -> sparse.csr_array:
-    """Return how much each item belongs to each node: the root of the weight times the attention of its facts.
+def memberships(facts: Facts, weights: NDArray[np.float64]) -> sparse.csr_array:
+    """Return how much each item belongs to each node: the weight of its fact, the greatest of several.
 
     An item of a fact about two items is a group of its own: the item itself, and those that a fact connects with it.
     Facts about two entities are not read.
 
     Args:
         facts: the edges.
-        attention: (n_facts,) from 0 to 1, of each.
+        weights: (n_facts,) at least 0, of each.
 
     Returns:
         (n_items, n_nodes) float32, at most one entry above 0 for each item and node.
     """
     n = facts.n_items
-    weights = np.sqrt(facts.weights * attention)
     ends = np.concatenate([facts.heads, facts.tails]), np.concatenate([facts.tails, facts.heads])
     both = np.concatenate([weights, weights])
     kept = (ends[0] < n) & (both > 0)
