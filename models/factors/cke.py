@@ -9,22 +9,24 @@ takes about as long as `als`, is deterministic, and says something of items with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, FloatArray, Progress, Recommender
 from models.factors.als import ALS, ALSConfig, confidences, entry_weights, penalty, starting_factors
-from models.factors.entity_vectors import EntityVectors, memberships
+from models.factors.entity_vectors import ItemMixtures, memberships
 from models.factors.prior_least_squares import solve_rows
 from models.graph.kgcn import likeness_vectors
 from models.graph.knowledge import Facts, edge_attention, facts_of
 from models.interactions import Interactions
 from models.search_space import Range, SearchSpace
 
-_NEW_ROUNDS = 10  # of conjugate gradients for items without likes
+_FEW = 10.0  # entries of an item at which the two mixtures count half each
 
 
 class CKEConfig(ALSConfig):
@@ -33,41 +35,44 @@ class CKEConfig(ALSConfig):
     search_space: ClassVar[SearchSpace] = {
         **ALSConfig.search_space,
         "knowledge": Range(0.03, 3.0, log=True),
-        "entity_regularization": Range(0.03, 30.0, log=True),
+        "entity_regularization": Range(1.0, 100.0, log=True),
+        "rare_regularization": Range(0.01, 3.0, log=True),
     }
 
     knowledge: float = Field(
-        default=0.3,
+        default=0.5,
         ge=0,
         le=1000,
-        description="How much the scores that the facts predict count beside the missing entries; 0 lets the facts "
-        "replace nothing but the zero to which `regularization` pulls.",
-    )
-    new_item_regularization: float = Field(
-        default=0.1,
-        ge=0,
-        le=10_000,
-        description="The same weight where the vectors of items without likes are found.",
+        description="How much the scores that the facts predict count beside the zeros of missing entries; with 0 the "
+        "facts only tell where the penalty pulls to.",
     )
     entity_regularization: float = Field(
-        default=5,
-        ge=0,
+        default=10.0,
+        gt=0,
         le=10_000,
-        description="Weight of the squared vectors of entities: the number of items with many likes and full attention "
-        "that an entity needs to be believed by half.",
+        description="Number of items with many entries that an entity of full attention needs to be believed by half, "
+        "where it speaks of items with many entries.",
+    )
+    rare_regularization: float = Field(
+        default=0.03,
+        gt=0,
+        le=10_000,
+        description="The same where it speaks of items with few entries or none; in between the two are mixed.",
     )
 
 
 class CKE(ALS):
-    """ALS with facts about the items; items without likes get the vectors of what they share with others.
+    """ALS with facts about the items; items without entries get the vectors of what they share with others.
 
-    The loss, with c, p and λ of `als`, m_i = Σ_g a_ig e_g, a the memberships of the items in entities and τ =
-    `knowledge`, is
+    The loss, with c, p and λ of `als`, m_i what the facts say of item i (`ItemMixtures`) and τ = `knowledge`, is
 
         Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²) + τ Σ_ui (x_u · (y_i − m_i))²
 
     The last term says that who misses an entry need not dislike the item: without it, missing entries pull the vectors
-    of items with few likes to zero whatever the facts say. Users, items and entities take turns. Without relations and item features in the data it is `als`, to the bit.
+    of items with few entries to zero whatever the facts say. Users and items are solved for in turn, and after each
+    round the vectors of the entities are. Each fact has the attention of `models.graph.knowledge`, which the likes
+    decide, and m_i does not depend on y_i itself, so that facts without meaning say next to nothing. Without relations
+    and item features in the data it is `als`, to the bit.
     """
 
     name: ClassVar[str] = "cke"
@@ -85,10 +90,11 @@ class CKE(ALS):
         warm_start: Recommender | None,
     ) -> None:
         facts = facts_of(data)
-        if not len(facts.heads) or not matrix.nnz:
+        matrix = self._only_nonzero(matrix)
+        if len(facts.heads) and matrix.nnz:
+            self._alternate(matrix, facts, seed, progress)
+        else:
             super()._fit(matrix, data, seed=seed, progress=progress, warm_start=warm_start)
-            return
-        self._alternate(self._only_nonzero(matrix), facts, seed, progress)
 
     def _alternate(self, matrix: sparse.csr_array, facts: Facts, seed: int, progress: Progress) -> None:
         """Solve for users, items and entities in turn, and set what was learned."""
@@ -98,24 +104,37 @@ class CKE(ALS):
         by_user = sparse.csr_array(confidences(weights, config.alpha))
         by_item = sparse.csr_array(by_user.T)
         entries = np.diff(by_item.indptr)
-        weights_of_facts = facts.weights * edge_attention(facts, likeness_vectors(matrix))
-        belongs = memberships(facts, np.sqrt(weights_of_facts))
-        entities = EntityVectors(belongs, entries, config.entity_regularization, config.factors)
+        speak = self._mixtures(matrix, facts, entries, seed)
         users, items = starting_factors(matrix.shape, config.factors, seed)
         said, tau = np.zeros_like(items), config.knowledge
         for done in range(config.iterations):
             offsets = items - said
             users = solve_rows(by_user, items, users, ridge=ridge, agreement=tau, judged_by=offsets)
             items = solve_rows(by_item, users, items, ridge=ridge, agreement=tau, prior=said)
-            said = entities.follow(items)
+            said = speak(items)
             progress(done + 1, config.iterations)
-        new = (entries == 0) & (np.diff(belongs.indptr) > 0)
-        if new.any():
-            sharper = memberships(facts, weights_of_facts)
-            entities = EntityVectors(sharper, entries, config.new_item_regularization, config.factors)
-            for _ in range(_NEW_ROUNDS):
-                said = entities.follow(items)
-            items[new] = said[new]
+        new = (entries == 0) & said.any(axis=1)
+        items[new] = said[new]
         self.known_items_ |= new
         self.user_factors_, self.item_factors_ = users, items
         self.item_bias_ = np.empty(0, np.float32)
+
+    def _mixtures(
+        self, matrix: sparse.csr_array, facts: Facts, entries: NDArray[np.integer], seed: int
+    ) -> Callable[[FloatArray], FloatArray]:
+        """Return the function from the items' vectors to what the facts say of them, both (n_items, f).
+
+        Items with many entries differ from others of the same facts, so that the facts had better say little of them.
+        Of items with few, the facts of the greatest attention had better say all: there memberships are the attention
+        itself, not its root.
+        """
+        told = facts.weights * edge_attention(facts, likeness_vectors(matrix))
+        often, rare = (
+            ItemMixtures(memberships(facts, weight), entries, ridge, self.config.factors, seed)
+            for weight, ridge in (
+                (np.sqrt(told), self.config.entity_regularization),
+                (told, self.config.rare_regularization),
+            )
+        )
+        share = (_FEW / (_FEW + entries)).astype(np.float32)[:, None]
+        return lambda items: share * rare.of(items) + (1 - share) * often.of(items)

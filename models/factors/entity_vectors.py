@@ -11,6 +11,7 @@ from models.graph.knowledge import Facts
 from models.numerics.sparse_product import multiply
 
 _STEPS = 5  # of conjugate gradients: the start is the result of the iteration before
+_FOLDS = 5
 _TRUSTED = 10.0  # entries of an item at which its vector counts half
 
 
@@ -44,6 +45,43 @@ def memberships(facts: Facts, weights: NDArray[np.float64]) -> sparse.csr_array:
     return found
 
 
+class ItemMixtures:
+    """What facts say of the items: mixtures Σ_g a_ig e_g of vectors of their nodes, learned from the items' vectors.
+
+    The mixture of an item is made out of fold (cross-fitting): of vectors that are learned from other items. With
+    vectors that are learned from the item itself, any facts, shuffled ones too, would say of it what its likes say.
+
+    Args:
+        belongs: (n_items, n_nodes) float32, the memberships a.
+        entries: (n_items,) number of entries of each item. Vectors of items with few count less, with none nothing.
+        ridge: weight of the squared vectors of nodes, in items of full membership.
+        factors: length of the vectors.
+        seed: draws the folds.
+    """
+
+    def __init__(
+        self, belongs: sparse.csr_array, entries: NDArray[np.integer], ridge: float, factors: int, seed: int
+    ) -> None:
+        fold = np.random.default_rng(seed).permutation(len(entries)) % _FOLDS
+        self._parts = [(fold == part) & (entries > 0) for part in range(_FOLDS)]
+        self._learned = [EntityVectors(belongs, entries * ~part, ridge, factors) for part in self._parts]
+        self._new = entries == 0
+        self._belongs = belongs
+
+    def of(self, items: FloatArray) -> FloatArray:
+        """Learn from the vectors of the items, (n_items, factors) float32, and return what the facts say of each.
+
+        Items without entries, of which nothing is learned, get the mean of the mixtures of all folds.
+        """
+        found = np.zeros_like(items)
+        for part, entities in zip(self._parts, self._learned, strict=True):
+            entities.follow(items)
+            mixtures = multiply(self._belongs, entities.vectors)
+            found[part] = mixtures[part]
+            found[self._new] += mixtures[self._new] / np.float32(_FOLDS)
+        return found
+
+
 class EntityVectors:
     """Vectors e of the nodes by which Σ_g a_ig e_g is near the vectors of the items: a ridge regression.
 
@@ -62,24 +100,20 @@ class EntityVectors:
     ) -> None:
         trust = np.sqrt(entries / (entries + _TRUSTED)).astype(np.float32)
         self._trust = trust[:, None]
-        self._belongs = belongs
         self._trusted = _scaled_rows(belongs, trust)
         self._transposed = sparse.csr_array(self._trusted.T)
         self._transposed.sort_indices()
         self._ridge = np.float32(ridge)
         self.vectors = np.zeros((belongs.shape[1], factors), np.float32)
 
-    def follow(self, items: FloatArray) -> FloatArray:
-        """Move the vectors to the minimum for these item vectors, and return what they say of each item.
+    def follow(self, items: FloatArray) -> None:
+        """Move the vectors to the minimum for these item vectors.
 
         It takes some steps of conjugate gradients from the vectors as they are. The bits do not depend on the number
         of threads.
 
         Args:
             items: (n_items, factors) float32.
-
-        Returns:
-            (n_items, factors) float32, Σ_g a_ig e_g; zeros for items of no node.
         """
         residual = multiply(self._transposed, self._trust * items) - self._times(self.vectors)
         direction = residual.copy()
@@ -94,7 +128,6 @@ class EntityVectors:
             direction *= np.divide(now, squared, out=np.zeros_like(now), where=squared > 0)
             direction += residual
             squared = now
-        return multiply(self._belongs, self.vectors)
 
     def _times(self, vectors: FloatArray) -> FloatArray:
         product: FloatArray = multiply(self._transposed, multiply(self._trusted, vectors))
