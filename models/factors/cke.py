@@ -34,7 +34,7 @@ class CKEConfig(ALSConfig):
 
     search_space: ClassVar[SearchSpace] = {
         **ALSConfig.search_space,
-        "knowledge": Range(0.03, 3.0, log=True),
+        "knowledge": Range(0.0, 1.0),
         "entity_regularization": Range(1.0, 100.0, log=True),
         "rare_regularization": Range(0.01, 3.0, log=True),
     }
@@ -42,9 +42,9 @@ class CKEConfig(ALSConfig):
     knowledge: float = Field(
         default=0.5,
         ge=0,
-        le=1000,
-        description="How much the scores that the facts predict count beside the zeros of missing entries; with 0 the "
-        "facts only tell where the penalty pulls to.",
+        le=1,
+        description="Target of a missing entry, as a share of the score that the facts predict; with 0 it is 0 as in "
+        "`als`, and the facts only tell where the penalty pulls to.",
     )
     entity_regularization: float = Field(
         default=10.0,
@@ -66,13 +66,13 @@ class CKE(ALS):
 
     The loss, with c, p and λ of `als`, m_i what the facts say of item i (`ItemMixtures`) and τ = `knowledge`, is
 
-        Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²) + τ Σ_ui (x_u · (y_i − m_i))²
+        Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²), but where u has no entry of i, p_ui = τ x_u · m_i
 
-    The last term says that who misses an entry need not dislike the item: without it, missing entries pull the vectors
-    of items with few entries to zero whatever the facts say. Users and items are solved for in turn, and after each
-    round the vectors of the entities are. Each fact has the attention of `models.graph.knowledge`, which the likes
-    decide, and m_i does not depend on y_i itself, so that facts without meaning say next to nothing. Without relations
-    and item features in the data it is `als`, to the bit.
+    Who misses an entry need not dislike the item: with zeros for targets, missing entries pull the vectors of items with
+    few entries to zero whatever the facts say. Users and items are solved for in turn, and after each round the vectors
+    of the entities are. Each fact has the attention of `models.graph.knowledge`, which the likes decide, and m_i does
+    not depend on y_i itself, so that facts without meaning say next to nothing. Without relations and item features in
+    the data it is `als`, to the bit.
     """
 
     name: ClassVar[str] = "cke"
@@ -106,11 +106,10 @@ class CKE(ALS):
         entries = np.diff(by_item.indptr)
         speak = self._mixtures(matrix, facts, entries, seed)
         users, items = starting_factors(matrix.shape, config.factors, seed)
-        said, tau = np.zeros_like(items), config.knowledge
+        said, tau = np.zeros_like(items), np.float32(config.knowledge)
         for done in range(config.iterations):
-            offsets = items - said
-            users = solve_rows(by_user, items, users, ridge=ridge, agreement=tau, judged_by=offsets)
-            items = solve_rows(by_item, users, items, ridge=ridge, agreement=tau, prior=said)
+            users = solve_rows(by_user, items, users, ridge=ridge, judged_by=items - tau * said)
+            items = solve_rows(by_item, users, items, ridge=ridge, prior=said, agreement=tau)
             said = speak(items)
             progress(done + 1, config.iterations)
         new = (entries == 0) & said.any(axis=1)

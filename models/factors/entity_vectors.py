@@ -66,6 +66,8 @@ class ItemMixtures:
         self._parts = [(fold == part) & (entries > 0) for part in range(_FOLDS)]
         self._learned = [EntityVectors(belongs, entries * ~part, ridge, factors) for part in self._parts]
         self._new = entries == 0
+        trust = entries / (entries + _TRUSTED)
+        self._shares = (trust / max(trust.sum(), 1e-9)).astype(np.float32)
         self._belongs = belongs
 
     def of(self, items: FloatArray) -> FloatArray:
@@ -74,11 +76,13 @@ class ItemMixtures:
         Items without entries, of which nothing is learned, get the mean of the mixtures of all folds.
         """
         found = np.zeros_like(items)
+        centre = self._shares @ items
         for part, entities in zip(self._parts, self._learned, strict=True):
-            entities.follow(items)
+            entities.follow(items - centre)
             mixtures = multiply(self._belongs, entities.vectors)
             found[part] = mixtures[part]
             found[self._new] += mixtures[self._new] / np.float32(_FOLDS)
+        found[self._new] += centre * (np.diff(self._belongs.indptr) > 0)[self._new, None]
         return found
 
 

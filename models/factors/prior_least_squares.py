@@ -32,35 +32,40 @@ def solve_rows(
 ) -> FloatArray:
     """Approach the vector x of each row that minimises a sum of squares over all rows y_j of `others`.
 
-    With c_j = 1 and p_j = 0 where the row has no entry, c_j the size of an entry and p_j = 1 if it is above 0, it is
+    With c_j the size of the row's entry and p_j = 1 if it is above 0, both 0 without an entry, it is the minimum of
 
-        Σ_j c_j (p_j − x · y_j)² + ridge ‖x − prior‖² + agreement Σ_k ((x − prior) · z_k)²
+        Σ_j ((x − agreement · prior) · z_j)² + Σ_entries ((c_j − 1) (x · y_j)² − 2 c_j p_j (x · y_j)) + ridge ‖x − prior‖²
+
+    For z_j = y_j and no prior that is Hu, Koren & Volinsky 2008, section 4: Σ_j c_j (p_j − x · y_j)² with c_j = 1 where
+    there is no entry, but for a constant. With a prior, the target where there is no entry is not 0 but what the prior
+    says, times `agreement`.
 
     Three steps of conjugate gradients are taken from `start`, as the library implicit does. The bits do not depend on
     the number of threads.
 
     Args:
-        confidences: (m, n) float32, entries of a size of at least 1 (Hu, Koren & Volinsky 2008, section 4).
+        confidences: (m, n) float32, entries of a size of at least 1.
         others: (n, f) float32.
         start: (m, f) float32, such as the result of the iteration before.
         ridge: at least 0.
         prior: (m, f) float32; by default 0.
-        agreement: at least 0.
-        judged_by: (k, f) float32, the vectors z; by default those of `others`.
+        agreement: from 0 to 1.
+        judged_by: (n, f) float32, the vectors z; by default `others`.
 
     Returns:
         (m, f) float32.
     """
     found = np.empty_like(start)
     with one_blas_thread():
-        gram = others.T @ others
-        near = gram if judged_by is None else judged_by.T @ judged_by
-        around = np.float32(agreement) * near + np.float32(ridge) * np.eye(len(gram), dtype=np.float32)
+        judges = others if judged_by is None else judged_by
+        gram = judges.T @ judges
+        penalty = np.float32(ridge) * np.eye(len(gram), dtype=np.float32)
+        around = np.float32(agreement) * gram + penalty
         for first in range(0, len(start), _ROWS):
             rows = slice(first, first + _ROWS)
             pulls = None if prior is None else prior[rows] @ around
             part = sparse.csr_array(confidences[rows])
-            found[rows] = _solve_block(part, others, gram + around, pulls, start[rows])
+            found[rows] = _solve_block(part, others, gram + penalty, pulls, start[rows])
     return found
 
 
