@@ -34,13 +34,13 @@ class CKEConfig(ALSConfig):
 
     search_space: ClassVar[SearchSpace] = {
         **ALSConfig.search_space,
-        "knowledge": Range(0.0, 1.0),
+        "knowledge": Range(0.0, 0.8),
         "entity_regularization": Range(1.0, 100.0, log=True),
         "rare_regularization": Range(0.01, 3.0, log=True),
     }
 
     knowledge: float = Field(
-        default=0.5,
+        default=0.4,
         ge=0,
         le=1,
         description="Target of a missing entry, as a share of the score that the facts predict; with 0 it is 0 as in "
@@ -66,17 +66,21 @@ class CKE(ALS):
 
     The loss, with c, p and λ of `als`, m_i what the facts say of item i (`ItemMixtures`) and τ = `knowledge`, is
 
-        Σ c_ui (p_ui − x_u · y_i)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²), but where u has no entry of i, p_ui = τ x_u · m_i
+        Σ_ui (x_u · (y_i − τ m_i))² + Σ_entries ((c_ui − 1) (x_u · y_i)² − 2 c_ui p_ui (x_u · y_i))
+            + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²)
 
-    Who misses an entry need not dislike the item: with zeros for targets, missing entries pull the vectors of items with
-    few entries to zero whatever the facts say. Users and items are solved for in turn, and after each round the vectors
-    of the entities are. Each fact has the attention of `models.graph.knowledge`, which the likes decide, and m_i does
-    not depend on y_i itself, so that facts without meaning say next to nothing. Without relations and item features in
-    the data it is `als`, to the bit.
+    For m = 0 that is the loss of `als` but for a constant: missing entries have the target 0. Here it is τ x_u · m_i,
+    because who misses an entry need not dislike the item; zeros pull the vectors of items with few entries to zero
+    whatever the facts say. Users and items are solved for in turn, and after each round the vectors of the entities
+    are. Each fact has the attention of `models.graph.knowledge`, which the likes decide, and m_i does not depend on y_i
+    itself, so that facts without meaning say next to nothing. Without relations and item features in the data it is
+    `als`, to the bit.
     """
 
     name: ClassVar[str] = "cke"
-    in_words: ClassVar[str] = "tastes as mixtures of hidden factors, which items of the same facts share in part"
+    in_words: ClassVar[str] = (
+        "tastes as mixtures of hidden factors, which items of the same facts share in part"
+    )
     config_class: ClassVar[type[Config]] = CKEConfig
     config: CKEConfig
 

@@ -34,7 +34,8 @@ def solve_rows(
 
     With c_j the size of the row's entry and p_j = 1 if it is above 0, both 0 without an entry, it is the minimum of
 
-        Σ_j ((x − agreement · prior) · z_j)² + Σ_entries ((c_j − 1) (x · y_j)² − 2 c_j p_j (x · y_j)) + ridge ‖x − prior‖²
+        Σ_j ((x − agreement · prior) · z_j)² + Σ_entries ((c_j − 1) (x · y_j)² − 2 c_j p_j (x · y_j))
+            + ridge ‖x − prior‖²
 
     For z_j = y_j and no prior that is Hu, Koren & Volinsky 2008, section 4: Σ_j c_j (p_j − x · y_j)² with c_j = 1 where
     there is no entry, but for a constant. With a prior, the target where there is no entry is not 0 but what the prior

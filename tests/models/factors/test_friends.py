@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numba
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors.friends import Friends
+from tests.models.threads import on_one_and_all_threads
 
 
 @st.composite
@@ -19,7 +16,11 @@ def linked_users(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw weights of links, who is known, and vectors; zeros for users who are not."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     n = draw(st.integers(1, 12))
-    links = rng.exponential(size=(n, n)) * (rng.random((n, n)) < draw(st.sampled_from([0.1, 0.5]))) * ~np.eye(n, dtype=bool)
+    links = (
+        rng.exponential(size=(n, n))
+        * (rng.random((n, n)) < draw(st.sampled_from([0.1, 0.5])))
+        * ~np.eye(n, dtype=bool)
+    )
     known = rng.random(n) < 0.7
     return links, known, rng.standard_normal((n, 3)) * known[:, None]
 
@@ -54,7 +55,11 @@ def test_pull_is_half_the_gradient_of_squared_distances(drawn: tuple[np.ndarray,
 
 def test_users_without_a_vector_get_the_mean_of_their_friends() -> None:
     links = np.zeros((5, 5))
-    links[0, 1], links[2, 0], links[3, 4] = 1, 3, 1  # user 0 has friends in both directions, 3 and 4 no known ones
+    links[0, 1], links[2, 0], links[3, 4] = (
+        1,
+        3,
+        1,
+    )  # user 0 has friends in both directions, 3 and 4 no known ones
     known = np.array([False, True, True, False, False])
     vectors = np.array([[9, 9], [1, 0], [0, 1], [9, 9], [9, 9]], np.float32)
     reached = Friends.of(as_links(links), known).fill_in(vectors, known)
@@ -72,20 +77,10 @@ def test_making_friends_leaves_the_links_alone() -> None:
     assert np.array_equal(links.data, before.data)
 
 
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = numba.get_num_threads()
-    yield
-    numba.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("threads")
 def test_pull_has_the_same_bits_on_one_thread_and_on_all() -> None:
     rng = np.random.default_rng(1)
     links = as_links(rng.random((400, 400)) * (rng.random((400, 400)) < 0.05) * ~np.eye(400, dtype=bool))
     friends = Friends.of(links, rng.random(400) < 0.8)
     vectors = rng.standard_normal((400, 8)).astype(np.float32)
-    everybody = np.arange(400)
-    found = friends.pull(everybody, vectors)
-    numba.set_num_threads(1)
-    assert np.array_equal(friends.pull(everybody, vectors), found)
+    one, every = on_one_and_all_threads(lambda: friends.pull(np.arange(400), vectors))
+    assert np.array_equal(one, every)
