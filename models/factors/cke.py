@@ -1,10 +1,10 @@
 """ALS whose item vectors are drawn to what facts say of the items: the structural part of CKE.
 
-Zhang et al. 2016, "Collaborative knowledge base embedding for recommender systems" (CKE), section 5: an item's vector is
-an offset, learned from the likes, plus a vector that the knowledge base says; the two are learned together. Here the
+Zhang et al. 2016, "Collaborative knowledge base embedding for recommender systems" (CKE), section 5: an item's vector
+is an offset, learned from the likes, plus a vector that the knowledge base says; the two are learned together. Here the
 latter is a mixture of vectors of the item's entities instead of TransR's embedding, which makes every step a least
 squares problem (as the regression priors of Agarwal & Chen 2009, "Regression-based latent factor models"), so that it
-takes about as long as `als`, is deterministic, and says something of items without any like.
+is deterministic, takes a few times as long as `als`, and says something of items without any like.
 """
 
 from __future__ import annotations

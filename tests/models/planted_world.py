@@ -36,7 +36,7 @@ class World(NamedTuple):
     later: sparse.csr_array
 
     def wanted(self, users: NDArray[np.bool_], items: NDArray[np.bool_] | None = None) -> sparse.csr_array:
-        """Return some users' likes after the cutoff, (N_USERS, N_ITEMS), of some items, by default of all but new ones."""
+        """Return some users' likes after the cutoff, (N_USERS, N_ITEMS), of some items, by default of no new ones."""
         items = ~NEW_ITEM if items is None else items
         likes = (self.later.toarray() >= LIKED) & users[:, None] & items
         return sparse.csr_array(likes.astype(np.float32))

@@ -1,7 +1,7 @@
 """Friends and directors that say what users like are found by the models that read them; shuffled ones say nothing.
 
 Each model is fitted on the true side data, on shuffled ones (as many friends for each user, as many films for each
-director) and on none. The margins are about half of the least difference of five seeds.
+director) and on none. The margins leave room for any of five seeds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
 from models.base import Recommender
@@ -22,7 +21,6 @@ from models.factors.mf_config import MFConfig
 from models.graph.kgcn import KGCN, KGCNConfig
 from models.graph.social_gcn import SocialGCN, SocialGCNConfig
 from tests.models.planted_world import (
-    N_ITEMS,
     NEW_ITEM,
     NEW_USER,
     World,
@@ -35,7 +33,6 @@ from tests.models.planted_world import (
 
 SEED = 0
 RATINGS = 14  # of a user, for the model of ratings: with fewer it learns little from any
-FEW = 4
 
 MODELS: dict[str, Callable[[], Recommender]] = {
     "social_gcn": lambda: SocialGCN(SocialGCNConfig(factors=32, epochs=12, device="cpu")),
@@ -112,20 +109,18 @@ def test_new_users_of_mf_are_predicted_by_their_friends() -> None:
 
 @pytest.mark.parametrize("name", ["kgcn", "cke"])
 def test_directors_say_who_likes_items_nobody_has_met(name: str) -> None:
-    """Lists hold new items alone; in random order they have an NDCG@10 of about .12."""
+    """Lists hold new items alone; in a random order NDCG@10 is about that of shuffled directors."""
     found, fits = by_directors(name)
     wanted = found.wanted(~NEW_USER, NEW_ITEM)
     true, shuffled = (ndcg(fit, found, wanted, NEW_ITEM) for fit in fits[:2])
-    assert true > 0.25
-    assert shuffled < 0.2
+    assert true > 0.3
+    assert shuffled < 0.22
     assert not fits.none.known_items_[NEW_ITEM].any()
 
 
-@pytest.mark.parametrize("name", ["kgcn", "cke"])
-def test_shuffled_directors_do_not_improve_lists(name: str) -> None:
+@pytest.mark.parametrize(("name", "gain", "noise"), [("kgcn", 0.002, 0.005), ("cke", 0.04, 0.012)])
+def test_only_true_directors_improve_lists(name: str, gain: float, noise: float) -> None:
     found, fits = by_directors(name)
-    counts = np.bincount(found.data.positive.indices, minlength=N_ITEMS)
-    rare = (counts < FEW) & ~NEW_ITEM
-    true, shuffled, none = (ndcg(fit, found, found.wanted(~NEW_USER, rare), rare) for fit in fits)
-    assert true > none
-    assert shuffled < none + 0.01
+    true, shuffled, none = (ndcg(fit, found, found.wanted(~NEW_USER), ~NEW_ITEM) for fit in fits)
+    assert true > none + gain
+    assert shuffled < none + noise

@@ -4,6 +4,7 @@ It inherits the contract of models that need not be personal on likes alone: on 
 and equal ratings say nothing about taste to a model of ratings.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors import mf_training
+from models.factors.friends import Friends
 from models.factors.mf import MF
 from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
@@ -115,6 +117,15 @@ class TestMF(RecommenderContract):
         model = self.fitted(small_world())
         assert np.isnan(model.score(np.array([EMPTY_USER]))).all()
         assert (model.recommend(np.array([EMPTY_USER]), 5).items == -1).all()
+
+
+class TestMFWithFriends(TestMF):
+    config = MFConfig(**HASTY, link_weight=0.3)
+
+    def described(self, data: Interactions) -> Interactions:
+        """Link users of `small_world` who like something in every test."""
+        users = range(12, 38 if data.n_users == N_USERS else 12)
+        return befriended(data, [(user, user + 2) for user in users]) if users else data
 
 
 class TestSVDPlusPlus(TestMF):
@@ -350,3 +361,55 @@ def test_pairs_of_wrong_shape_or_dtype_are_refused() -> None:
         learned().predict(np.array([0, 1]), np.array([0]))
     with pytest.raises(ValueError, match="items must be integers, not float64"):
         learned().predict(np.array([0]), np.array([0.0]))
+
+
+def befriended(data: Interactions, pairs: list[tuple[int, int]]) -> Interactions:
+    """Return `data` with mutual links."""
+    users = np.array([pair[::way] for pair in pairs for way in (1, -1)]).T
+    links = sparse.csr_array((np.ones(users.shape[1], np.float32), users), shape=(data.n_users,) * 2)
+    links.sort_indices()
+    return replace(data, links=links)
+
+
+def test_links_do_not_matter_without_link_weight() -> None:
+    world = small_world()
+    linked = befriended(world, [(0, 2), (EMPTY_USER, 1)])
+    plain, unused = (MF(MFConfig(**HASTY)).fit(data, seed=1) for data in (world, linked))
+    weighed = MF(MFConfig(**HASTY, link_weight=1)).fit(world, seed=1)
+    for model in (unused, weighed):
+        assert np.array_equal(model.user_factors_, plain.user_factors_)
+        assert np.array_equal(model.known_users_, plain.known_users_)
+
+
+def test_link_weight_draws_friends_together() -> None:
+    pairs = [(user, user + 1) for user in range(0, 120, 2)]
+    data = befriended(rated(planted()[0]), pairs)
+    apart = []
+    for weight in (0, 1, 30):
+        factors = MF(MFConfig(**SMALL | {"epochs": 40}, link_weight=weight)).fit(data, seed=1).user_factors_
+        apart.append(np.linalg.norm(factors[::2] - factors[1::2], axis=1).mean() / np.linalg.norm(factors))
+    assert apart[0] > 1.1 * apart[1]
+    assert apart[1] > 1.5 * apart[2]
+
+
+@pytest.mark.parametrize("implicit_term", [False, True])
+def test_users_without_ratings_get_the_mean_of_their_friends(implicit_term) -> None:
+    data = befriended(small_world(), [(EMPTY_USER, 0), (EMPTY_USER, 2)])
+    model = MF(MFConfig(**HASTY, link_weight=0.1, implicit_term=implicit_term)).fit(data, seed=1)
+    np.testing.assert_allclose(
+        model.user_factors_[EMPTY_USER], model.user_factors_[[0, 2]].mean(axis=0), rtol=1e-4
+    )
+    assert (model.recommend(np.array([EMPTY_USER]), 5).items >= 0).all()
+    assert np.isfinite(model.predict(np.array([EMPTY_USER]), np.array([1]))).all()
+
+
+def test_the_step_of_a_block_has_the_gradient_of_the_distances() -> None:
+    rng = np.random.default_rng(0)
+    links = sparse.csr_array((rng.random((9, 9)) * ~np.eye(9, dtype=bool)).astype(np.float32))
+    friends = Friends.of(links, np.ones(9, bool))
+    factors, slope = torch.from_numpy(rng.standard_normal((9, 3)).astype(np.float32)), torch.zeros(9, 3)
+    for users in ([0, 5, 2], [1, 3, 4], [6, 7, 8]):
+        mf_training.add_pull(slope, factors, torch.tensor(users), friends, 0.7)
+    distances = friends.apart.toarray().astype(np.float64)
+    expected = 2 * 0.7 * distances.T @ (distances @ factors.numpy())
+    np.testing.assert_allclose(slope.numpy(), expected, rtol=1e-3, atol=1e-5)
