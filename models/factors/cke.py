@@ -110,7 +110,7 @@ class CKE(ALS):
         entries = np.diff(by_item.indptr)
         speak = self._mixtures(matrix, facts, entries, seed)
         users, items = starting_factors(matrix.shape, config.factors, seed)
-        said, tau = np.zeros_like(items), np.float32(config.knowledge)
+        said, tau = np.zeros_like(items), config.knowledge
         for done in range(config.iterations):
             users = solve_rows(by_user, items, users, ridge=ridge, judged_by=items - tau * said)
             items = solve_rows(by_item, users, items, ridge=ridge, prior=said, agreement=tau)

@@ -6,7 +6,7 @@ loss grows with the squared distance between a user's vector and the mean of the
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,9 @@ class Friends(NamedTuple):
         return known | adopted
 
 
-def _sorted_float32(matrix: sparse.sparray) -> sparse.csr_array:
-    found = sparse.csr_array(matrix, dtype=np.float32, copy=True)  # else sorting it changes `matrix`, too
+def _sorted_float32(matrix: Any) -> sparse.csr_array:
+    found: sparse.csr_array = sparse.csr_array(
+        matrix, dtype=np.float32, copy=True
+    )  # else sorting it changes `matrix`, too
     found.sort_indices()
     return found

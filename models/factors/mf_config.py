@@ -22,7 +22,7 @@ class MFConfig(DeviceConfig):
         "epochs": Range(20, 100, log=True),
         "learning_rate": Range(0.005, 0.1, log=True),
         "popularity_weight": Range(0.0, 6.0),
-        "link_weight": OneOf((0.0, 0.3, 1.0, 3.0, 10.0)),
+        "link_weight": Range(0.0, 10.0),
     }
 
     factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
@@ -72,11 +72,11 @@ class MFConfig(DeviceConfig):
         "standard errors of a prediction; 0 ranks by the predicted rating alone.",
     )
     link_weight: float = Field(
-        default=0.0,
+        default=0.3,
         ge=0,
         le=1e4,
-        description="Weight of the squared distance between a user's vector and the mean of their friends' vectors; "
-        "above 0, users without ratings get the mean of their friends' vectors.",
+        description="Weight of the squared distance between a user's vector and the mean of their friends' vectors; 0 "
+        "ignores links. Above 0, users without ratings get the mean of their friends' vectors.",
     )
 
     def machine_state(self) -> dict[str, str | int]:
