@@ -79,12 +79,12 @@ def _solve_block(
 ) -> FloatArray:
     """Run conjugate gradients on all rows of a block; `shared` is the part of the matrix that is the same for all."""
     x = start.copy()
-    residual = -(x @ shared) if pulls is None else pulls - x @ shared
+    residual: FloatArray = -(x @ shared) if pulls is None else pulls - x @ shared
     _add_entries(confidences, others, x, residual, residual_of=True)
     direction = residual.copy()
     squared = _row_squares(residual)
     for _ in range(_STEPS):
-        image = direction @ shared
+        image: FloatArray = direction @ shared
         _add_entries(confidences, others, direction, image, residual_of=False)
         curvature = np.einsum("nf,nf->n", direction, image)
         step = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)[:, None]
