@@ -38,6 +38,7 @@ RECOMMENDERS: dict[str, str] = {
     "gru4rec": "models.sequence.gru4rec:GRU4Rec",
     "caser": "models.sequence.caser:Caser",
     "content": "models.content.profiles:Content",
+    "attentive_content": "models.content.attentive:AttentiveContent",
 }
 
 ENSEMBLES: dict[str, str] = {
