@@ -42,6 +42,8 @@ class AttentiveNetwork(nn.Module):
         config: hyperparameters.
     """
 
+    start: torch.Tensor
+
     def __init__(self, start: FloatArray, spread: float, config: AttentiveContentConfig) -> None:
         super().__init__()
         self.has_attention = config.attention

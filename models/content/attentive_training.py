@@ -182,8 +182,9 @@ def _loss(
         torch.from_numpy(at),
         torch.from_numpy(taken),
     )
-    others, own = scores.split([len(negatives), len(targets)], dim=1)
+    others, own = scores[:, : len(negatives)], scores[:, len(negatives) :]
     liked = torch.from_numpy(step.liked[:, negatives].toarray() != 0)
     others = (others + math.log(len(known) / len(negatives))).masked_fill(liked, MASKED)
     mine = own[row, torch.from_numpy(column)]
-    return (torch.logaddexp(others.logsumexp(dim=1)[row], mine) - mine).mean()
+    loss: torch.Tensor = (torch.logaddexp(others.logsumexp(dim=1)[row], mine) - mine).mean()
+    return loss
