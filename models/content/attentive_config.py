@@ -19,7 +19,7 @@ class AttentiveContentConfig(Config):
         "learning_rate": Range(1e-3, 3e-2, log=True),
         "ridge": Range(0.03, 10.0, log=True),
         "scale": Range(0.5, 4.0, log=True),
-        "pull": Range(3.0, 3000.0, log=True),
+        "pull": Range(30.0, 30_000.0, log=True),
         "hidden_share": Range(0.02, 0.6, log=True),
         "history": Range(10, 200, log=True),
     }
@@ -36,7 +36,7 @@ class AttentiveContentConfig(Config):
         "same, as FISM does.",
     )
     epochs: int = Field(
-        default=5, ge=0, le=10_000, description="Passes over the users; 0 keeps the vectors of the start."
+        default=10, ge=0, le=10_000, description="Passes over the users; 0 keeps the vectors of the start."
     )
     batch: int = Field(default=64, ge=1, le=100_000, description="Users in a step.")
     targets: int = Field(
@@ -68,7 +68,7 @@ class AttentiveContentConfig(Config):
         description="Length of an item's first vector if its features explain it fully.",
     )
     pull: float = Field(
-        default=50.0,
+        default=1000.0,
         ge=0,
         le=1e6,
         description="Pull of the features' vectors towards their start, as that many likes: higher values help new "

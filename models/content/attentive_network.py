@@ -67,29 +67,29 @@ class AttentiveNetwork(nn.Module):
         new = self.new_level + items.descriptions.sums(self.new_bias)[:, 0]
         return torch.where(items.is_met, met, new)
 
-    def scores(self, items: Items, history: Bags, at: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, wanted: torch.Tensor, bias: torch.Tensor, vectors: torch.Tensor, taken: torch.Tensor
+    ) -> torch.Tensor:
         """Return Σ_j a_ij q_i·p_j / (Σ_j a_ij)^β + b_i, over the items j of each history.
 
         With exponential attention a_ij = exp(w · (q_i ∘ p_j)), and without 1.
 
         Args:
-            items: (k,) the items i to score.
-            history: (m,) the descriptions of all items of the histories.
-            at: (b, h) int64, each user's items, as rows of `history`.
+            wanted: (k, f) or (b, k, f), q: vectors of the items to score, for all users or for each.
+            bias: (k,) or (b, k), their biases.
+            vectors: (b, h, f), p: vectors of the items of each history.
             taken: (b, h) float32, 1 where there is an item and 0 where there is padding.
 
         Returns:
             (b, k) float32.
         """
-        wanted = items.descriptions.sums(self.scored)
-        vectors = history.sums(self.met)[at]
-        terms = vectors @ wanted.T
+        terms = vectors @ wanted.mT
         weights = taken[:, :, None]
         if self.has_attention:
-            logits = vectors @ (wanted * self.attention).T
+            logits = vectors @ (wanted * self.attention).mT
             weights = weights * torch.exp(logits.clamp(-MOST_LOGIT, MOST_LOGIT))
         total = weights.sum(dim=1).clamp_min(1e-6)
-        return (weights * terms).sum(dim=1) / total ** self.exponent() + self.bias(items)
+        return (weights * terms).sum(dim=1) / total ** self.exponent() + bias
 
     def pull(self) -> torch.Tensor:
         """Return the squared distance of the parameters of features from their start, a scalar."""

@@ -166,8 +166,8 @@ def _loss(
     The negatives stand for all items: their share of these is the correction of the sampled softmax.
     """
     negatives = rng.choice(known, min(config.negatives, len(known)), replace=False)
-    targets, column = np.unique(step.wanted.indices, return_inverse=True)
-    row = torch.from_numpy(np.repeat(np.arange(step.wanted.shape[0]), np.diff(step.wanted.indptr)))
+    targets, column, is_target = padded(step.wanted)
+    met, at, taken = padded(step.given)
     scored = np.concatenate([negatives, targets])
     shown = rng.random(len(catalogue.is_met)) >= config.hidden_share
     items = rows_of(
@@ -175,16 +175,14 @@ def _loss(
         catalogue.popularity[scored],
         (catalogue.is_met & shown)[scored],
     )
-    history, at, taken = padded(step.given)
-    scores = network.scores(
-        items,
-        Bags.of(sparse.csr_array(catalogue.descriptions[history])),
-        torch.from_numpy(at),
-        torch.from_numpy(taken),
-    )
-    others, own = scores[:, : len(negatives)], scores[:, len(negatives) :]
+    wanted, bias = items.descriptions.sums(network.scored), network.bias(items)
+    history = Bags.of(sparse.csr_array(catalogue.descriptions[met])).sums(network.met)
+    of_users = history[torch.from_numpy(at)], torch.from_numpy(taken)
+    k, own = len(negatives), torch.from_numpy(len(negatives) + column)
+    others = network.scores(wanted[:k], bias[:k], *of_users)
+    mine = network.scores(wanted[own], bias[own], *of_users)
     liked = torch.from_numpy(step.liked[:, negatives].toarray() != 0)
-    others = (others + math.log(len(known) / len(negatives))).masked_fill(liked, MASKED)
-    mine = own[row, torch.from_numpy(column)]
-    loss: torch.Tensor = (torch.logaddexp(others.logsumexp(dim=1)[row], mine) - mine).mean()
+    others = (others + math.log(len(known) / k)).masked_fill(liked, MASKED).logsumexp(dim=1)
+    losses = torch.logaddexp(others[:, None], mine) - mine
+    loss: torch.Tensor = losses[torch.from_numpy(is_target > 0)].mean()
     return loss

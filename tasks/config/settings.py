@@ -27,6 +27,9 @@ from tasks.config.usual_scales import usual_like
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 _RETRIEVER = "two_tower"
+BACKFILL = ("content", "popularity")
+"""The models that complete short lists, in order of precedence; fitted every night, on the shelf or not."""
+
 _LOW_SHARE = 0.05
 """A like that begins in this lowest part of the scale is taken for a mistake."""
 
@@ -238,6 +241,10 @@ class RecommendSettings(Options):
 
     n: int = Field(default=100, ge=1, le=10_000)
     exclude_seen: bool = True
+    backfill: Literal["content", "attentive_content"] = Field(
+        default="content",
+        description="The model that completes short lists first; content and then popularity come after it.",
+    )
     similar_model: str = "item_knn"
     similar_n: int = Field(default=50, ge=1, le=10_000)
     fallback_n: int = Field(default=100, ge=1, le=10_000)
@@ -263,6 +270,11 @@ class RecommendSettings(Options):
         default="",
         description="The model that ranks these items; empty: the champion if it knows such, else the backfill.",
     )
+
+    @property
+    def backfill_models(self) -> tuple[str, ...]:
+        """Names of the models that complete short lists, in order of precedence, popularity last."""
+        return tuple(dict.fromkeys((self.backfill, *BACKFILL)))
 
     @field_validator("genres", "without_genres", mode="before")
     @classmethod

@@ -43,8 +43,7 @@ def completed_lists(
     a later model are moved below the last score of the list, so that `scores` never increase.
 
     Args:
-        models: the ranking model, then the backfill models in order of precedence. Scores of backfill models must be
-            positive.
+        models: the ranking model, then the backfill models in order of precedence.
         users: (n_users,) integer user indices.
         n: length of the lists.
         exclude: (all users, n_items), items with an entry are left out of the user's list; None: nothing is.
@@ -126,8 +125,9 @@ def _scores_below(own: FloatArray, more: FloatArray) -> FloatArray:
 
     Args:
         own: (m, n) float32; NaN pads.
-        more: (m, n) float32, positive; NaN pads.
+        more: (m, n) float32; NaN pads. A row with a score below 0 is first moved up, so that its lowest is 0.
     """
+    more = more - np.fmin.reduce(more, axis=1, keepdims=True, initial=0)
     worst = np.min(np.where(np.isnan(own), np.inf, own), axis=1, keepdims=True)
     best = np.max(np.where(np.isnan(more), 0, more), axis=1, keepdims=True)
     share = np.divide(more, best, out=np.zeros_like(more), where=best > 0)

@@ -27,7 +27,6 @@ from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
 from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
-from tasks.training.fit import BACKFILL
 from tasks.training.load_model import load_model
 
 Id = int | str
@@ -84,8 +83,10 @@ def list_for_items(
     new = _history(ids, liked, notes)
     folded = _first_that_can(choices, new, run, model, notes)
     _note_what_it_ignores(folded, new, ids, notes)
-    others = [load_model(fits.models[name]).fold_in(new) for name in BACKFILL if name in fits.models]
-    eligible = _eligible(target, fits.snapshot, _recommend_settings(run, settings), ids)
+    recommend = _recommend_settings(run, settings)
+    backfill = (name for name in recommend.backfill_models if name in fits.models)
+    others = [load_model(fits.models[name]).fold_in(new) for name in backfill]
+    eligible = _eligible(target, fits.snapshot, recommend, ids)
     rows = _rows(target, [folded, *(m for m in others if m.name != folded.name)], new, ids, eligible, n)
     return ListForItems(
         run.run_id, tuple({each.item_id: each for each in liked}.values()), rows, tuple(notes)
@@ -196,10 +197,12 @@ def _note_what_it_ignores(folded: Recommender, new: NewUsers, ids: Sequence[Id],
 
 
 def _recommend_settings(run: Run, settings: Settings) -> RecommendSettings:
-    """Return the settings of lists, with the genres that the run had."""
+    """Return the settings of lists, with the genres and the backfill that the run had."""
     recorded = run.settings.get("recommend", {})
-    genres = {name: tuple(recorded[name]) for name in ("genres", "without_genres") if name in recorded}
-    return settings.recommend.model_copy(update=genres)
+    of_run = {name: tuple(recorded[name]) for name in ("genres", "without_genres") if name in recorded}
+    if "backfill" in recorded:
+        of_run["backfill"] = recorded["backfill"]
+    return settings.recommend.model_copy(update=of_run)
 
 
 def _eligible(

@@ -41,7 +41,7 @@ from tasks.reporting.run_report import report
 from tasks.run.context import Night
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
-from tasks.training.fit import BACKFILL, fit
+from tasks.training.fit import fit
 from tasks.validation.checks import check, first_failure
 from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
@@ -109,7 +109,7 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
 
 def fit_backfill(night: Night, snapshot: Snapshot) -> Backfill:
     """Fit the models that complete short lists. Without popularity there is no night; without content there is."""
-    *others, last = BACKFILL
+    *others, last = night.settings.recommend.backfill_models
     popularity = night.run(fit_call(night, snapshot, last))
     fitted = [or_go_on_without(night, fit_call(night, snapshot, name), name) for name in others]
     return (*(each for each in fitted if each is not None), popularity)

@@ -32,7 +32,6 @@ from tasks.storage.home import Home, locked
 from tasks.storage.run_records import Run, Runs
 from tasks.storage.warehouse import open_warehouse
 from tasks.tracking.track import track
-from tasks.training.fit import BACKFILL
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
 _MIN_FREE_BYTES = 32 * 2**20  # Prefect's server needs it, and reports a lack of it only after minutes
@@ -161,7 +160,8 @@ def _models(settings: Settings) -> list[str]:
     """Return the names of all models that the night fits: shelf, members of ensembles, backfill, similar items."""
     shelf = settings.models.shelf
     members = (name for options in settings.ensembles.values() for name in options.members_of(shelf))
-    return sorted({*shelf, *members, *BACKFILL, settings.recommend.similar_model})
+    recommend = settings.recommend
+    return sorted({*shelf, *members, *recommend.backfill_models, recommend.similar_model})
 
 
 def _refuse_missing_device(settings: Settings) -> None:

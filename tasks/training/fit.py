@@ -10,11 +10,9 @@ from models.base import Config, Progress
 from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, Snapshot
+from tasks.config.settings import BACKFILL
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.stage import stage
-
-BACKFILL = ("content", "popularity")
-"""The models that complete short lists, in order of precedence; fitted every night, on the shelf or not."""
 
 _EMPTY: dict[MatrixName, str] = {
     "rating": "it is trained on ratings, and there are none. Take it off models.shelf.",

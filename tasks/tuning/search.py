@@ -28,7 +28,7 @@ from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
 from tasks.evaluation.evaluate import held_out_lists
 from tasks.storage.cache_key import SOURCE, fingerprint, key_of_value, library_versions
-from tasks.training.fit import BACKFILL, fit
+from tasks.training.fit import fit
 from tasks.training.load_model import load_model
 from tasks.tuning.confirmation import confirmed_lead
 from tasks.tuning.window import Part, Window
@@ -111,13 +111,14 @@ class Search:
 
         self.model, self.space, self.window, self.settings = model, space, window, settings
         self.config = settings.models.config(model)
-        modules = sorted({recommender_class(name).__module__ for name in (model, *BACKFILL)})
+        backfill = settings.recommend.backfill_models
+        modules = sorted({recommender_class(name).__module__ for name in (model, *backfill)})
         metric = settings.judge.champion_metric
         self._k = int(metric.partition("@")[2])
         key = fingerprint(
             window.data_key, settings.split, settings.utility, settings.run.seed, metric, key_of_value(self.config),
             {field: repr(where) for field, where in space.items()},
-            [settings.models.config(name) for name in BACKFILL],
+            [settings.models.config(name) for name in backfill],
             SOURCE.hash("tasks.tuning.search", *modules), library_versions(), optuna.__version__,
         )  # fmt: skip
         self._folder = folder / f"{model}-{key}"

@@ -31,7 +31,7 @@ from tasks.preparation.split import make_split
 from tasks.preparation.time_windows import order_of
 from tasks.storage.home import Home, locked
 from tasks.storage.warehouse import open_warehouse, run_file
-from tasks.training.fit import BACKFILL, fit
+from tasks.training.fit import fit
 from tasks.tuning.confirmation import guiding_users
 
 SMALL_SHARE = 1 / 3
@@ -258,7 +258,7 @@ def _fit_backfill(snapshot: Snapshot, settings: Settings, folder: Path) -> tuple
             snapshot, name, settings.models.config(name), seed=settings.run.seed, progress=None,
             key=name, folder=_new_folder(folder / name),
         )
-        for name in BACKFILL
+        for name in settings.recommend.backfill_models
     )  # fmt: skip
 
 

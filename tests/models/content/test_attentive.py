@@ -140,7 +140,9 @@ def test_training_improves_on_the_start() -> None:
     data = replace(data, rating=data.seen, composite=data.seen)
     shares = []
     for epochs in (0, 10):
-        model = AttentiveContent(SMALL.model_copy(update={"epochs": epochs, "learning_rate": 0.05, "pull": 0})).fit(data, seed=1)
+        model = AttentiveContent(
+            SMALL.model_copy(update={"epochs": epochs, "learning_rate": 0.05, "pull": 0})
+        ).fit(data, seed=1)
         top = model.recommend(np.arange(200), 3, items=np.arange(160) >= 120)
         shares.append(float(is_good[top.items].mean()))
     assert shares[1] > shares[0] + 0.1, shares

@@ -81,6 +81,15 @@ def test_users_unknown_to_the_model_get_backfilled_lists() -> None:
     assert lists.placed_by[0, :3].tolist() == [1, 1, 2]
 
 
+def test_negative_backfill_scores_keep_their_order() -> None:
+    lists = completed_lists(
+        [Ranker([[(8, 3.0)]]), Ranker([[(3, -1.0), (1, -2.0), (0, -5.0)]])], np.array([0]), 4, None
+    )
+    assert lists.items.tolist() == [[8, 3, 1, 0]]
+    assert lists.scores.tolist() == [[3.0, 3.0, 2.75, 2.0]]
+    assert lists.model_scores.tolist() == [[3.0, -1.0, -2.0, -5.0]]
+
+
 def test_only_allowed_items_complete_a_list():
     """Every model is asked for the allowed items alone."""
     asked = []

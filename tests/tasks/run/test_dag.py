@@ -109,6 +109,14 @@ def test_backfill_does_without_content_but_not_popularity():
         dag.fit_backfill(CannedNight("popularity"), SNAPSHOT)
 
 
+def test_another_backfill_model_comes_before_content():
+    chosen = ("recommend.backfill=attentive_content",)
+    night = CannedNight(settings=chosen)
+    assert names(dag.fit_backfill(night, SNAPSHOT)) == ["attentive_content", "content", "popularity"]
+    night = CannedNight("attentive_content", settings=chosen)
+    assert names(dag.fit_backfill(night, SNAPSHOT)) == ["content", "popularity"]
+
+
 def test_a_failed_model_of_the_shelf_is_left_out():
     night = CannedNight("als")
     backfill = dag.fit_backfill(night, SNAPSHOT)
