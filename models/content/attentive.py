@@ -52,7 +52,9 @@ class AttentiveContent(ItemVectorRecommender):
     """
 
     name: ClassVar[str] = "attentive_content"
-    in_words: ClassVar[str] = "items described like those of your likes that matter for them"
+    in_words: ClassVar[str] = (
+        "items described like what you liked lately, each like weighed by the item in question"
+    )
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = AttentiveContentConfig
     config: AttentiveContentConfig
