@@ -26,6 +26,7 @@ from models.sequence.histories import Histories
 
 if TYPE_CHECKING:
     from models.content.attentive_network import AttentiveNetwork
+    from models.content.attentive_training import Catalogue
 
 
 class AttentiveContent(ItemVectorRecommender):
@@ -89,25 +90,19 @@ class AttentiveContent(ItemVectorRecommender):
         network = AttentiveNetwork(np.float32(config.scale) * start, spread, config)
         catalogue = Catalogue(descriptions, popularity, counts > 0)
         train(network, catalogue, likes, config, seed=seed, progress=progress)
-        self._keep(network, catalogue.descriptions, popularity, counts > 0)
+        self._keep(network, catalogue)
         self._set_histories(Histories.of(likes, data.timestamp))
 
-    def _keep(
-        self,
-        network: AttentiveNetwork,
-        descriptions: sparse.csr_array,
-        popularity: FloatArray,
-        is_met: BoolArray,
-    ) -> None:
-        """Set what is learned of the items; products are those of numba, whose bits do not depend on the threads."""
+    def _keep(self, network: AttentiveNetwork, catalogue: Catalogue) -> None:
+        """Set what is learned of the items; the bits do not depend on the number of threads."""
+        from models.content.attentive_training import biases  # noqa: PLC0415  (imports torch)
+
         learned = {name: part.detach().numpy() for name, part in network.named_parameters()}
-        self.item_factors_ = multiply(descriptions, learned["scored"])
-        self.history_factors_ = multiply(descriptions, learned["met"])
+        self.item_factors_ = multiply(catalogue.descriptions, learned["scored"])
+        self.history_factors_ = multiply(catalogue.descriptions, learned["met"])
         self.attention_ = learned["attention"].copy()
         self.exponent_ = network.exponent().detach().numpy().copy()
-        met = learned["popularity"] * popularity + multiply(descriptions, learned["met_bias"])[:, 0]
-        new = learned["new_level"] + multiply(descriptions, learned["new_bias"])[:, 0]
-        self.item_bias_ = np.where(is_met, met, new).astype(np.float32)
+        self.item_bias_ = biases(network, catalogue)
 
     def _set_histories(self, histories: Histories) -> None:
         """Keep the newest items of each user, and mark as known those users who have one."""

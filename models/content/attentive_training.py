@@ -98,6 +98,14 @@ def train(
             progress(epoch + 1, config.epochs)
 
 
+def biases(network: AttentiveNetwork, catalogue: Catalogue) -> FloatArray:
+    """Return what each item scores for any user, (n_items,) float32: see `AttentiveNetwork.bias`."""
+    items = rows_of(Bags.of(catalogue.descriptions), catalogue.popularity, catalogue.is_met)
+    with one_torch_thread(), torch.no_grad():
+        found: FloatArray = network.bias(items).numpy()
+    return found
+
+
 def _steps(
     likes: sparse.csr_array, config: AttentiveContentConfig, rng: np.random.Generator
 ) -> Iterator[Step]:
