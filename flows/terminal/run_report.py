@@ -96,10 +96,12 @@ def show_metrics(console: Console, report: Report) -> None:
     if empty := report.run.learned_nothing:
         console.print(f"[yellow]{escape(empty)}[/]", soft_wrap=True)
     split = report.run.summary.split_why
+    chosen = report.run.settings.get("recommend", {}).get("backfill", "content")  # absent in earlier runs
+    before = "" if chosen == "content" else f"{escape(chosen)}, "
     console.print(
         f"[dim]Protocol: {escape(split)}. All items of the training part are ranked, except those that the user has "
-        "seen; short lists are backfilled by content and popularity, as published. Intervals: bootstrap over users, "
-        f"{report.run.settings['judge']['confidence']:.0%}. "
+        f"seen; short lists are backfilled by {before}content and popularity, as published. Intervals: bootstrap over "
+        f"users, {report.run.settings['judge']['confidence']:.0%}. "
         "Cold: users without history, judged on the fallback list.[/]",
         soft_wrap=True,
     )
