@@ -27,6 +27,7 @@ RECOMMENDERS: dict[str, str] = {
     "ngcf": "models.graph.ngcf:NGCF",
     "p3alpha": "models.graph.p3alpha:P3Alpha",
     "rp3beta": "models.graph.rp3beta:RP3Beta",
+    "pinsage": "models.graph.pinsage:PinSage",
     "ease": "models.linear.ease:EASE",
     "graph_filter": "models.linear.graph_filter:GraphFilter",
     "autorec": "models.neural.autorec:AutoRec",

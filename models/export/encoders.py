@@ -156,6 +156,30 @@ class MappedSums(HistoryEncoder):
         return self.constant + PaddedBags.of(items, -0.5).sums(self.vectors) @ self.map
 
 
+class LatestMean(HistoryEncoder):
+    """The mean of the vectors of the latest items, divided by a temperature.
+
+    Args:
+        known_items: (n_items,) bool.
+        item_factors: (n_items, f) float32.
+        length: items of a history that count.
+        temperature: above 0.
+    """
+
+    vectors: torch.Tensor
+
+    def __init__(
+        self, known_items: BoolArray, item_factors: FloatArray, length: int, temperature: float
+    ) -> None:
+        super().__init__(known_items)
+        self.register_buffer("vectors", torch.tensor(item_factors))
+        self.length, self.temperature = length, temperature
+
+    def encode(self, items: torch.Tensor) -> torch.Tensor:
+        """Return the means; see `HistoryEncoder`."""
+        return PaddedBags.of(latest(items, self.length), -1.0).sums(self.vectors) / self.temperature
+
+
 class RowEncoder(HistoryEncoder):
     """The encoder of an autoencoder of users' rows, `models.neural.row_training.RowNetwork`.
 

@@ -1,0 +1,105 @@
+"""The contract on PinSage with each loss; its sparse products, and what its similar items know."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from models.graph.pinsage import PinSage
+from models.graph.pinsage_config import PinSageConfig
+from models.graph.pinsage_network import SparseProduct
+from models.interactions import Interactions
+from models.new_users import NewUsers
+from tests.models.contract import LikesContract
+from tests.models.fitted_once import FittedOnce
+from tests.models.retrieval.test_two_tower import with_features
+
+SMALL = {
+    "factors": 8, "batch": 256, "uniform_negatives": 64, "epochs": 5, "steps": 20, "learning_rate": 0.02,
+    "walkers": 50, "neighbours": 5,
+}  # fmt: skip
+
+
+class TestPinSage(FittedOnce, LikesContract):
+    model = PinSage
+    config: ClassVar[PinSageConfig] = PinSageConfig(**SMALL)
+    kept_of_own_history = 0.5
+
+
+class TestPinSageWithFeatures(TestPinSage):
+    def described(self, data: Interactions) -> Interactions:
+        return with_features(data)
+
+
+class TestPinSageByMargin(TestPinSage):
+    config: ClassVar[PinSageConfig] = PinSageConfig(**SMALL, loss="margin")
+
+
+def described(n_users: int = 120, n_items: int = 60, n_new: int = 10, *, seed: int = 1) -> Interactions:
+    """Return likes of items of one group of five, whose feature says the group; the last items have no likes."""
+    rng = np.random.default_rng(seed)
+    group = np.arange(n_items) % 5
+    likes = np.zeros((n_users, n_items), np.float32)
+    for user in range(n_users):
+        own = np.flatnonzero((group == user % 5) & (np.arange(n_items) < n_items - n_new))
+        likes[user, rng.choice(own, 6, replace=False)] = 1
+    features = np.zeros((n_items, 5), np.float32)
+    features[np.arange(n_items), group] = 1
+    data = Interactions.from_positive(sparse.csr_array(likes))
+    return replace(data, item_features=sparse.csr_array(features), feature_names=tuple("abcde"))
+
+
+def test_items_that_nobody_met_are_similar_to_those_of_their_features():
+    data = described()
+    lists = PinSage(PinSageConfig(**SMALL)).fit(data, seed=1).similar_items(np.arange(50, 60), 5).items
+    assert ((lists % 5) == (np.arange(50, 60) % 5)[:, None]).all()
+
+
+def test_shuffled_features_say_nothing_of_items_that_nobody_met():
+    data = described()
+    shuffled = sparse.csr_array(data.item_features[np.random.default_rng(3).permutation(60)])
+    model = PinSage(PinSageConfig(**SMALL)).fit(replace(data, item_features=shuffled), seed=1)
+    lists = model.similar_items(np.arange(50, 60), 5).items
+    assert ((lists % 5) == (np.arange(50, 60) % 5)[:, None]).mean() < 0.5
+
+
+def test_without_popularity_similar_items_are_in_the_order_of_their_cosines():
+    data = described()
+    model = PinSage(PinSageConfig(**SMALL, popularity=0.0)).fit(data, seed=1)
+    [items], [scores] = model.similar_items(np.array([3]), 8)
+    cosines = model.item_factors_ @ model.item_factors_[3]
+    np.testing.assert_allclose(scores, cosines[items], rtol=1e-5)
+    others = np.delete(cosines, 3)
+    np.testing.assert_allclose(np.sort(others)[::-1][:8], scores, rtol=1e-5)
+
+
+def test_a_prior_brings_the_popularity_of_items_closer():
+    data = described()
+    few, many = (
+        PinSage(PinSageConfig(**SMALL, prior_likes=prior)).fit(data, seed=1).item_bias_
+        for prior in (1.0, 100.0)
+    )
+    assert many.min() > few.min()
+    assert many.max() == few.max() == 0
+
+
+def test_sparse_products_pass_gradients_of_the_transposed_matrix():
+    rng = np.random.default_rng(2)
+    matrix = sparse.random_array((7, 5), density=0.4, rng=rng, dtype=np.float32, format="csr")
+    dense = torch.from_numpy(matrix.toarray())
+    x = torch.randn(5, 3, requires_grad=True)
+    weight = torch.randn(7, 3)
+    (found,) = torch.autograd.grad((SparseProduct(matrix, x.device)(x) * weight).sum(), x)
+    torch.testing.assert_close(found, dense.T @ weight)
+    torch.testing.assert_close(SparseProduct(matrix, x.device)(x), dense @ x)
+
+
+def test_users_are_the_mean_of_their_latest_items():
+    data = described()
+    model = PinSage(PinSageConfig(**SMALL, latest=2)).fit(data, seed=1)
+    folded = model.fold_in(NewUsers.of([[1, 2, 3], [2, 3]], 60))
+    np.testing.assert_array_equal(folded.user_factors_[0], folded.user_factors_[1])
+    expected = model.item_factors_[[2, 3]].mean(axis=0) / model.config.temperature
+    np.testing.assert_allclose(folded.user_factors_[0], expected, rtol=1e-5)
