@@ -1,10 +1,12 @@
 """Measure time and memory of one model at the size of MovieLens 20M, or at another size.
 
 python -m benchmarks.size --model user_knn [--users 138493 --items 26744 --entries 20000000] [--set k=0] [--seed 42]
+                          [--side-data]
 
 The interactions are synthetic: users' activity and items' popularity are log-normal with about the spread of MovieLens
-20M, ratings are halves from 2 to 5. Fits the model, lists the 100 best items for every user, and prints seconds and
-peak memory as its machine-readable last line. It does not measure accuracy.
+20M, ratings are halves from 2 to 5, their times random. With --side-data items have genres, tags and a director, and
+users have friends: as many as the demo's, and as random. Fits the model, lists the 100 best items for every user, and
+prints seconds and peak memory as its machine-readable last line. It does not measure accuracy.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
 from models.interactions import Interactions
+from models.relations import Relations
 from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb, reset_peak
 
 USER_SPREAD, ITEM_SPREAD = 1.2, 2.0  # standard deviations of log(number of ratings)
 LIKED = 3.5
+YEARS_S = 20 * 365 * 86_400
+GENRES, TAGS, TAGS_AN_ITEM, FILMS_A_DIRECTOR, FRIENDS = 20, 1000, 8, 6, 8
 MAX_DENSITY = 0.5  # of all pairs: beyond it, hardly any pair drawn by popularity is a new one
 
 
@@ -64,7 +71,8 @@ def synthetic_interactions(
     positive = rating.copy()
     positive.data = (rating.data >= LIKED).astype(np.float32)
     positive.eliminate_zeros()
-    timestamp = sparse.csr_array((np.zeros(seen.nnz, np.int64), seen.indices, seen.indptr), shape=seen.shape)
+    times = rng.integers(1, YEARS_S, seen.nnz)
+    timestamp = sparse.csr_array((times, seen.indices, seen.indptr), shape=seen.shape)
     features = sparse.csr_array((n_items, 0), dtype=np.float32)
     return Interactions(
         seen=seen,
@@ -76,6 +84,43 @@ def synthetic_interactions(
     )
 
 
+def with_random_side_data(data: Interactions, rng: np.random.Generator) -> Interactions:
+    """Return the interactions with random genres, tags, directors and friends."""
+    n_users, n_items = data.n_users, data.n_items
+    columns = np.hstack(
+        [rng.integers(GENRES, size=(n_items, 2)), GENRES + rng.integers(TAGS, size=(n_items, TAGS_AN_ITEM))]
+    )
+    features = _ones(
+        np.repeat(np.arange(n_items), columns.shape[1]), columns.ravel(), (n_items, GENRES + TAGS)
+    )
+    names = (*(f"genre:{n}" for n in range(GENRES)), *(f"tag:{n}" for n in range(TAGS)))
+    directors = -(-n_items // FILMS_A_DIRECTOR)
+    items = np.arange(n_items)
+    triples = np.stack(
+        [items, np.zeros(n_items, int), n_items + rng.permutation(n_items) % directors], axis=1
+    )
+    relations = Relations(
+        triples.astype(np.int32), n_items, ("director",), tuple(f"director {n}" for n in range(directors))
+    )
+    users = np.repeat(np.arange(n_users), FRIENDS // 2)
+    one_way = _ones(users, rng.integers(n_users, size=len(users)), (n_users, n_users))
+    links = sparse.csr_array(one_way.maximum(sparse.csr_array(one_way.T)))
+    links.setdiag(0)
+    links.eliminate_zeros()
+    links.sort_indices()
+    return replace(data, item_features=features, feature_names=names, relations=relations, links=links)
+
+
+def _ones(
+    rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Return a matrix of 1 at these places, each place once."""
+    found = sparse.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
+
+
 def main() -> None:
     """Make the data, fit, rank, print."""
     logging.basicConfig(format="%(message)s")
@@ -84,8 +129,14 @@ def main() -> None:
     )
     for name, value in {"users": 138_493, "items": 26_744, "entries": 20_000_000}.items():
         parser.add_argument(f"--{name}", type=at_least(1), default=value)
+    parser.add_argument(
+        "--side-data", action="store_true", help="genres, tags and directors of items, friends of users"
+    )
     name, config, seed, asked = model_arguments(parser)
-    data = synthetic_interactions(asked.users, asked.items, asked.entries, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    data = synthetic_interactions(asked.users, asked.items, asked.entries, rng)
+    if asked.side_data:
+        data = with_random_side_data(data, rng)
 
     reset_peak()
     held = peak_mb()

@@ -161,6 +161,17 @@ def test_positions_are_minus_one_for_unknown_ids():
     assert found.tolist() == [1, 0, -1]
 
 
+def test_size_gives_models_side_data_to_read():
+    rng = np.random.default_rng(1)
+    data = size.with_random_side_data(size.synthetic_interactions(40, 30, 300, rng), rng)
+    assert data.links is not None
+    assert (data.links != data.links.T).nnz == 0
+    assert (np.diff(data.item_features.indptr) > 2).all()
+    assert data.relations is not None
+    assert data.relations.triples[:, 0].tolist() == list(range(30))
+    assert data.timestamp.data.min() > 0
+
+
 def test_size_reports_time_and_memory(benchmark):
     line = benchmark(
         size.main, "--model", "item_knn", "--users", "60", "--items", "40", "--entries", "600", "--set", "k=5"

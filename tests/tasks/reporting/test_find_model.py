@@ -32,7 +32,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, int]:
     ("model", "use", "message", "hint"),
     [
         ("alss", EXPORT, "There is no model 'alss'", "popularity"),
-        ("ease", EXPORT, "ease cannot be exported: it scores items by tables", "Models that can be exported: als, bpr"),
+        ("ease", EXPORT, "ease cannot be exported: it scores items by tables", "Models that can be exported: als, cke"),
         ("blend", EXPORT, "blend cannot be exported: it is made of other models", "autorec, neumf"),
         ("ease", EMBEDDINGS, "ease has no vectors: it scores items by tables", "Models that have vectors: als"),
         ("recent", SIMILAR_ITEMS, "recent finds no similar items: it knows only how many", "item_knn, user_knn"),
