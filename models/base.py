@@ -100,6 +100,8 @@ class Recommender(ABC):
         in_words: how it finds its lists, in plain words for the readers of the night's page; lower case, no full stop.
         matrix: the training matrix that it uses unless its config chooses another.
         config_class: its `Config`.
+        counterpart: the name of the model that this one is without its side data; None for models without any. A night
+            that judges both compares them.
 
     Attributes:
         like_value_: the entry of the training matrix that a like of a new user stands for: the median of those above
@@ -110,6 +112,7 @@ class Recommender(ABC):
     in_words: ClassVar[str]
     matrix: ClassVar[MatrixName]
     config_class: ClassVar[type[Config]] = Config
+    counterpart: ClassVar[str | None] = None
 
     known_users_: BoolArray
     known_items_: BoolArray

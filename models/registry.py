@@ -88,3 +88,8 @@ def in_words(name: str) -> str:
     Names can be unknown because runs of earlier versions are shown too, and their models may be gone.
     """
     return recommender_class(name).in_words if name in {**RECOMMENDERS, **ENSEMBLES} else ""
+
+
+def counterpart(name: str) -> str | None:
+    """Return the model that a model or ensemble is without its side data; None without one, or for an unknown name."""
+    return recommender_class(name).counterpart if name in {**RECOMMENDERS, **ENSEMBLES} else None

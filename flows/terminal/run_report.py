@@ -11,8 +11,8 @@ from rich.table import Table
 
 from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS, RANDOM_ORDER
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
-from models.evaluation.slices import COLD_BELOW, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
-from tasks.evaluation.metric_rows import MetricRow
+from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
+from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
 
@@ -21,6 +21,7 @@ _OF_NEW_ITEMS = ("ndcg", "recall")
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
 _WITH_DIFFERENCES = 104  # characters that the table of similar items takes with its last column
+_INTERVALS_BESIDE = 118  # characters that the table of side data takes with intervals beside the differences
 
 _BEYOND = [metric for metric in METRICS.values() if metric.column]
 
@@ -41,6 +42,7 @@ def show_report(
     if report.metrics:
         show_metrics(console, report)
         show_differences(console, report)
+        show_side_data(console, report)
         show_new_users(console, report)
         show_new_items(console, report)
         show_similar_items(console, report)
@@ -126,6 +128,42 @@ def show_differences(console: Console, report: Report) -> None:
         table.add_row(row.model, interval, f"{row.detectable:.4f}")
     console.print()
     console.print(table)
+
+
+def show_side_data(console: Console, report: Report) -> None:
+    """Print the difference of each model with side data to the same one without, for all items and by class of items.
+
+    Differences on fewer than `LEAST_USERS` users are left out.
+    """
+    rows = [r for r in report.counterpart_differences if r.half == "report" and r.n_users >= LEAST_USERS]
+    found = {(row.model, row.baseline, row.segment): row for row in rows}
+    pairs = dict.fromkeys((row.model, row.baseline) for row in rows)
+    if not pairs:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "without"):
+        table.add_column(column)
+    segments = ("all", *ITEM_CLASSES)
+    for segment in segments:
+        table.add_column(segment, justify="right")
+    between = " " if console.width >= _INTERVALS_BESIDE else "\n"
+    for pair in pairs:
+        gains = (found.get((*pair, segment)) for segment in segments)
+        table.add_row(*pair, *("" if gain is None else _gain_cell(gain, between) for gain in gains))
+    title = f"With and without side data, paired over users ({rows[0].metric})"
+    console.print(f"\n[italic]{title}[/]", soft_wrap=True)
+    console.print(table)
+    console.print(
+        "[dim]Side data are links between users and facts about items. head, middle, tail: only the most popular, the "
+        "other, the least popular items are relevant.[/]",
+        soft_wrap=True,
+    )
+
+
+def _gain_cell(row: DifferenceRow, between: str) -> str:
+    """Return a difference with its interval, `between` the two."""
+    low, high = (f"{end:+.3f}".replace("0.", ".", 1) for end in (row.low, row.high))
+    return f"{row.mean:+.4f}{between}[dim]\\[{low}, {high}][/]"
 
 
 def show_new_users(console: Console, report: Report) -> None:

@@ -82,6 +82,7 @@ class CKE(ALS):
         "tastes as mixtures of hidden factors, which items of the same facts share in part"
     )
     config_class: ClassVar[type[Config]] = CKEConfig
+    counterpart: ClassVar[str | None] = "als"
     config: CKEConfig
 
     def _fit(

@@ -53,6 +53,7 @@ class KGCN(LightGCN):
     in_words: ClassVar[str] = "hidden factors that spread along likes and along facts about the items"
     matrix: ClassVar[MatrixName] = "positive"
     config_class: ClassVar[type[Config]] = KGCNConfig
+    counterpart: ClassVar[str | None] = "lightgcn"
     config: KGCNConfig
 
     def _graph(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:

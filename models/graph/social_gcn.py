@@ -58,6 +58,7 @@ class SocialGCN(LightGCN):
     name: ClassVar[str] = "social_gcn"
     in_words: ClassVar[str] = "hidden factors that spread along likes and between friends"
     config_class: ClassVar[type[Config]] = SocialGCNConfig
+    counterpart: ClassVar[str | None] = "lightgcn"
     config: SocialGCNConfig
 
     def _graph(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:

@@ -31,9 +31,14 @@ PerUser = Mapping[str, NDArray[np.float64]]
 """A model's values, (n_users,) each, by metric such as `ndcg@10`."""
 
 
-def load_per_user(evaluation: Evaluation) -> PerUser:
-    """Load the ranking metrics of an evaluation per held-out user, in the order of `HeldOut`."""
-    return _arrays(evaluation.folder, "per_user")
+def load_per_user(evaluation: Evaluation, segment: str = "all") -> PerUser:
+    """Load the ranking metrics of an evaluation per held-out user, in the order of `HeldOut`.
+
+    Args:
+        evaluation: of one model.
+        segment: `all`, or one of `ITEM_CLASSES`: then the values of users without a relevant item of it are NaN.
+    """
+    return _arrays(evaluation.folder, "per_user" if segment == "all" else segment)
 
 
 def ranking_rows(

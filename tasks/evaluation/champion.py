@@ -22,6 +22,7 @@ from models.evaluation.bootstrap import joint_intervals
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.averages import cold_start_rows, further_rows, load_per_user, ranking_rows
+from tasks.evaluation.counterparts import counterpart_rows
 from tasks.evaluation.incumbent import WinStreaks
 from tasks.evaluation.link_prediction import similar_item_rows
 from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
@@ -40,6 +41,7 @@ def choose(
     settings: JudgeSettings,
     *,
     similar_model: str,
+    counterparts: Mapping[str, str],
     seed: int,
     key: str,
     folder: Path,
@@ -48,8 +50,8 @@ def choose(
 
     Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
     model against popularity and against the champion, paired over the users of one half), `segments` (what the classes
-    of users and of items are), `similar_differences` (each model against `similar_model` by its similar items) and the
-    `decision`.
+    of users and of items are), `similar_differences` (each model against `similar_model` by its similar items),
+    `counterpart_differences` (each model with side data against the same one without) and the `decision`.
 
     Args:
         evaluations: of every judged model; among equally good models the first one wins.
@@ -59,6 +61,7 @@ def choose(
         streaks: what earlier nights say.
         settings: how the champion is chosen.
         similar_model: the model that makes the published similar items.
+        counterparts: model with side data → the same model without.
         seed: of the bootstrap.
         key: of the reference that is returned.
         folder: where to write.
@@ -84,6 +87,9 @@ def choose(
         differences=tuple(differences),
         segments=read_segments(held_out),
         similar_differences=tuple(similar_differences),
+        counterpart_differences=tuple(
+            counterpart_rows(evaluations, held_out, counterparts, settings, seed=seed)
+        ),
     )
     write_metrics(folder, figures, decision)
     return Choice(key, folder, ranking, decision)

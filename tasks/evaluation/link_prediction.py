@@ -19,7 +19,7 @@ from models.evaluation.metrics import PAIR_K, PAIR_METRICS, PairMetric, at_k
 from models.evaluation.slices import SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from tasks.artifacts import Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
-from tasks.evaluation.metric_rows import HALVES, Half, MetricRow, SimilarDifferenceRow
+from tasks.evaluation.metric_rows import HALVES, Half, MetricRow, SegmentDifferenceRow
 from tasks.preparation.similar_pairs import load_similar_pairs
 
 _FILE = "similar_items.npz"
@@ -54,7 +54,7 @@ def similar_item_rows(
     *,
     baseline: str,
     seed: int,
-) -> tuple[list[MetricRow], list[SimilarDifferenceRow]]:
+) -> tuple[list[MetricRow], list[SegmentDifferenceRow]]:
     """Rows of `PAIR_METRICS` of all pairs and of those with a cold target, on each half; and differences.
 
     The figures of all models share the bootstrap's samples of users.
@@ -70,7 +70,7 @@ def similar_item_rows(
     pairs, half, is_cold = load_similar_pairs(held_out)
     values = {each.model: _values(each) for each in evaluations if (each.folder / _FILE).exists()}
     metrics: list[MetricRow] = []
-    differences: list[SimilarDifferenceRow] = []
+    differences: list[SegmentDifferenceRow] = []
     for number, name in enumerate(HALVES):
         for segment, inside in (
             (SIMILAR_ITEMS, half == number),
@@ -92,7 +92,7 @@ def _rows(
     baseline: str,
     settings: JudgeSettings,
     seed: int,
-) -> tuple[list[MetricRow], list[SimilarDifferenceRow]]:
+) -> tuple[list[MetricRow], list[SegmentDifferenceRow]]:
     """Rows of the pairs that are `inside`, a segment of one half."""
     _, row, n_pairs = np.unique(user[inside], return_inverse=True, return_counts=True)
     figures = [(model, metric) for model in values for metric in PAIR_METRICS]
@@ -110,7 +110,7 @@ def _rows(
         for figure, mean in zip(figures, means[:n_figures], strict=True)
     ]
     differences = [
-        SimilarDifferenceRow(
+        SegmentDifferenceRow(
             model=model,
             baseline=baseline,
             metric=at_k(_DECISIVE.name, PAIR_K),

@@ -66,8 +66,8 @@ class DifferenceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarDifferenceRow(DifferenceRow):
-    """The difference of two models by their similar items; `segment` as in `MetricRow`."""
+class SegmentDifferenceRow(DifferenceRow):
+    """The difference of two models in a slice or by their similar items; `segment` as in `MetricRow`."""
 
     segment: str
 
@@ -99,12 +99,15 @@ class NightMetrics:
         differences: each model against popularity and against the champion, on the champion metric.
         segments: what the classes of users and of items are.
         similar_differences: each model against the one that makes the published similar items, on `link_hits`.
+        counterpart_differences: each model with side data against the same one without, on the champion metric, for all
+            relevant items and those of each class.
     """
 
     metrics: tuple[MetricRow, ...] = ()
     differences: tuple[DifferenceRow, ...] = ()
     segments: tuple[SegmentRow, ...] = ()
-    similar_differences: tuple[SimilarDifferenceRow, ...] = ()
+    similar_differences: tuple[SegmentDifferenceRow, ...] = ()
+    counterpart_differences: tuple[SegmentDifferenceRow, ...] = ()
 
     def row(
         self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"

@@ -19,8 +19,8 @@ from tasks.evaluation.metric_rows import (
     DifferenceRow,
     Half,
     MetricRow,
+    SegmentDifferenceRow,
     SegmentRow,
-    SimilarDifferenceRow,
     find_row,
     read_metrics,
 )
@@ -44,13 +44,15 @@ class Report:
         differences: each model against popularity and against the champion, paired over users.
         segments: what the classes of users and of items are.
         similar_differences: each model against the one that makes the published similar items.
+        counterpart_differences: each model with side data against the same one without.
     """
 
     run: Run
     metrics: Sequence[MetricRow]
     differences: Sequence[DifferenceRow]
     segments: Sequence[SegmentRow] = ()
-    similar_differences: Sequence[SimilarDifferenceRow] = ()
+    similar_differences: Sequence[SegmentDifferenceRow] = ()
+    counterpart_differences: Sequence[SegmentDifferenceRow] = ()
 
     def figure(
         self, model: str, metric: str, k: int | None, half: Half = "report", segment: str = "all"
@@ -141,7 +143,14 @@ def read_report(home: Home, run_id: int | None = None, *, settings: Settings | N
             f"No night has run in {home.path}.", f"Run one: recs run --home {shlex.quote(str(home.path))}"
         )
     figures = read_metrics(runs.folder(run.run_id))
-    return Report(run, figures.metrics, figures.differences, figures.segments, figures.similar_differences)
+    return Report(
+        run,
+        figures.metrics,
+        figures.differences,
+        figures.segments,
+        figures.similar_differences,
+        figures.counterpart_differences,
+    )
 
 
 def read_runs(home: Home) -> list[Run]:

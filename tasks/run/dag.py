@@ -25,6 +25,7 @@ from tasks.artifacts import (
 )
 from tasks.errors import NightError
 from tasks.evaluation.champion import choose
+from tasks.evaluation.counterparts import judged_counterparts
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
@@ -225,6 +226,7 @@ def choose_champion(
             streaks,
             settings.judge,
             similar_model=settings.recommend.similar_model,
+            counterparts=judged_counterparts([each.model for each in judged]),
             seed=settings.run.seed,
         )
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import ENSEMBLES, RECOMMENDERS, config_class, in_words, recommender_class
+from models.registry import ENSEMBLES, RECOMMENDERS, config_class, counterpart, in_words, recommender_class
 
 TESTS = Path(__file__).parent
 
@@ -35,6 +35,18 @@ def test_every_model_is_described_in_plain_words(name):
 
 def test_an_unknown_model_has_no_words():
     assert in_words("a_model_of_last_year") == ""
+
+
+def test_models_with_side_data_name_the_same_without():
+    found = {name: counterpart(name) for name in (*RECOMMENDERS, *ENSEMBLES)}
+    assert {name: other for name, other in found.items() if other} == {
+        "cke": "als",
+        "kgcn": "lightgcn",
+        "social_gcn": "lightgcn",
+    }
+    for name, other in found.items():
+        assert other is None or issubclass(recommender_class(name), recommender_class(other))
+    assert counterpart("a_model_of_last_year") is None
 
 
 def test_reading_words_imports_no_training_library():

@@ -15,6 +15,7 @@ from tasks.reporting.page.metric_panels import (
     History,
     Panel,
     challenge_panel,
+    counterpart_panels,
     difference_panel,
     history,
     metric_panels,
@@ -73,6 +74,7 @@ class Page:
     similar: tuple[Panel, ...]
     similar_against: tuple[Panel, ...]
     against: tuple[Panel, ...]
+    with_side_data: tuple[Panel, ...]
     challenge: ChallengePanel | None
     history: History | None
     checks: tuple[Checked, ...]
@@ -105,6 +107,7 @@ def gather(home: Home, run: Run) -> Page:
         similar=similar_panels(figures.metrics),
         similar_against=similar_difference_panels(figures.similar_differences),
         against=tuple(panel for panel in against if panel is not None),
+        with_side_data=counterpart_panels(figures.counterpart_differences),
         challenge=challenge_panel(run),
         history=history(runs, run),
         checks=_checks(run.summary.checks),

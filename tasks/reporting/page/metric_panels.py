@@ -16,8 +16,8 @@ from tasks.evaluation.metric_rows import (
     DifferenceRow,
     MetricRow,
     NightMetrics,
+    SegmentDifferenceRow,
     SegmentRow,
-    SimilarDifferenceRow,
     read_metrics,
 )
 from tasks.reporting.page.axis import Scale, scale
@@ -38,6 +38,8 @@ _SEGMENTS = {
     "middle": "Items in between only",
     "tail": "Rare items only",
 }
+
+_RELEVANT_ITEMS = {"all": "all items", "head": "popular", "middle": "in between", "tail": "rare"}
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def similar_panels(rows: Sequence[MetricRow]) -> tuple[Panel, ...]:
     return tuple(panels)
 
 
-def similar_difference_panels(rows: Sequence[SimilarDifferenceRow]) -> tuple[Panel, ...]:
+def similar_difference_panels(rows: Sequence[SegmentDifferenceRow]) -> tuple[Panel, ...]:
     """Return the hits of each model's similar items minus those of the published ones, for all items and rare ones."""
     panels = []
     for segment, which in ((SIMILAR_ITEMS, ""), (SIMILAR_COLD_ITEMS, ", rare items only")):
@@ -238,6 +240,24 @@ def difference_panel(rows: Sequence[DifferenceRow], baseline: str | None) -> Pan
     figures.sort(key=lambda one: -one.value)
     title = metric_title(*name_and_k(mine[0].metric))
     return Panel(f"{title} against {baseline}", "", _scale(figures), tuple(figures))
+
+
+def counterpart_panels(rows: Sequence[SegmentDifferenceRow]) -> tuple[Panel, ...]:
+    """Return a panel for each model with side data: its difference to the same one without, by items, on one scale.
+
+    The figures are named by the items that are relevant. Those of fewer than `LEAST_USERS` are left out.
+    """
+    mine = [row for row in rows if row.half == "report" and row.n_users >= LEAST_USERS]
+    figures: dict[tuple[str, str, str], list[Figure]] = {}
+    for row in mine:
+        items = _RELEVANT_ITEMS.get(row.segment, readable(row.segment))
+        figure = Figure(items, row.mean, row.low, row.high, row.n_users)
+        figures.setdefault((row.model, row.baseline, row.metric), []).append(figure)
+    common = _scale(figure for found in figures.values() for figure in found)
+    return tuple(
+        Panel(f"{metric_title(*name_and_k(metric))} of {model} against {baseline}", "", common, tuple(found))
+        for (model, baseline, metric), found in figures.items()
+    )
 
 
 def challenge_panel(run: Run) -> ChallengePanel | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flows.terminal.run_report import show_report
 from tasks.artifacts import TradeOff, TradeOffFigure
-from tasks.evaluation.metric_rows import Half, MetricRow, SegmentRow, SimilarDifferenceRow
+from tasks.evaluation.metric_rows import Half, MetricRow, SegmentDifferenceRow, SegmentRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, RunSummary, StageTime
 
@@ -191,7 +191,7 @@ def similar(model: str, hits: float, n_users: int = 29, cold_users: int = 12) ->
 def test_similar_items_are_shown_with_cold_ones_and_differences() -> None:
     rows = [replace(metric("report"), k=20), *similar("item_knn", 0.3), *similar("rp3beta", 0.4)]
     rows.append(replace(similar("als", 0.9)[0], half="select"))
-    gain = SimilarDifferenceRow(
+    gain = SegmentDifferenceRow(
         model="rp3beta", baseline="item_knn", metric="link_hits@10", half="report", segment="similar_items",
         mean=0.1, low=0.05, high=0.15, detectable=0.1,
     )  # fmt: skip
@@ -225,6 +225,40 @@ def test_few_cold_items_or_users_have_no_figures_of_similar_items() -> None:
     assert "Similar items: 1 user with a later like, too few for figures." in text
     assert "0.3000" not in text
     assert "Similar items" not in shown(Report(night(), [metric("report")], []))
+
+
+def side_data_gains(**means: float) -> list[SegmentDifferenceRow]:
+    """The differences of kgcn to lightgcn by segment, and one of the select half."""
+    gain = SegmentDifferenceRow(
+        model="kgcn", baseline="lightgcn", metric="ndcg@10", half="report", segment="all", n_users=40,
+        mean=0.0, low=-0.02, high=0.0456, detectable=0.1,
+    )  # fmt: skip
+    found = [replace(gain, segment=segment, mean=mean) for segment, mean in means.items()]
+    return [replace(gain, half="select", mean=0.7), *found]
+
+
+def test_models_are_shown_with_and_without_side_data() -> None:
+    gains = side_data_gains(head=-0.001, tail=0.0123, all=0.002)
+    gains.append(replace(gains[1], segment="middle", n_users=9, mean=0.6))
+    report = Report(night(), [metric("report")], [], counterpart_differences=gains)
+    lines = shown(report, width=120).splitlines()
+    at = lines.index("With and without side data, paired over users (ndcg@10)")
+    assert lines[at + 1].split() == ["model", "without", "all", "head", "middle", "tail"]
+    interval = ["[-.020,", "+.046]"]
+    assert lines[at + 2].split() == [
+        "kgcn", "lightgcn", "+0.0020", *interval, "-0.0010", *interval, "+0.0123", *interval,
+    ]  # fmt: skip
+    narrow = shown(report, width=80).splitlines()
+    at = narrow.index("With and without side data, paired over users (ndcg@10)")
+    assert narrow[at + 2].split() == ["kgcn", "lightgcn", "+0.0020", "-0.0010", "+0.0123"]
+    assert narrow[at + 3].split() == interval * 3
+
+
+def test_a_night_without_a_pair_says_nothing_of_side_data() -> None:
+    few = [replace(gain, n_users=9) for gain in side_data_gains(all=0.1)]
+    for gains in ([], side_data_gains(), few):
+        report = Report(night(), [metric("report")], [], counterpart_differences=gains)
+        assert "side data" not in shown(report)
 
 
 def test_a_night_without_cold_starts_does_not_mention_them() -> None:

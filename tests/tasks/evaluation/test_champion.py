@@ -408,6 +408,7 @@ def choice_of(
         WinStreaks(),
         settings,
         similar_model="als",
+        counterparts={"cke": "als"} if {"cke", "als"} <= {*figures} else {},
         seed=1,
         key="k",
         folder=out,
@@ -464,6 +465,17 @@ def test_metrics_json_has_values_and_intervals_by_half(tmp_path: Path) -> None:
     assert gain["mean"] == pytest.approx(0.7)
     assert gain["low"] > 0
     assert gain["n_users"] == 3
+
+
+def test_models_with_side_data_are_compared_with_those_without(tmp_path: Path) -> None:
+    figures = {"cke": [0.5, 0.3, 0.9], "als": [0.1, 0.1, 0.2], "popularity": [0.0, 0.0, 0.0]}
+    _, written = choice_of(tmp_path, figures, [0, 0, 1])
+    gains = {(row["half"], row["segment"]): row for row in written["counterpart_differences"]}
+    assert gains.keys() == {("select", "all"), ("report", "all")}
+    select = gains["select", "all"]
+    assert (select["model"], select["baseline"], select["metric"]) == ("cke", "als", "ndcg@10")
+    assert (select["mean"], select["n_users"]) == (pytest.approx(0.3), 2)
+    assert gains["report", "all"]["mean"] == pytest.approx(0.7)
 
 
 def test_no_model_is_compared_with_itself(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from tasks.artifacts import Decision
@@ -10,6 +11,7 @@ from tasks.evaluation.metric_rows import (
     DifferenceRow,
     MetricRow,
     NightMetrics,
+    SegmentDifferenceRow,
     SegmentRow,
     read_metrics,
     write_metrics,
@@ -23,7 +25,10 @@ def test_metrics_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         detectable=float("inf"),
     )  # fmt: skip
     segment = SegmentRow(segment="new", of="users", n=3, least=1, greatest=9)
-    figures = NightMetrics(metrics=(row,), differences=(difference,), segments=(segment,))
+    rare = SegmentDifferenceRow(**{**asdict(difference), "detectable": 0.1}, segment="tail")
+    figures = NightMetrics(
+        metrics=(row,), differences=(difference,), segments=(segment,), counterpart_differences=(rare,)
+    )
     write_metrics(tmp_path, figures, Decision("als", None, "ndcg@10", 2, None, 3, (), {}))
     assert read_metrics(tmp_path) == figures
 

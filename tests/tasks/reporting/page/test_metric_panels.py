@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tasks.artifacts import Challenge, Decision
-from tasks.evaluation.metric_rows import SegmentRow, SimilarDifferenceRow
+from tasks.evaluation.metric_rows import SegmentDifferenceRow, SegmentRow
 from tasks.reporting.page.metric_panels import (
     challenge_panel,
     champion_metric,
+    counterpart_panels,
     history,
     metric_panels,
     new_item_panel,
@@ -103,7 +104,7 @@ def test_similar_items_have_panels_of_their_own() -> None:
 
 
 def test_differences_of_similar_items_are_shown_for_all_and_rare_items() -> None:
-    gain = SimilarDifferenceRow(
+    gain = SegmentDifferenceRow(
         model="als", baseline="item_knn", metric="link_hits@10", half="report", segment="similar_items",
         n_users=40, mean=0.1, low=0.05, high=0.15, detectable=0.1,
     )  # fmt: skip
@@ -115,6 +116,22 @@ def test_differences_of_similar_items_are_shown_for_all_and_rare_items() -> None
     ]
     assert len(similar_difference_panels([gain, replace(rare, n_users=9)])) == 1
     assert similar_difference_panels([]) == ()
+
+
+def test_side_data_have_a_panel_for_each_model() -> None:
+    gain = SegmentDifferenceRow(
+        model="kgcn", baseline="lightgcn", metric="ndcg@10", half="report", segment="all",
+        n_users=40, mean=0.1, low=0.05, high=0.15, detectable=0.1,
+    )  # fmt: skip
+    social = replace(gain, model="social_gcn", mean=0.4, high=0.9)
+    others = [replace(gain, half="select", mean=0.7), replace(gain, segment="head", n_users=9)]
+    found = counterpart_panels([gain, *others, social, replace(gain, segment="tail", mean=0.2)])
+    assert [(panel.name, [(one.model, one.value) for one in panel.rows]) for panel in found] == [
+        ("NDCG@10 of kgcn against lightgcn", [("all items", 0.1), ("rare", 0.2)]),
+        ("NDCG@10 of social_gcn against lightgcn", [("all items", 0.4)]),
+    ]
+    assert found[0].scale == found[1].scale
+    assert counterpart_panels(others) == ()
 
 
 def test_history_needs_two_judged_nights(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """Pages of hand-written nights, whatever the night reached and whatever the data holds."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from models.registry import ENSEMBLES, RECOMMENDERS
 from tasks.artifacts import SourceCounts, TradeOff, TradeOffFigure
-from tasks.evaluation.metric_rows import SimilarDifferenceRow
+from tasks.evaluation.metric_rows import SegmentDifferenceRow
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
 from tasks.reporting.page.histograms import Bar, Histogram
 from tasks.reporting.page.metric_panels import (
+    counterpart_panels,
     metric_panels,
     new_item_panel,
     new_user_panels,
@@ -45,16 +47,27 @@ def empty(**fields) -> Page:
         )
     )
     none = dict.fromkeys(
-        ("metrics", "slices", "new_users", "similar", "similar_against", "against", "checks", "users"), ()
+        (
+            "metrics",
+            "slices",
+            "new_users",
+            "similar",
+            "similar_against",
+            "against",
+            "with_side_data",
+            "checks",
+            "users",
+        ),
+        (),
     )
     return Page(**({"run": night()} | nothing | none | fields))
 
 
-def gain(word: str, **fields) -> SimilarDifferenceRow:
+def gain(word: str, **fields) -> SegmentDifferenceRow:
     """Return how much better `word` finds similar items than item_knn, or than another model of hostile name."""
     about = {"model": word, "baseline": word, "metric": "link_hits@10", "half": "report", "n_users": 40}
     about |= {"segment": "similar_items", "mean": 0.123, "low": 0.1, "high": 0.15, "detectable": 0.1}
-    return SimilarDifferenceRow(**(about | fields))
+    return SegmentDifferenceRow(**(about | fields))
 
 
 def full(word: str) -> Page:
@@ -75,6 +88,7 @@ def full(word: str) -> Page:
         new_items=new_item_panel(run, [row(word, 0.2, segment="new_items")], []),
         similar=similar_panels([row(word, 0.2, segment="similar_items", metric="link_hits")]),
         similar_against=similar_difference_panels([gain(word)]),
+        with_side_data=counterpart_panels([gain(word, segment=word)]),
         checks=(Checked(word, word, "at most", 1.0, None, False, word),),
         ratings=Histogram((Bar(word, 1),), 0, 1.0),
         churn=Churn(7, Kept(1, (0, 1), 0), (Mover(word, word, 1, 2),)),
@@ -185,6 +199,19 @@ def test_few_new_users_are_counted_and_have_no_figures() -> None:
     assert "Items that nobody had met 1 user, too few for figures" in page.text
     assert "0.400" not in page.text
     assert "0.500" not in page.text
+
+
+def test_models_are_shown_beside_those_without_side_data() -> None:
+    metrics = metric_panels(night(), [row("kgcn", 0.3)])
+    gains = [
+        gain("kgcn", baseline="lightgcn", metric="ndcg@10", segment=segment, mean=mean)
+        for segment, mean in (("all", 0.0123), ("tail", 0.0456))
+    ]
+    page = ReadPage(render(empty(metrics=metrics, with_side_data=counterpart_panels(gains))))
+    assert page.text.count("A model that reads side data") == 1
+    assert "NDCG@10 of kgcn against lightgcn" in page.text
+    assert re.search(r"all items \+0\.012\b.*rare \+0\.046\b", page.text)
+    assert "side data" not in ReadPage(render(empty(metrics=metrics))).text
 
 
 def test_similar_items_have_a_section() -> None:
