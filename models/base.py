@@ -235,6 +235,17 @@ class Recommender(ABC):
         self.known_users_ = np.diff(matrix.indptr) > 0
         self.known_items_ = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
 
+    def personal_users(self) -> BoolArray:
+        """Return the users of whom the model has learned something, (n_users,) bool: by default all known ones.
+
+        Models that have one list for everybody know all users, and none of them is here.
+
+        Raises:
+            NotFittedError: the model is not fitted.
+        """
+        self._check_fitted()
+        return self.known_users_
+
     # -- score ----------------------------------------------------------------------------------------
 
     def score(self, users: IntArray) -> FloatArray:

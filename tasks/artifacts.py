@@ -133,7 +133,8 @@ class HeldOut:
         `users.npz`: `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) of users with history and at least
             one relevant item.
         `relevant.npz`: CSR (n, n_items), their relevant items, in the same order.
-        `cold_relevant.npz`, `cold_half.npz`: the same for users without history, CSR (n_cold, n_items).
+        `cold_users.npz`, `cold_relevant.npz`: the same for users without history, CSR (n_cold, n_items). `user_idx` is
+            −1 for those of whom the snapshot has no row; of the others it has one by their links.
         `cold_likes.npz`: `row_idx` and `item_idx`, the entries of `cold_relevant`, each user's in the order in which
             they were met.
         `new_item_users.npz`, `new_item_relevant.npz`: as `users` and `relevant`, where only items that the snapshot
@@ -212,6 +213,9 @@ class Evaluation:
         `new_users_1.npz`, `new_users_2.npz`, `new_users_5.npz`: as `per_user.npz` for cold users, (n_cold,), of whom
             the model was given so many likes; NaN for users with no item left to find. Only for models that can make
             lists for users they were not trained on.
+        `new_users_0.npz`: as `per_user.npz` for cold users, (n_cold,), by the lists that would be published for them;
+            NaN for those of whom the snapshot has no row. `known_new_users.npz`: `known` (n_cold,) bool, whether the
+            model has learned something of them. Only where the snapshot has a row of a cold user.
         `new_items.npz`: as `per_user.npz` for the users of `new_item_users.npz`, where only items that nobody had met
             are ranked; only for models that know such items.
         `similar_items.npz`: one (n_pairs,) float64 array per metric of similar items, in the order of

@@ -9,7 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS, RANDOM_ORDER
+from models.evaluation.cold_start import (
+    LEAST_USERS,
+    NEW_ITEMS,
+    NEW_USERS,
+    NEW_USERS_BY_SIDE_DATA,
+    RANDOM_ORDER,
+)
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
 from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
@@ -44,6 +50,7 @@ def show_report(
         show_differences(console, report)
         show_side_data(console, report)
         show_new_users(console, report)
+        show_new_users_by_side_data(console, report)
         show_new_items(console, report)
         show_similar_items(console, report)
         show_beyond_accuracy(console, report)
@@ -135,7 +142,12 @@ def show_side_data(console: Console, report: Report) -> None:
 
     Differences on fewer than `LEAST_USERS` users are left out.
     """
-    rows = [r for r in report.counterpart_differences if r.half == "report" and r.n_users >= LEAST_USERS]
+    segments = ("all", *ITEM_CLASSES)
+    rows = [
+        row
+        for row in report.side_data_differences
+        if row.half == "report" and row.segment in segments and row.n_users >= LEAST_USERS
+    ]
     found = {(row.model, row.baseline, row.segment): row for row in rows}
     pairs = dict.fromkeys((row.model, row.baseline) for row in rows)
     if not pairs:
@@ -143,7 +155,6 @@ def show_side_data(console: Console, report: Report) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("model", "without"):
         table.add_column(column)
-    segments = ("all", *ITEM_CLASSES)
     for segment in segments:
         table.add_column(segment, justify="right")
     between = " " if console.width >= _INTERVALS_BESIDE else "\n"
@@ -197,6 +208,39 @@ def show_new_users(console: Console, report: Report) -> None:
         )
     if few:
         console.print(f"[dim]Too few new users for figures: {', '.join(few)}.[/]", soft_wrap=True)
+
+
+def show_new_users_by_side_data(console: Console, report: Report) -> None:
+    """Print how good the lists of new users are before any like, by the models that know them, beside popularity."""
+    k = _smallest_k(report)
+    n_users = _users_of(report, NEW_USERS_BY_SIDE_DATA, k)
+    if not n_users:
+        return
+    users = f"{n_users:,} user{'' if n_users == 1 else 's'} known by links or features"
+    if n_users < LEAST_USERS:
+        console.print(f"\n[dim]New users, nothing given: {users}, too few for figures.[/]")
+        return
+    gains = {
+        row.model: row
+        for row in report.side_data_differences
+        if (row.half, row.segment) == ("report", NEW_USERS_BY_SIDE_DATA)
+    }
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", f"ndcg@{k}"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for row in [*gains.values()][:1]:
+        table.add_column(f"{row.metric} against {row.baseline}", justify="right")
+    for model in _best_first(report, NEW_USERS_BY_SIDE_DATA, k):
+        cells = [_cell(report, model, "ndcg", k, NEW_USERS_BY_SIDE_DATA)]
+        cells += [_gain_cell(gains[model], " ")] if model in gains else []
+        table.add_row(model, *cells, style="bold" if model == report.run.champion else "")
+    console.print(f"\n[italic]New users, nothing given: {users}[/]", soft_wrap=True)
+    console.print(table)
+    console.print(
+        "[dim]Users without any interaction whom at least one of these models knows. A model that does not know one of "
+        "them gives the list of popularity, as published.[/]",
+        soft_wrap=True,
+    )
 
 
 def show_new_items(console: Console, report: Report) -> None:

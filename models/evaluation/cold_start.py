@@ -13,6 +13,9 @@ from models.evaluation.metrics import at_k
 NEW_USERS = {given: f"new_users_{given}" for given in (1, 2, 5)}
 """Number of likes that the models are given of a user whom they have not met → segment."""
 
+NEW_USERS_BY_SIDE_DATA = "new_users_0"
+"""The segment of users whom the models have not met, nothing given: what links and features say of them."""
+
 NEW_ITEMS = "new_items"
 """The segment in which only items that nobody has met are ranked."""
 

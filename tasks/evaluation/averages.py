@@ -36,7 +36,8 @@ def load_per_user(evaluation: Evaluation, segment: str = "all") -> PerUser:
 
     Args:
         evaluation: of one model.
-        segment: `all`, or one of `ITEM_CLASSES`: then the values of users without a relevant item of it are NaN.
+        segment: `all`; one of `ITEM_CLASSES`, where users without a relevant item of the class have NaN; or
+            `NEW_USERS_BY_SIDE_DATA`, in the order of the cold users.
     """
     return _arrays(evaluation.folder, "per_user" if segment == "all" else segment)
 
@@ -140,7 +141,7 @@ def cold_start_rows(
         seed: of the bootstrap.
     """
     bootstrap = {"samples": settings.bootstrap_samples, "confidence": settings.confidence, "seed": seed}
-    of_cold = _arrays(held_out.folder, "cold_half")["half"]
+    of_cold = _arrays(held_out.folder, "cold_users")["half"]
     of_new_items = _arrays(held_out.folder, "new_item_users")["half"]
     n_relevant = np.diff(load_matrix(held_out.folder, "new_item_relevant").indptr)
     n_new = int(np.count_nonzero(load_item_statistics(held_out).popularity == 0))

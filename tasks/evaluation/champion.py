@@ -22,10 +22,10 @@ from models.evaluation.bootstrap import joint_intervals
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.averages import cold_start_rows, further_rows, load_per_user, ranking_rows
-from tasks.evaluation.counterparts import counterpart_rows
 from tasks.evaluation.incumbent import WinStreaks
 from tasks.evaluation.link_prediction import similar_item_rows
 from tasks.evaluation.metric_rows import NightMetrics, read_segments, write_metrics
+from tasks.evaluation.side_data import counterpart_rows, new_user_rows
 from tasks.storage.stage import stage
 
 PerModel = Mapping[str, NDArray[np.float64]]
@@ -51,7 +51,8 @@ def choose(
     Folder: `metrics.json` with `metrics` (rows of the `model_metrics` table, without run_id), `differences` (each
     model against popularity and against the champion, paired over the users of one half), `segments` (what the classes
     of users and of items are), `similar_differences` (each model against `similar_model` by its similar items),
-    `counterpart_differences` (each model with side data against the same one without) and the `decision`.
+    `side_data_differences` (each model with side data against the same one without, and for new users against
+    popularity) and the `decision`.
 
     Args:
         evaluations: of every judged model; among equally good models the first one wins.
@@ -67,7 +68,7 @@ def choose(
         folder: where to write.
     """
     half = np.load(held_out.folder / "users.npz", allow_pickle=False)["half"]
-    cold_half = np.load(held_out.folder / "cold_half.npz", allow_pickle=False)["half"]
+    cold_half = np.load(held_out.folder / "cold_users.npz", allow_pickle=False)["half"]
     per_user = {evaluation.model: load_per_user(evaluation) for evaluation in evaluations}
     selecting = {name: per_user[name][settings.champion_metric][half == 0] for name in candidates}
     learned = {evaluation.model for evaluation in evaluations if evaluation.learned}
@@ -82,14 +83,14 @@ def choose(
     similar_rows, similar_differences = similar_item_rows(
         evaluations, held_out, settings, baseline=similar_model, seed=seed
     )
+    rows_by_side_data, gains_by_side_data = new_user_rows(evaluations, held_out, settings, seed=seed)
+    gains = counterpart_rows(evaluations, held_out, counterparts, settings, seed=seed)
     figures = NightMetrics(
-        metrics=(*rows, *similar_rows),
+        metrics=(*rows, *rows_by_side_data, *similar_rows),
         differences=tuple(differences),
         segments=read_segments(held_out),
         similar_differences=tuple(similar_differences),
-        counterpart_differences=tuple(
-            counterpart_rows(evaluations, held_out, counterparts, settings, seed=seed)
-        ),
+        side_data_differences=(*gains, *gains_by_side_data),
     )
     write_metrics(folder, figures, decision)
     return Choice(key, folder, ranking, decision)

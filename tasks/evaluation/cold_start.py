@@ -1,7 +1,8 @@
 """Judge a model where it cannot know the user, or cannot know the item, from the training part.
 
 New users have no interaction before the cutoff. After it, the first few items that they liked are given to the model,
-and the others are looked for in its list. New items have none before the cutoff, and are ranked apart.
+and the others are looked for in its list. New users who have a link have a row in the training part all the same: they
+are also judged with nothing given. New items have none before the cutoff, and are ranked apart.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from models.base import BoolArray, Recommender
-from models.evaluation.cold_start import NEW_ITEMS, NEW_USERS
+from models.evaluation.cold_start import NEW_ITEMS, NEW_USERS, NEW_USERS_BY_SIDE_DATA
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from models.new_users import NewUsers
@@ -48,6 +49,37 @@ def judge_new_users(
         users = np.arange(held_out.n_cold)
         lists = lists_of_items(folded, users, max(ks), first.likes(), touched)
         np.savez(folder / f"{segment}.npz", allow_pickle=False, **ranking_metrics(lists, later.likes(), ks))
+
+
+def judge_new_users_by_side_data(
+    models: Sequence[Recommender], touched: BoolArray, held_out: HeldOut, ks: Sequence[int], folder: Path
+) -> None:
+    """Write `new_users_0.npz`, the ranking metrics of the lists that would be published for new users before any like.
+
+    A new user whom the model does not know gets the list of the models after it. `known_new_users.npz` says of whom the
+    model has learned something. Nothing is written where the training part has no row of a new user.
+
+    Args:
+        models: the model to judge, then those that complete its lists, in this order.
+        touched: (n_items,) bool, items with an interaction before the cutoff.
+        held_out: the cold users and what they liked.
+        ks: the lengths at which lists are judged.
+        folder: where to write arrays (n_cold,) in the order of `HeldOut`; NaN for users without a row.
+    """
+    users = np.load(held_out.folder / "cold_users.npz", allow_pickle=False)["user_idx"]
+    there = np.flatnonzero(users >= 0)
+    if not len(there):
+        return
+    lists = lists_of_items(models, users[there], max(ks), None, touched)
+    relevant = load_matrix(held_out.folder, "cold_relevant")[there]
+    found = {}
+    for metric, values in ranking_metrics(lists, relevant, ks).items():
+        found[metric] = np.full(len(users), np.nan)
+        found[metric][there] = values
+    np.savez(folder / f"{NEW_USERS_BY_SIDE_DATA}.npz", allow_pickle=False, **found)
+    known = np.zeros(len(users), bool)
+    known[there] = models[0].personal_users()[users[there]]
+    np.savez(folder / "known_new_users.npz", allow_pickle=False, known=known)
 
 
 def judge_new_items(

@@ -14,7 +14,11 @@ from models.evaluation.metrics import list_metrics, ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
-from tasks.evaluation.cold_start import judge_new_items, judge_new_users
+from tasks.evaluation.cold_start import (
+    judge_new_items,
+    judge_new_users,
+    judge_new_users_by_side_data,
+)
 from tasks.evaluation.link_prediction import judge_similar_items
 from tasks.preparation.item_statistics import load_item_statistics
 from tasks.recommendation.backfill import lists_of_items
@@ -55,6 +59,7 @@ def evaluate(
     judge_ratings(models[0], held_out, folder)
     touched = load_item_statistics(held_out).popularity > 0
     judge_new_users(models, touched, held_out, k, folder)
+    judge_new_users_by_side_data(models, touched, held_out, k, folder)
     judge_new_items(models[0], touched, held_out, k, folder)
     judge_similar_items(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)

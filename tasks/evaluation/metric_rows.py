@@ -99,15 +99,16 @@ class NightMetrics:
         differences: each model against popularity and against the champion, on the champion metric.
         segments: what the classes of users and of items are.
         similar_differences: each model against the one that makes the published similar items, on `link_hits`.
-        counterpart_differences: each model with side data against the same one without, on the champion metric, for all
-            relevant items and those of each class.
+        side_data_differences: on the champion metric, each model with side data against the same one without, for all
+            relevant items and those of each class; and each model that knows new users by side data against popularity,
+            for these users.
     """
 
     metrics: tuple[MetricRow, ...] = ()
     differences: tuple[DifferenceRow, ...] = ()
     segments: tuple[SegmentRow, ...] = ()
     similar_differences: tuple[SegmentDifferenceRow, ...] = ()
-    counterpart_differences: tuple[SegmentDifferenceRow, ...] = ()
+    side_data_differences: tuple[SegmentDifferenceRow, ...] = ()
 
     def row(
         self, model: str, metric: str, k: int | None, *, half: Half = "report", segment: str = "all"

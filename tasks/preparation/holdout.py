@@ -73,7 +73,7 @@ def hold_out(
         _columns(con, "warehouse/holdout/judged_users.sql", **which) for which in (warm, cold, new_items)
     )
     np.savez(folder / "users.npz", allow_pickle=False, **users)
-    np.savez(folder / "cold_half.npz", allow_pickle=False, half=cold_users["half"])
+    np.savez(folder / "cold_users.npz", allow_pickle=False, **cold_users)
     np.savez(folder / "new_item_users.npz", allow_pickle=False, **new_item_users)
     for name, judged, which in (
         ("relevant", users, warm),

@@ -44,7 +44,8 @@ class Report:
         differences: each model against popularity and against the champion, paired over users.
         segments: what the classes of users and of items are.
         similar_differences: each model against the one that makes the published similar items.
-        counterpart_differences: each model with side data against the same one without.
+        side_data_differences: each model with side data against the same one without, and for new users against
+            popularity.
     """
 
     run: Run
@@ -52,7 +53,7 @@ class Report:
     differences: Sequence[DifferenceRow]
     segments: Sequence[SegmentRow] = ()
     similar_differences: Sequence[SegmentDifferenceRow] = ()
-    counterpart_differences: Sequence[SegmentDifferenceRow] = ()
+    side_data_differences: Sequence[SegmentDifferenceRow] = ()
 
     def figure(
         self, model: str, metric: str, k: int | None, half: Half = "report", segment: str = "all"
@@ -149,7 +150,7 @@ def read_report(home: Home, run_id: int | None = None, *, settings: Settings | N
         figures.differences,
         figures.segments,
         figures.similar_differences,
-        figures.counterpart_differences,
+        figures.side_data_differences,
     )
 
 

@@ -25,10 +25,10 @@ from tasks.artifacts import (
 )
 from tasks.errors import NightError
 from tasks.evaluation.champion import choose
-from tasks.evaluation.counterparts import judged_counterparts
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
+from tasks.evaluation.side_data import judged_counterparts
 from tasks.ingestion.clean import clean, require_before
 from tasks.ingestion.input_warnings import warn_of_input
 from tasks.ingestion.land import land

@@ -28,7 +28,7 @@ def destroy(folder: Path, which: int) -> None:
     """Replace the held-out positives and ratings of one half: of warm and cold users, and of new items."""
     for users, matrix in (
         ("users", "relevant"),
-        ("cold_half", "cold_relevant"),
+        ("cold_users", "cold_relevant"),
         ("new_item_users", "new_item_relevant"),
     ):
         half = np.load(folder / f"{users}.npz")["half"]
@@ -37,7 +37,7 @@ def destroy(folder: Path, which: int) -> None:
             relevant[[row]] = np.roll(relevant[[row]].toarray(), 77)
         sparse.save_npz(folder / f"{matrix}.npz", sparse.csr_array(relevant))
     likes = dict(np.load(folder / "cold_likes.npz"))
-    theirs = np.load(folder / "cold_half.npz")["half"][likes["row_idx"]] == which
+    theirs = np.load(folder / "cold_users.npz")["half"][likes["row_idx"]] == which
     likes["item_idx"][theirs] = likes["item_idx"][theirs][::-1]
     np.savez(folder / "cold_likes.npz", **likes)
     ratings = dict(np.load(folder / "ratings.npz"))

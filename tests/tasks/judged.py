@@ -37,7 +37,7 @@ def judged_users(folder: Path, half: list[int], classes: list[int] | None = None
     sparse.save_npz(folder / "feature_vectors.npz", sparse.csr_array((ITEMS, 0), dtype=np.float32))
     (folder / "segments.json").write_text("[]", encoding="utf-8")
     none = np.zeros(0, np.int32)
-    np.savez(folder / "cold_half.npz", half=none)
+    np.savez(folder / "cold_users.npz", half=none)
     np.savez(folder / "new_item_users.npz", user_idx=none, half=none)
     sparse.save_npz(folder / "new_item_relevant.npz", sparse.csr_array((0, ITEMS), dtype=np.float32))
     np.savez(folder / "ratings.npz", user_idx=none, item_idx=none, rating=none, half=none)

@@ -4,9 +4,9 @@
 --          $users_path and $items_path, the snapshot's id maps.
 -- Outputs: temp macro seen_before(moment): user_id, item_id, one row per interaction before the cutoffs;
 --          temp macro half_of(user_id, seed): 0 or 1;
---          temp relevant (user_id, user_idx null for users without history, item_id, item_idx null for items that the
---          snapshot does not know, is_touched false for items without an interaction before the cutoffs, half 0
---          select or 1 report).
+--          temp relevant (user_id, user_idx null for users without history, untouched_idx the index of those of them
+--          that the snapshot has a row of, by a link, else null, item_id, item_idx null for items that the snapshot does
+--          not know, is_touched false for items without an interaction before the cutoffs, half 0 select or 1 report).
 -- Grain:   one row per pair. The half is the lowest bit of the ninth byte of md5('<seed>:<user_id>'): a user stays in
 --          the same half every night, whichever other users there are.
 create or replace temp macro seen_before(moment) as table
@@ -26,11 +26,12 @@ with newly_liked as (
 )
 select
     user_id,
-    user_idx,
+    case when known_users.is_touched then user_idx end as user_idx,
+    case when not known_users.is_touched then user_idx end as untouched_idx,
     item_id,
     item_idx,
-    coalesce(is_touched, false) as is_touched,
+    coalesce(known_items.is_touched, false) as is_touched,
     half_of(user_id, $seed) as half
 from newly_liked
-left join (select user_id, user_idx from read_parquet($users_path) where is_touched) using (user_id)
-left join read_parquet($items_path) using (item_id);
+left join read_parquet($users_path) as known_users using (user_id)
+left join read_parquet($items_path) as known_items using (item_id);

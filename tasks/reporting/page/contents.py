@@ -21,6 +21,7 @@ from tasks.reporting.page.metric_panels import (
     metric_panels,
     new_item_panel,
     new_user_panels,
+    new_user_panels_by_side_data,
     similar_difference_panels,
     similar_panels,
     slice_panels,
@@ -70,6 +71,7 @@ class Page:
     metrics: tuple[Panel, ...]
     slices: tuple[Panel, ...]
     new_users: tuple[Panel, ...]
+    new_users_by_side_data: tuple[Panel, ...]
     new_items: Panel | None
     similar: tuple[Panel, ...]
     similar_against: tuple[Panel, ...]
@@ -103,11 +105,14 @@ def gather(home: Home, run: Run) -> Page:
         metrics=metric_panels(run, figures.metrics),
         slices=slice_panels(run, figures.metrics, figures.segments),
         new_users=new_user_panels(run, figures.metrics),
+        new_users_by_side_data=new_user_panels_by_side_data(
+            run, figures.metrics, figures.side_data_differences
+        ),
         new_items=new_item_panel(run, figures.metrics, figures.segments),
         similar=similar_panels(figures.metrics),
         similar_against=similar_difference_panels(figures.similar_differences),
         against=tuple(panel for panel in against if panel is not None),
-        with_side_data=counterpart_panels(figures.counterpart_differences),
+        with_side_data=counterpart_panels(figures.side_data_differences),
         challenge=challenge_panel(run),
         history=history(runs, run),
         checks=_checks(run.summary.checks),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS
+from models.evaluation.cold_start import LEAST_USERS, NEW_ITEMS, NEW_USERS, NEW_USERS_BY_SIDE_DATA
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS, at_k, name_and_k
 from models.evaluation.slices import COLD_BELOW, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from tasks.evaluation.metric_rows import (
@@ -25,7 +25,7 @@ from tasks.reporting.page.formats import readable
 from tasks.storage.run_records import Run, Runs
 
 _NIGHTS = 30
-_COLD_STARTS = {*NEW_USERS.values(), NEW_ITEMS}
+_COLD_STARTS = {*NEW_USERS.values(), NEW_USERS_BY_SIDE_DATA, NEW_ITEMS}
 
 _SEGMENTS = {
     "all": "Everybody with a history",
@@ -182,6 +182,26 @@ def new_user_panels(run: Run, rows: Sequence[MetricRow]) -> tuple[Panel, ...]:
     )
 
 
+def new_user_panels_by_side_data(
+    run: Run, rows: Sequence[MetricRow], differences: Sequence[SegmentDifferenceRow]
+) -> tuple[Panel, ...]:
+    """Return the champion metric of the models that know new users before any like, and the difference to popularity.
+
+    Args:
+        run: the record of the night.
+        rows: its figures; without any of such users there are no panels.
+        differences: by side data; too few users have none.
+    """
+    mine = _cold_start_rows(run, rows, NEW_USERS_BY_SIDE_DATA)
+    if not mine:
+        return ()
+    figures = _enough(mine)
+    panels = [Panel("Nothing given", _judged(mine), _scale(figures), figures)]
+    gains = [row for row in differences if row.segment == NEW_USERS_BY_SIDE_DATA]
+    against = difference_panel(gains, gains[0].baseline) if figures and gains else None
+    return (*panels, against) if against is not None else tuple(panels)
+
+
 def new_item_panel(run: Run, rows: Sequence[MetricRow], segments: Sequence[SegmentRow]) -> Panel | None:
     """Return the champion metric of every model that ranks new items, and of random order where that has one.
 
@@ -247,11 +267,14 @@ def counterpart_panels(rows: Sequence[SegmentDifferenceRow]) -> tuple[Panel, ...
 
     The figures are named by the items that are relevant. Those of fewer than `LEAST_USERS` are left out.
     """
-    mine = [row for row in rows if row.half == "report" and row.n_users >= LEAST_USERS]
+    mine = [
+        row
+        for row in rows
+        if row.half == "report" and row.segment in _RELEVANT_ITEMS and row.n_users >= LEAST_USERS
+    ]
     figures: dict[tuple[str, str, str], list[Figure]] = {}
     for row in mine:
-        items = _RELEVANT_ITEMS.get(row.segment, readable(row.segment))
-        figure = Figure(items, row.mean, row.low, row.high, row.n_users)
+        figure = Figure(_RELEVANT_ITEMS[row.segment], row.mean, row.low, row.high, row.n_users)
         figures.setdefault((row.model, row.baseline, row.metric), []).append(figure)
     common = _scale(figure for found in figures.values() for figure in found)
     return tuple(

@@ -160,6 +160,26 @@ def test_new_users_are_shown_by_the_likes_given() -> None:
     assert "0.7770" not in "".join(lines)
 
 
+def test_new_users_with_nothing_given_stand_beside_popularity() -> None:
+    rows = [metric("report")]
+    rows += [cold("new_users_0", model, value) for model, value in (("popularity", 0.1), ("social_gcn", 0.2))]
+    gain = replace(side_data_gains(new_users_0=0.1)[1], model="social_gcn", baseline="popularity")
+    gains = [replace(gain, half="select", mean=0.7), gain, replace(gain, segment="all", mean=0.6, n_users=1)]
+    lines = shown(Report(night(), rows, [], side_data_differences=gains)).splitlines()
+    at = lines.index("New users, nothing given: 29 users known by links or features")
+    assert " ".join(lines[at + 1].split()) == "model ndcg@10 ndcg@10 against popularity"
+    assert lines[at + 2].split() == [
+        "social_gcn", "0.2000", "[.150,", ".250]", "+0.1000", "[-.020,", "+.046]",
+    ]  # fmt: skip
+    assert lines[at + 3].split() == ["popularity", "0.1000", "[.050,", ".150]"]
+    assert "New users, by the number" not in "".join(lines)
+    assert "side data" not in "".join(lines), "no model was judged beside the same one without"
+    few = [replace(row, n_users=1) if row.segment == "new_users_0" else row for row in rows]
+    text = shown(Report(night(), few, [], side_data_differences=gains))
+    assert "New users, nothing given: 1 user known by links or features, too few for figures." in text
+    assert "0.2000" not in text
+
+
 def test_new_items_are_shown_beside_random_order() -> None:
     rows = [metric("report")]
     rows += [
@@ -240,7 +260,7 @@ def side_data_gains(**means: float) -> list[SegmentDifferenceRow]:
 def test_models_are_shown_with_and_without_side_data() -> None:
     gains = side_data_gains(head=-0.001, tail=0.0123, all=0.002)
     gains.append(replace(gains[1], segment="middle", n_users=9, mean=0.6))
-    report = Report(night(), [metric("report")], [], counterpart_differences=gains)
+    report = Report(night(), [metric("report")], [], side_data_differences=gains)
     lines = shown(report, width=120).splitlines()
     at = lines.index("With and without side data, paired over users (ndcg@10)")
     assert lines[at + 1].split() == ["model", "without", "all", "head", "middle", "tail"]
@@ -257,7 +277,7 @@ def test_models_are_shown_with_and_without_side_data() -> None:
 def test_a_night_without_a_pair_says_nothing_of_side_data() -> None:
     few = [replace(gain, n_users=9) for gain in side_data_gains(all=0.1)]
     for gains in ([], side_data_gains(), few):
-        report = Report(night(), [metric("report")], [], counterpart_differences=gains)
+        report = Report(night(), [metric("report")], [], side_data_differences=gains)
         assert "side data" not in shown(report)
 
 

@@ -113,7 +113,7 @@ def test_no_rmse_without_a_model_of_ratings(tmp_path: Path) -> None:
 def cold_starts(folder: Path, **files: dict[str, list[float]]) -> dict[tuple, MetricRow]:
     """The cold-start rows of two models, of which only als has the given files; three users liked a new item."""
     held = judged_users(folder / "held", [0])
-    np.savez(held / "cold_half.npz", half=np.array([1, 0, 1, 1]))
+    np.savez(held / "cold_users.npz", half=np.array([1, 0, 1, 1]))
     np.savez(held / "new_item_users.npz", user_idx=np.arange(3), half=np.array([1, 1, 0]))
     one_new = sparse.csr_array(np.array([[0, 0, 0, 1]] * 3, np.float32))
     sparse.save_npz(held / "new_item_relevant.npz", one_new)

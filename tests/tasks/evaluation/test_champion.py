@@ -389,7 +389,7 @@ def choice_of(
     `figures` are NDCG@10 and recall@10 per user.
     """
     held = judged_users(folder / "held", half)
-    np.savez(held / "cold_half.npz", half=np.array([0, 1], np.int8))
+    np.savez(held / "cold_users.npz", half=np.array([0, 1], np.int8))
     evaluations = []
     for name, values in {**figures, "fallback": [0.1, 0.2]}.items():
         place = folder / name
@@ -470,7 +470,7 @@ def test_metrics_json_has_values_and_intervals_by_half(tmp_path: Path) -> None:
 def test_models_with_side_data_are_compared_with_those_without(tmp_path: Path) -> None:
     figures = {"cke": [0.5, 0.3, 0.9], "als": [0.1, 0.1, 0.2], "popularity": [0.0, 0.0, 0.0]}
     _, written = choice_of(tmp_path, figures, [0, 0, 1])
-    gains = {(row["half"], row["segment"]): row for row in written["counterpart_differences"]}
+    gains = {(row["half"], row["segment"]): row for row in written["side_data_differences"]}
     assert gains.keys() == {("select", "all"), ("report", "all")}
     select = gains["select", "all"]
     assert (select["model"], select["baseline"], select["metric"]) == ("cke", "als", "ndcg@10")

@@ -12,10 +12,15 @@ from scipy import sparse
 from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.content.profiles import Content, ContentConfig
+from models.graph.social_gcn import SocialGCN, SocialGCNConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import HeldOut
-from tasks.evaluation.cold_start import judge_new_items, judge_new_users
+from tasks.evaluation.cold_start import (
+    judge_new_items,
+    judge_new_users,
+    judge_new_users_by_side_data,
+)
 
 K = (1, 3)
 LIKES = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 0]])
@@ -89,6 +94,49 @@ def test_a_model_that_cannot_fold_in_has_no_figures(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(ItemKNN, "_fold_in", Recommender._fold_in)
     judge_new_users([KNN, POPULARITY], TOUCHED, held_out(tmp_path, [[3, 4]]), K, tmp_path)
     assert not [*tmp_path.glob("new_users_*.npz")]
+
+
+FRIENDS = np.zeros((6, 6))
+FRIENDS[4, 3] = FRIENDS[3, 4] = (
+    1  # user 4 is a friend of user 3, who likes items 3 and 4; user 5 has no friend
+)
+WITH_FRIENDS = Interactions.from_positive(
+    sparse.csr_array(np.vstack([LIKES, np.zeros((2, 6))]), dtype=np.float32),
+)
+WITH_FRIENDS = replace(WITH_FRIENDS, links=sparse.csr_array(FRIENDS, dtype=np.float32))
+
+
+def known_by_links(folder: Path, users: list[int], likes: list[list[int]]) -> HeldOut:
+    """Write cold users, their places in the training part (−1: none), and the items that they came to like."""
+    held = held_out(folder, likes)
+    np.savez(
+        folder / "cold_users.npz", user_idx=np.array(users, np.int32), half=np.zeros(len(users), np.int8)
+    )
+    relevant = np.array([[item in liked for item in range(6)] for liked in likes], np.float32)
+    sparse.save_npz(folder / "cold_relevant.npz", sparse.csr_array(relevant))
+    return held
+
+
+def test_new_users_with_friends_are_judged_by_published_lists(tmp_path: Path) -> None:
+    """Popularity has item 0 first; the friend of user 4 likes items 3 and 4."""
+    held = known_by_links(tmp_path, [5, -1, 4], [[0], [0], [3, 4]])
+    social = SocialGCN(SocialGCNConfig(factors=8, epochs=5, device="cpu")).fit(WITH_FRIENDS, seed=1)
+    popular = Popularity().fit(WITH_FRIENDS, seed=1)
+    judge_new_users_by_side_data([social, popular], TOUCHED, held, K, tmp_path)
+    assert judged(tmp_path, "known_new_users")["known"] == [False, False, True]
+    found = judged(tmp_path, "new_users_0")
+    assert found["recall@3"] == pytest.approx([1, np.nan, 1], nan_ok=True)
+    assert found["ndcg@1"] == pytest.approx([1, np.nan, 1], nan_ok=True)
+    judge_new_users_by_side_data([popular, popular], TOUCHED, held, K, tmp_path)
+    assert judged(tmp_path, "known_new_users")["known"] == [False] * 3, "it has one list for everybody"
+    assert judged(tmp_path, "new_users_0")["recall@1"] == pytest.approx([1, np.nan, 0], nan_ok=True)
+
+
+def test_without_rows_of_new_users_nothing_is_judged(tmp_path: Path) -> None:
+    held = known_by_links(tmp_path, [-1, -1], [[0], [1]])
+    judge_new_users_by_side_data([KNN, POPULARITY], TOUCHED, held, K, tmp_path)
+    assert not (tmp_path / "new_users_0.npz").exists()
+    assert not (tmp_path / "known_new_users.npz").exists()
 
 
 def liking_new_items(folder: Path, users: list[int], likes: np.ndarray) -> HeldOut:

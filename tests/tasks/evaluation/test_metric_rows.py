@@ -27,7 +27,7 @@ def test_metrics_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     segment = SegmentRow(segment="new", of="users", n=3, least=1, greatest=9)
     rare = SegmentDifferenceRow(**{**asdict(difference), "detectable": 0.1}, segment="tail")
     figures = NightMetrics(
-        metrics=(row,), differences=(difference,), segments=(segment,), counterpart_differences=(rare,)
+        metrics=(row,), differences=(difference,), segments=(segment,), side_data_differences=(rare,)
     )
     write_metrics(tmp_path, figures, Decision("als", None, "ndcg@10", 2, None, 3, (), {}))
     assert read_metrics(tmp_path) == figures

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from models.interactions import Interactions
 from tasks.artifacts import Snapshot, Split
@@ -290,6 +291,27 @@ class TestUntouchedUsers:
         made = hold_out(con, split, snapshot, UTILITY, seed=1, key="", folder=folder)
         assert (made.n_select + made.n_report, made.n_cold) == (1, 2)
         assert set(np.load(folder / "ratings.npz")["user_idx"]) == {0}
+
+    def test_cold_users_with_a_link_keep_their_place(
+        self, con: duckdb.DuckDBPyConnection, tmp_path: Path
+    ) -> None:
+        """User 101 has a friend, user 50 has none; user 8 has a history."""
+        late = [(50, 2, 5.0, 60), (101, 3, 5.0, 60), (101, 0, 5.0, 61), (8, 4, 5.0, 60), (1, 4, 5.0, 1)]
+        log = Log(ratings=[*rated(range(1, 9), range(4)), *late], links=list(self.FRIENDS))
+        make_clean_tables(con, log)
+        chosen = SplitSettings(method="temporal", cutoff=day(50).isoformat())
+        split = make_split(con, chosen, UTILITY, as_of=AS_OF, key="", folder=tmp_path)
+        snapshot = build_snapshot(con, split, UTILITY, key="", folder=tmp_path)
+        hold_out(con, split, snapshot, UTILITY, seed=1, key="", folder=tmp_path)
+        ids = pq.read_table(tmp_path / "users.parquet")["user_id"].to_pylist()
+        cold = np.load(tmp_path / "cold_users.npz")["user_idx"]
+        assert cold.dtype == np.int32
+        assert cold.tolist() == [-1, ids.index(101)], "in the order of the ids"
+        assert sparse.load_npz(tmp_path / "cold_relevant.npz").toarray().tolist() == [
+            [0, 0, 1, 0, 0],
+            [1, 0, 0, 1, 0],
+        ]
+        assert [ids[user] for user in np.load(tmp_path / "users.npz")["user_idx"]] == [8]
 
     def test_popularity_is_a_share_of_users_with_an_interaction(
         self, con: duckdb.DuckDBPyConnection, judged: tuple[Split, Snapshot, Path]

@@ -56,7 +56,8 @@ class Judged:
                 [item_ids[item] for item in likes["item_idx"][likes["row_idx"] == row]]
                 for row in range(len(cold))
             ]
-            self.cold_half = np.load(folder / "cold_half.npz")["half"].tolist()
+            cold_users = np.load(folder / "cold_users.npz")
+            self.cold_half, self.cold_places = cold_users["half"].tolist(), cold_users["user_idx"].tolist()
             later = {name: column.tolist() for name, column in np.load(folder / "ratings.npz").items()}
             pairs, half, is_cold = load_similar_pairs(replace(self.reference, folder=folder))
             self.statistics = load_item_statistics(replace(self.reference, folder=folder))
@@ -123,6 +124,7 @@ def test_users_without_history_are_cold(con):
     assert judged.ratings == {}
     assert judged.cold == [[10, 11]]
     assert judged.reference.n_cold == len(judged.cold_half) == 1
+    assert judged.cold_places == [-1], "nothing is known of them, not even a link"
     assert (judged.reference.n_select, judged.reference.n_report) == (0, 0)
 
 

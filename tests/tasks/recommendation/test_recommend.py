@@ -1,6 +1,8 @@
 """The files that will be published: their columns, also when they are empty, and a fallback list per segment."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
+from models.base import Recommender
 from models.baselines.popularity import Popularity
 from models.content.profiles import Content
+from models.graph.lightgcn import LightGCN
+from models.graph.lightgcn_config import LightGCNConfig
+from models.graph.social_gcn import SocialGCN, SocialGCNConfig
 from models.interactions import Interactions
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
@@ -25,6 +31,11 @@ COLUMNS = {
     "items": ["item_id", "title", "genres"],
 }
 
+GRAPHS: dict[str, Callable[[], Recommender]] = {
+    "lightgcn": lambda: LightGCN(LightGCNConfig(factors=8, epochs=5, device="cpu")),
+    "social_gcn": lambda: SocialGCN(SocialGCNConfig(factors=8, epochs=5, device="cpu")),
+}
+
 
 def lists_of(
     con,
@@ -35,6 +46,7 @@ def lists_of(
     *,
     champion: str = "popularity",
     content_for: str = "backfill",
+    friends: tuple[tuple[int, int], ...] = (),
     **genres: list[int],
 ) -> Lists:
     """Write the champion's lists, backfilled by content and popularity, for users 100, 101, … and items 200, 201, …
@@ -45,12 +57,13 @@ def lists_of(
         likes: (n_users, n_items), 1 where a user likes an item.
         settings: of the lists.
         rules: of single items.
-        champion: `popularity` or `content`.
+        champion: `popularity`, `content`, or a name of `GRAPHS`.
         content_for: `backfill`, or `new_items` if popularity alone completes lists and content ranks only new items.
+        friends: indices of pairs of users with a link.
         genres: name → indices of its items.
     """
     n_users, n_items = likes.shape
-    folders = {name: folder / name for name in ("snapshot", "popularity", "content", "lists")}
+    folders = {name: folder / name for name in ("snapshot", "popularity", "content", *GRAPHS, "lists")}
     for each in folders.values():
         each.mkdir()
     positive = Interactions.from_positive(sparse.csr_array(likes, dtype=np.float32))
@@ -61,22 +74,28 @@ def lists_of(
         positive.seen, positive.rating, positive.positive, positive.composite, positive.timestamp,
         sparse.csr_array(features), tuple(f"genre:{genre}" for genre in genres),
     )  # fmt: skip
+    links = np.zeros((n_users, n_users), np.float32)
+    for one, other in friends:
+        links[one, other] = links[other, one] = 1
+    data = replace(data, links=sparse.csr_array(links) if friends else None)
     data.save(folders["snapshot"])
     for name, first, count in (("user", 100, n_users), ("item", 200, n_items)):
         ids = pa.table({f"{name}_id": pa.array(range(first, first + count), pa.int64())})
         pq.write_table(ids, folders["snapshot"] / f"{name}s.parquet")
     Popularity().fit(data, seed=1).save(folders["popularity"])
     Content().fit(data, seed=1).save(folders["content"])
+    if champion in GRAPHS:
+        GRAPHS[champion]().fit(data, seed=1).save(folders[champion])
     n_untouched = int((likes.sum(axis=0) == 0).sum())
     make_clean_tables(con, Log())
     snapshot = Snapshot("s", folders["snapshot"], n_users, n_items, *[positive.seen.nnz] * 4, n_untouched)
-    popular, content = (
-        FittedModel(name, folders[name], name, 0.0, 0.0) for name in ("popularity", "content")
+    popular, content, first = (
+        FittedModel(name, folders[name], name, 0.0, 0.0) for name in ("popularity", "content", champion)
     )
     return recommend(
         con,
         snapshot,
-        popular if champion == "popularity" else content,
+        first,
         (content, popular) if content_for == "backfill" else (popular,),
         (popular, content),
         settings,
@@ -93,6 +112,32 @@ def rows(lists: Lists, name: str) -> list[dict]:
 
 
 LIKES = np.array([[1, 1, 0], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("champion", ["social_gcn", "lightgcn"])
+def test_new_users_have_the_champions_list_if_it_knows_them(con, tmp_path: Path, champion: str) -> None:
+    """Users 105 and 106 like nothing; a friend of 105 likes items 203 and 204, which are not popular.
+
+    Nobody likes item 205, and some have met it: no model of a graph knows it, so that popularity comes last.
+    """
+    likes = np.zeros((7, 6))
+    likes[:3, :3] = likes[3:5, 3:5] = 1
+    lists = lists_of(
+        con, tmp_path, likes, RecommendSettings(n=6), champion=champion, friends=((5, 4), (4, 3))
+    )
+    listed: dict[int, list[tuple[int, str]]] = {}
+    for row in rows(lists, "recommendations"):
+        listed.setdefault(row["user_id"], []).append((row["item_id"], row["model"]))
+    of_friend, of_nobody = listed[105], listed[106]
+    assert {model for _, model in of_nobody} == {"popularity"}
+    fallback = [row["item_id"] for row in rows(lists, "fallback_recommendations")]
+    assert [item for item, _ in of_nobody] == fallback
+    if champion == "lightgcn":
+        assert of_friend == of_nobody, "it reads no links"
+    else:
+        assert {item for item, _ in of_friend[:2]} == {203, 204}
+        assert {model for _, model in of_friend[:2]} == {"social_gcn"}
+    assert [item for item, _ in listed[103]][:1] != [203], "what was liked is not listed again"
 
 
 def test_lists_hold_unseen_items_by_popularity(con, tmp_path: Path) -> None:

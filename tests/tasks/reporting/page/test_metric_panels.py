@@ -15,6 +15,7 @@ from tasks.reporting.page.metric_panels import (
     metric_panels,
     new_item_panel,
     new_user_panels,
+    new_user_panels_by_side_data,
     similar_difference_panels,
     similar_panels,
     slice_panels,
@@ -77,6 +78,32 @@ def test_cold_starts_have_panels_of_their_own() -> None:
     assert [one.model for one in items.rows] == ["content", "random"]
     assert new_user_panels(night(), rows[:1]) == ()
     assert new_item_panel(night(), rows[:1], about) is None
+
+
+def test_new_users_known_by_side_data_have_panels() -> None:
+    rows = [row("als", 0.3)]
+    rows += [
+        row(model, value, segment="new_users_0")
+        for model, value in (("popularity", 0.1), ("social_gcn", 0.2))
+    ]
+    rows.append(row("social_gcn", 0.9, segment="new_users_0", half="select"))
+    gain = SegmentDifferenceRow(
+        model="social_gcn", baseline="popularity", metric="ndcg@10", half="report", segment="new_users_0",
+        n_users=40, mean=0.1, low=0.05, high=0.15, detectable=0.1,
+    )  # fmt: skip
+    gains = [gain, replace(gain, baseline="lightgcn", segment="all", mean=0.7)]
+    figures, against = new_user_panels_by_side_data(night(), rows, gains)
+    assert (figures.name, figures.meaning) == ("Nothing given", "40 users judged")
+    assert [(one.model, one.value) for one in figures.rows] == [("social_gcn", 0.2), ("popularity", 0.1)]
+    assert against.name == "NDCG@10 against popularity"
+    assert [(one.model, one.value) for one in against.rows] == [("social_gcn", 0.1)]
+    assert slice_panels(night(), rows, []) == ()
+    assert counterpart_panels([gain]) == ()
+    [few] = new_user_panels_by_side_data(
+        night(), [row("als", 0.4, segment="new_users_0", n_users=9)], [replace(gain, n_users=9)]
+    )
+    assert (few.meaning, few.rows) == ("9 users, too few for figures", ())
+    assert new_user_panels_by_side_data(night(), rows[:1], gains) == ()
 
 
 def test_similar_items_have_panels_of_their_own() -> None:

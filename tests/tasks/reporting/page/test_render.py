@@ -15,6 +15,7 @@ from tasks.reporting.page.metric_panels import (
     metric_panels,
     new_item_panel,
     new_user_panels,
+    new_user_panels_by_side_data,
     similar_difference_panels,
     similar_panels,
     slice_panels,
@@ -51,6 +52,7 @@ def empty(**fields) -> Page:
             "metrics",
             "slices",
             "new_users",
+            "new_users_by_side_data",
             "similar",
             "similar_against",
             "against",
@@ -85,10 +87,13 @@ def full(word: str) -> Page:
         metrics=metric_panels(run, rows),
         slices=slice_panels(run, rows, []),
         new_users=new_user_panels(run, [row(word, 0.2, segment="new_users_1")]),
+        new_users_by_side_data=new_user_panels_by_side_data(
+            run, [row(word, 0.2, segment="new_users_0")], [gain(word, segment="new_users_0")]
+        ),
         new_items=new_item_panel(run, [row(word, 0.2, segment="new_items")], []),
         similar=similar_panels([row(word, 0.2, segment="similar_items", metric="link_hits")]),
         similar_against=similar_difference_panels([gain(word)]),
-        with_side_data=counterpart_panels([gain(word, segment=word)]),
+        with_side_data=counterpart_panels([gain(word, segment="tail")]),
         checks=(Checked(word, word, "at most", 1.0, None, False, word),),
         ratings=Histogram((Bar(word, 1),), 0, 1.0),
         churn=Churn(7, Kept(1, (0, 1), 0), (Mover(word, word, 1, 2),)),
@@ -199,6 +204,19 @@ def test_few_new_users_are_counted_and_have_no_figures() -> None:
     assert "Items that nobody had met 1 user, too few for figures" in page.text
     assert "0.400" not in page.text
     assert "0.500" not in page.text
+
+
+def test_new_users_known_by_side_data_are_shown() -> None:
+    rows = [row("social_gcn", 0.351, segment="new_users_0")]
+    about = {"baseline": "popularity", "metric": "ndcg@10", "segment": "new_users_0", "mean": 0.107}
+    panels = new_user_panels_by_side_data(night(), rows, [gain("social_gcn", **about)])
+    page = ReadPage(render(empty(new_users_by_side_data=panels)))
+    assert page.sections == ["cold-start", "stages"]
+    assert "Nothing given 40 users judged" in page.text
+    assert page.text.count("whom a model knows all the same") == 1
+    assert "0.351" in page.text
+    assert "NDCG@10 against popularity" in page.text
+    assert "+0.107" in page.text
 
 
 def test_models_are_shown_beside_those_without_side_data() -> None:
