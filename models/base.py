@@ -100,8 +100,7 @@ class Recommender(ABC):
         in_words: how it finds its lists, in plain words for the readers of the night's page; lower case, no full stop.
         matrix: the training matrix that it uses unless its config chooses another.
         config_class: its `Config`.
-        counterpart: the name of the model that this one is without its side data; None for models without any. A night
-            that judges both compares them.
+        counterpart: the model that this one is without its side data, to be compared with it; None if it reads none.
 
     Attributes:
         like_value_: the entry of the training matrix that a like of a new user stands for: the median of those above
@@ -234,17 +233,6 @@ class Recommender(ABC):
         """Mark users and items with at least one stored entry as known."""
         self.known_users_ = np.diff(matrix.indptr) > 0
         self.known_items_ = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
-
-    def personal_users(self) -> BoolArray:
-        """Return the users of whom the model has learned something, (n_users,) bool: by default all known ones.
-
-        Models that have one list for everybody know all users, and none of them is here.
-
-        Raises:
-            NotFittedError: the model is not fitted.
-        """
-        self._check_fitted()
-        return self.known_users_
 
     # -- score ----------------------------------------------------------------------------------------
 

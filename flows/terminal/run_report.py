@@ -27,7 +27,7 @@ _OF_NEW_ITEMS = ("ndcg", "recall")
 _FIXED_WIDTH, _METRIC_WIDTH = 24, 20  # characters: of model and users, of each metric
 _MODEL_WIDTH, _BEYOND_WIDTH = 14, 10  # characters
 _WITH_DIFFERENCES = 104  # characters that the table of similar items takes with its last column
-_INTERVALS_BESIDE = 118  # characters that the table of side data takes with intervals beside the differences
+_INTERVALS_BESIDE = 126  # characters that the table of side data takes with intervals beside the differences
 
 _BEYOND = [metric for metric in METRICS.values() if metric.column]
 
@@ -157,10 +157,10 @@ def show_side_data(console: Console, report: Report) -> None:
         table.add_column(column)
     for segment in segments:
         table.add_column(segment, justify="right")
-    between = " " if console.width >= _INTERVALS_BESIDE else "\n"
+    wide = console.width >= _INTERVALS_BESIDE
     for pair in pairs:
         gains = (found.get((*pair, segment)) for segment in segments)
-        table.add_row(*pair, *("" if gain is None else _gain_cell(gain, between) for gain in gains))
+        table.add_row(*pair, *("" if gain is None else _gain_cell(gain, wide=wide) for gain in gains))
     title = f"With and without side data, paired over users ({rows[0].metric})"
     console.print(f"\n[italic]{title}[/]", soft_wrap=True)
     console.print(table)
@@ -169,12 +169,6 @@ def show_side_data(console: Console, report: Report) -> None:
         "other, the least popular items are relevant.[/]",
         soft_wrap=True,
     )
-
-
-def _gain_cell(row: DifferenceRow, between: str) -> str:
-    """Return a difference with its interval, `between` the two."""
-    low, high = (f"{end:+.3f}".replace("0.", ".", 1) for end in (row.low, row.high))
-    return f"{row.mean:+.4f}{between}[dim]\\[{low}, {high}][/]"
 
 
 def show_new_users(console: Console, report: Report) -> None:
@@ -232,7 +226,7 @@ def show_new_users_by_side_data(console: Console, report: Report) -> None:
         table.add_column(f"{row.metric} against {row.baseline}", justify="right")
     for model in _best_first(report, NEW_USERS_BY_SIDE_DATA, k):
         cells = [_cell(report, model, "ndcg", k, NEW_USERS_BY_SIDE_DATA)]
-        cells += [_gain_cell(gains[model], " ")] if model in gains else []
+        cells += [_gain_cell(gains[model])] if model in gains else []
         table.add_row(model, *cells, style="bold" if model == report.run.champion else "")
     console.print(f"\n[italic]New users, nothing given: {users}[/]", soft_wrap=True)
     console.print(table)
@@ -472,3 +466,9 @@ def _cell(report: Report, model: str, metric: str, k: int, segment: str) -> str:
         return f"{row.value:.4f}"
     low, high = (f"{end:.3f}".lstrip("0") for end in (row.ci_low, row.ci_high))
     return f"{row.value:.4f} [dim]\\[{low}, {high}][/]"
+
+
+def _gain_cell(row: DifferenceRow, *, wide: bool = True) -> str:
+    """Return a difference with its interval, which is shorter and stands below it unless the cell may be wide."""
+    low, high = (f"{end:+.{4 if wide else 3}f}".replace("0.", ".", 1) for end in (row.low, row.high))
+    return f"{row.mean:+.4f}{' ' if wide else chr(10)}[dim]\\[{low}, {high}][/]"

@@ -46,10 +46,6 @@ class Popularity(Recommender):
         self.known_items_ = users_of_item > 0
         self.item_scores_ = np.asarray(matrix.sum(axis=0) + users_of_item / (data.n_users + 1), np.float32)
 
-    def personal_users(self) -> BoolArray:
-        """Return that no user has a list of their own, (n_users,) bool."""
-        return np.zeros_like(super().personal_users())
-
     def _score(self, users: IntArray) -> FloatArray:
         return np.tile(self.item_scores_, (len(users), 1))
 

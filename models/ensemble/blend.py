@@ -132,11 +132,6 @@ class Blend(Recommender):
         self.latest_likes_ = latest_of(new)
         self.fold_ = np.full(len(new.lengths), -1, np.int8)
 
-    def personal_users(self) -> BoolArray:
-        """Return the users of whom any member has learned something, (n_users,) bool."""
-        found: BoolArray = np.any([member.personal_users() for member in self.members], axis=0)
-        return found
-
     def with_weights(self, weights: dict[str, float]) -> Self:
         """Return a copy of this fitted blend with other weights, feature → weight."""
         other = type(self)(self.config.model_copy(update={"weights": weights}), self.members)

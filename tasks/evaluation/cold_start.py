@@ -17,6 +17,7 @@ from models.evaluation.cold_start import NEW_ITEMS, NEW_USERS, NEW_USERS_BY_SIDE
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix
 from models.new_users import NewUsers
+from models.personal_users import personal_users
 from tasks.artifacts import HeldOut
 from tasks.recommendation.backfill import lists_of_items
 
@@ -78,7 +79,7 @@ def judge_new_users_by_side_data(
         found[metric][there] = values
     np.savez(folder / f"{NEW_USERS_BY_SIDE_DATA}.npz", allow_pickle=False, **found)
     known = np.zeros(len(users), bool)
-    known[there] = models[0].personal_users()[users[there]]
+    known[there] = personal_users(models[0])[users[there]]
     np.savez(folder / "known_new_users.npz", allow_pickle=False, known=known)
 
 

@@ -169,7 +169,7 @@ def test_new_users_with_nothing_given_stand_beside_popularity() -> None:
     at = lines.index("New users, nothing given: 29 users known by links or features")
     assert " ".join(lines[at + 1].split()) == "model ndcg@10 ndcg@10 against popularity"
     assert lines[at + 2].split() == [
-        "social_gcn", "0.2000", "[.150,", ".250]", "+0.1000", "[-.020,", "+.046]",
+        "social_gcn", "0.2000", "[.150,", ".250]", "+0.1000", "[-.0200,", "+.0456]",
     ]  # fmt: skip
     assert lines[at + 3].split() == ["popularity", "0.1000", "[.050,", ".150]"]
     assert "New users, by the number" not in "".join(lines)
@@ -261,17 +261,17 @@ def test_models_are_shown_with_and_without_side_data() -> None:
     gains = side_data_gains(head=-0.001, tail=0.0123, all=0.002)
     gains.append(replace(gains[1], segment="middle", n_users=9, mean=0.6))
     report = Report(night(), [metric("report")], [], side_data_differences=gains)
-    lines = shown(report, width=120).splitlines()
+    lines = shown(report, width=126).splitlines()
     at = lines.index("With and without side data, paired over users (ndcg@10)")
     assert lines[at + 1].split() == ["model", "without", "all", "head", "middle", "tail"]
-    interval = ["[-.020,", "+.046]"]
+    interval = ["[-.0200,", "+.0456]"]
     assert lines[at + 2].split() == [
         "kgcn", "lightgcn", "+0.0020", *interval, "-0.0010", *interval, "+0.0123", *interval,
     ]  # fmt: skip
     narrow = shown(report, width=80).splitlines()
     at = narrow.index("With and without side data, paired over users (ndcg@10)")
     assert narrow[at + 2].split() == ["kgcn", "lightgcn", "+0.0020", "-0.0010", "+0.0123"]
-    assert narrow[at + 3].split() == interval * 3
+    assert narrow[at + 3].split() == ["[-.020,", "+.046]"] * 3
 
 
 def test_a_night_without_a_pair_says_nothing_of_side_data() -> None:

@@ -34,11 +34,6 @@ class TestPopularity(RecommenderContract):
         top = self.fitted(small_world()).recommend(np.array([EMPTY_USER]), 5)
         assert (top.items >= 0).all()
 
-    def test_no_user_has_a_list_of_their_own(self) -> None:
-        model = self.fitted(small_world())
-        assert not model.personal_users().any()
-        assert model.known_users_.all()
-
     def test_ties_are_not_listed_by_index(self) -> None:
         model = self.fitted(interactions(np.eye(20)))
         items = model.recommend(np.array([0]), 20).items[0]

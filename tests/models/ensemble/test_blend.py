@@ -14,7 +14,7 @@ from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
-from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, same, small_world
+from tests.models.contract import N_ITEMS, N_USERS, same, small_world
 from tests.models.ensemble.ensemble_contract import EnsembleContract
 
 WEIGHTS = {
@@ -144,12 +144,6 @@ def test_long_lists_go_on_as_if_the_items_above_were_seen() -> None:
             assert np.array_equal(long.items[user, len(pool) : len(pool) + 5], rest)
             extended += (rest >= 0).any()
     assert extended > 10
-
-
-def test_personal_users_are_those_that_a_member_has_learned_of() -> None:
-    model = blend(small_world(), WEIGHTS)
-    assert model.known_users_.all(), "popularity has a list for everybody"
-    assert np.array_equal(model.personal_users(), np.arange(N_USERS) != EMPTY_USER)
 
 
 def test_items_without_interactions_are_unknown() -> None:

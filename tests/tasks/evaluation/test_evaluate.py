@@ -41,11 +41,14 @@ def held_out(
     cold: list[list[int]],
     ratings: list[tuple[int, int, float]] = [],  # noqa: B006
     item_pairs: list[tuple[int, int, int, int, bool]] = [],  # noqa: B006
+    cold_users: list[int] | None = None,
 ) -> HeldOut:
     """Write held-out users with relevant items, cold users with theirs, later (user, item, rating), and pairs of items.
 
-    See `similar_pairs`.
+    See `similar_pairs`. `cold_users` are the rows of the cold users in the snapshot; by default they have none.
     """
+    places = [-1] * len(cold) if cold_users is None else cold_users
+    np.savez(folder / "cold_users.npz", user_idx=np.array(places, np.int32))
     users = np.array(list(relevant), np.int32)
     np.savez(folder / "users.npz", user_idx=users)
     rated = np.array(ratings).reshape(-1, 3)
@@ -83,6 +86,17 @@ def test_seen_items_are_left_out_and_short_lists_completed(tmp_path: Path) -> No
     found = evaluate(popular, (popular,), snapshot, held, K, key="k", folder=tmp_path)
     with np.load(found.folder / "per_user.npz") as per_user:
         assert per_user["mrr@10"][2] == 1, "item 0 is the most popular, but user 3 has seen it"
+
+
+def test_new_users_with_a_row_are_judged_with_nothing_given(tmp_path: Path) -> None:
+    data = Interactions.from_positive(
+        sparse.csr_array(LIKES * (np.arange(5) != 4)[:, None], dtype=np.float32)
+    )
+    popular, snapshot = kept(tmp_path, Popularity(), data), snapshot_of(tmp_path, data)
+    held = held_out(tmp_path, snapshot, {0: [2]}, [[1], [0]], cold_users=[-1, 4])
+    found = evaluate(popular, (popular,), snapshot, held, K, key="k", folder=tmp_path)
+    with np.load(found.folder / "new_users_0.npz") as values:
+        assert values["mrr@1"] == pytest.approx([np.nan, 1], nan_ok=True), "item 0 is the most popular"
 
 
 def test_untouched_items_are_left_out(tmp_path: Path) -> None:
