@@ -231,8 +231,8 @@ def show_new_users_by_side_data(console: Console, report: Report) -> None:
     console.print(f"\n[italic]New users, nothing given: {users}[/]", soft_wrap=True)
     console.print(table)
     console.print(
-        "[dim]Users without any interaction whom at least one of these models knows. A model that does not know one of "
-        "them gives the list of popularity, as published.[/]",
+        "[dim]Users without any interaction whom at least one of these models knows; their lists as they would be "
+        "published. Of a user whom a model does not know, that is the list of the models that complete short ones.[/]",
         soft_wrap=True,
     )
 
