@@ -24,5 +24,6 @@ def personal_users(model: Recommender) -> BoolArray:
     if isinstance(model, Popularity):
         return np.zeros_like(model.known_users_)
     if isinstance(model, Blend):
-        return np.logical_or.reduce([personal_users(member) for member in model.members])
+        found: BoolArray = np.any([personal_users(member) for member in model.members], axis=0)
+        return found
     return model.known_users_
