@@ -166,7 +166,10 @@ class NeuralRecommender(Recommender):
 
         text = f"{self.name} {self.config.model_dump_json()} {seed} {matrix.shape}"
         digest = hashlib.sha256(text.encode())
-        for read in (matrix, data.timestamp, data.item_features):  # `timestamp` has the pattern of `seen`
+        reads = [matrix, data.timestamp, data.item_features]  # `timestamp` has the pattern of `seen`
+        if data.user_features is not None:
+            reads.append(data.user_features)
+        for read in reads:
             for part in (read.indptr, read.indices, read.data):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return Checkpoints(self._checkpoint_folder / phase, digest.hexdigest())

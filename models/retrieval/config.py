@@ -58,7 +58,8 @@ class TwoTowerConfig(SvdStartConfig):
         ge=0,
         lt=1,
         description="Share of the users, and of the items with features, whose own embedding is hidden in a step: so "
-        "that histories and features learn to stand for those whom nobody has met.",
+        "that histories and features learn to stand for those whom nobody has met. Of users with features, the same "
+        "share of the histories and of the features is hidden too.",
     )
     context_days: float = Field(
         default=7.0,

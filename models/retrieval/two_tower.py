@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import Config, FloatArray, Progress, Recommender
-from models.content.tf_idf import tf_idf
+from models.content.tf_idf import tf_idf, unit_rows
 from models.export.exportable import Export
 from models.interactions import Interactions, MatrixName, only
 from models.neural.early_stopping import CarveOut
@@ -27,17 +27,18 @@ _DAY_S = 86_400
 
 
 class TwoTower(NeuralRecommender, FactorRecommender):
-    """Encodes users from their likes and what they did lately, and items from their id, features and age.
+    """Encodes users from their likes, features and what they did lately, and items from their id, features and age.
 
     A score is the cosine of the two vectors. Likes are trained on with the context that the user had then; lists are
     for a visit just after the user's last event. Known items are those that somebody liked, and those with features;
-    known users are those with a like.
+    known users likewise are those with a like, and those with features. New users that are folded in have no features.
 
     Attributes:
         item_profiles_: (n_items, n_features) float32, TF-IDF weights of the features.
         item_ages_: (n_items, 2) float32: a tenth of the logarithm of 1 + days since the first event; whether there is
             none.
         n_users_: () int64, users of the network.
+        n_user_features_: () int64, features of users that the network reads; learned only if some user has one.
     """
 
     name: ClassVar[str] = "two_tower"
@@ -49,18 +50,19 @@ class TwoTower(NeuralRecommender, FactorRecommender):
     item_profiles_: sparse.csr_array
     item_ages_: FloatArray
     n_users_: NDArray[np.int64]
+    n_user_features_: NDArray[np.int64] = np.array(0)
 
     def _network(self, n_columns: int) -> TwoTowerNetwork:  # noqa: ARG002
         from models.retrieval.two_tower_network import TwoTowerNetwork  # noqa: PLC0415  (imports torch)
 
         shape = int(self.n_users_), *self.item_profiles_.shape
-        return TwoTowerNetwork(shape, self.config)
+        return TwoTowerNetwork(shape, self.config, int(self.n_user_features_))
 
     def _objective(self, network: TwoTowerNetwork, carved: CarveOut, data: Interactions) -> LikedPairs:
         from models.retrieval.two_tower_training import LikedPairs  # noqa: PLC0415  (imports torch)
 
         seen = without_entries(data.seen, carved)
-        inputs = self._inputs(network, carved.train, seen, data.timestamp)
+        inputs = self._inputs(network, carved.train, seen, data.timestamp, user_profiles(data))
         return LikedPairs(self.name, network, self.config, carved, data.timestamp, inputs)
 
     def _inputs(
@@ -69,11 +71,13 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         likes: sparse.csr_array,
         seen: sparse.csr_array,
         timestamp: sparse.csr_array,
+        profiles: sparse.csr_array | None = None,
     ) -> Inputs:
         from models.retrieval.two_tower_training import Inputs  # noqa: PLC0415  (imports torch)
 
         visits = Visits.of(seen, timestamp, self.config.context_days, self.config.context_items)
-        return Inputs(likes, visits, self.item_profiles_, self.item_ages_, network.items.device)
+        device = network.items.device
+        return Inputs(likes, visits, self.item_profiles_, self.item_ages_, device, profiles)
 
     def _fit(
         self,
@@ -89,10 +93,15 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         likes = self._only_nonzero(matrix) if self.config.loss == "squared" else self._only_positive(matrix)
         self.item_profiles_, self.item_ages_ = tf_idf(data.item_features), ages(data.timestamp)
         self.n_users_ = np.array(len(self.known_users_))
+        profiles = user_profiles(data)
+        if profiles is not None:
+            self.n_user_features_ = np.array(profiles.shape[1])
         network = self._train(likes, data, seed, progress)
+        if profiles is not None and likes.nnz:  # without likes nothing was learned of features
+            self.known_users_ = self.known_users_ | (np.diff(profiles.indptr) > 0)
         self.known_items_ = self.known_items_ | (np.diff(self.item_profiles_.indptr) > 0)
 
-        inputs = self._inputs(network, likes, data.seen, data.timestamp)
+        inputs = self._inputs(network, likes, data.seen, data.timestamp, profiles)
         rows = np.arange(likes.shape[0])
         vectors = encoded_users(network, inputs, rows, after_last_event(data.timestamp))
         self.user_factors_ = vectors / np.float32(self.config.temperature)
@@ -103,7 +112,7 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         """Learn nothing more: the user tower takes any history."""
 
     def _fold_in(self, new: NewUsers) -> None:
-        """Encode the histories, without an embedding of the user and without context: no times are known."""
+        """Encode the histories, without embedding and features of the user and without context: no times are known."""
         from models.retrieval.two_tower_training import encoded_users  # noqa: PLC0415  (imports torch)
 
         network, likes = self.network(), new.likes()
@@ -122,6 +131,15 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         with_context = ContextTowerEncoder(*parts, Bags.of(self.item_profiles_))
         encoder = TowerEncoder(*parts)
         return Export(encoder, self.item_factors_, self.item_bias_, context_encoder=with_context)
+
+
+def user_profiles(data: Interactions) -> sparse.csr_array | None:
+    """Return the features of users with rows of length 1, (n_users, n_user_features); None if nobody has any."""
+    if data.user_features is None or not data.user_features.data.any():
+        return None
+    features = data.user_features.copy()
+    features.eliminate_zeros()
+    return unit_rows(features)
 
 
 def ages(timestamp: sparse.csr_array) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The user tower of `two_tower` for users without an embedding: what `recs export` writes. Imports torch."""
+"""The user tower of `two_tower` for users without an embedding or features: what `recs export` writes. Imports torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ class TowerEncoder(HistoryEncoder):
     def __init__(self, known_items: BoolArray, network: TwoTowerNetwork, temperature: float) -> None:
         super().__init__(known_items)
         self.network, self.temperature = copy.copy(network), temperature
-        self.network._parameters = network._parameters | {"users": nn.Parameter(network.users[:1] * 0)}
+        of_nobody = {
+            "users": nn.Parameter(network.users[:1] * 0),
+            "user_feature_vectors": nn.Parameter(network.user_feature_vectors[:0]),
+        }
+        self.network._parameters = network._parameters | of_nobody
 
     def encode(self, items: torch.Tensor) -> torch.Tensor:
         """Return the vectors over the temperature; see `HistoryEncoder`."""

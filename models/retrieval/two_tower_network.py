@@ -48,6 +48,7 @@ class Users(NamedTuple):
         without: (b,) int64, an item of the history to leave out of it, which is to be predicted; −1 for none.
         recent: (b, n_features) mean features of the events of the context.
         clock: (b, 6) float32, see `models.retrieval.visits.Context`.
+        features: (h, n_user_features), those of the users; None if nothing is known of anybody.
     """
 
     rows: torch.Tensor
@@ -57,20 +58,25 @@ class Users(NamedTuple):
     without: torch.Tensor
     recent: Bags
     clock: torch.Tensor
+    features: Bags | None = None
 
 
 class TwoTowerNetwork(nn.Module):
     """A vector of unit length for each user and item.
 
     An item is the sum of its embedding, of the vectors of its features and of a term of its age. A user is the sum of
-    their embedding, of the mean of the items they liked, and of what ReLU layers make of both and of the context.
+    their embedding, of the vectors of their features, of the mean of the items they liked, and of what ReLU layers make
+    of these and of the context.
 
     Args:
-        shape: number of users, items and features.
+        shape: number of users, items and features of items.
         config: hyperparameters.
+        n_user_features: number of features of users.
     """
 
-    def __init__(self, shape: tuple[int, int, int], config: TwoTowerConfig) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], config: TwoTowerConfig, n_user_features: int = 0
+    ) -> None:
         super().__init__()
         n_users, n_items, n_features = shape
         f = config.factors
@@ -83,6 +89,7 @@ class TwoTowerNetwork(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.last = nn.Linear(widths[-1], f)
         self.scale, self.bias = nn.Parameter(torch.ones(())), nn.Parameter(torch.zeros(()))
+        self.user_feature_vectors = nn.Parameter(torch.zeros(n_user_features, f))
         self.dropout, self.hide = Dropout(config.dropout), Dropout(config.id_dropout)
         for layer in (self.age_vectors, self.last):
             nn.init.zeros_(
@@ -112,6 +119,9 @@ class TwoTowerNetwork(nn.Module):
         liked = users.histories.sums(table)[users.places]
         liked = liked - table[users.without.clamp(min=0)] * is_left_out[:, None]
         mean = liked / (users.counts - is_left_out).clamp(min=1)[:, None]
+        if users.features is not None:
+            described, is_history_shown = self._described(users.features, users.places)
+            own, mean = own + described, mean * is_history_shown
         recent = users.recent.sums(self.feature_vectors)
         context = self.context(torch.cat([recent, users.clock], dim=1)).relu()
         x = torch.cat([own, mean, context], dim=1)
@@ -122,6 +132,18 @@ class TwoTowerNetwork(nn.Module):
     def _own(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the users' own embeddings, (h, f); in training the users are distinct."""
         return distinct_rows(self.users, rows) if self.training else self.users[rows]
+
+    def _described(self, features: Bags, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the vectors of users' features, (b, f), and whose history is shown, (b, 1) bool.
+
+        In training some of either are hidden, so that both learn to stand alone: features for users without likes
+        (Volkovs et al. 2017, "DropoutNet", section 4.1), histories for those of whom nothing is known.
+        """
+        vectors = features.sums(self.user_feature_vectors)[places]
+        have_features = (features.lengths() > 0)[places, None]
+        everybody = torch.ones_like(vectors[:, :1])
+        is_shown, is_history_shown = self.hide(everybody) > 0, self.hide(everybody) > 0
+        return vectors * is_shown, is_history_shown | ~have_features
 
     def start_from(self, vectors: FloatArray) -> None:
         """Write the vectors, (n_items, at most f), over the first ones of the items."""

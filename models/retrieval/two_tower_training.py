@@ -36,6 +36,7 @@ class Inputs:
         features: (n_items, n_features) float32.
         ages: (n_items, 2) float32.
         device: where the tensors go.
+        user_profiles: (n_users, n_user_features) float32; None if nothing is known of the users.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Inputs:
         features: sparse.csr_array,
         ages: FloatArray,
         device: torch.device,
+        user_profiles: sparse.csr_array | None = None,
     ) -> None:
         self._likes = sparse.csr_array(
             (np.ones(likes.nnz, np.float32), likes.indices, likes.indptr), likes.shape
         )
         self._visits, self._features, self._ages, self._device = visits, features, ages, device
+        self._user_profiles = user_profiles
 
     def items(self, ids: NDArray[np.int64]) -> Items:
         """Return the inputs of items, (n,) indices."""
@@ -98,7 +101,7 @@ class Inputs:
         distinct, places = np.unique(rows, return_inverse=True)
         histories = sparse.csr_array(self._likes[distinct])
         context = self._visits.before(rows, moments)
-        nothing = np.full(len(rows), -1)
+        nothing, profiles = np.full(len(rows), -1), self._user_profiles
         return Users(
             rows=self._tensor(distinct if are_known else np.full(len(distinct), -1)),
             histories=Bags.of(histories, self._device),
@@ -107,6 +110,9 @@ class Inputs:
             without=self._tensor(nothing if without is None else without),
             recent=Bags.of(sparse.csr_array(context.events @ self._features), self._device),
             clock=self._tensor(context.clock),
+            features=None
+            if profiles is None
+            else Bags.of(sparse.csr_array(profiles[distinct]), self._device),
         )
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:

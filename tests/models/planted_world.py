@@ -1,4 +1,7 @@
-"""A small world whose friends share a taste and whose directors keep to one, and the same with shuffled ones."""
+"""A small world whose friends share a taste, whose directors keep to one and whose users' cities say theirs.
+
+The same with shuffled friends, directors and users' features.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ NEW_USERS, NEW_ITEMS = 40, 40  # the last ones: without any rating before the cu
 LATER = 8  # ratings of a user after the cutoff
 OWN = 0.4  # share of the ratings that go to items of the user's taste
 FRIENDS, DIRECTORS = 5, 40  # friendships that a user begins; directors in all
-LOYAL = 0.9  # share of the friends, and of a director's films, that are of one taste
+LOYAL = 0.9  # share of the friends, of a director's films and of the people of a city that are of one taste
+AGES = 4  # classes of age, which say nothing
 LIKED = 3.5
 
 NEW_USER = np.arange(N_USERS) >= N_USERS - NEW_USERS
@@ -28,7 +32,7 @@ NEW_ITEM = np.arange(N_ITEMS) >= N_ITEMS - NEW_ITEMS
 
 class World(NamedTuple):
     """Attributes:
-    data: ratings before the cutoff, mutual links, and a fact `directed_by` for each item.
+    data: ratings before the cutoff, mutual links, a fact `directed_by` for each item, city and age of each user.
     later: (N_USERS, N_ITEMS) float64, ratings after the cutoff.
     """
 
@@ -42,8 +46,14 @@ class World(NamedTuple):
         return sparse.csr_array(likes.astype(np.float32))
 
 
-def planted_world(seed: int, *, rated: int = 6) -> World:
-    """Draw a world in which users rate few items, `rated` each, so that friends and directors tell much."""
+def planted_world(seed: int, *, rated: int = 6, by_half: int | None = None) -> World:
+    """Draw a world in which users rate few items, so that friends, directors and cities tell much.
+
+    Args:
+        seed: of all that is drawn.
+        rated: number of items that a user rates before the cutoff.
+        by_half: number of items that every second user rates; by default as many.
+    """
     rng = np.random.default_rng(seed)
     taste, kind = rng.integers(0, TASTES, N_USERS), rng.integers(0, TASTES, N_ITEMS)
     alike = taste[:, None] == kind
@@ -52,7 +62,8 @@ def planted_world(seed: int, *, rated: int = 6) -> World:
     before, after = np.zeros((2, N_USERS, N_ITEMS), bool)
     for user in range(N_USERS):
         order = np.argsort(-np.log(rng.random(N_ITEMS)) / chance[user])  # without replacement, by `chance`
-        old = order[~NEW_ITEM[order]][: 0 if NEW_USER[user] else rated]
+        n = by_half if by_half is not None and user % 2 else rated
+        old = order[~NEW_ITEM[order]][: 0 if NEW_USER[user] else n]
         before[user, old] = True
         after[user, order[~before[user, order]][:LATER]] = True
     stars = np.clip(np.where(alike, 4.3, 2.7) + 0.6 * rng.standard_normal(alike.shape), 1, 5)
@@ -61,6 +72,9 @@ def planted_world(seed: int, *, rated: int = 6) -> World:
         links=_as_links(_alike(taste, taste, FRIENDS, rng)),
         relations=_directed_by(_alike(kind, np.arange(DIRECTORS) % TASTES, 1, rng)[:, 1]),
     )
+    city = np.where(rng.random(N_USERS) < LOYAL, taste, rng.integers(0, TASTES, N_USERS))
+    features, names = _described(city, rng.integers(0, AGES, N_USERS))
+    data = replace(data, user_features=features, user_feature_names=names)
     return World(data, sparse.csr_array(np.where(after, stars, 0)))
 
 
@@ -77,6 +91,13 @@ def with_shuffled_directors(data: Interactions, seed: int) -> Interactions:
     assert data.relations is not None
     director = data.relations.triples[:, 2] - N_ITEMS
     return replace(data, relations=_directed_by(np.random.default_rng(seed).permutation(director)))
+
+
+def with_shuffled_user_features(data: Interactions, seed: int) -> Interactions:
+    """Return `data` with the features of another user for everybody."""
+    assert data.user_features is not None
+    other = np.random.default_rng(seed).permutation(N_USERS)
+    return replace(data, user_features=sparse.csr_array(data.user_features[other]))
 
 
 def ndcg(model: Recommender, world: World, wanted: sparse.csr_array, items: NDArray[np.bool_]) -> float:
@@ -121,6 +142,15 @@ def _as_links(pairs: NDArray[np.int64]) -> sparse.csr_array:
     links.sum_duplicates()
     links.data[:] = 1
     return links
+
+
+def _described(
+    city: NDArray[np.int64], age: NDArray[np.int64]
+) -> tuple[sparse.csr_array, tuple[str, ...]]:
+    """Return the city and the class of age of each user as features, (N_USERS, TASTES + AGES), and their names."""
+    parts = [np.eye(TASTES, dtype=np.float32)[city], np.eye(AGES, dtype=np.float32)[age]]
+    names = [f"city:{c}" for c in range(TASTES)] + [f"age:{a}" for a in range(AGES)]
+    return sparse.csr_array(np.hstack(parts)), tuple(names)
 
 
 def _directed_by(director: NDArray[np.int64]) -> Relations:
