@@ -13,6 +13,7 @@ from models.interactions import Interactions
 from models.registry import recommender_class
 from tests.models.contract import small_world
 
+N_USER_FEATURES = 5
 SMALL = {"factors": 8, "epochs": 3}
 CONFIGS: dict[str, dict[str, object]] = {
     "als": {"factors": 8, "iterations": 3},
@@ -35,14 +36,21 @@ CONFIGS: dict[str, dict[str, object]] = {
 
 
 def described_world() -> Interactions:
-    """Return the small world with events in twenty days, and three features of items, one that nobody touched too."""
+    """Return the small world with events in twenty days, three features of items, of one that nobody touched too.
+
+    Users have five, by which the exported parts must not differ.
+    """
     world = small_world()
     rng = np.random.default_rng(5)
     features = sparse.csr_array((rng.random((world.n_items, 3)) < 0.5).astype(np.float32))
     timestamp = world.timestamp.copy()
     timestamp.data = rng.integers(1, 20 * 86_400, timestamp.nnz)
     names = ("genre:a", "genre:b", "tag:c")
-    return replace(world, timestamp=timestamp, item_features=features, feature_names=names)
+    of_users = sparse.csr_array(np.eye(N_USER_FEATURES, dtype=np.float32)[np.arange(world.n_users) % N_USER_FEATURES])
+    return replace(
+        world, timestamp=timestamp, item_features=features, feature_names=names, user_features=of_users,
+        user_feature_names=tuple(f"city:{c}" for c in range(N_USER_FEATURES)),
+    )  # fmt: skip
 
 
 @cache

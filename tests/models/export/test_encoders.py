@@ -16,7 +16,7 @@ from models.new_users import NewUsers
 from models.retrieval.two_tower import TwoTower
 from models.retrieval.visits import N_CLOCK, Visits, after_last_event
 from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM
-from tests.models.export.fitted import CONFIGS, described_world, fitted
+from tests.models.export.fitted import CONFIGS, N_USER_FEATURES, described_world, fitted
 
 SHAPES = [(1, 1), (3, 1), (1, 7), (3, 7), (1, 60), (3, 60)]
 
@@ -117,14 +117,18 @@ def numbers(matrix: sparse.csr_array) -> NDArray[np.int64]:
 
 
 def test_the_embeddings_of_users_are_not_exported() -> None:
+    """Nor are the vectors of their features."""
     users = len(fitted("two_tower").known_users_)
     for encoder in (exported("two_tower").encoder, exported("two_tower").context_encoder):
         assert encoder is not None
-        assert all(users not in part.shape for part in encoder.parameters())
+        assert not {users, N_USER_FEATURES} & {n for part in encoder.parameters() for n in part.shape}
     scorer = exported("neumf").scorer
     assert scorer is not None
     assert all(users not in part.shape for part in (*scorer.parameters(), *scorer.buffers()))
-    assert fitted("two_tower").network().users.shape[0] == users
+    network = fitted("two_tower").network()
+    assert network.users.shape[0] == users
+    assert network.user_feature_vectors.shape[0] == N_USER_FEATURES
+    assert network.user_feature_vectors.any(), "the features of users were learned"
 
 
 def test_repeats_keep_the_last_time() -> None:

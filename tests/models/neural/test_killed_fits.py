@@ -45,12 +45,16 @@ every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.n
 
 
 def world(times_seed: int = 0) -> Interactions:
-    """Return the small world with random times and a feature for each item."""
+    """Return the small world with random times and a feature for each item and user."""
     data = small_world()
     timestamp = data.timestamp.copy()
     timestamp.data = np.random.default_rng(times_seed).integers(1, 10**6, timestamp.nnz)
     features = sparse.csr_array(np.eye(3, dtype=np.float32)[np.arange(data.n_items) % 3])
-    return replace(data, timestamp=timestamp, item_features=features, feature_names=("a", "b", "c"))
+    of_users = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(data.n_users) % 2])
+    return replace(
+        data, timestamp=timestamp, item_features=features, feature_names=("a", "b", "c"), user_features=of_users,
+        user_feature_names=("even", "odd"),
+    )  # fmt: skip
 
 
 def like(model: NeuralRecommender, **changes: object) -> NeuralRecommender:
@@ -112,7 +116,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(model: NeuralRecommender, tmp_pat
 
 @pytest.mark.usefixtures("every_epoch")
 @every_model
-@pytest.mark.parametrize("other", ["times", "config", "seed", "features"])
+@pytest.mark.parametrize("other", ["times", "config", "seed", "features", "user features"])
 def test_a_checkpoint_of_another_fit_is_not_used(
     model: NeuralRecommender, other: str, tmp_path: Path
 ) -> None:
@@ -124,6 +128,8 @@ def test_a_checkpoint_of_another_fit_is_not_used(
         changed = world(times_seed=1)
     elif other == "features":
         changed = replace(data, item_features=sparse.csr_array(data.item_features.toarray()[::-1].copy()))
+    elif other == "user features":
+        changed = replace(data, user_features=sparse.csr_array(data.user_features.toarray()[::-1].copy()))
     elif other == "config":
         model = like(model, learning_rate=0.002)
     else:

@@ -9,8 +9,16 @@ from scipy import sparse
 
 from models.interactions import Interactions
 from models.retrieval.config import TwoTowerConfig
-from models.retrieval.two_tower import TwoTower
-from tests.models.contract import UNTOUCHED_ITEM, LikesContract, PersonalContract, interactions, likes_of
+from models.retrieval.two_tower import TwoTower, user_profiles
+from tests.models.contract import (
+    N_USERS,
+    UNTOUCHED_ITEM,
+    LikesContract,
+    PersonalContract,
+    interactions,
+    likes_of,
+    small_world,
+)
 from tests.models.fitted_once import FittedOnce
 
 DAY = 86_400
@@ -30,6 +38,15 @@ class TestTwoTowerWithFeatures(TestTwoTower):
 
     def described(self, data: Interactions) -> Interactions:
         return with_features(data)
+
+
+class TestTwoTowerWithUserFeatures(TestTwoTower):
+    config: ClassVar[TwoTowerConfig] = TwoTowerConfig(**SMALL)
+
+    def described(self, data: Interactions) -> Interactions:
+        """Give features to users of `small_world` who like something in every test."""
+        users = np.arange(12, 40 if data.n_users == N_USERS else 12)
+        return of_parity(data, users)
 
 
 @pytest.mark.slow
@@ -58,6 +75,74 @@ def with_features(data: Interactions) -> Interactions:
     return replace(
         data, item_features=sparse.csr_array(features), feature_names=("odd", "even", "a", "b", "c")
     )
+
+
+def of_parity(data: Interactions, users: np.ndarray) -> Interactions:
+    """Give some users the feature of their parity, which decides in `small_world` which items they like."""
+    features = np.zeros((data.n_users, 2), np.float32)
+    features[users, users % 2] = 1
+    return replace(data, user_features=sparse.csr_array(features), user_feature_names=("even", "odd"))
+
+
+def same_bits(a: TwoTower, b: TwoTower) -> bool:
+    names = vars(a).keys() & vars(b).keys()
+    return vars(a).keys() == vars(b).keys() and all(
+        np.array_equal(vars(a)[name], vars(b)[name])
+        for name in names
+        if name.endswith("_") and not sparse.issparse(vars(a)[name])
+    )
+
+
+def test_users_with_features_need_no_likes() -> None:
+    """Users 0 to 5 have features and no likes; users 6 and 7 have neither."""
+    world, nobody = small_world(), np.arange(8)
+    likes = world.positive.toarray()
+    likes[nobody] = 0
+    data = of_parity(interactions(likes), np.delete(np.arange(N_USERS), [6, 7]))
+    model = TwoTower(TwoTowerConfig(**SMALL)).fit(data, seed=1)
+    assert model.known_users_[:8].tolist() == [True] * 6 + [False] * 2
+    lists = model.recommend(nobody, 5).items
+    assert (lists[:6] >= 0).all()
+    assert (lists[6:] == -1).all()
+    assert (lists[0] == lists[2:6:2]).all(), "the same features, the same list"
+    plain = TwoTower(TwoTowerConfig(**SMALL)).fit(interactions(likes), seed=1)
+    assert not plain.known_users_[nobody].any()
+
+
+def test_features_that_no_user_has_change_no_bit() -> None:
+    world = small_world()
+    plain = TwoTower(TwoTowerConfig(**SMALL)).fit(world, seed=1)
+    for users in (np.empty(0, np.int64), np.arange(1)):
+        data = of_parity(world, users)
+        assert data.user_features is not None
+        data.user_features.data[:] = 0  # an explicit zero is no feature
+        assert same_bits(TwoTower(TwoTowerConfig(**SMALL)).fit(data, seed=1), plain)
+    others = TwoTower(TwoTowerConfig(**SMALL)).fit(of_parity(world, np.arange(1)), seed=1)
+    assert not same_bits(others, plain)
+
+
+def test_features_make_nobody_known_without_any_likes() -> None:
+    world = small_world()
+    data = of_parity(with_features(interactions(world.positive.toarray() * 0)), np.arange(N_USERS))
+    model = TwoTower(TwoTowerConfig(**SMALL)).fit(data, seed=1)
+    assert not model.known_users_.any()
+
+
+def test_sizes_of_user_features_do_not_matter() -> None:
+    """Rows have length 1: users of many features, or of greater entries, are not further from the others."""
+    data = small_world()
+    features = sparse.csr_array(np.array([[1, 0, 1], [0, 0, 0], [0, 50, 0]], np.float32))
+    rows = sparse.csr_array(sparse.vstack([features] * (data.n_users // 3)))
+    named = replace(
+        small_world(), user_features=sparse.vstack([rows, rows[: data.n_users % 3]], format="csr"),
+        user_feature_names=("a", "b", "c"),
+    )  # fmt: skip
+    profiles = user_profiles(named)
+    assert profiles is not None
+    expected = [[0.5**0.5, 0, 0.5**0.5], [0, 0, 0], [0, 1, 0]]
+    np.testing.assert_allclose(profiles[:3].toarray(), expected, rtol=1e-6)
+    assert named.user_features is not None
+    assert named.user_features.data.max() == 50, "the snapshot is not changed"
 
 
 def test_items_with_features_are_listed_before_anyone_met_them() -> None:

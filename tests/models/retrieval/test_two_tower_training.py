@@ -16,21 +16,21 @@ from models.neural.layers import give_generator
 from models.neural.sampled_cross_entropy import plain_softmax
 from models.neural.training import train
 from models.retrieval.config import TwoTowerConfig
-from models.retrieval.two_tower import ages, without_entries
+from models.retrieval.two_tower import ages, user_profiles, without_entries
 from models.retrieval.two_tower_network import TwoTowerNetwork
 from models.retrieval.two_tower_training import Inputs, LikedPairs, Step
 from models.retrieval.visits import Visits, after_last_event
 from tests.models.contract import N_ITEMS, N_USERS, UNTOUCHED_ITEM, small_world
-from tests.models.retrieval.test_two_tower import with_features
+from tests.models.retrieval.test_two_tower import of_parity, with_features
 
 DAY = 86_400
 
 
-def network_of(n_features: int = 0, **options: object) -> TwoTowerNetwork:
+def network_of(n_features: int = 0, n_user_features: int = 0, **options: object) -> TwoTowerNetwork:
     config = TwoTowerConfig(**{"factors": 6, "dropout": 0.0, "id_dropout": 0.0, **options})
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = TwoTowerNetwork((N_USERS, N_ITEMS, n_features), config)
+        network = TwoTowerNetwork((N_USERS, N_ITEMS, n_features), config, n_user_features)
         for parameter in network.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.5)
@@ -40,20 +40,23 @@ def network_of(n_features: int = 0, **options: object) -> TwoTowerNetwork:
 
 def inputs_of(data: Interactions, network: TwoTowerNetwork) -> Inputs:
     visits = Visits.of(data.seen, data.timestamp, 7, 20)
-    return Inputs(data.positive, visits, data.item_features, ages(data.timestamp), network.items.device)
+    device = network.items.device
+    return Inputs(
+        data.positive, visits, data.item_features, ages(data.timestamp), device, user_profiles(data)
+    )
 
 
 def pairs_of(data: Interactions | None = None, **options: object) -> LikedPairs:
     data = small_world() if data is None else data
     config = TwoTowerConfig(**{"factors": 6, "dropout": 0.0, "id_dropout": 0.0, **options})
-    network = network_of(data.item_features.shape[1], **options)
+    network = network_of(data.item_features.shape[1], len(data.user_feature_names), **options)
     carved = CarveOut.nothing(data.positive)
     return LikedPairs("two_tower", network, config, carved, data.timestamp, inputs_of(data, network))
 
 
 def dated_world() -> Interactions:
-    """Return `small_world` with features, and with times of events within a few days."""
-    data = with_features(small_world())
+    """Return `small_world` with features of items and most users, and with times of events within a few days."""
+    data = of_parity(with_features(small_world()), np.arange(10, N_USERS))
     times = data.timestamp.copy()
     times.data = np.random.default_rng(0).integers(DAY, 9 * DAY, times.nnz)
     return replace(data, timestamp=times)
@@ -212,6 +215,68 @@ def test_the_history_is_the_mean_of_the_other_items() -> None:
     asked = inputs.users(np.array([0]), np.zeros(1, np.int64), liked[:1].astype(np.int64))
     mean = network.items[liked[1:]].mean(dim=0)
     assert torch.allclose(network.user_vectors(asked)[0], mean / mean.norm(), atol=1e-5)
+
+
+def vectors_of(network: TwoTowerNetwork, data: Interactions, users: np.ndarray) -> torch.Tensor:
+    """Return the vectors of users at the beginning of time."""
+    with torch.no_grad():
+        return network.user_vectors(inputs_of(data, network).users(users, np.zeros(len(users), np.int64)))
+
+
+def test_without_user_features_the_tower_is_that_of_before() -> None:
+    """The same operations in the same order, and no more random numbers: to the bit."""
+    data, network = small_world(), network_of(dropout=0.3, id_dropout=0.3, layers=2)
+    users = np.array([0, 5, 9, 11])
+    asked = inputs_of(data, network).users(users, np.zeros(4, np.int64))
+    network.train()
+    give_generator(network, 5)
+    found = network.user_vectors(asked)
+    give_generator(network, 5)
+    own = network.users[asked.rows] * (network.hide(torch.ones(4, 1)) > 0)
+    mean = asked.histories.sums(network.items) / asked.counts.clamp(min=1)[:, None]
+    context = network.context(torch.cat([torch.zeros(4, 6), asked.clock], dim=1)).relu()
+    x = torch.cat([own, mean, context], dim=1)
+    for layer in network.layers:
+        x = network.dropout(layer(x).relu())
+    assert torch.equal(found, torch.nn.functional.normalize(own + mean + network.last(x), dim=1))
+
+
+def of_sums(data: Interactions, **options: object) -> TwoTowerNetwork:
+    """Return a network whose users are the sum of their embedding, features and history."""
+    network = network_of(0, len(data.user_feature_names), layers=0, **options)
+    with torch.no_grad():
+        network.last.weight.zero_()
+        network.last.bias.zero_()
+    return network
+
+
+def test_features_are_added_to_the_embedding_of_a_user() -> None:
+    data = of_parity(small_world(), np.arange(10))
+    network = of_sums(data)
+    found = vectors_of(network, data, np.array([4, 5, 12]))
+    for at, user, feature in ((0, 4, 0), (1, 5, 1), (2, 12, None)):
+        mean = network.items[data.positive[[user]].indices].mean(dim=0)
+        of_feature = 0 if feature is None else network.user_feature_vectors[feature]
+        expected = network.users[user] + of_feature + mean
+        assert torch.allclose(found[at], expected / expected.norm(), atol=1e-5)
+
+
+def test_features_and_histories_are_hidden_apart_in_training() -> None:
+    """The histories of users without features always count."""
+    data, n = of_parity(small_world(), np.arange(10)), 4000
+    network = of_sums(data, id_dropout=0.3)
+    with torch.no_grad():
+        network.users.zero_()
+    network.train()
+    for user, expected in ((4, [0.49, 0.21, 0.21, 0.09]), (12, [0, 1, 0, 0])):
+        described = network.user_feature_vectors[0]
+        mean = network.items[data.positive[[user]].indices].mean(dim=0)
+        kinds = torch.stack([described + mean, mean, described, mean * 0])
+        found = vectors_of(network, data, np.full(n, user))
+        is_kind = (found[:, None] - torch.nn.functional.normalize(kinds, dim=1)).abs().amax(dim=2) < 1e-5
+        assert is_kind.float().mean(dim=0).tolist() == pytest.approx(expected, abs=0.03)
+    network.eval()
+    assert (vectors_of(network, data, np.full(9, 4)).std(dim=0) < 1e-6).all()
 
 
 def test_a_user_of_the_target_alone_has_a_finite_vector() -> None:
