@@ -1,4 +1,4 @@
-"""The user tower of `two_tower` for users without an embedding or features: what `recs export` writes. Imports torch."""
+"""The user tower of `two_tower` without embedding and features of the user: what `recs export` writes. Imports torch."""
 
 from __future__ import annotations
 

@@ -74,9 +74,7 @@ class TwoTowerNetwork(nn.Module):
         n_user_features: number of features of users.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], config: TwoTowerConfig, n_user_features: int = 0
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], config: TwoTowerConfig, n_user_features: int = 0) -> None:
         super().__init__()
         n_users, n_items, n_features = shape
         f = config.factors

@@ -144,9 +144,7 @@ def _as_links(pairs: NDArray[np.int64]) -> sparse.csr_array:
     return links
 
 
-def _described(
-    city: NDArray[np.int64], age: NDArray[np.int64]
-) -> tuple[sparse.csr_array, tuple[str, ...]]:
+def _described(city: NDArray[np.int64], age: NDArray[np.int64]) -> tuple[sparse.csr_array, tuple[str, ...]]:
     """Return the city and the class of age of each user as features, (N_USERS, TASTES + AGES), and their names."""
     parts = [np.eye(TASTES, dtype=np.float32)[city], np.eye(AGES, dtype=np.float32)[age]]
     names = [f"city:{c}" for c in range(TASTES)] + [f"age:{a}" for a in range(AGES)]

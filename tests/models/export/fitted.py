@@ -46,7 +46,9 @@ def described_world() -> Interactions:
     timestamp = world.timestamp.copy()
     timestamp.data = rng.integers(1, 20 * 86_400, timestamp.nnz)
     names = ("genre:a", "genre:b", "tag:c")
-    of_users = sparse.csr_array(np.eye(N_USER_FEATURES, dtype=np.float32)[np.arange(world.n_users) % N_USER_FEATURES])
+    of_users = sparse.csr_array(
+        np.eye(N_USER_FEATURES, dtype=np.float32)[np.arange(world.n_users) % N_USER_FEATURES]
+    )
     return replace(
         world, timestamp=timestamp, item_features=features, feature_names=names, user_features=of_users,
         user_feature_names=tuple(f"city:{c}" for c in range(N_USER_FEATURES)),
