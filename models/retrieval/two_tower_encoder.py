@@ -1,4 +1,4 @@
-"""The user tower of `two_tower` without embedding and features of the user: what `recs export` writes. Imports torch."""
+"""The user tower of `two_tower` without embedding and features of a user: what `recs export` writes. Imports torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TowerEncoder(HistoryEncoder):
     def __init__(self, known_items: BoolArray, network: TwoTowerNetwork, temperature: float) -> None:
         super().__init__(known_items)
         self.network, self.temperature = copy.copy(network), temperature
-        of_nobody = {
+        of_nobody: dict[str, nn.Parameter | None] = {
             "users": nn.Parameter(network.users[:1] * 0),
             "user_feature_vectors": nn.Parameter(network.user_feature_vectors[:0]),
         }
