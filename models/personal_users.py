@@ -25,5 +25,5 @@ def personal_users(model: Recommender) -> BoolArray:
         return np.zeros_like(model.known_users_)
     if isinstance(model, Blend):
         found: BoolArray = np.any([personal_users(member) for member in model.members], axis=0)
-        return found
+        return found & model.known_users_
     return model.known_users_

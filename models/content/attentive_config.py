@@ -38,6 +38,13 @@ class AttentiveContentConfig(Config):
     epochs: int = Field(
         default=10, ge=0, le=10_000, description="Passes over the users; 0 keeps the vectors of the start."
     )
+    most_users: int = Field(
+        default=20_000,
+        ge=1,
+        le=10**9,
+        description="Users of a pass at most: if there are more, each pass draws others. Features are few, and need "
+        "no more.",
+    )
     batch: int = Field(default=64, ge=1, le=100_000, description="Users in a step.")
     targets: int = Field(
         default=16, ge=1, le=10_000, description="Most likes of a user that a step looks for."

@@ -80,11 +80,12 @@ def train(
     known = np.flatnonzero(np.diff(catalogue.descriptions.indptr) > 0)
     parameters = [*network.parameters()]
     optimizer = Adam(parameters)
-    n_steps = config.epochs * math.ceil(len(users) / config.batch)
+    n_steps = config.epochs * math.ceil(min(len(users), config.most_users) / config.batch)
     done = 0
     with one_torch_thread():
         for epoch in range(config.epochs):
-            for step in _steps(sparse.csr_array(likes[rng.permutation(users)]), config, rng):
+            drawn = rng.permutation(users)[: config.most_users]
+            for step in _steps(sparse.csr_array(likes[drawn]), config, rng):
                 loss = _loss(network, catalogue, step, known, config, rng)
                 loss = loss + config.pull / likes.nnz * network.pull()
                 if not math.isfinite(float(loss.detach())):

@@ -59,8 +59,9 @@ class Blend(Recommender):
     that was judged on short lists is the one published in long ones. A list that they do not fill is extended with the
     candidates that the members list when the items above are excluded, ranked in the same way.
 
-    `fit` computes only features of the data: members must be fitted on it before. Known users are those that any member
-    knows; known items are those that any member knows and that have an interaction.
+    `fit` computes only features of the data: members must be fitted on it before. Known users and items are those that
+    any member knows and that have an interaction. Users whom a member knows by their links alone are left out, because
+    the weights were learned from users with a history: for others they may be worse than popularity.
 
     Attributes:
         members: the fitted models, in the order of `config.members`.
@@ -114,9 +115,10 @@ class Blend(Recommender):
         progress: Progress,  # noqa: ARG002
         warm_start: Recommender | None,  # noqa: ARG002
     ) -> None:
-        touched = touched_items(data.seen)
-        self.known_users_ = np.any([member.known_users_ for member in self.members], axis=0)
-        self.known_items_ = np.any([member.known_items_ for member in self.members], axis=0) & touched
+        knows_user = np.any([member.known_users_ for member in self.members], axis=0)
+        knows_item = np.any([member.known_items_ for member in self.members], axis=0)
+        self.known_users_ = knows_user & (np.diff(data.seen.indptr) > 0)
+        self.known_items_ = knows_item & touched_items(data.seen)
         self.item_features_ = item_features(data)
         self.latest_likes_ = latest_likes(data)
         self.fold_weights_ = np.empty((0, len(self.feature_names)))

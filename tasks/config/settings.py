@@ -241,7 +241,7 @@ class RecommendSettings(Options):
 
     n: int = Field(default=100, ge=1, le=10_000)
     exclude_seen: bool = True
-    backfill: Literal["content", "attentive_content"] = Field(
+    backfill: str = Field(
         default="content",
         description="The model that completes short lists first; content and then popularity come after it.",
     )
@@ -291,9 +291,9 @@ class RecommendSettings(Options):
             )
         return self
 
-    @field_validator("similar_model")
+    @field_validator("similar_model", "backfill")
     @classmethod
-    def _similar_model_exists(cls, value: str) -> str:
+    def _model_exists(cls, value: str) -> str:
         return require_known(value)
 
     @field_validator("new_item_model")

@@ -24,7 +24,15 @@ def test_users_of_an_ensemble_are_those_of_its_members() -> None:
     knn, popular = ItemKNN().fit(data, seed=1), Popularity().fit(data, seed=1)
     config = BlendConfig(members={"item_knn": "a", "popularity": "b"}, weights={"score item_knn": 1.0})
     blend = Blend(config, [knn, popular]).fit(data, seed=1)
-    assert blend.known_users_.all(), "popularity has a list for everybody"
     expected = np.arange(N_USERS) != EMPTY_USER
     assert np.array_equal(personal_users(blend), expected)
     assert np.array_equal(personal_users(knn), expected)
+
+
+def test_a_blend_leaves_out_users_whom_a_member_knows_without_any_interaction() -> None:
+    data = small_world()
+    popular = Popularity().fit(data, seed=1)
+    blend = Blend(BlendConfig(members={"popularity": "a"}, weights={"score popularity": 1.0}), [popular])
+    untouched = np.diff(data.seen.indptr) == 0
+    assert untouched.any()
+    assert np.array_equal(blend.fit(data, seed=1).known_users_, ~untouched)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from models.content import attentive_scorer
+from models.content import attentive_scorer, attentive_training
 from models.content.attentive import AttentiveContent
 from models.content.attentive_config import AttentiveContentConfig
 from models.content.attentive_network import AttentiveNetwork
@@ -118,3 +118,20 @@ def test_bits_do_not_depend_on_the_number_of_threads() -> None:
         torch.set_num_threads(before)
     first, *others = (model.score(np.arange(200)) for model in models)
     assert all(np.array_equal(first, other, equal_nan=True) for other in others)
+
+
+def test_a_pass_takes_no_more_users_than_it_may(monkeypatch):
+    likes = sparse.csr_array(np.tile([[1, 1, 0]], (12, 1)).astype(np.float32))
+    lengths = []
+
+    def counted(some, config, rng):
+        lengths.append(some.shape[0])
+        return iter(())
+
+    monkeypatch.setattr(attentive_training, "_steps", counted)
+    config = AttentiveContentConfig(most_users=5, epochs=4, factors=2)
+    network = AttentiveNetwork(np.zeros((3, 2), np.float32), 1.0, config)
+    descriptions = sparse.csr_array(np.eye(3, dtype=np.float32))
+    catalogue = attentive_training.Catalogue(descriptions, np.zeros(3, np.float32), np.ones(3, bool))
+    attentive_training.train(network, catalogue, likes, config, seed=1, progress=lambda *_: None)
+    assert lengths == [5, 5, 5, 5]

@@ -14,7 +14,7 @@ from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
-from tests.models.contract import N_ITEMS, N_USERS, same, small_world
+from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, same, small_world
 from tests.models.ensemble.ensemble_contract import EnsembleContract
 
 WEIGHTS = {
@@ -49,7 +49,7 @@ class TestBlend(EnsembleContract):
 @pytest.mark.parametrize("kind", ["score", "log rank", "1/rank"])
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_all_weight_on_one_member_is_that_member(kind: str, which: int) -> None:
-    data, users = small_world(), np.arange(N_USERS)
+    data, users = small_world(), np.delete(np.arange(N_USERS), EMPTY_USER)
     name = ("item_knn", "als", "popularity")[which]
     model = blend(data, {f"{kind} {name}": 2.0})
     member = model.members[which]
@@ -93,7 +93,8 @@ def test_short_lists_are_the_heads_of_long_ones(
     seed: int, candidates: int, excluding: bool, eligible_share: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    data, users = small_world(seed % 3), rng.integers(0, N_USERS, 25)
+    data = small_world(seed % 3)
+    users = rng.choice(np.flatnonzero(np.diff(data.seen.indptr)), 25)
     model = random_blend(rng, seed % 3, candidates)
     eligible = rng.random(N_ITEMS) < eligible_share
     asked = {"exclude": data.seen if excluding else None, "items": eligible}
