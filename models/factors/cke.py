@@ -1,10 +1,10 @@
-"""ALS whose item vectors are drawn to what facts say of the items: the structural part of CKE.
+"""ALS whose item vectors are shrunk towards predictions from facts about the items: the structural part of CKE.
 
 Zhang et al. 2016, "Collaborative knowledge base embedding for recommender systems" (CKE), section 5: an item's vector
-is an offset, learned from the likes, plus a vector that the knowledge base says; the two are learned together. Here the
+is an offset, learned from the likes, plus a vector from the knowledge base; the two are learned together. Here the
 latter is a mixture of vectors of the item's entities instead of TransR's embedding, which makes every step a least
-squares problem (as the regression priors of Agarwal & Chen 2009, "Regression-based latent factor models"), so that it
-is deterministic, takes a few times as long as `als`, and says something of items without any like.
+squares problem (as the regression priors of Agarwal & Chen 2009, "Regression-based latent factor models"). It is
+deterministic, takes a few times as long as `als`, and gives vectors to items without any like.
 """
 
 from __future__ import annotations
@@ -44,37 +44,42 @@ class CKEConfig(ALSConfig):
         ge=0,
         le=1,
         description="Target of a missing entry, as a share of the score that the facts predict; with 0 it is 0 as in "
-        "`als`, and the facts only tell where the penalty pulls to.",
+        "`als`, and the facts only set the vector that the penalty shrinks an item's vector to.",
     )
     entity_regularization: float = Field(
         default=10.0,
         gt=0,
         le=10_000,
-        description="Number of items with many entries that an entity of full attention needs to be believed by half, "
-        "where it speaks of items with many entries.",
+        description="Number of items, of full attention and many entries, at which an entity's vector is shrunk by "
+        "half, for items with many entries.",
     )
     rare_regularization: float = Field(
         default=0.03,
         gt=0,
         le=10_000,
-        description="The same where it speaks of items with few entries or none; in between the two are mixed.",
+        description="The same for items with few entries or none; at 10 entries the two predictions count half each.",
     )
 
 
 class CKE(ALS):
     """ALS with facts about the items; items without entries get the vectors of what they share with others.
 
-    The loss, with c, p and λ of `als`, m_i what the facts say of item i (`ItemMixtures`) and τ = `knowledge`, is
+    The loss, with c, p and λ of `als`, m_i the vector that the facts predict for item i (`ItemMixtures`) and
+    τ = `knowledge`, is
 
         Σ_ui (x_u · (y_i − τ m_i))² + Σ_entries ((c_ui − 1) (x_u · y_i)² − 2 c_ui p_ui (x_u · y_i))
             + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i − m_i‖²)
 
-    For m = 0 that is the loss of `als` but for a constant: missing entries have the target 0. Here it is τ x_u · m_i,
-    because who misses an entry need not dislike the item; zeros pull the vectors of items with few entries to zero
-    whatever the facts say. Users and items are solved for in turn, and after each round the vectors of the entities
-    are. Each fact has the attention of `models.graph.knowledge`, which the likes decide, and m_i does not depend on y_i
-    itself, so that facts without meaning say next to nothing. Without relations and item features in the data it is
-    `als`, to the bit.
+    Σ_ui and Σ_i run over items with entries. For m = 0 that is the loss of `als` but for a constant: missing entries
+    have the target 0. Here it is τ x_u · m_i, because a user without an entry need not dislike the item, and zeros pull
+    the vectors of items with few entries to zero whatever the facts are. The first sum runs over observed entries, too,
+    so that the target there is (c_ui p_ui + τ x_u · m_i) / c_ui instead of p_ui.
+
+    Users and items are solved for in turn, and after each round the vectors of the entities are. Each fact has the
+    attention of `models.graph.knowledge`, which the likes decide, and m_i does not depend on y_i itself, so that facts
+    without meaning predict next to nothing. An item without entries is in no sum: its vector is the prediction, which
+    for such items alone contains the mean vector of the items (`ItemMixtures.of`). Without relations and item features
+    in the data it is `als`, to the bit.
     """
 
     name: ClassVar[str] = "cke"
@@ -109,16 +114,18 @@ class CKE(ALS):
         by_user = sparse.csr_array(confidences(weights, config.alpha))
         by_item = sparse.csr_array(by_user.T)
         entries = np.diff(by_item.indptr)
-        speak = self._mixtures(matrix, facts, entries, seed)
+        predict = self._mixtures(matrix, facts, entries, seed)
         users, items = starting_factors(matrix.shape, config.factors, seed)
-        said, tau = np.zeros_like(items), config.knowledge
+        predicted, tau = np.zeros_like(items), config.knowledge
         for done in range(config.iterations):
-            users = solve_rows(by_user, items, users, ridge=ridge, judged_by=items - tau * said)
-            items = solve_rows(by_item, users, items, ridge=ridge, prior=said, agreement=tau)
-            said = speak(items)
+            judged_by = items - tau * predicted
+            judged_by[entries == 0] = 0  # else every user would dislike what nobody has met
+            users = solve_rows(by_user, items, users, ridge=ridge, judged_by=judged_by)
+            items = solve_rows(by_item, users, items, ridge=ridge, prior=predicted, agreement=tau)
+            predicted = predict(items)
             progress(done + 1, config.iterations)
-        new = (entries == 0) & said.any(axis=1)
-        items[new] = said[new]
+        new = (entries == 0) & predicted.any(axis=1)
+        items[new] = predicted[new]
         self.known_items_ |= new
         self.user_factors_, self.item_factors_ = users, items
         self.item_bias_ = np.empty(0, np.float32)
@@ -126,18 +133,18 @@ class CKE(ALS):
     def _mixtures(
         self, matrix: sparse.csr_array, facts: Facts, entries: NDArray[np.integer], seed: int
     ) -> Callable[[FloatArray], FloatArray]:
-        """Return the function from the items' vectors to what the facts say of them, both (n_items, f).
+        """Return the function from the items' vectors to those that the facts predict, both (n_items, f) float32.
 
-        Items with many entries differ from others of the same facts, so that the facts had better say little of them.
-        Of items with few, the facts of the greatest attention had better say all: there memberships are the attention
-        itself, not its root.
+        Items with many entries differ from others of the same facts, so their predictions are shrunk more. For items
+        with few, the facts of the greatest attention count most: there memberships are the attention itself, not its
+        root.
         """
-        told = facts.weights * edge_attention(facts, likeness_vectors(matrix))
+        attention_weights = facts.weights * edge_attention(facts, likeness_vectors(matrix))
         often, rare = (
             ItemMixtures(memberships(facts, weight), entries, ridge, self.config.factors, seed)
             for weight, ridge in (
-                (np.sqrt(told), self.config.entity_regularization),
-                (told, self.config.rare_regularization),
+                (np.sqrt(attention_weights), self.config.entity_regularization),
+                (attention_weights, self.config.rare_regularization),
             )
         )
         share = (_FEW / (_FEW + entries)).astype(np.float32)[:, None]

@@ -9,6 +9,7 @@ from scipy import sparse
 from models.base import FloatArray
 from models.graph.knowledge import Facts
 from models.numerics.sparse_product import multiply
+from models.numerics.threads import one_blas_thread
 
 _STEPS = 5  # of conjugate gradients: the start is the result of the iteration before
 _FOLDS = 5
@@ -46,43 +47,54 @@ def memberships(facts: Facts, weights: NDArray[np.float64]) -> sparse.csr_array:
 
 
 class ItemMixtures:
-    """What facts say of the items: mixtures Σ_g a_ig e_g of vectors of their nodes, learned from the items' vectors.
+    """Mixtures Σ_g a_ig e_g of vectors of nodes, which predict the items' vectors.
 
-    The mixture of an item is made out of fold (cross-fitting): of vectors that are learned from other items. With
-    vectors that are learned from the item itself, any facts, shuffled ones too, would say of it what its likes say.
+    An item's mixture is out of fold (cross-fitting): the vectors e, and the mean vector that is subtracted before they
+    are learned (the centre), come from items of other folds only. With vectors that are learned from the item itself,
+    any facts, shuffled ones too, would predict the item's own vector.
 
     Args:
         belongs: (n_items, n_nodes) float32, the memberships a.
         entries: (n_items,) number of entries of each item. Vectors of items with few count less, with none nothing.
         ridge: weight of the squared vectors of nodes, in items of full membership.
         factors: length of the vectors.
-        seed: draws the folds.
+        seed: draws the folds, item by item, so that a new item at the end does not change the folds of the others.
     """
 
     def __init__(
         self, belongs: sparse.csr_array, entries: NDArray[np.integer], ridge: float, factors: int, seed: int
     ) -> None:
-        fold = np.random.default_rng(seed).permutation(len(entries)) % _FOLDS
+        fold = np.random.default_rng(seed).integers(_FOLDS, size=len(entries))
         self._parts = [(fold == part) & (entries > 0) for part in range(_FOLDS)]
-        self._learned = [EntityVectors(belongs, entries * ~part, ridge, factors) for part in self._parts]
-        self._new = entries == 0
-        trust = entries / (entries + _TRUSTED)
-        self._shares = (trust / max(trust.sum(), 1e-9)).astype(np.float32)
+        others = [entries * ~part for part in self._parts]
+        self._learned = [EntityVectors(belongs, counted, ridge, factors) for counted in others]
+        self._shares = [_shares(counted) for counted in others]
+        self._new = (entries == 0) & (np.diff(belongs.indptr) > 0)
         self._belongs = belongs
 
     def of(self, items: FloatArray) -> FloatArray:
-        """Learn from the vectors of the items, (n_items, factors) float32, and return what the facts say of each.
+        """Learn from the vectors of the items and return the vectors that their nodes predict.
 
-        Items without entries, of which nothing is learned, get the mean of the mixtures of all folds.
+        Items with entries get the mixture of their fold: the difference of the item from the centre, shrunk to zero.
+        The centre is left out of it because the missing entries of an item are evidence of how few users like it, and a
+        prior at the mean vector is a prior of average popularity. Lists differ little: with the centre, recall@20 on
+        Sports is .1161 instead of .1164, of items with few likes .0112 instead of .0119 (one split, one seed). Items
+        without entries have no such evidence and get centre + mixture, the mean over all folds; without nodes, zeros.
+
+        Args:
+            items: (n_items, factors) float32, finite. Nothing is learned from items without entries.
+
+        Returns:
+            (n_items, factors) float32.
         """
         found = np.zeros_like(items)
-        centre = self._shares @ items
-        for part, entities in zip(self._parts, self._learned, strict=True):
+        for part, shares, entities in zip(self._parts, self._shares, self._learned, strict=True):
+            with one_blas_thread():  # else the bits depend on the number of threads
+                centre = shares @ items
             entities.follow(items - centre)
             mixtures = multiply(self._belongs, entities.vectors)
             found[part] = mixtures[part]
-            found[self._new] += mixtures[self._new] / np.float32(_FOLDS)
-        found[self._new] += centre * (np.diff(self._belongs.indptr) > 0)[self._new, None]
+            found[self._new] += (centre + mixtures[self._new]) / np.float32(_FOLDS)
         return found
 
 
@@ -137,6 +149,13 @@ class EntityVectors:
         product: FloatArray = multiply(self._transposed, multiply(self._trusted, vectors))
         product += self._ridge * vectors
         return product
+
+
+def _shares(entries: NDArray[np.integer]) -> FloatArray:
+    """Return the weights of the items in their mean vector, (n_items,) float32 of sum 1; zeros without entries."""
+    trust = entries / (entries + _TRUSTED)
+    shares: FloatArray = (trust / max(trust.sum(), 1e-9)).astype(np.float32)
+    return shares
 
 
 def _scaled_rows(matrix: sparse.csr_array, scale: FloatArray) -> sparse.csr_array:

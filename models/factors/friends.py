@@ -37,11 +37,21 @@ class Friends(NamedTuple):
         A friend counts by the mean weight of the links in both directions.
 
         Args:
-            links: (n_users, n_users), entries above 0.
+            links: (n_users, n_users), finite entries above 0.
             known: (n_users,) bool, users with a vector of their own.
+
+        Raises:
+            ValueError: a link is not a finite number above 0.
         """
+        usable = np.isfinite(links.data) & (links.data > 0)
+        if not usable.all():
+            raise ValueError(
+                f"{(~usable).sum()} of {links.nnz} links have weights such as {links.data[~usable][0]}; expected "
+                "finite numbers above 0. Correct the weights, or leave these links out."
+            )
         known_only = sparse.diags_array(known.astype(np.float64))
-        ties = sparse.csr_array((links + links.T) @ known_only)
+        weights = links.astype(np.float64)  # in float32 the sum of both directions can overflow
+        ties = sparse.csr_array((weights + weights.T) @ known_only)
         ties.eliminate_zeros()
         total = ties.sum(axis=1)
         scale = np.divide(1, total, out=np.zeros_like(total), where=total > 0)

@@ -34,7 +34,8 @@ class MF(RatingPredictor, FactorRecommender):
 
     With `link_weight` w, links add w Σ_u ‖x_u − mean of the vectors of u's friends‖², over users with ratings who have
     friends with ratings (SoReg: Ma et al. 2011, section 4.1). Users without ratings get the mean of the vectors of
-    their friends.
+    their friends with ratings, if they have any; with `implicit_term`, users with any interaction keep their own vector
+    instead.
 
     On a CPU the same seed gives the same bits; from a million ratings on, at the same number of threads.
 

@@ -76,7 +76,8 @@ class MFConfig(DeviceConfig):
         ge=0,
         le=1e4,
         description="Weight of the squared distance between a user's vector and the mean of their friends' vectors; 0 "
-        "ignores links. Above 0, users without ratings get the mean of their friends' vectors.",
+        "ignores links. Above 0, users without ratings (with `implicit_term`, without any interaction) get the mean "
+        "of the vectors of their friends with ratings. No effect if the data has no links.",
     )
 
     def machine_state(self) -> dict[str, str | int]:

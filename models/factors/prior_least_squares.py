@@ -38,8 +38,8 @@ def solve_rows(
             + ridge ‖x − prior‖²
 
     For z_j = y_j and no prior that is Hu, Koren & Volinsky 2008, section 4: Σ_j c_j (p_j − x · y_j)² with c_j = 1 where
-    there is no entry, but for a constant. With a prior, the target where there is no entry is not 0 but what the prior
-    says, times `agreement`.
+    there is no entry, but for a constant. With a prior, the target where there is no entry is not 0 but
+    `agreement` · prior · y_j, and with an entry it is (c_j p_j + `agreement` · prior · y_j) / c_j instead of p_j.
 
     Three steps of conjugate gradients are taken from `start`, as the library implicit does. The bits do not depend on
     the number of threads.

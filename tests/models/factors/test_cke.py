@@ -7,7 +7,7 @@ from scipy import sparse
 from models.factors.als import ALS, ALSConfig
 from models.factors.cke import CKE, CKEConfig
 from models.interactions import Interactions
-from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM, PersonalContract, small_world
+from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM, PersonalContract, interactions, small_world
 from tests.models.graph.test_kgcn import by_parity
 from tests.models.threads import on_one_and_all_threads
 
@@ -62,6 +62,18 @@ def test_an_item_without_likes_is_listed_by_what_it_shares() -> None:
 def test_an_item_without_likes_and_facts_stays_unknown() -> None:
     facts = by_parity(small_world(), np.delete(np.arange(N_ITEMS), UNTOUCHED_ITEM))
     assert not CKE(SMALL).fit(facts, seed=1).known_items_[UNTOUCHED_ITEM]
+
+
+def test_untouched_described_items_keep_scores_of_known_items() -> None:
+    """The tolerance is for the rank of `likeness_vectors`, which depends on the number of items."""
+    narrow = small_world()
+    wide = interactions(sparse.hstack([narrow.composite, sparse.csr_array((narrow.n_users, 400))]))
+    scores = [
+        CKE(SMALL).fit(by_parity(data), seed=1).score(np.arange(narrow.n_users))[:, :N_ITEMS]
+        for data in (narrow, wide)
+    ]
+    known = np.arange(N_ITEMS) != UNTOUCHED_ITEM
+    np.testing.assert_allclose(scores[1][:, known], scores[0][:, known], atol=0.05)
 
 
 def test_features_of_items_are_facts() -> None:

@@ -1,4 +1,4 @@
-"""What facts say of items, against dense ridge regressions."""
+"""Mixtures that predict item vectors, against dense ridge regressions."""
 
 from __future__ import annotations
 
@@ -56,24 +56,45 @@ def test_entity_vectors_are_the_ridge_regression_of_the_items() -> None:
     np.testing.assert_allclose(entities.vectors, exact, atol=1e-4)
 
 
-def test_facts_say_of_an_item_what_they_say_of_others() -> None:
+def test_mixtures_predict_items_of_shared_entities() -> None:
     rng = np.random.default_rng(0)
     directors = rng.standard_normal((5, 4))
     items = (directors[np.arange(100) % 5] + 0.1 * rng.standard_normal((100, 4))).astype(np.float32)
     mixtures = ItemMixtures(by_director(100, 5), np.full(100, 40), 0.01, 4, seed=1)
     for _ in range(3):
-        said = mixtures.of(items)
+        predicted = mixtures.of(items)
     centred = directors - directors.mean(axis=0)
-    np.testing.assert_allclose(said, centred[np.arange(100) % 5], atol=0.25)
+    np.testing.assert_allclose(predicted, centred[np.arange(100) % 5], atol=0.25)
 
 
-def test_facts_that_no_other_item_shares_say_nothing() -> None:
+def test_facts_that_no_other_item_shares_predict_zeros() -> None:
     """Each item has an entity of its own: learned from the item itself it would repeat the item's vector."""
     items = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
     mixtures = ItemMixtures(by_director(40, 40), np.full(40, 40), 0.01, 4, seed=1)
     for _ in range(3):
-        said = mixtures.of(items)
-    assert np.abs(said).max() < 1e-6
+        predicted = mixtures.of(items)
+    assert np.abs(predicted).max() < 1e-6
+
+
+def test_a_prediction_does_not_depend_on_the_items_own_vector() -> None:
+    items = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    changed = items.copy()
+    changed[7] = 100
+    one, other = (
+        ItemMixtures(by_director(40, 5), np.full(40, 40), 0.01, 4, seed=1).of(vectors)
+        for vectors in (items, changed)
+    )
+    assert np.array_equal(one[7], other[7])
+    assert not np.array_equal(one, other)
+
+
+def test_a_new_item_at_the_end_leaves_the_others_predictions() -> None:
+    items = np.random.default_rng(0).standard_normal((41, 4)).astype(np.float32)
+    entries = np.where(np.arange(41) == 40, 0, 40)
+    fewer, more = (
+        ItemMixtures(by_director(n, 5), entries[:n], 0.01, 4, seed=1).of(items[:n]) for n in (40, 41)
+    )
+    np.testing.assert_allclose(more[:40], fewer, atol=1e-5)
 
 
 def test_items_without_entries_get_the_mean_vector_and_their_facts() -> None:
@@ -85,15 +106,15 @@ def test_items_without_entries_get_the_mean_vector_and_their_facts() -> None:
     mixtures = ItemMixtures(belongs, entries, 0.01, 4, seed=1)
     items[100] = 9  # nothing is learned from it
     for _ in range(3):
-        said = mixtures.of(items)
-    np.testing.assert_allclose(said[100], directors[0], atol=0.02)
+        predicted = mixtures.of(items)
+    np.testing.assert_allclose(predicted[100], directors[0], atol=0.02)
 
 
 def test_items_without_entries_and_facts_get_nothing() -> None:
     belongs = sparse.csr_array(by_director(20, 4).toarray() * (np.arange(20) != 7)[:, None])
     items = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
-    said = ItemMixtures(belongs, np.where(np.arange(20) == 7, 0, 9), 0.1, 3, seed=1).of(items)
-    assert not said[7].any()
+    predicted = ItemMixtures(belongs, np.where(np.arange(20) == 7, 0, 9), 0.1, 3, seed=1).of(items)
+    assert not predicted[7].any()
 
 
 def test_the_same_bits_on_one_thread_and_on_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -84,3 +85,19 @@ def test_pull_has_the_same_bits_on_one_thread_and_on_all() -> None:
     vectors = rng.standard_normal((400, 8)).astype(np.float32)
     one, every = on_one_and_all_threads(lambda: friends.pull(np.arange(400), vectors))
     assert np.array_equal(one, every)
+
+
+def test_weights_near_the_end_of_float32_are_compared() -> None:
+    links = np.zeros((3, 3))
+    links[0, 1] = links[1, 0] = links[0, 2] = links[2, 0] = 3e38
+    means = Friends.of(as_links(links), np.ones(3, bool)).means.toarray()
+    np.testing.assert_allclose(means, [[0, 0.5, 0.5], [1, 0, 0], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("weight", [np.inf, np.nan, 0.0, -1.0])
+def test_weights_that_are_not_finite_and_above_0_are_refused(weight: float) -> None:
+    links = sparse.csr_array((np.array([weight, 1], np.float32), ([0, 1], [1, 2])), shape=(3, 3))
+    with pytest.raises(
+        ValueError, match=r"1 of 2 links have weights such as .*; expected finite numbers above 0"
+    ):
+        Friends.of(links, np.ones(3, bool))
