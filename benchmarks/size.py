@@ -1,11 +1,11 @@
 """Measure time and memory of one model at the size of MovieLens 20M, or at another size.
 
 python -m benchmarks.size --model user_knn [--users 138493 --items 26744 --entries 20000000] [--set k=0] [--seed 42]
-                          [--side-data]
+                          [--side-data] [--lists 10000]
 
 The interactions are synthetic: users' activity and items' popularity are log-normal with about the spread of MovieLens
 20M, ratings are halves from 2 to 5, their times random. With --side-data items have genres, tags and a director, and
-users have friends: as many as the demo's, and as random. Fits the model, lists the 100 best items for every user, and
+users have friends, all random. Fits the model, lists the 100 best items for every user, or for `--lists` of them, and
 prints seconds and peak memory as its machine-readable last line. It does not measure accuracy.
 """
 
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument(
         "--side-data", action="store_true", help="genres, tags and directors of items, friends of users"
     )
+    parser.add_argument("--lists", type=at_least(1), help="users to make lists for; by default all")
     name, config, seed, asked = model_arguments(parser)
     rng = np.random.default_rng(seed)
     data = synthetic_interactions(asked.users, asked.items, asked.entries, rng)
@@ -143,7 +144,7 @@ def main() -> None:
     model, fit_s = fitted(name, config, data, seed)
     fit_mb = peak_mb()
     started = time.perf_counter()
-    model.recommend(np.arange(asked.users), 100, exclude=data.seen)
+    model.recommend(np.arange(min(asked.lists or asked.users, asked.users)), 100, exclude=data.seen)
     print(
         f"entries={data.seen.nnz} data_mb={held:.0f} fit_s={fit_s:.1f} fit_mb={fit_mb:.0f} "
         f"score_s={time.perf_counter() - started:.1f} peak_mb={peak_mb():.0f}"

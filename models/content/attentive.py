@@ -80,7 +80,6 @@ class AttentiveContent(ItemVectorRecommender):
         from models.content.attentive_training import Catalogue, train  # noqa: PLC0415  (imports torch)
 
         descriptions, config = described_items(data), self.config
-        self.known_items_ = np.diff(descriptions.indptr) > 0
         likes = self._only_positive(matrix)
         self.known_items_ = np.diff(descriptions.indptr) > 0
         likes = only(likes, self.known_items_[likes.indices])

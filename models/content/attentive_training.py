@@ -22,7 +22,7 @@ from models.numerics.threads import one_torch_thread
 
 
 class Catalogue(NamedTuple):
-    """What is known of the items.
+    """Descriptions and likes of the items.
 
     Attributes:
         descriptions: (n_items, n_features) float32.

@@ -1,4 +1,4 @@
-"""What is known of the items, as one matrix: genres, tags, attributes, title words and facts of a knowledge graph.
+"""Descriptions of the items as one matrix: genres, tags, attributes, title words and facts of a knowledge graph.
 
 Models that make an item's vector from its description start from these rows, so that an item that nobody has met yet
 has one.

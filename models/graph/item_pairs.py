@@ -67,6 +67,8 @@ class ItemPairs:
         Returns:
             two arrays of item indices, (m,) int64 each, with m at most `n`: draws that hit no pair are left out.
         """
+        if not len(self.histories.items):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         first = rng.integers(len(self.histories.items), size=n)
         distance = 1 + np.searchsorted(self._chances, rng.random(n), side="right").clip(max=self.window - 1)
         swapped = rng.random(n) < 0.5

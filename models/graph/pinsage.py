@@ -1,4 +1,4 @@
-"""PinSage: items told about the items that are liked with them, for lists of similar items (Ying et al. 2018)."""
+"""PinSage: item vectors from features and from the items liked next to them, for similar items (Ying et al. 2018)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, DivergedError, IntArray, Progress, Recommender, TopN
 from models.content.item_descriptions import described_items
 from models.export.exportable import Export
 from models.graph.item_pairs import ItemPairs
@@ -36,8 +36,13 @@ class PinSage(NeuralRecommender, FactorRecommender):
     """Knows items by their embedding, their description and their neighbours on the graph of items liked together.
 
     The neighbours are the items that random walks from an item visit most. The network foresees which item a user
-    likes soon after another one. Similar items are those of the greatest cosine / temperature + popularity · learned
-    log-popularity. A user is the mean of their latest items.
+    likes soon after another one. Similar items are those of the greatest
+
+        cosine + temperature · popularity · log-popularity
+
+    with the settings of these names. The log-popularity is 0 for the most popular item and less for all others, learned
+    with `loss = "softmax"` and counted with "margin". Items of a sum below 0 are not listed. A user is the mean of
+    their latest items.
 
     Known items are those that somebody liked, and those with a description; known users are those with a like.
 
@@ -61,7 +66,10 @@ class PinSage(NeuralRecommender, FactorRecommender):
         return PinSageNetwork(n_columns, self.descriptions_.shape[1], self.config)
 
     def _start(self, network: PinSageNetwork, carved: CarveOut, rng: np.random.Generator) -> None:
-        """Start a feature as the mean of its items; the epochs that are best for known items would be few for it."""
+        """Start each feature as the mean of its items.
+
+        Early stopping judges known items alone: from random vectors, features would get too few epochs.
+        """
         super()._start(network, carved, rng)
         if self.config.start == "svd":
             network.start_features(self.descriptions_)
@@ -84,15 +92,16 @@ class PinSage(NeuralRecommender, FactorRecommender):
         n_items = len(self.known_items_)
         pairs = ItemPairs.of(histories, config.window, config.window_days * _DAY_S, n_items, _SEED)
         walks = Walks(config.walkers, config.walk_steps, config.restart)
-        return pairs, neighbourhoods(pairs.graph(), walks, (1 + _HARD) * config.neighbours, _SEED)
+        most = config.neighbours * (1 + _HARD if config.loss == "margin" else 1)
+        return pairs, neighbourhoods(pairs.graph(), walks, most, _SEED)
 
     def _products(self, network: PinSageNetwork, near: Neighbourhoods, counts: NDArray[np.int64]) -> Products:
         """Return the sparse products of the network for items of so many likes, (n_items,)."""
-        from models.graph.pinsage_network import Products, Surroundings  # noqa: PLC0415  (imports torch)
+        from models.graph.pinsage_network import NetworkInputs, Products  # noqa: PLC0415  (imports torch)
 
         importance = near.importance(self.config.neighbours)
         evidence = (counts / (counts + self.config.id_likes)).astype(np.float32)
-        return Products(Surroundings(self.descriptions_, importance, evidence), network.items.device)
+        return Products(NetworkInputs(self.descriptions_, importance, evidence), network.items.device)
 
     def _fit(
         self,
@@ -115,6 +124,13 @@ class PinSage(NeuralRecommender, FactorRecommender):
         self.known_items_ = self.known_items_ | (np.diff(self.descriptions_.indptr) > 0)
         self._set_users(histories)
 
+    def _check_learned(self) -> None:
+        """Raise if vectors lost their length of 1, which they do when an embedding overflows."""
+        super()._check_learned()
+        lengths = np.linalg.norm(self.item_factors_[self.known_items_], axis=1)
+        if self.known_users_.any() and not lengths.max(initial=0) > 0.5:
+            raise DivergedError(f"{self.name}: training diverged; {self.remedy}")
+
     def _set_users(self, histories: Histories) -> None:
         """Make each user the mean of their latest items, so that scores are those of similar items."""
         latest = histories.latest(np.arange(len(histories.lengths)), self.config.latest)
@@ -127,7 +143,7 @@ class PinSage(NeuralRecommender, FactorRecommender):
         self.user_factors_ = sums / scale[:, None]
 
     def _similar_items(self, items: IntArray, n: int, eligible: BoolArray) -> TopN:
-        """Rank by cosine + temperature · popularity, which is at most 1."""
+        """Rank by the sum that the class tells of; it is at most 1."""
         bias = np.float32(self.config.temperature) * self.item_bias_
         return factor_scorer.top_n(
             self.item_factors_, self.item_factors_, items, n, tie_order=self.tie_order_,

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from models.neural.config import Epochs, LearningRate, Patience, SvdStartConfig
+from models.neural.config import DropoutShare, Epochs, LearningRate, Patience, SvdStartConfig
 from models.search_space import Range, SearchSpace
 
 
@@ -35,6 +35,7 @@ class PinSageConfig(SvdStartConfig):
         description="Batches of an epoch. The pairs are drawn, so that an epoch takes the same time for more data.",
     )
     learning_rate: LearningRate = 0.01
+    dropout: DropoutShare = 0.0
     window: int = Field(
         default=5,
         ge=1,
@@ -74,8 +75,8 @@ class PinSageConfig(SvdStartConfig):
         default=5,
         ge=0,
         le=1000,
-        description="Most hard negatives of a pair: items that walks visit, but less than the neighbours. The first "
-        "epoch has none, and each further one has one more.",
+        description="Most hard negatives of a pair, for `loss = margin`: items that walks visit, ranked after the "
+        "first `neighbours`. The first epoch has none, and each further one has one more.",
     )
     uniform_negatives: int = Field(
         default=512,

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import nn
-from torch.nn import functional
 
 from models.base import FloatArray
 from models.graph.propagation import adjacency_tensor
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
 
 _SPREAD = 0.1  # standard deviation of random first embeddings
 _SMALL = 0.1  # share of it beside the singular vectors
+_LEAST_LENGTH = 1e-6  # of a row that has a direction
 _PRIOR_LIKES = 1.0  # so that an item without likes has a popularity
 
 
-class Surroundings(NamedTuple):
-    """What an item's vector is made of beside its own embedding.
+class NetworkInputs(NamedTuple):
+    """The features and neighbours of all items, and how much is known of them by likes.
 
     Attributes:
         features: (n_items, n_features) float32, its description.
@@ -50,7 +50,8 @@ class PinSageNetwork(nn.Module):
     the embeddings start, have both signs.
 
     In training the embedding and the neighbours of some items are hidden. So their features learn to stand for an item
-    that nobody has met, which has neither. Those of an item that few have met count less.
+    that nobody has met, which has neither. The embedding and the neighbours of an item with few likes count less, by
+    `NetworkInputs.evidence`.
 
     Args:
         n_items: number of items.
@@ -66,7 +67,7 @@ class PinSageNetwork(nn.Module):
         self.own = nn.ModuleList(nn.Linear(f, f) for _ in range(config.layers))
         self.of_neighbours = nn.ModuleList(nn.Linear(f, f, bias=False) for _ in range(config.layers))
         self.popularity = nn.Parameter(torch.zeros(n_items))
-        self.hide = Dropout(config.id_dropout)
+        self.hide, self.dropout = Dropout(config.id_dropout), Dropout(config.dropout)
         for own, of_neighbours in zip(self.own, self.of_neighbours, strict=True):
             nn.init.eye_(own.weight)  # type: ignore[arg-type]
             nn.init.zeros_(own.bias)  # type: ignore[arg-type]
@@ -75,9 +76,10 @@ class PinSageNetwork(nn.Module):
     def forward(self, products: Products) -> torch.Tensor:
         """Return the vectors of all items, (n_items, f)."""
         shown = products.evidence * (self.hide(torch.ones_like(products.evidence)) > 0)
-        x = functional.normalize(self.items * shown + products.features(self.features), dim=1)
+        x = unit_rows(self.items * shown + products.features(self.features))
         for own, of_neighbours in zip(self.own, self.of_neighbours, strict=True):
-            x = functional.normalize(own(x) + shown * of_neighbours(products.importance(x)), dim=1)
+            x = self.dropout(x)
+            x = unit_rows(own(x) + shown * of_neighbours(products.importance(x)))
         return x
 
     def start_from(self, vectors: FloatArray) -> None:
@@ -104,14 +106,14 @@ class Products:
     """The sparse products of a network, on a device.
 
     Args:
-        surroundings: of the items.
+        inputs: of all items.
         device: of the network.
     """
 
-    def __init__(self, surroundings: Surroundings, device: torch.device) -> None:
-        self._features = SparseProduct(surroundings.features, device)
-        self._importance = SparseProduct(surroundings.importance, device)
-        self.evidence = torch.from_numpy(surroundings.evidence).to(device)[:, None]
+    def __init__(self, inputs: NetworkInputs, device: torch.device) -> None:
+        self._features = SparseProduct(inputs.features, device)
+        self._importance = SparseProduct(inputs.importance, device)
+        self.evidence = torch.from_numpy(inputs.evidence).to(device)[:, None]
 
     def features(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the sum of the vectors of each item's features, (n_items, f), from (n_features, f)."""
@@ -120,6 +122,12 @@ class Products:
     def importance(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of each item's neighbours, (n_items, f), from (n_items, f)."""
         return self._importance(x)
+
+
+def unit_rows(x: torch.Tensor) -> torch.Tensor:
+    """Return the rows of x, (n, f), at length 1; rows of 0 stay 0 and have gradients of 1, not 1e12 as torch's own."""
+    lengths = x.norm(dim=1, keepdim=True)
+    return x / torch.where(lengths > _LEAST_LENGTH, lengths, 1.0)
 
 
 class SparseProduct:

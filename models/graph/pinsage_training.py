@@ -94,9 +94,9 @@ class SimilarPairs(Objective[Step]):
         """Return the mean loss of a pair."""
         vectors = self.network(self._products)
         asked, items = vectors[batch.asked], vectors[batch.items]
-        popularity = self.network.popularity[batch.items]
         if self._config.loss == "margin":
             return self._margin_loss(asked, items, vectors, batch)
+        popularity = self.network.popularity[batch.items]
         one = torch.ones_like(asked[:, :1])
         queries = torch.cat([asked / self._config.temperature, one], dim=1)
         keys = torch.cat([items, popularity[:, None]], dim=1)

@@ -62,7 +62,7 @@ def neighbourhoods(graph: sparse.csr_array, walks: Walks, most: int, seed: int) 
 
     Args:
         graph: (n, n), entries above 0; a walker takes an edge of its row with a chance in proportion to its weight. At
-            a node without edges its walk ends.
+            a node without edges it waits until it restarts.
         walks: how many, how long.
         most: nodes kept for each node, at least 1.
         seed: draws the walks; every node has a random stream of its own.
@@ -156,7 +156,7 @@ def _walk(
                     here = start if np.int64(drawn & np.uint64(0xFFFF)) < restart else at[walker]
                     first = indptr[here]
                     degree = indptr[here + 1] - first
-                    if degree == 0:  # the walk has ended
+                    if degree == 0:  # it waits
                         at[walker] = here
                         continue
                     edge = first + np.int64(((drawn >> np.uint64(32)) * np.uint64(degree)) >> np.uint64(32))

@@ -167,8 +167,13 @@ class NeuralRecommender(Recommender):
         text = f"{self.name} {self.config.model_dump_json()} {seed} {matrix.shape}"
         digest = hashlib.sha256(text.encode())
         reads = [matrix, data.timestamp, data.item_features]  # `timestamp` has the pattern of `seen`
-        if data.user_features is not None:
-            reads.append(data.user_features)
+        sides = {"title_words": data.title_words, "user_features": data.user_features, "links": data.links}
+        for name, side in sides.items():
+            if side is not None:
+                digest.update(name.encode())
+                reads.append(side)
+        if data.relations is not None:
+            digest.update(data.relations.triples.tobytes())
         for read in reads:
             for part in (read.indptr, read.indices, read.data):
                 digest.update(np.ascontiguousarray(part).tobytes())

@@ -28,7 +28,7 @@ from tasks.config.usual_scales import usual_like
 Share = Annotated[float, Field(gt=0, lt=1)]
 _RETRIEVER = "two_tower"
 BACKFILL = ("content", "popularity")
-"""The models that complete short lists, in order of precedence; fitted every night, on the shelf or not."""
+"""The models that complete short lists after `recommend.backfill`; fitted every night, on the shelf or not."""
 
 _LOW_SHARE = 0.05
 """A like that begins in this lowest part of the scale is taken for a mistake."""

@@ -72,5 +72,4 @@ def test_the_order_of_other_likes_stays():
 def test_no_pairs_are_an_empty_graph(rows):
     pairs = ItemPairs(histories_of(rows), 3, 10, N_ITEMS)
     assert pairs.graph().nnz == 0
-    if len(pairs.histories.items):
-        assert len(pairs.draw(10, np.random.default_rng(0))[0]) == 0
+    assert len(pairs.draw(10, np.random.default_rng(0))[0]) == 0

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from models.graph.pinsage import PinSage
 from models.graph.pinsage_config import PinSageConfig
-from models.graph.pinsage_network import SparseProduct
+from models.graph.pinsage_network import SparseProduct, unit_rows
 from models.interactions import Interactions
 from models.new_users import NewUsers
 from tests.models.contract import LikesContract
@@ -103,3 +103,18 @@ def test_users_are_the_mean_of_their_latest_items():
     np.testing.assert_array_equal(folded.user_factors_[0], folded.user_factors_[1])
     expected = model.item_factors_[[2, 3]].mean(axis=0) / model.config.temperature
     np.testing.assert_allclose(folded.user_factors_[0], expected, rtol=1e-5)
+
+
+def test_rows_without_a_direction_have_small_gradients():
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    found = unit_rows(x)
+    (gradient,) = torch.autograd.grad((found * torch.tensor([[1.0, 2.0], [1.0, 0.0]])).sum(), x)
+    torch.testing.assert_close(found, torch.tensor([[0.0, 0.0], [0.6, 0.8]]))
+    torch.testing.assert_close(gradient, torch.tensor([[1.0, 2.0], [0.128, -0.096]]))
+
+
+def test_deep_networks_train_on_items_without_features():
+    data = replace(described(), item_features=sparse.csr_array((60, 0), dtype=np.float32), feature_names=())
+    model = PinSage(PinSageConfig(**SMALL, layers=4)).fit(data, seed=1)
+    lists = model.similar_items(np.arange(50), 5).items
+    assert ((lists % 5) == (np.arange(50) % 5)[:, None]).mean() > 0.9

@@ -76,11 +76,14 @@ def test_the_bits_do_not_depend_on_the_threads_but_on_the_seed():
     assert (neighbourhoods(graph, walks, 10, seed=5).nodes != one.nodes).any()
 
 
-def test_a_node_without_edges_has_no_neighbours_and_a_walk_ends_there():
+def test_a_node_without_edges_has_no_neighbours_and_walkers_wait_there():
     graph = sparse.csr_array(np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0]]))
     found = neighbourhoods(graph, Walks(50, 4, 0.0), 2, seed=1)
     np.testing.assert_array_equal(found.nodes, [[1, -1], [-1, -1], [1, -1]])
     np.testing.assert_array_equal(found.visits[:, 0], [50, 0, 50])
+    again = neighbourhoods(graph, Walks(1000, 4, 0.5), 2, seed=1)
+    np.testing.assert_array_equal(again.nodes, found.nodes)
+    np.testing.assert_allclose(again.visits[:, 0], [2500, 0, 2500], atol=150)
 
 
 def test_importance_is_the_share_of_the_visits_to_the_first_nodes():

@@ -11,6 +11,8 @@ import torch
 from scipy import sparse
 
 from models.base import DivergedError
+from models.graph.pinsage import PinSage
+from models.graph.pinsage_config import PinSageConfig
 from models.interactions import Interactions
 from models.neural import checkpoint
 from models.neural.autorec import AutoRec
@@ -21,6 +23,7 @@ from models.neural.neumf_config import NeuMFConfig
 from models.neural.neural_model import NeuralRecommender
 from models.neural.recvae import RecVAE
 from models.neural.row_config import MultVAEConfig, RecVAEConfig
+from models.relations import Relations
 from models.retrieval.config import TwoTowerConfig
 from models.retrieval.two_tower import TwoTower
 from models.sequence.caser import Caser
@@ -40,6 +43,7 @@ MODELS: list[NeuralRecommender] = [
     SASRec(SASRecConfig(**SMALL, blocks=1)),
     GRU4Rec(GRU4RecConfig(**SMALL, hidden=8)),
     Caser(CaserConfig(**SMALL, latest=2)),
+    PinSage(PinSageConfig(**SMALL, steps=3, walkers=20, neighbours=3, layers=1)),
 ]
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
@@ -53,8 +57,15 @@ def world(times_seed: int = 0) -> Interactions:
     of_users = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(data.n_users) % 2])
     return replace(
         data, timestamp=timestamp, item_features=features, feature_names=("a", "b", "c"), user_features=of_users,
-        user_feature_names=("even", "odd"),
+        user_feature_names=("even", "odd"), relations=directors(data.n_items, of=4),
     )  # fmt: skip
+
+
+def directors(n_items: int, of: int) -> Relations:
+    """Return relations by which every item has one of two directors, the same for `of` items in a row."""
+    items = np.arange(n_items)
+    triples = np.stack([items, np.zeros(n_items, int), n_items + items // of % 2], axis=1)
+    return Relations(triples.astype(np.int32), n_items, ("director",), ("one", "two"))
 
 
 def like(model: NeuralRecommender, **changes: object) -> NeuralRecommender:
@@ -116,7 +127,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(model: NeuralRecommender, tmp_pat
 
 @pytest.mark.usefixtures("every_epoch")
 @every_model
-@pytest.mark.parametrize("other", ["times", "config", "seed", "features", "user features"])
+@pytest.mark.parametrize("other", ["times", "config", "seed", "features", "user features", "relations"])
 def test_a_checkpoint_of_another_fit_is_not_used(
     model: NeuralRecommender, other: str, tmp_path: Path
 ) -> None:
@@ -132,6 +143,8 @@ def test_a_checkpoint_of_another_fit_is_not_used(
         assert data.user_features is not None
         others = np.roll(data.user_features.toarray(), 1, axis=0)
         changed = replace(data, user_features=sparse.csr_array(others))
+    elif other == "relations":
+        changed = replace(data, relations=directors(data.n_items, of=3))
     elif other == "config":
         model = like(model, learning_rate=0.002)
     else:
