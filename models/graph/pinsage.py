@@ -18,6 +18,7 @@ from models.interactions import Interactions, MatrixName
 from models.neural.early_stopping import CarveOut
 from models.neural.neural_model import NeuralRecommender
 from models.new_users import NewUsers
+from models.numerics.threads import one_torch_thread
 from models.ranking import factor_scorer
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.topk import identity
@@ -116,11 +117,14 @@ class PinSage(NeuralRecommender, FactorRecommender):
 
         likes = self._only_positive(matrix)
         self.descriptions_ = described_items(data)
-        network = self._train(likes, data, seed, progress)
         histories = Histories.of(likes, data.timestamp)
         counts = np.bincount(likes.indices, minlength=data.n_items)
-        products = self._products(network, self._nearby(histories)[1], counts)
-        self.item_factors_, self.item_bias_ = encoded(network, products, counts, self.config)
+        with (
+            one_torch_thread()
+        ):  # torch's threads would spin while numba's multiply, and gain next to nothing
+            network = self._train(likes, data, seed, progress)
+            products = self._products(network, self._nearby(histories)[1], counts)
+            self.item_factors_, self.item_bias_ = encoded(network, products, counts, self.config)
         self.known_items_ = self.known_items_ | (np.diff(self.descriptions_.indptr) > 0)
         self._set_users(histories)
 

@@ -30,6 +30,8 @@ _RETRIEVER = "two_tower"
 BACKFILL = ("content", "popularity")
 """The models that complete short lists after `recommend.backfill`; fitted every night, on the shelf or not."""
 
+_SAME_FOR_ALL = ("popularity", "recent")
+
 _LOW_SHARE = 0.05
 """A like that begins in this lowest part of the scale is taken for a mistake."""
 
@@ -295,6 +297,13 @@ class RecommendSettings(Options):
     @classmethod
     def _model_exists(cls, value: str) -> str:
         return require_known(value)
+
+    @field_validator("similar_model")
+    @classmethod
+    def _compares_items(cls, value: str) -> str:
+        if value in _SAME_FOR_ALL:
+            raise ValueError(f"{value} compares no items: it has one list for everybody")
+        return value
 
     @field_validator("new_item_model")
     @classmethod

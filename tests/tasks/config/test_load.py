@@ -296,6 +296,17 @@ def test_an_unknown_model_of_new_items_is_refused() -> None:
     assert load_settings(None, ("recommend.new_item_model=content",)).recommend.new_item_model == "content"
 
 
+def test_the_model_of_similar_items_must_compare_items():
+    with pytest.raises(UsageError, match=r"recommend\.similar_model.*popularity compares no items"):
+        load_settings(None, ("recommend.similar_model=popularity",))
+
+
+@pytest.mark.parametrize("name", ["social_gcn", "attentive_content"])
+def test_any_model_may_complete_short_lists(name):
+    backfill = load_settings(None, (f"recommend.backfill={name}",)).recommend.backfill_models
+    assert backfill == (name, "content", "popularity")
+
+
 @pytest.mark.parametrize(
     "text",
     [
