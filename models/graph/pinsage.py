@@ -119,9 +119,7 @@ class PinSage(NeuralRecommender, FactorRecommender):
         self.descriptions_ = described_items(data)
         histories = Histories.of(likes, data.timestamp)
         counts = np.bincount(likes.indices, minlength=data.n_items)
-        with (
-            one_torch_thread()
-        ):  # torch's threads would spin while numba's multiply, and gain next to nothing
+        with one_torch_thread():  # more would spin while numba's threads multiply
             network = self._train(likes, data, seed, progress)
             products = self._products(network, self._nearby(histories)[1], counts)
             self.item_factors_, self.item_bias_ = encoded(network, products, counts, self.config)

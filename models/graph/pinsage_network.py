@@ -31,9 +31,9 @@ class NetworkInputs(NamedTuple):
     """The features and neighbours of all items, and how much is known of them by likes.
 
     Attributes:
-        features: (n_items, n_features) float32, its description.
+        features: (n_items, n_features) float32, their descriptions.
         importance: (n_items, n_items) float32, the share of each neighbour; rows sum to 1 or are empty.
-        evidence: (n_items,) float32 from 0 to 1, how much its embedding and its neighbours count.
+        evidence: (n_items,) float32 from 0 to 1, how much the embedding and the neighbours of each count.
     """
 
     features: sparse.csr_array

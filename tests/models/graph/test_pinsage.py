@@ -4,13 +4,16 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import pytest
 import torch
 from scipy import sparse
 
 from models.graph.pinsage import PinSage
 from models.graph.pinsage_config import PinSageConfig
 from models.graph.pinsage_network import SparseProduct, unit_rows
+from models.graph.pinsage_training import SimilarPairs
 from models.interactions import Interactions
+from models.neural.early_stopping import CarveOut
 from models.new_users import NewUsers
 from tests.models.contract import LikesContract
 from tests.models.fitted_once import FittedOnce
@@ -103,6 +106,39 @@ def test_users_are_the_mean_of_their_latest_items():
     np.testing.assert_array_equal(folded.user_factors_[0], folded.user_factors_[1])
     expected = model.item_factors_[[2, 3]].mean(axis=0) / model.config.temperature
     np.testing.assert_allclose(folded.user_factors_[0], expected, rtol=1e-5)
+
+
+def margin_objective(hard_negatives: int) -> SimilarPairs:
+    """Return what is trained by margin, on the described items."""
+    data = described()
+    config = PinSageConfig(**SMALL, loss="margin", hard_negatives=hard_negatives, id_dropout=0.0)
+    model = PinSage(config).fit(data, seed=1)
+    return model._objective(model.network(), CarveOut.nothing(data.positive), data)
+
+
+def test_each_epoch_has_one_more_hard_negative_up_to_the_most():
+    objective = margin_objective(hard_negatives=2)
+    batches = [next(iter(objective.batches(epoch, np.random.default_rng(epoch)))) for epoch in range(4)]
+    assert [batch.hard.shape[1] for batch in batches] == [0, 1, 2, 2]
+    for asked, hard in zip(batches[3].asked.tolist(), batches[3].hard.tolist(), strict=True):
+        assert set(hard) <= set(objective._hard[asked].tolist())
+
+
+def test_the_margin_loss_is_that_of_plain_loops():
+    objective = margin_objective(hard_negatives=3)
+    batch = next(iter(objective.batches(3, np.random.default_rng(1))))
+    with torch.no_grad():
+        vectors = objective.network(objective._products).numpy()
+        found = float(objective.loss(batch))
+    asked, items, hard = (part.numpy() for part in (batch.asked, batch.items, batch.hard))
+    n, lacking = len(asked), []
+    for row in range(n):
+        drawn = items[n + row % (len(items) - n)]
+        for negative in (drawn, *hard[row]):
+            if negative >= 0 and negative not in (asked[row], items[row]):
+                nearer = vectors[asked[row]] @ (vectors[negative] - vectors[items[row]])
+                lacking.append(max(0.0, nearer + objective._config.margin))
+    assert found == pytest.approx(np.mean(lacking), rel=1e-4)
 
 
 def test_rows_without_a_direction_have_small_gradients():
