@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -21,11 +21,12 @@ from scipy import sparse
 
 from models.interactions import Interactions, MatrixName, likes_in
 from models.new_users import NewUsers
-from models.numerics.outliers import greatest_of_rows, limited
+from models.numerics.outliers import limited_for
 from models.search_space import SearchSpace
 from models.settings_base import Options
 from models.stored_arrays import load_arrays, save_arrays
 from models.validation import as_lists, as_mask, as_rows, split_known
+from models.warm_start import Rows, WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class Recommender(ABC):
         *,
         seed: int,
         progress: Progress | None = None,
-        warm_start: Recommender | None = None,
+        warm_start: WarmStart | None = None,
         checkpoints: Path | None = None,
     ) -> Self:
         """Learn from `data` and return the model itself.
@@ -145,16 +146,15 @@ class Recommender(ABC):
             data: the snapshot. The model trains on `data.matrix(config.matrix or cls.matrix)`.
             seed: the only source of randomness; it also draws the order in which ties are broken.
             progress: called as progress(done, total) during long fits.
-            warm_start: a fitted model to start from; models that cannot use it ignore it.
+            warm_start: learned arrays of an earlier fit to start from; models without `warm_parts` ignore it.
             checkpoints: a folder for the state of a long fit, of this fit alone. If it holds one, because the process
                 was killed, the fit goes on from there. Models without long fits ignore it.
 
         Raises:
             ValueError: the training matrix holds NaN or infinity.
             DivergedError: training diverged.
+            WarmStartError: the warm start does not fit the data or the hyperparameters.
         """
-        if warm_start is self:
-            warm_start = copy(self)
         self._forget()
         self._checkpoint_folder = checkpoints
         name = self.config.matrix or self.matrix
@@ -164,11 +164,12 @@ class Recommender(ABC):
         try:
             self._set_known(matrix)
             if name == "composite":  # explicit ratings have a scale of their own, and other entries are 1
-                matrix = self._without_outliers(matrix)
+                matrix = limited_for(self.name, matrix)
             liked = matrix.data[matrix.data > 0]
             self.like_value_ = np.float32(np.quantile(liked, 0.5, method="lower") if liked.size else 1)
             self.tie_order_ = np.random.default_rng(seed).permutation(data.n_items).astype(np.int32)
-            self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=warm_start)
+            start = warm_start if self.warm_parts() else None
+            self._fit(matrix, data, seed=seed, progress=progress or _silent, warm_start=start)
             self._check_learned()
             self._learn_to_fold_in(likes_in(matrix, name, data), seed)
         except BaseException:
@@ -184,27 +185,19 @@ class Recommender(ABC):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,
+        warm_start: WarmStart | None,
     ) -> None:
         """Set every learned attribute. May extend or reduce `known_users_` and `known_items_`."""
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return the learned arrays that a later fit starts from, and what their rows are; empty: it cannot."""
+        return {}
 
     def _check_learned(self) -> None:  # noqa: B027  (most models have nothing to check)
         """Raise if the learned state cannot rank anything. Called after `_fit`."""
 
     def _learn_to_fold_in(self, likes: sparse.csr_array, seed: int) -> None:  # noqa: B027  (as above)
         """Learn what `_fold_in` needs beside the learned state. Called last; `likes` is (n_users, n_items)."""
-
-    def _without_outliers(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        """Return `matrix` with enormous rows scaled down, and log it if there are any; see `limited`."""
-        found = limited(matrix)
-        if found is not matrix:
-            n_rows = np.count_nonzero(greatest_of_rows(found) < greatest_of_rows(matrix))
-            logger.info(
-                "%s scales the utilities of %d of %d users down to at most %g, more than a hundred times what those of "
-                "nine in ten users do not exceed: so that they do not decide for all others.",
-                self.name, n_rows, self.known_users_.sum(), np.abs(found.data).max(),
-            )  # fmt: skip
-        return found
 
     def _only_positive(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Return 1 for every entry above 0, whatever its value; users and items without one become unknown."""

@@ -12,6 +12,7 @@ from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, 
 from models.interactions import Interactions, MatrixName
 from models.new_users import NewUsers
 from models.ranking import factor_scorer
+from models.warm_start import WarmStart
 
 
 class Popularity(Recommender):
@@ -39,7 +40,7 @@ class Popularity(Recommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         self.known_users_ = np.ones(matrix.shape[0], bool)
         users_of_item = np.bincount(data.seen.indices, minlength=data.n_items)

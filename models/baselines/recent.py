@@ -8,10 +8,11 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, Progress
 from models.baselines.popularity import Popularity
 from models.interactions import Interactions, MatrixName, entries_of
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 _DAY_S = 86_400
 
@@ -48,7 +49,7 @@ class Recent(Popularity):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,
+        warm_start: WarmStart | None,
     ) -> None:
         super()._fit(matrix, data, seed=seed, progress=progress, warm_start=warm_start)
         times = entries_of(data.timestamp, matrix)

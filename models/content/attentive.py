@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, Config, DivergedError, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, DivergedError, FloatArray, IntArray, Progress, TopN
 from models.content import attentive_scorer
 from models.content.attentive_config import AttentiveContentConfig
 from models.content.attentive_scorer import ItemAttention
@@ -23,6 +23,7 @@ from models.numerics.sparse_product import multiply
 from models.ranking.item_vectors import ItemVectorRecommender
 from models.ranking.topk import Selector, block_rows
 from models.sequence.histories import Histories
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.content.attentive_network import AttentiveNetwork
@@ -73,7 +74,7 @@ class AttentiveContent(ItemVectorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from models.content.attentive_network import AttentiveNetwork  # noqa: PLC0415  (imports torch)
         from models.content.attentive_start import first_vectors  # noqa: PLC0415

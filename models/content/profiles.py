@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import BoolArray, Config, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, IntArray, Progress, TopN
 from models.content.tf_idf import tf_idf, unit_rows
 from models.interactions import Interactions, MatrixName
 from models.new_users import NewUsers
@@ -19,6 +19,7 @@ from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import product_blocks
 from models.ranking.topk import Selector, identity
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 
 class ContentConfig(Config):
@@ -115,7 +116,7 @@ class Content(ItemItemRecommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         config = self.config
         weights = self._profile_weights(matrix, data)

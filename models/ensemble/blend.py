@@ -26,6 +26,7 @@ from models.new_users import NewUsers
 from models.numerics.unit_vectors import unit_vectors
 from models.ranking.factor_model import FactorRecommender
 from models.registry import recommender_class
+from models.warm_start import WarmStart
 
 _LISTED_USERS = 4096  # users whose lists the members make at a time
 _POOLED_USERS = 512  # users whose candidates are held at a time
@@ -113,7 +114,7 @@ class Blend(Recommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         knows_user = np.any([member.known_users_ for member in self.members], axis=0)
         knows_item = np.any([member.known_items_ for member in self.members], axis=0)

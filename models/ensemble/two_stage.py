@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import FloatArray, IntArray, Progress, Recommender
+from models.base import FloatArray, IntArray, Progress
 from models.content.tf_idf import tf_idf
 from models.ensemble.blend import Blend
 from models.ensemble.candidates import CandidatePool
@@ -17,6 +17,7 @@ from models.ensemble.profile_features import mean_profiles, profile_cosines
 from models.interactions import Interactions
 from models.new_users import NewUsers
 from models.retrieval.visits import Visits, after_last_event
+from models.warm_start import WarmStart
 
 _DAYS, _MOST_EVENTS = 7.0, 50  # the user's last week
 
@@ -55,7 +56,7 @@ class TwoStage(Blend):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,
+        warm_start: WarmStart | None,
     ) -> None:
         super()._fit(matrix, data, seed=seed, progress=progress, warm_start=warm_start)
         self.item_profiles_ = tf_idf(data.item_features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import ClassVar
 
@@ -9,12 +10,13 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, FloatArray, Progress
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.numerics.outliers import limited
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
+from models.warm_start import Rows, WarmStart, fill_new_rows, warm_rounds
 
 _PER_ROOT_DENSITY = 50.0  # default penalty over alpha, per root of the density
 _PER_ROOT_SIDE = 0.48  # its greatest value, per cube root of the smaller of the numbers of users and items
@@ -54,6 +56,9 @@ class ALSConfig(Config):
         "popular items, 1 gives all items the same.",
     )
     iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
+    warm_share: float = Field(
+        default=0.2, gt=0, le=1, description="Share of the iterations that a warm start takes."
+    )
 
 
 class ALS(FactorRecommender):
@@ -80,7 +85,7 @@ class ALS(FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,
     ) -> None:
         from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  (takes half a second)
 
@@ -88,6 +93,10 @@ class ALS(FactorRecommender):
         # A row of zeros teaches nothing: its list would rank rounding errors.
         matrix = self._only_nonzero(matrix)
         weights = entry_weights(matrix, config.degree_exponent)
+        start, iterations = starting_factors(matrix.shape, config.factors, seed), config.iterations
+        if warm_start is not None:
+            start = _warm_factors(warm_start, start)
+            iterations = warm_rounds(iterations, config.warm_share)
         self.user_factors_, self.item_factors_ = fitted_factors(
             AlternatingLeastSquares,
             confidences(weights, config.alpha),
@@ -95,10 +104,25 @@ class ALS(FactorRecommender):
             factors=config.factors,
             regularization=config.alpha * penalty(weights, config.regularization),
             alpha=1.0,
-            iterations=config.iterations,
-            start=starting_factors(matrix.shape, config.factors, seed),
+            iterations=iterations,
+            start=start,
         )
         self.item_bias_ = np.empty(0, np.float32)
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return the factors; rows of new users and items start as in a cold fit, and are solved for first."""
+        return {"user_factors_": "users", "item_factors_": "items"}
+
+
+def _warm_factors(
+    warm_start: WarmStart, cold: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the factors of the earlier fit, and those of a cold start for new users and items."""
+    users = warm_start.take("user_factors_", *cold[0].shape)
+    items = warm_start.take("item_factors_", *cold[1].shape)
+    fill_new_rows(users, cold[0])
+    fill_new_rows(items, cold[1])
+    return users, items
 
 
 def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[FloatArray, FloatArray]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, FloatArray, Progress
 from models.factors.bpr_kernels import Factors, Trainer
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
+from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows, warm_rounds
 
 _STAGES = 8  # implicit's learning rate is constant: it falls in so many stages
 
@@ -55,6 +57,13 @@ class BPRConfig(Config):
         "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 4,000 items, "
         "at least 2.",
     )
+    warm_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="uniform: share of the iterations that a warm start takes; they are the last ones, with their low "
+        "learning rates.",
+    )
     deterministic: bool = Field(
         default=True,
         description="implicit: train on one thread, because with several lock-free threads no two fits are equal. "
@@ -88,13 +97,24 @@ class BPR(FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,
     ) -> None:
         positives = self._only_positive(matrix)
-        train = self._train_uniform if self.config.sampler == "uniform" else self._train_implicit
-        self.user_factors_, self.item_factors_, self.item_bias_ = train(positives, seed, progress)
+        if self.config.sampler == "uniform":
+            learned = self._train_uniform(positives, seed, progress, warm_start)
+        else:
+            learned = self._train_implicit(positives, seed, progress)
+        self.user_factors_, self.item_factors_, self.item_bias_ = learned
 
-    def _train_uniform(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return the factors and the bias; a new user or item starts at the mean vector of its neighbours."""
+        if self.config.sampler == "implicit":
+            return {}
+        return {"user_factors_": "users", "item_factors_": "items", "item_bias_": "items"}
+
+    def _train_uniform(
+        self, matrix: sparse.csr_array, seed: int, progress: Progress, warm_start: WarmStart | None
+    ) -> Factors:
         config = self.config
         rng = np.random.default_rng(seed)
         n_users, n_items = matrix.shape
@@ -103,16 +123,20 @@ class BPR(FactorRecommender):
             items=_small_vectors(n_items, config.factors, rng),
             bias=np.zeros(n_items, np.float32),
         )
+        first = 0
+        if warm_start is not None:
+            factors = _warm_factors(warm_start, matrix, factors)
+            first = config.iterations - warm_rounds(config.iterations, config.warm_share)
         trainer = Trainer(matrix, factors, rng)
         regularization = _or_default(config.regularization, 0.01)
         candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
-        for done in range(config.iterations):
+        for done in range(first, config.iterations):
             trainer.epoch(
                 step=config.learning_rate * (1 - done / config.iterations),
                 regularization=regularization,
                 candidates=candidates,
             )
-            progress(done + 1, config.iterations)
+            progress(done + 1 - first, config.iterations - first)
         return factors
 
     def _train_implicit(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
@@ -135,6 +159,17 @@ class BPR(FactorRecommender):
             items=np.ascontiguousarray(items[:, :-1]),
             bias=bias.astype(np.float32),
         )
+
+
+def _warm_factors(warm_start: WarmStart, matrix: sparse.csr_array, cold: Factors) -> Factors:
+    """Return the factors of the earlier fit; new rows get the mean of their neighbours, or else their cold start."""
+    users = warm_start.take("user_factors_", *cold.users.shape)
+    items = warm_start.take("item_factors_", *cold.items.shape)
+    bias = warm_start.take("item_bias_", *cold.bias.shape)
+    fill_from_neighbours(users, items, matrix)
+    for found, start in zip((users, items, bias), cold, strict=True):
+        fill_new_rows(found, start)
+    return Factors(users, items, bias)
 
 
 def _falling_steps(first: float, iterations: int, seed: int) -> list[dict[str, Any]]:

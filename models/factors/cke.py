@@ -9,7 +9,7 @@ deterministic, takes a few times as long as `als`, and gives vectors to items wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, FloatArray, Progress
 from models.factors.als import ALS, ALSConfig, confidences, entry_weights, penalty, starting_factors
 from models.factors.entity_vectors import ItemMixtures, memberships
 from models.factors.prior_least_squares import solve_rows
@@ -25,6 +25,7 @@ from models.graph.kgcn import likeness_vectors
 from models.graph.knowledge import Facts, edge_attention, facts_of
 from models.interactions import Interactions
 from models.search_space import Range, SearchSpace
+from models.warm_start import Rows, WarmStart
 
 _FEW = 10.0  # entries of an item at which the two mixtures count half each
 
@@ -97,7 +98,7 @@ class CKE(ALS):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,
+        warm_start: WarmStart | None,
     ) -> None:
         facts = facts_of(data)
         matrix = self._only_nonzero(matrix)
@@ -105,6 +106,10 @@ class CKE(ALS):
             self._alternate(matrix, facts, seed, progress)
         else:
             super()._fit(matrix, data, seed=seed, progress=progress, warm_start=warm_start)
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return nothing: the vectors of entities are not kept."""
+        return {}
 
     def _alternate(self, matrix: sparse.csr_array, facts: Facts, seed: int, progress: Progress) -> None:
         """Solve for users, items and entities in turn, and set what was learned."""

@@ -8,11 +8,12 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, Progress
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 
 class LogisticMFConfig(Config):
@@ -67,7 +68,7 @@ class LogisticMF(FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from implicit.cpu.lmf import LogisticMatrixFactorization  # noqa: PLC0415  (takes half a second)
 

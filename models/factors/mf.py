@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import Config, FloatArray, IntArray, Progress, Recommender
+from models.base import Config, FloatArray, IntArray, Progress
 from models.factors.friends import Friends
 from models.factors.mf_config import MFConfig
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.rating_predictor import RatingPredictor
+from models.warm_start import Rows, WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +61,9 @@ class MF(RatingPredictor, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,
     ) -> None:
-        from models.factors.mf_training import train  # noqa: PLC0415  (imports torch, which takes a second)
+        from models.factors.mf_training import Start, train  # noqa: PLC0415  (imports torch, which takes a second)
 
         ratings = matrix.data.astype(np.float64)
         mean, spread = mean_and_spread(ratings)
@@ -73,7 +75,10 @@ class MF(RatingPredictor, FactorRecommender):
         friends = None
         if data.links is not None and self.config.link_weight:
             friends = Friends.of(data.links, self.known_users_)
-        learned = train(standard, seen, friends, self.config, seed, progress)
+        start = None
+        if warm_start is not None:
+            start = Start.of(warm_start, matrix.shape, self.config.factors, np.float32(spread))
+        learned = train(standard, seen, friends, self.config, seed, progress, start)
         if seen is not None:
             self.known_users_ |= np.diff(seen.indptr) > 0
 
@@ -88,6 +93,17 @@ class MF(RatingPredictor, FactorRecommender):
         popularity = np.log(np.bincount(matrix.indices, minlength=data.n_items).clip(min=1))
         choice = self.config.popularity_weight * spread * learned.error * popularity
         self.item_bias_ = self.item_rating_bias_ + choice.astype(np.float32)
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return factors and biases; new users and items start as in a cold fit."""
+        if self.config.implicit_term:  # the users' vectors hold that term, and cannot be told apart from it
+            return {}
+        return {
+            "user_factors_": "users",
+            "item_factors_": "items",
+            "user_rating_bias_": "users",
+            "item_rating_bias_": "items",
+        }
 
     def _deviations(self, users: IntArray, items: IntArray) -> FloatArray:
         found: FloatArray = np.einsum("nf,nf->n", self.user_factors_[users], self.item_factors_[items])

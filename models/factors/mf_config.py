@@ -54,6 +54,13 @@ class MFConfig(DeviceConfig):
         description="Weight of the squared vectors of the implicit term, the same for all items.",
     )
     epochs: int = Field(default=50, ge=1, le=10_000, description="Passes over all ratings.")
+    warm_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of the epochs that a warm start takes; they are the last ones, with their low "
+        "learning rates. With `implicit_term` there is no warm start.",
+    )
     batch: int = Field(
         default=8192,
         ge=1,

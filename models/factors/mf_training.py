@@ -20,6 +20,7 @@ from models.factors.friends import Friends
 from models.factors.squared_errors import Rows, gather, squared_errors
 from models.numerics.adam import Adam
 from models.numerics.threads import one_torch_thread
+from models.warm_start import WarmStart, new_rows, warm_rounds
 
 if TYPE_CHECKING:
     from models.factors.mf_config import MFConfig
@@ -45,6 +46,40 @@ class Learned(NamedTuple):
     user_bias: FloatArray
     item_bias: FloatArray
     error: float
+
+
+class Start(NamedTuple):
+    """Parameters of an earlier fit, in units of standardized ratings; NaN rows where it knew none.
+
+    Attributes:
+        user_factors: (n_users, f) float32.
+        item_factors: (n_items, f) float32.
+        user_bias: (n_users,) float32.
+        item_bias: (n_items,) float32.
+    """
+
+    user_factors: FloatArray
+    item_factors: FloatArray
+    user_bias: FloatArray
+    item_bias: FloatArray
+
+    @classmethod
+    def of(cls, warm_start: WarmStart, shape: tuple[int, int], factors: int, spread: np.float32) -> Start:
+        """Return the learned arrays of `mf`, divided by the standard deviation of the ratings.
+
+        Args:
+            warm_start: of an earlier fit.
+            shape: (n_users, n_items).
+            factors: length of the vectors.
+            spread: standard deviation of the ratings.
+        """
+        n_users, n_items = shape
+        return cls(
+            warm_start.take("user_factors_", n_users, factors),
+            warm_start.take("item_factors_", n_items, factors) / spread,
+            warm_start.take("user_rating_bias_", n_users) / spread,
+            warm_start.take("item_rating_bias_", n_items) / spread,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +130,7 @@ def train(
     config: MFConfig,
     seed: int,
     progress: Progress,
+    start: Start | None = None,
 ) -> Learned:
     """Minimise the squared errors of all ratings plus the penalties and the distances from friends.
 
@@ -107,9 +143,10 @@ def train(
         config: hyperparameters.
         seed: draws the first factors and the order of the users.
         progress: called after every epoch.
+        start: parameters of an earlier fit to start from; then only the last epochs are run.
     """
     with one_torch_thread() if ratings.nnz < _MANY else nullcontext():
-        return _minimise(ratings, seen, friends, config, seed, progress)
+        return _minimise(ratings, seen, friends, config, seed, progress, start)
 
 
 def _minimise(
@@ -119,14 +156,19 @@ def _minimise(
     config: MFConfig,
     seed: int,
     progress: Progress,
+    start: Start | None,
 ) -> Learned:
     device, rng = torch_device(config.device), np.random.default_rng(seed)
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
+    first = 0
+    if start is not None:
+        begin_from(parameters, start, ratings)
+        first = config.epochs - warm_rounds(config.epochs, config.warm_share)
     penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
     optimizer = Adam(parameters.tables())
     error = 1.0
-    for epoch in range(config.epochs if ratings.nnz else 0):
+    for epoch in range(first, config.epochs if ratings.nnz else 0):
         squared, visited = torch.zeros((), device=device), 0
         for block in blocks(ratings, seen, steps, rng, device):
             share = len(block.ratings.values) / ratings.nnz
@@ -138,7 +180,7 @@ def _minimise(
             squared += errors
             visited += len(block.ratings.values)
         error = math.sqrt(squared.item() / ratings.nnz)
-        progress(epoch + 1, config.epochs)
+        progress(epoch + 1 - first, config.epochs - first)
     with torch.no_grad():
         return learned(parameters, seen, error, device)
 
@@ -168,6 +210,27 @@ def initial_parameters(
         drawn(users), drawn(items), zeros(len(users)), zeros(len(items)),
         zeros(len(items), factors) if implicit else None,
     )  # fmt: skip
+
+
+def begin_from(parameters: Parameters, start: Start, ratings: sparse.csr_array) -> None:
+    """Write the parameters of an earlier fit over the first ones, in place, where it knew a user or item.
+
+    Args:
+        parameters: as of a cold fit.
+        start: of an earlier fit.
+        ratings: (n_users, n_items); users and items without a rating stay at zero.
+    """
+    users, items = (degree > 0 for degree in degrees(ratings))
+    with torch.no_grad():
+        for name, rated in (
+            ("user_factors", users),
+            ("item_factors", items),
+            ("user_bias", users),
+            ("item_bias", items),
+        ):
+            found, table = getattr(start, name), getattr(parameters, name)
+            known = np.flatnonzero(rated & ~new_rows(found))
+            table[torch.from_numpy(known).to(table.device)] = torch.from_numpy(found[known]).to(table.device)
 
 
 def penalties_of(ratings: sparse.csr_array, config: MFConfig, device: torch.device) -> Penalties:

@@ -13,6 +13,7 @@ from models.base import DivergedError, Progress
 from models.device import DeviceConfig
 from models.graph.sampled_softmax import Loss
 from models.ranking.factor_model import FactorRecommender
+from models.warm_start import warm_rounds
 
 _LEAST_EPOCHS = 10
 _MILLION = 1_000_000
@@ -53,6 +54,13 @@ class GraphConfig(DeviceConfig):
         description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step).",
     )
 
+    warm_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of the epochs that a warm start takes; they are the last ones, with their small steps.",
+    )
+
     def passes(self, n_positives: int) -> int:
         """Return the number of epochs: fewer for small data, which overfit, and for large data, which need fewer."""
         if self.epochs is not None:
@@ -69,7 +77,12 @@ class GraphConfig(DeviceConfig):
         return exp(-self.shrink * step / self.refreshes)
 
     def refreshed(
-        self, n_positives: int, shuffled: Callable[[int], Iterable[Positives]], progress: Progress
+        self,
+        n_positives: int,
+        shuffled: Callable[[int], Iterable[Positives]],
+        progress: Progress,
+        *,
+        warm: bool = False,
     ) -> Iterator[tuple[float, Positives]]:
         """Yield, for every refresh of every epoch, the step and the positives to train on.
 
@@ -77,12 +90,14 @@ class GraphConfig(DeviceConfig):
             n_positives: number of positives; with 0 there are no epochs.
             shuffled: returns all positives in a new random order, in the given number of parts.
             progress: called after every epoch.
+            warm: yield the last epochs only, those of a warm start.
         """
         epochs = self.passes(n_positives) if n_positives else 0
-        for epoch in range(epochs):
+        first = max(epochs - warm_rounds(epochs, self.warm_share), 0) if warm else 0
+        for epoch in range(first, epochs):
             for part, positives in enumerate(shuffled(self.refreshes)):
                 yield self.step_at((epoch + part / self.refreshes) / epochs), positives
-            progress(epoch + 1, epochs)
+            progress(epoch + 1 - first, epochs - first)
 
 
 class GraphRecommender(FactorRecommender):

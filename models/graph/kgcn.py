@@ -8,6 +8,7 @@ weight matrices between layers. The attention is not trained by gradients but me
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from models.graph.propagation import normalized_adjacency, with_edges
 from models.interactions import Interactions, MatrixName
 from models.numerics.unit_vectors import unit_vectors
 from models.search_space import Range, SearchSpace
+from models.warm_start import Rows
 
 _MOST_RANK = 64  # length of the vectors by which the items of an entity are compared
 
@@ -55,6 +57,10 @@ class KGCN(LightGCN):
     config_class: ClassVar[type[Config]] = KGCNConfig
     counterpart: ClassVar[str | None] = "lightgcn"
     config: KGCNConfig
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return nothing: the base embeddings of entities have no rows that a later fit could match."""
+        return {}
 
     def _graph(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:
         facts = facts_of(data)

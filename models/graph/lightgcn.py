@@ -11,13 +11,14 @@ measured against.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, Progress, Recommender
+from models.base import BoolArray, Config, FloatArray, Progress
 from models.device import torch_device
 from models.graph import lightgcn_gpu
 from models.graph.graph_model import GraphRecommender
@@ -26,13 +27,15 @@ from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import Propagation, normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
 from models.interactions import Interactions, MatrixName
-from models.ranking.factor_model import FactorRecommender
+from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows
 
 
 class LightGCN(GraphRecommender):
     """LightGCN; the factors that it keeps are the propagated embeddings.
 
-    A warm start can be any factor model of the same users, the same items and the same length of vectors.
+    Attributes:
+        user_base_: (n_users, f) float32, the base embeddings, from which a later fit can start.
+        item_base_: (n_items, f) float32.
     """
 
     name: ClassVar[str] = "lightgcn"
@@ -41,6 +44,9 @@ class LightGCN(GraphRecommender):
     config_class: ClassVar[type[Config]] = LightGCNConfig
     config: LightGCNConfig
 
+    user_base_: FloatArray
+    item_base_: FloatArray
+
     def _fit(
         self,
         matrix: sparse.csr_array,
@@ -48,43 +54,70 @@ class LightGCN(GraphRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,
+        warm_start: WarmStart | None,
     ) -> None:
         config = self.config
         matrix = self._only_positive(matrix)
         adjacency = self._graph(matrix, data)
         rng = np.random.default_rng(seed)
-        if config.start == "als" and warm_start is None:
-            warm_start = self._alternating_least_squares(matrix, data, seed)
-        base = _base(adjacency, matrix, config, rng, warm_start)
+        if warm_start is None:
+            start = self._start(adjacency, matrix, data, seed, rng)
+        else:
+            start = _warm_base(warm_start, matrix, config.factors)
+        warm = warm_start is not None
+        base = _base(adjacency, matrix, config, rng, start, warm=warm)
         if matrix.nnz:
             device = torch_device(config.device)
             if device.type == "cpu":
-                base = _descend_lazily(base, matrix, adjacency, config, rng, progress)
+                base = _descend_lazily(base, matrix, adjacency, config, rng, progress, warm=warm)
             else:
-                base = lightgcn_gpu.train(base, matrix, adjacency, config, rng, progress, device)
+                base = lightgcn_gpu.train(base, matrix, adjacency, config, rng, progress, device, warm=warm)
         final = Propagation(adjacency).propagate(base, config.weights())
         n_users, n_items = matrix.shape
         self.user_factors_ = final[:n_users].copy()
         self.item_factors_ = final[n_users : n_users + n_items].copy()
         self.item_bias_ = np.empty(0, np.float32)
+        if self.warm_parts():
+            self.user_base_, self.item_base_ = base[:n_users].copy(), base[n_users : n_users + n_items].copy()
         reached = _reached(adjacency, np.concatenate([self.known_users_, self.known_items_]), config.layers)
         self.known_users_, self.known_items_ = reached[:n_users], reached[n_users : n_users + n_items]
+
+    def warm_parts(self) -> Mapping[str, Rows]:
+        """Return the base embeddings; a new user or item starts at the mean of its neighbours' ones."""
+        return {"user_base_": "users", "item_base_": "items"}
 
     def _graph(self, matrix: sparse.csr_array, data: Interactions) -> sparse.csr_array:  # noqa: ARG002
         """Return the normalized adjacency, (n_nodes, n_nodes): nodes are the users, the items, then any others."""
         return normalized_adjacency(matrix)
 
+    def _start(
+        self,
+        adjacency: sparse.csr_array,
+        matrix: sparse.csr_array,
+        data: Interactions,
+        seed: int,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """Return the vectors of users and items, of any length and scale, that a cold fit lays over the noise."""
+        n_users, n_items = matrix.shape
+        if self.config.start == "als":
+            return self._alternating_least_squares(matrix, data, seed)
+        if self.config.start == "svd":
+            likes = adjacency[:n_users, n_users : n_users + n_items]
+            return singular_embeddings(likes, self.config.factors, rng)
+        return np.empty((0, 0), np.float32)
+
     def _alternating_least_squares(
         self, matrix: sparse.csr_array, data: Interactions, seed: int
-    ) -> Recommender:
-        """Fit the `als` to start from on the same likes."""
+    ) -> FloatArray:
+        """Return the factors of an `als` that is fitted on the same likes."""
         from models.factors.als import ALS, ALSConfig  # noqa: PLC0415  (most fits do not need it)
 
         name = self.config.matrix or self.matrix
         config = ALSConfig(factors=self.config.factors, matrix=name)
         likes: dict[str, Any] = {name: matrix}
-        return ALS(config).fit(replace(data, **likes), seed=seed)
+        als = ALS(config).fit(replace(data, **likes), seed=seed)
+        return np.vstack([als.user_factors_, als.item_factors_])
 
 
 def _reached(adjacency: sparse.csr_array, known: BoolArray, layers: int) -> BoolArray:
@@ -96,38 +129,44 @@ def _reached(adjacency: sparse.csr_array, known: BoolArray, layers: int) -> Bool
     return reached
 
 
+def _warm_base(warm_start: WarmStart, matrix: sparse.csr_array, factors: int) -> FloatArray:
+    """Return the base embeddings of the earlier fit, (n_users + n_items, factors); NaN without known neighbours."""
+    n_users, n_items = matrix.shape
+    users = warm_start.take("user_base_", n_users, factors)
+    items = warm_start.take("item_base_", n_items, factors)
+    fill_from_neighbours(users, items, matrix)
+    return np.vstack([users, items])
+
+
 def _base(
     adjacency: sparse.csr_array,
     matrix: sparse.csr_array,
     config: LightGCNConfig,
     rng: np.random.Generator,
-    warm_start: Recommender | None,
+    start: FloatArray,
+    *,
+    warm: bool,
 ) -> FloatArray:
     """Return the base embeddings to start from, (n_nodes, factors) float32.
 
     Users and items without likes start at zero: noise would stay in their vectors where other edges reach them.
 
-    Raises:
-        ValueError: the warm start is not a factor model, or differs in its number of users or items or its factors.
+    Args:
+        adjacency: (n_nodes, n_nodes).
+        matrix: (n_users, n_items), the likes.
+        config: hyperparameters.
+        rng: draws the noise.
+        start: vectors of users and items.
+        warm: take `start` as it is, noise only in its NaN rows; else scale it.
     """
     n_users, n_items = matrix.shape
     base = noise(adjacency.shape[0], config.factors, rng)
     degrees = np.concatenate([np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=n_items)])
-    if warm_start is not None:
-        if not isinstance(warm_start, FactorRecommender):
-            raise ValueError(f"lightgcn can start from a factor model, not from {warm_start.name}")
-        found = np.vstack([warm_start.user_factors_, warm_start.item_factors_])
-        if found.shape != (n_users + n_items, config.factors):
-            raise ValueError(
-                f"lightgcn wants {n_users} + {n_items} warm vectors of {config.factors} factors, "
-                f"but {warm_start.name} has {found.shape[0]} of {found.shape[1]}"
-            )
-    elif config.start == "svd":
-        likes = adjacency[:n_users, n_users : n_users + n_items]
-        found = singular_embeddings(likes, config.factors, rng)
+    if warm:
+        fill_new_rows(start, base[: len(start)])
+        base[: len(start)] = start
     else:
-        found = np.empty((0, 0), np.float32)
-    overlay(base, found)
+        overlay(base, start)
     base[: n_users + n_items][degrees == 0] = 0
     return base
 
@@ -139,6 +178,8 @@ def _descend_lazily(
     config: LightGCNConfig,
     rng: np.random.Generator,
     progress: Progress,
+    *,
+    warm: bool,
 ) -> FloatArray:
     """Train by lazy propagation on the CPU; `base` is changed in place and returned."""
     n_users, n_items = matrix.shape
@@ -153,7 +194,7 @@ def _descend_lazily(
         degree_exponent=config.degree_exponent,
     )
     final, change, back = (np.empty_like(base) for _ in range(3))
-    for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress):
+    for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress, warm=warm):
         propagation.propagate(base, weights, final)
         np.copyto(change, final)
         descent.descend(final[users], final[items], positives, step)

@@ -32,6 +32,8 @@ def train(
     rng: np.random.Generator,
     progress: Progress,
     device: torch.device,
+    *,
+    warm: bool = False,
 ) -> FloatArray:
     """Train the base embeddings on `device`.
 
@@ -43,6 +45,7 @@ def train(
         rng: source of randomness.
         progress: called after every epoch.
         device: a GPU.
+        warm: run the last epochs only, those of a warm start.
 
     Returns:
         The trained base embeddings, (n_nodes, f) float32.
@@ -61,7 +64,7 @@ def train(
     def shuffled(parts: int) -> tuple[torch.Tensor, ...]:
         return torch.randperm(len(users), generator=generator, device=device).tensor_split(parts)
 
-    for step, positives in config.refreshed(matrix.nnz, shuffled, progress):
+    for step, positives in config.refreshed(matrix.nnz, shuffled, progress, warm=warm):
         final = propagate_tensor(graph, embeddings, weights)
         change = final.clone()
         for batch in torch.split(positives, batch_size(n_negatives, config.factors)):

@@ -21,6 +21,7 @@ from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.propagation import normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
 from models.numerics.adam import Adam
+from models.warm_start import WarmStart, fill_from_neighbours, fill_new_rows
 
 if TYPE_CHECKING:
     from models.graph.ngcf_config import NGCFConfig
@@ -29,18 +30,24 @@ _PASSED_ON = 0.5  # the first W1 is this times the identity, because A + I can d
 
 
 def train(
-    matrix: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator, progress: Progress
-) -> FloatArray:
-    """Train NGCF and return the final embeddings.
+    matrix: sparse.csr_array,
+    config: NGCFConfig,
+    rng: np.random.Generator,
+    progress: Progress,
+    warm_start: WarmStart | None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Train NGCF and return its embeddings and matrices.
 
     Args:
         matrix: (n_users, n_items), the positives.
         config: hyperparameters.
         rng: source of randomness.
         progress: called after every epoch.
+        warm_start: embeddings and matrices to start from.
 
     Returns:
-        (n_users + n_items, (layers + 1) · factors) float32, users first.
+        The final embeddings, (n_users + n_items, (layers + 1) · factors), users first; the base embeddings,
+        (n_users + n_items, factors); the matrices of the layers, (layers, 2 · factors, factors). All are float32.
     """
     device, n_users = torch_device(config.device), matrix.shape[0]
     adjacency = normalized_adjacency(matrix)
@@ -48,7 +55,11 @@ def train(
     likes = sparse.csr_array(adjacency[:n_users, n_users:])
     base, *weights = (
         torch.from_numpy(array).to(device).requires_grad_()
-        for array in initial_parameters(likes, config, rng)
+        for array in (
+            initial_parameters(likes, config, rng)
+            if warm_start is None
+            else warm_parameters(warm_start, matrix, config, rng)
+        )
     )
     optimizer = Adam(weights)
     descent = ShardedDescent(
@@ -59,7 +70,9 @@ def train(
         seed=int(rng.integers(2**31)),
     )
     gain = config.feedback(matrix.nnz)
-    for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress):
+    for step, positives in config.refreshed(
+        matrix.nnz, descent.shuffled, progress, warm=warm_start is not None
+    ):
         final = final_embeddings(base, weights, product, config.message_dropout, rng)
         before = final.detach().cpu().numpy()
         after = before.copy()
@@ -71,7 +84,30 @@ def train(
         optimizer.step(of_weights, config.learning_rate * step / config.step)
     with torch.no_grad():
         final = final_embeddings(base, weights, product)
-    return np.ascontiguousarray(final.cpu().numpy())
+        layers = torch.stack([each.detach() for each in weights])
+    found = (final, base.detach(), layers)
+    embeddings, own, matrices = (np.ascontiguousarray(each.cpu().numpy()) for each in found)
+    return embeddings, own, matrices
+
+
+def warm_parameters(
+    warm_start: WarmStart, matrix: sparse.csr_array, config: NGCFConfig, rng: np.random.Generator
+) -> tuple[FloatArray, ...]:
+    """Return what `initial_parameters` does, of the earlier fit; noise for rows without any known neighbour.
+
+    Args:
+        warm_start: of the earlier fit.
+        matrix: (n_users, n_items), the positives.
+        config: hyperparameters.
+        rng: draws the noise.
+    """
+    factors, (n_users, n_items) = config.width(matrix.nnz), matrix.shape
+    users = warm_start.take("user_base_", n_users, factors)
+    items = warm_start.take("item_base_", n_items, factors)
+    fill_from_neighbours(users, items, matrix)
+    base = np.vstack([users, items])
+    fill_new_rows(base, noise(len(base), factors, rng))
+    return base, *warm_start.take("layer_weights_", config.layers, 2 * factors, factors)
 
 
 def initial_parameters(

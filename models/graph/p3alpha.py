@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, FloatArray, IntArray, Progress, TopN
 from models.interactions import Interactions, MatrixName
 from models.neighbours import weighting
 from models.neighbours.neighbourhoods import k_within_memory, keep_greatest, possible_neighbours
@@ -21,6 +21,7 @@ from models.ranking import item_item_scorer
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.topk import identity
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 
 class P3AlphaConfig(Config):
@@ -78,7 +79,7 @@ class P3Alpha(ItemItemRecommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         config, likes = self.config, self._only_positive(matrix)
         degrees = weighting.column_degrees(likes).astype(np.float32)

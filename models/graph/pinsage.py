@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, Config, DivergedError, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, DivergedError, IntArray, Progress, TopN
 from models.content.item_descriptions import described_items
 from models.export.exportable import Export
 from models.graph.item_pairs import ItemPairs
@@ -23,6 +23,7 @@ from models.ranking import factor_scorer
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.topk import identity
 from models.sequence.histories import Histories
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.graph.pinsage_network import PinSageNetwork, Products
@@ -111,7 +112,7 @@ class PinSage(NeuralRecommender, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from models.graph.pinsage_training import encoded  # noqa: PLC0415  (imports torch)
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, Progress
 from models.device import blas_threads
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
@@ -17,6 +17,7 @@ from models.neighbours.neighbourhoods import k_within_memory, largest_k, possibl
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import check_products
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class EASE(ItemItemRecommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         config = self.config
         weights = self._weights(weigh_users(matrix, config.user_exponent), progress)

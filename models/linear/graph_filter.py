@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, FloatArray, Progress
 from models.interactions import Interactions, MatrixName
 from models.neighbours import weighting
 from models.neighbours.neighbourhoods import k_within_memory, keep_greatest, possible_neighbours, size_mb
@@ -24,6 +24,7 @@ from models.numerics.truncated_svd import right_singular
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import Factors
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 _ROUNDING = 1e-6  # relative to a singular vector's length, 1: smaller entries are rounding errors of zero
 
@@ -95,7 +96,7 @@ class GraphFilter(ItemItemRecommender):
         *,
         seed: int,
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         config = self.config
         normalised = weighting.degree(matrix, row_exponent=config.user_exponent, column_exponent=0.5)

@@ -7,13 +7,14 @@ from typing import ClassVar
 from pydantic import Field
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, FloatArray, IntArray, Progress, TopN
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import find_neighbours
 from models.neighbours.rating_prediction import NeighbourRatingPredictor, NeighbourSums
 from models.new_users import NewUsers
 from models.ranking.item_item_model import ItemItemRecommender
+from models.warm_start import WarmStart
 
 
 class ItemKNNConfig(NeighbourConfig):
@@ -54,7 +55,7 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
         *,
         seed: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         self.profiles_ = self._without_baselines(matrix, data) if self.predicts_ratings else matrix
         k = self.config.k

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, FloatArray, IntArray, Progress, TopN
 from models.interactions import Interactions, MatrixName
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.neighbourhoods import find_neighbours, neighbours_of_new_users
@@ -19,6 +19,7 @@ from models.ranking import item_item_scorer
 from models.ranking.topk import identity
 from models.ranking.user_similarity import UserSimilarityRecommender
 from models.search_space import Range, SearchSpace
+from models.warm_start import WarmStart
 
 
 class UserKNNConfig(NeighbourConfig):
@@ -85,7 +86,7 @@ class UserKNN(NeighbourRatingPredictor, UserSimilarityRecommender):
         *,
         seed: int,
         progress: Progress,  # noqa: ARG002
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         if self.predicts_ratings:
             matrix = self.entries_ = self._without_baselines(matrix, data)

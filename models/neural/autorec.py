@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import sparse
 
-from models.base import Config, FloatArray, IntArray, Progress, Recommender
+from models.base import Config, FloatArray, IntArray, Progress
 from models.interactions import Interactions, MatrixName, only
 from models.neural.autorec_config import AutoRecConfig
 from models.neural.early_stopping import CarveOut
@@ -15,6 +15,7 @@ from models.neural.neural_model import NeuralRecommender
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.rating_baselines import standardized
 from models.ranking.rating_predictor import RatingPredictor, log_popularity
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.neural.autorec_network import AutoRecNetwork, SquaredErrors
@@ -76,7 +77,7 @@ class AutoRec(RatingPredictor, NeuralRecommender, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from models.neural.autorec_network import encoded_rows  # noqa: PLC0415  (imports torch)
 

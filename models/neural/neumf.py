@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, Config, FloatArray, IntArray, Progress, Recommender, TopN
+from models.base import BoolArray, Config, FloatArray, IntArray, Progress, TopN
 from models.export.exportable import Export, Exportable
 from models.interactions import Interactions, MatrixName
 from models.neural.early_stopping import CarveOut, carve_out
@@ -24,6 +24,7 @@ from models.ranking.rating_baselines import standardized
 from models.ranking.rating_predictor import RatingPredictor, log_popularity
 from models.ranking.topk import Selector, block_rows
 from models.ranking.user_similarity import UserVectorRecommender
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +104,7 @@ class NeuMF(RatingPredictor, NeuralRecommender, ItemVectorRecommender, UserVecto
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         self.n_users_ = np.array(len(self.known_users_))
         if self.config.objective == "rating":

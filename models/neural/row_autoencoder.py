@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import sparse
 
-from models.base import Progress, Recommender
+from models.base import Progress
 from models.export.exportable import Export
 from models.interactions import Interactions, MatrixName
 from models.neural.early_stopping import CarveOut
@@ -16,6 +16,7 @@ from models.neural.neural_model import NeuralRecommender
 from models.neural.row_config import RowAutoencoderConfig
 from models.new_users import NewUsers
 from models.ranking.factor_model import FactorRecommender
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.neural.row_training import RowNetwork
@@ -48,7 +49,7 @@ class RowAutoencoder(NeuralRecommender, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from models.neural.row_training import decoder_inputs  # noqa: PLC0415  (imports torch)
 

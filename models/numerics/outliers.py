@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 _TIMES = 100.0
 _SHARE = 0.9
+
+logger = logging.getLogger(__name__)
+
+
+def limited_for(model: str, matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return `matrix` with enormous rows scaled down as by `limited`, and log it if there are any; `model` is named."""
+    found = limited(matrix)
+    if found is not matrix:
+        logger.info(
+            "%s scales the utilities of %d of %d users down to at most %g, more than a hundred times what those of "
+            "nine in ten users do not exceed: so that they do not decide for all others.",
+            model,
+            np.count_nonzero(greatest_of_rows(found) < greatest_of_rows(matrix)),
+            np.count_nonzero(np.diff(matrix.indptr)),
+            np.abs(found.data).max(),
+        )
+    return found
 
 
 def limited(matrix: sparse.csr_array) -> sparse.csr_array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import Config, FloatArray, Progress, Recommender
+from models.base import Config, FloatArray, Progress
 from models.content.tf_idf import tf_idf, unit_rows
 from models.export.exportable import Export
 from models.interactions import Interactions, MatrixName, only
@@ -18,6 +18,7 @@ from models.new_users import NewUsers
 from models.ranking.factor_model import FactorRecommender
 from models.retrieval.config import TwoTowerConfig
 from models.retrieval.visits import Visits, after_last_event
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.retrieval.two_tower_network import TwoTowerNetwork
@@ -86,7 +87,7 @@ class TwoTower(NeuralRecommender, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         from models.retrieval.two_tower_training import encoded_items, encoded_users  # noqa: PLC0415  (as above)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import sparse
 
-from models.base import Config, Progress, Recommender
+from models.base import Config, Progress
 from models.export.exportable import Export
 from models.interactions import Interactions, MatrixName
 from models.neural.early_stopping import CarveOut
@@ -17,6 +17,7 @@ from models.new_users import NewUsers
 from models.ranking.factor_model import FactorRecommender
 from models.sequence.config import SequenceConfig
 from models.sequence.histories import Histories
+from models.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from models.sequence.next_item import NextItem, SequenceNetwork
@@ -51,7 +52,7 @@ class SequenceRecommender(NeuralRecommender, FactorRecommender):
         *,
         seed: int,
         progress: Progress,
-        warm_start: Recommender | None,  # noqa: ARG002
+        warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         likes = self._only_positive(matrix)
         network = self._train(likes, data, seed, progress)

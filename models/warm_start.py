@@ -1,0 +1,91 @@
+"""Warm starts: what an earlier fit of the same model learned, matched to the rows of new data.
+
+`models/` knows no external ids: whoever has them matches the rows (`tasks/training/warm_start.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Rows = Literal["users", "items", "none"]
+"""What the rows of a learned array stand for; arrays of neither users nor items are taken as they are."""
+
+
+class WarmStartError(ValueError):
+    """A warm start does not fit the model or the data: fit without it."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Learned arrays of an earlier fit.
+
+    Attributes:
+        arrays: by the name of the learned attribute. Those of users or items have a row for each user or item of the
+            new data, NaN where the earlier fit knew none.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+
+    def take(self, name: str, *shape: int) -> NDArray[np.float32]:
+        """Return a copy of an array.
+
+        Args:
+            name: of the learned attribute.
+            shape: the shape that the new fit needs.
+
+        Raises:
+            WarmStartError: there is none, or it has another shape.
+        """
+        found = self.arrays.get(name)
+        if found is None or found.shape != shape:
+            there = "absent" if found is None else f"of shape {found.shape}"
+            raise WarmStartError(f"{name} of the earlier fit is {there}; the new fit needs {shape}")
+        return np.array(found, np.float32)
+
+
+def warm_rounds(rounds: int, share: float) -> int:
+    """Return how many of `rounds` passes a warm fit takes: the `share` of them, at least one."""
+    return max(1, round(rounds * share))
+
+
+def fill_new_rows(found: NDArray[np.float32], cold: NDArray[np.float32]) -> None:
+    """Write the rows with which a cold fit would start into the NaN rows of `found`; both have the same shape."""
+    new = new_rows(found)
+    found[new] = cold[new]
+
+
+def fill_from_neighbours(
+    users: NDArray[np.float32], items: NDArray[np.float32], matrix: sparse.csr_array
+) -> None:
+    """Write the mean vector of their items into NaN rows of users, then that of their users into NaN rows of items.
+
+    Rows without a neighbour whose vector is known stay NaN.
+
+    Args:
+        users: (n_users, f), changed in place.
+        items: (n_items, f), changed in place.
+        matrix: (n_users, n_items); every stored entry is an edge, whatever its value.
+    """
+    edges = sparse.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), matrix.shape)
+    for rows, others, transposed in ((users, items, False), (items, users, True)):
+        new = np.flatnonzero(new_rows(rows))
+        if not len(new):
+            continue
+        own = sparse.csr_array((edges.T.tocsr() if transposed else edges)[new])
+        is_known = ~new_rows(others)
+        counts = own @ is_known.astype(np.float32)
+        sums = own @ np.where(is_known[:, None], others, 0).astype(np.float32)
+        has_any = counts > 0
+        rows[new[has_any]] = sums[has_any] / counts[has_any, None]
+
+
+def new_rows(found: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which rows an earlier fit did not know, (n,) bool."""
+    missing: NDArray[np.bool_] = np.isnan(found[:, 0] if found.ndim > 1 else found)
+    return missing
