@@ -32,6 +32,31 @@ class WarmStart:
 
     arrays: Mapping[str, NDArray[Any]]
 
+    @classmethod
+    def of(
+        cls,
+        learned: Mapping[str, NDArray[Any]],
+        parts: Mapping[str, Rows],
+        users: NDArray[np.int64],
+        items: NDArray[np.int64],
+    ) -> WarmStart:
+        """Return the arrays of an earlier fit, their rows moved to where the new data have them.
+
+        Args:
+            learned: the learned arrays of the earlier fit, by name; others than those of `parts` are ignored.
+            parts: `warm_parts` of the model.
+            users: (n_users,) for each new row its row of the earlier fit, −1 where that knew none.
+            items: (n_items,) the same.
+
+        Raises:
+            WarmStartError: the earlier fit has not all arrays of `parts`, because an older version made it.
+        """
+        absent = sorted(parts.keys() - learned.keys())
+        if absent:
+            raise WarmStartError(f"the earlier fit has no {' and no '.join(absent)}")
+        places = {"users": users, "items": items, "none": None}
+        return cls({name: _moved(learned[name], places[rows]) for name, rows in parts.items()})
+
     def take(self, name: str, *shape: int) -> NDArray[np.float32]:
         """Return a copy of an array.
 
@@ -47,6 +72,16 @@ class WarmStart:
             there = "absent" if found is None else f"of shape {found.shape}"
             raise WarmStartError(f"{name} of the earlier fit is {there}; the new fit needs {shape}")
         return np.array(found, np.float32)
+
+
+def _moved(array: NDArray[Any], places: NDArray[np.int64] | None) -> NDArray[Any]:
+    """Return the rows at `places`, NaN for −1; without places the array itself."""
+    if places is None:
+        return array
+    found = np.full((len(places), *array.shape[1:]), np.nan, np.float32)
+    known = places >= 0
+    found[known] = array[places[known]]
+    return found
 
 
 def warm_rounds(rounds: int, share: float) -> int:

@@ -1,0 +1,49 @@
+"""Start a fit from an earlier night's fit of the same model: read it, and match its rows by external id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from models.base import Recommender
+from models.warm_start import WarmStart
+
+
+def matched(earlier: Recommender, users: NDArray[np.int64], items: NDArray[np.int64]) -> WarmStart:
+    """Return the warm start from a fitted model.
+
+    Args:
+        earlier: a fitted model. Users and items that it does not know count as new.
+        users: (n_users,) for each row of the new data its row of the earlier fit, −1 for new users.
+        items: (n_items,) the same.
+
+    Raises:
+        WarmStartError: the earlier fit lacks an array, because an older version made it.
+    """
+    rows = (
+        np.where((places >= 0) & known[places], places, -1)
+        for places, known in ((users, earlier.known_users_), (items, earlier.known_items_))
+    )
+    return WarmStart.of(vars(earlier), earlier.warm_parts(), *rows)
+
+
+def earlier_rows(earlier: Path, now: Path, side: str) -> NDArray[np.int64]:
+    """Return, for each row of a snapshot, the row of the same user or item in an earlier one, or −1: (n,) int64.
+
+    Args:
+        earlier: folder of the earlier snapshot.
+        now: folder of the snapshot.
+        side: `user` or `item`.
+    """
+    ids = [
+        pq.read_table(folder / f"{side}s.parquet", columns=[f"{side}_id"])[f"{side}_id"]
+        for folder in (now, earlier)
+    ]
+    places = pc.index_in(ids[0].combine_chunks(), value_set=ids[1].combine_chunks())
+    found: NDArray[np.int64] = places.fill_null(-1).cast(pa.int64()).to_numpy()
+    return found
