@@ -118,16 +118,12 @@ def main() -> None:
         raise UsageError("Give either --dataset, or both --train and --test.")
     if not 0 < asked.new * asked.nights < 1:
         raise UsageError(f"--new {asked.new} times --nights {asked.nights} must lie between 0 and 1.")
-    shares = [f"warm_share={share}" for share in asked.share.split(",") if share]
-    tried = {
-        name: [model_config(name, (*asked.set, *share)) for share in ([each] for each in shares) or [[]]]
-        for name in asked.model
-    }
-    world = (
-        from_files(asked.train, asked.test, asked.seed)
-        if asked.dataset is None
-        else from_dataset(asked.dataset, asked.seed)
-    )
+    shares = [[f"warm_share={share.strip()}"] for share in asked.share.split(",")] if asked.share else [[]]
+    tried = {name: [model_config(name, (*asked.set, *share)) for share in shares] for name in asked.model}
+    if asked.dataset is None:
+        world = from_files(asked.train, asked.test, asked.seed)
+    else:
+        world = from_dataset(asked.dataset, asked.seed)
     print(
         f"{'model':<12} share  cold s  warm s  ratio  metric     cold    warm    difference [95 %]",
         flush=True,
