@@ -126,6 +126,29 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class EarlierRows:
+    """How a snapshot relates to an earlier one. Folder: `rows.npz`.
+
+    `rows.npz`: `users` (n_users,) and `items` (n_items,) int64, for each row of the snapshot that of the same user or
+    item in the earlier one, or −1. `n_pairs` counts the snapshot's pairs of user and item, `n_new` those that the
+    earlier one lacks, `n_gone` the earlier one's that the snapshot lacks, and `n_leaked` the pairs held out by the
+    snapshot's split that the earlier one holds: a fit on it must not be judged on them.
+    """
+
+    key: str
+    folder: Path
+    n_pairs: int
+    n_new: int
+    n_gone: int
+    n_leaked: int
+
+    @property
+    def changed_share(self) -> float:
+        """New and gone pairs, as a share of the snapshot's pairs."""
+        return (self.n_new + self.n_gone) / max(self.n_pairs, 1)
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """The held-out interactions that models are judged on.
 
@@ -164,6 +187,8 @@ class FittedModel:
     """A fitted recommender. Folder: the files of `Recommender.save`.
 
     `learned` is False where the training matrix was empty. `peak_mb` is the memory of the process while fitting.
+    `snapshot`: the key of the snapshot; empty for ensembles. `start`: whether it started cold or warm, and why; empty
+    for models without warm starts.
     """
 
     key: str
@@ -172,6 +197,25 @@ class FittedModel:
     seconds: float
     peak_mb: float
     learned: bool = True
+    snapshot: str = ""
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class WarmFit:
+    """The earlier fit that a fit starts from, or none.
+
+    Attributes:
+        key: of the earlier fit; empty for a cold fit.
+        why: why it is warm or cold, for the note of the stage. No part of the cache key.
+        folder: of the earlier fit.
+        rows: where `rows.npz` of `EarlierRows` lies.
+    """
+
+    key: str = ""
+    why: str = ""
+    folder: Path | None = None
+    rows: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
 from tasks.config.usual_scales import usual_like
+from tasks.config.warm_start_settings import WarmStartSettings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 _RETRIEVER = "two_tower"
@@ -405,6 +406,7 @@ class Settings(BaseSettings):
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
     tracking: TrackingSettings = TrackingSettings()
+    warm_start: WarmStartSettings = WarmStartSettings()
 
     @property
     def ensembles(self) -> dict[str, BlendSettings | RankingSettings]:

@@ -13,13 +13,14 @@ from typing import Any, Protocol, TypeVar
 import duckdb
 
 from models.base import Progress
-from tasks.artifacts import CleanData
+from tasks.artifacts import CleanData, FittedModel
 from tasks.config.settings import Settings
 from tasks.errors import NightError, in_words
 from tasks.monitoring.events import Timing, Watcher, watched
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules, today
+from tasks.run.warm_starts import WarmSource, needed_artifacts, plan_warm_start
 from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
@@ -56,6 +57,7 @@ class Night:
         requested_as_of: the `as_of` that was asked for; None for just after the newest interaction.
         verdict, reason: how the night ends if nothing fails from here on; decided at publication.
         force: switch readers even where fencing or the age of the data forbids it.
+        warm_sources: key of a snapshot → the earlier fits that models fitted on it start from.
         failed_stage: name of the stage that failed last, such as `fit als`.
     """
 
@@ -80,6 +82,7 @@ class Night:
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
         self.base_fingerprint, self.requested_as_of, self.force = base_fingerprint, requested_as_of, force
         self.rules: Rules = ()
+        self.warm_sources: dict[str, WarmSource] = {}
         self.verdict: Status = "failed"
         self.reason = "it ended before publication"
         self.failed_stage = ""
@@ -107,12 +110,15 @@ class Night:
             else:
                 result = stage.function(**arguments, **self._supplied(call, model))
             timing.note = stage.note(result)
+        if isinstance(result, FittedModel) and result.snapshot:
+            with self._writing:
+                self.record.summary.fits.setdefault(result.snapshot, {})[result.model] = result.key
         return result
 
     def _from_store(self, call: Call[R], arguments: dict[str, Any], timing: Timing) -> R:
         stage = call.stage
         key = stage.cache_key(arguments, clean_key=self._clean_key)
-        self._hold(f"{stage.name}/{key}")
+        self.hold(f"{stage.name}/{key}")
         found = self.store.find(stage.name, key, stage.result_class)
         if found is not None:
             timing.stored = True
@@ -126,7 +132,7 @@ class Night:
 
         made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)
         if made.key != key:  # type: ignore[attr-defined]
-            self._hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
+            self.hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
             if not self._warned_of_source:
                 self._warned_of_source = True
                 log.warning(
@@ -198,6 +204,20 @@ class Night:
         self.record.data_until = min(self.record.as_of, data.until)
         self.note(intake=data.counts)
 
+    def plan_warm_start(self) -> None:
+        """Choose the night that tonight's fits start from, unless it was chosen before the night was interrupted."""
+        record = self.record
+        if record.warm_plan is None:
+            earlier = [run for run in self.runs.all() if run.run_id < record.run_id]
+            record.warm_plan = plan_warm_start(
+                earlier, self.settings.warm_start, record.settings.get("utility"), self.requested_as_of
+            )
+        run_id = record.warm_plan.run_id
+        run = None if run_id is None else self.runs.find(run_id)
+        for artifact in needed_artifacts(run) if run else ():
+            self.hold(artifact)
+        self.runs.save(record)
+
     def take_rules(self) -> Rules:
         """Read the rules of single items, which an editor may have changed since the night began.
 
@@ -220,7 +240,7 @@ class Night:
                 setattr(self.record.summary, name, value)
             self.runs.save(self.record)
 
-    def _hold(self, artifact: str) -> None:
+    def hold(self, artifact: str) -> None:
         """Note that this run needs the artifact 'stage/key', so that it is not removed."""
         with self._writing:
             if artifact not in self.record.artifacts:

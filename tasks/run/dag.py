@@ -22,6 +22,7 @@ from tasks.artifacts import (
     LearnedEnsemble,
     Lists,
     Snapshot,
+    Split,
 )
 from tasks.errors import NightError
 from tasks.evaluation.champion import choose
@@ -40,6 +41,7 @@ from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
 from tasks.run.context import Night
+from tasks.run.warm_starts import Side, find_warm_source, warm_fit
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
 from tasks.training.fit import fit
@@ -102,7 +104,14 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
     )
     night.note(split=split.kind, split_why=split.why)
     before = night.run(build_snapshot.call(split, settings.utility))
+    prepare_warm_starts(night, split, before, "judged")
     return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))
+
+
+def prepare_warm_starts(night: Night, split: Split, snapshot: Snapshot, side: Side) -> None:
+    """Find the earlier fits that models fitted on `snapshot` start from, and record the snapshot for later nights."""
+    night.note(snapshots=night.record.summary.snapshots | {side: snapshot.key})
+    night.warm_sources[snapshot.key] = find_warm_source(night, split, snapshot, side)
 
 
 # -- fit and judge ------------------------------------------------------------------------------------
@@ -283,6 +292,7 @@ class Refits:
         self.night = night
         split = night.run(everything.call(as_of=night.as_of))
         self.snapshot = night.run(build_snapshot.call(split, night.settings.utility))
+        prepare_warm_starts(night, split, self.snapshot, "refit")
         self.backfill = fit_backfill(night, self.snapshot)
         self._fitted: dict[str, FittedModel | None] = {each.model: each for each in self.backfill}
 
@@ -397,9 +407,9 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
 
 
 def fit_call(night: Night, snapshot: Snapshot, name: str) -> Call[FittedModel]:
-    """Return the call that fits a model with tonight's hyperparameters."""
+    """Return the call that fits a model with tonight's hyperparameters, from an earlier fit if there is one."""
     config, seed = night.settings.models.config(name), night.settings.run.seed
-    return fit.call(snapshot, name, config, seed=seed)
+    return fit.call(snapshot, name, config, seed=seed, warm_start=warm_fit(night, snapshot, name))
 
 
 def evaluate_call(

@@ -110,6 +110,7 @@ def run_night(
                 home, settings, record, con, target, watcher, InProcess(),
                 base_fingerprint=base, requested_as_of=as_of, force=force,
             )  # fmt: skip
+            night.plan_warm_start()
             _copy_records(night)
             try:
                 _run_and_record(night, flow)

@@ -47,6 +47,21 @@ class StageTime:
     note: str
 
 
+@dataclass(frozen=True)
+class WarmPlan:
+    """The night whose fits a night starts from, chosen when it begins.
+
+    Attributes:
+        run_id: of that night; None if all fits are cold.
+        night: number of nights in a row that could start from the one before, 0 for the first.
+        why: why there is none.
+    """
+
+    run_id: int | None
+    night: int
+    why: str = ""
+
+
 @dataclass
 class RunSummary:
     """Results of a night's stages that reports and later nights read. Fields are empty until their stage has run.
@@ -62,6 +77,8 @@ class RunSummary:
         rules: the rules of single items in force, as text.
         checks: the result of every check.
         example_user: external id of a user with a list, for example queries.
+        snapshots: keys of the night's matrices: `judged`, before the cutoff, and `refit`, of everything.
+        fits: key of a snapshot → model → key of its fit on it.
     """
 
     intake: tuple[SourceCounts, ...] = ()
@@ -74,6 +91,8 @@ class RunSummary:
     rules: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     example_user: int | str | None = None
+    snapshots: dict[str, str] = field(default_factory=dict)
+    fits: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,6 +113,7 @@ class Run:
         artifacts: 'stage/key' of every artifact that it needs; these are not removed.
         failed_models: model → why it was left out.
         settings: as resolved, without the address of the serving database.
+        warm_plan: the night that its fits start from; None until it is chosen, and in records of older versions.
         summary: results of the stages.
     """
 
@@ -117,6 +137,7 @@ class Run:
     failed_models: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     summary: RunSummary = field(default_factory=RunSummary)
+    warm_plan: WarmPlan | None = None
 
     @property
     def still_live(self) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
-from models.base import Config, Progress
+from models.base import Config, DivergedError, Progress
 from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
-from tasks.artifacts import FittedModel, Snapshot
+from models.warm_start import WarmStartError
+from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.settings import BACKFILL
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.stage import stage
+from tasks.training.warm_start import read_warm_start
 
 _EMPTY: dict[MatrixName, str] = {
     "rating": "it is trained on ratings, and there are none. Take it off models.shelf.",
@@ -20,12 +23,14 @@ _EMPTY: dict[MatrixName, str] = {
     "composite": "no interaction has any utility; check [utility.signals] in pipeline.toml, which says what ratings, "
     "tags and events are worth.",
 }
+COLD = WarmFit()
 log = logging.getLogger(__name__)
 
 
 @stage(
     "fit",
     model=lambda given: str(given["name"]),
+    note=lambda made: made.start,
     also_runs=lambda given: (recommender_class(given["name"]).__module__,),
 )
 def fit(
@@ -34,6 +39,7 @@ def fit(
     config: Config,
     *,
     seed: int,
+    warm_start: WarmFit = COLD,
     progress: Progress | None = None,
     key: str,
     folder: Path,
@@ -46,6 +52,7 @@ def fit(
         name: a name of `models/registry.py`.
         config: its hyperparameters.
         seed: the only source of randomness.
+        warm_start: the earlier fit to start from. If it cannot be used, the fit is cold, and a warning says why.
         progress: called as progress(done, total) during a long fit.
         key: of the artifact.
         folder: where to write, existing.
@@ -54,10 +61,19 @@ def fit(
     data = Interactions.load(snapshot.folder)
     learned = _has_training_data(data, name, config)
     started = time.perf_counter()
-    model = recommender_class(name)(config).fit(data, seed=seed, progress=progress, checkpoints=checkpoints)
+    model, start = recommender_class(name)(config), warm_start.why
+    fit_it = partial(model.fit, data, seed=seed, progress=progress, checkpoints=checkpoints)
+    try:
+        fit_it(warm_start=read_warm_start(warm_start, model))
+    except (WarmStartError, DivergedError) as error:
+        if not warm_start.key:
+            raise
+        log.warning("The warm start of %s cannot be used, and it is fitted cold: %s", name, error)
+        start = f"cold: the warm start cannot be used ({error})"
+        fit_it()
     seconds = time.perf_counter() - started
     model.save(folder)
-    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned)
+    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned, snapshot.key, start)
 
 
 def _has_training_data(data: Interactions, name: str, config: Config) -> bool:

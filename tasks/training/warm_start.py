@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,31 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.base import Recommender
-from models.warm_start import WarmStart
+from models.warm_start import WarmStart, WarmStartError
+from tasks.artifacts import WarmFit
+
+
+def read_warm_start(chosen: WarmFit, model: Recommender) -> WarmStart | None:
+    """Return the learned arrays of the chosen fit, by the rows of the snapshot that `model` is fitted on.
+
+    Args:
+        chosen: the earlier fit.
+        model: not fitted yet, with the hyperparameters of the new fit.
+
+    Returns:
+        The warm start; None if a cold fit was chosen.
+
+    Raises:
+        WarmStartError: the fit cannot be read.
+    """
+    if not chosen.key or chosen.folder is None or chosen.rows is None:
+        return None
+    try:
+        earlier = type(model).load(chosen.folder)
+        with np.load(chosen.rows / "rows.npz", allow_pickle=False) as rows:
+            return matched(earlier, rows["users"], rows["items"])
+    except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
+        raise WarmStartError(f"the fit {chosen.key} cannot be read: {error}") from error
 
 
 def matched(earlier: Recommender, users: NDArray[np.int64], items: NDArray[np.int64]) -> WarmStart:

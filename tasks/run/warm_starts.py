@@ -1,0 +1,174 @@
+"""Choose the earlier fits that tonight's fits start from. See docs/warm-start.md.
+
+The night to start from is chosen once, when a night begins, and kept in its record, so that a resumed night starts from
+the same fits. Fits before the cutoff start from that night's fits before the cutoff, refits from its refits: a fit that
+has seen what is held out tonight must not be judged on it. Whether an earlier fit can be used is looked up in the data,
+and every reason against it makes the fit cold, never the night fail.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from zlib import crc32
+
+from models.base import Config
+from models.registry import RECOMMENDERS, recommender_class
+from tasks.artifacts import EarlierRows, FittedModel, Snapshot, Split, WarmFit
+from tasks.config.warm_start_settings import WarmStartSettings
+from tasks.preparation.earlier_rows import compare_with_earlier
+from tasks.storage.run_records import Run, WarmPlan
+
+if TYPE_CHECKING:
+    from tasks.run.context import Night
+
+Side = Literal["judged", "refit"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WarmSource:
+    """The earlier fits for the models that are fitted on one of tonight's snapshots.
+
+    Attributes:
+        plan: the plan that chose them.
+        why_cold: why all fits are cold; empty if they need not be.
+        fits: model → key of the earlier fit.
+        rows: how the two snapshots match.
+    """
+
+    plan: WarmPlan
+    why_cold: str = ""
+    fits: dict[str, str] = field(default_factory=dict)
+    rows: EarlierRows | None = None
+
+
+def plan_warm_start(
+    earlier: Iterable[Run], settings: WarmStartSettings, utility: object, until: datetime | None
+) -> WarmPlan:
+    """Choose the night to start from: the newest one that published, or was only not switched to.
+
+    Nights that a check held back are passed over: their data may be bad.
+
+    Args:
+        earlier: the records of the nights before, newest first.
+        settings: of warm starts.
+        utility: the `[utility]` of tonight, as in run records; with another one the matrices mean something else.
+        until: the `as_of` that was asked for, after which the earlier night must not end; None if none was.
+    """
+    if not settings.enabled:
+        return WarmPlan(None, 0, "warm_start.enabled is false")
+    for run in earlier:
+        is_complete = run.status in ("published", "not_switched") and run.as_of is not None
+        if not is_complete or not run.summary.fits or (until and run.as_of and run.as_of > until):
+            continue
+        night = 1 + (run.warm_plan.night if run.warm_plan else 0)
+        if run.settings.get("utility") != utility:
+            return WarmPlan(None, night, f"run {run.run_id} had another [utility]")
+        return WarmPlan(run.run_id, night)
+    return WarmPlan(None, 0, "there is no earlier night to start from")
+
+
+def needed_artifacts(run: Run) -> list[str]:
+    """Return 'stage/key' of everything that a warm start from a run may read."""
+    return [f"utility/{key}" for key in run.summary.snapshots.values()] + [
+        f"fit/{key}"
+        for fits in run.summary.fits.values()
+        for model, key in fits.items()
+        if model in RECOMMENDERS and recommender_class(model)().warm_parts()
+    ]
+
+
+def find_warm_source(night: Night, split: Split, snapshot: Snapshot, side: Side) -> WarmSource:
+    """Return the earlier fits for the models that are fitted on `snapshot`, or why they are all cold.
+
+    If the earlier night's data were the same, tonight repeats that night's plan: its fits are taken from the store.
+
+    Args:
+        night: the night.
+        split: the cutoffs of the snapshot.
+        snapshot: tonight's matrices.
+        side: before the cutoff, or of everything.
+    """
+    plan = night.record.warm_plan or WarmPlan(None, 0, "the night has no plan")
+    while plan.run_id is not None:
+        run = night.runs.find(plan.run_id)
+        if run is None:
+            return WarmSource(plan, f"the record of run {plan.run_id} is gone")
+        if run.summary.snapshots.get(side) != snapshot.key:
+            return _usable(night, plan, run, split, snapshot, side)
+        plan = run.warm_plan or WarmPlan(None, 0, "there is no earlier night to start from")
+    return WarmSource(plan, plan.why)
+
+
+def _usable(
+    night: Night, plan: WarmPlan, run: Run, split: Split, snapshot: Snapshot, side: Side
+) -> WarmSource:
+    """Return the fits of a run on other data than tonight's, or why none of them can be used."""
+    key = run.summary.snapshots.get(side, "")
+    earlier = night.store.find("utility", key, Snapshot) if key else None
+    if run.as_of is None or run.as_of > night.as_of:
+        return WarmSource(plan, f"run {run.run_id} has seen data up to {run.as_of}, after tonight's end")
+    if earlier is None:
+        return WarmSource(plan, f"the matrices of run {run.run_id} are gone or damaged")
+    compared = night.start(compare_with_earlier.call(split, snapshot, earlier))
+    if not compared.succeeded():
+        night.failed_stage = ""
+        log.warning(
+            "The night's data could not be compared with those of run %s: all fits are cold.", run.run_id
+        )
+        return WarmSource(plan, f"tonight's data could not be compared with those of run {run.run_id}")
+    rows, most = compared.result(), night.settings.warm_start.max_changed_share
+    if rows.n_leaked:
+        return WarmSource(
+            plan, f"run {run.run_id} has seen {rows.n_leaked:,} pairs that are held out tonight"
+        )
+    if rows.changed_share > most:
+        share = f"{rows.changed_share:.1%} of the pairs are new or gone since run {run.run_id}"
+        return WarmSource(plan, f"{share}, and warm_start.max_changed_share is {most:.1%}")
+    return WarmSource(plan, "", run.summary.fits.get(key, {}), rows)
+
+
+def warm_fit(night: Night, snapshot: Snapshot, name: str) -> WarmFit:
+    """Return the fit that a model starts from tonight, or a cold start with the reason.
+
+    Args:
+        night: the night.
+        snapshot: what the model is fitted on.
+        name: of the model.
+    """
+    source, config = night.warm_sources.get(snapshot.key), night.settings.models.config(name)
+    if source is None or not recommender_class(name)(config).warm_parts():
+        return WarmFit()
+    found = _earlier_fit(night, source, name, config)
+    if isinstance(found, str) or source.rows is None:
+        return WarmFit(why=f"cold: {found}")
+    return WarmFit(found.key, f"warm: from run {source.plan.run_id}", found.folder, source.rows.folder)
+
+
+def _earlier_fit(night: Night, source: WarmSource, name: str, config: Config) -> FittedModel | str:
+    """Return the earlier fit of a model, or why it cannot be used."""
+    every, run_id, key = night.settings.warm_start.cold_every, source.plan.run_id, source.fits.get(name)
+    if source.why_cold:
+        return source.why_cold
+    if is_turn(name, source.plan.night, every):
+        return f"its turn, once in {every} nights"
+    if key is None:
+        return f"run {run_id} has no fit of it"
+    night.hold(f"fit/{key}")
+    earlier = night.store.find("fit", key, FittedModel)
+    if earlier is None:
+        return f"its fit of run {run_id} is gone or damaged"
+    about = json.loads((earlier.folder / "model.json").read_text(encoding="utf-8"))
+    is_same = about["config"] == config.model_dump(mode="json")
+    return earlier if is_same else f"run {run_id} fitted it with other hyperparameters"
+
+
+def is_turn(model: str, night: int, cold_every: int) -> bool:
+    """Return whether a model is fitted cold in a night, counted from the first; models take turns by their names."""
+    return (night + crc32(model.encode())) % cold_every == 0
