@@ -9,7 +9,8 @@ data. With --dataset (a name that `recs run` knows, or a folder) the training da
 nights bring the newest interactions, and the judged users are all that are held out. With --train and --test, files as
 for `benchmarks.accuracy`, they bring pairs drawn at random. Lists are not backfilled. --share tries several values of
 `warm_share`; --repeats fits the last night several times and prints the median of the times. Differences are paired
-over users, warm − cold, with bootstrap intervals of 95 %. --new 0.1 shows what a refit on everything is worth that
+over users, warm − cold, with bootstrap intervals of 95 %. Times are those of the processors, all threads together, so
+that neighbours on the machine count little. --new 0.1 shows what a refit on everything is worth that
 starts from the fit before the cutoff of the same night.
 """
 
@@ -85,7 +86,7 @@ class World:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model, the seconds that its fit took, and its metrics per judged user."""
+    """A fitted model, the processor seconds that its fit took, and its metrics per judged user."""
 
     model: Recommender
     seconds: float
@@ -182,10 +183,10 @@ def fitted(
         seed: of the fit.
     """
     data, model = world.until(share), recommender_class(name)(config)
-    started = time.perf_counter()
+    started = time.process_time()
     with plain_fit_errors():
         model.fit(data, seed=seed, warm_start=None if earlier is None else of_same_rows(earlier))
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     lists = model.recommend(world.users, 20, exclude=world.data.seen).items
     return Fit(model, seconds, ranking_metrics(lists, world.relevant, [10, 20]))
 
