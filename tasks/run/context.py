@@ -20,7 +20,7 @@ from tasks.monitoring.events import Timing, Watcher, watched
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules, today
-from tasks.run.warm_starts import WarmSource, needed_artifacts, plan_warm_start
+from tasks.run.warm_plan import WarmSource, needed_artifacts, plan_warm_start
 from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home

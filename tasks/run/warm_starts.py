@@ -1,7 +1,6 @@
-"""Choose the earlier fits that tonight's fits start from. See docs/warm-start.md.
+"""Look up the earlier fits that tonight's fits start from. See docs/warm-start.md.
 
-The night to start from is chosen once, when a night begins, and kept in its record, so that a resumed night starts from
-the same fits. Fits before the cutoff start from that night's fits before the cutoff, refits from its refits: a fit that
+Fits before the cutoff start from that night's fits before the cutoff, refits from its refits: a fit that
 has seen what is held out tonight must not be judged on it. Whether an earlier fit can be used is looked up in the data,
 and every reason against it makes the fit cold, never the night fail.
 """
@@ -10,78 +9,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from zlib import crc32
 
 from models.base import Config
-from models.registry import RECOMMENDERS, recommender_class
-from tasks.artifacts import EarlierRows, FittedModel, Snapshot, Split, WarmFit
-from tasks.config.warm_start_settings import WarmStartSettings
+from models.registry import recommender_class
+from tasks.artifacts import FittedModel, Snapshot, Split, WarmFit
 from tasks.preparation.earlier_rows import compare_with_earlier
+from tasks.run.context import Night
+from tasks.run.warm_plan import WarmSource
 from tasks.storage.run_records import Run, WarmPlan
-
-if TYPE_CHECKING:
-    from tasks.run.context import Night
 
 Side = Literal["judged", "refit"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class WarmSource:
-    """The earlier fits for the models that are fitted on one of tonight's snapshots.
-
-    Attributes:
-        plan: the plan that chose them.
-        why_cold: why all fits are cold; empty if they need not be.
-        fits: model → key of the earlier fit.
-        rows: how the two snapshots match.
-    """
-
-    plan: WarmPlan
-    why_cold: str = ""
-    fits: dict[str, str] = field(default_factory=dict)
-    rows: EarlierRows | None = None
-
-
-def plan_warm_start(
-    earlier: Iterable[Run], settings: WarmStartSettings, utility: object, until: datetime | None
-) -> WarmPlan:
-    """Choose the night to start from: the newest one that published, or was only not switched to.
-
-    Nights that a check held back are passed over: their data may be bad.
-
-    Args:
-        earlier: the records of the nights before, newest first.
-        settings: of warm starts.
-        utility: the `[utility]` of tonight, as in run records; with another one the matrices mean something else.
-        until: the `as_of` that was asked for, after which the earlier night must not end; None if none was.
-    """
-    if not settings.enabled:
-        return WarmPlan(None, 0, "warm_start.enabled is false")
-    for run in earlier:
-        is_complete = run.status in ("published", "not_switched") and run.as_of is not None
-        if not is_complete or not run.summary.fits or (until and run.as_of and run.as_of > until):
-            continue
-        night = 1 + (run.warm_plan.night if run.warm_plan else 0)
-        if run.settings.get("utility") != utility:
-            return WarmPlan(None, night, f"run {run.run_id} had another [utility]")
-        return WarmPlan(run.run_id, night)
-    return WarmPlan(None, 0, "there is no earlier night to start from")
-
-
-def needed_artifacts(run: Run) -> list[str]:
-    """Return 'stage/key' of everything that a warm start from a run may read."""
-    return [f"utility/{key}" for key in run.summary.snapshots.values()] + [
-        f"fit/{key}"
-        for fits in run.summary.fits.values()
-        for model, key in fits.items()
-        if model in RECOMMENDERS and recommender_class(model)().warm_parts()
-    ]
 
 
 def find_warm_source(night: Night, split: Split, snapshot: Snapshot, side: Side) -> WarmSource:

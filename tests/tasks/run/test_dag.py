@@ -41,10 +41,13 @@ class CannedNight(SimpleNamespace):
     def __init__(
         self, *failing: str, settings: tuple[str, ...] = (SHELF,), too_few: tuple[str, ...] = ()
     ) -> None:
-        record = SimpleNamespace(failed_models={}, still_live="Nothing is live.", champion=None)
+        record = SimpleNamespace(
+            failed_models={}, still_live="Nothing is live.", champion=None, warm_plan=None,
+            summary=SimpleNamespace(snapshots={}),
+        )  # fmt: skip
         super().__init__(
             settings=load_settings(None, settings), record=record, as_of=NOW, calls=[], failing={*failing},
-            too_few=too_few, notes={}, runs=SimpleNamespace(all=list),
+            too_few=too_few, notes={}, warm_sources={}, runs=SimpleNamespace(all=list),
         )  # fmt: skip
 
     def perform(self, call: Call[Any]) -> Any:
