@@ -19,6 +19,10 @@ class WarmStartSettings(Options):
         le=1000,
         description="Each model is fitted cold once in so many nights; 1 makes every fit cold. The models take turns.",
     )
+    refit_from_tonight: bool = Field(
+        default=False,
+        description="Refits on everything that would be cold start from tonight's fit before the cutoff.",
+    )
     max_changed_share: float = Field(
         default=0.1,
         ge=0,

@@ -41,7 +41,7 @@ from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
 from tasks.run.context import Night
-from tasks.run.warm_starts import Side, find_warm_source, warm_fit
+from tasks.run.warm_starts import Side, find_warm_source, warm_fit, with_tonights_fits
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
 from tasks.training.fit import fit
@@ -111,7 +111,10 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
 def prepare_warm_starts(night: Night, split: Split, snapshot: Snapshot, side: Side) -> None:
     """Find the earlier fits that models fitted on `snapshot` start from, and record the snapshot for later nights."""
     night.note(snapshots=night.record.summary.snapshots | {side: snapshot.key})
-    night.warm_sources[snapshot.key] = find_warm_source(night, split, snapshot, side)
+    source = find_warm_source(night, split, snapshot, side)
+    if side == "refit":
+        source = with_tonights_fits(night, split, snapshot, source)
+    night.warm_sources[snapshot.key] = source
 
 
 # -- fit and judge ------------------------------------------------------------------------------------

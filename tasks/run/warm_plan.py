@@ -21,12 +21,14 @@ class WarmSource:
         why_cold: why all fits are cold; empty if they need not be.
         fits: model → key of the earlier fit.
         rows: how the two snapshots match.
+        tonight: how the snapshot of everything matches that before the cutoff, if refits may start from fits on it.
     """
 
     plan: WarmPlan
     why_cold: str = ""
     fits: dict[str, str] = field(default_factory=dict)
     rows: EarlierRows | None = None
+    tonight: EarlierRows | None = None
 
 
 def plan_warm_start(

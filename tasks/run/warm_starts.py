@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Literal
 from zlib import crc32
 
 from models.base import Config
 from models.registry import recommender_class
-from tasks.artifacts import FittedModel, Snapshot, Split, WarmFit
+from tasks.artifacts import EarlierRows, FittedModel, Snapshot, Split, WarmFit
 from tasks.preparation.earlier_rows import compare_with_earlier
 from tasks.run.context import Night
 from tasks.run.warm_plan import WarmSource
@@ -57,14 +58,9 @@ def _usable(
         return WarmSource(plan, f"run {run.run_id} has seen data up to {run.as_of}, after tonight's end")
     if earlier is None:
         return WarmSource(plan, f"the matrices of run {run.run_id} are gone or damaged")
-    compared = night.start(compare_with_earlier.call(split, snapshot, earlier))
-    if not compared.succeeded():
-        night.failed_stage = ""
-        log.warning(
-            "The night's data could not be compared with those of run %s: all fits are cold.", run.run_id
-        )
+    rows, most = _compared(night, split, snapshot, earlier), night.settings.warm_start.max_changed_share
+    if rows is None:
         return WarmSource(plan, f"tonight's data could not be compared with those of run {run.run_id}")
-    rows, most = compared.result(), night.settings.warm_start.max_changed_share
     if rows.n_leaked:
         return WarmSource(
             plan, f"run {run.run_id} has seen {rows.n_leaked:,} pairs that are held out tonight"
@@ -73,6 +69,34 @@ def _usable(
         share = f"{rows.changed_share:.1%} of the pairs are new or gone since run {run.run_id}"
         return WarmSource(plan, f"{share}, and warm_start.max_changed_share is {most:.1%}")
     return WarmSource(plan, "", run.summary.fits.get(key, {}), rows)
+
+
+def _compared(night: Night, split: Split, snapshot: Snapshot, earlier: Snapshot) -> EarlierRows | None:
+    """Return how two snapshots match; None, with a warning, if the comparison fails."""
+    compared = night.start(compare_with_earlier.call(split, snapshot, earlier))
+    if compared.succeeded():
+        return compared.result()
+    night.failed_stage = ""
+    log.warning("Tonight's data could not be compared with earlier ones, so that fits are cold.")
+    return None
+
+
+def with_tonights_fits(night: Night, split: Split, snapshot: Snapshot, source: WarmSource) -> WarmSource:
+    """Let refits that would be cold start from tonight's fits before the cutoff, if the settings say so.
+
+    A refit is not judged, so that it may start from any fit.
+
+    Args:
+        night: the night, its shelf judged.
+        split: of everything.
+        snapshot: of everything.
+        source: the earlier fits of the refits.
+    """
+    settings = night.settings.warm_start
+    if not settings.enabled or not settings.refit_from_tonight:
+        return source
+    before = night.store.find("utility", night.record.summary.snapshots["judged"], Snapshot)
+    return source if before is None else replace(source, tonight=_compared(night, split, snapshot, before))
 
 
 def warm_fit(night: Night, snapshot: Snapshot, name: str) -> WarmFit:
@@ -87,9 +111,20 @@ def warm_fit(night: Night, snapshot: Snapshot, name: str) -> WarmFit:
     if source is None or not recommender_class(name)(config).warm_parts():
         return WarmFit()
     found = _earlier_fit(night, source, name, config)
-    if isinstance(found, str) or source.rows is None:
+    if not isinstance(found, str) and source.rows is not None:
+        return WarmFit(found.key, f"warm: from run {source.plan.run_id}", found.folder, source.rows.folder)
+    tonights = _tonights_fit(night, name)
+    if source.tonight is None or tonights is None:
         return WarmFit(why=f"cold: {found}")
-    return WarmFit(found.key, f"warm: from run {source.plan.run_id}", found.folder, source.rows.folder)
+    why = "warm: from tonight's fit before the cutoff"
+    return WarmFit(tonights.key, why, tonights.folder, source.tonight.folder)
+
+
+def _tonights_fit(night: Night, name: str) -> FittedModel | None:
+    """Return tonight's fit of a model before the cutoff, if there is one."""
+    summary = night.record.summary
+    key = summary.fits.get(summary.snapshots["judged"], {}).get(name)
+    return night.store.find("fit", key, FittedModel) if key else None
 
 
 def _earlier_fit(night: Night, source: WarmSource, name: str, config: Config) -> FittedModel | str:

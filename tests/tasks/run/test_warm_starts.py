@@ -266,6 +266,16 @@ def test_settings_make_fits_cold(home: Home, override: str, why: str) -> None:
         assert re.fullmatch(why, note), note
 
 
+def test_a_cold_refit_can_start_from_tonights_fit(home: Home, chosen: list[WarmFit]) -> None:
+    both = ("warm_start.cold_every=1", "warm_start.refit_from_tonight=true")
+    night = a_night(home, *both, refit=True)
+    assert notes(night.run) == [
+        "cold: its turn, once in 1 nights",
+        "warm: from tonight's fit before the cutoff",
+    ]
+    assert [each.key for each in chosen] == ["", night.judged.key]
+
+
 def test_a_failed_comparison_makes_fits_cold(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("gone")
