@@ -121,6 +121,9 @@ def main() -> None:
         raise UsageError(f"--new {asked.new} times --nights {asked.nights} must lie between 0 and 1.")
     shares = [[f"warm_share={share.strip()}"] for share in asked.share.split(",")] if asked.share else [[]]
     tried = {name: [model_config(name, (*asked.set, *share)) for share in shares] for name in asked.model}
+    for name, configs in tried.items():
+        if not recommender_class(name)(configs[0]).warm_parts():
+            raise UsageError(f"The model {name} knows no warm start with these options.")
     if asked.dataset is None:
         world = from_files(asked.train, asked.test, asked.seed)
     else:
@@ -136,8 +139,6 @@ def main() -> None:
 
 def compared(name: str, configs: list[Config], world: World, asked: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of a model: one for each config, which differ in `warm_share` only, and metric."""
-    if not recommender_class(name)(configs[0]).warm_parts():
-        raise UsageError(f"The model {name} knows no warm start with these options.")
     begin = 1 - asked.new * asked.nights
     first = fitted(name, configs[0], world, begin, None, asked.seed)
     cold = repeated(name, configs[0], world, None, asked)
