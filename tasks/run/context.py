@@ -118,7 +118,7 @@ class Night:
     def _from_store(self, call: Call[R], arguments: dict[str, Any], timing: Timing) -> R:
         stage = call.stage
         key = stage.cache_key(arguments, clean_key=self._clean_key)
-        self.hold(f"{stage.name}/{key}")
+        self._hold(f"{stage.name}/{key}")
         found = self.store.find(stage.name, key, stage.result_class)
         if found is not None:
             timing.stored = True
@@ -132,7 +132,7 @@ class Night:
 
         made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)
         if made.key != key:  # type: ignore[attr-defined]
-            self.hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
+            self._hold(f"{stage.name}/{made.key}")  # type: ignore[attr-defined]
             if not self._warned_of_source:
                 self._warned_of_source = True
                 log.warning(
@@ -215,7 +215,7 @@ class Night:
         run_id = record.warm_plan.run_id
         run = None if run_id is None else self.runs.find(run_id)
         for artifact in needed_artifacts(run) if run else ():
-            self.hold(artifact)
+            self.borrow(artifact)
         self.runs.save(record)
 
     def take_rules(self) -> Rules:
@@ -240,12 +240,18 @@ class Night:
                 setattr(self.record.summary, name, value)
             self.runs.save(self.record)
 
-    def hold(self, artifact: str) -> None:
+    def _hold(self, artifact: str) -> None:
         """Note that this run needs the artifact 'stage/key', so that it is not removed."""
         with self._writing:
             if artifact not in self.record.artifacts:
                 self.record.artifacts.append(artifact)
             self.runs.save(self.record)
+
+    def borrow(self, artifact: str) -> None:
+        """Note that this run needs the artifact 'stage/key' of an earlier night, so that it is not removed."""
+        with self._writing:
+            if artifact not in self.record.borrowed:
+                self.record.borrowed.append(artifact)
 
     @contextmanager
     def last_record(self) -> Iterator[None]:

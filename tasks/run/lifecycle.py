@@ -295,4 +295,4 @@ def _remove_old_artifacts(runs: Runs, store: Store, target: Target, keep: int) -
     """Remove the artifacts that neither a published run nor one of the newest `keep` runs needs."""
     published = {run.run_id for run in target.published_runs()}
     held = [run for place, run in enumerate(runs.all()) if place < keep or run.run_id in published]
-    store.keep_only({artifact for run in held for artifact in run.artifacts})
+    store.keep_only({artifact for run in held for artifact in (*run.artifacts, *run.borrowed)})

@@ -136,7 +136,7 @@ def _earlier_fit(night: Night, source: WarmSource, name: str, config: Config) ->
         return f"its turn, once in {every} nights"
     if key is None:
         return f"run {run_id} has no fit of it"
-    night.hold(f"fit/{key}")
+    night.borrow(f"fit/{key}")
     earlier = night.store.find("fit", key, FittedModel)
     if earlier is None:
         return f"its fit of run {run_id} is gone or damaged"

@@ -111,6 +111,7 @@ class Run:
         reason: of its status.
         after_switch: what failed after its lists went live; empty if nothing did.
         artifacts: 'stage/key' of every artifact that it needs; these are not removed.
+        borrowed: 'stage/key' of artifacts of earlier nights that its fits start from; these are not removed either.
         failed_models: model → why it was left out.
         settings: as resolved, without the address of the serving database.
         warm_plan: the night that its fits start from; None until it is chosen, and in records of older versions.
@@ -134,6 +135,7 @@ class Run:
     after_switch: str = ""
     stages: list[StageTime] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
+    borrowed: list[str] = field(default_factory=list)
     failed_models: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     summary: RunSummary = field(default_factory=RunSummary)

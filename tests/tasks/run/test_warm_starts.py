@@ -28,10 +28,12 @@ from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.monitoring.events import SilentWatcher
+from tasks.reporting.run_artifacts import find_artifacts
 from tasks.run import dag
 from tasks.run.context import Night
 from tasks.run.lifecycle import run_night
 from tasks.run.warm_starts import is_turn
+from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home, open_home
 from tasks.storage.run_records import Run, Runs, WarmPlan
 from tasks.training.load_model import load_model
@@ -148,6 +150,22 @@ def test_each_fit_starts_from_its_counterpart(home: Home, chosen: list[WarmFit])
     assert not np.array_equal(warm.user_factors_, cold.user_factors_)
 
 
+def test_reports_find_the_nights_own_fits(home: Home) -> None:
+    night = a_night(home, refit=True)
+    found = find_artifacts(Store(home.artifacts), night.run)
+    assert (found.judged, found.fits["als"], found.refits["als"]) == (night.before, night.judged, night.refit)
+
+
+def test_the_fits_of_the_night_before_are_kept_with_a_run(home: Home) -> None:
+    """With one run kept, those of the night before are needed to repeat the night; its split is not."""
+    first = first_run(home)
+    [split] = [name for name in first.artifacts if name.startswith("split/")]
+    a_night(home, "publish.keep_runs=1")
+    for key in earlier_fits(first):
+        assert (home.artifacts / "fit" / key / "manifest.json").exists()
+    assert not (home.artifacts / split).exists()
+
+
 def test_a_fit_that_saw_held_out_pairs_is_not_used(home: Home) -> None:
     """Plant a leak: the record of the first night gives its refit on everything for the fit before the cutoff."""
     first = first_run(home)
@@ -210,7 +228,7 @@ def test_a_resumed_night_starts_from_the_same_fits(home: Home, chosen: list[Warm
     runs = Runs(home.runs)
     stopped = runs.all()[0]
     assert stopped.warm_plan == WarmPlan(first.run_id, 1)
-    assert {f"fit/{key}" for key in earlier_fits(first)} <= {*stopped.artifacts}, (
+    assert {f"fit/{key}" for key in earlier_fits(first)} <= {*stopped.borrowed}, (
         "they are not removed meanwhile"
     )
     newer = replace(first, run_id=first.run_id + 1)  # a night that the plan does not name
