@@ -188,7 +188,7 @@ class FittedModel:
 
     `learned` is False where the training matrix was empty. `peak_mb` is the memory of the process while fitting.
     `snapshot`: the key of the snapshot; empty for ensembles. `start`: whether it started cold or warm, and why; empty
-    for models without warm starts.
+    for models without warm starts. `source`: a hash of the model's source code.
     """
 
     key: str
@@ -199,6 +199,7 @@ class FittedModel:
     learned: bool = True
     snapshot: str = ""
     start: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tasks.preparation.earlier_rows import compare_with_earlier
 from tasks.run.context import Night
 from tasks.run.warm_plan import WarmSource
 from tasks.storage.run_records import Run, WarmPlan
+from tasks.training.warm_start import source_of
 
 Side = Literal["judged", "refit"]
 
@@ -140,9 +141,16 @@ def _earlier_fit(night: Night, source: WarmSource, name: str, config: Config) ->
     earlier = night.store.find("fit", key, FittedModel)
     if earlier is None:
         return f"its fit of run {run_id} is gone or damaged"
+    other = _difference(earlier, config)
+    return f"run {run_id} fitted it with {other}" if other else earlier
+
+
+def _difference(earlier: FittedModel, config: Config) -> str:
+    """Return what of a model has changed since an earlier fit; empty if nothing has."""
     about = json.loads((earlier.folder / "model.json").read_text(encoding="utf-8"))
-    is_same = about["config"] == config.model_dump(mode="json")
-    return earlier if is_same else f"run {run_id} fitted it with other hyperparameters"
+    if about["config"] != config.model_dump(mode="json"):
+        return "other hyperparameters"
+    return "" if earlier.source == source_of(earlier.model) else "another version of its code"
 
 
 def is_turn(model: str, night: int, cold_every: int) -> bool:

@@ -15,7 +15,7 @@ from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.settings import BACKFILL
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.stage import stage
-from tasks.training.warm_start import read_warm_start
+from tasks.training.warm_start import read_warm_start, source_of
 
 _EMPTY: dict[MatrixName, str] = {
     "rating": "it is trained on ratings, and there are none. Take it off models.shelf.",
@@ -73,7 +73,8 @@ def fit(
         fit_it()
     seconds = time.perf_counter() - started
     model.save(folder)
-    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), learned, snapshot.key, start)
+    about = {"learned": learned, "snapshot": snapshot.key, "start": start, "source": source_of(name)}
+    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), **about)
 
 
 def _has_training_data(data: Interactions, name: str, config: Config) -> bool:

@@ -12,8 +12,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.base import Recommender
+from models.registry import recommender_class
 from models.warm_start import WarmStart, WarmStartError
 from tasks.artifacts import WarmFit
+from tasks.storage.cache_key import SOURCE
+
+
+def source_of(name: str) -> str:
+    """Return a hash of the source of a model with all that it imports, as it was when the process began."""
+    return SOURCE.hash(recommender_class(name).__module__)
 
 
 def read_warm_start(chosen: WarmFit, model: Recommender) -> WarmStart | None:

@@ -294,6 +294,12 @@ def test_a_cold_refit_can_start_from_tonights_fit(home: Home, chosen: list[WarmF
     assert [each.key for each in chosen] == ["", night.judged.key]
 
 
+def test_another_version_of_the_code_makes_the_fit_cold(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.run.warm_starts.source_of", lambda name: f"a new {name}")
+    run_id = first_run(home).run_id
+    assert notes(a_night(home).run) == [f"cold: run {run_id} fitted it with another version of its code"]
+
+
 def test_a_failed_comparison_makes_fits_cold(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("gone")
