@@ -176,6 +176,29 @@ def test_als_solves_for_a_new_user_at_once() -> None:
     assert np.corrcoef(a[known], b[known])[0, 1] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("model", "users", "items"),
+    [
+        (BPR(BPRConfig(factors=8, learning_rate=1e-9, regularization=0)), "user_factors_", "item_factors_"),
+        (LightGCN(LightGCNConfig(factors=8, step=1e-9, shrink=0)), "user_base_", "item_base_"),
+        (NGCF(NGCFConfig(factors=8, step=1e-9, shrink=0, layers=2)), "user_base_", "item_base_"),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)  # fmt: skip
+def test_new_rows_start_at_their_neighbours(model: Recommender, users: str, items: str) -> None:
+    """Nothing is learned here, so that rows end where they start."""
+    data, kind = small_world(), type(model)
+    earlier = kind(model.config).fit(without(data, NEW_USER, NEW_ITEM), seed=1)
+    to_user, to_item = places(N_USERS, NEW_USER), places(N_ITEMS, NEW_ITEM)
+    model.fit(data, seed=2, warm_start=start_of(earlier, to_user, to_item))
+    found = {name: getattr(model, name) for name in (users, items)}
+    liked = np.setdiff1d(data.positive.toarray()[NEW_USER].nonzero()[0], [NEW_ITEM])
+    expected = getattr(earlier, items)[to_item[liked]].mean(axis=0)
+    np.testing.assert_allclose(found[users][NEW_USER], expected, atol=1e-5)
+    fans = data.positive.toarray()[:, NEW_ITEM].nonzero()[0]
+    np.testing.assert_allclose(found[items][NEW_ITEM], found[users][fans].mean(axis=0), atol=1e-5)
+
+
 def test_new_rows_get_the_mean_of_their_neighbours() -> None:
     nan = np.nan
     users = np.array([[1, 0], [nan, nan], [nan, nan], [3, 2]], np.float32)
