@@ -24,7 +24,7 @@ class WarmStartSettings(Options):
         description="Refits on everything that would be cold start from tonight's fit before the cutoff.",
     )
     max_changed_share: float = Field(
-        default=0.1,
+        default=0.05,
         ge=0,
         le=1,
         description="A fit is cold if more than this share of its pairs of user and item is new or gone.",
