@@ -22,7 +22,7 @@ from tasks.errors import CheckFailedError, NightError, as_night_error
 from tasks.publication.checksum import Digest
 from tasks.publication.errors import LiveRunChangedError, RunNotFoundError, no_lists
 from tasks.publication.targets.base import OnStep, PublishedRun, Target, ignore_steps
-from tasks.publication.targets.schema import KINDS, IdTypes, Kind
+from tasks.publication.targets.schema import KINDS, VARIANT, IdTypes, Kind
 from tasks.storage.run_records import Run, Status
 from tasks.storage.stage import stage
 
@@ -234,13 +234,23 @@ def _load(target: Target, run: int, lists: Lists, on_step: OnStep) -> None:
     target.begin_load(run)
     digest = Digest()
     for kind in KINDS:
-        target.load(run, kind, _digested(_blocks(lists.folder / f"{kind}.parquet"), kind, digest), on_step)
+        blocks = _with_variant(_blocks(lists.folder / f"{kind}.parquet"), kind)
+        target.load(run, kind, _digested(blocks, kind, digest), on_step)
     on_step("loaded")
     _check_row_counts(target, run, lists)
     target.mark_complete(
         run, lists_key=lists.key, rows=lists.n_rows, digest=digest.hexdigest(), on_step=on_step
     )
     on_step("complete")
+
+
+def _with_variant(blocks: Iterator[pa.RecordBatch], kind: Kind) -> Iterator[pa.RecordBatch]:
+    """Yield the blocks; those of users' lists get a column `variant` of nulls if the run has no trial."""
+    for block in blocks:
+        if kind == "recommendations" and VARIANT not in block.schema.names:
+            yield block.append_column(VARIANT, pa.nulls(block.num_rows, pa.string()))
+        else:
+            yield block
 
 
 def _digested(blocks: Iterator[pa.RecordBatch], kind: Kind, digest: Digest) -> Iterator[pa.RecordBatch]:

@@ -383,6 +383,15 @@ class Target(OwnedDatabase):
         """Replace a run's rows of `run_checks`."""
         self._replace(schema.run_checks, run, rows)
 
+    def record_outcomes(self, scored_by: int, rows: Iterable[Row]) -> None:
+        """Replace the rows of `run_outcomes` that one night has scored; they are of earlier runs."""
+        table = schema.run_outcomes
+        full = [{**row, "scored_by": scored_by} for row in rows]
+        with self.write() as con:
+            con.execute(table.delete().where(table.c.scored_by == scored_by))
+            if full:
+                con.execute(table.insert(), full)
+
     def record_stage_times(self, run: int, rows: Iterable[Row]) -> None:
         """Replace a run's rows of `stage_times`."""
         self._replace(schema.stage_times, run, rows)

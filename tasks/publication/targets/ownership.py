@@ -48,6 +48,14 @@ class OwnedDatabase(ABC):
     def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: B027
         """Complete a new or upgraded schema, for example with functions. Idempotent. By default it does nothing."""
 
+    @abstractmethod
+    def list_tables(self, con: sa.Connection, ids: IdTypes) -> list[sa.Table]:
+        """Return the tables that hold lists and exist, with the columns that they should have."""
+
+    @abstractmethod
+    def renew_views(self, con: sa.Connection, ids: IdTypes) -> None:
+        """Give the views on lists the columns that an older version lacked; they show the same runs."""
+
     def lock_schema(self, con: sa.Connection) -> None:  # noqa: B027
         """Keep others from changing the schema until the transaction of `con` ends.
 
@@ -119,12 +127,13 @@ class OwnedDatabase(ABC):
             self.lock_schema(con)
             wanted.create_all(con)
             inspector = sa.inspect(con)
-            for table in wanted.sorted_tables:
+            for table in (*wanted.sorted_tables, *self.list_tables(con, ids)):
                 existing = {column["name"] for column in inspector.get_columns(table.name)}
                 for column in table.columns:
                     if column.name not in existing:
                         definition = sa.schema.CreateColumn(column).compile(dialect=con.dialect)
                         con.exec_driver_sql(f"alter table {table.name} add column {definition}")
+            self.renew_views(con, ids)
             self.finish_schema(con, ids)
             con.execute(stamp.update().values(version=SCHEMA_VERSION))
 

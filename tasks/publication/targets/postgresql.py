@@ -180,6 +180,14 @@ class PostgreSQLTarget(Target):
             con.execute(sa.schema.CreateTable(schema.partitioned_table(kind, ids)))
         _execute_script(con, _read_sql("serving/postgresql/views.sql"))
 
+    def list_tables(self, con: sa.Connection, ids: IdTypes) -> list[sa.Table]:  # noqa: ARG002
+        """Return the partitioned tables; their partitions get the same columns."""
+        return [schema.partitioned_table(kind, ids) for kind in KINDS]
+
+    def renew_views(self, con: sa.Connection, ids: IdTypes) -> None:  # noqa: ARG002
+        """Replace the views, which a reader's transaction on them delays."""
+        _execute_script(con, _read_sql("serving/postgresql/views.sql"))
+
     def finish_schema(self, con: sa.Connection, ids: IdTypes) -> None:
         """Create the login function, and the readers' role if this role may create one."""
         body = _read_sql("serving/login.sql")

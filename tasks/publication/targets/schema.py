@@ -23,9 +23,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PREVIOUS = "previous_recommendations"
 """The view of the newest kept run before the live one; has the columns of `recommendations`, empty if there is none."""
 
+VARIANT = "variant"
+"""The column of `recommendations` that names the arm of a trial; null without one. Version 5 added it."""
+
 _RUN_TABLE = re.compile(rf"(?:{'|'.join(KINDS)})_(\d+)")
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Increase by one whenever a table, a column or the login function changes. A database with a newer version is refused.
 
 An older database gets the tables and columns that it lacks; no version has needed more so far. New columns must be
@@ -146,6 +149,26 @@ stage_times = sa.Table(
     sa.Column("model", sa.Text),
     sa.Column("seconds", sa.Double),
     sa.Column("peak_mb", sa.Double),
+)
+
+run_outcomes = sa.Table(
+    "run_outcomes",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("scored_by", sa.BigInteger, nullable=False, index=True),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("until", UtcTime, nullable=False),
+    sa.Column(VARIANT, sa.Text),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("segment", sa.Text, nullable=False),
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("k", sa.Integer),
+    sa.Column("value", sa.Double),
+    sa.Column("ci_low", sa.Double),
+    sa.Column("ci_high", sa.Double),
+    sa.Column("n_users", sa.BigInteger),
+    sa.Column("n_interactions", sa.BigInteger),
 )
 
 _ID_TYPES: Mapping[IdType, sa.types.TypeEngine[Any]] = {
@@ -311,6 +334,7 @@ def _columns(kind: Kind, ids: IdTypes) -> tuple[sa.Column[Any], ...]:
             sa.Column("model", sa.Text, nullable=False),
             sa.Column("model_score", sa.Double),
             item_id("reason_item_id", nullable=True),
+            sa.Column(VARIANT, sa.Text),
         ),
         "similar_items": (item_id("item_id"), rank, item_id("similar_item_id"), score),
         "fallback_recommendations": (
@@ -329,10 +353,12 @@ def run_view(name: str, kind: Kind, run: int, ids: IdTypes, *, empty: bool = Fal
     Args:
         name: the view's name.
         kind: which of the run's tables it shows.
-        run: the run; becomes the last column, run_id.
+        run: the run; becomes the column run_id after those of version 4.
         ids: types of user and item ids.
         empty: True for a view without rows.
     """
     table = run_table(kind, run, ids)
-    rows = sa.select(table, sa.literal_column(str(int(run)), sa.BigInteger).label("run_id"))
+    run_id = sa.literal_column(str(int(run)), sa.BigInteger).label("run_id")
+    added = [column for column in table.c if column.name == VARIANT]
+    rows = sa.select(*(column for column in table.c if column.name != VARIANT), run_id, *added)
     return CreateView(rows.where(sa.false()) if empty else rows, name)

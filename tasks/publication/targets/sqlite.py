@@ -25,8 +25,8 @@ from tasks.errors import NightError, TransientError, UsageError
 from tasks.publication.errors import no_lists
 from tasks.publication.targets import schema
 from tasks.publication.targets.address import VARIABLE, check_sqlite
-from tasks.publication.targets.base import OnStep, Row, Target, prefetch
-from tasks.publication.targets.schema import KINDS, PREVIOUS, Kind
+from tasks.publication.targets.base import OnStep, Row, Target, ignore_steps, prefetch
+from tasks.publication.targets.schema import KINDS, PREVIOUS, IdTypes, Kind
 from tasks.storage.sqlite_address import sqlite_address
 
 _WAL_BYTES = 64 * 2**20  # size to which a checkpoint truncates the write-ahead log
@@ -161,9 +161,27 @@ class SQLiteTarget(Target):
 
     def update_views(self, con: sa.Connection, live: int, previous: int | None, on_step: OnStep) -> None:
         """Replace all views; readers see the new ones when the transaction of `con` commits."""
-        views = [schema.run_view(kind, kind, live, self.ids) for kind in KINDS]
+        self._replace_views(con, live, previous, self.ids, on_step)
+
+    def list_tables(self, con: sa.Connection, ids: IdTypes) -> list[sa.Table]:
+        """Return the table of every run and kind that exists."""
+        there = set(sa.inspect(con).get_table_names())
+        runs = {run for run in map(schema.run_of, there) if run is not None}
+        tables = (schema.run_table(kind, run, ids) for run in sorted(runs) for kind in KINDS)
+        return [table for table in tables if table.name in there]
+
+    def renew_views(self, con: sa.Connection, ids: IdTypes) -> None:
+        """Replace the views of the live run, if any; the transaction of `con` upgrades the schema."""
+        live = self._lock_active_run(con)
+        if live is not None:
+            self._replace_views(con, live, self._previous_run(con, live), ids, ignore_steps)
+
+    def _replace_views(
+        self, con: sa.Connection, live: int, previous: int | None, ids: IdTypes, on_step: OnStep
+    ) -> None:
+        views = [schema.run_view(kind, kind, live, ids) for kind in KINDS]
         before = live if previous is None else previous
-        views.append(schema.run_view(PREVIOUS, "recommendations", before, self.ids, empty=previous is None))
+        views.append(schema.run_view(PREVIOUS, "recommendations", before, ids, empty=previous is None))
         for view in views:
             con.execute(DropView(view.table, if_exists=True))
         on_step("in_switch")

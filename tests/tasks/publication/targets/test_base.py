@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from tasks.artifacts import Lists
 from tasks.errors import UsageError
-from tasks.publication.publish import publish
+from tasks.publication.errors import ListsChangedError
+from tasks.publication.maintenance import verify
+from tasks.publication.publish import publish, rollback
 from tasks.publication.targets import base
 from tasks.publication.targets.base import Target, prefetch
 from tasks.publication.targets.connect import open_target, read_target
 from tasks.publication.targets.postgresql import PostgreSQLTarget
 from tasks.publication.targets.schema import KINDS, PREVIOUS, SCHEMA_VERSION
+from tasks.storage.warehouse import SQL
 from tests.tasks.publication.published_lists import BIGINTS, TEXTS, make_lists, write_lists
 from tests.tasks.serving import Serving
 
@@ -212,7 +218,7 @@ def test_hostile_text_is_read_back_unchanged(serving: Serving, seed: int) -> Non
         with serving.application() as con:
             found = con.execute("select item_id from login_recommendations(%s, 5)", (texts[3],)).fetchall()
         assert found == [(HOSTILE[3],)]
-    assert stored["recommendations"] == recommendations
+    assert stored["recommendations"] == [(*row, None) for row in recommendations]
     assert stored["similar_items"] == similar
     assert [row[0] for row in stored["fallback_recommendations"]] == texts
     titled = {(i, title, title) for i, title in zip(texts, HOSTILE, strict=True)}
@@ -244,6 +250,79 @@ def test_an_older_schema_is_upgraded_when_its_owner_opens_it(prepared: Serving) 
     with prepared.opened() as target:
         publish_some(target, prepared, 3)
     assert prepared.query(f"select distinct run_id from {PREVIOUS}") == [(2,)]
+
+
+def make_schema_4(serving: Serving) -> None:
+    """Turn a database whose runs 1 and 2 were published into one of version 4, which knew no variants."""
+    cascade = " cascade" if serving.is_postgresql else ""
+    serving.execute(*(f"drop view {view}{cascade}" for view in ("recommendations", PREVIOUS)))
+    if serving.is_postgresql:
+        serving.execute("alter table recommendations_by_run drop column variant")
+        serving.execute((SQL / "serving/postgresql/views.sql").read_text().replace(", variant", ""))
+    else:
+        for run, view in ((1, PREVIOUS), (2, "recommendations")):
+            serving.execute(f"alter table recommendations_{run} drop column variant")
+            serving.execute(f"create view {view} as select *, {run} as run_id from recommendations_{run}")
+    serving.execute("drop table run_outcomes", "update schema_version set version = 4")
+
+
+def trial_lists(folder: Path, run: int) -> Lists:
+    """Return lists of a run with a trial, which users with even ids are in."""
+    lists = make_lists(folder, run)
+    path = folder / "recommendations.parquet"
+    table = pq.read_table(path)
+    arms = ["control" if user % 2 else "trial" for user in table["user_id"].to_pylist()]
+    pq.write_table(table.append_column("variant", pa.array(arms)), path)
+    return lists
+
+
+def test_runs_of_schema_4_have_no_variant_beside_those_of_a_trial(prepared: Serving) -> None:
+    with prepared.opened() as target:
+        publish_some(target, prepared, 1, 2)
+    make_schema_4(prepared)
+    with prepared.opened() as target:
+        assert prepared.query("select distinct variant, run_id from recommendations") == [(None, 2)]
+        verify(target, 2)
+        lists = trial_lists(prepared.folder / "lists-3", 3)
+        assert publish(target, 3, lists, expected_live=2, keep_runs=5).switched
+        verify(target, 3)
+        assert target.query("serving/login.sql", user=1, n=10, segment=None)[0].run_id == 3
+        arms = (
+            "select variant, count(distinct user_id), min(user_id) from recommendations group by 1 order by 1"
+        )
+        assert prepared.query(arms) == [("control", 15, 1), ("trial", 15, 2)]
+        assert prepared.query(f"select distinct variant, run_id from {PREVIOUS}") == [(None, 2)]
+        rollback(target)
+        verify(target, 1)
+    assert prepared.query("select distinct variant, run_id from recommendations") == [(None, 2)]
+    if prepared.is_postgresql:
+        assert prepared.query("select count(*) from login_recommendations(1, 10)") == [(10,)]
+
+
+def test_a_variant_that_was_changed_is_found(prepared: Serving) -> None:
+    with prepared.opened() as target:
+        assert publish(
+            target, 1, trial_lists(prepared.folder / "l", 1), expected_live=None, keep_runs=5
+        ).switched
+        verify(target, 1)
+        prepared.execute("update recommendations_1 set variant = 'control' where user_id = 2")
+        with pytest.raises(ListsChangedError):
+            verify(target, 1)
+
+
+def test_outcomes_of_a_resumed_night_replace_those_before(prepared: Serving) -> None:
+    row = {
+        "run_id": 1, "period": "to_date", "since": datetime(2026, 1, 1), "until": datetime(2026, 1, 2),
+        "variant": None, "model": "all", "segment": "all", "metric": "ndcg", "k": 10, "value": 0.1, "ci_low": 0.0,
+        "ci_high": 0.2, "n_users": 5, "n_interactions": 9,
+    }  # fmt: skip
+    with prepared.opened() as target:
+        target.record_outcomes(2, [row, row | {"k": 20}])
+        target.record_outcomes(3, [row | {"value": 0.3}])
+        target.record_outcomes(2, [row])
+        target.record_outcomes(2, [row])
+    found = prepared.query("select run_id, scored_by, k, value from run_outcomes order by scored_by")
+    assert found == [(1, 2, 10, 0.1), (1, 3, 10, 0.3)]
 
 
 # -- prefetch ---------------------------------------------------------------------------------------------
