@@ -374,6 +374,8 @@ def show_verdict(
     if run.champion:
         why = run.champion if decision is None else decision.why
         console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
+    if run.summary.outcome:
+        console.print(f"[bold]Outcome[/]    {escape(run.summary.outcome)}", soft_wrap=True)
     colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
     reason = run.reason
     if run.status == "published" and live != run.run_id:

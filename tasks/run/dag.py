@@ -41,6 +41,7 @@ from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
 from tasks.run.context import Night
+from tasks.run.outcomes import judge_earlier_lists
 from tasks.run.warm_starts import Side, find_warm_source, warm_fit, with_tonights_fits
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
@@ -60,6 +61,7 @@ Backfill = tuple[FittedModel, ...]
 def nightly(night: Night) -> None:
     """Run all stages of a night: judge the shelf, choose the champion, refit it on everything, publish its lists."""
     data = take_in(night)
+    judge_earlier_lists(night)
     before, held_out = cut(night)
 
     backfill = fit_backfill(night, before)

@@ -76,6 +76,7 @@ class RunSummary:
         trade_off_failed: the error of that stage, if it failed.
         rules: the rules of single items in force, as text.
         checks: the result of every check.
+        outcome: what users did after the lists of earlier runs were made, in a sentence, or why that is not known.
         example_user: external id of a user with a list, for example queries.
         snapshots: keys of the night's matrices: `judged`, before the cutoff, and `refit`, of everything.
         fits: key of a snapshot → model → key of its fit on it.
@@ -90,6 +91,7 @@ class RunSummary:
     trade_off_failed: str = ""
     rules: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    outcome: str = ""
     example_user: int | str | None = None
     snapshots: dict[str, str] = field(default_factory=dict)
     fits: dict[str, dict[str, str]] = field(default_factory=dict)
