@@ -379,12 +379,13 @@ class TradeOff:
 class Lists:
     """The lists that will be published. Folder: Parquet files with external ids, sorted by primary key.
 
-    `recommendations.parquet` (user_id, rank, item_id, score, model, model_score, reason_item_id),
+    `recommendations.parquet` (user_id, rank, item_id, score, model, model_score, reason_item_id; with a trial also
+    variant, `control` or `trial`),
     `similar_items.parquet` (item_id, rank, similar_item_id, score), `fallback_recommendations.parquet` (segment, rank,
     item_id, score), `items.parquet` (item_id, title, genres joined by '|').
 
     `n_users`: users with a list. `n_new`: rows of users' lists whose item has no interaction; None unless
-    `recommend.new_item_share` is on.
+    `recommend.new_item_share` is on. `n_trial`: users in the trial; None without one.
     """
 
     key: str
@@ -395,12 +396,14 @@ class Lists:
     n_fallback: int
     n_items: int
     n_new: int | None = None
+    n_trial: int | None = None
 
     @property
     def in_short(self) -> str:
         """Number of rows and users, in words."""
         new = "" if self.n_new is None else f", {self.n_new:,} of them with items without interactions"
-        return f"{self.n_rows:,} rows for {self.n_users:,} users{new}"
+        trial = "" if self.n_trial is None else f", {self.n_trial:,} of them in the trial"
+        return f"{self.n_rows:,} rows for {self.n_users:,} users{trial}{new}"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from models.evaluation.metrics import RANKING_METRICS
 from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
+from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
 from tasks.config.warm_start_settings import WarmStartSettings
 
@@ -365,6 +366,7 @@ class PublishSettings(Options):
     """The serving database."""
 
     keep_runs: int = Field(default=7, ge=1)
+    trial: TrialSettings | None = None
     url: SecretStr | None = Field(
         default=None, description="From the environment only: it may hold a password."
     )

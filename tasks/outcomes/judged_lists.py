@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.evaluation.slices import USER_CLASSES, user_classes
 from tasks.config.settings import UtilitySettings
 from tasks.preparation.time_windows import liking, open_windows, order_by_time
+from tasks.recommendation.trial_arms import VARIANT, VARIANTS
 from tasks.storage.warehouse import run_file
 
 COLD = "cold"
@@ -25,9 +26,6 @@ SEGMENTS = (*USER_CLASSES, COLD)
 
 FALLBACK = "fallback"
 """The model of the rows that users without a list were shown."""
-
-VARIANTS = ("control", "trial")
-"""The arms of a trial, as `recommendations.variant` names them."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def window_of_all_users(con: duckdb.DuckDBPyConnection, window: Window) -> None:
 def _show_lists(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create the view `published_lists`; lists of runs without a trial, or of older versions, get a null variant."""
     rows = con.read_parquet(str(path))
-    has_variant = "variant" in pq.read_schema(path).names
+    has_variant = VARIANT in pq.read_schema(path).names
     columns = "user_id, rank, item_id, model, " + ("variant" if has_variant else "null::text as variant")
     con.execute("drop view if exists published_lists")
     rows.project(columns).create_view("published_lists")

@@ -18,11 +18,11 @@ from tasks.config.settings import JudgeSettings, UtilitySettings
 from tasks.outcomes.judged_lists import (
     COLD,
     SEGMENTS,
-    VARIANTS,
     JudgedLists,
     Window,
     judge_lists,
 )
+from tasks.recommendation.trial_arms import VARIANTS
 
 ALL = "all"
 CONSUMED, FOUND, ACTED = "consumed", "found", "acted"

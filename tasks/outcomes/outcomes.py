@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 
 from models.base import Progress
 from tasks.config.settings import JudgeSettings, UtilitySettings
-from tasks.outcomes.judged_lists import VARIANTS, Window, judge_lists, read_histories
+from tasks.outcomes.judged_lists import Window, judge_lists, read_histories
 from tasks.outcomes.live_windows import PublishedLists
 from tasks.outcomes.outcome_rows import ALL, OutcomeRow, outcome_rows
 from tasks.outcomes.trial_users import trial_file, write_trial_users
+from tasks.recommendation.trial_arms import VARIANTS
 from tasks.storage.artifact_store import write_json
 from tasks.storage.stage import stage
 

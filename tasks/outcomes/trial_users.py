@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
-from tasks.outcomes.judged_lists import VARIANTS, JudgedLists
+from tasks.outcomes.judged_lists import JudgedLists
 from tasks.outcomes.live_windows import PublishedLists
 from tasks.outcomes.outcome_rows import n_hits_of, per_user_metrics
+from tasks.recommendation.trial_arms import VARIANTS
 
 FILE = "trial_users.parquet"
 _ABOUT = b"trial"

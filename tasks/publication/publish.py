@@ -22,7 +22,8 @@ from tasks.errors import CheckFailedError, NightError, as_night_error
 from tasks.publication.checksum import Digest
 from tasks.publication.errors import LiveRunChangedError, RunNotFoundError, no_lists
 from tasks.publication.targets.base import OnStep, PublishedRun, Target, ignore_steps
-from tasks.publication.targets.schema import KINDS, VARIANT, IdTypes, Kind
+from tasks.publication.targets.schema import KINDS, IdTypes, Kind
+from tasks.recommendation.trial_arms import VARIANT
 from tasks.storage.run_records import Run, Status
 from tasks.storage.stage import stage
 

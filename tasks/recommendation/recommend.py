@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ from tasks.recommendation.explanations import explain_lists, explainable_positiv
 from tasks.recommendation.genre_filter import genres_of_items
 from tasks.recommendation.item_rules import Rules, by_index, warn_of_rules_without_effect
 from tasks.recommendation.rerank import Reranking, resolve_reranking
+from tasks.recommendation.trial_arms import CONTROL, TRIAL, VARIANT, Arms
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
 from tasks.training.load_model import load_model
@@ -48,6 +50,8 @@ def recommend(
     settings: RecommendSettings,
     *,
     new_items: FittedModel | None = None,
+    challenger: FittedModel | None = None,
+    arms: Arms | None = None,
     rules: Rules,
     seed: int,
     progress: Progress | None = None,
@@ -67,6 +71,8 @@ def recommend(
         settings: lengths, exclusions and reranking.
         new_items: the model for the places of items without any interaction; None: the champion if it knows such items,
             else the first backfill model that does.
+        challenger: the model that ranks the lists of the users in a trial; None without one.
+        arms: which users these are; None without a trial.
         rules: of single items.
         seed: of what reranking draws at random.
         progress: called as progress(done users, all users).
@@ -86,11 +92,14 @@ def recommend(
     )
     liked = explainable_positives(load_matrix(snapshot.folder, "positive"), resolved.blocked)
     written = folder / "recommendations.parquet"
-    rows = _write(
-        written,
-        _list_schema(users.type, items.type),
-        _user_lists(reranking, models, similar_models, seen, liked, users, items, progress),
-    )
+    makers = [_ListMaker(reranking, models, similar_models, seen, liked, users, items)]
+    schema, in_trial = _list_schema(users.type, items.type), np.zeros(len(users), np.bool_)
+    if challenger is not None and arms is not None:
+        other = [load_model(challenger), *models[1:]]
+        # Vectors of items are those of the champion, so that diversity means the same in both arms.
+        makers.append(replace(makers[0], models=other))
+        schema, in_trial = schema.append(pa.field(VARIANT, pa.string())), arms.in_trial(users.to_pylist())
+    rows = _write(written, schema, _user_lists(makers, in_trial, progress))
     n_similar = _write(
         folder / "similar_items.parquet",
         _similar_schema(items.type),
@@ -106,7 +115,8 @@ def recommend(
     n_new = _rows_with(written, "item_id", new_items) if settings.new_item_share else None
     # Users who have seen every item have no list.
     n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))
-    return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new)
+    n_trial = int(in_trial.sum()) if len(makers) > 1 else None
+    return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new, n_trial)
 
 
 def _loaded(fitted: FittedModel | None, models: Sequence[Recommender]) -> Recommender | None:
@@ -116,26 +126,63 @@ def _loaded(fitted: FittedModel | None, models: Sequence[Recommender]) -> Recomm
     return next((model for model in models if model.name == fitted.model), None) or load_model(fitted)
 
 
+@dataclass(frozen=True)
+class _ListMaker:
+    """Everything that lists of users are made of; the arms of a trial differ in the first of `models`.
+
+    Attributes:
+        reranking, exclude, liked, users, items: see `recommend`.
+        models: the model that ranks, then the backfill models.
+        similar: the models of similar items.
+    """
+
+    reranking: Reranking
+    models: Sequence[Recommender]
+    similar: Sequence[Recommender]
+    exclude: sparse.csr_array | None
+    liked: sparse.csr_array
+    users: pa.Array
+    items: pa.Array
+
+    def table(self, block: NDArray[np.int64]) -> pa.Table:
+        """Return the lists of a block of users, (n_users,) indices, with explanations, in the order of the block."""
+        placers = self.reranking.placers(self.models)
+        names = pa.array([*(model.name for model in placers), PINNED])
+        lists = self.reranking.lists(self.models, block, self.exclude)
+        reasons = explain_lists(lists, block, placers, self.similar, self.liked)
+        return _list_table(lists, reasons, self.users.take(pa.array(block)), self.items, names)
+
+
 def _user_lists(
-    reranking: Reranking,
-    models: Sequence[Recommender],
-    similar: Sequence[Recommender],
-    exclude: sparse.csr_array | None,
-    liked: sparse.csr_array,
-    users: pa.Array,
-    items: pa.Array,
-    progress: Progress | None,
+    makers: Sequence[_ListMaker], in_trial: NDArray[np.bool_], progress: Progress | None
 ) -> Iterator[pa.Table]:
-    """Yield the lists of one block of users after another, with explanations."""
-    placers = reranking.placers(models)
-    names = pa.array([*(model.name for model in placers), PINNED])
-    for start in range(0, len(users), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(users)))
-        lists = reranking.lists(models, block, exclude)
-        reasons = explain_lists(lists, block, placers, similar, liked)
-        yield _list_table(lists, reasons, users.take(pa.array(block)), items, names)
+    """Yield the lists of one block of users after another, by primary key.
+
+    Args:
+        makers: the maker of everybody's lists or, in a trial, those of the control arm and of the trial arm.
+        in_trial: (n_users,) the users of the trial arm.
+        progress: called as progress(done users, all users).
+    """
+    n_users = len(in_trial)
+    for start in range(0, n_users, _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, n_users))
+        yield makers[0].table(block) if len(makers) == 1 else _arms_of_block(makers, block, in_trial)
         if progress is not None:
-            progress(int(block[-1]) + 1, len(users))
+            progress(int(block[-1]) + 1, n_users)
+
+
+def _arms_of_block(
+    makers: Sequence[_ListMaker], block: NDArray[np.int64], in_trial: NDArray[np.bool_]
+) -> pa.Table:
+    """Return the lists of a block of users of both arms with the column `variant`, by primary key."""
+    parts = []
+    for maker, variant, members in zip(
+        makers, (CONTROL, TRIAL), (~in_trial[block], in_trial[block]), strict=True
+    ):
+        if members.any():
+            table = maker.table(block[members])
+            parts.append(table.append_column(VARIANT, pa.repeat(pa.scalar(variant), table.num_rows)))
+    return pa.concat_tables(parts).sort_by([("user_id", "ascending"), ("rank", "ascending")])
 
 
 def _list_table(

@@ -20,11 +20,12 @@ from tasks.monitoring.events import Timing, Watcher, watched
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules, today
+from tasks.recommendation.trial_arms import Arms, salt_of
 from tasks.run.warm_plan import WarmSource, needed_artifacts, plan_warm_start
 from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
-from tasks.storage.run_records import Run, Runs, StageTime, Status
+from tasks.storage.run_records import Run, Runs, StageTime, Status, TrialRecord
 from tasks.storage.stage import Call, Promise
 
 R = TypeVar("R")
@@ -229,6 +230,15 @@ class Night:
             self.runs.save(self.record)
         self.note(rules=tuple(rule.in_words for rule in self.rules))
         return self.rules
+
+    def take_arms(self) -> Arms | None:
+        """Return how the users of tonight's trial are drawn, and record it; None without a trial."""
+        trial = self.settings.publish.trial
+        if trial is None:
+            return None
+        arms = Arms(trial.share, trial.salt or salt_of(self.home.home_id, trial.model))
+        self.note(trial=TrialRecord(trial.model, arms.share, arms.salt, trial.nights))
+        return arms
 
     # -- the record -----------------------------------------------------------------------------------
 

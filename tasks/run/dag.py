@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from typing import Generic, TypeVar
 
+from models.registry import ENSEMBLES
 from tasks.artifacts import (
     Choice,
     CleanData,
@@ -74,7 +75,8 @@ def nightly(night: Night) -> None:
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
 
     refits = Refits(night)
-    lists = recommend_best(refits, refit_best(refits, choice, ensembles))
+    champion = refit_best(refits, choice, ensembles)
+    lists = recommend_best(refits, champion, refit_challenger(refits, champion, ensembles))
     publish(night, data, lists, choice)
     night.run(report.call(night.home, night.record, choice, night.verdict, night.reason))
 
@@ -308,6 +310,13 @@ class Refits:
             self._fitted[name] = or_go_on_without(self.night, call, name)
         return self._fitted[name]
 
+    def get_any(self, name: str, ensembles: tuple[LearnedEnsemble, ...]) -> FittedModel | None:
+        """Return a model, or one of the ensembles that were learned, fitted on everything; None if that fails."""
+        learned = {each.model: each for each in ensembles}
+        if name in ENSEMBLES and name not in learned:
+            return None
+        return self.get_ensemble(learned[name]) if name in learned else self.get(name)
+
     def get_ensemble(self, ensemble: LearnedEnsemble) -> FittedModel | None:
         """Return an ensemble of models fitted on everything; None if one of them fails: its weights need all."""
         night, members = self.night, []
@@ -322,17 +331,37 @@ class Refits:
         return or_go_on_without(night, call, ensemble.model)
 
 
+def refit_challenger(
+    refits: Refits, champion: FittedModel, ensembles: tuple[LearnedEnsemble, ...]
+) -> FittedModel | None:
+    """Return the trial's model fitted on everything; None without a trial, or if that fails: all get the champion's."""
+    night = refits.night
+    trial = night.settings.publish.trial
+    if trial is None:
+        return None
+    found = champion if trial.model == champion.model else refits.get_any(trial.model, ensembles)
+    if found is None:
+        why = night.record.failed_models.get(trial.model, "it could not be learned tonight")
+        night.note(trial_failed=f"{trial.model}: {why}")
+        log.warning(
+            "There is no trial tonight: everybody gets the lists of %s, because %s could not be fitted: %s",
+            champion.model, trial.model, why,
+        )  # fmt: skip
+    elif found is champion:
+        log.warning("The trial's model %s is tonight's champion: both arms get the same lists.", trial.model)
+    return found
+
+
 def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble, ...]) -> FittedModel:
     """Return the champion fitted on everything or, if that fails, the next best model.
 
     Raises:
         NightError: no judged model can be refitted.
     """
-    learned = {each.model: each for each in ensembles}
     for name in choice.ranking:
         if name in refits.night.record.failed_models:
             continue  # it has failed as a member of an ensemble
-        fitted = refits.get_ensemble(learned[name]) if name in learned else refits.get(name)
+        fitted = refits.get_any(name, ensembles)
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
@@ -341,7 +370,7 @@ def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble,
 # -- lists --------------------------------------------------------------------------------------------
 
 
-def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
+def recommend_best(refits: Refits, champion: FittedModel, challenger: FittedModel | None = None) -> Lists:
     """Write everybody's lists by the champion, and similar items by their own model, or by the champion if that fails.
 
     If the model for new items fails, they are ranked as without `recommend.new_item_model`.
@@ -349,6 +378,7 @@ def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
     Args:
         refits: the models fitted on everything.
         champion: one of them; not the chosen champion if that could not be refitted.
+        challenger: makes the lists of the users in a trial; None without one.
     """
     night = refits.night
     settings, seed = night.settings.recommend, night.settings.run.seed
@@ -364,6 +394,8 @@ def recommend_best(refits: Refits, champion: FittedModel) -> Lists:
         (similar, *refits.backfill),
         settings,
         new_items=new_items,
+        challenger=challenger,
+        arms=None if challenger is None else night.take_arms(),
         rules=night.take_rules(),
         seed=seed,
     )

@@ -145,7 +145,13 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
     are tracked.
     """
     resolved = settings.model_dump(
-        mode="json", exclude={"run": {"parallel_fits"}, "publish": True, "models": True, "tracking": True}
+        mode="json",
+        exclude={
+            "run": {"parallel_fits"},
+            "publish": {"url", "keep_runs"},
+            "models": True,
+            "tracking": True,
+        },
     )
     names = _models(settings)
     configs = {name: settings.models.config(name) for name in names}
@@ -161,8 +167,9 @@ def _models(settings: Settings) -> list[str]:
     """Return the names of all models that the night fits: shelf, members of ensembles, backfill, similar items."""
     shelf = settings.models.shelf
     members = (name for options in settings.ensembles.values() for name in options.members_of(shelf))
-    recommend = settings.recommend
-    return sorted({*shelf, *members, *recommend.backfill_models, recommend.similar_model})
+    recommend, trial = settings.recommend, settings.publish.trial
+    challenger = () if trial is None or trial.model in settings.ensembles else (trial.model,)
+    return sorted({*shelf, *members, *recommend.backfill_models, recommend.similar_model, *challenger})
 
 
 def _refuse_missing_device(settings: Settings) -> None:

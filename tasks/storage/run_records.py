@@ -62,6 +62,23 @@ class WarmPlan:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class TrialRecord:
+    """The trial of a night.
+
+    Attributes:
+        model: the challenger.
+        share: expected share of the users who got its lists.
+        salt: text that drew them, with their ids.
+        nights: how many nights decide.
+    """
+
+    model: str
+    share: float
+    salt: str
+    nights: int
+
+
 @dataclass
 class RunSummary:
     """Results of a night's stages that reports and later nights read. Fields are empty until their stage has run.
@@ -77,6 +94,8 @@ class RunSummary:
         rules: the rules of single items in force, as text.
         checks: the result of every check.
         outcome: what users did after the lists of earlier runs were made, in a sentence, or why that is not known.
+        trial: the trial, if some users got the lists of another model.
+        trial_failed: why there was none although one was asked for.
         example_user: external id of a user with a list, for example queries.
         snapshots: keys of the night's matrices: `judged`, before the cutoff, and `refit`, of everything.
         fits: key of a snapshot → model → key of its fit on it.
@@ -92,6 +111,8 @@ class RunSummary:
     rules: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     outcome: str = ""
+    trial: TrialRecord | None = None
+    trial_failed: str = ""
     example_user: int | str | None = None
     snapshots: dict[str, str] = field(default_factory=dict)
     fits: dict[str, dict[str, str]] = field(default_factory=dict)

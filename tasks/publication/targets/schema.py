@@ -15,6 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateView
 
 from tasks.artifacts import IdType
+from tasks.recommendation.trial_arms import VARIANT
 
 Kind = Literal["recommendations", "similar_items", "fallback_recommendations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -22,9 +23,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PREVIOUS = "previous_recommendations"
 """The view of the newest kept run before the live one; has the columns of `recommendations`, empty if there is none."""
-
-VARIANT = "variant"
-"""The column of `recommendations` that names the arm of a trial; null without one. Version 5 added it."""
 
 _RUN_TABLE = re.compile(rf"(?:{'|'.join(KINDS)})_(\d+)")
 

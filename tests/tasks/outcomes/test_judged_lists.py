@@ -7,12 +7,12 @@ import pytest
 from tasks.config.settings import UtilitySettings
 from tasks.outcomes.judged_lists import (
     SEGMENTS,
-    VARIANTS,
     JudgedLists,
     Window,
     judge_lists,
     read_histories,
 )
+from tasks.recommendation.trial_arms import VARIANTS
 from tests.tasks.logs import Log, day, make_clean_tables
 from tests.tasks.outcomes.small_lists import write_small_lists
 
