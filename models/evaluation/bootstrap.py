@@ -153,6 +153,29 @@ def paired_difference(a: Values, b: Values, *, samples: int, confidence: float, 
     return Difference(*found, detectable_difference(difference, confidence))
 
 
+def unpaired_difference(a: Values, b: Values, *, samples: int, confidence: float, seed: int) -> Difference:
+    """Return the mean of `a` less that of `b` with its interval; they are of different users.
+
+    The users of each group are drawn apart, as many as it has.
+
+    Args:
+        a: (n_a,), finite; at least one user.
+        b: (n_b,), finite; at least one user.
+        samples, confidence, seed: see `intervals`.
+
+    Raises:
+        ValueError: a group has no users, or not all values are finite.
+    """
+    groups = [_finite(np.asarray(values)[:, None]) for values in (a, b)]
+    first, second = (_resampled_means(g, samples, (seed, place))[:, 0] for place, g in enumerate(groups))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(first - second, [tail, 1 - tail])
+    mean = float(groups[0].mean() - groups[1].mean())
+    return Difference(
+        mean, float(low), float(high), _detectable(_squared_error(a) + _squared_error(b), confidence)
+    )
+
+
 def detectable_difference(difference: Values, confidence: float) -> float:
     """Return the true mean difference that a test detects in four of five samples of this size.
 
@@ -163,11 +186,17 @@ def detectable_difference(difference: Values, confidence: float) -> float:
     Returns:
         At least 0; infinite for fewer than two users.
     """
-    if len(difference) < 2:
-        return float("inf")
-    error = float(difference.std(ddof=1)) / len(difference) ** 0.5
+    return _detectable(_squared_error(difference), confidence)
+
+
+def _squared_error(values: Values) -> float:
+    """Return the squared standard error of a mean; infinite for fewer than two values."""
+    return float("inf") if len(values) < 2 else float(np.asarray(values).var(ddof=1)) / len(values)
+
+
+def _detectable(squared_error: float, confidence: float) -> float:
     normal = NormalDist()
-    detectable: float = (normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(_POWER)) * error
+    detectable: float = (normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(_POWER)) * squared_error**0.5
     return detectable
 
 
@@ -178,7 +207,9 @@ def _finite(values: Values) -> NDArray[np.float64]:
     return figures
 
 
-def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
+def _resampled_means(
+    values: NDArray[np.float64], samples: int, seed: int | tuple[int, ...]
+) -> NDArray[np.float64]:
     """Return the means of the columns in every sample, (samples, n_figures).
 
     A sample is a row of counts, one for each user, so that a block of samples is one matrix product with the values.
