@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from tasks.outcomes.judged_lists import JudgedLists
@@ -73,14 +74,6 @@ def write_trial_users(path: Path, run: PublishedLists, judged: JudgedLists, ks: 
         judged: the users and their hits.
         ks: list lengths.
     """
-    in_trial = np.flatnonzero(judged.variant >= 0)
-    metrics = per_user_metrics(judged, ks) | {"found": n_hits_of(judged) / judged.n_positives}
-    columns: dict[str, pa.Array] = {
-        "user_id": judged.user_ids.take(pa.array(in_trial)),
-        "variant": pa.array([VARIANTS[number] for number in judged.variant[in_trial]], pa.string()),
-        "n_positives": pa.array(judged.n_positives[in_trial]),
-        **{name: pa.array(values[in_trial]) for name, values in metrics.items()},
-    }
     about = _About(
         run_id=run.run_id,
         since=judged.window.since,
@@ -90,7 +83,28 @@ def write_trial_users(path: Path, run: PublishedLists, judged: JudgedLists, ks: 
         n_listed={name: n for name, n in judged.n_listed.items() if name is not None},
     )
     text = json.dumps(TypeAdapter(_About).dump_python(about, mode="json"))
-    pq.write_table(pa.table(columns).replace_schema_metadata({_ABOUT: text.encode()}), path)
+    users = users_table(judged, ks, judged.variant)
+    pq.write_table(users.replace_schema_metadata({_ABOUT: text.encode()}), path)
+
+
+def users_table(judged: JudgedLists, ks: tuple[int, ...], variant: NDArray[np.int8]) -> pa.Table:
+    """Return the users of both arms as `TrialWindow` has them.
+
+    Args:
+        judged: the users and their hits.
+        ks: list lengths.
+        variant: (n_users,) indices into `VARIANTS`; −1 for users who are left out.
+    """
+    kept = np.flatnonzero(variant >= 0)
+    metrics = per_user_metrics(judged, ks) | {"found": n_hits_of(judged) / judged.n_positives}
+    return pa.table(
+        {
+            "user_id": judged.user_ids.take(pa.array(kept)),
+            "variant": pa.array([VARIANTS[number] for number in variant[kept]], pa.string()),
+            "n_positives": pa.array(judged.n_positives[kept]),
+            **{name: pa.array(values[kept]) for name, values in metrics.items()},
+        }
+    )
 
 
 def keep_trial_users(folder: Path, run_id: int, run_folder: Path) -> None:

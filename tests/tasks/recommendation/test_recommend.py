@@ -20,8 +20,10 @@ from models.graph.social_gcn import SocialGCN, SocialGCNConfig
 from models.interactions import Interactions
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
+from tasks.recommendation import recommend as recommend_module
 from tasks.recommendation.item_rules import Rule, Rules
 from tasks.recommendation.recommend import recommend
+from tasks.recommendation.trial_arms import Arms
 from tests.tasks.logs import Log, make_clean_tables
 
 COLUMNS = {
@@ -47,6 +49,8 @@ def lists_of(
     champion: str = "popularity",
     content_for: str = "backfill",
     friends: tuple[tuple[int, int], ...] = (),
+    challenger: str | None = None,
+    arms: Arms | None = None,
     **genres: list[int],
 ) -> Lists:
     """Write the champion's lists, backfilled by content and popularity, for users 100, 101, … and items 200, 201, …
@@ -59,6 +63,8 @@ def lists_of(
         rules: of single items.
         champion: `popularity`, `content`, or a name of `GRAPHS`.
         content_for: `backfill`, or `new_items` if popularity alone completes lists and content ranks only new items.
+        challenger: `popularity` or `content`, for the users whom `arms` draw; None without a trial.
+        arms: of a trial.
         friends: indices of pairs of users with a link.
         genres: name → indices of its items.
     """
@@ -100,6 +106,8 @@ def lists_of(
         (popular, content),
         settings,
         new_items=content if content_for == "new_items" else None,
+        challenger=None if challenger is None else {"content": content, "popularity": popular}[challenger],
+        arms=arms,
         rules=rules,
         seed=1,
         key="k",
@@ -217,3 +225,43 @@ def test_fallback_lists_are_by_the_last_backfill_model(con, tmp_path: Path) -> N
     lists = lists_of(con, tmp_path, LIKES, RecommendSettings(), champion="content", Drama=[1])
     fallback = [(row["segment"], row["item_id"]) for row in rows(lists, "fallback_recommendations")]
     assert fallback == [("Drama", 201), ("all", 200), ("all", 201)]
+
+
+ARMS = Arms(0.4, "salt")
+
+
+def test_a_trial_gives_some_users_the_lists_of_the_challenger(con, tmp_path: Path, monkeypatch) -> None:
+    """Each arm's lists are those that all users would have got, also across blocks; ids and ranks stay sorted."""
+    monkeypatch.setattr(recommend_module, "_BLOCK", 3)
+    likes = np.random.default_rng(4).random((11, 8)) < 0.3
+    settings = RecommendSettings(n=4)
+    genres = {"Drama": [0, 1, 2], "Crime": [3, 4, 5], "Noir": [1, 5, 6, 7]}
+    made: dict[str, list[dict]] = {}
+    for name, options in {
+        "popularity": {},
+        "content": {"champion": "content"},
+        "trial": {"challenger": "content", "arms": ARMS},
+    }.items():
+        (tmp_path / name).mkdir()
+        lists = lists_of(con, tmp_path / name, likes, settings, **options, **genres)
+        made[name] = rows(lists, "recommendations")
+    drawn = dict(zip(range(100, 111), ARMS.in_trial(range(100, 111)), strict=True))
+    assert 0 < sum(drawn.values()) < 11, "the salt must draw users of both arms"
+    assert [(row["user_id"], row["rank"]) for row in made["trial"]] == sorted(
+        (row["user_id"], row["rank"]) for row in made["trial"]
+    )
+    expected = [
+        row | {"variant": "trial" if drawn[row["user_id"]] else "control"}
+        for name in ("popularity", "content")
+        for row in made[name]
+        if drawn[row["user_id"]] == (name == "content")
+    ]
+    assert made["trial"] == sorted(expected, key=lambda row: (row["user_id"], row["rank"]))
+    assert lists.n_trial == sum(drawn.values())
+    assert "in the trial" in lists.in_short
+
+
+def test_a_trial_that_draws_nobody_has_its_column(con, tmp_path: Path) -> None:
+    lists = lists_of(con, tmp_path, LIKES, RecommendSettings(n=2), challenger="content", arms=Arms(1e-9, "s"))
+    assert [row["variant"] for row in rows(lists, "recommendations")] == ["control"]
+    assert lists.n_trial == 0

@@ -290,6 +290,50 @@ def test_the_model_of_new_items_is_refitted_where_it_has_places(options, failing
     assert ("fit two_tower" in night.calls) == ("two_tower" in (model, *failing))
 
 
+def in_trial(
+    *failing: str, model: str = "item_knn", ranking: tuple[str, ...] = ("als",), ensembles=()
+) -> CannedNight:
+    """Refit the models of a night with a trial, and make its lists; `given` are the arguments of the stage."""
+    night = CannedNight(*failing, settings=(SHELF, f"publish.trial.model={model}", "publish.trial.share=0.2"))
+    refits = dag.Refits(night)
+    champion = dag.refit_best(refits, choice(*ranking), ensembles)
+    challenger = dag.refit_challenger(refits, champion, ensembles)
+    night.take_rules, night.take_arms = tuple, lambda: "arms"
+    perform, night.given = night.run, []
+    night.run = lambda call: (
+        night.given.append(call.arguments()) if call.stage is dag.recommend else perform(call)
+    )
+    dag.recommend_best(refits, champion, challenger)
+    return night
+
+
+def test_the_challenger_is_refitted_and_makes_lists():
+    night = in_trial()
+    assert (night.given[0]["champion"].model, night.given[0]["challenger"].model) == ("als", "item_knn")
+    assert night.given[0]["arms"] == "arms"
+    assert night.calls.count("fit item_knn") == 1
+
+
+def test_without_a_challenger_all_get_the_lists_of_the_champion():
+    night = in_trial("item_knn")
+    assert (night.given[0]["challenger"], night.given[0]["arms"]) == (None, None)
+    assert night.notes["trial_failed"] == "item_knn: its own error"
+
+
+def test_a_champion_can_be_its_own_challenger(caplog):
+    night = in_trial(ranking=("item_knn",))
+    assert night.given[0]["challenger"] is night.given[0]["champion"]
+    assert "both arms get the same lists" in caplog.text
+
+
+def test_an_ensemble_can_be_the_challenger():
+    learned = (LearnedEnsemble("b", HERE, "blend", ("als", "item_knn"), "", 0.0, 0.0),)
+    assert in_trial(model="blend", ensembles=learned).given[0]["challenger"].model == "blend"
+    night = in_trial(model="blend")
+    assert night.given[0]["challenger"] is None
+    assert night.notes["trial_failed"] == "blend: it could not be learned tonight"
+
+
 def two_ensembles() -> tuple[LearnedEnsemble, LearnedEnsemble]:
     return (
         LearnedEnsemble("t", HERE, "two_stage", ("als",), "", 0.0, 0.0),
