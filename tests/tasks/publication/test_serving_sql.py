@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
@@ -189,3 +190,29 @@ def test_every_query_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
     files = [*(SQL / "cookbook").glob("*.sql"), SQL / "serving" / "login.sql"]
     assert [file.name for file in files if file.name not in text] == []
+
+
+def test_trial_arms_are_those_of_the_newest_scoring(target: Target) -> None:
+    row = {
+        "period": "live", "since": datetime(2026, 1, 1), "until": datetime(2026, 1, 2), "variant": None, "model": "all",
+        "segment": "all", "metric": "ndcg", "k": 10, "ci_low": 0.0, "ci_high": 1.0, "n_interactions": 9,
+    }  # fmt: skip
+    arms = [row | {"variant": "control", "n_users": 90}, row | {"variant": "trial", "n_users": 10}]
+    early = [each | {"run_id": 1, "value": 0.1} for each in arms]
+    late = [each | {"run_id": 1, "value": 0.25 if each["variant"] == "trial" else 0.125} for each in arms]
+    others = [
+        early[0] | {"run_id": 1, "value": 9.0, **change}
+        for change in (
+            {"period": "to_date"},
+            {"k": 20},
+            {"model": "als"},
+            {"segment": "new"},
+            {"variant": None},
+        )
+    ]
+    target.record_outcomes(2, early)
+    target.record_outcomes(
+        3, [*late, *others, row | {"run_id": 2, "variant": "control", "value": 1.0, "n_users": 1}]
+    )
+    [found] = run(target, "cookbook/trial_arms.sql", metric="ndcg", k=10)
+    assert (found[0], *found[3:]) == (1, 0.125, 0.25, 0.125, 90, 10)
