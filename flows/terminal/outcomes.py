@@ -28,7 +28,7 @@ _LEGEND = (
 def show_outcomes(console: Console, found: FoundOutcomes) -> None:
     """Print a line per judged run, by its own period where it has one."""
     k = _shortest(found.rows)
-    table = _table("Outcomes of published lists", "run", "champion", "since", "until", "users", *_names(k))
+    table = _table("run", "champion", "since", "until", "users", *_names(k))
     for run in found.runs:
         period = found.period_of(run.run_id)
         rows = [row for row in found.rows if row.run_id == run.run_id and row.period == period]
@@ -39,7 +39,7 @@ def show_outcomes(console: Console, found: FoundOutcomes) -> None:
             f"{rows[0].until:%Y-%m-%d %H:%M}{'' if period == LIVE else ' *'}",
             *_cells(console, rows, k, model=ALL, segment=ALL, variant=None),
         )
-    _print(console, table)
+    _print(console, "Outcomes of published lists", table)
     rolled_back = any(found.period_of(run.run_id) != LIVE for run in found.runs)
     note = " * Rolled back: judged by all that came since." if rolled_back else ""
     console.print(
@@ -56,7 +56,7 @@ def show_outcomes_of_run(console: Console, found: FoundOutcomes) -> None:
         rows = [row for row in found.rows if row.period == period]
         title = f"Lists of run {run.run_id}, {rows[0].since:%Y-%m-%d %H:%M} to {rows[0].until:%Y-%m-%d %H:%M}"
         title += " (while they were the newest)" if period == LIVE else " (to date)"
-        table = _table(title, "of", "users", *_names(k))
+        table = _table("of", "users", *_names(k))
         groups = dict.fromkeys((row.variant, row.segment, row.model) for row in rows)
         for variant, segment, model in groups:
             name = model if model != ALL else segment
@@ -66,7 +66,7 @@ def show_outcomes_of_run(console: Console, found: FoundOutcomes) -> None:
                 *_cells(console, rows, k, model=model, segment=segment, variant=variant),
                 style="bold" if (variant, segment, model) == (None, ALL, ALL) else "",
             )
-        _print(console, table)
+        _print(console, title, table)
     console.print(
         f"[dim]As run {found.scored_by.run_id} knew it. {_LEGEND} Figures of a model count the rows that it placed; "
         "they add up to those of all users, but for hit_rate and consumed. Cold users had no list; the fallback list "
@@ -85,14 +85,7 @@ def show_trial(console: Console, result: TrialResult, confidence: float) -> None
     """
     trial = result.trial
     champions = ", ".join(result.champions) or "the champion"
-    table = _table(
-        f"Trial of {trial.model} against {champions}",
-        "metric",
-        "control",
-        "trial",
-        "difference",
-        "detectable",
-    )
+    table = _table("metric", "control", "trial", "difference", "detectable")
     table.add_row("users", *(f"{result.n_users[arm]:,}" for arm in (CONTROL, TRIAL)), "", "")
     table.add_row("acted", *(f"{result.acted[arm]:.1%}" for arm in (CONTROL, TRIAL)), "", "")
     for row in result.compared:
@@ -105,7 +98,7 @@ def show_trial(console: Console, result: TrialResult, confidence: float) -> None
             f"{found.detectable:.4f}",
             style="bold" if row.metric == result.decisive else "",
         )
-    _print(console, table)
+    _print(console, f"Trial of {trial.model} against {champions}", table)
     last = f", until {result.windows[-1].until:%Y-%m-%d %H:%M}" if result.windows else ""
     nights = f"{len(result.windows)} night{'' if len(result.windows) == 1 else 's'}{last}"
     console.print(
@@ -161,14 +154,14 @@ def _shortest(rows: Iterable[RunOutcome]) -> int | None:
     return min((row.k for row in rows if row.k is not None), default=None)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
     words = {"run", "champion", "since", "until", "of", "metric"}
     for column in columns:
         table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
     return table
 
 
-def _print(console: Console, table: Table) -> None:
-    console.print()
+def _print(console: Console, title: str, table: Table) -> None:
+    console.print(f"\n[italic]{escape(title)}[/]", soft_wrap=True)
     console.print(table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,10 @@ from models.did_you_mean import did_you_mean
 _ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
 _REPLACED = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
 """Prefixes of pydantic's error types to replace by the values that the setting takes; pydantic explains others well."""
+
+
+_NO_TABLE = ("model_type", "model_attributes_type", "dict_type")
+"""Pydantic's error types of a value where a table of settings is expected."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> tuple[str, str]:
@@ -35,6 +40,8 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, .
     if not keys and not prefix:
         return f"The settings contradict each other: {_reason(first, [])}.", ""
     fields = _fields(model, keys)
+    if first["type"] == "missing":
+        return f"The setting {name} is missing.", (fields[-1].description or "") if fields else ""
     described = [field.description for field in fields if field.description]
     hint = described[-1] if described else "The comments in pipeline.toml say what each setting takes."
     return f"The setting {name} is wrong: {_reason(first, fields)}{_given(first['input'])}.", hint
@@ -55,6 +62,9 @@ def _reason(error: Any, fields: list[FieldInfo]) -> str:
     takes = _takes(fields[-1]) if fields else ""
     if takes and error["type"].startswith(_REPLACED):
         return f"it takes {takes}"
+    if error["type"] in _NO_TABLE:
+        names = ", ".join(_keys_of(fields[-1].annotation)) if fields else ""
+        return f"it takes a table of {names}" if names else "it takes a table"
     if error["type"] == "too_short":
         return f"it takes {error['ctx']['min_length']} or more of them"
     message = str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
@@ -97,7 +107,7 @@ def _fields(model: type[BaseModel], keys: tuple[str, ...]) -> list[FieldInfo]:
         if field is None:
             return []
         found.append(field)
-        inside = field.annotation
+        inside = _table_in(field.annotation)
     return found
 
 
@@ -107,10 +117,21 @@ def _element(annotation: Any) -> FieldInfo:
     return FieldInfo.from_annotation(second if get_origin(annotation) is dict else first)
 
 
+def _table_in(annotation: Any) -> Any:
+    """Return X of `X | None` where X is a table, which may be left out; any other annotation as it is."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    return next((kind for kind in get_args(annotation) if _is_table(kind)), annotation)
+
+
 def _is_table(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _known_keys(model: type[BaseModel], keys: tuple[str, ...]) -> list[str]:
-    inside: Any = _fields(model, keys)[-1].annotation if keys else model
-    return sorted(inside.model_fields)
+    return _keys_of(_fields(model, keys)[-1].annotation if keys else model)
+
+
+def _keys_of(annotation: Any) -> list[str]:
+    inside = _table_in(annotation)
+    return sorted(inside.model_fields) if _is_table(inside) else []

@@ -209,7 +209,7 @@ def _verdict(
     if n_over < trial.nights:
         return (
             "too early",
-            f"There is no verdict before {count(trial.nights, 'night')} are over; {n_over:,} are.",
+            f"No verdict yet: {n_over:,} of {count(trial.nights, 'night')} {'is' if n_over == 1 else 'are'} over.",
         )
     row = next((each for each in compared if each.metric == decisive), None)
     if row is None or min(n_users.values()) < judge.min_users:

@@ -325,3 +325,35 @@ def test_unusual_but_sensible_settings_are_taken(tmp_path: Path, text: str) -> N
 )
 def test_not_rated_takes_one_value_or_several(text: str, values: tuple[float | str, ...]) -> None:
     assert load_settings(None, (f"data.ratings.not_rated={text}",)).data.ratings.not_rated == values
+
+
+@pytest.mark.parametrize(
+    ("override", "words", "hint"),
+    [
+        ("publish.trial.share=0.1", r"publish\.trial\.model is missing", "challenger"),
+        ("publish.trial=5", r"publish\.trial is wrong: it takes a table of model, nights, salt, share", ""),
+        ("publish.trial={model='als', shar=0.1}", r"no setting publish\.trial\.shar", "publish.trial.share"),
+        ("publish.trial={model='alz'}", r"publish\.trial\.model is wrong: There is no model 'alz'", ""),
+        (
+            "publish.trial={model='als', share=1}",
+            r"share is wrong: it takes a number above 0 and below 1",
+            "",
+        ),
+        (
+            "publish.trial={model='als', nights=0}",
+            r"nights is wrong: it takes a whole number of at least 1",
+            "",
+        ),
+    ],
+)
+def test_a_wrong_trial_is_explained(override: str, words: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        load_settings(None, (override,))
+    assert hint in caught.value.hint
+
+
+def test_a_trial_is_read_key_by_key() -> None:
+    trial = load_settings(None, ("publish.trial.model=blend", "publish.trial.share=0.3")).publish.trial
+    assert trial is not None
+    assert (trial.model, trial.share, trial.nights, trial.salt) == ("blend", 0.3, 7, "")
+    assert load_settings(None).publish.trial is None
