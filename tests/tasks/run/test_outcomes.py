@@ -44,8 +44,10 @@ class Night(SimpleNamespace):
         run.as_of = as_of
         return run
 
-    def publish(self, run_id: int, since: float, variants=None, *, keep: bool = True) -> None:
-        """Add an earlier run; `keep` says whether its lists are still in the store."""
+    def publish(
+        self, run_id: int, since: float, variants=None, *, keep: bool = True, switched: bool = True
+    ) -> None:
+        """Add an earlier run; `keep` says whether its lists are still in the store, `switched` if they went live."""
 
         def build(folder):
             write_small_lists(folder / "files", USERS, [10], variants)
@@ -55,8 +57,8 @@ class Night(SimpleNamespace):
 
         if keep:
             self.store.make("recommend", f"k{run_id}", build, is_reusable=lambda: True)
-        self.runs.save(self._run(run_id, day(since), switched=True))
-        self.published.append(PublishedRun(run_id, 4, f"k{run_id}", True, None, None))
+        self.runs.save(self._run(run_id, day(since), switched=switched))
+        self.published.append(PublishedRun(run_id, 4, f"k{run_id}", switched, None, None))
         self.record.expected_live = run_id
 
     def run(self, call):
@@ -114,6 +116,13 @@ def test_lists_that_are_gone_are_named(night, caplog):
     with caplog.at_level(logging.WARNING):
         judge_earlier_lists(night)
     assert "The lists of run 7 cannot be judged" in caplog.text
+    assert {row.run_id for row in read_outcomes(night.runs.folder(99))} == {8}
+
+
+def test_lists_that_never_went_live_are_not_judged(night):
+    night.publish(7, 50, switched=False)
+    night.publish(8, 70)
+    judge_earlier_lists(night)
     assert {row.run_id for row in read_outcomes(night.runs.folder(99))} == {8}
 
 
