@@ -22,16 +22,42 @@ class SourceFile:
     Attributes:
         source: the kind of rows it holds.
         path: relative to the input folder.
-        kind: a `snapshot` replaces the earlier content of the same path; an `append` adds to it.
+        kind: a `snapshot` replaces the earlier content of the same path; an `append` adds to it, and so does an
+            `increment`, which stays whatever becomes of its file and wins ties against the other two.
         sha256: of the content.
         size: in bytes.
     """
 
     source: Source
     path: str
-    kind: Literal["snapshot", "append"]
+    kind: Literal["snapshot", "append", "increment"]
     sha256: str
     size: int
+
+
+@dataclass(frozen=True)
+class LeftFile:
+    """An increment that a night left where it is, and the reason: a phrase such as `an unfinished transfer`."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """The increments of a night.
+
+    Attributes:
+        increments: number of increments that are live, of this night or of earlier ones.
+        new: number of those that landed this night.
+        waiting: files that are probably still being written; the next night looks at them again.
+        set_aside: files that cannot be read.
+    """
+
+    increments: int = 0
+    new: int = 0
+    waiting: tuple[LeftFile, ...] = ()
+    set_aside: tuple[LeftFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,14 +67,18 @@ class Intake:
     data_hash: str
     files: tuple[SourceFile, ...]
     new_files: int
+    deliveries: Deliveries = Deliveries()
 
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """Number of rows of one source by outcome: rows_in = clean + duplicates + quarantined, always.
+    """Number of rows of one source by outcome.
+
+    Always rows_in = clean + duplicates + quarantined + deleted + deletions.
 
     `reasons`: reason of rejection → number of rows. A row can have several. `pairs`: distinct pairs of user and item of
-    the clean rows; None for sources that are no interactions, and in records of older versions.
+    the clean rows; None for sources that are no interactions, and in records of older versions. `deleted`: rows that a
+    deletion took away; `deletions`: the rows that say so.
     """
 
     source: Source
@@ -58,6 +88,8 @@ class SourceCounts:
     quarantined: int
     reasons: dict[str, int]
     pairs: int | None = None
+    deleted: int = 0
+    deletions: int = 0
 
 
 @dataclass(frozen=True)

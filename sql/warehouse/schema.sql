@@ -1,10 +1,10 @@
 -- The tables of the warehouse. Runs at every opening; changes nothing that exists.
 -- Inputs:  none.
--- Outputs: landed_files, the raw tables, quarantine, clean_state.
+-- Outputs: landed_files, the raw tables, quarantine, clean_state, known_files, set_aside_files.
 -- The clean tables are replaced by clean/clean_tables.sql whenever the landed files or the data settings change:
 --   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
 --   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
---   events  (user_id, item_id, event text, value double, happened_at timestamp)
+--   events  (user_id, item_id, event text, value double, happened_at timestamp, superseded_at timestamp)
 --   items   (item_id, title text, genres text[], attributes map(text, text[]))
 --   users   (user_id, features map(text, text))
 --   links   (user_id, friend_id, weight double, linked_at timestamp, superseded_at timestamp, is_mutual boolean)
@@ -15,11 +15,14 @@
 -- rating of a pair wins, as of any moment, and no rating from after the moment can hide one from before it.
 -- Tags likewise, a pair's repeated tag counting once. A rating of null is none: the user met the item without rating it
 -- (data.ratings.not_rated), which supersedes no rating. Where a source has no times, that of a row is its file's landing.
+-- A deletion supersedes the ratings, tags or events of its pair that are not later: they are visible before its time, and
+-- gone from then on. `superseded_at` of an event is null unless it was deleted.
 -- Links are visible like ratings; one without a time is at any moment. A mutual link stands once, for both directions.
 -- Of a relation's head and its tail, either the item or the entity is there, and the other null.
 
 -- One row per live input file: each content once per source. `columns` tells how it was read (JSON): the column
 -- mapping, the separator and the like.
+-- `kind` is snapshot, append or increment. `ignored_columns` are those of the file that nothing reads.
 -- `rows` counts its rows, the rejected lines too; `reader` is the hash of the source code that read it.
 create table if not exists landed_files (
     file_id integer, source text, path text, kind text, sha256 text, size bigint,
@@ -27,6 +30,7 @@ create table if not exists landed_files (
 );
 -- Earlier versions did not record the reader: null, so that their files are read again.
 alter table landed_files add column if not exists reader text;
+alter table landed_files add column if not exists ignored_columns text[];
 
 -- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
 create table if not exists raw_ratings (
@@ -38,6 +42,10 @@ create table if not exists raw_tags (
 create table if not exists raw_events (
     file_id integer, line bigint, user_id text, item_id text, event text, value text, timestamp text
 );
+-- Earlier versions knew no deletions.
+alter table raw_ratings add column if not exists deleted text;
+alter table raw_tags add column if not exists deleted text;
+alter table raw_events add column if not exists deleted text;
 create table if not exists raw_items (file_id integer, line bigint, item_id text, title text, genres text);
 -- Columns under their own names: the attributes of items, the features of users. Earlier versions had none.
 alter table raw_items add column if not exists described_by map(text, text);
@@ -56,3 +64,13 @@ create table if not exists quarantine (source text, path text, line bigint, raw 
 
 -- At most one row: the cache key of the clean tables, and the `CleanData` that cleaning returned (JSON).
 create table if not exists clean_state (key text, reference text);
+
+-- What the last night saw of the files of the input folder, so that unchanged ones are not hashed again. `path` is relative
+-- to the folder. `sha256` is null for a file that waits to be complete.
+create table if not exists known_files (
+    path text, device hugeint, inode hugeint, size bigint, mtime_ns bigint, ctime_ns bigint,
+    sha256 text, mixes_line_ends boolean
+);
+
+-- Increments that could not be read, by content: they are passed over while the code that reads them is the same.
+create table if not exists set_aside_files (path text, sha256 text, reader text, why text);

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from models.settings_base import Options
+from tasks.config.incoming_settings import IncomingSettings
 
 ColumnName = Annotated[str, Field(min_length=1)]
 
@@ -30,6 +31,7 @@ IdChoice = Literal["auto", "integer", "text"]
 _SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t"}  # as a shell or an environment variable may hold it
 
 _NO_TIMES = "Empty: there are no times, and the later row of a file is the newer one."
+_DELETED = "A column that says yes where a row deletes; without it, or if empty, no row does."
 
 
 class FileSettings(Options):
@@ -99,6 +101,7 @@ class RatingsColumns(FileSettings):
     item: ColumnName = "movieId"
     rating: ColumnName = "rating"
     timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+    deleted: str = Field(default="deleted", description=_DELETED)
     not_rated: tuple[float | str, ...] = Field(
         default=(),
         description="Values that are no rating, such as [0] or [-1]: the item counts as seen, without a rating.",
@@ -118,6 +121,7 @@ class TagsColumns(FileSettings):
     item: ColumnName = "movieId"
     tag: ColumnName = "tag"
     timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+    deleted: str = Field(default="deleted", description=_DELETED)
 
 
 class EventsColumns(FileSettings):
@@ -134,6 +138,7 @@ class EventsColumns(FileSettings):
     )
     value: str = "value"
     timestamp: str = Field(default="timestamp", description=_NO_TIMES)
+    deleted: str = Field(default="deleted", description=_DELETED)
 
     @model_validator(mode="after")
     def _an_event_has_a_name(self) -> EventsColumns:
@@ -214,7 +219,7 @@ class RelationsColumns(FileSettings):
     )
 
 
-class DataSettings(Options):
+class DataSettings(IncomingSettings):
     """Input files: where they are, how they are read, and how many rows may be rejected."""
 
     kind: Literal["snapshot", "append"] = "snapshot"

@@ -1,4 +1,7 @@
-"""SHA-256 and kind of line ends of an input file, read from the disk once per process while the file stays the same."""
+"""SHA-256 and kind of line ends of an input file, read from the disk once while the file stays the same.
+
+A process remembers what it has read; `known_files.py` keeps it for later nights.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,10 @@ class Version(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
+
+    def is_same_file(self, other: Version) -> bool:
+        """Return whether nothing was written between two versions. A disk may get another number when it is mounted."""
+        return self[1:] == other[1:]
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def digest_file(path: Path) -> FileDigest:
         with path.open("rb") as file:
             version = _version(os.fstat(file.fileno()))
             known = _digests.get(path)
-            if known is not None and known.version == version:
+            if known is not None and known.version.is_same_file(version):
                 return known
             is_settled = time.time_ns() - max(version.mtime_ns, version.ctime_ns) > _SETTLED_NS
             is_plain_text = path.suffix.lower() in SEPARATORS
@@ -74,6 +81,16 @@ def digest_file(path: Path) -> FileDigest:
     if is_settled and version == file_version(path):
         _digests[path] = digest
     return digest
+
+
+def remember_digest(path: Path, digest: FileDigest) -> None:
+    """Let `digest_file` return this digest while the file's version is that of the digest."""
+    _digests.setdefault(path.absolute(), digest)
+
+
+def remembered_digest(path: Path) -> FileDigest | None:
+    """Return the digest that this process remembers of a file; None if it was read within a tick of its last change."""
+    return _digests.get(path.absolute())
 
 
 def file_version(path: Path) -> Version:

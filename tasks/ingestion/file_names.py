@@ -25,11 +25,12 @@ _NO_DATA = re.compile(
     | ^(readme|licen[cs]e|copying|notice|checksums?)(\.(txt|md|rst|html|pdf))?$
     """
 )
+_UNFINISHED = r"\.(tmp|temp|part|partial|crdownload|filepart|download)$"
 _WHY = {
     r"\.(7z|rar|tar|tgz|tbz2?|txz|tar\.\w+|lz4|lzma|z|br|lzo|snappy)$": "an archive that is not read: unpack it",
     r"\.(jsonl?|ndjson)(\.\w+)?$": "JSON is not read: convert it to CSV or Parquet",
     r"\.(xlsx?|xlsm|xlsb|ods)$": "a spreadsheet: save it as CSV UTF-8",
-    r"\.(tmp|temp|part|partial|crdownload|filepart|download)$": "an unfinished transfer by its name",
+    _UNFINISHED: "an unfinished transfer by its name",
     r"\.(bak|backup|old|orig|save)$": "a backup by its name",
     r"\.(orc|avro|arrow|feather|ipc|h5|hdf5?|pkl|pickle|np[yz]|mat|rds)$": "neither CSV nor Parquet",
     r"\.(sqlite3?|db|duckdb|sql|xml|html?|pdf|docx?|png|jpe?g|ya?ml|py|ipynb|log)(\.\w+)?$": "no CSV or Parquet",
@@ -79,6 +80,11 @@ def why_unread(name: str) -> str:
         if re.search(f"(?i){pattern}", name):
             return why
     return "" if stem(name) is not None else "the format is not known"
+
+
+def is_unfinished(name: str) -> bool:
+    """Return whether a program gives such a name to a file until it is written: `ratings.csv.part`, `ratings.csv~`."""
+    return re.search(f"(?i)~$|{_UNFINISHED}", name) is not None
 
 
 def is_json(name: str) -> bool:

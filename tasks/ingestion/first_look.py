@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tasks.config.settings import Settings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.first_bytes import is_parquet
+from tasks.ingestion.increments import find_increments
 from tasks.ingestion.input_files import InputFile, check_input_folder
 from tasks.ingestion.input_warnings import nothing_is_liked
 from tasks.ingestion.read_file import check_columns, reading_of, text_options
@@ -31,7 +32,8 @@ def check_input(folder: Path, settings: Settings) -> None:
         UsageError: no such folder, no interactions in it, a file that settings name is missing, a file lacks its header
             or a column, or nothing in the data can be a like.
     """
-    files = check_input_folder(folder, settings.data)
+    increments = find_increments(folder, settings.data, set()).files if folder.is_dir() else []
+    files = check_input_folder(folder, settings.data, increments)
     sources = {file.source for file in files}
     for _, of_source in groupby(files, key=lambda file: file.source):
         for file in islice(of_source, _FILES_OF_A_SOURCE):
@@ -44,7 +46,7 @@ def check_input(folder: Path, settings: Settings) -> None:
 
 def _check_header(file: InputFile, settings: Settings) -> None:
     """Raise a UsageError of the file's columns. Whether it can be read at all, the night says."""
-    reading = reading_of(settings.data, file.source, file.path)
+    reading = reading_of(settings.data, file.source, file.path, deletes=file.deletes)
     try:
         container, head = read_head(file.location)
         if container == "plain" and is_parquet(head):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import get_args
 
 from tasks.artifacts import Source
@@ -21,6 +22,7 @@ from tasks.ingestion.file_names import (
     is_part,
     is_partition,
     is_readable,
+    is_unfinished,
     json_to_csv,
     stem,
     why_unread,
@@ -41,11 +43,21 @@ INTERACTIONS: tuple[Source, ...] = ("ratings", "tags", "events")
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of the folder: `path` is relative to the folder, `location` can be opened."""
+    """One file of the folder.
+
+    Attributes:
+        source: the kind of rows it holds.
+        path: relative to the folder.
+        location: can be opened.
+        is_increment: whether it adds to the snapshots, see `increments.py`.
+        deletes: whether each of its rows deletes earlier ones.
+    """
 
     source: Source
     path: str
     location: Path
+    is_increment: bool = False
+    deletes: bool = False
 
 
 def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
@@ -68,13 +80,20 @@ def find_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
     return found
 
 
-def check_input_folder(folder: Path, settings: DataSettings) -> list[InputFile]:
+def check_input_folder(
+    folder: Path, settings: DataSettings, increments: Sequence[InputFile] = ()
+) -> list[InputFile]:
     """Return the files of a folder from which a first night could start. Opens files named links and users only.
+
+    Args:
+        folder: the input folder.
+        settings: where each source is.
+        increments: the files that add to those of the sources.
 
     Raises:
         UsageError: as `find_input_files`, or the folder holds no interactions, or lacks a file that settings name.
     """
-    files = find_input_files(folder, settings)
+    files = [*find_input_files(folder, settings), *increments]
     require_sources(folder, settings, {file.source for file in files})
     return files
 
@@ -119,28 +138,36 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
         raise UsageError(f"{folder} holds no ratings, tags or events.", _where_else(folder, settings))
 
 
-def left_out(folder: Path, settings: DataSettings, files: list[InputFile]) -> str:
+def left_out(
+    folder: Path,
+    settings: DataSettings,
+    taken: set[Path],
+    reasons: Mapping[Path, str] = MappingProxyType({}),
+) -> str:
     """Return a sentence that names the files of a folder that no source takes, with the reason; empty if there is none.
 
     Files that hold no data by their names, such as `_SUCCESS`, `.DS_Store` or `README.txt`, are not named, nor are
-    those of a home's own `raw`, which the product itself filled.
+    those of a home's own `raw`, which the product itself filled, without `reasons`.
+
+    Args:
+        folder: the input folder.
+        settings: where each source is.
+        taken: the files that are not to be named.
+        reasons: why increments are left out, by file.
     """
-    if folder.name == "raw" and (folder.parent / "home.json").is_file():
-        return ""
-    taken = {file.location for file in files}
-    found = islice(_walk(folder), _MAX_WALKED + 1)
+    is_raw = folder.name == "raw" and (folder.parent / "home.json").is_file()
+    found = iter(sorted(reasons)) if is_raw else islice(walk(folder), _MAX_WALKED + 1)
     stray = [
         path
         for path in found
-        if path not in taken and not _is_empty_part(path) and not belongs_to_movielens(path)
+        if path not in taken and not is_empty_part(path) and not belongs_to_movielens(path)
     ]
     if not stray:
         return ""
     by_reason: dict[str, list[str]] = {}
     for path in stray[:_MAX_NAMED]:
-        by_reason.setdefault(_why_left_out(folder, path, settings), []).append(
-            path.relative_to(folder).as_posix()
-        )
+        why = reasons.get(path) or _why_left_out(folder, path, settings)
+        by_reason.setdefault(why, []).append(path.relative_to(folder).as_posix())
     named = ", ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
     more = len(stray) - _MAX_NAMED
     rest = f", and {'at least ' * (len(stray) + len(taken) > _MAX_WALKED)}{more:,} more" if more > 0 else ""
@@ -167,12 +194,12 @@ def _why_left_out(folder: Path, path: Path, settings: DataSettings) -> str:
 def _where_else(folder: Path, settings: DataSettings) -> str:
     """Say what to put into a folder without interactions, or where they are."""
     names = [getattr(settings, source).file for source in INTERACTIONS]
-    for path in islice(_walk(folder), _MAX_WALKED):
+    for path in islice(walk(folder), _MAX_WALKED):
         if path.parent != folder and (stem(path.name) or "").casefold() in map(str.casefold, names):
             return f"{path.relative_to(folder)} is there: name its folder, --dataset {path.parent}"
     others = [getattr(settings, source).file for source in SOURCES if source not in INTERACTIONS]
     known = {stem(name) or name for name in others}
-    beside = (path.name for path in _walk(folder) if path.parent == folder and stem(path.name) not in known)
+    beside = (path.name for path in walk(folder) if path.parent == folder and stem(path.name) not in known)
     stray = list(islice(beside, _MAX_NAMED))
     files = ", ".join(name if stem(name) else f"{name}.csv" for name in names)
     usual = f"Put in {files} (or {', '.join(USUAL[1:])}, or a folder of them)."
@@ -259,8 +286,8 @@ def _files_within(folder: Path, source: Source) -> list[Path]:
                 f"The folder {folder} is a {kind} table, whose files also hold rows that were deleted since.",
                 "Write its current rows to Parquet or CSV, and name that folder.",
             )
-    walk = _walk(folder, strict=True)
-    files = [path for path in walk if all(map(is_partition, path.relative_to(folder).parts[:-1]))]
+    found = walk(folder, strict=True)
+    files = [path for path in found if all(map(is_partition, path.relative_to(folder).parts[:-1]))]
     unread = [path for path in files if not is_readable(path.name)]
     if unread:
         names = ", ".join(path.relative_to(folder).as_posix() for path in unread[:_MAX_NAMED])
@@ -270,9 +297,9 @@ def _files_within(folder: Path, source: Source) -> list[Path]:
             f"The folder {folder} of the {source} holds files that cannot be read: {names}{more} ({why}).",
             "Convert them to CSV or Parquet, or take them away.",
         )
-    files = [path for path in files if not _is_empty_part(path)]
+    files = [path for path in files if not is_empty_part(path)]
     if not files:
-        inside = next(_walk(folder), None)
+        inside = next(walk(folder), None)
         raise UsageError(
             f"The folder {folder} holds no {source} file.",
             f"{inside.relative_to(folder)} is in a sub-folder: move it up, or name the sub-folder like "
@@ -283,12 +310,15 @@ def _files_within(folder: Path, source: Source) -> list[Path]:
     return sorted(files)
 
 
-def _walk(folder: Path, *, strict: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+def walk(
+    folder: Path, *, strict: bool = False, unfinished: bool = False, above: frozenset[Path] = frozenset()
+) -> Iterator[Path]:
     """Yield the files below a folder that may hold data, those of a folder before those of its sub-folders.
 
     Args:
         folder: where to look.
         strict: raise for a folder that cannot be read, in place of passing over it.
+        unfinished: also those with the name of an unfinished transfer that is passed over else, such as `ratings.csv~`.
         above: the folders that led here, so that a link to one of them is not followed for ever.
     """
     try:
@@ -298,16 +328,21 @@ def _walk(folder: Path, *, strict: bool = False, above: frozenset[Path] = frozen
         if strict:
             raise read_error(folder, error) from error
         return
-    entries = [entry for entry in entries if not holds_no_data(entry.name)]
+    entries = [
+        entry
+        for entry in entries
+        if not holds_no_data(entry.name)
+        or (unfinished and is_unfinished(entry.name) and not entry.name.startswith("."))
+    ]
     yield from (folder / entry.name for entry in entries if entry.is_file())
     for entry in entries:
         below = folder / entry.name
         is_home = (below / "home.json").is_file()  # one of ours, beside its input
         if entry.is_dir() and not is_home and below.resolve() not in above:
-            yield from _walk(below, strict=strict, above=above)
+            yield from walk(below, strict=strict, unfinished=unfinished, above=above)
 
 
-def _is_empty_part(path: Path) -> bool:
+def is_empty_part(path: Path) -> bool:
     """Return whether this is a part without a byte, as Spark writes for a partition without rows."""
     try:
         return is_part(path.name) and path.stat().st_size == 0

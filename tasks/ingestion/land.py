@@ -1,28 +1,38 @@
 """Land the input files in the warehouse: each content once, as text, all of a night's files or none.
 
 A `snapshot` file replaces what an earlier file at its path held, and its rows go when it leaves the folder.
-An `append` file stays.
+An `append` file stays, and so does an increment, which arrives in `incoming/`. An increment that cannot be read is set aside
+with a warning, so that one bad delivery does not cost a night; many of them stop it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from tasks.artifacts import Intake, Source, SourceFile
+from tasks.artifacts import Intake, LeftFile
 from tasks.config.data_settings import DataSettings
-from tasks.errors import NightError
-from tasks.ingestion.file_digest import FileDigest, digest_file, file_version
-from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, left_out, require_sources
+from tasks.errors import NightError, TransientError, UsageError
+from tasks.ingestion.file_digest import file_version
+from tasks.ingestion.input_files import left_out
+from tasks.ingestion.known_files import keep_known_files
+from tasks.ingestion.landing_plan import Content, FolderFile, FolderLook, Plan, look_at_folder, make_plan
+from tasks.ingestion.landing_warnings import (
+    refuse_many_set_aside,
+    warn_of_left_files,
+    warn_of_new_columns,
+    warn_of_readings,
+)
 from tasks.ingestion.read_errors import file_changed
-from tasks.ingestion.read_file import Reading, read_input, reading_of
-from tasks.storage.cache_key import SOURCE, fingerprint
+from tasks.ingestion.read_file import read_input
+from tasks.ingestion.read_together import read_together
+from tasks.ingestion.settling import is_young
+from tasks.storage.cache_key import SOURCE
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
 
@@ -30,63 +40,20 @@ log = logging.getLogger(__name__)
 
 # Raw rows depend on this module, and on what it imports: when it changes, the files in the folder are read again.
 _READER = ("tasks.ingestion.land",)
-# Source, SHA-256, and the values that the path gives: the same rows under another `event=…` are another content.
-_Key = tuple[Source, str, tuple[tuple[str, str], ...]]
 _FIRST_LANDING = datetime(2020, 1, 1)
 """Before it there was no nightly-recs: a machine that claims to be there has lost its clock."""
 
 
-@dataclass(frozen=True)
-class _FolderFile:
-    """A file of the input folder, what it held when it was hashed, and how to read it."""
+class _UnreadIncrementError(Exception):
+    """An increment cannot be read. Rolls back the landing, which then begins again without it."""
 
-    file: InputFile
-    digest: FileDigest
-    reading: Reading
-
-
-@dataclass(frozen=True)
-class _Content:
-    """A live content.
-
-    Attributes:
-        reading: how to read it, as JSON holds it: columns, separator and the like.
-        file_id: its number in the warehouse; None if it is yet to be landed.
-        reader: the hash of the source code that reads it.
-        landed_at: the time of its first landing, which stays when it is read again; None before that.
-        found: the file that holds it; None if it is in the warehouse only.
-    """
-
-    file: SourceFile
-    reading: dict[str, Any]
-    file_id: int | None
-    reader: str | None
-    landed_at: datetime | None
-    found: _FolderFile | None = None
-
-    @property
-    def order(self) -> tuple[int, str, float]:
-        """The key to sort by: of tied rows that of the later file wins, by path, and at one path by landing."""
-        landed = float("inf") if self.file_id is None else self.file_id
-        return SOURCES.index(self.file.source), self.file.path, landed
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The contents that are live after landing, and the ids of the landed contents to remove."""
-
-    live: list[_Content]
-    remove: list[int]
-
-    @property
-    def intake(self) -> Intake:
-        contents = [(c.file.source, c.file.sha256, c.file.kind, c.reading) for c in self.live]
-        new_files = sum(content.file_id is None for content in self.live)
-        return Intake(fingerprint(contents), tuple(content.file for content in self.live), new_files)
+    def __init__(self, found: FolderFile, why: NightError) -> None:
+        super().__init__(str(why))
+        self.found, self.why = found, why
 
 
 def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> Intake:
-    """Return the files that would be live after landing `folder`. Hashes the files, writes nothing.
+    """Return the files that would be live after landing `folder`. Hashes the files, and keeps the hashes.
 
     Args:
         con: the warehouse.
@@ -98,7 +65,11 @@ def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSett
             there is no interaction at all.
         NightError: a file cannot be read; a TransientError where another try may succeed.
     """
-    return _plan(con, folder, settings, find_input_files(folder, settings)).intake
+    reader = SOURCE.hash(*_READER)
+    look = look_at_folder(con, folder, settings, reader)
+    plan = make_plan(con, folder, settings, look, reader)
+    _keep(con, folder, look, plan)
+    return plan.intake
 
 
 @stage(
@@ -120,7 +91,7 @@ def land(
 
     Raises:
         UsageError: as `plan_intake`, or a wrong separator, or a required column or the header is missing.
-        NightError: a file is damaged, truncated, empty, or of another format or encoding.
+        NightError: a file is damaged, truncated, empty, or of another format or encoding; of the increments, too many.
         TransientError: a file is out of reach, or changed while it was read.
     """
     moment = (
@@ -129,27 +100,96 @@ def land(
         .replace(tzinfo=None)
     )
     _mend_landing_times(con, moment)
-    files = find_input_files(input_folder, settings)
-    plan = _plan(con, input_folder, settings, files)
-    found: dict[str, list[Path]] = {}
-    with transaction(con):
-        for stale in plan.remove:
-            run_file(con, "warehouse/land/remove_file.sql", file_id=stale)
-        for content in plan.live:
-            file_id, file = content.file_id, content.file
-            if file_id is None and content.found is not None:
-                how = _land_content(con, content, content.found, content.landed_at or moment)
-                found.setdefault(how, []).append(content.found.file.location)
-            else:
-                run_file(con, "warehouse/land/move_file.sql", file_id=file_id, path=file.path, kind=file.kind)
-        _require_rows(con, input_folder)
-    for how, paths in found.items():
-        if how:
-            more = f" and {len(paths) - 1:,} more are read by what they hold" if len(paths) > 1 else ""
-            log.warning("%s%s: %s.", paths[0], more or " is read by what it holds", how)
-    if stray := left_out(input_folder, settings, files):
+    reader = SOURCE.hash(*_READER)
+    look = look_at_folder(con, input_folder, settings, reader)
+    while True:
+        plan = make_plan(con, input_folder, settings, look, reader)
+        refuse_many_set_aside(input_folder, plan, settings)
+        try:
+            new_columns, found = _carry_out(con, input_folder, plan, moment)
+        except _UnreadIncrementError as error:
+            _leave(con, error, look, reader, settings)
+        else:
+            break
+    _keep(con, input_folder, look, plan)
+    warn_of_readings(found)
+    warn_of_new_columns(new_columns)
+    warn_of_left_files(input_folder, plan)
+    if stray := left_out(input_folder, settings, look.taken, look.increments.strays):
         log.warning("%s", stray)
     return plan.intake
+
+
+def _keep(con: duckdb.DuckDBPyConnection, folder: Path, look: FolderLook, plan: Plan) -> None:
+    with transaction(con):
+        keep_known_files(con, folder, plan.hashed, look.waiting_versions(folder), look.known)
+
+
+def _leave(
+    con: duckdb.DuckDBPyConnection,
+    error: _UnreadIncrementError,
+    look: FolderLook,
+    reader: str,
+    settings: DataSettings,
+) -> None:
+    """Let an unreadable increment wait if it is young, else set it aside for as long as the same code would read it."""
+    file, why = error.found.file, str(error.why)
+    if isinstance(error.why, TransientError) or is_young(file, look.known, settings.settle_seconds):
+        look.waiting[file] = LeftFile(file.path, why)
+        return
+    look.set_aside[error.found.digest.sha256] = why
+    con.execute(
+        "insert into set_aside_files values ($path, $sha256, $reader, $why)",
+        {"path": file.path, "sha256": error.found.digest.sha256, "reader": reader, "why": why},
+    )
+
+
+def _carry_out(
+    con: duckdb.DuckDBPyConnection, folder: Path, plan: Plan, moment: datetime
+) -> tuple[list[tuple[str, list[str]]], dict[str, list[Path]]]:
+    """Remove, move and land contents in one transaction.
+
+    Returns:
+        The columns that only increments of tonight have, by path; and files by how they were read, if neither their names
+        nor the settings say so.
+
+    Raises:
+        _UnreadIncrementError: an increment cannot be read; nothing has changed.
+        NightError: as `land`.
+    """
+    found: dict[str, list[Path]] = {}
+    with transaction(con):
+        if plan.remove:
+            run_file(con, "warehouse/land/remove_files.sql", file_ids=plan.remove)
+        for content in plan.live:
+            file = content.file
+            if content.file_id is not None and content.landed_as not in (None, (file.path, file.kind)):
+                run_file(
+                    con, "warehouse/land/move_file.sql",
+                    file_id=content.file_id, path=file.path, kind=file.kind,
+                )  # fmt: skip
+        [(newest,)] = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchall()
+        new = [
+            replace(
+                content, file_id=file_id, landed_at=content.landed_at or moment, reader=_reader_of(content)
+            )
+            for file_id, content in enumerate(
+                (content for content in plan.live if content.file_id is None), start=newest + 1
+            )
+        ]
+        together = read_together(con, new)
+        for content in new:
+            if content.file_id not in together and content.found is not None:
+                how = _land_content(con, content, content.found)
+                found.setdefault(how, []).append(content.found.file.location)
+        new_columns = run_file(con, "warehouse/land/new_columns.sql", after=newest).fetchall()
+        _require_rows(con, folder)
+    return new_columns, found
+
+
+def _reader_of(content: Content) -> str:
+    """Return the hash of the code that reads a content; empty, so that it is read again, if the code has changed."""
+    return (content.reader or "") if SOURCE.is_current() else ""
 
 
 def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
@@ -167,89 +207,29 @@ def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         )  # fmt: skip
 
 
-def _plan(
-    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings, files: list[InputFile]
-) -> _Plan:
-    landed = _landed(con, settings)
-    present = _present(files, landed, settings)
-    occupied = {
-        (content.file.source, content.found.file.path) for content in present.values() if content.found
-    }
-    live, remove = list(present.values()), []
-    for key, before in landed.items():
-        if key in present:
-            stays = present[key].file_id is not None
-        else:
-            replaced = before.file.kind == "snapshot" or (before.file.source, before.file.path) in occupied
-            stays = settings.kind == "append" or not replaced
-            if stays:
-                live.append(replace(before, file=replace(before.file, kind="append")))
-        if not stays and before.file_id is not None:
-            remove.append(before.file_id)
-    require_sources(folder, settings, {content.file.source for content in live})
-    return _Plan(sorted(live, key=lambda content: content.order), remove)
+def _land_content(con: duckdb.DuckDBPyConnection, content: Content, found: FolderFile) -> str:
+    """Land a content; return how it was read if neither its name nor the settings say so.
 
-
-def _present(
-    files: list[InputFile], landed: dict[_Key, _Content], settings: DataSettings
-) -> dict[_Key, _Content]:
-    """The contents of `files`, each once. One that the same code read with the same columns keeps its `file_id`."""
-    present: dict[_Key, _Content] = {}
-    reader = SOURCE.hash(*_READER)
-    for found in files:
-        digest = digest_file(found.location)
-        key = _key(settings, found.source, digest.sha256, found.path)
-        if key in present:
-            continue
-        reading = reading_of(settings, found.source, found.path)
-        record = json.loads(json.dumps(asdict(reading)))  # as it was recorded: tuples are lists in JSON
-        before = landed.get(key)
-        same = before if before and (before.reading, before.reader) == (record, reader) else None
-        path = same.file.path if same is not None and settings.kind == "append" else found.path
-        file = SourceFile(found.source, path, settings.kind, digest.sha256, digest.version.size)
-        present[key] = _Content(
-            file,
-            record,
-            file_id=same.file_id if same else None,
-            reader=reader,
-            landed_at=before.landed_at if before else None,
-            found=_FolderFile(found, digest, reading),
-        )
-    return present
-
-
-def _key(settings: DataSettings, source: Source, sha256: str, path: str) -> _Key:
-    return source, sha256, tuple(sorted(reading_of(settings, source, path).partition.items()))
-
-
-def _landed(con: duckdb.DuckDBPyConnection, settings: DataSettings) -> dict[_Key, _Content]:
-    records = con.execute(
-        "select columns, file_id, reader, landed_at, source, path, kind, sha256, size "
-        "from landed_files order by file_id"
-    ).fetchall()
-    contents = [
-        _Content(SourceFile(*file), json.loads(reading), file_id, reader, landed_at)
-        for reading, file_id, reader, landed_at, *file in records
-    ]
-    return {_key(settings, c.file.source, c.file.sha256, c.file.path): c for c in contents}
-
-
-def _land_content(
-    con: duckdb.DuckDBPyConnection, content: _Content, found: _FolderFile, landed_at: datetime
-) -> str:
-    """Land a content; return how it was read if neither its name nor the settings say so."""
+    Raises:
+        _UnreadIncrementError: it is an increment, and cannot be read.
+        NightError: it is no increment, and cannot be read; or it lacks a required column.
+    """
     file, location = content.file, found.file.location
-    first_line, values, how, descriptions = read_input(
-        con, found.file, found.reading, mixes_line_ends=found.digest.mixes_line_ends
-    )
-    if file_version(location) != found.digest.version:
-        raise file_changed(location)
-    [(newest,)] = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchall()
-    file_id = newest + 1
+    try:
+        first_line, values, how, descriptions, ignored = read_input(
+            con, found.file, found.reading, mixes_line_ends=found.digest.mixes_line_ends
+        )
+        if not file_version(location).is_same_file(found.digest.version):
+            raise file_changed(location)
+    except NightError as error:
+        out_of_reach = isinstance(error, TransientError) and str(error) != str(file_changed(location))
+        if not found.file.is_increment or isinstance(error, UsageError) or out_of_reach:
+            raise
+        raise _UnreadIncrementError(found, error) from error
     run_file(con, "warehouse/land/numbered_rows.sql")
     given = "".join(f", nullif(${ours}, '') as {ours}" for ours in values)
     columns = f" select *{given}"
-    parameters = {"file_id": file_id, "first_line": first_line, **values}
+    parameters = {"file_id": content.file_id, "first_line": first_line, **values}
     if descriptions:
         each = ", ".join(f"description_{number}" for number in range(len(descriptions)))
         columns = f" select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"
@@ -259,16 +239,17 @@ def _land_content(
         parameters,
     )
     run_file(
-        con, "warehouse/land/record_file.sql", file_id=file_id, columns=json.dumps(content.reading),
-        reader=content.reader if SOURCE.is_current() else "", landed_at=landed_at, **asdict(file),
+        con, "warehouse/land/record_file.sql", file_id=content.file_id, columns=json.dumps(content.reading),
+        reader=content.reader, landed_at=content.landed_at, ignored=list(ignored), **asdict(file),
     )  # fmt: skip
     return how
 
 
 def _require_rows(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Raise if all files of a source, parts that may each be empty, hold no row."""
+    """Raise if all files of a source, parts that may each be empty, hold no row. Increments may."""
     empty = con.execute(
-        "select source, min(path) from landed_files group by source having sum(rows) = 0"
+        "select source, min(path) from landed_files group by source "
+        "having sum(rows) = 0 and not bool_and(kind = 'increment')"
     ).fetchone()
     if empty is not None:
         raise NightError(

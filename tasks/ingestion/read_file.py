@@ -39,7 +39,9 @@ from tasks.storage.warehouse import run_file
 log = logging.getLogger(__name__)
 
 _OPTIONAL: dict[Source, set[str]] = {
-    "events": {"value"},
+    "ratings": {"deleted"},
+    "tags": {"deleted"},
+    "events": {"value", "deleted"},
     "items": {"title", "genres"},
     "links": {"weight", "timestamp"},
 }
@@ -67,6 +69,7 @@ class Reading:
         partition: values from the names of folders, by our names: those of `event=view/`.
         described_by: further columns, read under their own names: attributes of items, features of users. None: all
             others of the file.
+        deletes: whether each row deletes earlier ones: only the ids are required then.
     """
 
     columns: dict[str, str]
@@ -75,6 +78,17 @@ class Reading:
     encoding: str = "auto"
     partition: dict[str, str] = field(default_factory=dict)
     described_by: tuple[str, ...] | None = ()
+    deletes: bool = False
+
+    def ignored(self, present: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the columns `present` that are not read."""
+        read = {*self.columns.values(), *self.descriptions(present), *_NO_NAMES}
+        return tuple(name for name in present if name not in read)
+
+    def absent_values(self, present: Sequence[str]) -> dict[str, str]:
+        """Return the values, by our names, of columns that a file with the columns `present` lacks and others give."""
+        values = {ours: value for ours, value in self.partition.items() if self.columns[ours] not in present}
+        return values | ({"deleted": "yes"} if self.deletes else {})
 
     def descriptions(self, present: Sequence[str]) -> tuple[str, ...]:
         """Return the further columns to read of a file that has the columns `present`."""
@@ -92,18 +106,29 @@ class FileRead(NamedTuple):
         values: of our columns that the file lacks and the names of its folders give.
         found: in words, how it was read if neither its name nor the settings say so; else empty.
         descriptions: the further columns, which `incoming` has as description_0, description_1 and so on.
+        ignored: the columns of the file that are not read.
     """
 
     first_line: int
     values: dict[str, str]
     found: str
     descriptions: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
-def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
-    """Return how to read the file of a source at `path`, relative to the input folder."""
+def reading_of(settings: DataSettings, source: Source, path: str, *, deletes: bool = False) -> Reading:
+    """Return how to read the file of a source at `path`, relative to the input folder.
+
+    Args:
+        settings: the names of the columns.
+        source: the source of the file.
+        path: the file's.
+        deletes: whether the file lists deletions.
+    """
     section = getattr(settings, source)
     columns = column_mapping(settings, source)
+    if deletes:  # all of them say so
+        columns = {ours: theirs for ours, theirs in columns.items() if ours != "deleted"}
     folders = partition_values(path)
     in_any_case = {name.casefold(): value for name, value in folders.items()}
     partition = {
@@ -116,7 +141,8 @@ def reading_of(settings: DataSettings, source: Source, path: str) -> Reading:
         described_by = settings.items.attributes
     elif source == "users":
         described_by = settings.users.features or None
-    return Reading(columns, section.columns, section.separator, section.encoding, partition, described_by)
+    header = () if deletes else section.columns
+    return Reading(columns, header, section.separator, section.encoding, partition, described_by, deletes)
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
@@ -170,12 +196,11 @@ def read_input(
         duckdb.Error, OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, csv.Error
     ) as error:  # fmt: skip
         raise read_error(file.location, error) from error
-    if n_rows.fetchone() == (0,) and not is_part(file.location.name):
+    may_be_empty = file.is_increment or is_part(file.location.name)  # a day without data
+    if n_rows.fetchone() == (0,) and not may_be_empty:
         raise NightError(f"{file.location} holds no row.", "Deliver it again, or take it away.")
-    absent = {
-        ours: value for ours, value in reading.partition.items() if reading.columns[ours] not in present
-    }
-    return FileRead(first_line, absent, found, reading.descriptions(present))
+    described_by, ignored = reading.descriptions(present), reading.ignored(present)
+    return FileRead(first_line, reading.absent_values(present), found, described_by, ignored)
 
 
 def text_options(file: InputFile, reading: Reading) -> TextOptions:
@@ -227,15 +252,20 @@ def _read_text(
 ) -> None:
     check_columns(file, how.header, reading)
     _warn_of_near_columns(file, how.header, reading)
-    both = (*reading.columns.items(), *_numbered(reading.descriptions(how.header)))
-    ours = {theirs: name for name, theirs in both}
-    names = {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(how.header)}
+    names = column_names(reading, how.header)
     if mixes_line_ends is None or how.container != "plain":
         mixes_line_ends = _mixes_line_ends(file.location, how)
     is_direct = how.container in ("plain", "gzip") and how.encoding == UTF8 and not mixes_line_ends
     if not is_direct or not _scan(con, file, file.location, how, names):
         _scan_copy(con, file, how, names)
     _check_end(con, file, how)
+
+
+def column_names(reading: Reading, present: Sequence[str]) -> dict[str, str]:
+    """Return the names that `incoming` has for the columns of a text file, in the file's order, and their types."""
+    both = (*reading.columns.items(), *_numbered(reading.descriptions(present)))
+    ours = {theirs: name for name, theirs in both}
+    return {ours.get(theirs, f"ignored_{at}"): "VARCHAR" for at, theirs in enumerate(present)}
 
 
 def _numbered(descriptions: Sequence[str]) -> list[tuple[str, str]]:
@@ -391,7 +421,9 @@ def check_columns(file: InputFile, present: Sequence[str], reading: Reading) -> 
 def _warn_of_near_columns(file: InputFile, present: Sequence[str], reading: Reading) -> None:
     """Warn of optional columns that are absent and that a column of nearly the same name may be."""
     columns = reading.columns.values()
-    for column in columns:
+    for ours, column in reading.columns.items():
+        if ours == "deleted" or reading.deletes:  # few files have it, and other names are not alike: `rated`
+            continue
         near = nearest_column(column, present) if column not in present else None
         if near and near not in columns:
             log.warning("%s has no column %r and is read without; is it %r?", file.location, column, near)
@@ -399,6 +431,8 @@ def _warn_of_near_columns(file: InputFile, present: Sequence[str], reading: Read
 
 def _required(source: Source, reading: Reading) -> set[str]:
     optional = _OPTIONAL.get(source, set())
+    if reading.deletes:
+        optional = reading.columns.keys() - {"user_id", "item_id"}
     return {theirs for ours, theirs in reading.columns.items() if ours not in optional}
 
 

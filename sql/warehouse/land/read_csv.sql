@@ -1,13 +1,13 @@
 -- Reads one text file in UTF-8, everything as text.
 -- Inputs:  $path; $compression, 'none' or 'gzip'; $header, whether the first line names the columns; $delimiter, up to
 --          4 bytes; $quote, empty if quotes have no meaning; $columns, a struct of column names in the file's order
---          (ours, description_0 and so on for further ones to read, any other name for one to ignore), all 'VARCHAR'.
+--          (ours, description_0 and so on for further ones to read, batch_number, any other name for one to ignore), all 'VARCHAR'.
 -- Outputs: temp incoming, one row per readable line, in the file's order, our columns only;
 --          temp rejected_lines (line, raw, reasons, quotes_broken), one row per unreadable line. Behind a line with
 --          quotes_broken, rows may be missing: DuckDB may have read them as part of it.
 create or replace temp table incoming as
 select columns(
-    '^(user_id|item_id|friend_id|rating|tag|event|value|weight|title|genres|head|relation|tail|timestamp|description_\d+)$'
+    '^(user_id|item_id|friend_id|rating|tag|event|value|weight|title|genres|head|relation|tail|timestamp|deleted|batch_number|description_\d+)$'
 )
 from read_csv(
     $path, compression = $compression, delim = $delimiter, columns = $columns, header = $header, auto_detect = false,

@@ -32,7 +32,7 @@ def test_links_of_items_are_left_out(folder: Path, header: str) -> None:
     (folder / "ratings.csv").write_text(GOOD)
     (folder / "links.csv").write_text(header + "\n1,2,3\n")
     assert found(folder) == ["ratings.csv"]
-    said = left_out(folder, LENIENT, find_input_files(folder, LENIENT))
+    said = left_out(folder, LENIENT, {file.location for file in find_input_files(folder, LENIENT)})
     named = "links.csv (it links items, not users: it has no column 'friendId')"
     assert said == ("" if header == "movieId,imdbId,tmdbId" else f"{folder}: 1 file is not read: {named}.")
 
@@ -74,7 +74,7 @@ def test_users_of_movielens_1m_are_read_if_settings_name_columns(folder: Path) -
     (folder / "ratings.csv").write_text(GOOD)
     (folder / "users.dat").write_text(USERS_1M)
     assert found(folder) == ["ratings.csv"]
-    said = left_out(folder, LENIENT, find_input_files(folder, LENIENT))
+    said = left_out(folder, LENIENT, {file.location for file in find_input_files(folder, LENIENT)})
     assert 'users.dat (it has no header: name its columns, [data.users] columns = ["userId"' in said
     named = DataSettings.model_validate({"users": {"columns": ["userId", "gender", "..."]}})
     assert found(folder, named) == ["ratings.csv", "users.dat"]
