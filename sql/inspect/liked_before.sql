@@ -10,7 +10,7 @@ with positives as (
     union all
     select item_id, event as what, value, happened_at
     from events
-    where user_id = $user_id and list_contains($positive_events::text[], event)
+    where user_id = $user_id and superseded_at is null and list_contains($positive_events::text[], event)
 )
 select
     item_id,

@@ -32,6 +32,9 @@ create table if not exists landed_files (
 alter table landed_files add column if not exists reader text;
 alter table landed_files add column if not exists ignored_columns text[];
 
+-- Earlier versions knew no deletions: their events are all there.
+alter table if exists events add column if not exists superseded_at timestamp;
+
 -- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
 create table if not exists raw_ratings (
     file_id integer, line bigint, user_id text, item_id text, rating text, timestamp text

@@ -86,6 +86,9 @@ def clean(
     ids: dict[str, Value] = {"user_example": _ID_EXAMPLE[user_type], "item_example": _ID_EXAMPLE[item_type]}
     _quarantine(con, settings, further, ids)
     with transaction(con):
+        run_file(con, "warehouse/clean/histories.sql")
+        if con.execute("select exists (from deletions)").fetchone() == (True,):
+            run_file(con, "warehouse/clean/deletions.sql")
         run_file(con, "warehouse/clean/clean_tables.sql")
         run_file(con, "warehouse/clean/no_further_sources.sql", **ids)
         for source in further:
@@ -95,7 +98,7 @@ def clean(
         _check_reject_shares(con, counts, settings)
         notes = _notes(con)
         newest, n_users, n_items = run_file(con, "warehouse/clean/extent.sql").fetchall()[0]
-        if newest is None:
+        if newest is None or not n_users:
             raise NightError("No rating, tag or event is left after cleaning.", "Deliver some.")
         # These belong to the key: which times lie in the future, and the times of rows that have none, depend on when
         # the files were landed.
@@ -193,12 +196,14 @@ def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
 
 
 def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
-    """Raise unless every row that came in is clean, a duplicate, or in quarantine."""
+    """Raise unless every row that came in is clean, a duplicate, in quarantine, deleted, or a deletion."""
     for count in counts:
-        if count.clean + count.duplicates + count.quarantined != count.rows_in:
+        parts = (count.clean, count.duplicates, count.quarantined, count.deleted, count.deletions)
+        if sum(parts) != count.rows_in:
             raise NightError(
                 f"The rows of {count.source} do not add up: {count.rows_in:,} came in, {count.clean:,} are "
-                f"clean, {count.duplicates:,} duplicates, {count.quarantined:,} in quarantine.",
+                f"clean, {count.duplicates:,} duplicates, {count.quarantined:,} in quarantine, {count.deleted:,} "
+                f"deleted, {count.deletions:,} deletions.",
                 "This is a bug: please report it with the files.",
             )
 

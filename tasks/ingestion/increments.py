@@ -1,7 +1,7 @@
 """Find the increments of an input folder: files in `incoming/` that add to the snapshots, each read once.
 
-The beginning of a file's name tells its source: `ratings-2026-11-28.csv` and `ratings.csv.gz` are of the ratings, and so is
-all that lies in a folder `ratings/`. `deleted_ratings-….csv` lists deletions.
+The beginning of a file's name tells its source: `ratings-2026-11-28.csv` and `ratings.csv.gz` are of the ratings, and
+so is all that lies in a folder `ratings/`. `deleted_ratings-….csv` lists deletions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keep in the warehouse what nights have seen of the input files, so that an unchanged file is not hashed again.
 
-A file whose hash is kept was last changed over two seconds before it was hashed (`file_digest.py`): within one tick of the
-file system's clock a second change may leave its times as they are.
+A file whose hash is kept was last changed over two seconds before it was hashed (`file_digest.py`): within one tick of
+the file system's clock a second change may leave its times as they are.
 """
 
 from __future__ import annotations

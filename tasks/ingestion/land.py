@@ -1,8 +1,8 @@
 """Land the input files in the warehouse: each content once, as text, all of a night's files or none.
 
 A `snapshot` file replaces what an earlier file at its path held, and its rows go when it leaves the folder.
-An `append` file stays, and so does an increment, which arrives in `incoming/`. An increment that cannot be read is set aside
-with a warning, so that one bad delivery does not cost a night; many of them stop it.
+An `append` file stays, and so does an increment, which arrives in `incoming/`. An increment that cannot be read is set
+aside with a warning, so that one bad delivery does not cost a night; many of them stop it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -150,8 +151,8 @@ def _carry_out(
     """Remove, move and land contents in one transaction.
 
     Returns:
-        The columns that only increments of tonight have, by path; and files by how they were read, if neither their names
-        nor the settings say so.
+        The columns that only increments of tonight have, by path; and files by how they were read, if neither their
+        names nor the settings say so.
 
     Raises:
         _UnreadIncrementError: an increment cannot be read; nothing has changed.
@@ -170,9 +171,7 @@ def _carry_out(
                 )  # fmt: skip
         [(newest,)] = con.execute("select coalesce(max(file_id), 0) from landed_files").fetchall()
         new = [
-            replace(
-                content, file_id=file_id, landed_at=content.landed_at or moment, reader=_reader_of(content)
-            )
+            replace(content, file_id=file_id, landed_at=content.landed_at or moment)
             for file_id, content in enumerate(
                 (content for content in plan.live if content.file_id is None), start=newest + 1
             )
@@ -182,14 +181,11 @@ def _carry_out(
             if content.file_id not in together and content.found is not None:
                 how = _land_content(con, content, content.found)
                 found.setdefault(how, []).append(content.found.file.location)
+        if not SOURCE.is_current():  # other code may have read them than `reader` says: read them again
+            con.execute("update landed_files set reader = '' where file_id > ?", [newest])
         new_columns = run_file(con, "warehouse/land/new_columns.sql", after=newest).fetchall()
         _require_rows(con, folder)
     return new_columns, found
-
-
-def _reader_of(content: Content) -> str:
-    """Return the hash of the code that reads a content; empty, so that it is read again, if the code has changed."""
-    return (content.reader or "") if SOURCE.is_current() else ""
 
 
 def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
@@ -229,7 +225,7 @@ def _land_content(con: duckdb.DuckDBPyConnection, content: Content, found: Folde
     run_file(con, "warehouse/land/numbered_rows.sql")
     given = "".join(f", nullif(${ours}, '') as {ours}" for ours in values)
     columns = f" select *{given}"
-    parameters = {"file_id": content.file_id, "first_line": first_line, **values}
+    parameters: dict[str, Any] = {"file_id": content.file_id, "first_line": first_line, **values}
     if descriptions:
         each = ", ".join(f"description_{number}" for number in range(len(descriptions)))
         columns = f" select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"

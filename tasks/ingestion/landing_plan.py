@@ -25,8 +25,8 @@ from tasks.ingestion.read_file import Reading, reading_of
 from tasks.ingestion.settling import unsettled
 from tasks.storage.cache_key import fingerprint
 
-# Source, SHA-256, the values that the path gives, and whether the rows are deletions: the same rows under another `event=…`
-# are another content.
+# Source, SHA-256, the values that the path gives, and whether the rows are deletions: the same rows under another
+# `event=…` are another content.
 Key = tuple[Source, str, tuple[tuple[str, str], ...], bool]
 Kind = Literal["snapshot", "append", "increment"]
 
@@ -231,7 +231,7 @@ def _place(
 ) -> tuple[Kind, str]:
     """Return the kind and the path of a content.
 
-    An increment stays one, under the first of its names in alphabetical order: so ties do not depend on which came first.
+    An increment stays one, under the first of its names in alphabetical order: ties do not depend on which came first.
     """
     if before is not None and before.file.kind == "increment":
         first = min(before.file.path, found.path) if found.is_increment else before.file.path

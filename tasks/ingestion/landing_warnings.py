@@ -1,4 +1,4 @@
-"""Say what a landing found odd: files read by what they hold, columns that nothing reads, increments left where they are."""
+"""Warn of what a landing found: files read by what they hold, columns that nothing reads, increments left behind."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Read many small text files at once, as one: a thousand daily files then cost hardly more than one with the same rows.
 
-Only files of which every line is certain to be a row are read so: plain UTF-8 text of one kind of line ends, without quotes,
-empty lines and NUL bytes, with the same header. Any other, and any with a line that DuckDB rejects, is left to `read_file.py`,
-which reads files one by one: the rows are the same either way.
+Only files of which every line is certain to be a row are read so: plain UTF-8 text of one kind of line ends, without
+quotes, empty lines and NUL bytes, with the same header. Any other, and any with a line that DuckDB rejects, is left to
+`read_file.py`, which reads files one by one: the rows are the same either way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ class _Batch:
     rows: list[int] = field(default_factory=list)
     size: int = 0
 
+    def without(self, places: set[int]) -> _Batch:
+        """Return the batch without the files at some places."""
+        kept = [place for place in range(len(self.contents)) if place not in places]
+        return replace(
+            self,
+            contents=[self.contents[place] for place in kept],
+            bodies=[self.bodies[place] for place in kept],
+            rows=[self.rows[place] for place in kept],
+        )
+
 
 def read_together(con: duckdb.DuckDBPyConnection, contents: Sequence[Content]) -> set[int]:
     """Land those of the contents that can be read together; return their file ids.
@@ -68,8 +78,8 @@ def read_together(con: duckdb.DuckDBPyConnection, contents: Sequence[Content]) -
     """
     done: set[int] = set()
     for batch in _batches(contents):
-        if len(batch.contents) > 1 and _land_batch(con, batch):
-            done |= {content.file_id for content in batch.contents if content.file_id is not None}
+        if len(batch.contents) > 1:
+            done |= _land_batch(con, batch)
     return done
 
 
@@ -156,22 +166,19 @@ def _format_of(file: InputFile, reading: Reading, header: bytes, body: bytes) ->
     return how
 
 
-def _land_batch(con: duckdb.DuckDBPyConnection, batch: _Batch) -> bool:
-    """Land a batch without its files that have a rejected line; return False, with nothing landed, if that fails too."""
+def _land_batch(con: duckdb.DuckDBPyConnection, batch: _Batch) -> set[int]:
+    """Land the files of a batch of which no line is rejected; return their ids, none if that fails."""
     rejected = _scan(con, batch)
     if rejected:
-        batch.contents, batch.bodies, batch.rows = (
-            [each for at, each in enumerate(column) if at not in rejected]
-            for column in (batch.contents, batch.bodies, batch.rows)
-        )
+        batch = batch.without(rejected)
         if len(batch.contents) < 2 or _scan(con, batch):
-            return False
+            return set()
     [(n_rows,)] = con.execute("select count(*) from incoming").fetchall()
     if n_rows != sum(batch.rows):
         log.info("%s and the files like it are read one by one.", batch.contents[0].file.path)
-        return False
+        return set()
     _insert(con, batch)
-    return True
+    return {content.file_id for content in batch.contents if content.file_id is not None}
 
 
 def _scan(con: duckdb.DuckDBPyConnection, batch: _Batch) -> set[int]:

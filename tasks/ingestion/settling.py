@@ -1,7 +1,7 @@
 """Tell whether an increment is still being written: then it waits for the next night, and is not read by half.
 
-A file waits only while it is young, and no night waits for the same version of it twice: whatever its times say, a file that
-has not changed since the last night is read.
+A file waits only while it is young, and no night waits for the same version of it twice: whatever its times say, a file
+that has not changed since the last night is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAUSE = 1.0
 """Seconds between two looks at young files, at the least."""
 _LINE_ENDS = (b"\n", b"\r", b"\n\0", b"\r\0")  # in UTF-16, too
 
-_looks: dict[Path, tuple[Version, float]] = {}
+_looks: dict[Path, tuple[Version | None, float]] = {}
 """The first look of this process at a version of a file, and when that was."""
 
 

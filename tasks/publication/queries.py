@@ -399,6 +399,8 @@ def _liked_before(
         return (), f"The warehouse at {warehouse} cannot be read."
     except duckdb.CatalogException:
         return (), "The warehouse holds no clean data yet."
+    except duckdb.BinderException:
+        return (), "The warehouse is of an earlier version; the next night brings it up to date."
     return tuple(Liked(Item(*row[:3]), *row[3:]) for row in found), ""
 
 

@@ -49,7 +49,7 @@ def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "
     columns = {
         "ratings": "rating double, rated_at timestamp, superseded_at timestamp",
         "tags": "tag text, tagged_at timestamp, superseded_at timestamp",
-        "events": "event text, value double, happened_at timestamp",
+        "events": "event text, value double, happened_at timestamp, superseded_at timestamp",
     }
     for table, rest in columns.items():
         con.execute(f"create or replace table {table} (user_id {id_type}, item_id {id_type}, {rest})")
@@ -70,7 +70,7 @@ def make_clean_tables(con: duckdb.DuckDBPyConnection, log: Log, id_type: str = "
     rows = {
         "ratings": _superseded(log.ratings, lambda row: row[:2]),
         "tags": _superseded(log.tags, lambda row: row[:3]),
-        "events": [(*row[:-1], day(row[-1])) for row in log.events],
+        "events": [(*row[:-1], day(row[-1]), None) for row in log.events],
         "items": [row if len(row) > 3 else (*row, {}) for row in log.items],
         "users": log.users,
         "links": [(*row, not log.directed) for row in links],

@@ -33,7 +33,7 @@ from link_history
 where not is_followed or (superseded_at is not null and superseded_at is distinct from linked_at)
 order by user_id, friend_id, linked_at nulls first;
 
-insert into repeat_counts
+insert into repeat_counts (source, duplicates)
 select 'links', count(*) from link_history where is_followed;
 
 drop table read_links;

@@ -15,7 +15,7 @@ select head_item, head_entity, relation, tail_item, tail_entity
 from valid_relations
 order by head_item, head_entity, relation, tail_item, tail_entity;
 
-insert into repeat_counts
+insert into repeat_counts (source, duplicates)
 select 'relations', coalesce(sum(rows) - count(*), 0)::bigint from valid_relations;
 
 drop table read_relations;

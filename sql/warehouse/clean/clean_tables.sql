@@ -1,95 +1,34 @@
 -- Builds the clean tables, as schema.sql describes them, from the typed rows without faults.
--- Inputs:  temp read_ratings, read_tags, read_events, read_items, read_attributes, dropped at the end; landed_files; temp
---          column_formats.
+-- Inputs:  temp rating_history, tag_history, event_history, deletions (histories.sql, deletions.sql), read_ratings, read_tags,
+--          read_events, read_items, read_attributes, dropped at the end; temp file_order.
 -- Outputs: ratings, tags, events, items, replaced, in an order that does not depend on threads; temp repeat_counts
---          (source, duplicates), the valid rows that a later row supersedes or equals; temp file_order (file_id,
---          position). clean_users.sql, clean_links.sql and clean_relations.sql go on with these.
+--          (source, duplicates: the valid rows that a later row supersedes or equals, deleted: those that a deletion takes
+--          away, deletions: the valid rows that delete).
 -- Grain:   ratings one row per user, item and time (one that is rated and one that is not, if there are both); tags per
 --          user, item, tag and time; events one row per event; items one row per item.
--- Among rows with the same time, the later line of the later file wins. Files are ordered by path, then by landing.
-create or replace temp table file_order as
-select file_id, row_number() over (order by path, file_id) as position
-from landed_files;
-
-create or replace temp table rating_history as
-select
-    user_id,
-    item_id,
-    rating,
-    rated_at,
-    lead(rated_at) over (
-        partition by user_id, item_id, is_not_rated order by rated_at, position, line
-    ) as superseded_at
-from read_ratings
-inner join file_order using (file_id)
-where
-    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null;
-
 create or replace table ratings as
+select * exclude (is_deleted)
 from rating_history
 where superseded_at is null or superseded_at > rated_at
 order by user_id, item_id, rated_at, rating is null;
 
-create or replace temp table tag_history as
-select
-    user_id,
-    item_id,
-    tag,
-    tagged_at,
-    lead(tagged_at) over (partition by user_id, item_id, tag order by tagged_at, position, line) as superseded_at
-from read_tags
-inner join file_order using (file_id)
-where user_id is not null and item_id is not null and tag is not null and tagged_at is not null;
-
 create or replace table tags as
+select * exclude (is_deleted)
 from tag_history
 where superseded_at is null or superseded_at > tagged_at
 order by user_id, item_id, tag, tagged_at;
 
--- Events that are alike are one that was delivered twice, if their times are exact. A coarse time stands for all events of
--- a day, an hour or a minute: those are as many as the file with the most of them has. A time is coarse where the file has
--- none, or if it is a whole minute or the last second of a quarter of an hour (23:59:59, in any zone), and over a
--- twentieth of its file's events of that name are such. Of exact times, one in sixty is.
-create or replace temp macro is_rounded_time(moment) as
-    epoch_us(moment) % 60000000 = 0 or epoch_us(moment) // 1000000 % 900 = 899;
-
-create or replace temp table event_history as
-with by_file as (
-    select file_id, user_id, item_id, event, value, happened_at, count(*) as rows
-    from read_events
-    where
-        user_id is not null and item_id is not null and event is not null and value is not null
-        and happened_at is not null
-    group by all
-),
-habits as (
-    select
-        file_id,
-        event,
-        any_value(unit) = 'none' as has_no_times,
-        sum(rows) filter (is_rounded_time(happened_at)) > 0.05 * sum(rows) as has_coarse_times
-    from by_file
-    inner join column_formats using (file_id)
-    group by file_id, event
-)
-select
-    user_id,
-    item_id,
-    event,
-    value,
-    happened_at,
-    max(case when has_no_times or has_coarse_times and is_rounded_time(happened_at) then rows else 1 end) as times,
-    sum(rows) - times as repeats
-from by_file
-inner join habits using (file_id, event)
-group by user_id, item_id, event, value, happened_at;
-
 create or replace table events as
-select user_id, item_id, event, value, happened_at
+select user_id, item_id, event, value, happened_at, superseded_at
 from event_history
+where superseded_at is null or superseded_at > happened_at
 union all
-select user_id, item_id, event, value, happened_at
-from (select *, unnest(range(1, times)) from event_history where times > 1)
+select user_id, item_id, event, value, happened_at, superseded_at
+from (
+    select *, unnest(range(1, times))
+    from event_history
+    where times > 1 and (superseded_at is null or superseded_at > happened_at)
+)
 order by user_id, item_id, happened_at, event, value;
 
 create or replace temp table item_history as
@@ -110,14 +49,33 @@ from item_history
 where age = 1
 order by item_id;
 
-create or replace temp table repeat_counts as
-select 'ratings' as source, count(superseded_at) as duplicates from rating_history
-union all
-select 'tags', count(superseded_at) from tag_history
-union all
-select 'events', coalesce(sum(repeats), 0)::bigint from event_history
-union all
-select 'items', count(*) from item_history where age > 1;
+create or replace temp table repeat_counts (
+    source text, duplicates bigint, deleted bigint default 0, deletions bigint default 0
+);
+
+insert into repeat_counts
+with superseded as (
+    select
+        'ratings' as source,
+        count(superseded_at) filter (not is_deleted) as duplicates,
+        count(*) filter (is_deleted) as deleted
+    from rating_history
+    union all
+    select 'tags', count(superseded_at) filter (not is_deleted), count(*) filter (is_deleted) from tag_history
+    union all
+    select 'events', coalesce(sum(repeats), 0)::bigint, coalesce(sum(times) filter (is_deleted), 0)::bigint
+    from event_history
+    union all
+    select 'items', count(*), 0 from item_history where age > 1
+),
+deleting as (
+    select source, count(*) as deletions
+    from deletions
+    group by source
+)
+select source, duplicates, deleted, coalesce(deletions, 0)
+from superseded
+left join deleting using (source);
 
 drop table read_ratings;
 drop table read_tags;
@@ -128,3 +86,4 @@ drop table rating_history;
 drop table tag_history;
 drop table event_history;
 drop table item_history;
+drop table deletions;

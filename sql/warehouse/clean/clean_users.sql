@@ -17,7 +17,7 @@ from user_history
 where age = 1
 order by user_id;
 
-insert into repeat_counts
+insert into repeat_counts (source, duplicates)
 select 'users', count(*) from user_history where age > 1;
 
 drop table read_users;

@@ -7,7 +7,7 @@ from (
     union all
     select 'tag', null, count(*) from tags
     union all
-    select 'event', event, count(*) from events group by event
+    select 'event', event, count(*) from events where superseded_at is null group by event
 )
 where n > 0
 order by n desc, name;

@@ -132,6 +132,18 @@ create or replace temp macro number_fault(x, name, has_comma) as case
     when not isfinite(number_of(x, has_comma)) then name || ' is not finite'
 end;
 
+-- Whether a row deletes: 'no'; 'at' its time; 'always', if it has none; 'neither' where the text says neither yes nor no.
+create or replace temp macro deletion_of(x, moment, unit) as case
+    when x is null then 'no'
+    when lower(stripped(x)) in ('1', '1.0', 'true', 't', 'yes', 'y', 'x', 'deleted')
+        then case when unit = 'none' or value_of(moment) is null then 'always' else 'at' end
+    when value_of(x) is null or lower(stripped(x)) in ('0', '0.0', 'false', 'f', 'no', 'n') then 'no'
+    else 'neither'
+end;
+
+create or replace temp macro deletion_fault(deletion) as
+    case when deletion = 'neither' then 'deleted says neither yes nor no' end;
+
 create or replace temp macro faults(reasons) as list_filter(reasons, lambda reason: reason is not null);
 
 create or replace temp table faulty_rows (

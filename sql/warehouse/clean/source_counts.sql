@@ -1,7 +1,8 @@
--- Counts the clean, duplicate and quarantined rows of each source that has live files.
+-- Counts the clean, duplicate, deleted and quarantined rows of each source that has live files.
 -- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
 -- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
---          (distinct pairs of user and item of the clean rows; null for sources that are no interactions).
+--          (distinct pairs of user and item of the clean rows; null for sources that are no interactions), deleted (rows
+--          that a deletion took away), deletions (rows that say so).
 -- Grain:   one row per source, in the order of their names.
 with arrived as (
     select source, sum(rows)::bigint as rows_in
@@ -13,7 +14,7 @@ kept as (
     union all
     select 'tags', count(*) filter (superseded_at is null) from tags
     union all
-    select 'events', count(*) from events
+    select 'events', count(*) filter (superseded_at is null) from events
     union all
     select 'items', count(*) from items
     union all
@@ -26,9 +27,9 @@ kept as (
 paired as (
     select 'ratings' as source, count(*) filter (superseded_at is null) as pairs from ratings
     union all
-    select 'tags', count(*) from (select distinct user_id, item_id from tags)
+    select 'tags', count(*) from (select distinct user_id, item_id from tags where superseded_at is null)
     union all
-    select 'events', count(*) from (select distinct user_id, item_id from events)
+    select 'events', count(*) from (select distinct user_id, item_id from events where superseded_at is null)
 ),
 rejected as (
     select source, count(*) as quarantined
@@ -52,7 +53,9 @@ select
     duplicates,
     coalesce(quarantined, 0) as quarantined,
     coalesce(reasons, map {}) as reasons,
-    pairs
+    pairs,
+    deleted,
+    deletions
 from arrived
 inner join kept using (source)
 left join paired using (source)

@@ -2,7 +2,7 @@
 -- counts 1.
 -- Inputs:  raw_events; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types);
 --          $constant_event, the event of every row where the file has no such column, else ''.
--- Outputs: temp read_events; the faulty rows are added to temp faulty_rows.
+-- Outputs: temp read_events, with `deletion` as in type_ratings.sql: one without an event deletes all events of its pair; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro value_fault(x, has_comma) as coalesce(
     number_fault(x, 'value', has_comma),
@@ -25,7 +25,8 @@ with texts as (
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
         unit,
-        landed_at
+        landed_at,
+        deletion_of(deleted, timestamp, unit) as deletion
     from raw_events
     inner join column_formats using (file_id)
 ),
@@ -38,9 +39,10 @@ typed as (
         event,
         value,
         has_comma,
-        moment(timestamp, micros, unit, landed_at) as happened_at,
+        case when deletion = 'always' then landed_at else moment(timestamp, micros, unit, landed_at) end as happened_at,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        landed_at + to_days($max_future_days) as latest,
+        deletion
     from texts
 )
 select
@@ -50,14 +52,19 @@ select
     item_id,
     case when text_fault(event, '') is null then event end as event,
     case when value_fault(value, has_comma) is null then number_of(value, has_comma) end as value,
-    case when time_fault(timestamp, happened_at, latest) is null then happened_at end as happened_at
+    case when deletion = 'always' or time_fault(timestamp, happened_at, latest) is null then happened_at end
+        as happened_at,
+    case when deletion != 'no' and event is not null and text_fault(event, '') is not null then 'neither' else deletion end
+        as deletion
 from typed;
 
 insert into faulty_rows
 with faulty as (
     select file_id, line
     from read_events
-    where user_id is null or item_id is null or event is null or value is null or happened_at is null
+    where
+        user_id is null or item_id is null or happened_at is null or deletion = 'neither'
+        or ((event is null or value is null) and deletion = 'no')
 ),
 texts as (
     select
@@ -67,6 +74,7 @@ texts as (
         coalesce(stripped(event), nullif($constant_event, '')) as event_text,
         coalesce(value_of(value), '1') as value_text,
         stripped(timestamp) as time_text,
+        deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
     from raw_events
@@ -83,8 +91,9 @@ select
     faults([
         id_fault(user_text, 'user id', $user_example),
         id_fault(item_text, 'item id', $item_example),
-        text_fault(event_text, 'event'),
-        value_fault(value_text, has_comma),
-        time_fault(time_text, happened_at, latest)
+        deletion_fault(deletion),
+        case when deletion = 'no' or event_text is not null then text_fault(event_text, 'event') end,
+        case when deletion = 'no' then value_fault(value_text, has_comma) end,
+        case when deletion != 'always' then time_fault(time_text, happened_at, latest) end
     ])
 from texts;

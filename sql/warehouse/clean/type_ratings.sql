@@ -2,7 +2,8 @@
 -- Inputs:  raw_ratings; temp column_formats; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
 --          mean that there is no rating ('' stands for NULL and the like, too); $max_future_days; $user_example,
 --          $item_example (values of the ids' types).
--- Outputs: temp read_ratings; the faulty rows are added to temp faulty_rows.
+-- Outputs: temp read_ratings, with `deletion` as deletion_of gives it: rated_at is then the time of the deletion, or, of one
+--          that has none, of the landing; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro is_not_rated(rating, rating_text, numbers, words) as
     case when len(numbers::double[]) > 0 then coalesce(list_contains(numbers::double[], rating), false) else false end
@@ -27,7 +28,8 @@ with texts as (
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
         unit,
-        landed_at
+        landed_at,
+        deletion_of(deleted, timestamp, unit) as deletion
     from raw_ratings
     inner join column_formats using (file_id)
 ),
@@ -39,9 +41,10 @@ typed as (
         id_of(item_text, $item_example, item_is_float) as item_id,
         rating,
         is_not_rated(rating, rating_text, $not_rated, $not_rated_words) as is_not_rated,
-        moment(timestamp, micros, unit, landed_at) as rated_at,
+        case when deletion = 'always' then landed_at else moment(timestamp, micros, unit, landed_at) end as rated_at,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        landed_at + to_days($max_future_days) as latest,
+        deletion
     from texts
 )
 select
@@ -51,7 +54,8 @@ select
     item_id,
     case when not is_not_rated and rating between $rating_min and $rating_max then rating end as rating,
     is_not_rated,
-    case when time_fault(timestamp, rated_at, latest) is null then rated_at end as rated_at
+    case when deletion = 'always' or time_fault(timestamp, rated_at, latest) is null then rated_at end as rated_at,
+    deletion
 from typed;
 
 insert into faulty_rows
@@ -59,7 +63,8 @@ with faulty as (
     select file_id, line
     from read_ratings
     where
-        user_id is null or item_id is null or (rating is null and not is_not_rated) or rated_at is null
+        user_id is null or item_id is null or rated_at is null or deletion = 'neither'
+        or (rating is null and not is_not_rated and deletion = 'no')
 ),
 texts as (
     select
@@ -69,6 +74,7 @@ texts as (
         stripped(rating) as rating_text,
         number_of(rating, has_comma) as number,
         stripped(timestamp) as time_text,
+        deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
     from raw_ratings
@@ -83,14 +89,15 @@ select
     faults([
         id_fault(user_text, 'user id', $user_example),
         id_fault(item_text, 'item id', $item_example),
+        deletion_fault(deletion),
         case
-            when is_not_rated(number, rating, $not_rated, $not_rated_words) then null
+            when deletion != 'no' or is_not_rated(number, rating, $not_rated, $not_rated_words) then null
             when rating_text is null then 'rating is missing'
             else coalesce(
                 number_fault(rating, 'rating', has_comma),
                 case when number not between $rating_min and $rating_max then 'rating is outside the scale' end
             )
         end,
-        time_fault(time_text, happened_at, latest)
+        case when deletion != 'always' then time_fault(time_text, happened_at, latest) end
     ])
 from texts;

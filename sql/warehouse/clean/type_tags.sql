@@ -1,6 +1,6 @@
 -- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
 -- Inputs:  raw_tags; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types).
--- Outputs: temp read_tags; the faulty rows are added to temp faulty_rows.
+-- Outputs: temp read_tags, with `deletion` as in type_ratings.sql: one without a tag deletes all tags of its pair; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row.
 create or replace temp macro tag_fault(x) as coalesce(
     text_fault(x, 'tag'),
@@ -20,7 +20,8 @@ with texts as (
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
         unit,
-        landed_at
+        landed_at,
+        deletion_of(deleted, timestamp, unit) as deletion
     from raw_tags
     inner join column_formats using (file_id)
 ),
@@ -31,9 +32,10 @@ typed as (
         id_of(user_text, $user_example, user_is_float) as user_id,
         id_of(item_text, $item_example, item_is_float) as item_id,
         tag,
-        moment(timestamp, micros, unit, landed_at) as tagged_at,
+        case when deletion = 'always' then landed_at else moment(timestamp, micros, unit, landed_at) end as tagged_at,
         timestamp,
-        landed_at + to_days($max_future_days) as latest
+        landed_at + to_days($max_future_days) as latest,
+        deletion
     from texts
 )
 select
@@ -42,14 +44,18 @@ select
     user_id,
     item_id,
     case when tag_fault(tag) is null then lower(tag) end as tag,
-    case when time_fault(timestamp, tagged_at, latest) is null then tagged_at end as tagged_at
+    case when deletion = 'always' or time_fault(timestamp, tagged_at, latest) is null then tagged_at end as tagged_at,
+    case when deletion != 'no' and tag is not null and tag_fault(tag) is not null then 'neither' else deletion end
+        as deletion
 from typed;
 
 insert into faulty_rows
 with faulty as (
     select file_id, line
     from read_tags
-    where user_id is null or item_id is null or tag is null or tagged_at is null
+    where
+        user_id is null or item_id is null or tagged_at is null or deletion = 'neither'
+        or (tag is null and deletion = 'no')
 ),
 texts as (
     select
@@ -58,6 +64,7 @@ texts as (
         stripped(item_id) as item_text,
         stripped(tag) as tag_text,
         stripped(timestamp) as time_text,
+        deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
     from raw_tags
@@ -72,7 +79,8 @@ select
     faults([
         id_fault(user_text, 'user id', $user_example),
         id_fault(item_text, 'item id', $item_example),
-        tag_fault(tag_text),
-        time_fault(time_text, happened_at, latest)
+        deletion_fault(deletion),
+        case when deletion = 'no' or tag_text is not null then tag_fault(tag_text) end,
+        case when deletion != 'always' then time_fault(time_text, happened_at, latest) end
     ])
 from texts;

@@ -23,7 +23,9 @@ join past_cutoffs using (user_id)
 where placed_at(user_id, item_id, tagged_at) < cutoff;
 
 create temp table events as
-select events.*
+select events.* replace (
+    case when placed_at(user_id, item_id, superseded_at) < cutoff then superseded_at end as superseded_at
+)
 from events
 join past_cutoffs using (user_id)
 where placed_at(user_id, item_id, happened_at) < cutoff;

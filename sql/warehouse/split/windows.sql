@@ -36,7 +36,8 @@ select user_id, item_id, event, value, happened_at
 from events
 join windows using (user_id)
 where
-    placed_at(user_id, item_id, happened_at) >= from_at and placed_at(user_id, item_id, happened_at) < until_at;
+    placed_at(user_id, item_id, happened_at) >= from_at and placed_at(user_id, item_id, happened_at) < until_at
+    and (superseded_at is null or placed_at(user_id, item_id, superseded_at) >= until_at);
 
 create or replace temp view windowed_interactions as
 select user_id, item_id, happened_at from windowed_ratings

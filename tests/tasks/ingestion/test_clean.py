@@ -341,7 +341,7 @@ class TestState:
         assert schema == {
             "ratings": [*ids, ("rating", "DOUBLE"), ("rated_at", "TIMESTAMP"), *past],
             "tags": [*ids, ("tag", "VARCHAR"), ("tagged_at", "TIMESTAMP"), *past],
-            "events": [*ids, ("event", "VARCHAR"), ("value", "DOUBLE"), ("happened_at", "TIMESTAMP")],
+            "events": [*ids, ("event", "VARCHAR"), ("value", "DOUBLE"), ("happened_at", "TIMESTAMP"), *past],
         }
 
     def test_result_does_not_depend_on_threads(self, folder: Path) -> None:

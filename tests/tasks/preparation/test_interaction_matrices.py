@@ -380,7 +380,7 @@ def test_bytes_do_not_depend_on_threads(con, tmp_path):
     }
     con.register("log", log)
     con.execute("insert into ratings select u, i, v, moment, null from log")
-    con.execute("insert into events select u, i % 40, event, v, moment from log")
+    con.execute("insert into events select u, i % 40, event, v, moment, null from log")
     con.unregister("log")
     utility = UtilitySettings(
         positive_events={"watch": 1},

@@ -1,0 +1,95 @@
+-- Puts the typed rows without faults in their order: which of them a later one supersedes, and which delete.
+-- Inputs:  temp read_ratings, read_tags, read_events; landed_files; temp column_formats.
+-- Outputs: temp rating_history, tag_history, event_history, as clean_tables.sql reads them: superseded_at is the time from
+--          which a later row holds, is_deleted false; temp deletions; temp file_order (file_id, position). clean_users.sql,
+--          clean_links.sql and clean_relations.sql go on with file_order.
+-- Grain:   ratings and tags one row per valid row; events one row per user, item, event, value and time, with the number of
+--          events that there were (times) and of rows that repeat them (repeats); deletions one row per row that deletes.
+-- Among rows with the same time, the later line of the later file wins. Increments are later than the other files; files of a
+-- kind are ordered by path, then by landing, so that the order in which a night finds them does not matter.
+create or replace temp table file_order as
+select file_id, row_number() over (order by kind = 'increment', path, file_id) as position
+from landed_files;
+
+create or replace temp table rating_history as
+select
+    user_id,
+    item_id,
+    rating,
+    rated_at,
+    lead(rated_at) over (
+        partition by user_id, item_id, is_not_rated order by rated_at, position, line
+    ) as superseded_at,
+    false as is_deleted
+from read_ratings
+inner join file_order using (file_id)
+where
+    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null
+    and deletion = 'no';
+
+create or replace temp table tag_history as
+select
+    user_id,
+    item_id,
+    tag,
+    tagged_at,
+    lead(tagged_at) over (partition by user_id, item_id, tag order by tagged_at, position, line) as superseded_at,
+    false as is_deleted
+from read_tags
+inner join file_order using (file_id)
+where
+    user_id is not null and item_id is not null and tag is not null and tagged_at is not null and deletion = 'no';
+
+-- Events that are alike are one that was delivered twice, if their times are exact. A coarse time stands for all events of
+-- a day, an hour or a minute: those are as many as the file with the most of them has. A time is coarse where the file has
+-- none, or if it is a whole minute or the last second of a quarter of an hour (23:59:59, in any zone), and over a
+-- twentieth of its file's events of that name are such. Of exact times, one in sixty is.
+create or replace temp macro is_rounded_time(moment) as
+    epoch_us(moment) % 60000000 = 0 or epoch_us(moment) // 1000000 % 900 = 899;
+
+create or replace temp table event_history as
+with by_file as (
+    select file_id, user_id, item_id, event, value, happened_at, count(*) as rows
+    from read_events
+    where
+        user_id is not null and item_id is not null and event is not null and value is not null
+        and happened_at is not null and deletion = 'no'
+    group by all
+),
+habits as (
+    select
+        file_id,
+        event,
+        any_value(unit) = 'none' as has_no_times,
+        sum(rows) filter (is_rounded_time(happened_at)) > 0.05 * sum(rows) as has_coarse_times
+    from by_file
+    inner join column_formats using (file_id)
+    group by file_id, event
+)
+select
+    user_id,
+    item_id,
+    event,
+    value,
+    happened_at,
+    max(case when has_no_times or has_coarse_times and is_rounded_time(happened_at) then rows else 1 end) as times,
+    sum(rows) - times as repeats,
+    null::timestamp as superseded_at,
+    false as is_deleted
+from by_file
+inner join habits using (file_id, event)
+group by user_id, item_id, event, value, happened_at;
+
+-- The valid rows that delete. `name` is the tag or the event, null for all of the pair.
+create or replace temp table deletions as
+select 'ratings' as source, user_id, item_id, null::text as name, rated_at as moment, deletion
+from read_ratings
+where deletion in ('at', 'always') and user_id is not null and item_id is not null and rated_at is not null
+union all
+select 'tags', user_id, item_id, tag, tagged_at, deletion
+from read_tags
+where deletion in ('at', 'always') and user_id is not null and item_id is not null and tagged_at is not null
+union all
+select 'events', user_id, item_id, event, happened_at, deletion
+from read_events
+where deletion in ('at', 'always') and user_id is not null and item_id is not null and happened_at is not null;
