@@ -18,6 +18,7 @@ from models.evaluation.cold_start import (
 )
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
 from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
+from tasks.artifacts import Deliveries
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
@@ -59,19 +60,29 @@ def show_report(
 
 
 def show_intake(console: Console, report: Report) -> None:
-    """Print how many rows of each source are clean, duplicates or quarantined, and why."""
+    """Print how many rows of each source are clean, duplicates, deleted or quarantined, and why, and the increments."""
     table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
     table.add_column("source")
-    for name in ("rows in", "clean", "duplicates", "quarantined"):
+    shown = report.run.summary.intake
+    with_deletions = any(counts.deleted or counts.deletions for counts in shown)
+    deleted = ("deleted", "deletions") if with_deletions else ()
+    for name in ("rows in", "clean", "duplicates", *deleted, "quarantined"):
         table.add_column(name, justify="right")
     table.add_column("reasons")
-    for counts in report.run.summary.intake:
+    for counts in shown:
         reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts.reasons.items())
-        numbers = [f"{n:,}" for n in (counts.rows_in, counts.clean, counts.duplicates, counts.quarantined)]
-        table.add_row(counts.source, *numbers, escape(reasons))
+        gone = (counts.deleted, counts.deletions) if with_deletions else ()
+        numbers = (counts.rows_in, counts.clean, counts.duplicates, *gone, counts.quarantined)
+        table.add_row(counts.source, *(f"{n:,}" for n in numbers), escape(reasons))
     if table.row_count:
         console.print()
         console.print(table)
+    deliveries = report.run.summary.deliveries
+    if deliveries != Deliveries():
+        console.print(f"Increments: {deliveries.increments:,}, of which {deliveries.new:,} came tonight.")
+    for what, left in (("left for the next night", deliveries.waiting), ("set aside", deliveries.set_aside)):
+        for file in left:
+            console.print(f"[yellow]{escape(file.path)} is {what}: {escape(file.why)}[/]", soft_wrap=True)
 
 
 def show_metrics(console: Console, report: Report) -> None:

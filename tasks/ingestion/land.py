@@ -115,10 +115,11 @@ def land(
     _keep(con, input_folder, look, plan)
     warn_of_readings(found)
     warn_of_new_columns(new_columns)
-    warn_of_left_files(input_folder, plan)
-    if stray := left_out(input_folder, settings, look.taken, look.increments.strays):
+    intake = plan.intake
+    warn_of_left_files(input_folder, intake.deliveries)
+    if stray := left_out(input_folder, settings, look.taken(input_folder), look.increments.strays):
         log.warning("%s", stray)
-    return plan.intake
+    return intake
 
 
 def _keep(con: duckdb.DuckDBPyConnection, folder: Path, look: FolderLook, plan: Plan) -> None:
@@ -134,7 +135,8 @@ def _leave(
     settings: DataSettings,
 ) -> None:
     """Let an unreadable increment wait if it is young, else set it aside for as long as the same code would read it."""
-    file, why = error.found.file, str(error.why)
+    file = error.found.file
+    why = str(error.why).removeprefix(f"{file.location} ")  # it is named beside
     if isinstance(error.why, TransientError) or is_young(file, look.known, settings.settle_seconds):
         look.waiting[file] = LeftFile(file.path, why)
         return

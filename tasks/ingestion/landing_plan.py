@@ -94,10 +94,10 @@ class FolderLook:
     known: dict[str, KnownFile]
     set_aside: dict[str, str]
 
-    @property
-    def taken(self) -> set[Path]:
-        """The files that are read, or wait."""
-        return {file.location for file in (*self.snapshots, *self.increments.files)}
+    def taken(self, folder: Path) -> set[Path]:
+        """Return the files that are read, or wait."""
+        files = {file.location for file in (*self.snapshots, *self.increments.files)}
+        return files | {folder / left.path for left in self.increments.waiting}
 
     def waiting_versions(self, folder: Path) -> dict[str, Version]:
         """Return the versions of the files that wait, by path."""
@@ -201,7 +201,7 @@ def _present(
         except NightError as error:
             if not found.is_increment:
                 raise
-            set_aside.append(LeftFile(found.path, str(error)))
+            set_aside.append(LeftFile(found.path, str(error).removeprefix(f"{found.location} ")))
             continue
         if found.is_increment and digest.sha256 in unreadable:
             set_aside.append(LeftFile(found.path, unreadable[digest.sha256]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tasks.artifacts import LeftFile
+from tasks.artifacts import Deliveries, LeftFile
 from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
 from tasks.ingestion.landing_plan import Plan
@@ -28,14 +28,14 @@ def refuse_many_set_aside(folder: Path, plan: Plan, settings: DataSettings) -> N
     )
 
 
-def warn_of_left_files(folder: Path, plan: Plan) -> None:
+def warn_of_left_files(folder: Path, deliveries: Deliveries) -> None:
     """Warn of the increments that wait or are set aside."""
-    if plan.waiting:
-        log.warning("%s, left for the next night: %s.", folder, _named(plan.waiting))
-    if plan.set_aside:
+    if deliveries.waiting:
+        log.warning("%s, left for the next night: %s.", folder, _named(deliveries.waiting))
+    if deliveries.set_aside:
         log.warning(
             "%s, set aside: %s. The night goes on without %s; deliver again or take away.",
-            folder, _named(plan.set_aside), "it" if len(plan.set_aside) == 1 else "them",
+            folder, _named(deliveries.set_aside), "it" if len(deliveries.set_aside) == 1 else "them",
         )  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def take_in(night: Night) -> CleanData:
     """Land and clean the input files; refuse an `as_of` before all data, genres that do not exist, and no positives."""
     settings = night.settings
     intake = night.run(land.call(night.home.input, settings.data, landed_at=night.record.started_at))
+    night.note(deliveries=intake.deliveries)
     data = night.run(clean.call(intake, settings.data, id_types=night.home.id_types()))
     night.take_in(data)
     require_before(night.con.cursor(), night.as_of)

@@ -16,6 +16,7 @@ from tasks.config.settings import Settings
 from tasks.datasets.prepare import prepare
 from tasks.errors import NightError, UsageError, as_night_error
 from tasks.ingestion.land import plan_intake
+from tasks.ingestion.landing_warnings import warn_of_left_files
 from tasks.monitoring.events import Watcher
 from tasks.publication import targets
 from tasks.publication.publish import rollback
@@ -100,6 +101,7 @@ def run_night(
             if not force and not intake.new_files:
                 skipped = _nothing_new(home, run_fingerprint, runs, target)
                 if skipped is not None:
+                    warn_of_left_files(home.input, intake.deliveries)
                     return skipped
             _check_free_space(home)
             store.sweep()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.artifacts import CheckResult, Decision, SourceCounts, TradeOff
+from tasks.artifacts import CheckResult, Decision, Deliveries, SourceCounts, TradeOff
 from tasks.errors import NightError
 from tasks.storage.artifact_store import from_json, to_json, write_json
 
@@ -85,6 +85,7 @@ class RunSummary:
 
     Attributes:
         intake: rows of every source by outcome.
+        deliveries: the increments that landed, wait, or cannot be read.
         split: the kind of split, such as `temporal`.
         split_why: why the data were split so, with the number of users who can be judged.
         decision: how the champion was chosen.
@@ -102,6 +103,7 @@ class RunSummary:
     """
 
     intake: tuple[SourceCounts, ...] = ()
+    deliveries: Deliveries = Deliveries()
     split: str | None = None
     split_why: str = ""
     decision: Decision | None = None

@@ -15,7 +15,7 @@ from (
     inner join deletions using (user_id, item_id)
     where source = 'ratings' and deletions.moment >= rated_at
     group by history.rowid, superseded_at
-    having min(ended_at(rated_at, deletions.moment, deletion)) <= coalesce(superseded_at, 'infinity'::timestamp)
+    having min(ended_at(rated_at, deletions.moment, deletion)) < coalesce(superseded_at, 'infinity'::timestamp)
 ) as ended
 where rating_history.rowid = ended.place;
 
@@ -27,7 +27,7 @@ from (
     inner join deletions using (user_id, item_id)
     where source = 'tags' and deletions.moment >= tagged_at and (name is null or name = tag)
     group by history.rowid, superseded_at
-    having min(ended_at(tagged_at, deletions.moment, deletion)) <= coalesce(superseded_at, 'infinity'::timestamp)
+    having min(ended_at(tagged_at, deletions.moment, deletion)) < coalesce(superseded_at, 'infinity'::timestamp)
 ) as ended
 where tag_history.rowid = ended.place;
 
