@@ -103,7 +103,7 @@ class RunSummary:
     """
 
     intake: tuple[SourceCounts, ...] = ()
-    deliveries: Deliveries = Deliveries()
+    deliveries: Deliveries = field(default_factory=Deliveries)
     split: str | None = None
     split_why: str = ""
     decision: Decision | None = None

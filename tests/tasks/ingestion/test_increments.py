@@ -205,7 +205,7 @@ class TestUnreadable:
             deliver(folder, f"ratings-x{day}.csv", f"<html>{day}</html>")
         with pytest.raises(
             NightError,
-            match="2 of 5 increments .* data.max_set_aside_share allows: incoming/ratings-x0.csv .is an HTML",
+            match=r"2 of 5 increments .* data\.max_set_aside_share allows: incoming/ratings-x0\.csv .is an HTML",
         ):
             land_now(con, folder)
         assert len(raw_ratings(con)) == 3

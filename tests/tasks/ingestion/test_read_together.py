@@ -15,8 +15,8 @@ from tasks.errors import NightError
 from tasks.ingestion import land as landing
 from tasks.ingestion.read_together import read_together
 from tasks.storage.warehouse import run_file
-from tests.tasks.inputs import EVENTS, MOVIES, RATINGS, TAGS, land_now, rows
 from tests.tasks.ingestion.test_increments import deliver
+from tests.tasks.inputs import EVENTS, MOVIES, RATINGS, TAGS, land_now, rows
 
 SOURCES = ("ratings", "tags", "events", "items")
 HEADERS = {"ratings": RATINGS, "tags": TAGS, "events": EVENTS, "movies": MOVIES}
@@ -24,8 +24,8 @@ HEADERS = {"ratings": RATINGS, "tags": TAGS, "events": EVENTS, "movies": MOVIES}
 line = st.one_of(
     st.sampled_from(
         [
-            "1,2,3,100000000", " 1 ,2,3,100000000", "1,2,,", ",,,", "7,8,9", "1,2,3,4,5", "", " ", '1,"2",3,4', '1,"2,3,4',
-            "é,ü,3,100000000", "1,2,3,1\0", "1;2;3;4", "\ufeff1,2,3,4", "1,2,3,4\r", "#,2,3,4", "\x1a",
+            "1,2,3,100000000", " 1 ,2,3,100000000", "1,2,,", ",,,", "7,8,9", "1,2,3,4,5", "", " ", '1,"2",3,4',
+            '1,"2,3,4', "é,ü,3,100000000", "1,2,3,1\0", "1;2;3;4", "\ufeff1,2,3,4", "1,2,3,4\r", "#,2,3,4", "\x1a",
         ]
     ),
     st.text("0123456789,.-ab \"'\r\n;|", max_size=20),
@@ -74,7 +74,7 @@ def landed(folder: Path, *, together: bool) -> dict[str, list[tuple[object, ...]
         return raw_tables(con)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(text, min_size=2, max_size=6))
 def test_files_together_equal_files_one_by_one(texts: list[tuple[str, bool, list[str], str, bool]]) -> None:
     with tempfile.TemporaryDirectory() as where:
