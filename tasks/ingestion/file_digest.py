@@ -88,6 +88,11 @@ def remember_digest(path: Path, digest: FileDigest) -> None:
     _digests.setdefault(path.absolute(), digest)
 
 
+def forget_digests() -> None:
+    """Forget all digests, as a new process has none."""
+    _digests.clear()
+
+
 def remembered_digest(path: Path) -> FileDigest | None:
     """Return the digest that this process remembers of a file; None if it was read within a tick of its last change."""
     return _digests.get(path.absolute())

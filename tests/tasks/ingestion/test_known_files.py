@@ -24,7 +24,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def next_night(con: duckdb.DuckDBPyConnection, folder: Path) -> int:
     """Land in what is another process as far as hashes go; return how many files were hashed."""
-    file_digest._digests.clear()
+    file_digest.forget_digests()
     with patch.object(file_digest, "LineEnds", wraps=file_digest.LineEnds) as hashed:  # one for each file
         land_now(con, folder)
     return hashed.call_count
