@@ -2,13 +2,13 @@
 
 python -m benchmarks.landing [--rows 2500000] [--files 1000] [--more 0.01] [--repeats 3] [--folder FOLDER]
 
-Ratings are generated, ordered by time, and written to one file, ratings.csv, and in equal parts to many files in incoming/.
-Each layout lands in an empty warehouse. Then `--more` of the rows arrive as one file in incoming/ beside the landed
-ratings.csv, which is not hashed again. With --folder the ratings.csv of a data set, such as one that `recs generate` made,
-takes the place of the generated one. For comparison, DuckDB reads the same files in one statement into a table of texts,
-without a header's check, line numbers, hashes or a transaction; what arrives as 1 % more is then read alone. Each figure is the
-least of `--repeats` runs, because other programs can only add to it. The last three lines are machine-readable; `ours_s` and
-`bare_s` are seconds, `share` that of the full landing.
+Ratings are generated, ordered by time, and written to one file, ratings.csv, and in equal parts to many files in
+incoming/. Each layout lands in an empty warehouse. Then `--more` of the rows arrive as one file in incoming/ beside
+the landed ratings.csv, which is not hashed again. With --folder the ratings.csv of a data set, such as one that `recs
+generate` made, takes the place of the generated one. For comparison, DuckDB reads the same files in one statement
+into a table of texts, without a header's check, line numbers, hashes or a transaction; what arrives as 1 % more is
+then read alone. Each figure is the least of `--repeats` runs, because other programs can only add to it. The last
+three lines are machine-readable; `ours_s` and `bare_s` are seconds, `share` that of the full landing.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ def show_intake(console: Console, report: Report) -> None:
     deliveries = report.run.summary.deliveries
     if deliveries != Deliveries():
         console.print(f"Increments: {deliveries.increments:,}, of which {deliveries.new:,} came tonight.")
-    for what, left in (("left for the next night", deliveries.waiting), ("set aside", deliveries.set_aside)):
+    for what, left in (("Left for the next night", deliveries.waiting), ("Set aside", deliveries.set_aside)):
         for file in left:
-            console.print(f"[yellow]{escape(file.path)} is {what}: {escape(file.why)}[/]", soft_wrap=True)
+            console.print(f"[yellow]{what}: {escape(file.path)} ({escape(file.why)})[/]", soft_wrap=True)
 
 
 def show_metrics(console: Console, report: Report) -> None:

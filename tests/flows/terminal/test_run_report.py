@@ -1,6 +1,7 @@
 """A night's figures; a sentence instead of an empty table where there are none."""
 
 import io
+import re
 import shlex
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows.terminal.run_report import show_report
-from tasks.artifacts import TradeOff, TradeOffFigure
+from tasks.artifacts import Deliveries, LeftFile, SourceCounts, TradeOff, TradeOffFigure
 from tasks.evaluation.metric_rows import Half, MetricRow, SegmentDifferenceRow, SegmentRow
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, RunSummary, StageTime
@@ -48,6 +49,21 @@ def shown(report: Report, live: int | None = 20261121050000, width: int = 100) -
     console = Console(file=io.StringIO(), width=width)
     show_report(console, report, place="/srv/recs.db", live=live)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_deletions_and_increments_are_shown_where_there_are_any() -> None:
+    plain = SourceCounts("ratings", 9, 8, 0, 1, {})
+    run = replace(night(), summary=RunSummary(intake=(plain,)))
+    assert "deletions" not in shown(Report(run, [], []))
+    assert "Increments" not in shown(Report(run, [], []))
+    left = LeftFile("incoming/tags[1].csv", "it is empty")
+    counts = replace(plain, rows_in=1_214, deleted=1_203, deletions=2)
+    deliveries = Deliveries(40, 2, waiting=(left,), set_aside=(LeftFile("incoming/b.csv", "is truncated"),))
+    text = shown(Report(replace(run, summary=RunSummary(intake=(counts,), deliveries=deliveries)), [], []))
+    assert re.search(r"ratings +1,214 +8 +0 +1,203 +2 +1\b", text)
+    assert "Increments: 40, of which 2 came tonight." in text
+    assert "Left for the next night: incoming/tags[1].csv (it is empty)" in text
+    assert "Set aside: incoming/b.csv (is truncated)" in text
 
 
 def test_the_report_half_is_shown_with_its_protocol() -> None:

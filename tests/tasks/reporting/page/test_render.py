@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.registry import ENSEMBLES, RECOMMENDERS
-from tasks.artifacts import SourceCounts, TradeOff, TradeOffFigure
+from tasks.artifacts import Deliveries, LeftFile, SourceCounts, TradeOff, TradeOffFigure
 from tasks.evaluation.metric_rows import SegmentDifferenceRow
 from tasks.reporting.list_samples import Kept, Listed, Mover, UserList
 from tasks.reporting.page.contents import Checked, Churn, Page
@@ -75,8 +75,10 @@ def gain(word: str, **fields) -> SegmentDifferenceRow:
 def full(word: str) -> Page:
     """Return a page on which everything that comes from data is `word`."""
     rows = [row(word, 0.3), row("popularity", 0.1), row(word, 0.2, segment=word)]
-    counts = SourceCounts(word, 3, clean=2, duplicates=0, quarantined=1, reasons={word: 1})
-    run = night(champion=word, reason=word, failed_models={word: word}, summary=RunSummary(intake=(counts,)))
+    counts = SourceCounts(word, 5, 2, 0, quarantined=1, reasons={word: 1}, deleted=1, deletions=1)
+    left = (LeftFile(word, word),)
+    summary = RunSummary(intake=(counts,), deliveries=Deliveries(1, 1, waiting=left, set_aside=left))
+    run = night(champion=word, reason=word, failed_models={word: word}, summary=summary)
     run = replace(run, dataset=word, status="not_switched")
     place = Place(1.0, 2.0, 3, word, word)
     drawn = VectorMap(word, 100, 100, ((word, (place,)), ("", (place,))))
