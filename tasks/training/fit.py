@@ -73,8 +73,17 @@ def fit(
         fit_it()
     seconds = time.perf_counter() - started
     model.save(folder)
-    about = {"learned": learned, "snapshot": snapshot.key, "start": start, "source": source_of(name)}
-    return FittedModel(key, folder, name, round(seconds, 3), peak_mb(), **about)
+    return FittedModel(
+        key=key,
+        folder=folder,
+        model=name,
+        seconds=round(seconds, 3),
+        peak_mb=peak_mb(),
+        learned=learned,
+        snapshot=snapshot.key,
+        start=start,
+        source=source_of(name),
+    )
 
 
 def _has_training_data(data: Interactions, name: str, config: Config) -> bool:
