@@ -74,11 +74,12 @@ class Intake:
 class SourceCounts:
     """Number of rows of one source by outcome.
 
-    Always rows_in = clean + duplicates + quarantined + deleted + deletions.
+    Always rows_in = clean + duplicates + quarantined + deleted + deletions + forgotten.
 
     `reasons`: reason of rejection → number of rows. A row can have several. `pairs`: distinct pairs of user and item of
     the clean rows; None for sources that are no interactions, and in records of older versions. `deleted`: rows that a
-    deletion took away; `deletions`: the rows that say so.
+    deletion took away; `deletions`: the rows that say so. `forgotten`: rows of forgotten users and items, which landing
+    refuses (docs/forgetting.md).
     """
 
     source: Source
@@ -90,6 +91,14 @@ class SourceCounts:
     pairs: int | None = None
     deleted: int = 0
     deletions: int = 0
+    forgotten: int = 0
+
+    @property
+    def accounted_for(self) -> int:
+        """The rows of which it is known what became of them: `rows_in`, unless some were lost."""
+        return (
+            self.clean + self.duplicates + self.quarantined + self.deleted + self.deletions + self.forgotten
+        )
 
 
 @dataclass(frozen=True)

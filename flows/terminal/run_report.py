@@ -60,20 +60,23 @@ def show_report(
 
 
 def show_intake(console: Console, report: Report) -> None:
-    """Print how many rows of each source are clean, duplicates, deleted or quarantined, and why, and the increments."""
+    """Print how many rows of each source became what, and why; the increments.
+
+    Deleted and forgotten rows have columns if there are any.
+    """
     table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
     table.add_column("source")
     shown = report.run.summary.intake
     with_deletions = any(counts.deleted or counts.deletions for counts in shown)
-    deleted = ("deleted", "deletions") if with_deletions else ()
-    for name in ("rows in", "clean", "duplicates", *deleted, "quarantined"):
+    outcomes = ["clean", "duplicates", *(("deleted", "deletions") if with_deletions else ()), "quarantined"]
+    outcomes += ["forgotten"] * any(counts.forgotten for counts in shown)
+    for name in ("rows in", *outcomes):
         table.add_column(name, justify="right")
     table.add_column("reasons")
     for counts in shown:
         reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts.reasons.items())
-        gone = (counts.deleted, counts.deletions) if with_deletions else ()
-        numbers = (counts.rows_in, counts.clean, counts.duplicates, *gone, counts.quarantined)
-        table.add_row(counts.source, *(f"{n:,}" for n in numbers), escape(reasons))
+        numbers = [f"{n:,}" for n in (counts.rows_in, *(getattr(counts, name) for name in outcomes))]
+        table.add_row(counts.source, *numbers, escape(reasons))
     if table.row_count:
         console.print()
         console.print(table)

@@ -34,6 +34,8 @@ alter table landed_files add column if not exists ignored_columns text[];
 
 -- Earlier versions knew no deletions: their events are all there.
 alter table if exists events add column if not exists superseded_at timestamp;
+-- Of `rows`, those of forgotten users and items, which are in no raw table; null in earlier versions.
+alter table landed_files add column if not exists forgotten bigint;
 
 -- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
 create table if not exists raw_ratings (

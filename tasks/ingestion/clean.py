@@ -196,14 +196,13 @@ def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
 
 
 def _check_balance(counts: tuple[SourceCounts, ...]) -> None:
-    """Raise unless every row that came in is clean, a duplicate, in quarantine, deleted, or a deletion."""
+    """Raise unless every row that came in is clean, a duplicate, in quarantine, deleted, a deletion, or forgotten."""
     for count in counts:
-        parts = (count.clean, count.duplicates, count.quarantined, count.deleted, count.deletions)
-        if sum(parts) != count.rows_in:
+        if count.accounted_for != count.rows_in:
             raise NightError(
                 f"The rows of {count.source} do not add up: {count.rows_in:,} came in, {count.clean:,} are "
                 f"clean, {count.duplicates:,} duplicates, {count.quarantined:,} in quarantine, {count.deleted:,} "
-                f"deleted, {count.deletions:,} deletions.",
+                f"deleted, {count.deletions:,} deletions, {count.forgotten:,} forgotten.",
                 "This is a bug: please report it with the files.",
             )
 

@@ -32,6 +32,7 @@ from tasks.ingestion.landing_warnings import (
 from tasks.ingestion.read_errors import file_changed
 from tasks.ingestion.read_file import read_input
 from tasks.ingestion.read_together import read_together
+from tasks.ingestion.refused_rows import NOTHING, Refusal, refuse_rows
 from tasks.ingestion.settling import is_young
 from tasks.storage.cache_key import SOURCE
 from tasks.storage.stage import stage
@@ -53,13 +54,16 @@ class _UnreadIncrementError(Exception):
         self.found, self.why = found, why
 
 
-def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings) -> Intake:
+def plan_intake(
+    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings, *, forgotten: Path | None = None
+) -> Intake:
     """Return the files that would be live after landing `folder`. Hashes the files, and keeps the hashes.
 
     Args:
         con: the warehouse.
         folder: the input folder.
         settings: where each source is, its columns, and whether files are snapshots.
+        forgotten: the home's list of forgotten ids, which need not exist.
 
     Raises:
         UsageError: there is no such folder, a source is there twice, a file that settings name is absent, or
@@ -67,7 +71,7 @@ def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSett
         NightError: a file cannot be read; a TransientError where another try may succeed.
     """
     reader = SOURCE.hash(*_READER)
-    look = look_at_folder(con, folder, settings, reader)
+    look = look_at_folder(con, folder, settings, reader, forgotten)
     plan = make_plan(con, folder, settings, look, reader)
     _keep(con, folder, look, plan)
     return plan.intake
@@ -80,7 +84,12 @@ def plan_intake(con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSett
     note=lambda intake: f"{len(intake.files)} file{'s' * (len(intake.files) != 1)}, {intake.new_files} new",
 )
 def land(
-    con: duckdb.DuckDBPyConnection, input_folder: Path, settings: DataSettings, *, landed_at: datetime
+    con: duckdb.DuckDBPyConnection,
+    input_folder: Path,
+    settings: DataSettings,
+    *,
+    landed_at: datetime,
+    forgotten: Path | None = None,
 ) -> Intake:
     """Bring the raw tables in line with `input_folder`, in one transaction; an error leaves them as they were.
 
@@ -89,6 +98,7 @@ def land(
         input_folder: where the files are.
         settings: where each source is, its columns, and whether files are snapshots.
         landed_at: the time to record; without a zone it is UTC.
+        forgotten: the home's list of forgotten ids, whose rows are refused; it need not exist.
 
     Raises:
         UsageError: as `plan_intake`, or a wrong separator, or a required column or the header is missing.
@@ -102,7 +112,7 @@ def land(
     )
     _mend_landing_times(con, moment)
     reader = SOURCE.hash(*_READER)
-    look = look_at_folder(con, input_folder, settings, reader)
+    look = look_at_folder(con, input_folder, settings, reader, forgotten)
     while True:
         plan = make_plan(con, input_folder, settings, look, reader)
         refuse_many_set_aside(input_folder, plan, settings)
@@ -178,10 +188,10 @@ def _carry_out(
                 (content for content in plan.live if content.file_id is None), start=newest + 1
             )
         ]
-        together = read_together(con, new)
+        together = read_together(con, new, plan.refusal)
         for content in new:
             if content.file_id not in together and content.found is not None:
-                how = _land_content(con, content, content.found)
+                how = _land_content(con, content, content.found, plan.refusal)
                 found.setdefault(how, []).append(content.found.file.location)
         if not SOURCE.is_current():  # other code may have read them than `reader` says: read them again
             con.execute("update landed_files set reader = '' where file_id > ?", [newest])
@@ -205,7 +215,9 @@ def _mend_landing_times(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         )  # fmt: skip
 
 
-def _land_content(con: duckdb.DuckDBPyConnection, content: Content, found: FolderFile) -> str:
+def _land_content(
+    con: duckdb.DuckDBPyConnection, content: Content, found: FolderFile, refusal: Refusal | None
+) -> str:
     """Land a content; return how it was read if neither its name nor the settings say so.
 
     Raises:
@@ -224,6 +236,7 @@ def _land_content(con: duckdb.DuckDBPyConnection, content: Content, found: Folde
         if not found.file.is_increment or isinstance(error, UsageError) or out_of_reach:
             raise
         raise _UnreadIncrementError(found, error) from error
+    refused = NOTHING if refusal is None else refuse_rows(con, file.source, refusal, values.items())
     run_file(con, "warehouse/land/numbered_rows.sql")
     given = "".join(f", nullif(${ours}, '') as {ours}" for ours in values)
     columns = f" select *{given}"
@@ -232,13 +245,15 @@ def _land_content(con: duckdb.DuckDBPyConnection, content: Content, found: Folde
         each = ", ".join(f"description_{number}" for number in range(len(descriptions)))
         columns = f" select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"
         parameters["descriptions"] = list(descriptions)
+    kept = f" where {refused.condition}" if refused.condition else ""
     con.execute(
-        f"insert into raw_{file.source} by name from numbered_rows($file_id, $first_line){columns}",
+        f"insert into raw_{file.source} by name from numbered_rows($file_id, $first_line){columns}{kept}",
         parameters,
     )
     run_file(
         con, "warehouse/land/record_file.sql", file_id=content.file_id, columns=json.dumps(content.reading),
-        reader=content.reader, landed_at=content.landed_at, ignored=list(ignored), **asdict(file),
+        reader=content.reader, landed_at=content.landed_at, ignored=list(ignored),
+        forgotten=refused.rows, forgotten_lines=refused.lines, **asdict(file),
     )  # fmt: skip
     return how
 

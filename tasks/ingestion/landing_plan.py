@@ -22,8 +22,10 @@ from tasks.ingestion.increments import Increments, find_increments
 from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, require_sources
 from tasks.ingestion.known_files import KnownFile, read_known_files
 from tasks.ingestion.read_file import Reading, reading_of
+from tasks.ingestion.refused_rows import Refusal
 from tasks.ingestion.settling import unsettled
 from tasks.storage.cache_key import fingerprint
+from tasks.storage.forgotten import read_forgotten
 
 # Source, SHA-256, the values that the path gives, and whether the rows are deletions: the same rows under another
 # `event=…` are another content.
@@ -86,6 +88,7 @@ class FolderLook:
         waiting: increments that are probably still being written.
         known: what earlier nights saw of the files.
         set_aside: why increments cannot be read, by hash; found by earlier nights or tonight.
+        refusal: whose rows are not landed; None if nobody is forgotten.
     """
 
     snapshots: list[InputFile]
@@ -93,6 +96,7 @@ class FolderLook:
     waiting: dict[InputFile, LeftFile]
     known: dict[str, KnownFile]
     set_aside: dict[str, str]
+    refusal: Refusal | None = None
 
     def taken(self, folder: Path) -> set[Path]:
         """Return the files that are read, or wait."""
@@ -114,6 +118,7 @@ class Plan:
     waiting: tuple[LeftFile, ...] = ()
     set_aside: tuple[LeftFile, ...] = ()
     hashed: tuple[str, ...] = field(default=())
+    refusal: Refusal | None = None
 
     @property
     def intake(self) -> Intake:
@@ -123,11 +128,18 @@ class Plan:
         increments = [content for content in self.live if content.file.kind == "increment"]
         n_new = sum(content.file_id is None for content in increments)
         deliveries = Deliveries(len(increments), n_new, self.waiting, self.set_aside)
-        return Intake(fingerprint(contents), tuple(c.file for c in self.live), len(new), deliveries)
+        data_hash = fingerprint(contents)
+        if self.refusal is not None:  # who is forgotten, or no longer, is new input
+            data_hash = fingerprint(data_hash, self.refusal.forgotten.version)
+        return Intake(data_hash, tuple(c.file for c in self.live), len(new), deliveries)
 
 
 def look_at_folder(
-    con: duckdb.DuckDBPyConnection, folder: Path, settings: DataSettings, reader: str
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    settings: DataSettings,
+    reader: str,
+    forgotten: Path | None = None,
 ) -> FolderLook:
     """Find the files of the input folder, and which increments wait.
 
@@ -136,6 +148,7 @@ def look_at_folder(
         folder: the input folder.
         settings: where each source is.
         reader: the hash of the source code that reads files.
+        forgotten: the home's list of forgotten ids, which need not exist.
 
     Raises:
         UsageError, NightError: as `plan_intake` in `land.py`.
@@ -145,7 +158,9 @@ def look_at_folder(
     known = read_known_files(con, folder)
     rows = con.execute("select sha256, why from set_aside_files where reader = ?", [reader]).fetchall()
     waiting = unsettled(increments.files, known, settings.settle_seconds)
-    return FolderLook(snapshots, increments, waiting, known, dict(rows))
+    listed = None if forgotten is None else read_forgotten(forgotten)
+    refusal = None if listed is None else Refusal(listed, settings.relations.item_prefix)
+    return FolderLook(snapshots, increments, waiting, known, dict(rows), refusal)
 
 
 def make_plan(
@@ -177,7 +192,8 @@ def make_plan(
     require_sources(folder, settings, {content.file.source for content in live})
     waiting = (*look.increments.waiting, *look.waiting.values())
     live.sort(key=lambda content: content.order)
-    return Plan(live, remove, waiting, tuple(set_aside), tuple(file.path for file in files))
+    hashed = tuple(file.path for file in files)
+    return Plan(live, remove, waiting, tuple(set_aside), hashed, look.refusal)
 
 
 def _present(

@@ -26,6 +26,7 @@ from tasks.ingestion.first_bytes import SIZE, container_of, foreign_format, is_p
 from tasks.ingestion.input_files import InputFile
 from tasks.ingestion.landing_plan import Content, FolderFile
 from tasks.ingestion.read_file import Reading, check_columns, column_names, text_options
+from tasks.ingestion.refused_rows import NOTHING, Refusal, refuse_rows
 from tasks.ingestion.text_format import UTF8, TextFormat, text_format
 from tasks.storage.warehouse import run_file
 
@@ -69,17 +70,20 @@ class _Batch:
         )
 
 
-def read_together(con: duckdb.DuckDBPyConnection, contents: Sequence[Content]) -> set[int]:
+def read_together(
+    con: duckdb.DuckDBPyConnection, contents: Sequence[Content], refusal: Refusal | None
+) -> set[int]:
     """Land those of the contents that can be read together; return their file ids.
 
     Args:
         con: the warehouse, in a transaction.
         contents: those to land, with their file ids. The others are left alone.
+        refusal: whose rows are not landed; None if nobody is forgotten.
     """
     done: set[int] = set()
     for batch in _batches(contents):
         if len(batch.contents) > 1:
-            done |= _land_batch(con, batch)
+            done |= _land_batch(con, batch, refusal)
     return done
 
 
@@ -166,7 +170,7 @@ def _format_of(file: InputFile, reading: Reading, header: bytes, body: bytes) ->
     return how
 
 
-def _land_batch(con: duckdb.DuckDBPyConnection, batch: _Batch) -> set[int]:
+def _land_batch(con: duckdb.DuckDBPyConnection, batch: _Batch, refusal: Refusal | None) -> set[int]:
     """Land the files of a batch of which no line is rejected; return their ids, none if that fails."""
     rejected = _scan(con, batch)
     if rejected:
@@ -177,7 +181,7 @@ def _land_batch(con: duckdb.DuckDBPyConnection, batch: _Batch) -> set[int]:
     if n_rows != sum(batch.rows):
         log.info("%s and the files like it are read one by one.", batch.contents[0].file.path)
         return set()
-    _insert(con, batch)
+    _insert(con, batch, refusal)
     return {content.file_id for content in batch.contents if content.file_id is not None}
 
 
@@ -211,8 +215,8 @@ def _place_of(row: int, rows: Sequence[int]) -> int:
     return len(rows) - 1
 
 
-def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch) -> None:
-    """Insert the rows of `incoming` into the raw table, and record the files."""
+def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch, refusal: Refusal | None) -> None:
+    """Insert the rows of `incoming` that are not refused into the raw table, and record the files."""
     starts = [0, *accumulate(batch.rows[:-1])]
     file_ids = [content.file_id for content in batch.contents]
     run_file(con, "warehouse/land/rows_of_batch.sql", file_ids=file_ids, starts=starts)
@@ -226,7 +230,17 @@ def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch) -> None:
         columns = f"select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"
         more = {"descriptions": list(descriptions)}
     source = batch.contents[0].file.source
-    con.execute(f"insert into raw_{source} by name {columns} from rows_of_batch()", parameters | more)
+    refused = NOTHING if refusal is None else refuse_rows(con, source, refusal, values.items())
+    kept = f" where {refused.condition}" if refused.condition else ""
+    con.execute(f"insert into raw_{source} by name {columns} from rows_of_batch(){kept}", parameters | more)
+    forgotten = dict[int, int]()
+    if refused.condition:
+        forgotten = dict(
+            con.execute(
+                "select file_id, count(*) from rows_of_batch() "
+                f"where not ({refused.condition}) group by all"
+            ).fetchall()
+        )
     files = [content.file for content in batch.contents]
     run_file(
         con, "warehouse/land/record_batch.sql", file_ids=file_ids, source=source,
@@ -234,4 +248,5 @@ def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch) -> None:
         hashes=[file.sha256 for file in files], sizes=[file.size for file in files], rows=batch.rows,
         columns=json.dumps(batch.contents[0].reading), ignored=list(reading.ignored(present)),
         landed_at=[content.landed_at for content in batch.contents], reader=batch.contents[0].reader,
+        forgotten=[forgotten.get(content.file_id or 0, 0) for content in batch.contents],
     )  # fmt: skip

@@ -87,7 +87,8 @@ def nightly(night: Night) -> None:
 def take_in(night: Night) -> CleanData:
     """Land and clean the input files; refuse an `as_of` before all data, genres that do not exist, and no positives."""
     settings = night.settings
-    intake = night.run(land.call(night.home.input, settings.data, landed_at=night.record.started_at))
+    began, forgotten = night.record.started_at, night.home.forgotten
+    intake = night.run(land.call(night.home.input, settings.data, landed_at=began, forgotten=forgotten))
     night.note(deliveries=intake.deliveries)
     data = night.run(clean.call(intake, settings.data, id_types=night.home.id_types()))
     night.take_in(data)

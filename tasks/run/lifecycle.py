@@ -95,7 +95,7 @@ def run_night(
             if target.has_schema:
                 home.remember_target(address_of(url))
             runs, store = Runs(home.runs), Store(home.artifacts)
-            intake = plan_intake(con, home.input, settings.data)
+            intake = plan_intake(con, home.input, settings.data, forgotten=home.forgotten)
             base = _fingerprint(intake.data_hash, settings, as_of)
             run_fingerprint = fingerprint(base, target.item_rules(today()))
             if not force and not intake.new_files:

@@ -67,6 +67,11 @@ class Home:
         return self.path / "tuned.toml"
 
     @property
+    def forgotten(self) -> Path:
+        """The list of forgotten users and items, as keyed hashes; absent until something is forgotten."""
+        return self.path / "forgotten.json"
+
+    @property
     def prefect(self) -> Path:
         """Prefect's own files."""
         return self.path / "prefect"

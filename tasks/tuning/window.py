@@ -107,7 +107,7 @@ def earlier_window(home: Home, settings: Settings, folder: Path, watcher: Watche
         prepare(home, watcher)
         with open_warehouse(home.warehouse) as con, watched(watcher, "earlier window") as stage:
             now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-            intake = land(con.cursor(), home.input, settings.data, landed_at=now)
+            intake = land(con.cursor(), home.input, settings.data, landed_at=now, forgotten=home.forgotten)
             data = clean(con.cursor(), intake, settings.data, id_types=home.id_types())
             as_of = data.newest_interaction.replace(microsecond=0) + timedelta(seconds=1)
             sources = {count.source for count in data.counts}

@@ -1,11 +1,11 @@
--- Counts the clean, duplicate, deleted and quarantined rows of each source that has live files.
+-- Counts the clean, duplicate, deleted, quarantined and forgotten rows of each source that has live files.
 -- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
 -- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
 --          (distinct pairs of user and item of the clean rows; null for sources that are no interactions), deleted (rows
---          that a deletion took away), deletions (rows that say so).
+--          that a deletion took away), deletions (rows that say so), forgotten (rows that came in and were refused).
 -- Grain:   one row per source, in the order of their names.
 with arrived as (
-    select source, sum(rows)::bigint as rows_in
+    select source, sum(rows)::bigint as rows_in, coalesce(sum(forgotten), 0)::bigint as forgotten
     from landed_files
     group by source
 ),
@@ -55,7 +55,8 @@ select
     coalesce(reasons, map {}) as reasons,
     pairs,
     deleted,
-    deletions
+    deletions,
+    forgotten
 from arrived
 inner join kept using (source)
 left join paired using (source)

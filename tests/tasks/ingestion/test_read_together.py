@@ -65,7 +65,7 @@ def landed(folder: Path, *, together: bool) -> dict[str, list[tuple[object, ...]
     with duckdb.connect() as con:
         run_file(con, "warehouse/schema.sql")
         with patch.object(
-            landing, "read_together", read_together if together else lambda con, contents: set()
+            landing, "read_together", read_together if together else lambda *_: set()
         ):
             try:
                 land_now(con, folder)
