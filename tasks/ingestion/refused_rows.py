@@ -15,6 +15,7 @@ import duckdb
 
 from tasks.artifacts import Source
 from tasks.storage.forgotten import Forgotten, IdKind
+from tasks.storage.warehouse import run_file
 
 ID_COLUMNS: dict[Source, dict[str, tuple[IdKind, ...]]] = {
     "ratings": {"user_id": ("user",), "item_id": ("item",)},
@@ -125,19 +126,18 @@ def refuse_rows(
     if any(refusal.refuses(source, columns[name], value) for name, value in given.items() if name in columns):
         [(n,)] = con.execute("select count(*) from incoming").fetchall()
         return Refused("false", n + lines, lines)
-    con.execute("create or replace temp table refused_values (id_column text, value text)")
-    present = {name for name, *_ in con.execute("describe incoming").fetchall()}
-    for name in columns.keys() & present:
-        values = con.execute(f"select distinct {name} from incoming where {name} is not null").fetchall()
-        refused = [text for (text,) in values if refusal.refuses(source, columns[name], text)]
+    run_file(con, "warehouse/land/refused_values.sql")
+    incoming = con.table("incoming")
+    present = sorted(columns.keys() & set(incoming.columns))
+    for name in present:
+        values = incoming.select(name).distinct().fetchall()
+        refused = [text for (text,) in values if text and refusal.refuses(source, columns[name], text)]
         if refused:
-            con.execute("insert into refused_values select $name, unnest($texts::text[])",
-                        {"name": name, "texts": refused})  # fmt: skip
-    condition = " and ".join(
-        f"({name} is null or {name} not in (select value from refused_values where id_column = '{name}'))"
-        for name in sorted(columns.keys() & present)
-    )
-    [(n,)] = con.execute(f"select count(*) from incoming where not ({condition})").fetchall()
+            con.execute(
+                "insert into refused_values select $name, unnest($texts)", {"name": name, "texts": refused}
+            )
+    condition = " and ".join(f"not is_refused('{name}', {name})" for name in present)
+    [(n,)] = incoming.filter(f"not ({condition})").count("*").fetchall()
     return Refused(condition if n else "", n + lines, lines)
 
 
