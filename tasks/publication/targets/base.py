@@ -161,6 +161,17 @@ class Target(OwnedDatabase):
     def remove_tables(self, run: int) -> None:
         """Drop the tables of a run that no view shows."""
 
+    @abstractmethod
+    def erase_deleted(self, tables: Sequence[str]) -> None:
+        """Give back the space of deleted rows, so that their bytes can no longer be read, as far as the database can.
+
+        Args:
+            tables: those of the runs from which rows were deleted.
+
+        Raises:
+            TransientError: a reader's transaction needs the old rows; another call goes on.
+        """
+
     @contextmanager
     def publication_lock(self) -> Iterator[None]:
         """Keep other processes from publishing here for the duration of the block.
@@ -213,13 +224,17 @@ class Target(OwnedDatabase):
 
     def rows(self, run: int, kind: Kind) -> Iterator[pa.RecordBatch]:
         """Yield a run's rows of one kind by primary key, with the columns that `load` took."""
+        with self.read() as con:
+            yield from self.rows_as_seen_by(con, run, kind)
+
+    def rows_as_seen_by(self, con: sa.Connection, run: int, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """Yield the same rows as `rows`, as the transaction of `con` sees them."""
         table = schema.run_table(kind, run, self.ids)
         columns = arrow_schema(table)
         by_key = sa.select(table).order_by(*table.primary_key)
-        with self.read() as con:
-            found = con.execution_options(stream_results=True, yield_per=_FETCH_ROWS).execute(by_key)
-            for block in found.partitions():
-                yield pa.record_batch([*map(list, zip(*block, strict=True))], schema=columns)
+        found = con.execute(by_key, execution_options={"stream_results": True, "yield_per": _FETCH_ROWS})
+        for block in found.partitions():
+            yield pa.record_batch([*map(list, zip(*block, strict=True))], schema=columns)
 
     def count(self, run: int, kind: Kind) -> int:
         """Return how many rows of one kind a run has."""

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -349,6 +349,13 @@ class PostgreSQLTarget(Target):
                 con.exec_driver_sql("create temporary table new_items (like items) on commit drop")
                 self._copy(con, new, [rows])
                 con.execute(upsert)
+
+    def erase_deleted(self, tables: Sequence[str]) -> None:
+        """Vacuum the tables, so that the server overwrites the deleted rows when it needs their space.
+
+        When it does so, and what its write-ahead log and backups hold, is in the hands of its administrator.
+        """
+        self._execute_autocommit("vacuum {tables}", tables=[*tables, "seen_since", "items", "pipeline_runs"])
 
     def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
         """Insert a row, or update the row with the same primary key."""

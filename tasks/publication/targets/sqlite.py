@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -148,6 +148,27 @@ class SQLiteTarget(Target):
         with self.read() as con:
             pages, free, size = (int(con.exec_driver_sql(f"pragma {name}").scalar() or 0) for name in names)
         return (pages - free) * size
+
+    def erase_deleted(self, tables: Sequence[str]) -> None:  # noqa: ARG002
+        """Write the file anew without free pages, and empty the write-ahead log.
+
+        Raises:
+            TransientError: a reader's transaction is still open after `busy_seconds`, so that the log must stay.
+        """
+        raw = self.engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("vacuum")
+            busy, *_ = cursor.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:  # it bypasses SQLAlchemy and `_raise_explained`
+            raise self.explain(error) or error from error
+        finally:
+            raw.close()
+        if busy:
+            raise TransientError(
+                f"A reader's open transaction keeps deleted rows in the write-ahead log of {self.place}.",
+                "End that program's transaction, then give the same command again.",
+            )
 
     def upsert(self, con: sa.Connection, table: sa.Table, row: Row) -> None:
         """Insert a row, or update the row with the same primary key."""
