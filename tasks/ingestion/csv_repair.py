@@ -34,21 +34,21 @@ def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
         The broken lines, in order.
     """
     broken = []
-    lines = _Lookahead(source)
+    lines = Lookahead(source)
     n_columns = 0
     with copy.open("w", encoding="utf-8", newline="") as repaired:
         for number, line in enumerate(lines, start=1):
             is_plain = '"' not in line or len(delimiter) > 1
-            record = line if is_plain else _whole_record(line, lines, delimiter, n_columns)
+            record = line if is_plain else whole_record(line, lines, delimiter, n_columns)
             if record is None:
                 broken.append(BrokenLine(number, line.rstrip("\r\n")))
             if not n_columns and len(delimiter) == 1:
-                n_columns = len(_columns(record or "", delimiter) or ())
+                n_columns = len(columns_of(record or "", delimiter) or ())
             repaired.write((record or "").rstrip("\r\n") + "\n")
     return broken
 
 
-class _Lookahead:
+class Lookahead:
     """An iterator of lines with `peek`."""
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -69,14 +69,14 @@ class _Lookahead:
         del self._peeked[:n]
 
 
-def _whole_record(line: str, lines: _Lookahead, delimiter: str, n_columns: int) -> str | None:
+def whole_record(line: str, lines: Lookahead, delimiter: str, n_columns: int) -> str | None:
     """Return `line` and the lines that its quoted values span; None if the quotes do not close properly."""
-    if _columns(line, delimiter) is not None:
+    if columns_of(line, delimiter) is not None:
         return line
     record = line
     for n, following in enumerate(lines.peek(MAX_LINES), start=1):
         record += following
-        columns = _columns(record, delimiter) if '"' in following else None
+        columns = columns_of(record, delimiter) if '"' in following else None
         if columns is not None:
             if n_columns not in (0, len(columns)):
                 return None
@@ -85,7 +85,7 @@ def _whole_record(line: str, lines: _Lookahead, delimiter: str, n_columns: int) 
     return None
 
 
-def _columns(record: str, delimiter: str) -> list[str] | None:
+def columns_of(record: str, delimiter: str) -> list[str] | None:
     """Return the values of one record; None if its quotes are broken or still open."""
     try:
         return next(csv.reader([record], delimiter=delimiter, strict=True), [])

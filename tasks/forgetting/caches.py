@@ -1,0 +1,119 @@
+"""Rewrite or remove the artifacts of a home, which the next night makes anew from what is left.
+
+Rewritten: the lists of each run, for comparisons, pages and samples. Kept: figures over all users (`choose`,
+`trade_off`). Removed: all else, because matrices, models and evaluations hold a row of each user by its place.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from tasks.artifacts import Lists
+from tasks.forgetting.subject import Subject
+from tasks.storage.artifact_store import Store
+from tasks.storage.warehouse import SQL
+
+REWRITTEN = "recommend"
+KEPT = ("choose", "trade_off", REWRITTEN)
+"""Stages whose artifacts stay; of any other stage, a future one too, they go."""
+
+_STATEMENTS: Mapping[str, str] = {
+    "recommendations": "report/lists_without.sql",
+    "similar_items": "report/similar_without.sql",
+    "fallback_recommendations": "report/fallback_without.sql",
+    "items": "report/catalogue_without.sql",
+}
+
+
+def rewrite_lists(store: Store, subject: Subject) -> int:
+    """Remove the subject from the lists of every run that hold it; return how many artifacts were written anew.
+
+    A damaged one is removed, because nothing reads it. A kill in between loses one of them at most, and no more than
+    a comparison needs it.
+    """
+    store.sweep()
+    written = 0
+    for folder in sorted((store.root / REWRITTEN).glob("*")):
+        lists = store.find(REWRITTEN, folder.name, Lists)
+        if lists is None:
+            shutil.rmtree(folder)
+        elif holds_subject(lists.folder, subject):
+            store.make(REWRITTEN, folder.name, _Writer(lists, subject))
+            written += 1
+    return written
+
+
+class _Writer:
+    """Writes lists without a subject into a folder; returns the reference to them."""
+
+    def __init__(self, lists: Lists, subject: Subject) -> None:
+        self._lists, self._subject = lists, subject
+
+    def __call__(self, folder: Path) -> Lists:
+        for path in self._lists.folder.iterdir():
+            if path.stem in _STATEMENTS:
+                _write_without(path, self._subject, folder / path.name)
+        rows = {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in _STATEMENTS}
+        users = pq.read_table(folder / "recommendations.parquet", columns=["user_id"])["user_id"]
+        return replace(
+            self._lists, folder=folder, n_users=len(users.unique()), n_rows=rows["recommendations"],
+            n_similar=rows["similar_items"], n_fallback=rows["fallback_recommendations"], n_items=rows["items"],
+        )  # fmt: skip
+
+
+def _write_without(path: Path, subject: Subject, target: Path) -> None:
+    query = (SQL / _STATEMENTS[path.stem]).read_text(encoding="utf-8").rstrip().rstrip(";")
+    parameters = {
+        "lists": str(path),
+        "users": [str(each) for each in subject.users],
+        "items": [str(each) for each in subject.items],
+    }
+    named = {name: value for name, value in parameters.items() if f"${name}" in query}
+    with duckdb.connect() as con:
+        con.execute("set preserve_insertion_order = true")
+        con.sql(query, params=named).write_parquet(str(target))
+
+
+def holds_subject(folder: Path, subject: Subject) -> bool:
+    """Return whether a Parquet file of a folder has one of the subject's ids in a column of ids."""
+    return any(count_in_parquet(path, subject) for path in sorted(folder.glob("*.parquet")))
+
+
+def count_in_parquet(path: Path, subject: Subject) -> int:
+    """Return how many rows of a Parquet file have one of the subject's ids in a column of ids."""
+    named = subject.named_in(pq.read_schema(path).names)
+    if not named:
+        return 0
+    conditions = " or ".join(
+        f'"{column}"::text in (select unnest($ids_{n}))' for n, (column, _) in enumerate(named)
+    )
+    parameters = {f"ids_{n}": [str(each) for each in ids] for n, (_, ids) in enumerate(named)}
+    with duckdb.connect() as con:
+        rows = con.sql(
+            "from read_parquet($path) where " + conditions, params={"path": str(path), **parameters}
+        )
+        [(n,)] = rows.count("*").fetchall()
+    return int(n)
+
+
+def remove_caches(root: Path) -> int:
+    """Remove the artifacts of all stages but `KEPT`, with their checkpoints; return how many folders went."""
+    folders = stale_folders(root)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
+
+
+def stale_folders(root: Path) -> list[Path]:
+    """Return the folders that `remove_caches` removes: artifacts of other stages, checkpoints, what is half made."""
+    return [
+        folder
+        for folder in sorted(root.glob("*/*"))
+        if folder.parent.name not in KEPT or folder.name.startswith(".")
+    ]

@@ -1,0 +1,119 @@
+"""Remove users from the records and pages of nights, also from copies that trackers keep in the home.
+
+A page shows some users: as samples with their lists, and as dots on the map of users. Both are cut out of the page;
+its charts and figures are of all users and stay.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import escape
+
+from tasks.forgetting.subject import Subject
+from tasks.publication.targets.base import PublishedRun
+from tasks.storage.artifact_store import write_json, write_text
+
+RECORD, PAGE = "run.json", "report.html"
+ANONYMOUS = "(forgotten)"
+
+
+def clean_records(home: Path, subject: Subject, published: tuple[PublishedRun, ...]) -> int:
+    """Remove the subject from all records and pages below a home; return how many files were written anew.
+
+    Args:
+        home: the home's folder.
+        subject: whom and what to remove.
+        published: the runs in the serving database, whose numbers of rows the records take over.
+    """
+    rows = {str(run.run_id): run.rows for run in published}
+    written = 0
+    for path in sorted(home.glob(f"**/{RECORD}")):
+        written += _clean_record(path, subject, rows.get(path.parent.name))
+    for path in sorted(home.glob(f"**/{PAGE}")):
+        page = path.read_text(encoding="utf-8")
+        cleaned = without_users(page, subject)
+        if cleaned != page:
+            write_text(path, cleaned)
+            written += 1
+    return written
+
+
+def remove_partial_files(home: Path) -> None:
+    """Remove the files that killed writers have left below a home; its lock is held, so nobody writes now."""
+    for pattern in (".*.partial", "runs/*/*.partial"):
+        for partial in home.rglob(pattern) if pattern.startswith(".") else home.glob(pattern):
+            if partial.is_file():
+                partial.unlink()
+
+
+def shows_in_record(path: Path, subject: Subject) -> bool:
+    """Return whether a run record names the subject."""
+    about = _read(path)
+    return about is not None and _without(about, subject) != about
+
+
+def _clean_record(path: Path, subject: Subject, rows: int | None) -> bool:
+    about = _read(path)
+    if about is None:
+        return False
+    cleaned = _without(about, subject)
+    if rows is not None and cleaned.get("rows") is not None:
+        cleaned = {**cleaned, "rows": rows}
+    if cleaned == about:
+        return False
+    write_json(path, cleaned)
+    return True
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a record; None if it is damaged, or not one of ours."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return about if isinstance(about, dict) and "summary" in about else None
+
+
+def _without(about: dict[str, Any], subject: Subject) -> dict[str, Any]:
+    summary = about["summary"]
+    if isinstance(summary, dict) and summary.get("example_user") in subject.users:
+        about = {**about, "summary": {**summary, "example_user": None}}
+    for text in subject.texts:
+        about = json.loads(json.dumps(about).replace(json.dumps(text)[1:-1], ANONYMOUS))
+    return about
+
+
+def without_users(page: str, subject: Subject) -> str:
+    """Return a page without the samples of the subject's users, and with nameless dots for them on the map."""
+    for user in subject.users:
+        for marker in _sample_markers(user):
+            place = page.find(marker)
+            while place >= 0:
+                start, end = page.rfind('<details class="user"', 0, place), page.find("</details>", place)
+                page = page[:start] + page[end + len("</details>") :]
+                place = page.find(marker)
+        dot = re.escape(_dot_marker(user))
+        page = re.sub(dot + r'"(?:[^"\\]|\\.)*"\]', f'["{ANONYMOUS}",""]', page)
+    for text in subject.texts:
+        for form in dict.fromkeys((text, str(escape(text)), str(htmlsafe_json_dumps(text))[1:-1])):
+            page = page.replace(form, ANONYMOUS)
+    return page
+
+
+def shows_in_page(page: str, subject: Subject) -> bool:
+    """Return whether a page shows a user of the subject."""
+    return without_users(page, subject) != page
+
+
+def _sample_markers(user: int | str) -> tuple[str, ...]:
+    return (f"<summary><strong>User {escape(str(user))}</strong>",)
+
+
+def _dot_marker(user: int | str) -> str:
+    """The beginning of a dot of the map, as macros of the page write it: `["User 42",`."""
+    return f"[{htmlsafe_json_dumps(f'User {user}')},"
