@@ -1,7 +1,7 @@
 """Search a home and its serving database for users and items: what a call would remove, and that nothing is left.
 
-Every file of the home is searched: those of ours by their columns of ids, all of them byte by byte for ids that are text
-and long enough, unpacked where they are packed.
+Every file of the home is searched: those of ours by their columns of ids, all of them byte by byte for ids that are
+text and long enough, unpacked where they are packed.
 """
 
 from __future__ import annotations
@@ -165,10 +165,10 @@ def _search_lists(found: Searched, target: Target, subject: Subject) -> None:
                 rows = sa.select(sa.func.count()).select_from(table).where(table.c[column].in_(ids))
                 found.add(target.place, f"{table.name}.{column}", con.scalar(rows) or 0)
             is_list = schema.run_of(table.name) is not None
-            for column in columns if subject.texts and not is_list else ():
-                named = sa.or_(*(column.contains(text, autoescape=True) for text in subject.texts))
+            for text_column in columns if subject.texts and not is_list else ():
+                named = sa.or_(*(text_column.contains(text, autoescape=True) for text in subject.texts))
                 rows = sa.select(sa.func.count()).select_from(table).where(named)
-                found.add(target.place, f"{table.name}.{column.name}, as text", con.scalar(rows) or 0)
+                found.add(target.place, f"{table.name}.{text_column.name}, as text", con.scalar(rows) or 0)
 
 
 def id_columns(table: sa.TableClause, subject: Subject) -> list[tuple[str, tuple[Id, ...]]]:
@@ -209,9 +209,9 @@ def seen_ids(home: Home, target: Target | None, subject: Subject) -> set[tuple[I
     if target is not None:
         with target.read() as reader:
             for table, _ in _tables(reader):
-                for column, ids in id_columns(table, subject):
+                for column, known in id_columns(table, subject):
                     values = reader.scalars(
-                        sa.select(table.c[column]).distinct().where(table.c[column].in_(ids))
+                        sa.select(table.c[column]).distinct().where(table.c[column].in_(known))
                     )
                     found |= {(COLUMNS[column], str(each)) for each in values}
     return {(kind, each) for kind in KINDS_OF_IDS for each in subject.of(kind) if (kind, str(each)) in found}
