@@ -252,6 +252,8 @@ def _mask(block: pa.RecordBatch, reading: Reading, is_gone: _Gone) -> pa.Array |
         if theirs not in block.schema.names:
             continue
         column = block[theirs]
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
         values = pc.unique(column)
         gone = [value for value in values.to_pylist() if value is not None and is_gone(ours, _as_text(value))]
         if gone:

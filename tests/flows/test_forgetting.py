@@ -1,0 +1,333 @@
+"""Forgetting in a real home: nothing of a user is found, everybody else's lists stay, the next night runs without."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app as cli
+from tasks.config.load import load_settings
+from tasks.errors import LockedError, UsageError
+from tasks.forgetting.forget import Outcome, forget, remember
+from tasks.publication.maintenance import verify
+from tasks.publication.targets.connect import open_target
+from tasks.run.dag import nightly
+from tasks.storage.home import Home, existing_home, locked, open_home
+from tasks.storage.run_records import Runs
+from tests.flows.cli.invoke import invoke
+from tests.flows.conftest import run_small_night
+from tests.tasks.publication.test_publish import WAIT, run_child
+
+QUICK = ("models.shelf=popularity,als",)
+STEPS = (
+    "listed", "leftovers_removed", "removed", "before_commit", "withdrawn", "erased", "rows_removed",
+    "warehouse_copied", "warehouse_replaced", "raw_file", "lists_rewritten", "records_cleaned", "caches_removed",
+    "databases_cleaned", "searched",
+)  # fmt: skip
+SETTINGS = load_settings(None, QUICK)
+
+
+def person(number: str) -> str:
+    return f"person-{int(number):04d}"
+
+
+def with_text_ids(source: Path, target: Path) -> None:
+    """Copy the data set with users whose ids are text; events packed, tags as Parquet."""
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        people = [at for at, name in enumerate(header) if name in ("userId", "friendId")]
+        rows = [[person(value) if at in people else value for at, value in enumerate(row)] for row in rows]
+        if path.stem == "tags":
+            pq.write_table(
+                pa.table(dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))),
+                target / "tags.parquet",
+            )
+            continue
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([header, *rows])
+        if path.stem == "events":
+            (target / "events.csv.gz").write_bytes(gzip.compress(text.getvalue().encode()))
+        else:
+            (target / path.name).write_text(text.getvalue(), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def two_nights(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with text ids in which two nights have published. Tests copy it."""
+    path = tmp_path_factory.mktemp("forgetting") / "home"
+    home = open_home("demo", path)
+    with_text_ids(dataset, path / "raw")
+    for n in (20, 19):
+        assert run_small_night(home, *QUICK, f"recommend.n={n}", flow=nightly).exit_code == 0
+    return path
+
+
+@pytest.fixture
+def home(two_nights: Path, tmp_path: Path) -> Home:
+    shutil.copytree(two_nights, tmp_path / "home")
+    return existing_home(tmp_path / "home")
+
+
+@pytest.fixture
+def user(home: Home) -> str:
+    """A user with tags who is on a page as a sample, so that every place holds the id."""
+    page = next(home.path.glob("runs/*/report.html")).read_text(encoding="utf-8")
+    tagged = set(pq.read_table(home.path / "raw" / "tags.parquet")["userId"].to_pylist())
+    shown = [part.partition("<")[0] for part in page.split("<summary><strong>User ")[1:]]
+    return next(each for each in shown if each in tagged)
+
+
+def forgotten(home: Home, users: list[str], items: list[str] = (), **options: object) -> Outcome:
+    done = forget(home, SETTINGS, users, items, lambda _: True, **options)
+    assert done is not None
+    return done
+
+
+def lists(home: Home) -> dict[str, list[tuple]]:
+    """Return the rows of every run's tables and of the views."""
+    con = sqlite3.connect(home.path / "recommendations.db")
+    names = [
+        name
+        for (name,) in con.execute(
+            "select name from sqlite_master where type in ('table', 'view') order by name"
+        )
+        if "recommendations" in name or "similar" in name
+    ]
+    found = {name: sorted(con.execute(f"select * from {name}").fetchall()) for name in names}
+    con.close()
+    return found
+
+
+def without(rows: dict[str, list[tuple]], user: str) -> dict[str, list[tuple]]:
+    return {name: [row for row in each if row[0] != user] for name, each in rows.items()}
+
+
+def files_with(home: Home, text: str) -> list[str]:
+    """Return the files whose bytes, as they are or unpacked, hold a text: independent of the code under test."""
+    found = []
+    for path in sorted(home.path.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.suffix == ".gz":
+                data += gzip.decompress(data)
+            elif path.suffix == ".parquet":
+                data += repr(pq.read_table(path).to_pydict()).encode()
+            elif path.name == "warehouse.duckdb":
+                with duckdb.connect(path, read_only=True) as con:
+                    for (table,) in con.execute("select table_name from duckdb_tables()").fetchall():
+                        data += repr(con.table(table).fetchall()).encode()
+            if text.encode() in data:
+                found.append(path.relative_to(home.path).as_posix())
+    return found
+
+
+def test_nothing_of_a_user_is_left_anywhere(home: Home, user: str) -> None:
+    before = lists(home)
+    places = files_with(home, user)
+    assert {"recommendations.db", "warehouse.duckdb", "raw/events.csv.gz", "raw/tags.parquet"} <= {*places}
+    assert any(place.endswith("report.html") for place in places)
+    done = forgotten(home, [user])
+    assert done.left.traces == []
+    assert files_with(home, user) == []
+    assert lists(home) == without(before, user)
+    assert sum(map(len, before.values())) > sum(map(len, lists(home).values()))
+    assert stat.S_IMODE(home.forgotten.stat().st_mode) == 0o600
+    assert list(json.loads(home.forgotten.read_text())["users"].values()) == [True]
+
+
+def test_commands_work_for_others_before_the_next_night(home: Home, user: str) -> None:
+    forgotten(home, [user])
+    other = lists(home)["recommendations"][0][0]
+    assert "Recommended in run" in invoke("show", other, "--home", home.path)
+    assert "There is no list for user" in invoke("show", user, "--home", home.path)
+    item = lists(home)["similar_items"][0][0]
+    assert "Most like" in invoke("similar", item, "--home", home.path)
+    runs = sorted(run.run_id for run in Runs(home.runs).all())
+    for run in runs:
+        assert "as they were published" in invoke("verify", run, "--home", home.path)
+        assert "Lists" in invoke("report", run, "--home", home.path)
+    assert str(runs[0]) in invoke("runs", "--home", home.path)
+    assert "recommend.n" in invoke("compare", *runs, "--home", home.path)
+    assert invoke("rollback", "--home", home.path) == f"Run {runs[0]} is live.\n"
+    page = next(home.path.glob("runs/*/report.html")).read_text(encoding="utf-8")
+    assert page.count('<details class="user"') == page.count("</details>") >= 1
+
+
+def test_the_next_night_runs_without_and_refuses_a_delivery(home: Home, user: str, dataset: Path) -> None:
+    forgotten(home, [user])
+    outcome = run_small_night(home, *QUICK, flow=nightly)
+    assert (outcome.exit_code, outcome.nothing_new) == (0, "")
+    assert {count.forgotten for count in outcome.run.summary.intake} == {0}
+    with_text_ids(dataset, home.path / "raw")  # delivered again
+    outcome = run_small_night(home, *QUICK, flow=nightly)
+    assert outcome.exit_code == 0
+    refused = {count.source: count.forgotten for count in outcome.run.summary.intake}
+    assert refused["ratings"] > 0
+    assert refused["users"] == 1
+    assert user not in {row[0] for row in lists(home)["recommendations"]}
+    assert forgotten(home, [user]).left.traces == []  # out of the delivered files, too
+    assert files_with(home, user) == []
+
+
+def test_a_remembered_user_comes_back_from_the_users_own_folder(
+    home: Home, user: str, tmp_path: Path
+) -> None:
+    """The folder is not changed; its rows are refused, and read again once the user is remembered."""
+    folder = tmp_path / "theirs"
+    shutil.move(home.path / "raw", folder)
+    (home.path / "raw").mkdir()
+    about = json.loads((home.path / "home.json").read_text())
+    (home.path / "home.json").write_text(json.dumps(about | {"dataset": "theirs", "input": str(folder)}))
+    home = existing_home(home.path)
+    with open_target(home.default_url, owner="*") as target:
+        target.take_over(home.owner)
+    bytes_before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = forgotten(home, [user])
+    assert done.left.left == []
+    assert {Path(trace.place).name for trace in done.left.foreign} >= {"ratings.csv", "tags.parquet"}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == bytes_before
+    outcome = run_small_night(home, *QUICK, flow=nightly)
+    assert {count.source: count.forgotten for count in outcome.run.summary.intake}["ratings"] > 0
+    assert user not in {row[0] for row in lists(home)["recommendations"]}
+    remember(home, SETTINGS, [user], [])
+    outcome = run_small_night(home, *QUICK, flow=nightly)
+    assert {count.forgotten for count in outcome.run.summary.intake} == {0}
+    assert user in {row[0] for row in lists(home)["recommendations"]}
+    with pytest.raises(UsageError, match="is not forgotten"):
+        remember(home, SETTINGS, [user], [])
+
+
+def test_an_item_leaves_catalogue_and_lists_and_is_refused(home: Home) -> None:
+    item = lists(home)["fallback_recommendations"][0][2]
+    assert forgotten(home, [], [str(item)]).left.traces == []
+    after = lists(home)
+    assert item not in {row[2] for row in after["recommendations"]}
+    assert item not in {value for row in after["similar_items"] for value in (row[0], row[2])}
+    with open_target(home.default_url, owner=home.owner) as target:
+        for run in target.published_runs():
+            verify(target, run.run_id)
+    ranks: dict[str, list[int]] = {}
+    for row in after["recommendations"]:
+        ranks.setdefault(row[0], []).append(row[1])
+    assert all(sorted(each) == list(range(1, len(each) + 1)) for each in ranks.values())
+    assert run_small_night(home, *QUICK, flow=nightly).exit_code == 0
+    assert item not in {row[2] for row in lists(home)["recommendations"]}
+
+
+def forget_and_die(path: Path, user: str, step: str) -> None:
+    def die(reached: str) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    forgotten(existing_home(path), [user], on_step=die)
+
+
+def kill_one_after_another(home: Home, user: str, steps: tuple[str, ...]) -> None:
+    """Kill a call at each step in turn, on what the one before has left; at each, others' lists are whole."""
+    before = lists(home)
+    for step in steps:
+        child = run_child(forget_and_die, home.path, user, step)
+        child.join(WAIT)
+        if child.exitcode == 0:  # it got through: lists are withdrawn, so that this step is no longer reached
+            assert step == "removed"
+        else:
+            assert child.exitcode == -signal.SIGKILL
+        assert without(lists(home), user) == without(before, user)
+        kept = {
+            name: any(row[0] == user for row in rows) for name, rows in lists(home).items() if "rec" in name
+        }
+        assert len({has for name, has in kept.items() if name.startswith("recommendations")}) == 1
+    assert forgotten(home, [user]).left.traces == []
+    assert files_with(home, user) == []
+
+
+def test_a_killed_call_is_finished_by_the_same_call(home: Home, user: str) -> None:
+    kill_one_after_another(home, user, ("before_commit", "withdrawn", "warehouse_copied", "raw_file"))
+
+
+@pytest.mark.slow
+def test_killed_at_every_step_in_turn(home: Home, user: str) -> None:
+    kill_one_after_another(home, user, STEPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_once_at_each_step_of_a_fresh_home(home: Home, user: str, step: str) -> None:
+    kill_one_after_another(home, user, (step,))
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["nobody-at-all"], "There is no user 'nobody-at-all' in"),
+        ([" "], "' ' is no user id"),
+    ],
+)
+def test_a_wrong_id_changes_nothing(home: Home, ids: list[str], message: str) -> None:
+    before = fingerprint(home)
+    with pytest.raises(UsageError, match=message) as caught:
+        forgotten(home, ids)
+    assert caught.value.hint
+    assert fingerprint(home) == before
+
+
+def fingerprint(home: Home) -> dict[str, bytes]:
+    """Return the contents of all files but those that a look changes: locks, and write-ahead logs."""
+    left_out = ("lock", "-wal", "-shm", ".wal", "warehouse.duckdb")
+    return {
+        str(path): path.read_bytes()
+        for path in home.path.rglob("*")
+        if path.is_file() and not path.name.endswith(left_out)
+    }
+
+
+def test_a_running_night_is_not_disturbed(home: Home, user: str) -> None:
+    before = fingerprint(home)
+    with locked(home), pytest.raises(LockedError):
+        forgotten(home, [user])
+    assert fingerprint(home) == before
+
+
+def test_the_command_asks_and_a_dry_run_changes_nothing(home: Home, user: str) -> None:
+    before = fingerprint(home)
+    for options, code in ((["--dry-run"], 0), ([], 1)):
+        result = CliRunner().invoke(
+            cli.app, ["forget", user, "--home", str(home.path), *options], input="n\n"
+        )
+        assert result.exit_code == code, result.output
+        assert "warehouse.duckdb" in result.output
+        assert result.output.endswith("Nothing was changed.\n")
+        assert fingerprint(home) == before
+    said = invoke("forget", user, "--home", home.path, "--yes")
+    assert f"Nothing is left of user {user}." in said
+    assert "byte by byte" in said
+
+
+def test_an_id_in_a_foreign_place_is_reported(home: Home, user: str) -> None:
+    (home.path / "notes.txt").write_text(f"Ask {user} for consent\n")
+    result = CliRunner().invoke(cli.app, ["forget", user, "--home", str(home.path), "--yes"])
+    assert result.exit_code == 1
+    assert "notes.txt" in result.output.partition("Left")[2]
+    assert list(json.loads(home.forgotten.read_text())["users"].values()) == [False]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Commands look for pipeline.toml in the current folder."""
+    monkeypatch.chdir(tmp_path)
