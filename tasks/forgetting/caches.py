@@ -87,19 +87,45 @@ def holds_subject(folder: Path, subject: Subject) -> bool:
 
 def count_in_parquet(path: Path, subject: Subject) -> int:
     """Return how many rows of a Parquet file have one of the subject's ids in a column of ids."""
+    with duckdb.connect() as con:
+        found = _marked(con, path, subject)
+        if found is None:
+            return 0
+        [(n,)] = found.filter("is_named").count("*").fetchall()
+    return int(n)
+
+
+def rewrite_exports(home: Path, subject: Subject) -> int:
+    """Remove the subject's rows from Parquet files below a home that are no artifacts and no input of it.
+
+    Returns:
+        How many files were written anew.
+    """
+    written = 0
+    for path in sorted(home.rglob("*.parquet")):
+        if path.relative_to(home).parts[0] in ("artifacts", "raw") or not count_in_parquet(path, subject):
+            continue
+        partial = path.with_name(f".{path.name}.partial")
+        with duckdb.connect() as con:
+            con.execute("set preserve_insertion_order = true")
+            found = _marked(con, path, subject)
+            if found is not None:
+                found.filter("not is_named").project("* exclude (is_named)").write_parquet(str(partial))
+        partial.replace(path)
+        written += 1
+    return written
+
+
+def _marked(con: duckdb.DuckDBPyConnection, path: Path, subject: Subject) -> duckdb.DuckDBPyRelation | None:
+    """Return a file's rows with a further column, `is_named`; None if the file has no column of ids."""
     named = subject.named_in(pq.read_schema(path).names)
     if not named:
-        return 0
-    conditions = " or ".join(
-        f'"{column}"::text in (select unnest($ids_{n}))' for n, (column, _) in enumerate(named)
-    )
+        return None
+    conditions = (f'list_contains($ids_{n}::text[], "{column}"::text)' for n, (column, _) in enumerate(named))
     parameters = {f"ids_{n}": [str(each) for each in ids] for n, (_, ids) in enumerate(named)}
-    with duckdb.connect() as con:
-        rows = con.sql(
-            "from read_parquet($path) where " + conditions, params={"path": str(path), **parameters}
-        )
-        [(n,)] = rows.count("*").fetchall()
-    return int(n)
+    is_named = f"coalesce({' or '.join(conditions)}, false) as is_named"
+    query = f"from read_parquet($path) select *, {is_named}"
+    return con.sql(query, params={"path": str(path), **parameters})
 
 
 def remove_caches(root: Path) -> int:

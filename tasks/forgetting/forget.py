@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings
 from tasks.errors import NightError, UsageError
-from tasks.forgetting.caches import remove_caches, rewrite_lists, stale_folders
+from tasks.forgetting.caches import remove_caches, rewrite_exports, rewrite_lists, stale_folders
 from tasks.forgetting.raw_files import remove_rows
 from tasks.forgetting.records import clean_records, remove_partial_files
 from tasks.forgetting.side_databases import clean_database, side_databases
@@ -226,6 +226,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     store = Store(home.artifacts)
     rewrite_lists(store, subject)
     on_step("lists_rewritten")
+    rewrite_exports(home.path, subject)
     clean_records(home.path, subject, target.published_runs() if target is not None else ())
     on_step("records_cleaned")
     remove_caches(home.artifacts)

@@ -13,7 +13,7 @@ import pytest
 from jinja2 import Environment, PackageLoader
 
 from tasks.errors import TransientError
-from tasks.forgetting.caches import KEPT, count_in_parquet, remove_caches, rewrite_lists
+from tasks.forgetting.caches import KEPT, count_in_parquet, remove_caches, rewrite_exports, rewrite_lists
 from tasks.forgetting.records import clean_records, remove_partial_files, shows_in_page, without_users
 from tasks.forgetting.side_databases import clean_database, count_in_database, side_databases
 from tasks.forgetting.subject import Subject, subject_of
@@ -182,3 +182,15 @@ def test_parquet_is_searched_by_its_columns_of_ids(tmp_path: Path) -> None:
     assert count_in_parquet(path, numbers(42)) == 0
     assert count_in_parquet(path, numbers(7)) == 1
     assert count_in_parquet(path, numbers(items=(7,))) == 0
+
+
+def test_exports_in_the_home_lose_their_rows(tmp_path: Path) -> None:
+    export, artifact = tmp_path / "exports" / "users.parquet", tmp_path / "artifacts" / "users.parquet"
+    table = pa.table({"user_id": [7, None, 8], "vector": [[1.0], [2.0], [3.0]]})
+    for path in (export, artifact):
+        path.parent.mkdir()
+        pq.write_table(table, path)
+    assert rewrite_exports(tmp_path, numbers(7)) == 1
+    assert rewrite_exports(tmp_path, numbers(7)) == 0
+    assert pq.read_table(export).to_pylist() == table.take([1, 2]).to_pylist()
+    assert pq.read_table(artifact).num_rows == 3
