@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,14 +24,20 @@ from tasks.config.load import load_settings
 from tasks.errors import LockedError, UsageError
 from tasks.forgetting.forget import Outcome, forget, remember
 from tasks.publication.maintenance import verify
-from tasks.publication.targets.connect import open_target
+from tasks.publication.publish import publish
+from tasks.publication.targets.connect import address_of, open_target
+from tasks.publication.targets.schema import IdTypes
+from tasks.reporting.run_artifacts import find_lists
 from tasks.run.dag import nightly
+from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home, existing_home, locked, open_home
 from tasks.storage.run_records import Runs
 from tests.flows.cli.invoke import invoke
 from tests.flows.conftest import run_small_night
 from tests.flows.killed_forgetting import forget_and_die
+from tests.tasks.postgres_server import new_schema
 from tests.tasks.publication.test_publish import WAIT, run_child
+from tests.tasks.serving import Serving
 
 QUICK = ("models.shelf=popularity,als",)
 STEPS = (
@@ -139,6 +146,13 @@ def files_with(home: Home, text: str) -> list[str]:
 
 def test_nothing_of_a_user_is_left_anywhere(home: Home, user: str) -> None:
     before = lists(home)
+    for name in (
+        "tuning/scores/als/1.npz",
+        "artifacts/fit/.checkpoint-a/state.npz",
+    ):  # of a search, of a killed fit
+        (home.path / name).parent.mkdir(parents=True)
+        np.savez_compressed(home.path / name, users=np.array([user]))
+    shutil.copytree(next(home.path.glob("runs/*")), home.path / "mlflow-artifacts" / "1")
     places = files_with(home, user)
     assert {"recommendations.db", "warehouse.duckdb", "raw/events.csv.gz", "raw/tags.parquet"} <= {*places}
     assert any(place.endswith("report.html") for place in places)
@@ -227,8 +241,31 @@ def test_an_item_leaves_catalogue_and_lists_and_is_refused(home: Home) -> None:
     for row in after["recommendations"]:
         ranks.setdefault(row[0], []).append(row[1])
     assert all(sorted(each) == list(range(1, len(each) + 1)) for each in ranks.values())
-    assert run_small_night(home, *QUICK, flow=nightly).exit_code == 0
-    assert item not in {row[2] for row in lists(home)["recommendations"]}
+
+
+def test_lists_on_postgresql_lose_a_user_too(
+    home: Home, user: str, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = Serving(new_schema(postgres), home.path)
+    monkeypatch.setenv("RECS_PUBLISH__URL", serving.url)
+    (home.path / "recommendations.db").unlink()
+    home.remember_target(address_of(serving.url))
+    with open_target(serving.url, owner=home.owner) as target:
+        target.ensure_schema(IdTypes("TEXT", "BIGINT"))
+        for run in reversed(Runs(home.runs).all()):
+            published = find_lists(Store(home.artifacts), run)
+            assert published is not None
+            publish(target, run.run_id, published, expected_live=target.live_run(), keep_runs=2)
+    before = serving.query("select user_id, rank, item_id, score from recommendations")
+    done = forget(home, load_settings(None, QUICK), [user], [], lambda _: True)
+    assert done is not None
+    assert done.left.traces == []
+    assert [trace for trace in done.plan.found.traces if trace.place.startswith("postgresql:")]
+    after = serving.query("select user_id, rank, item_id, score from recommendations")
+    assert sorted(after) == sorted(row for row in before if row[0] != user)
+    assert len(after) < len(before)
+    for run in Runs(home.runs).all():
+        assert "as they were published" in invoke("verify", run.run_id, "--home", home.path)
 
 
 def kill_one_after_another(home: Home, user: str, steps: tuple[str, ...]) -> None:
