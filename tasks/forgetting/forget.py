@@ -214,8 +214,10 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     remove_leftovers(home.warehouse)
     remove_from_warehouse(home.warehouse, subject, on_step)
     remove_partial_files(home.path)
-    if is_ours(home) and home.input.is_dir():
+    if home.input.is_dir():
         for file in find_input_files(home.input, settings.data):
+            if not is_ours(home, file.location):
+                continue
             try:
                 remove_rows(file, settings.data, subject)
             except (NightError, EOFError, UnicodeError) as error:

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from jinja2.filters import FILTERS
 from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import escape
 
 from tasks.forgetting.subject import Subject
 from tasks.publication.targets.base import PublishedRun
@@ -20,6 +20,8 @@ from tasks.storage.artifact_store import write_json, write_text
 
 RECORD, PAGE = "run.json", "report.html"
 ANONYMOUS = "(forgotten)"
+_escape = FILTERS["escape"]
+"""Writes text as the pages' templates do."""
 
 
 def clean_records(home: Path, subject: Subject, published: tuple[PublishedRun, ...]) -> int:
@@ -100,7 +102,7 @@ def without_users(page: str, subject: Subject) -> str:
         dot = re.escape(_dot_marker(user))
         page = re.sub(dot + r'"(?:[^"\\]|\\.)*"\]', f'["{ANONYMOUS}",""]', page)
     for text in subject.texts:
-        for form in dict.fromkeys((text, str(escape(text)), str(htmlsafe_json_dumps(text))[1:-1])):
+        for form in dict.fromkeys((text, str(_escape(text)), str(htmlsafe_json_dumps(text))[1:-1])):
             page = page.replace(form, ANONYMOUS)
     return page
 
@@ -111,7 +113,7 @@ def shows_in_page(page: str, subject: Subject) -> bool:
 
 
 def _sample_markers(user: int | str) -> tuple[str, ...]:
-    return (f"<summary><strong>User {escape(str(user))}</strong>",)
+    return (f"<summary><strong>User {_escape(str(user))}</strong>",)
 
 
 def _dot_marker(user: int | str) -> str:

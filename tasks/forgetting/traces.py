@@ -111,18 +111,23 @@ def search(home: Home, settings: DataSettings, target: Target | None, subject: S
 def _search_input(found: Searched, home: Home, settings: DataSettings, subject: Subject) -> None:
     if not home.input.is_dir():
         return
-    foreign = not is_ours(home)
-    for file in find_input_files(home.input, settings):
-        place = str(file.location) if foreign else f"raw/{file.path}"
+    try:
+        files = find_input_files(home.input, settings)
+    except NightError as error:
+        found.unread.append(f"{home.input}: {error}")
+        return
+    for file in files:
+        foreign = not is_ours(home, file.location)
+        place = str(file.location) if foreign else file.location.relative_to(home.path).as_posix()
         try:
             found.add(place, "rows", count_rows(file, settings, subject), foreign=foreign)
         except (NightError, OSError, EOFError, UnicodeError) as error:
             found.unread.append(f"{place}: {error}")
 
 
-def is_ours(home: Home) -> bool:
-    """Return whether the input files lie in the home, so that we write them."""
-    return home.input.resolve().is_relative_to(home.path.resolve())
+def is_ours(home: Home, path: Path) -> bool:
+    """Return whether a file of the input lies in the home, so that we write it; not one that a link leads to."""
+    return path.resolve().is_relative_to(home.path.resolve())
 
 
 def _search_warehouse(found: Searched, path: Path, subject: Subject) -> None:
@@ -225,7 +230,7 @@ def file_of(target: Target | None) -> Path | None:
 
 def _search_files(found: Searched, home: Home, target: Target | None, subject: Subject) -> None:
     serving = file_of(target)
-    ours = home.input.resolve() if is_ours(home) else None
+    raw = home.input.resolve()
     databases = set(side_databases(home.path, serving))
     files = [path for path in sorted(home.path.rglob("*")) if path.is_file() and not path.is_symlink()]
     for path in files:
@@ -239,7 +244,7 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
         elif path.name == PAGE:
             page = path.read_text(encoding="utf-8")
             found.add(place, "a page of a night", int(shows_in_page(page, subject)))
-        elif path.suffix == ".parquet" and not (ours is not None and path.resolve().is_relative_to(ours)):
+        elif path.suffix == ".parquet" and not path.resolve().is_relative_to(raw):
             found.add(place, "rows", count_in_parquet(path, subject))
             found.tables += 1
         if subject.patterns:
