@@ -110,10 +110,10 @@ def messages(path: Path) -> dict[str, list[str]]:
 
 def test_logs_lose_lines_that_name_a_user(tmp_path: Path) -> None:
     path = tmp_path / "prefect.db"
-    logs(path, ("log", "rejected 42,1,x"), ("log", "rejected 421,1,x"), ("state", "42 rows"))
+    logs(path, ("log", "rejected 42,1,x"), ("log", "rejected 421,142,x"), ("state", "42 rows"))
     assert count_in_database(path, numbers(42)) == 1
     assert clean_database(path, numbers(42)) == 1
-    assert messages(path) == {"log": ["rejected 421,1,x"], "state": ["42 rows"]}
+    assert messages(path) == {"log": ["rejected 421,142,x"], "state": ["42 rows"]}
 
 
 def test_text_ids_leave_other_tables_and_the_bytes(tmp_path: Path) -> None:

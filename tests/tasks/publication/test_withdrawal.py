@@ -157,10 +157,16 @@ def test_no_byte_of_a_withdrawn_user_stays_in_a_sqlite_file(tmp_path: Path) -> N
     def files_with(text: bytes) -> set[str]:
         return {path.name for path in tmp_path.glob("lists.db*") if text in path.read_bytes()}
 
+    with closing(sqlite3.connect(tmp_path / "lists.db", isolation_level=None)) as application:
+        application.execute("pragma secure_delete = off")
+        rows = [("ada-lovelace-1815", f"item-{n}") for n in range(500)]
+        application.executemany("insert into seen_since (user_id, item_id) values (?, ?)", rows)
+        application.execute("delete from seen_since")  # free pages keep the bytes
     assert files_with(b"grace-hopper-1906")
+    assert files_with(b"ada-lovelace-1815")
     with serving.opened() as target:
         withdraw(target, ["grace-hopper-1906"], [])
-        assert files_with(b"grace-hopper-1906") == set()
+        assert files_with(b"grace-hopper-1906") == files_with(b"ada-lovelace-1815") == set()
     assert files_with(b"zoe")
     assert serving.query("select count(*) from recommendations") == [(199,)]
 
