@@ -6,6 +6,7 @@ Rewritten: the lists of each run, for comparisons, pages and samples. Kept: figu
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.artifacts import Lists
 from tasks.forgetting.subject import Subject
-from tasks.storage.artifact_store import Store
+from tasks.storage.artifact_store import Store, write_json
 from tasks.storage.warehouse import SQL
 
 REWRITTEN = "recommend"
@@ -31,11 +32,16 @@ _STATEMENTS: Mapping[str, str] = {
 }
 
 
-def rewrite_lists(store: Store, subject: Subject) -> int:
+def rewrite_lists(store: Store, runs: Path, subject: Subject) -> int:
     """Remove the subject from the lists of every run that hold it; return how many artifacts were written anew.
 
-    A damaged one is removed, because nothing reads it. A kill in between loses one of them at most, and no more than
-    a comparison needs it.
+    They get a key that no stage asks for: once the subject is remembered, a night with the old inputs must not take
+    these lists for its own. A damaged artifact is removed, because nothing reads it.
+
+    Args:
+        store: the artifacts.
+        runs: the folder of the run records, which then name the new keys.
+        subject: whom and what to remove.
     """
     store.sweep()
     written = 0
@@ -44,9 +50,20 @@ def rewrite_lists(store: Store, subject: Subject) -> int:
         if lists is None:
             shutil.rmtree(folder)
         elif holds_subject(lists.folder, subject):
-            store.make(REWRITTEN, folder.name, _Writer(lists, subject))
+            made = store.make(REWRITTEN, folder.name, _Writer(lists, subject), is_reusable=lambda: False)
+            _rename(runs, f"{REWRITTEN}/{folder.name}", f"{REWRITTEN}/{made.key}")
+            shutil.rmtree(folder)
             written += 1
     return written
+
+
+def _rename(runs: Path, old: str, new: str) -> None:
+    """Let the run records name an artifact by its new key."""
+    for path in sorted(runs.glob("[0-9]*/run.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if old in about["artifacts"]:
+            names = [new if name == old else name for name in about["artifacts"]]
+            write_json(path, about | {"artifacts": names})
 
 
 class _Writer:

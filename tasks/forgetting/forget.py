@@ -226,7 +226,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
                 )  # the search at the end says so, too
             on_step("raw_file")
     store = Store(home.artifacts)
-    rewrite_lists(store, subject)
+    rewrite_lists(store, home.runs, subject)
     on_step("lists_rewritten")
     rewrite_exports(home.path, subject)
     clean_records(home.path, subject, target.published_runs() if target is not None else ())

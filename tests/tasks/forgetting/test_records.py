@@ -145,9 +145,17 @@ def test_lists_are_rewritten_and_other_artifacts_go(tmp_path: Path) -> None:
     for stage in ("fit", "utility", "choose", "later_stage"):
         (tmp_path / stage / "k").mkdir(parents=True)
     (tmp_path / "fit" / ".checkpoint-k").mkdir()
-    assert rewrite_lists(store, numbers(7, items=(5,))) == 1
-    assert rewrite_lists(store, numbers(7, items=(5,))) == 0
+    record = tmp_path / "runs" / "1" / "run.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"artifacts": ["fit/k", f"recommend/{'a' * 32}"]}))
+    assert rewrite_lists(store, tmp_path / "runs", numbers(7, items=(5,))) == 1
+    assert rewrite_lists(store, tmp_path / "runs", numbers(7, items=(5,))) == 0
     [folder] = (tmp_path / "recommend").iterdir()
+    assert folder.name != "a" * 32, "a night with the old inputs would take the lists for its own"
+    assert json.loads(record.read_text())["artifacts"] == ["fit/k", f"recommend/{folder.name}"]
+    record.unlink()
+    record.parent.rmdir()
+    record.parent.parent.rmdir()
     for name in ("recommendations", "similar_items", "fallback_recommendations", "items"):
         assert count_in_parquet(folder / f"{name}.parquet", numbers(7, items=(5,))) == 0
     table = pq.read_table(folder / "recommendations.parquet")
