@@ -55,7 +55,7 @@ class GraphConfig(DeviceConfig):
     )
 
     warm_share: float = Field(
-        default=0.1,
+        default=0.2,
         gt=0,
         le=1,
         description="Share of the epochs that a warm start takes; they are the last ones, with their small steps.",

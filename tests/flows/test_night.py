@@ -370,7 +370,8 @@ def test_artifacts_of_no_kept_run_are_removed(run_plain: RunNight, live_home: Ho
     home = live_home
     run_plain(home, "publish.keep_runs=1", "models.als.factors=4")
     assert len(list((home.artifacts / "recommend").iterdir())) == 1
-    held = set(Runs(home.runs).all()[0].artifacts)
+    kept = Runs(home.runs).all()[0]
+    held = {*kept.artifacts, *kept.borrowed}
     assert {p.relative_to(home.artifacts).as_posix() for p in home.artifacts.glob("*/*")} == held
     record = json.loads((home.runs / str(Runs(home.runs).all()[1].run_id) / "run.json").read_text())
     assert record["status"] == "published"
