@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.bootstrap import Interval, intervals, ratio_intervals
+from models.evaluation.bootstrap import Interval, ratio_intervals
 from models.evaluation.metrics import name_and_k
 from tasks.config.settings import JudgeSettings, UtilitySettings
 from tasks.outcomes.judged_lists import (
@@ -167,23 +167,42 @@ def _figures(
             ci_low=found.low, ci_high=found.high, n_users=len(users), n_interactions=int(users.sum()),
         )  # fmt: skip
 
-    columns = {
-        (name, metric): values[members]
+    hits = {name: n_hits_of(judged, model)[members] for name, model in models}
+    figures = {
+        (name, metric): (values[members], np.ones(len(positives)))
         for name, model in models
         for metric, values in per_user_metrics(judged, judge.k, model).items()
     }
-    means = intervals(np.column_stack([*columns.values()]), **bootstrap)  # type: ignore[arg-type]
-    rows = [row(*figure, mean, positives) for figure, mean in zip(columns, means, strict=True)]
-    hits = np.column_stack([n_hits_of(judged, model)[members] for _, model in models])
-    shares = ratio_intervals(hits, np.repeat(positives[:, None], len(models), axis=1), **bootstrap)  # type: ignore[arg-type]
-    rows += [row(name, FOUND, share, positives) for (name, _), share in zip(models, shares, strict=True)]
-    for place, (name, model) in enumerate(models):
+    figures |= {(name, FOUND): (hits[name], positives.astype(np.float64)) for name, _ in models}
+    rows = _ratio_rows(figures, bootstrap, row, positives)
+    for name, model in models:
         listed = judged.n_rows[members].sum(axis=1) if model is None else judged.n_rows[members, model]
         there = listed > 0
-        if there.any():  # users who took the whole catalogue have no list, and no fallback list may be there
-            [share] = ratio_intervals(hits[there, place : place + 1], listed[there, None], **bootstrap)  # type: ignore[arg-type]
-            rows.append(row(name, CONSUMED, share, positives[there]))
+        if there.any():  # where there is no fallback list either, nothing was listed
+            share = {(name, CONSUMED): (hits[name][there], listed[there].astype(np.float64))}
+            rows += _ratio_rows(share, bootstrap, row, positives[there])
     return rows
+
+
+def _ratio_rows(
+    figures: Mapping[tuple[str, str], tuple[Floats, Floats]],
+    bootstrap: Mapping[str, Any],
+    row: Callable[[str, str, Interval, NDArray[Any]], OutcomeRow],
+    positives: NDArray[np.int64],
+) -> list[OutcomeRow]:
+    """Rows of Σ above / Σ below over the same users; with a `below` of ones that is a mean.
+
+    One call for many figures, because drawing the samples takes most of the time.
+
+    Args:
+        figures: (n_users,) above and below, by model and metric.
+        bootstrap: arguments of `ratio_intervals`.
+        row: makes a row of model, metric, interval and `positives`.
+        positives: (n_users,) the items that the users came to like.
+    """
+    above, below = (np.column_stack([pair[side] for pair in figures.values()]) for side in (0, 1))
+    found = ratio_intervals(above, below, **bootstrap)
+    return [row(*figure, share, positives) for figure, share in zip(figures, found, strict=True)]
 
 
 def _acted(
