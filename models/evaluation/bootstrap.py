@@ -153,27 +153,36 @@ def paired_difference(a: Values, b: Values, *, samples: int, confidence: float, 
     return Difference(*found, detectable_difference(difference, confidence))
 
 
-def unpaired_difference(a: Values, b: Values, *, samples: int, confidence: float, seed: int) -> Difference:
-    """Return the mean of `a` less that of `b` with its interval; they are of different users.
+def unpaired_differences(
+    a: Values, b: Values, *, samples: int, confidence: float, seed: int
+) -> list[Difference]:
+    """Return the mean of every column of `a` less that of `b`, with its interval; they are of different users.
 
     The users of each group are drawn apart, as many as it has.
 
     Args:
-        a: (n_a,), finite; at least one user.
-        b: (n_b,), finite; at least one user.
+        a: (n_a, n_figures), finite; at least one user.
+        b: (n_b, n_figures), finite; at least one user.
         samples, confidence, seed: see `intervals`.
+
+    Returns:
+        One difference for each column.
 
     Raises:
         ValueError: a group has no users, or not all values are finite.
     """
-    groups = [_finite(np.asarray(values)[:, None]) for values in (a, b)]
-    first, second = (_resampled_means(g, samples, (seed, place))[:, 0] for place, g in enumerate(groups))
+    groups = [_finite(a), _finite(b)]
+    first, second = (_resampled_means(group, samples, (seed, place)) for place, group in enumerate(groups))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(first - second, [tail, 1 - tail])
-    mean = float(groups[0].mean() - groups[1].mean())
-    return Difference(
-        mean, float(low), float(high), _detectable(_squared_error(a) + _squared_error(b), confidence)
-    )
+    low, high = np.quantile(first - second, [tail, 1 - tail], axis=0)
+    means = groups[0].mean(axis=0) - groups[1].mean(axis=0)
+    return [
+        Difference(
+            float(mean), float(low[column]), float(high[column]),
+            _detectable(sum(_squared_error(group[:, column]) for group in groups), confidence),
+        )
+        for column, mean in enumerate(means)
+    ]  # fmt: skip
 
 
 def detectable_difference(difference: Values, confidence: float) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.evaluation.bootstrap import Difference, unpaired_difference
+from models.evaluation.bootstrap import Difference, unpaired_differences
 from tasks.config.settings import JudgeSettings
 from tasks.errors import UsageError
 from tasks.outcomes.trial_users import TrialWindow, read_trial_users
@@ -115,13 +115,7 @@ def compare_arms(
     arms = {variant: users["variant"] == variant for variant in VARIANTS}
     n_users = {variant: int(members.sum()) for variant, members in arms.items()}
     decisive = _decisive_metric(users, judge)
-    compared: tuple[ArmsCompared, ...] = ()
-    if min(n_users.values()):
-        compared = tuple(
-            _compared(metric, values[arms[TRIAL]], values[arms[CONTROL]], judge, seed)
-            for metric, values in users.items()
-            if metric not in _NO_METRICS
-        )
+    compared = _compared(users, arms, judge, seed) if min(n_users.values()) else ()
     verdict, why = _verdict(trial, len(over), n_users, compared, decisive, judge)
     return TrialResult(
         trial=trial,
@@ -174,12 +168,20 @@ def _decisive_metric(users: dict[str, NDArray[Any]], judge: JudgeSettings) -> st
 
 
 def _compared(
-    metric: str, trial: NDArray[np.float64], control: NDArray[np.float64], judge: JudgeSettings, seed: int
-) -> ArmsCompared:
-    difference = unpaired_difference(
+    users: dict[str, NDArray[Any]], arms: dict[str, NDArray[np.bool_]], judge: JudgeSettings, seed: int
+) -> tuple[ArmsCompared, ...]:
+    """Compare every metric of the pooled users; both arms have some."""
+    metrics = [name for name in users if name not in _NO_METRICS]
+    trial, control = (
+        np.column_stack([users[name][arms[variant]] for name in metrics]) for variant in (TRIAL, CONTROL)
+    )
+    found = unpaired_differences(
         trial, control, samples=judge.bootstrap_samples, confidence=judge.confidence, seed=seed
     )
-    return ArmsCompared(metric, float(control.mean()), float(trial.mean()), difference)
+    means = zip(control.mean(axis=0).tolist(), trial.mean(axis=0).tolist(), strict=True)
+    return tuple(
+        ArmsCompared(name, *pair, each) for name, pair, each in zip(metrics, means, found, strict=True)
+    )
 
 
 def _acted(windows: Sequence[TrialWindow]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from models.evaluation.bootstrap import (
     joint_intervals,
     paired_difference,
     ratio_intervals,
+    unpaired_differences,
 )
 
 SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 3}
@@ -170,3 +171,23 @@ def test_a_ratio_interval_resamples_users(found, seed):
 def test_a_ratio_without_positive_divisor_is_refused(below):
     with pytest.raises(ValueError, match="a ratio needs"):
         ratio_intervals(np.ones_like(below), below, **SETTINGS)
+
+
+def test_unpaired_differences_are_of_means_and_hold_the_truth_nineteen_times_of_twenty() -> None:
+    rng = np.random.default_rng(6)
+    held = 0
+    for seed in range(100):
+        a, b = rng.normal(1.0, 1.0, (40, 1)), rng.normal(0.5, 2.0, (90, 1))
+        [found] = unpaired_differences(a, b, samples=200, confidence=0.95, seed=seed)
+        assert found.mean == pytest.approx(a.mean() - b.mean())
+        held += found.low < 0.5 < found.high
+    assert 86 <= held < 100
+    error = (a.var(ddof=1) / 40 + b.var(ddof=1) / 90) ** 0.5
+    assert found.detectable == pytest.approx((1.959964 + 0.841621) * error, rel=1e-5)
+
+
+def test_unpaired_groups_are_drawn_apart() -> None:
+    """With the same draws, equal groups would always have the same mean."""
+    values = np.arange(50.0)[:, None]
+    [found] = unpaired_differences(values, values, samples=200, confidence=0.95, seed=1)
+    assert found.low < 0 < found.high
