@@ -23,6 +23,7 @@ from models.evaluation.metrics import RANKING_METRICS
 from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
+from tasks.config.drift_limits import DriftLimits
 from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
 from tasks.config.warm_start_settings import WarmStartSettings
@@ -313,7 +314,7 @@ class RecommendSettings(Options):
         return require_known(value) if value else value
 
 
-class CheckSettings(Options):
+class CheckSettings(DriftLimits):
     """Limits of the checks that lists must pass before they are published."""
 
     min_user_coverage: float = Field(default=1.0, ge=0, le=1)

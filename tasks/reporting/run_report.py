@@ -7,7 +7,7 @@ import logging
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ def report(home: Home, record: Run, choice: Choice, status: Status, reason: str,
     columns = ("check", "value", "limit", "passed")
     checks = [{name: getattr(result, name) for name in columns} for result in record.summary.checks]
     target.record_checks(record.run_id, checks)
+    drift = record.summary.drift
+    target.record_drift(record.run_id, [] if drift is None else map(asdict, drift.measures))
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     try_to_write_page(home, replace(record, status=status, reason=reason, finished_at=now))
 

@@ -25,7 +25,7 @@ from tasks.artifacts import (
     Snapshot,
     Split,
 )
-from tasks.errors import NightError
+from tasks.errors import NightError, in_words
 from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.incumbent import win_streaks
@@ -48,6 +48,7 @@ from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
 from tasks.training.fit import fit
 from tasks.validation.checks import check, first_failure
+from tasks.validation.drift import measure_drift
 from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
 
@@ -75,6 +76,7 @@ def nightly(night: Night) -> None:
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
 
     refits = Refits(night)
+    watch_drift(night, refits.snapshot)
     champion = refit_best(refits, choice, ensembles)
     lists = recommend_best(refits, champion, refit_challenger(refits, champion, ensembles))
     publish(night, data, lists, choice)
@@ -367,6 +369,24 @@ def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble,
         if fitted is not None:
             return fitted
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
+
+
+def watch_drift(night: Night, snapshot: Snapshot) -> None:
+    """Compare tonight's input with that of earlier nights. If this fails, only these figures are missing."""
+    data = night.settings.data
+    call = measure_drift.call(
+        snapshot,
+        night.record,
+        night.runs.all,
+        as_of=night.as_of,
+        rating_scale=(data.rating_min, data.rating_max),
+    )
+    promise = night.start(call)
+    try:
+        night.note(drift=promise.result())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the lists need no drift
+        night.failed_stage = ""
+        log.warning("The stage drift failed, and the night goes on without its figures: %s", in_words(error))
 
 
 # -- lists --------------------------------------------------------------------------------------------

@@ -288,7 +288,7 @@ def _copy_records(night: Night) -> None:
     """Copy the run records to the serving database, for queries. A failure is only logged: run.json is the truth."""
     if not night.target.has_schema:
         return
-    run_id, kept = night.record.run_id, ("stage", "model", "seconds", "peak_mb")
+    run_id, kept = night.record.run_id, ("stage", "model", "seconds", "peak_mb", "stored")
     times = [
         {name: value for name, value in asdict(time).items() if name in kept} for time in night.record.stages
     ]

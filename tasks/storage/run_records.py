@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tasks.artifacts import CheckResult, Decision, Deliveries, SourceCounts, TradeOff
 from tasks.errors import NightError
+from tasks.monitoring.drift_figures import Drift
 from tasks.storage.artifact_store import from_json, to_json, write_json
 
 Status = Literal["running", "published", "not_switched", "check_failed", "failed", "interrupted"]
@@ -100,6 +101,7 @@ class RunSummary:
         example_user: external id of a user with a list, for example queries.
         snapshots: keys of the night's matrices: `judged`, before the cutoff, and `refit`, of everything.
         fits: key of a snapshot → model → key of its fit on it.
+        drift: how the input differs from that of the last nights; None if it was not measured.
     """
 
     intake: tuple[SourceCounts, ...] = ()
@@ -118,6 +120,7 @@ class RunSummary:
     example_user: int | str | None = None
     snapshots: dict[str, str] = field(default_factory=dict)
     fits: dict[str, dict[str, str]] = field(default_factory=dict)
+    drift: Drift | None = None
 
 
 @dataclass

@@ -8,9 +8,8 @@ night's records. Its row in docs/night.md is written from the entry by `make doc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +22,8 @@ from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file
+from tasks.validation.check_entry import Check, Sql
+from tasks.validation.drift_checks import DRIFT_CHECKS
 from tasks.validation.earlier_seen import EarlierSeen, make_relisted
 from tasks.validation.night_figures import (
     LEAST_ROWS,
@@ -39,53 +40,6 @@ from tasks.validation.night_figures import (
 
 TOP = 10
 """The first ranks of a list, which a user looks at: these are compared with the live lists, and user with user."""
-
-Bound = Literal["at least", "at most"]
-
-
-@dataclass(frozen=True)
-class Sql:
-    """A value of one relation: the single row of `select <value> from <relation>`.
-
-    `relation` is one of those that sql/warehouse/checks/ makes; checks of the same relation share one scan.
-    """
-
-    value: str
-    relation: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One check. Without a value, or without a limit, it passes.
-
-    Attributes:
-        name: its name in `run_checks`.
-        meaning: what the value is, as a noun phrase.
-        value: how it is measured; a function returns None where there is nothing to compare with.
-        bound: which side of the limit is right.
-        limit: the limit, if it is always the same.
-        setting: the name of the setting under `check` that the limit comes from, otherwise.
-        of_setting: turns the setting into the limit; None switches the check off.
-        advice: what to do when it fails.
-        note: what else docs/night.md says of it.
-        detail: measured like the value, as text: the places of the fault.
-    """
-
-    name: str
-    meaning: str
-    value: Sql | Callable[[CheckedNight], float | None]
-    bound: Bound = "at most"
-    limit: float = 0
-    setting: str = ""
-    of_setting: Callable[[float], float | None] = lambda setting: setting
-    advice: str
-    note: str = ""
-    detail: str | Callable[[CheckedNight], str] = ""
-
-    def limit_of(self, settings: CheckSettings) -> float | None:
-        """Return the limit under these settings; None if there is none."""
-        return self.of_setting(getattr(settings, self.setting)) if self.setting else self.limit
-
 
 _OUR_BUG = "This is a fault of nightly-recs, not of the data: please report it with the run's folder."
 _WITHOUT_IT = "take it off models.shelf (blend: blend.enabled=false; two_stage: ranking.enabled=false)"
@@ -303,6 +257,7 @@ CHECKS = (
         advice=f"Are the newest interactions right? {_ONCE.format('max_quality_drop=1')}",
         note=f"the upper end of its interval; the last {NIGHTS} nights that were judged alike",
     ),
+    *DRIFT_CHECKS,
 )
 """In the order of `run_checks`. The first one that fails gives the error its message."""
 

@@ -16,8 +16,8 @@ begin
     execute format('grant usage on schema %I to recs_reader', current_schema());
     grant select on
         recommendations, similar_items, fallback_recommendations, previous_recommendations,
-        items, seen_since, active_run, schema_version, pipeline_runs, model_metrics, run_checks, stage_times,
-        run_outcomes
+        items, seen_since, active_run, schema_version, pipeline_runs, model_metrics, run_checks, run_drift,
+        stage_times, run_outcomes
     to recs_reader;
 exception
     when insufficient_privilege then

@@ -411,6 +411,10 @@ class Target(OwnedDatabase):
         """Replace a run's rows of `stage_times`."""
         self._replace(schema.stage_times, run, rows)
 
+    def record_drift(self, run: int, rows: Iterable[Row]) -> None:
+        """Replace a run's rows of `run_drift`."""
+        self._replace(schema.run_drift, run, rows)
+
     def _replace(self, table: sa.Table, run: int, rows: Iterable[Row]) -> None:
         full = [{**dict.fromkeys(table.c.keys()), **row, "run_id": run} for row in rows]
         with self.write() as con:

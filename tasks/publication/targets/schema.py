@@ -147,6 +147,16 @@ stage_times = sa.Table(
     sa.Column("model", sa.Text),
     sa.Column("seconds", sa.Double),
     sa.Column("peak_mb", sa.Double),
+    sa.Column("stored", sa.Boolean),  # taken from the artifact store; null if an older version ran the stage
+)
+run_drift = sa.Table(
+    "run_drift",
+    _metadata,
+    sa.Column("run_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("measure", sa.Text, nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("reference", sa.Double),
+    sa.Column("n_nights", sa.Integer, nullable=False),
 )
 
 run_outcomes = sa.Table(
