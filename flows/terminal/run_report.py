@@ -20,6 +20,7 @@ from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
 from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from tasks.artifacts import Deliveries
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
+from tasks.monitoring.drift_figures import warning
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import ENDINGS, Run
 
@@ -397,6 +398,8 @@ def show_verdict(
     console.print(f"[bold {colour}]{ENDINGS[run.status]:<10}[/] {escape(reason)}", soft_wrap=True)
     if run.status != "published":
         console.print(f"[bold]Live[/]       {f'Run {live} is.' if live else 'There are no lists.'}")
+    if shifted := warning(run.summary.drift):
+        console.print(f"[bold yellow]Drift[/]      {escape(shifted)}", soft_wrap=True)
     if rules := run.summary.rules:
         console.print(f"[bold]Rules[/]      {escape(', '.join(rules))}", soft_wrap=True)
     if run.status == "published" and live == run.run_id:

@@ -26,6 +26,8 @@ VOLUMES: dict[Volume, str] = {
 }
 """The counts that are compared: name → words."""
 
+_NAMES: dict[str, str] = {**DISTRIBUTIONS, **VOLUMES}
+
 MODERATE, STRONG = 0.1, 0.25
 """Population-stability indices from which a shift is moderate or strong (Siddiqi 2006, Credit Risk Scorecards)."""
 
@@ -74,11 +76,16 @@ class DriftMeasure:
     n_nights: int
 
     @property
+    def is_index(self) -> bool:
+        """Whether the value is a population-stability index, not a count."""
+        return self.measure in DISTRIBUTIONS
+
+    @property
     def strength(self) -> Strength:
         """How far the measure stands out; empty if it does not."""
         if self.value is None:
             return ""
-        if self.measure in DISTRIBUTIONS:
+        if self.is_index:
             return "strong" if self.value > STRONG else "moderate" if self.value >= MODERATE else ""
         if self.reference is None or max(self.value, self.reference) < LEAST_COUNT:
             return ""
@@ -91,7 +98,7 @@ class DriftMeasure:
         """The measure with its value, such as 'ratings shifted by .31' or '900 rows a day against 100'."""
         if self.value is None:
             return f"{self.name}: nothing to compare with"
-        if self.measure in DISTRIBUTIONS:
+        if self.is_index:
             return f"{self.name} shifted by {self.value:.2f}"
         against = "" if self.reference is None else f" against {self.reference:,.0f}"
         return f"{self.value:,.0f} {self.name}{against}"
@@ -99,7 +106,7 @@ class DriftMeasure:
     @property
     def name(self) -> str:
         """The measure in words."""
-        return {**DISTRIBUTIONS, **VOLUMES}[self.measure]
+        return _NAMES[self.measure]
 
 
 @dataclass(frozen=True)

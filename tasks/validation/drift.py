@@ -101,9 +101,10 @@ def shift(tonight: ValueHistogram, before: Sequence[ValueHistogram]) -> float | 
         return None
     reference = np.mean([np.array(each.counts) / each.n for each in enough], axis=0)
     bins = merged_bins(reference)
-    return population_stability(
-        np.bincount(bins, reference), np.bincount(bins, np.array(tonight.counts) / tonight.n)
-    )
+    merged = np.zeros((2, bins.max() + 1))
+    np.add.at(merged[0], bins, reference)
+    np.add.at(merged[1], bins, np.array(tonight.counts) / tonight.n)
+    return population_stability(merged[0], merged[1])
 
 
 def rating_edges(least: float, greatest: float) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ from models.registry import recommender_class
 from tasks.config.settings import ModelsSettings
 from tasks.errors import NightError, TransientError, UsageError
 from tasks.evaluation.reranking_cost import trade_off
+from tasks.monitoring.drift_figures import DISTRIBUTIONS
 from tasks.publication.publish import publish_or_hold_back
 from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
@@ -108,8 +109,13 @@ def test_the_first_night_publishes_a_full_list_per_user(prefect_night: tuple[Hom
         nights = con.execute("select run_id, status from pipeline_runs").fetchall()
         assert nights == [(outcome.run.run_id, "published")]
         assert con.execute("select count(*) from model_metrics").fetchone()[0] == len(report.metrics)
-        recorded = {name for (name,) in con.execute("select stage from stage_times")}
-        assert recorded >= {"land", "fit", "publish", "report"}
+        recorded = con.execute(
+            "select stage, model, stored from stage_times where seconds >= 0 and peak_mb > 0"
+        )
+        assert recorded.fetchall() == [(s.stage, s.model, s.stored) for s in outcome.run.stages]
+        assert {s.stage for s in outcome.run.stages} >= {"land", "fit", "drift", "publish", "report"}
+        measures = {name for (name,) in con.execute("select measure from run_drift")}
+        assert measures == {"rows_per_day", "new_users", "new_items", *DISTRIBUTIONS}
 
 
 def test_equal_seeds_publish_equal_lists(prefect_night: tuple[Home, Outcome], plain_home: Home) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tasks.artifacts import CheckResult
 from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
+from tasks.reporting.page.drift import DriftPanel, drift_panel
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
 from tasks.reporting.page.item_map import item_map
 from tasks.reporting.page.metric_panels import (
@@ -87,6 +88,7 @@ class Page:
     users: tuple[UserList, ...]
     item_map: VectorMap | None
     user_map: UserMap | None
+    drift: DriftPanel | None = None
 
 
 def gather(home: Home, run: Run) -> Page:
@@ -125,6 +127,7 @@ def gather(home: Home, run: Run) -> Page:
         else sample_users(lists, artifacts.everything, _N_USERS),
         item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
         user_map=None if mapped is None else user_map(mapped, seed=run.seed),
+        drift=drift_panel(run, runs.all()),
     )
 
 

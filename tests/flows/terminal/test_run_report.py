@@ -13,6 +13,7 @@ from rich.console import Console
 from flows.terminal.run_report import show_report
 from tasks.artifacts import Deliveries, LeftFile, SourceCounts, TradeOff, TradeOffFigure
 from tasks.evaluation.metric_rows import Half, MetricRow, SegmentDifferenceRow, SegmentRow
+from tasks.monitoring.drift_figures import Drift, DriftMeasure
 from tasks.reporting.run_report import Report
 from tasks.storage.run_records import Run, RunSummary, StageTime
 
@@ -301,3 +302,11 @@ def test_a_night_without_cold_starts_does_not_mention_them() -> None:
     text = shown(Report(night(), [metric("report")], []))
     assert "New users" not in text
     assert "New items" not in text
+
+
+@pytest.mark.parametrize(("value", "shown_line"), [(0.3, True), (0.05, False)])
+def test_drift_has_a_line_only_if_it_stands_out(value: float, shown_line: bool) -> None:
+    drift = Drift((DriftMeasure("ratings", value, 0.01, 7),))
+    text = shown(Report(replace(night(), summary=RunSummary(drift=drift)), [], []))
+    assert ("Drift      Against the last 7 nights: ratings shifted by 0.30 (strong)." in text) == shown_line
+    assert ("Drift" in text) == shown_line

@@ -129,7 +129,9 @@ def test_run_records_are_upserted_and_replaced(prepared: Serving) -> None:
         for value in (0.1, 0.2):
             target.record_metrics(5, [row | {"value": value}, row | {"value": value, "k": 20}])
             target.record_checks(5, [{"check": "rows", "value": value, "limit": 1.0, "passed": True}])
-            target.record_stage_times(5, [{"stage": "fit", "model": "als", "seconds": value, "peak_mb": 1.0}])
+            time = {"stage": "fit", "model": "als", "seconds": value, "peak_mb": 1.0, "stored": False}
+            target.record_stage_times(5, [time])
+            target.record_drift(5, [{"measure": "ratings", "value": value, "reference": None, "n_nights": 2}])
         target.record_checks(6, [])
     ((run, started, status, rows),) = prepared.query(
         "select run_id, started_at, status, rows from pipeline_runs"
@@ -141,9 +143,10 @@ def test_run_records_are_upserted_and_replaced(prepared: Serving) -> None:
     assert prepared.query('select "check", value, "limit", passed from run_checks') == [
         ("rows", 0.2, 1.0, True)
     ]
-    assert prepared.query("select stage, model, seconds, peak_mb from stage_times") == [
-        ("fit", "als", 0.2, 1)
+    assert prepared.query("select stage, model, seconds, peak_mb, stored from stage_times") == [
+        ("fit", "als", 0.2, 1, False)
     ]
+    assert prepared.query("select * from run_drift") == [(5, "ratings", 0.2, None, 2)]
 
 
 def test_rows_are_read_back_by_primary_key(prepared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
