@@ -24,6 +24,7 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
 from tasks.config.drift_limits import DriftLimits
+from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
 from tasks.config.warm_start_settings import WarmStartSettings
@@ -409,6 +410,7 @@ class Settings(BaseSettings):
     check: CheckSettings = CheckSettings()
     publish: PublishSettings = PublishSettings()
     tracking: TrackingSettings = TrackingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     warm_start: WarmStartSettings = WarmStartSettings()
 
     @property

@@ -26,7 +26,7 @@ VOLUMES: dict[Volume, str] = {
 }
 """The counts that are compared: name → words."""
 
-_NAMES: dict[str, str] = {**DISTRIBUTIONS, **VOLUMES}
+_NAMES = {str(name): words for names in (DISTRIBUTIONS, VOLUMES) for name, words in names.items()}
 
 MODERATE, STRONG = 0.1, 0.25
 """Population-stability indices from which a shift is moderate or strong (Siddiqi 2006, Credit Risk Scorecards)."""

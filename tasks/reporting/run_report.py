@@ -6,12 +6,13 @@ import json
 import logging
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.evaluation.metrics import name_and_k
 from tasks.artifacts import Choice
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
@@ -27,7 +28,7 @@ from tasks.evaluation.metric_rows import (
 from tasks.publication.queries import why_no_record
 from tasks.publication.targets.base import Target
 from tasks.storage.home import Home
-from tasks.storage.run_records import Run, Runs, Status
+from tasks.storage.run_records import Quality, Run, Runs, Status
 from tasks.storage.stage import stage
 
 PAGE = "report.html"
@@ -88,10 +89,19 @@ def report(home: Home, record: Run, choice: Choice, status: Status, reason: str,
     columns = ("check", "value", "limit", "passed")
     checks = [{name: getattr(result, name) for name in columns} for result in record.summary.checks]
     target.record_checks(record.run_id, checks)
+    record.summary.quality = _quality(metrics, record.champion, choice.decision.metric)
     drift = record.summary.drift
     target.record_drift(record.run_id, [] if drift is None else map(asdict, drift.measures))
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     try_to_write_page(home, replace(record, status=status, reason=reason, finished_at=now))
+
+
+def _quality(rows: Sequence[Mapping[str, Any]], champion: str | None, metric: str) -> Quality | None:
+    """Return the champion's figure on the report half from the rows of `model_metrics`."""
+    wanted = (champion, "report", "all", *name_and_k(metric))
+    columns = ("model", "half", "segment", "metric", "k")
+    found = [row["value"] for row in rows if tuple(row[name] for name in columns) == wanted]
+    return Quality(metric, found[0]) if found else None
 
 
 def page_path(home: Home, run: Run) -> Path:

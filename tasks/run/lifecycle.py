@@ -24,6 +24,7 @@ from tasks.publication.queries import name_home_in_hints
 from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import address_of, open_target, serving_url
 from tasks.recommendation.item_rules import today
+from tasks.reporting.after_night import write_after_night
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
 from tasks.run.dag import InProcess
@@ -122,6 +123,7 @@ def run_night(
                     home.remember_target(address_of(url))
                 _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
                 track(home, settings, record, watcher)
+                write_after_night(home, settings, record)
             return Outcome(record, target.place, target.live_run())
 
 
@@ -144,7 +146,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
     """Return the fingerprint of inputs, settings, source and `as_of`; that of the run adds the rules of single items.
 
     Settings that change no result are left out: how many fits run at once, where lists are published, and where nights
-    are tracked.
+    are tracked or monitored.
     """
     resolved = settings.model_dump(
         mode="json",
@@ -153,6 +155,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
             "publish": {"url", "keep_runs"},
             "models": True,
             "tracking": True,
+            "monitoring": True,
         },
     )
     names = _models(settings)

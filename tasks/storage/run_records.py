@@ -49,6 +49,14 @@ class StageTime:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """The champion's metric, such as `ndcg@10`, on the report half."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
 class WarmPlan:
     """The night whose fits a night starts from, chosen when it begins.
 
@@ -101,6 +109,7 @@ class RunSummary:
         example_user: external id of a user with a list, for example queries.
         snapshots: keys of the night's matrices: `judged`, before the cutoff, and `refit`, of everything.
         fits: key of a snapshot → model → key of its fit on it.
+        quality: of the champion; None if nobody of the report half was judged.
         drift: how the input differs from that of the last nights; None if it was not measured.
     """
 
@@ -120,6 +129,7 @@ class RunSummary:
     example_user: int | str | None = None
     snapshots: dict[str, str] = field(default_factory=dict)
     fits: dict[str, dict[str, str]] = field(default_factory=dict)
+    quality: Quality | None = None
     drift: Drift | None = None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tasks.artifacts import CheckResult
 from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
+from tasks.reporting.page.all_nights import page_before
 from tasks.reporting.page.drift import DriftPanel, drift_panel
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
 from tasks.reporting.page.item_map import item_map
@@ -89,6 +90,7 @@ class Page:
     item_map: VectorMap | None
     user_map: UserMap | None
     drift: DriftPanel | None = None
+    before: int | None = None
 
 
 def gather(home: Home, run: Run) -> Page:
@@ -128,6 +130,7 @@ def gather(home: Home, run: Run) -> Page:
         item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
         user_map=None if mapped is None else user_map(mapped, seed=run.seed),
         drift=drift_panel(run, runs.all()),
+        before=page_before(runs, run),
     )
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.registry import in_words
 from tasks.reporting.page import charts, formats, summary
+from tasks.reporting.page.all_nights import AllNights
 from tasks.reporting.page.contents import Page
 from tasks.reporting.page.metric_panels import metric_title
 from tasks.storage.run_records import ENDINGS
@@ -32,6 +33,16 @@ def render(page: Page) -> str:
         stages=charts.timeline(page.run),
         attention=None if page.attention is None else charts.attention_chart(page.attention),
     )
+
+
+def render_index(found: AllNights) -> str:
+    """Return the page of all nights as HTML; it links to the pages of single nights beside it."""
+    return _environment().get_template("index.html.j2").render(all=found, endings=ENDINGS)
+
+
+def render_no_later_night() -> str:
+    """Return the page that the newest night's link to the next one leads to."""
+    return _environment().get_template("no_later_night.html.j2").render()
 
 
 def model_meaning(model: str) -> str:

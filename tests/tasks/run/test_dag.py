@@ -382,6 +382,7 @@ def test_only_stages_that_meet_other_programs_are_retried():
         "land",
         "clean",
         "check",
+        "drift",
         "publish",
         "report",
     }

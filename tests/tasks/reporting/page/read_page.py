@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 
+_OTHER_NIGHT = re.compile(r"next\.html|\.\./index\.html|\.\./\d+/report\.html")
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 
 
@@ -56,7 +58,9 @@ class ReadPage(HTMLParser):
 
 
 def needs_nothing_else(page: ReadPage, text: str) -> bool:
-    """Return whether the page needs no other file: no address, no import, and links only to its own sections."""
+    """Return whether the page needs no other file: no address, no import, and links to its own sections and nights."""
     links = [about[name] for _, about in page.tags for name in ("src", "href", "xlink:href") if name in about]
     outside = ("://", "@import", "url(", "//cdn", "fetch(")
-    return all((link or "").startswith("#") for link in links) and not any(word in text for word in outside)
+    return all(
+        _OTHER_NIGHT.fullmatch(link or "") or (link or "").startswith("#") for link in links
+    ) and not any(word in text for word in outside)
