@@ -22,6 +22,9 @@ PAGE, NEXT, INDEX = "report.html", "next.html", "index.html"
 CURVE_NIGHTS = 365
 """The newest nights that the curves show."""
 
+_UNITS = (("hours", 3600.0, 18_000.0), ("minutes", 60.0, 300.0), ("seconds", 1.0, 0.0))
+"""Units of the duration: name, seconds, and the longest night from which it is used."""
+
 
 @dataclass(frozen=True)
 class NightRow:
@@ -138,12 +141,14 @@ def _curves(nights: Sequence[NightRow]) -> tuple[Curve, ...]:
     newest = nights[:CURVE_NIGHTS][::-1]
     metric = next((night.metric for night in reversed(newest) if night.quality is not None), "")
     quality = [night.quality if night.metric == metric else None for night in newest]
-    minutes = [None if night.seconds is None else night.seconds / 60 for night in newest]
+    longest = max((night.seconds for night in newest if night.seconds is not None), default=0.0)
+    unit, length = next((name, size) for name, size, least in _UNITS if longest >= least)
+    duration = [None if night.seconds is None else night.seconds / length for night in newest]
     return tuple(
         curve
         for curve in (
             _curve(f"Quality: {metric}", "Of each night's champion, on the report half.", newest, quality),
-            _curve("Duration in minutes", "From start to end, by the clock.", newest, minutes),
+            _curve(f"Duration in {unit}", "From start to end, by the clock.", newest, duration),
         )
         if curve is not None
     )

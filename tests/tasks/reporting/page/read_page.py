@@ -61,6 +61,5 @@ def needs_nothing_else(page: ReadPage, text: str) -> bool:
     """Return whether the page needs no other file: no address, no import, and links to its own sections and nights."""
     links = [about[name] for _, about in page.tags for name in ("src", "href", "xlink:href") if name in about]
     outside = ("://", "@import", "url(", "//cdn", "fetch(")
-    return all(
-        _OTHER_NIGHT.fullmatch(link or "") or (link or "").startswith("#") for link in links
-    ) and not any(word in text for word in outside)
+    own = all((link or "").startswith("#") or _OTHER_NIGHT.fullmatch(link or "") for link in links)
+    return own and not any(word in text for word in outside)
