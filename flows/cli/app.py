@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import traceback
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ from flows.cli.options import (
     whole_number,
 )
 from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
+from flows.terminal.json_log import JsonLog, asked_for, installed, json_log
 from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
 from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.errors import as_night_error
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
     from tasks.run.context import Night
 
 INTERRUPTED = 128 + signal.SIGINT
+
+
+class LogFormat(StrEnum):
+    """How `recs run` tells what it does."""
+
+    text = "text"
+    json = "json"
+
 
 app = Commands(
     name="recs",
@@ -54,8 +64,8 @@ def global_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     """Apply the options that stand before the name of a command."""
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
         format="%(message)s" if sys.stderr.isatty() else "%(asctime)s  %(message)s",
         datefmt=TIME_FORMAT,
     )
@@ -83,6 +93,12 @@ def run(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
+    log: Annotated[
+        LogFormat,
+        typer.Option(
+            help="json: one JSON object a line on stderr for each event and warning, and nothing else."
+        ),
+    ] = LogFormat.text,
 ) -> None:
     """Run one night: read the data, fit and judge the models, publish a list for every user.
 
@@ -101,14 +117,24 @@ def run(
     where = open_home(dataset, home, name, check_input=partial(check_input, settings=settings))
     settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=until)
     configure_prefect(where.prefect, debug=_process["debug"])
-    with Terminal(out) as terminal:
-        terminal.headline(where.dataset, where.path)
+    with json_log() if log is LogFormat.json else Terminal(out) as watcher:
+        watcher.headline(where.dataset, where.path)
         for note in (*read_in_place_of_built_in(dataset, where), *notes):
-            out.print(note, markup=False, soft_wrap=True)
-        outcome = run_night(where, settings, _run_flow, terminal, as_of=until, force=force)
-    if outcome.nothing_new:
+            watcher.say(note)
+
+        def flow(night: Night) -> None:
+            watcher.run_id = night.record.run_id
+            _run_flow(night)
+
+        outcome = run_night(where, settings, flow, watcher, as_of=until, force=force)
+    if isinstance(watcher, JsonLog):
+        if outcome.nothing_new:
+            watcher.say(outcome.nothing_new)
+        else:
+            watcher.ended(outcome.run, outcome.exit_code)
+    if outcome.nothing_new and not isinstance(watcher, JsonLog):
         out.print(outcome.nothing_new, markup=False, soft_wrap=True)
-    else:
+    elif not outcome.nothing_new:
         page = page_path(where, outcome.run)
         found = read_report(where, outcome.run.run_id)
         show_report(out, found, place=outcome.place, live=outcome.live, page=page)
@@ -189,6 +215,8 @@ def main() -> None:
     code = 0
     prepare_streams()
     end_stderr_at_exit()
+    if asked_for(sys.argv[1:]):
+        json_log()  # before anything is parsed: errors of that are events, too
     try:
         app()
     except SystemExit as ended:
@@ -199,7 +227,11 @@ def main() -> None:
         if _process["debug"]:
             traceback.print_exc()
         clear = as_night_error(error)
-        print_error(clear)
+        log = installed()
+        if log is None:
+            print_error(clear)
+        else:
+            log.error(clear)
         code = clear.exit_code
         _drop_tracebacks(error)
     finally:

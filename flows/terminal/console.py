@@ -100,6 +100,9 @@ class Terminal:
             disable=not console.is_terminal,
         )
 
+    run_id: int | None = None
+    """The run that is shown; None before it has begun."""
+
     def __enter__(self) -> Self:
         if isinstance(self._console, PipeConsole):
             self._console.exits_on_broken_pipe = False
@@ -114,6 +117,10 @@ class Terminal:
         self._console.print(
             f"{self._time()}[bold]nightly-recs[/]  {escape(dataset)}  [dim]{escape(str(home))}[/]"
         )
+
+    def say(self, note: str) -> None:
+        """Print a note that belongs to no stage."""
+        self._console.print(note, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, name: str) -> Iterator[Callable[[int, int], None]]:
