@@ -23,6 +23,9 @@ from tasks.storage.run_records import Run
 
 Level = Literal["debug", "info", "warning", "error"]
 
+_FRAME = " \r│╭╮╰╯─"
+"""Spaces, and what the frames around errors of usage are drawn with."""
+
 PROGRESS_SECONDS = 10.0
 """A long stage reports its progress at most this often."""
 
@@ -39,6 +42,7 @@ class JsonLog:
         self._stream = stream
         self._writing = threading.Lock()
         self._told: dict[tuple[str, str | None], float] = {}
+        self._handler = _JsonHandler(self)
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +81,7 @@ class JsonLog:
             "seconds": None if seconds is None else round(seconds, 3),
             "note": note,
         }
+        self._take_warnings()
         line = json.dumps(about | further, ensure_ascii=True, default=str)
         with self._writing:
             try:
@@ -85,6 +90,12 @@ class JsonLog:
             except (OSError, ValueError):
                 with suppress(OSError, ValueError):  # it has no file any more
                     silence(self._stream)
+
+    def _take_warnings(self) -> None:
+        """Send the records of all loggers here: Prefect puts a handler of its own in place whenever it is set up."""
+        root = logging.getLogger()
+        if root.handlers != [self._handler]:
+            root.handlers = [self._handler]
 
     # -- events of a night ----------------------------------------------------------------------------
 
@@ -159,7 +170,7 @@ class _ForeignOutput(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write the lines that are complete; keep the rest."""
         *lines, self._rest = f"{self._rest}{text}".split("\n")
-        for line in filter(None, map(str.strip, lines)):
+        for line in filter(None, (line.strip(_FRAME) for line in lines)):
             self._to.write("output", line, level="warning")
         return len(text)
 
@@ -193,10 +204,6 @@ def json_log() -> JsonLog:
     log = JsonLog(sys.stderr)
     sys.stderr = _ForeignOutput(log, sys.stderr)
     logging.captureWarnings(capture=True)
-    root = logging.getLogger()
-    for handler in [*root.handlers]:
-        root.removeHandler(handler)
-    root.addHandler(_JsonHandler(log))
     _installed.append(log)
     return log
 

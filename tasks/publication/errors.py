@@ -17,6 +17,10 @@ class OtherOwnerError(UsageError):
     """The serving database belongs to another home. Its hint ends with the command `recs adopt`."""
 
 
+class OlderSchemaError(UsageError):
+    """An older version made the serving database; the next night upgrades it."""
+
+
 class WrongIdError(UsageError):
     """An id is not of the type that the serving database has: the ids may be those of another home."""
 

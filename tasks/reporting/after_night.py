@@ -51,5 +51,5 @@ def _try_to(what: str, write: Callable[[], object]) -> None:
     try:
         write()
     except Exception as error:
-        log.warning("%s could not be written: %s", what, in_words(error))
+        log.warning("%s could not be written: %s %s", what, in_words(error), getattr(error, "hint", ""))
         log.debug("It happened here:", exc_info=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from tasks.errors import NightError, UsageError
-from tasks.publication.errors import OtherOwnerError, no_lists
+from tasks.publication.errors import OlderSchemaError, OtherOwnerError, no_lists
 from tasks.publication.targets import schema
 from tasks.publication.targets.schema import KINDS, SCHEMA_VERSION, IdTypes
 
@@ -189,7 +189,7 @@ class OwnedDatabase(ABC):
         ids = IdTypes(found.user_id_type, found.item_id_type)
         if found.version < SCHEMA_VERSION:
             if self.owner is None:
-                raise UsageError(
+                raise OlderSchemaError(
                     f"{self.place} was made by an older nightly-recs (its schema is {found.version}, this one's "
                     f"{SCHEMA_VERSION}).",
                     "The next recs run upgrades it, and recs prune does so at once; its lists stay.",
