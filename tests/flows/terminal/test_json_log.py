@@ -23,14 +23,26 @@ from tests.tasks.reporting.nights import night
 FIELDS = {"time", "level", "event", "run", "stage", "model", "seconds", "note"}
 
 
+class Stderr(io.StringIO):
+    """A stream that takes the place of stderr once its log is asked for: pytest puts its own in place before a test."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self._patch = patch
+
+    def log(self) -> JsonLog:
+        if not module._installed:
+            self._patch.setattr(sys, "stderr", self)
+        return json_log()
+
+
 @pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Replace stderr, and put it and the handlers of the root logger back afterwards."""
-    stream, root = io.StringIO(), logging.getLogger()
+def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
+    """Yield a stream in place of stderr; put the handlers of the root logger back afterwards."""
+    root = logging.getLogger()
     before = [*root.handlers]
-    monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(module, "_installed", [])
-    yield stream
+    yield Stderr(monkeypatch)
     root.handlers = before
     logging.captureWarnings(capture=False)
 
@@ -41,8 +53,8 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_event_is_one_line_with_all_fields(stderr: io.StringIO) -> None:
-    log = json_log()
+def test_every_event_is_one_line_with_all_fields(stderr: Stderr) -> None:
+    log = stderr.log()
     watcher: Watcher = log
     log.run_id = 7
     with watched(watcher, "fit", "als") as timing:
@@ -63,8 +75,8 @@ def test_every_event_is_one_line_with_all_fields(stderr: io.StringIO) -> None:
     assert (failed["level"], failed["note"], failed["model"]) == ("error", "ValueError: bad", "bpr")
 
 
-def test_warnings_and_foreign_lines_become_events(stderr: io.StringIO) -> None:
-    log = json_log()
+def test_warnings_and_foreign_lines_become_events(stderr: Stderr) -> None:
+    log = stderr.log()
     assert json_log() is log
     log.say("first")
     logging.getLogger("tasks.somewhere").warning("%s is odd", "it")
@@ -87,8 +99,8 @@ def test_warnings_and_foreign_lines_become_events(stderr: io.StringIO) -> None:
     ]
 
 
-def test_end_and_error_say_the_exit_code(stderr: io.StringIO) -> None:
-    log = json_log()
+def test_end_and_error_say_the_exit_code(stderr: Stderr) -> None:
+    log = stderr.log()
     log.ended(night(), 0)
     log.ended(night(status="check_failed"), 3)
     log.error(UsageError("It is wrong.", "Mend it."))
@@ -103,10 +115,10 @@ def test_end_and_error_say_the_exit_code(stderr: io.StringIO) -> None:
     assert (error["note"], error["exit_code"], error["level"]) == ("It is wrong. Mend it.", 2, "error")
 
 
-def test_progress_is_told_from_time_to_time(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told_from_time_to_time(stderr: Stderr, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    log = json_log()
+    log = stderr.log()
     log.started("fit", "als")
     for step in range(1, 26):
         now[0] = float(step)
@@ -114,8 +126,8 @@ def test_progress_is_told_from_time_to_time(stderr: io.StringIO, monkeypatch: py
     assert [line.get("done") for line in lines(stderr)] == [None, 10, 20]
 
 
-def test_threads_do_not_mix_their_lines(stderr: io.StringIO) -> None:
-    log = json_log()
+def test_threads_do_not_mix_their_lines(stderr: Stderr) -> None:
+    log = stderr.log()
     threads = [threading.Thread(target=lambda: [log.say("x" * 500) for _ in range(50)]) for _ in range(4)]
     for thread in threads:
         thread.start()

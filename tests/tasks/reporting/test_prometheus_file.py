@@ -72,7 +72,7 @@ def test_file_says_how_the_night_went(home: Home) -> None:
         ("recs_last_run_peak_memory_bytes",): 820 * 2**20,
         ("recs_last_run_rows_landed", "ratings"): 30,
         ("recs_last_run_rows_rejected", "ratings"): 6,
-        ("recs_last_run_champion_metric", "als", "ndcg@10"): 0.25,
+        ("recs_last_run_champion_metric", "ndcg@10", "als"): 0.25,
         ("recs_last_run_failed_models",): 0,
         ("recs_last_run_input_age_seconds",): 43_200,
         ("recs_last_run_drift", "ratings"): 0.3,
