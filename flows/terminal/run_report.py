@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from models.evaluation.cold_start import (
 )
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
 from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
+from models.registry import ENSEMBLES
 from tasks.artifacts import Deliveries
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
 from tasks.monitoring.drift_figures import warning
@@ -317,9 +319,15 @@ def show_similar_items(console: Console, report: Report) -> None:
     console.print(
         "[dim]What users came to like is looked up among the items most similar to the last one that they liked before "
         "the cutoff; every such pair counts once."
-        f"{about_cold}[/]",
+        f"{about_cold}{_copies(row.model for row in found)}[/]",
         soft_wrap=True,
     )
+
+
+def _copies(models: Iterable[str]) -> str:
+    """Return a sentence on the ensembles among models, whose similar items are those of a member; empty without one."""
+    names = ", ".join(name for name in models if name in ENSEMBLES)
+    return names and f" {names}: the list of its first member that has one for the item."
 
 
 def show_beyond_accuracy(console: Console, report: Report) -> None:

@@ -308,14 +308,14 @@ PAIR_K = 10
 PAIR_METRICS = (
     PairMetric(
         name="link_hits",
-        title="Links found",
+        title="Similar pairs found",
         definition="1 if the target is among the 10 items most similar to the query, else 0",
         meaning="The share of the items liked later that are among the ten most similar to the last one liked before.",
         formula=lambda found: (found.place <= PAIR_K).astype(np.float64),
     ),
     PairMetric(
         name="link_mrr",
-        title="Links: MRR",
+        title="Similar pairs: MRR",
         definition="1 / place of the target among the 1,000 items most similar to the query, 0 if it is not among "
         "them; `k` is null",
         meaning="One over the place of an item liked later in the list of similar items.",
@@ -324,7 +324,7 @@ PAIR_METRICS = (
     ),
     PairMetric(
         name="link_auc",
-        title="Links: AUC",
+        title="Similar pairs: AUC",
         definition="share of all other items that are less similar to the query than the target, ties counted half; "
         "all beyond the first 1,000 and all without a similarity above 0 tie; `k` is null",
         meaning="How often an item liked later is more similar than an item that was not; ½ is chance.",

@@ -63,7 +63,7 @@ def test_the_page_is_one_file_that_loads_nothing_else(nights: TwoNights) -> None
     page, text = page_of(nights.home, nights.second)
     assert page.sections == [
         "models", "slices", "cold-start", "similar-items", "nights", "checks", "lists", "users", "map", "intake",
-        "stages",
+        "drift", "stages",
     ]  # fmt: skip
     assert needs_nothing_else(page, text)
     assert f"Published New lists for {USERS} users are live, made by {nights.second.champion}." in page.text
@@ -72,6 +72,18 @@ def test_the_page_is_one_file_that_loads_nothing_else(nights: TwoNights) -> None
     assert len(text) < 1_500_000
     assert page.text.count("items known") >= 10
     assert page.tags.count(("html", {"lang": "en"})) == 1
+
+
+def test_pages_of_two_nights_and_their_list_are_linked(nights: TwoNights) -> None:
+    page, _ = page_of(nights.home, nights.second)
+    links = [about["href"] or "" for tag, about in page.tags if tag == "a"]
+    assert links[:3] == [f"../{nights.first.run_id}/report.html", "next.html", "../index.html"]
+    first = nights.home.runs / str(nights.first.run_id)
+    assert f"../{nights.second.run_id}/report.html" in (first / "next.html").read_text(encoding="utf-8")
+    index = ReadPage((nights.home.runs / "index.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in index.tags].count("polyline") == 2, "quality and duration"
+    assert f"{nights.first.run_id}/report.html" in [about.get("href") for _, about in index.tags]
+    assert nights.first.summary.quality is not None
 
 
 def test_hostile_titles_are_escaped(nights: TwoNights) -> None:

@@ -10,9 +10,9 @@ def figure(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
-def signed(value: float) -> str:
-    """Return a difference with its sign and three decimals."""
-    return f"{value:+.3f}".replace("-", "−")
+def signed(value: float, digits: int = 3) -> str:
+    """Return a difference with its sign and so many decimals."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def amount(value: float | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from models.registry import in_words
+from models.registry import ENSEMBLES, in_words
 from tasks.reporting.page import charts, formats, summary
 from tasks.reporting.page.all_nights import AllNights
 from tasks.reporting.page.contents import Page
@@ -24,6 +24,7 @@ def render(page: Page) -> str:
         page=page,
         run=page.run,
         status=ENDINGS[page.run.status],
+        ensembles=tuple(ENSEMBLES),
         verdict=summary.verdict(page.run, page.n_users),
         happened=summary.what_happened(page.run),
         why=summary.why_champion(page.run),

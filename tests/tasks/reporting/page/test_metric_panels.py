@@ -117,7 +117,7 @@ def test_similar_items_have_panels_of_their_own() -> None:
     rows.append(row("als", 0.4, segment="similar_cold_items", metric="link_mrr", k=None))
     panels = similar_panels(rows)
     assert [panel.name for panel in panels] == [
-        "Links found@10", "Links: MRR", "Links: AUC", "Links found@10, rare items only",
+        "Similar pairs found@10", "Similar pairs: MRR", "Similar pairs: AUC", "Similar pairs found@10, rare items only",
     ]  # fmt: skip
     assert [(one.model, one.value) for one in panels[1].rows] == [("item_knn", 0.2), ("als", 0.1)]
     assert panels[0].meaning.endswith("the last one liked before. 40 users judged.")
@@ -138,8 +138,8 @@ def test_differences_of_similar_items_are_shown_for_all_and_rare_items() -> None
     rare = replace(gain, segment="similar_cold_items", mean=0.6)
     found = similar_difference_panels([rare, replace(gain, half="select", mean=0.7), gain])
     assert [(panel.name, [one.value for one in panel.rows]) for panel in found] == [
-        ("Links found@10 against item_knn", [0.1]),
-        ("Links found@10 against item_knn, rare items only", [0.6]),
+        ("Similar pairs found@10 against item_knn", [0.1]),
+        ("Similar pairs found@10 against item_knn, rare items only", [0.6]),
     ]
     assert len(similar_difference_panels([gain, replace(rare, n_users=9)])) == 1
     assert similar_difference_panels([]) == ()

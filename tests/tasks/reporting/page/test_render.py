@@ -115,7 +115,7 @@ def test_data_is_escaped_everywhere() -> None:
     assert not [name for _, about in page.tags for name in about if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
     assert [titles[0][0] for titles in page.maps] == [[HOSTILE, HOSTILE]] * 2
-    assert len(page.sections) == len(set(page.sections)) == 10
+    assert len(page.sections) == len(set(page.sections)) == 11
 
 
 def test_failed_night_says_why_and_has_no_empty_section() -> None:
@@ -230,8 +230,9 @@ def test_models_are_shown_beside_those_without_side_data() -> None:
     page = ReadPage(render(empty(metrics=metrics, with_side_data=counterpart_panels(gains))))
     assert page.text.count("A model that reads side data") == 1
     assert "NDCG@10 of kgcn against lightgcn" in page.text
-    assert re.search(r"all items \+0\.012\b.*rare \+0\.046\b", page.text)
+    assert re.search(r"all items \+0\.0123\b.*rare \+0\.0456\b", page.text)
     assert "side data" not in ReadPage(render(empty(metrics=metrics))).text
+    assert "side-data" in page.sections
 
 
 def test_similar_items_have_a_section() -> None:
@@ -245,11 +246,22 @@ def test_similar_items_have_a_section() -> None:
     assert page.sections == ["similar-items", "stages"]
     assert "0.321" in page.text
     assert "+0.123" in page.text
-    assert "Links found@10 against item_knn The difference to the model that makes the published" in page.text
+    assert (
+        "Similar pairs found@10 against item_knn The difference to the model that makes the published"
+        in page.text
+    )
     assert "Items that fewer than 5 users had liked. 3 users, too few for figures." in page.text
     assert "0.400" not in page.text
     alone = ReadPage(render(empty(similar=similar_panels(rows))))
     assert "against" not in alone.text
+
+
+def test_similar_items_of_an_ensemble_are_said_to_be_a_members() -> None:
+    rows = [row(model, 0.3, segment="similar_items", metric="link_hits") for model in ("als", "blend")]
+    text = ReadPage(render(empty(similar=similar_panels(rows)))).text
+    assert text.count("compares no items by itself") == 1
+    assert "blend compares no items by itself" in text
+    assert "by itself" not in ReadPage(render(empty(similar=similar_panels(rows[:1])))).text
 
 
 def test_the_map_of_users_says_how_many_it_shows_and_what_colours_mean() -> None:
