@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.config.settings import CheckSettings, RecommendSettings
+from tasks.monitoring.drift_figures import DISTRIBUTIONS
 from tasks.validation.checks import CHECKS, check_lists, first_failure
 from tests.tasks.logs import AS_OF, Log, make_clean_tables
 from tests.tasks.publication.published_lists import write_lists
@@ -27,6 +28,7 @@ HEALTHY: dict[str, float | None] = {
     "lost_rows": None,
     "champion_above_popularity": None,
     "quality": None,
+    **{f"drift_{measure}": None for measure in DISTRIBUTIONS},
 }
 
 # Users 1 to 3 know items 1 to 3 in part; user 4 knows everything; user 5 comes only after as_of.
