@@ -17,6 +17,7 @@ MIN_FREE_BYTES = 32 * 2**20
 """What a night needs at least (`tasks/run/lifecycle.py`)."""
 
 _CLOCK_SLACK = timedelta(minutes=5)
+_LONG_AGO = timedelta(days=7)
 _MEMINFO, _LOCKS, _PROC = Path("/proc/meminfo"), Path("/proc/locks"), Path("/proc")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -161,6 +162,12 @@ def examine_clock(home: Home, runs: Sequence[Run], now: datetime | None = None) 
         return Finding(
             "Clock", "bad", f"{seen}, but {newest} is of {known[newest]:%Y-%m-%d %H:%M}",
             "Set the clock (timedatectl), or wait until that time has passed: newer nights must have later ids.",
+        )  # fmt: skip
+    nights = [run.finished_at or run.started_at for run in runs[:1]]
+    if nights and now - nights[0] > _LONG_AGO:
+        return Finding(
+            "Clock", "look", f"{seen}, {(now - nights[0]).days:,} days after the last night",
+            "Is the clock ahead, or has no night run since? recs runs lists them.",
         )  # fmt: skip
     return Finding("Clock", "OK", f"{seen}, later than everything here; the newest is {newest}")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +159,16 @@ def test_stream_that_cannot_be_written_stops_no_night() -> None:
 )
 def test_json_is_asked_for_before_parsing(arguments: list[str], expected: bool) -> None:
     assert asked_for(arguments) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [("--as-of", "never"), ("--nope",), ("--set", "run.sede=1")])
+def test_bad_input_is_json_too(wrong: tuple[str, ...], tmp_path: Path) -> None:
+    arguments = ["recs", "run", "--home", str(tmp_path / "home"), "--log", "json", *wrong]
+    program = f"import sys, nightly_recs; sys.argv = {arguments!r}; nightly_recs.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert events
+    assert set(events) <= {"error", "output"}
+    assert not (tmp_path / "home").exists()

@@ -109,6 +109,8 @@ def test_clock_must_be_later_than_runs_and_files(home: Home) -> None:
     now = BEGAN + timedelta(days=1)
     assert examine_clock(home, [], now).verdict == "OK"
     assert examine_clock(home, [night()], now).verdict == "OK"
+    late = examine_clock(home, [night()], BEGAN + timedelta(days=8))
+    assert (late.verdict, late.seen) == ("look", "2026-11-29 05:00 UTC, 7 days after the last night")
     behind = examine_clock(home, [night()], BEGAN - timedelta(days=1))
     assert behind.verdict == "bad"
     assert "but run 20261121050000 is of 2026-11-21 05:00" in behind.seen
