@@ -134,7 +134,9 @@ def test_a_second_night_finds_nothing_new_unless_forced(
     assert forced.run.run_id > first.run.run_id
     assert forced.run.status == "published"
     ran = {name for name, stored in stages(forced).items() if not stored}
-    assert ran == {"land", "clean", "choose", "check", "publish", "report"}, "now there is an incumbent"
+    assert ran == {"land", "clean", "choose", "drift", "check", "publish", "report"}, (
+        "now there is an incumbent"
+    )
     assert published(home) == before
 
 
