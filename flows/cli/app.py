@@ -206,7 +206,9 @@ def tune(
     show_tuning(out, found, where.tuned)
 
 
-for _group in (lookup, outcomes, export, maintenance, forgetting, doctor, schedule, datasets):  # in the order of `recs --help`
+_GROUPS = (lookup, outcomes, export, maintenance, forgetting, doctor, schedule, datasets)
+"""In the order of `recs --help`."""
+for _group in _GROUPS:
     app.add_typer(_group.commands)
 
 

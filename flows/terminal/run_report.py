@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.terminal.intake import show_intake
 from models.evaluation.cold_start import (
     LEAST_USERS,
     NEW_ITEMS,
@@ -20,7 +21,6 @@ from models.evaluation.cold_start import (
 from models.evaluation.metrics import METRICS, PAIR_K, PAIR_METRICS
 from models.evaluation.slices import COLD_BELOW, ITEM_CLASSES, SIMILAR_COLD_ITEMS, SIMILAR_ITEMS
 from models.registry import ENSEMBLES
-from tasks.artifacts import Deliveries
 from tasks.evaluation.metric_rows import DifferenceRow, MetricRow
 from tasks.monitoring.drift_figures import warning
 from tasks.reporting.run_report import Report
@@ -60,35 +60,6 @@ def show_report(
         show_beyond_accuracy(console, report)
         show_trade_off(console, report)
     show_verdict(console, report, place=place, live=live, page=page)
-
-
-def show_intake(console: Console, report: Report) -> None:
-    """Print how many rows of each source became what, and why; the increments.
-
-    Deleted and forgotten rows have columns if there are any.
-    """
-    table = Table(title="Input, row by row", title_justify="left", box=None, pad_edge=False)
-    table.add_column("source")
-    shown = report.run.summary.intake
-    with_deletions = any(counts.deleted or counts.deletions for counts in shown)
-    outcomes = ["clean", "duplicates", *(("deleted", "deletions") if with_deletions else ()), "quarantined"]
-    outcomes += ["forgotten"] * any(counts.forgotten for counts in shown)
-    for name in ("rows in", *outcomes):
-        table.add_column(name, justify="right")
-    table.add_column("reasons")
-    for counts in shown:
-        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in counts.reasons.items())
-        numbers = [f"{n:,}" for n in (counts.rows_in, *(getattr(counts, name) for name in outcomes))]
-        table.add_row(counts.source, *numbers, escape(reasons))
-    if table.row_count:
-        console.print()
-        console.print(table)
-    deliveries = report.run.summary.deliveries
-    if deliveries != Deliveries():
-        console.print(f"Increments: {deliveries.increments:,}, of which {deliveries.new:,} came tonight.")
-    for what, left in (("Left for the next night", deliveries.waiting), ("Set aside", deliveries.set_aside)):
-        for file in left:
-            console.print(f"[yellow]{what}: {escape(file.path)} ({escape(file.why)})[/]", soft_wrap=True)
 
 
 def show_metrics(console: Console, report: Report) -> None:
@@ -390,15 +361,7 @@ def show_verdict(
 ) -> None:
     """Print what became of the night and how to read its lists. The arguments are those of `show_report`."""
     run = report.run
-    console.print()
-    for model, cause in run.failed_models.items():
-        console.print(f"[red]{model} failed:[/] {escape(cause)}", soft_wrap=True)
-    decision = run.summary.decision
-    if run.champion:
-        why = run.champion if decision is None else decision.why
-        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
-    if run.summary.outcome:
-        console.print(f"[bold]Outcome[/]    {escape(run.summary.outcome)}", soft_wrap=True)
+    _show_models(console, run)
     colour = {"published": "green", "not_switched": "yellow", "interrupted": "yellow"}.get(run.status, "red")
     reason = run.reason
     if run.status == "published" and live != run.run_id:
@@ -422,6 +385,19 @@ def show_verdict(
     console.print(
         f"[dim]Run {run.run_id}: {_duration(run)}{total:.1f} s in its stages, at most {peak:,.0f} MB[/]"
     )
+
+
+def _show_models(console: Console, run: Run) -> None:
+    """Print which models failed, which one is champion, and how earlier lists fared."""
+    console.print()
+    for model, cause in run.failed_models.items():
+        console.print(f"[red]{model} failed:[/] {escape(cause)}", soft_wrap=True)
+    decision = run.summary.decision
+    if run.champion:
+        why = run.champion if decision is None else decision.why
+        console.print(f"[bold]Champion[/]   {escape(why)}", soft_wrap=True)
+    if run.summary.outcome:
+        console.print(f"[bold]Outcome[/]    {escape(run.summary.outcome)}", soft_wrap=True)
 
 
 def _duration(run: Run) -> str:

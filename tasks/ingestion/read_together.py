@@ -233,14 +233,7 @@ def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch, refusal: Refusal | No
     refused = NOTHING if refusal is None else refuse_rows(con, source, refusal, values.items())
     kept = f" where {refused.condition}" if refused.condition else ""
     con.execute(f"insert into raw_{source} by name {columns} from rows_of_batch(){kept}", parameters | more)
-    forgotten = dict[int, int]()
-    if refused.condition:
-        forgotten = dict(
-            con.execute(
-                "select file_id, count(*) from rows_of_batch() "
-                f"where not ({refused.condition}) group by all"
-            ).fetchall()
-        )
+    forgotten = _refused_by_file(con, refused.condition) if refused.condition else {}
     files = [content.file for content in batch.contents]
     run_file(
         con, "warehouse/land/record_batch.sql", file_ids=file_ids, source=source,
@@ -250,3 +243,9 @@ def _insert(con: duckdb.DuckDBPyConnection, batch: _Batch, refusal: Refusal | No
         landed_at=[content.landed_at for content in batch.contents], reader=batch.contents[0].reader,
         forgotten=[forgotten.get(content.file_id or 0, 0) for content in batch.contents],
     )  # fmt: skip
+
+
+def _refused_by_file(con: duckdb.DuckDBPyConnection, condition: str) -> dict[int, int]:
+    """Return file id → how many rows of the batch the condition of landed rows does not hold for."""
+    refused = con.sql("from rows_of_batch()").filter(f"not ({condition})")
+    return dict(refused.aggregate("file_id, count(*)", "file_id").fetchall())

@@ -1,7 +1,7 @@
 """The DAG of the night: the order of its stages, and what happens when a model fails.
 
 It reads from top to bottom like docs/night.md. Each stage is declared where its work is done, by `@stage`. Runs in this
-process (`InProcess`), or through Prefect (`flows/nightly.py`).
+process (`in_process.py`), or through Prefect (`flows/nightly.py`).
 
 The functions share these arguments: `night`, the context; `before`, the matrices before the cutoffs; `held_out`, the
 interactions after them; `backfill`, the fitted models that complete short lists; `fitted`, models fitted on `before`;
@@ -11,7 +11,7 @@ interactions after them; `backfill`, the fitted models that complete short lists
 from __future__ import annotations
 
 import logging
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from models.registry import ENSEMBLES
 from tasks.artifacts import (
@@ -25,7 +25,7 @@ from tasks.artifacts import (
     Snapshot,
     Split,
 )
-from tasks.errors import NightError, in_words
+from tasks.errors import NightError
 from tasks.evaluation.champion import choose
 from tasks.evaluation.evaluate import evaluate, evaluate_fallback
 from tasks.evaluation.incumbent import win_streaks
@@ -42,13 +42,13 @@ from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
 from tasks.run.context import Night
+from tasks.run.drift import watch_drift
 from tasks.run.outcomes import judge_earlier_lists
 from tasks.run.warm_starts import Side, find_warm_source, warm_fit, with_tonights_fits
 from tasks.storage.stage import Call, Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
 from tasks.training.fit import fit
 from tasks.validation.checks import check, first_failure
-from tasks.validation.drift import measure_drift
 from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
 
@@ -371,24 +371,6 @@ def refit_best(refits: Refits, choice: Choice, ensembles: tuple[LearnedEnsemble,
     raise NightError("No judged model could be refitted on everything.", "Yesterday's lists stay live.")
 
 
-def watch_drift(night: Night, snapshot: Snapshot) -> None:
-    """Compare tonight's input with that of earlier nights. If this fails, only these figures are missing."""
-    data = night.settings.data
-    call = measure_drift.call(
-        snapshot,
-        night.record,
-        night.runs.all,
-        as_of=night.as_of,
-        rating_scale=(data.rating_min, data.rating_max),
-    )
-    promise = night.start(call)
-    try:
-        night.note(drift=promise.result())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the lists need no drift
-        night.failed_stage = ""
-        log.warning("The stage drift failed, and the night goes on without its figures: %s", in_words(error))
-
-
 # -- lists --------------------------------------------------------------------------------------------
 
 
@@ -489,33 +471,3 @@ def or_go_on_without(night: Night, call: Call[R], model: str) -> R | None:
         return promise.result()
     night.go_on_without(model)
     return None
-
-
-class InProcess:
-    """Runs stages in this process, one after the other, without an orchestrator: for tests and benchmarks."""
-
-    def run(self, night: Night, call: Call[R]) -> R:
-        """Run a stage."""
-        return night.perform(call)
-
-    def start(self, night: Night, call: Call[R]) -> Promise[R]:
-        """Run a stage now; keep its error until the result is asked for."""
-        try:
-            return _Ended(night.perform(call))
-        except Exception as error:  # noqa: BLE001  (raised by `result`)
-            return _Ended(error=error)
-
-
-class _Ended(Generic[R]):
-    """The promise of a stage that has ended."""
-
-    def __init__(self, result: R | None = None, error: Exception | None = None) -> None:
-        self._result, self._error = result, error
-
-    def succeeded(self) -> bool:
-        return self._error is None
-
-    def result(self) -> R:
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]

@@ -27,7 +27,7 @@ from tasks.recommendation.item_rules import today
 from tasks.reporting.after_night import write_after_night
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
-from tasks.run.dag import InProcess
+from tasks.run.in_process import InProcess
 from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
 from tasks.storage.home import Home, locked

@@ -114,7 +114,7 @@ def warm_fit(night: Night, snapshot: Snapshot, name: str) -> WarmFit:
     found = _earlier_fit(night, source, name, config)
     if not isinstance(found, str) and source.rows is not None:
         return WarmFit(found.key, f"warm: from run {source.plan.run_id}", found.folder, source.rows.folder)
-    tonights = _tonights_fit(night, name)
+    tonights = None if source.tonight is None else _tonights_fit(night, name)
     if source.tonight is None or tonights is None:
         return WarmFit(why=f"cold: {found}")
     why = "warm: from tonight's fit before the cutoff"

@@ -64,9 +64,7 @@ def landed(folder: Path, *, together: bool) -> dict[str, list[tuple[object, ...]
     """Return the raw tables after a landing, or the error of one that failed."""
     with duckdb.connect() as con:
         run_file(con, "warehouse/schema.sql")
-        with patch.object(
-            landing, "read_together", read_together if together else lambda *_: set()
-        ):
+        with patch.object(landing, "read_together", read_together if together else lambda *_: set()):
             try:
                 land_now(con, folder)
             except NightError as error:

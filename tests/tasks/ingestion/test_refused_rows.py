@@ -83,6 +83,22 @@ def test_packed_files_and_parquet_lose_them_too(
     }  # fmt: skip
 
 
+def test_files_that_are_read_together_lose_them_too(
+    con: duckdb.DuckDBPyConnection, folder: Path, listed: Path
+) -> None:
+    folder.joinpath("incoming").mkdir()
+    for name, users in (("a", (42, 7)), ("b", (8, 42, 42)), ("c", (9,))):
+        text = "".join(f"{user},{place},3,{AT}\n" for place, user in enumerate(users, start=2))
+        folder.joinpath("incoming", f"ratings-{name}.csv").write_text(RATINGS + text)
+    assert outcomes(take_in(con, folder, listed)) == {"ratings": (6, 3, 0, 0, 3)}
+    assert rows(con, "select path, rows, forgotten from landed_files order by path") == [
+        ("incoming/ratings-a.csv", 2, 1), ("incoming/ratings-b.csv", 3, 2), ("incoming/ratings-c.csv", 1, 0),
+    ]  # fmt: skip
+    assert rows(con, "select user_id, item_id, line from raw_ratings order by user_id") == [
+        ("7", "3", 3), ("8", "2", 2), ("9", "2", 2),
+    ]  # fmt: skip
+
+
 def test_rejected_lines_of_forgotten_users_are_not_kept(
     con: duckdb.DuckDBPyConnection, folder: Path, listed: Path
 ) -> None:
