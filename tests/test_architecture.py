@@ -38,7 +38,7 @@ def test_imports_run_one_way(package):
 
 
 ROOMS = [  # of tasks/, from top to bottom: each may import itself and those below it
-    "tuning", "forgetting", "run", "diagnosis", "tracking", "export", "reporting", "validation", "outcomes",
+    "tuning", "replay", "forgetting", "run", "diagnosis", "tracking", "export", "reporting", "validation", "outcomes",
     "evaluation", "publication", "recommendation", "preparation", "training", "ingestion", "config", "datasets",
     "storage", "monitoring", "artifacts", "errors",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from flows.cli import datasets, doctor, export, forgetting, lookup, maintenance, outcomes, schedule
+from flows.cli import datasets, doctor, export, forgetting, lookup, maintenance, outcomes, replay, schedule
 from flows.cli.options import (
     Commands,
     ConfigOption,
@@ -206,7 +206,7 @@ def tune(
     show_tuning(out, found, where.tuned)
 
 
-_GROUPS = (lookup, outcomes, export, maintenance, forgetting, doctor, schedule, datasets)
+_GROUPS = (lookup, outcomes, replay, export, maintenance, forgetting, doctor, schedule, datasets)
 """In the order of `recs --help`."""
 for _group in _GROUPS:
     app.add_typer(_group.commands)

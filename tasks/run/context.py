@@ -51,7 +51,7 @@ class Night:
         record: the run record of this night.
         runs: the records of all nights of the home.
         store: the artifacts of the home.
-        target: the serving database.
+        target: the serving database; a replayed night has none, and raises NightError when asked for it.
         runner: runs the stages.
         base_fingerprint: the run's fingerprint without the rules of single items.
         rules: the rules of single items for tonight's lists, once `take_rules` has read them.
@@ -68,7 +68,7 @@ class Night:
         settings: Settings,
         record: Run,
         con: duckdb.DuckDBPyConnection,
-        target: Target,
+        target: Target | None,
         watcher: Watcher,
         runner: Runner,
         *,
@@ -77,7 +77,8 @@ class Night:
         force: bool,
     ) -> None:
         self.home, self.settings, self.record = home, settings, record
-        self.target, self.watcher, self.runner = target, watcher, runner
+        self.watcher, self.runner = watcher, runner
+        self._target = target
         self._con: duckdb.DuckDBPyConnection | None = con
         self._clean_key: str | None = None
         self.runs, self.store = Runs(home.runs), Store(home.artifacts)
@@ -184,6 +185,13 @@ class Night:
         if self._con is None:
             raise NightError("This night is over.")
         return self._con
+
+    @property
+    def target(self) -> Target:
+        """The serving database."""
+        if self._target is None:
+            raise NightError("This night has no serving database.")
+        return self._target
 
     def end(self) -> None:
         """Drop the connection: Prefect's threads keep the night until the process exits, and DuckDB would complain."""

@@ -84,7 +84,7 @@ def run_night(
     Raises:
         NightError: the night could not begin, or failed. A failed night is recorded as such, and the lists stay.
     """
-    _refuse_missing_device(settings)
+    refuse_missing_device(settings)
     url = serving_url(home, settings)
     with locked(home):
         prepare(home, watcher)
@@ -158,7 +158,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
             "monitoring": True,
         },
     )
-    names = _models(settings)
+    names = models_of_night(settings)
     configs = {name: settings.models.config(name) for name in names}
     shelf = settings.models.shelf
     ensembles = (name for name, options in settings.ensembles.items() if options.members_of(shelf))
@@ -168,7 +168,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
     return fingerprint(data_hash, resolved, settings.models.shelf, configs, source, library_versions(), as_of)
 
 
-def _models(settings: Settings) -> list[str]:
+def models_of_night(settings: Settings) -> list[str]:
     """Return the names of all models that the night fits: shelf, members of ensembles, backfill, similar items."""
     shelf = settings.models.shelf
     members = (name for options in settings.ensembles.values() for name in options.members_of(shelf))
@@ -177,9 +177,9 @@ def _models(settings: Settings) -> list[str]:
     return sorted({*shelf, *members, *recommend.backfill_models, recommend.similar_model, *challenger})
 
 
-def _refuse_missing_device(settings: Settings) -> None:
+def refuse_missing_device(settings: Settings) -> None:
     """Raise UsageError if this machine cannot train one of the models, before an hour is spent on the others."""
-    for name in _models(settings):
+    for name in models_of_night(settings):
         try:
             settings.models.config(name).check_machine()
         except ValueError as reason:

@@ -62,6 +62,11 @@ class Home:
         return self.path / "tuning"
 
     @property
+    def replays(self) -> Path:
+        """The results of `recs replay`, and what a replay works with."""
+        return self.path / "replays"
+
+    @property
     def tuned(self) -> Path:
         """The settings that `recs tune` found; absent unless they are better than the defaults."""
         return self.path / "tuned.toml"
@@ -287,7 +292,7 @@ def locked(home: Home, activity: str = "night") -> AbstractContextManager[None]:
 
     Args:
         home: the home; each activity can run in it once at a time.
-        activity: `night`, which uses the warehouse, or `tune`, which uses the trials.
+        activity: `night`, which uses the warehouse; `tune`, which uses the trials; `replay`, which uses `replays/`.
 
     Raises:
         LockedError: another process holds the lock.

@@ -1,0 +1,1 @@
+"""Replay: what past nights would have listed, and what users did next."""

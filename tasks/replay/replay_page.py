@@ -1,0 +1,7 @@
+"""stub"""
+
+from pathlib import Path
+
+
+def write_page(found, outcome):
+    return found.results.folder / "replay.html"
