@@ -60,8 +60,8 @@ def replay(
 ) -> None:
     """Run the nights of past days on what was known then, and judge their lists by what users did next.
 
-    Nothing is published. Every model of the shelf makes lists of its own, so that the table answers "is this model worth
-    its minutes?"; a variant answers "what would weekly nights cost?" or "what would more factors gain?":
+    Nothing is published. Every model of the shelf makes lists of its own, so that the table answers "is this model
+    worth its minutes?"; a variant answers "what would weekly nights cost?" or "what would more factors gain?":
 
         [weekly]
         every = "7d"

@@ -81,8 +81,8 @@ def show_replay(console: Console, found: Replay, outcome: Outcome, *, csv: Path,
     gaps = f" After {empty} of {len(found.days)} days nobody came to like anything new." if empty else ""
     console.print(
         f"[dim]Means over {first.n_user_days:,} visits of {first.n_users:,} users, one visit per user and day of the "
-        f"replay; at {first.with_list:.0%} of them the user had a list, at the others only the fallback list. A user is "
-        f"one unit of the intervals. Hits: listed items that users came to like.{gaps}[/]",
+        f"replay; at {first.with_list:.0%} of them the user had a list, at the others only the fallback list. A user "
+        f"is one unit of the intervals. Hits: listed items that users came to like.{gaps}[/]",
         soft_wrap=True,
     )
     for day in found.days:

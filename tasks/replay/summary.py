@@ -59,7 +59,8 @@ class Outcome:
     Attributes:
         metric: the metric of `mean` and `difference`, such as `ndcg@10`.
         confidence: of the intervals.
-        columns: all columns, `base` and its champion first.
+        columns: the columns, `base` and its champion first. Models of other variants are left out where their lists
+            were those of `base` on all days, because the variant's settings do not concern them.
     """
 
     metric: str
@@ -92,6 +93,7 @@ def summarise(found: Replay) -> Outcome:
     rows = [
         _outcome(column, sums.get(column), against.get(column), seconds[column], judge, settings.run.seed)
         for column in columns
+        if column[0] == BASE or column[1] == CHAMPION or not _is_as_in_base(column, found)
     ]
     return Outcome(judge.champion_metric, judge.confidence, tuple(rows))
 
@@ -101,7 +103,7 @@ def write_csv(found: Replay) -> Path:
     path = found.results.folder / "replay.csv"
     partial = path.with_name(f".{path.name}.partial")
     with _judged(found) as con:
-        per_day(con, found).to_csv(str(partial))  # type: ignore[attr-defined]
+        per_day(con, found).to_csv(str(partial))
     shutil.move(partial, path)
     return path
 
@@ -179,6 +181,16 @@ def _empty(con: duckdb.DuckDBPyConnection, metrics: list[str]) -> None:
     con.from_arrow(schema.empty_table()).to_table("judged_users")
 
 
+def _is_as_in_base(column: Column, found: Replay) -> bool:
+    """Return whether a model of another variant had the same lists as the one of `base` on all days."""
+    variant, model = column
+    return all(
+        day.served[variant].lists.get(model) == day.served[BASE].lists.get(model)
+        for day in found.days
+        if variant in day.served and BASE in day.served
+    )
+
+
 def _compared_with(column: Column, columns: tuple[Column, ...]) -> Column | None:
     variant, model = column
     if column == (BASE, CHAMPION):
@@ -219,14 +231,14 @@ def _outcome(
 ) -> ColumnOutcome:
     if sums is None:
         return ColumnOutcome(*column, None, against, None, 0, 0, 0, 0.0, seconds)
-    bootstrap = {"samples": judge.bootstrap_samples, "confidence": judge.confidence, "seed": seed}
 
     def ratio(above: Any, below: Any) -> Interval | None:
         there = below > 0
         if not there.any():
             return None
-        columns = (np.asarray(each[there], np.float64)[:, None] for each in (above, below))
-        [found] = ratio_intervals(*columns, **bootstrap)
+        above, below = (np.asarray(each[there], np.float64)[:, None] for each in (above, below))
+        samples, confidence = judge.bootstrap_samples, judge.confidence
+        [found] = ratio_intervals(above, below, samples=samples, confidence=confidence, seed=seed)
         return found
 
     days = int(sums["n_days"].sum())

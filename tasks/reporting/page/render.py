@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -19,8 +20,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def render(page: Page) -> str:
     """Return the page as HTML, which needs no other file."""
-    template = _environment().get_template("report.html.j2")
-    return template.render(
+    return render_template(
+        "report.html.j2",
         page=page,
         run=page.run,
         status=ENDINGS[page.run.status],
@@ -44,6 +45,11 @@ def render_index(found: AllNights) -> str:
 def render_no_later_night() -> str:
     """Return the page that the newest night's link to the next one leads to."""
     return _environment().get_template("no_later_night.html.j2").render()
+
+
+def render_template(name: str, **values: Any) -> str:
+    """Return a template of this folder, filled in with `values`; it has the filters of the night's page."""
+    return _environment().get_template(name).render(**values)
 
 
 def model_meaning(model: str) -> str:
