@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 import duckdb
@@ -117,7 +118,7 @@ class _Days:
             begun = time.perf_counter()
             done.append(self._day(day, done[-1].served if done else {}))
             took.append(time.perf_counter() - begun)
-            left = (len(days) - number) * sum(took) / len(took)
+            left = (len(days) - number) * median(took)
             self._watcher.day_finished(done[-1], number, len(days), left)
         return tuple(done)
 
