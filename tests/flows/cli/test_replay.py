@@ -69,7 +69,9 @@ def test_a_replay_prints_its_table_and_writes_page_and_csv(world: Path, tmp_path
         world, tmp_path / "home", f"{day:%Y-%m-%d}", f"{end:%Y-%m-%d}", "--every", "12w", "--horizon", "4w"
     )
     assert "What users did next" in out
-    assert "popularity" in out and "champion" in out and "came back" in out
+    assert "popularity" in out
+    assert "champion" in out
+    assert "came back" in out
     [page] = tmp_path.glob("home/replays/*/replay.html")
     [table] = tmp_path.glob("home/replays/*/replay.csv")
     assert "Hits so far" in page.read_text(encoding="utf-8")

@@ -122,7 +122,9 @@ def test_every_single_model_has_lists_beside_the_champion(replayed: Replayed) ->
 def test_a_champion_defends_its_place_on_later_nights(replayed: Replayed) -> None:
     runs = Runs(replayed.found.results.records(BASE)).all()[::-1]
     first, second, third = (run.summary.decision for run in runs)
-    assert first is not None and second is not None and third is not None
+    assert first is not None
+    assert second is not None
+    assert third is not None
     assert (first.incumbent, second.incumbent, third.incumbent) == (None, runs[0].champion, runs[1].champion)
     assert [run.expected_live for run in runs] == [None, runs[0].run_id, runs[1].run_id]
 
@@ -146,7 +148,8 @@ def test_equal_stages_are_shared_between_variants(replayed: Replayed) -> None:
     assert base.seconds == day.served["rarely"].seconds
     record = Runs(replayed.found.results.records("bigger")).all()[0]
     stored = {(stage.stage, stage.model): stage.stored for stage in record.stages}
-    assert stored["fit", "item_knn"] and not stored["fit", "als"]
+    assert stored["fit", "item_knn"]
+    assert not stored["fit", "als"]
 
 
 def test_all_columns_are_judged_by_the_same_users(replayed: Replayed) -> None:
@@ -164,18 +167,22 @@ def test_all_columns_are_judged_by_the_same_users(replayed: Replayed) -> None:
 
 def test_the_table_compares_with_base(replayed: Replayed, outcome: Outcome) -> None:
     rows = {(row.variant, row.model): row for row in outcome.columns}
-    assert ("bigger", "als") in rows and ("bigger", "item_knn") not in rows  # its lists are those of base
+    assert ("bigger", "als") in rows
+    assert ("bigger", "item_knn") not in rows
     assert ("rarely", "popularity") in rows
     assert rows[BASE, "als"].against == (BASE, CHAMPION)
     assert rows["rarely", "als"].against == (BASE, "als")
     visits = sum(day.n_users for day in replayed.found.days)
     for row in outcome.columns:
-        assert row.mean is not None and row.n_user_days == visits
+        assert row.mean is not None
+        assert row.n_user_days == visits
         assert row.mean.low <= row.mean.mean <= row.mean.high
     for variant, model in (("rarely", "als"), ("bigger", "als"), (BASE, "popularity")):
         row = rows[variant, model]
         other = rows[row.against]  # type: ignore[index]
-        assert row.difference is not None and row.mean is not None and other.mean is not None
+        assert row.difference is not None
+        assert row.mean is not None
+        assert other.mean is not None
         assert row.difference.mean == pytest.approx(row.mean.mean - other.mean.mean, abs=1e-12)
 
 
@@ -188,7 +195,8 @@ def test_the_rows_of_the_csv_average_to_the_table(replayed: Replayed, outcome: O
             if (row["variant"], row["model"], row["metric"], row["k"]) == (column.variant, column.model, "ndcg", 10)
         ]  # fmt: skip
         mean = sum(row["value"] * row["n_users"] for row in own) / sum(row["n_users"] for row in own)
-        assert column.mean is not None and column.mean.mean == pytest.approx(mean, abs=1e-12)
+        assert column.mean is not None
+        assert column.mean.mean == pytest.approx(mean, abs=1e-12)
         assert column.hits == sum(row["hits"] for row in own)
     written = write_csv(replayed.found).read_text(encoding="utf-8").splitlines()
     assert len(written) == len(rows) + 1
@@ -200,7 +208,8 @@ def test_a_later_end_adds_days(replayed: Replayed, tmp_path: Path) -> None:
     longer = plan_of(replayed.plan.since, 4, *variants())
     watcher = DayWatcher()
     found = replay(home, longer, watcher)
-    assert watcher.done_before == 3 and len(found.days) == 4
+    assert watcher.done_before == 3
+    assert len(found.days) == 4
 
 
 def test_a_second_replay_in_the_home_is_refused(replayed: Replayed) -> None:

@@ -73,5 +73,5 @@ def test_bad_variants_are_refused(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere.toml cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read: No such file"):
         read_variants(tmp_path / "nowhere.toml", WEEK, load)
