@@ -280,9 +280,10 @@ def poisoned(world: Path, folder: Path, day: datetime) -> Path:
             file.writelines(
                 f"{stranger},{item},5.0,{moment + stranger}\n" for item in ("0", "1", "777", "778")
             )
-        file.writelines(f"word{place},1,5.0,{moment}\n" for place in range(100))  # ids that are no integers
+        file.writelines(f"word{place},1,5.0,{moment}\n" for place in range(250))  # an id may be no integer
     with (folder / "movies.csv").open("a", encoding="utf-8", newline="") as file:
-        file.write("0,Earlier than all,Drama\n777,Later,Drama|Comedy\n778,Much later,Western\n")
+        for item, genres in ((0, "Drama"), (777, "Drama|Comedy"), (778, "Western")):
+            file.write(f"{item},Later {item},{genres},Somebody,2030\n")
     return folder
 
 
