@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -73,6 +73,7 @@ def replay(home: Home, plan: Plan, watcher: ReplayWatcher) -> Replay:
         work = home.replays / "work"
         work.mkdir(parents=True, exist_ok=True)
         data = copy_history(home, plan.variants[0].settings, plan, work / "history.duckdb", watcher)
+        plan = replace(plan, until=min(plan.until, data.until))  # later days have nothing to be judged by
         results = Results(home.replays / _key(plan, data))
         _tidy_others(home.replays, results)
         con = opened.enter_context(open_history(work / "history.duckdb"))

@@ -117,8 +117,9 @@ def test_the_copy_judges_while_views_are_made_in_memory(tmp_path: Path) -> None:
     ],
 )
 def test_days_outside_the_data_are_refused(tmp_path: Path, since: datetime, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as refused:
         copied(home_of(tmp_path, PAST, FUTURE), since)
+    assert refused.value.hint.endswith(("2020-05-31. Give a later --from.", "lie within the data."))
     assert not list((tmp_path / "home" / "replays").glob("*.duckdb"))
 
 
