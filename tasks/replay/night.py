@@ -153,9 +153,13 @@ class ReplayedNight(Night):
         self.spent[artifact] = call.stage.model_of(arguments), self._ledger.of(artifact)
         return made
 
-    def seconds(self, model: str | None = None) -> float:
-        """Return the time of all stages so far, or of those about a model."""
-        return round(sum(took for about, took in self.spent.values() if model in (None, about)), 3)
+    def seconds(self, model: str | None = None, *, lists: bool = True) -> float:
+        """Return the time of all stages so far, or of those about a model, with or without making its lists."""
+        return sum(
+            took
+            for artifact, (about, took) in self.spent.items()
+            if model in (None, about) and (lists or not artifact.startswith("recommend/"))
+        )
 
 
 def replay_night(night: ReplayedNight) -> Served:
@@ -184,9 +188,11 @@ def replay_night(night: ReplayedNight) -> Served:
         made = _lists_of(night, refits, name, refits.get_ensemble(ensemble))
         if made is not None:
             lists[name] = made
-            seconds[name] = round(sum(map(night.seconds, (name, *ensemble.members))), 3)
+            members = sum(night.seconds(member, lists=False) for member in ensemble.members)
+            seconds[name] = night.seconds(name) + members
     night.record.champion = best.model
     night.runs.finish(night.record, "published", "Replayed; nothing was published.")
+    seconds = {name: round(took, 3) for name, took in seconds.items()}
     as_of, failed = night.as_of, dict(night.record.failed_models)
     return Served(night.record.run_id, as_of, best.model, lists, seconds, failed)
 
