@@ -67,7 +67,7 @@ def replay(
         every = "7d"
 
         [als_big]
-        models.als.factors = 256
+        models.als.factors = 512
 
     The table, replay.csv and replay.html lie in HOME/replays/. A replay that was stopped goes on with the same command,
     as long as data, settings and code are the same; a later --to adds days. A night may run meanwhile.
