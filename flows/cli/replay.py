@@ -97,7 +97,7 @@ def replay(
             terminal.headline(where.dataset, where.path)
             done = replay(where, plan, terminal)
     except KeyboardInterrupt:
-        err.print("Stopped. Finished days are kept; the same command continues where it stopped.")
+        err.print("Finished days are kept; the same command continues where it stopped.")
         raise typer.Exit(130) from None
     outcome = summarise(done)
     show_replay(out, done, outcome, csv=write_csv(done), page=write_page(done, outcome))
