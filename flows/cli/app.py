@@ -25,18 +25,18 @@ from flows.cli.options import (
     DatasetOption,
     SetOption,
     home_option,
-    parse_as_of,
     whole_number,
 )
 from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
 from flows.terminal.json_log import JsonLog, asked_for, installed, json_log
 from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
-from tasks.config.load import load_settings, night_settings, parse_model_names
+from tasks.config.load import load_settings, parse_model_names
 from tasks.errors import as_night_error
 from tasks.ingestion.first_look import check_input
-from tasks.storage.home import open_home, read_in_place_of_built_in
+from tasks.storage.home import open_home
 
 if TYPE_CHECKING:
+    from flows.night_parameters import NightParameters
     from tasks.run.context import Night
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -105,28 +105,28 @@ def run(
     Exit codes: 0 done or nothing new, 1 failed, 2 usage or settings, 3 a check held the lists back, 4 another night
     is running.
     """
+    from flows.night_parameters import NightParameters
     from flows.prefect_runtime.home import configure_prefect
     from flows.terminal.run_report import show_report
     from tasks.reporting.run_report import page_path, read_report
     from tasks.run.lifecycle import run_night
 
-    names = parse_model_names(models)
-    overrides = (*(set_ or ()), *((f"models.shelf={','.join(names)}",) if names else ()))
-    settings = load_settings(config, overrides)
-    until = parse_as_of(as_of)
-    where = open_home(dataset, home, name, check_input=partial(check_input, settings=settings))
-    settings, notes = night_settings(config, overrides, tuned=where.tuned, as_of=until)
+    parameters = NightParameters(
+        dataset, _text(home), name, models, as_of, _text(config), tuple(set_ or ()), force
+    )
+    opened = parameters.open()
+    where = opened.home
     configure_prefect(where.prefect, debug=_process["debug"])
     with json_log() if log is LogFormat.json else Terminal(out) as watcher:
         watcher.headline(where.dataset, where.path)
-        for note in (*read_in_place_of_built_in(dataset, where), *notes):
+        for note in opened.notes:
             watcher.say(note)
 
         def flow(night: Night) -> None:
             watcher.run_id = night.record.run_id
-            _run_flow(night)
+            _run_flow(night, parameters)
 
-        outcome = run_night(where, settings, flow, watcher, as_of=until, force=force)
+        outcome = run_night(where, opened.settings, flow, watcher, as_of=opened.as_of, force=force)
     if isinstance(watcher, JsonLog):
         if outcome.nothing_new:
             watcher.say(outcome.nothing_new)
@@ -141,14 +141,18 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
-def _run_flow(night: Night) -> None:
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _run_flow(night: Night, parameters: NightParameters) -> None:
     """Import Prefect only now, when there is a night to run: it takes a second and reads its environment then."""
     from flows.prefect_runtime.home import import_prefect
 
     import_prefect()
     from flows.nightly import run_flow
 
-    run_flow(night)
+    run_flow(night, parameters)
 
 
 @app.command()

@@ -25,7 +25,7 @@ _SECRET = ("KEY", "PASSWORD", "AUTH", "URL", "HEADERS")
 
 
 def configure_prefect(folder: Path, *, debug: bool) -> None:
-    """Set the environment variables of Prefect that are not set yet: files in `folder`, no telemetry, a quiet log.
+    """Set the environment variables of Prefect that are not set yet: files in `folder`, no telemetry.
 
     A PREFECT_HOME of the user's stays, and then no database is put into `folder`. The active profile of ~/.prefect
     belongs to other projects and is not read, unless PREFECT_PROFILE names one.
@@ -41,9 +41,8 @@ def configure_prefect(folder: Path, *, debug: bool) -> None:
         write_empty_database(folder / "prefect.db")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    # Our own watcher prints failures of flows and tasks, in one sentence.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "DEBUG" if debug else "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,models")
+    # For Prefect's UI: the terminal shows none of it (logs.py).
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "DEBUG" if debug else "INFO")
     # Messages after the end of the flow have no flow to go to: the terminal shows them.
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 

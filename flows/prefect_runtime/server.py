@@ -70,6 +70,11 @@ def connected() -> Iterator[None]:
         yield
 
 
+def in_words() -> str:
+    """Return which server a night reports to, in a few words."""
+    return "Prefect's server" if PREFECT_API_URL.value() in _started else "Prefect's API"
+
+
 def _start() -> str:
     """Start a server and return the address of its API."""
     with socket.create_server((_LOOPBACK_HOST, 0)) as listener:

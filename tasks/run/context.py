@@ -169,6 +169,8 @@ class Night:
                     self._model_errors[model] = error
                 raise
             done = StageTime(name, model, round(timing.seconds, 3), peak_mb(), timing.stored, timing.note)
+            log.info("%s took %.1f s%s", name if model is None else f"{name} {model}", timing.seconds,
+                     f": {timing.note}" if timing.note else "")  # fmt: skip
             with self._writing:
                 self.record.stages.append(done)
                 self.runs.save(self.record)
@@ -293,6 +295,7 @@ class Night:
         with self._writing:
             self.record.failed_models[model] = in_words(error) if error else why
             self.runs.save(self.record)
+        log.info("The model %s is left out: %s", model, self.record.failed_models[model])
 
     def take_error(self, model: str) -> str:
         """Return, as text, and clear the error of a stage without which only figures are missing."""

@@ -20,16 +20,16 @@ class InProcess:
     def start(self, night: Night, call: Call[R]) -> Promise[R]:
         """Run a stage now; keep its error until the result is asked for."""
         try:
-            return _Ended(night.perform(call))
+            return _Ended(call.model, night.perform(call))
         except Exception as error:  # noqa: BLE001  (raised by `result`)
-            return _Ended(error=error)
+            return _Ended(call.model, error=error)
 
 
 class _Ended(Generic[R]):
     """The promise of a stage that has ended."""
 
-    def __init__(self, result: R | None = None, error: Exception | None = None) -> None:
-        self._result, self._error = result, error
+    def __init__(self, model: str | None, result: R | None = None, error: Exception | None = None) -> None:
+        self.model, self._result, self._error = model, result, error
 
     def succeeded(self) -> bool:
         return self._error is None

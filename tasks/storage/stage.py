@@ -37,7 +37,13 @@ SUPPLIED = ("con", "target", "progress", "key", "folder", "checkpoints")
 
 @runtime_checkable
 class Promise(Protocol[R_co]):
-    """The result of a stage that may still be running."""
+    """The result of a stage that may still be running.
+
+    Attributes:
+        model: the name of the model that the stage is about; None if it is about none.
+    """
+
+    model: str | None
 
     def succeeded(self) -> bool:
         """Wait until the stage has ended; return whether it has a result."""
@@ -132,9 +138,15 @@ class Call(Generic[R]):
 
     @property
     def label(self) -> str:
-        """Name of the call, such as `fit-als`; the stage alone if it is about no model, or waits for one."""
-        model = None if self.awaited else self.stage.model_of(self.arguments())
-        return self.stage.name if model is None else f"{self.stage.name}-{model}"
+        """Name of the call, such as `fit-als`; the stage alone if it is about no model."""
+        return self.stage.name if self.model is None else f"{self.stage.name}-{self.model}"
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model that the call is about: of one that it waits for, that model's name, without waiting."""
+        if self.awaited:
+            return next((each.model for each in self.awaited if each.model is not None), None)
+        return self.stage.model_of(self.arguments())
 
     @property
     def awaited(self) -> list[Promise[Any]]:

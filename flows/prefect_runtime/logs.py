@@ -1,0 +1,41 @@
+"""Log lines of a night: all of them in Prefect's UI, warnings of our own on the terminal."""
+
+from __future__ import annotations
+
+import logging
+
+_OURS = ("flows", "tasks", "models")
+_OF_PREFECT = "prefect"
+
+
+def send_logs_to_prefect() -> None:
+    """Send our log lines, from INFO, to the flow run or task run that they belong to.
+
+    Prefect's own variable for this, PREFECT_LOGGING_EXTRA_LOGGERS, would have to be set before Prefect is imported,
+    which a worker of Prefect's has done already.
+    """
+    for name in _OURS:
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() > logging.INFO:
+            logger.setLevel(logging.INFO)
+        for handler in logging.getLogger("prefect.extra").handlers:
+            if handler not in logger.handlers:
+                logger.addHandler(handler)
+
+
+def keep_terminal_quiet() -> None:
+    """Keep what is meant for Prefect's UI off the terminal: our lines below the root's level, and Prefect's own.
+
+    Our own watcher prints failures of flows and tasks, in one sentence.
+    """
+    root = logging.getLogger()
+    for handler in root.handlers:
+        if handler.level < root.level:
+            handler.setLevel(root.level)
+        if root.level > logging.DEBUG and _is_ours_or_critical not in handler.filters:
+            handler.addFilter(_is_ours_or_critical)
+
+
+def _is_ours_or_critical(line: logging.LogRecord) -> bool:
+    """Return False for a line of Prefect's below CRITICAL."""
+    return line.name.partition(".")[0] != _OF_PREFECT or line.levelno >= logging.CRITICAL
