@@ -26,7 +26,8 @@ from flows.prefect_runtime import server
 from flows.prefect_runtime.artifacts import name_flow_run, run_name, show_in_prefect
 from flows.prefect_runtime.interruption import ending_at_once
 from flows.prefect_runtime.logs import keep_terminal_quiet, send_logs_to_prefect
-from flows.prefect_runtime.runner import PrefectRunner, warn_of_prefect
+from flows.prefect_runtime.outage import prefect_failed, warn_of_prefect
+from flows.prefect_runtime.runner import PrefectRunner
 from flows.prefect_runtime.states import state_of_error, state_of_night, state_of_outcome
 from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
@@ -99,7 +100,8 @@ def _run_in_flow(work: BegunNight, parameters: NightParameters) -> None:
     try:
         nightly(**vars(parameters), return_state=True)
     except Exception as fault:  # noqa: BLE001  (of Prefect's own: `work` keeps that of a stage)
-        warn_of_prefect(fault)
+        if not prefect_failed():
+            warn_of_prefect(fault)
         if not work.begun:
             work.on_begin()
             dag.nightly(work.night)
@@ -178,8 +180,9 @@ def run_stages(night: Night) -> None:
     with ThreadPoolTaskRunner[Any](max_workers=night.settings.run.parallel_fits) as threads:
         runner = PrefectRunner(threads)
         night.runner = runner
-        with runner.going_on_without_prefect():
-            name_flow_run(night.home, night.record)
+        with runner.if_prefect_works() as works:
+            if works:
+                name_flow_run(night.home, night.record)
         error: Exception | None = None
         try:
             dag.nightly(night)
@@ -187,5 +190,6 @@ def run_stages(night: Night) -> None:
             error = failure
             raise
         finally:
-            with runner.going_on_without_prefect():
-                show_in_prefect(night, error)
+            with runner.if_prefect_works() as works:
+                if works:
+                    show_in_prefect(night, error)

@@ -27,6 +27,7 @@ from flows.cli.options import (
     home_option,
     whole_number,
 )
+from flows.prefect_runtime.outage import end_at_once_after_outage
 from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
 from flows.terminal.json_log import JsonLog, asked_for, installed, json_log
 from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
@@ -228,7 +229,7 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             err.print("Interrupted.")
-        raise
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
@@ -242,6 +243,7 @@ def main() -> None:
         _drop_tracebacks(error)
     finally:
         flush_streams()
+    end_at_once_after_outage(code)
     sys.exit(code)
 
 

@@ -43,6 +43,10 @@ def configure_prefect(folder: Path, *, debug: bool) -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # For Prefect's UI: the terminal shows none of it (logs.py).
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "DEBUG" if debug else "INFO")
+    # 2 and 4 s after a failure. The default of five takes a minute for each request to a dead API.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    # One warning of ours says that an API does not answer; this would be several for each event.
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "DEBUG" if debug else "CRITICAL")
     # Messages after the end of the flow have no flow to go to: the terminal shows them.
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 

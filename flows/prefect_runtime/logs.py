@@ -26,8 +26,10 @@ def send_logs_to_prefect() -> None:
 def keep_terminal_quiet() -> None:
     """Keep what is meant for Prefect's UI off the terminal: our lines below the root's level, and Prefect's own.
 
-    Our own watcher prints failures of flows and tasks, in one sentence.
+    Our own watcher prints failures of flows and tasks, in one sentence. An error while logging is not printed: Prefect
+    would print one for every batch of lines that a dead API does not take.
     """
+    logging.raiseExceptions = False
     root = logging.getLogger()
     for handler in root.handlers:
         if handler.level < root.level:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from prefect import Task, task
@@ -12,14 +12,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.prefect_runtime.api import require_api
+from flows.prefect_runtime.outage import warn_of_prefect
 from flows.prefect_runtime.retry_policy import DELAYS, may_pass
-from tasks.errors import in_words
+from tasks.errors import NightError
 from tasks.run.context import Night
 from tasks.storage.stage import Call, Promise
 
 R = TypeVar("R")
 
-log = logging.getLogger(__name__)
+_LOOK_EVERY = 5  # seconds, at least, between two looks at the API
 
 
 class Work(Generic[R]):
@@ -61,18 +63,20 @@ class PrefectRunner:
     """Runs each stage as a Prefect task, named after the stage and its model, with retries where it declares them.
 
     An error of Prefect's own, such as that of an API which answers no longer, ends no night: it is one warning, and
-    stages that have not begun run in this process.
+    from then on stages run in this process, one after the other.
     """
 
     def __init__(self, threads: ThreadPoolTaskRunner[Any]) -> None:
         self._threads = threads
-        self._warned = False
+        self._prefect_works = True
+        self._next_look = 0.0
 
     def run(self, night: Night, call: Call[R]) -> R:
         """Run a stage in the flow's own thread."""
         work = Work(night, call)
-        with self.going_on_without_prefect():
-            _task(call)(work, return_state=True)
+        with self.if_prefect_works() as works:
+            if works:
+                _task(call)(work, return_state=True)
         return work.result()
 
     def start(self, night: Night, call: Call[R]) -> Promise[R]:
@@ -80,36 +84,46 @@ class PrefectRunner:
         work = Work(night, call)
         waits_for = [each.future for each in call.awaited if isinstance(each, _Submitted) and each.future]
         future: PrefectFuture[Any] | None = None
-        with self.going_on_without_prefect():
-            future = self._threads.submit(_task(call), {"work": work}, wait_for=waits_for)
-        return _Submitted(work, future, self)
+        with self.if_prefect_works() as works:
+            if works:
+                future = self._threads.submit(_task(call), {"work": work}, wait_for=waits_for)
+        return _Submitted(work, future)
 
     @contextmanager
-    def going_on_without_prefect(self) -> Iterator[None]:
-        """Turn an error of Prefect's own inside this context into one warning a night."""
+    def if_prefect_works(self) -> Iterator[bool]:
+        """Turn an error of Prefect's own inside this context into one warning a night.
+
+        Yields:
+            Whether Prefect has not failed yet and its API answers. Tasks do not need the API: without this look, a
+            night would end before the first of them notices.
+        """
+        if self._prefect_works and time.monotonic() >= self._next_look:
+            self._look()
         try:
-            yield
+            yield self._prefect_works
         except Exception as fault:  # noqa: BLE001  (errors of stages are kept by their `Work`)
-            if not self._warned:
-                self._warned = True
-                warn_of_prefect(fault)
+            self._give_up(fault)
 
+    def _look(self) -> None:
+        try:
+            require_api()
+        except NightError as down:
+            self._give_up(down)
+        self._next_look = time.monotonic() + _LOOK_EVERY
 
-def warn_of_prefect(fault: Exception) -> None:
-    """Warn that a night goes on without Prefect."""
-    reason = next(iter(in_words(fault).splitlines()), "").rstrip(".")
-    log.warning(
-        "Prefect failed (%s). The night goes on without it: what Prefect shows of it is incomplete.", reason
-    )
+    def _give_up(self, fault: Exception) -> None:
+        if self._prefect_works:
+            self._prefect_works = False
+            warn_of_prefect(fault)
 
 
 class _Submitted(Generic[R]):
     """The promise of a submitted task; of one that Prefect did not take, `future` is None."""
 
-    def __init__(self, work: Work[R], future: PrefectFuture[Any] | None, runner: PrefectRunner) -> None:
+    def __init__(self, work: Work[R], future: PrefectFuture[Any] | None) -> None:
         self.model = work.call.model
         self.future = future
-        self._work, self._runner = work, runner
+        self._work = work
 
     def succeeded(self) -> bool:
         try:
@@ -120,7 +134,7 @@ class _Submitted(Generic[R]):
 
     def result(self) -> R:
         if self.future is not None:
-            with self._runner.going_on_without_prefect():
+            with suppress(Exception):  # of Prefect's own: what became of the stage is known by its `Work`
                 self.future.wait()
         return self._work.result()
 
