@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from flows.cli import datasets, doctor, export, forgetting, lookup, maintenance, outcomes, replay, schedule
+from flows.cli import (
+    datasets,
+    deploy,
+    doctor,
+    export,
+    forgetting,
+    lookup,
+    maintenance,
+    notify,
+    outcomes,
+    replay,
+    schedule,
+)
 from flows.cli.options import (
     Commands,
     ConfigOption,
@@ -211,7 +223,19 @@ def tune(
     show_tuning(out, found, where.tuned)
 
 
-_GROUPS = (lookup, outcomes, replay, export, maintenance, forgetting, doctor, schedule, datasets)
+_GROUPS = (
+    lookup,
+    outcomes,
+    replay,
+    export,
+    maintenance,
+    forgetting,
+    doctor,
+    schedule,
+    deploy,
+    notify,
+    datasets,
+)
 """In the order of `recs --help`."""
 for _group in _GROUPS:
     app.add_typer(_group.commands)

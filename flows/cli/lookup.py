@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, Length, parse_run_id, whole_number
+from flows.cli.overdue import say_whether_overdue
 from flows.terminal.console import err, out
 from tasks.config.load import load_settings
 from tasks.errors import TransientError, UsageError
@@ -139,12 +140,31 @@ def similar(
 
 
 @commands.command()
-def runs(home: HomeOption = DEFAULT_HOME) -> None:
-    """List the nights: how each ended, which one is live, which can be rolled back to."""
+def runs(
+    overdue: Annotated[
+        str | None,
+        typer.Option(
+            "--overdue",
+            metavar="TIME",
+            help="Only say whether the last good night ended within this time, such as 26h or 2d.",
+        ),
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """List the nights: how each ended, which one is live, which can be rolled back to.
+
+    With --overdue, for a monitor: exit code 1 and one sentence if no good night has ended within that time, 0 and one
+    sentence otherwise. A night is good that published, or that found nothing new. Somebody is told once, too, if
+    RECS_NOTIFY__URL is set.
+    """
     from flows.terminal.lists import show_runs
     from tasks.publication.queries import lists_of, runs
     from tasks.reporting.run_report import read_runs
 
+    if overdue is not None:
+        sentence, code = say_whether_overdue(overdue, home)
+        out.print(sentence, markup=False, soft_wrap=True)
+        raise typer.Exit(code)
     where = existing_home(home)
     recorded = []
     try:

@@ -10,7 +10,8 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from tasks.artifacts import CheckResult
-from tasks.reporting.run_report import page_path, read_report
+from tasks.notification.tell import page_address
+from tasks.reporting.run_report import read_report
 from tasks.run.context import Night
 from tasks.storage.home import Home
 from tasks.storage.run_records import ENDINGS, Run, Status
@@ -33,7 +34,7 @@ def show_in_prefect(night: Night, error: Exception | None) -> None:
     """
     run, status = night.record, _status(night, error)
     name_flow_run(night.home, run, (ENDINGS[status],))
-    page = page_address(night.home, run)
+    page = page_address(night.home, night.settings, run)
     reason = night.reason if error is None else str(error)
     text = verdict_text(run, status, reason, page=page, failed_stage=night.failed_stage)
     create_markdown_artifact(text, key="verdict", description=f"{ENDINGS[status]}: run {run.run_id}")
@@ -53,11 +54,6 @@ def name_flow_run(home: Home, run: Run, tags: Sequence[str] = ()) -> None:
         client.update_flow_run(
             flow_run.id, name=run_name(home.dataset, run.run_id), tags=list(dict.fromkeys(known))
         )
-
-
-def page_address(home: Home, run: Run) -> str:
-    """Return the address of the night's page: a `file:` URL on this machine."""
-    return page_path(home, run).resolve().as_uri()
 
 
 def verdict_text(run: Run, status: Status, reason: str, *, page: str, failed_stage: str) -> str:

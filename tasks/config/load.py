@@ -21,6 +21,8 @@ from tasks.config.tuned_settings import Tuned, read_tuned, reason_to_ignore
 from tasks.errors import UsageError
 
 DEFAULT_FILE = Path("pipeline.toml")
+_ADDRESSES = {"publish": "RECS_PUBLISH__URL", "notify": "RECS_NOTIFY__URL"}
+"""Sections whose `url` comes from the environment only."""
 OTHER_VARIABLES = ("RECS_HOME",)  # read by the command line
 
 
@@ -33,7 +35,7 @@ def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> 
 
     Raises:
         UsageError: no such file, bad TOML, an unknown key (the nearest known one is named), a value out of range,
-            or the serving database's address is given anywhere but in the environment.
+            or an address that may hold a password is given anywhere but in the environment.
     """
     return _layered(*_command_line_and_file(path, overrides))
 
@@ -177,13 +179,14 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
 
 
 def _refuse_address(layer: dict[str, Any]) -> None:
-    """Raise if `layer` has the serving database's address: files are shared, and command lines are visible to all."""
-    publish = layer.get("publish")
-    if isinstance(publish, dict) and "url" in publish:
-        raise UsageError(
-            "publish.url belongs neither into a file nor on the command line, because it may hold a password.",
-            "Set the environment variable RECS_PUBLISH__URL instead.",
-        )
+    """Raise if `layer` has an address that may hold a secret: files are shared, command lines visible to all."""
+    for section, variable in _ADDRESSES.items():
+        table = layer.get(section)
+        if isinstance(table, dict) and "url" in table:
+            raise UsageError(
+                f"{section}.url belongs neither into a file nor on the command line, because it may hold a password.",
+                f"Set the environment variable {variable} instead.",
+            )
 
 
 def _refuse_unknown_variables() -> None:

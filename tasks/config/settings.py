@@ -25,6 +25,7 @@ from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
 from tasks.config.drift_limits import DriftLimits
 from tasks.config.monitoring_settings import MonitoringSettings
+from tasks.config.notify_settings import NotifySettings
 from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
 from tasks.config.warm_start_settings import WarmStartSettings
@@ -412,6 +413,7 @@ class Settings(BaseSettings):
     tracking: TrackingSettings = TrackingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     warm_start: WarmStartSettings = WarmStartSettings()
+    notify: NotifySettings = NotifySettings()
 
     @property
     def ensembles(self) -> dict[str, BlendSettings | RankingSettings]:

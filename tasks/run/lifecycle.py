@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from models.registry import recommender_class
 from tasks.config.settings import Settings
@@ -18,6 +19,7 @@ from tasks.errors import NightError, UsageError, as_night_error
 from tasks.ingestion.land import plan_intake
 from tasks.ingestion.landing_warnings import warn_of_left_files
 from tasks.monitoring.events import Watcher
+from tasks.notification.tell import Teller, tell_interruption, telling
 from tasks.publication import targets
 from tasks.publication.publish import rollback
 from tasks.publication.queries import name_home_in_hints
@@ -37,6 +39,8 @@ from tasks.tracking.track import track
 
 EXIT_CODES = {"published": 0, "not_switched": 0, "check_failed": 3, "failed": 1}
 _MIN_FREE_BYTES = 32 * 2**20  # Prefect's server needs it, and reports a lack of it only after minutes
+NOT_RECORDED: Any = {"publish": {"url"}, "tracking": True, "notify": True}
+"""Settings that the run record leaves out: they may hold secrets."""
 log = logging.getLogger(__name__)
 
 
@@ -84,9 +88,27 @@ def run_night(
     Raises:
         NightError: the night could not begin, or failed. A failed night is recorded as such, and the lists stay.
     """
+    with telling(home, settings) as teller:
+        outcome = _run_night(home, settings, flow, watcher, teller, as_of=as_of, force=force)
+        teller.nothing_new = outcome.nothing_new
+    return outcome
+
+
+def _run_night(
+    home: Home,
+    settings: Settings,
+    flow: Callable[[Night], None],
+    watcher: Watcher,
+    teller: Teller,
+    *,
+    as_of: datetime | None,
+    force: bool,
+) -> Outcome:
+    """Run one night as `run_night` does; tell `teller` of killed nights, and which run begins."""
     refuse_missing_device(settings)
     url = serving_url(home, settings)
     with locked(home):
+        teller.killed()
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
@@ -108,7 +130,8 @@ def run_night(
             store.sweep()
             live = target.live_run()
             record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)
-            record.settings = settings.model_dump(mode="json", exclude={"publish": {"url"}, "tracking": True})
+            teller.run = record
+            record.settings = settings.model_dump(mode="json", exclude=NOT_RECORDED)
             night = Night(
                 home, settings, record, con, target, watcher, InProcess(),
                 base_fingerprint=base, requested_as_of=as_of, force=force,
@@ -145,8 +168,8 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
     """Return the fingerprint of inputs, settings, source and `as_of`; that of the run adds the rules of single items.
 
-    Settings that change no result are left out: how many fits run at once, where lists are published, and where nights
-    are tracked or monitored.
+    Settings that change no result are left out: how many fits run at once, where lists are published, where nights are
+    tracked or monitored, and who is told.
     """
     resolved = settings.model_dump(
         mode="json",
@@ -156,6 +179,7 @@ def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> 
             "models": True,
             "tracking": True,
             "monitoring": True,
+            "notify": True,
         },
     )
     names = models_of_night(settings)
@@ -242,6 +266,7 @@ def record_interruption(night: Night) -> None:
             night.watcher.interrupted(
                 "Interrupted. The published lists stay; the same command continues where it stopped."
             )
+    tell_interruption(night.home, night.settings, run)
 
 
 def _run_and_record(night: Night, flow: Callable[[Night], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,9 @@ def run_file(con: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> du
 def _statements(name: str) -> list[duckdb.Statement]:
     """Return the parsed statements of an SQL file, which any connection can execute any number of times."""
     return duckdb.extract_statements((SQL / name).read_text(encoding="utf-8"))
+
+
+atexit.register(_statements.cache_clear)  # DuckDB complains of statements that are left when the process ends
 
 
 @contextmanager

@@ -80,15 +80,17 @@ def test_a_call_with_other_arguments_is_refused(wrong: dict[str, object]) -> Non
 
 def test_a_call_waits_for_promises_and_is_named_by_its_model() -> None:
     class Later:
+        model = "als"
+
         def succeeded(self) -> bool:
             return True
 
         def result(self) -> Made:
             return BEFORE
 
-    call = count.call(Later(), "als")
+    call = count.call(Later(), "als")  # the name is known before the promise is kept
     assert call.arguments() == {"before": BEFORE, "name": "als", "n": 3}
-    assert (call.label, len(call.awaited)) == ("count", 1)
+    assert (call.label, len(call.awaited)) == ("count-als", 1)
     assert count.call(BEFORE, "als").label == "count-als"
 
 
@@ -123,6 +125,8 @@ def test_modules_that_a_call_also_runs_are_hashed() -> None:
 
 def test_promises_given_by_keyword_are_awaited_too() -> None:
     class Later:
+        model = "als"
+
         def succeeded(self) -> bool:
             return True
 

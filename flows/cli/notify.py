@@ -1,0 +1,91 @@
+"""The command `notify`: try whether messages arrive, and tell that the scheduler's command failed."""
+
+# Commands import what they need: `recs --help` would otherwise take as long as a night's start.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import DEFAULT_HOME, Commands, ConfigOption, HomeOption
+from flows.terminal.console import out
+from tasks.config.load import load_settings
+from tasks.config.settings import Settings
+from tasks.errors import NightError, UsageError
+from tasks.storage.home import Home, existing_home, in_use
+
+commands = Commands()
+
+_JUST_NOW = timedelta(minutes=5)
+_CODES = {
+    "2": "the command, the settings or the data folder are wrong",
+    "4": "another night is running",
+    "KILL": "it was killed, for instance for lack of memory",
+}
+"""What systemd says of an exit (`MONITOR_EXIT_STATUS`) → what that means; other nights have told themselves."""
+
+
+@commands.command()
+def notify(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to each address.")] = False,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed", help="Tell that the scheduler's command failed, unless its night has told so itself."
+        ),
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = None,
+) -> None:
+    """Try whether messages about nights arrive, or tell that the scheduler's command failed.
+
+    Nights tell themselves how they end, to the addresses in the environment variable RECS_NOTIFY__URL: those of
+    apprise, separated by commas or spaces, such as mailto://user:password@host or slack://…. The settings `notify` say
+    which endings are told. --failed is for OnFailure= of systemd: it tells what no night could, such as wrong settings.
+
+    Exit codes: 0 the message has arrived, or needed none; 1 it has not arrived; 2 there is no address or no home.
+    """
+    from tasks.notification.message import check_message
+    from tasks.notification.send import VARIABLE, send
+    from tasks.storage.health import utc_now
+
+    if test == failed:
+        raise UsageError(
+            "Nothing to send: name one of --test and --failed.", "To try the address: recs notify --test"
+        )
+    where, settings = existing_home(home), load_settings(config)
+    if not settings.notify.addresses:
+        raise UsageError(
+            f"Nobody is told: the environment variable {VARIABLE} is not set.",
+            "Set it to an address of apprise, such as json://127.0.0.1:8080 or mailto://user:password@host.",
+        )
+    if failed:
+        out.print(_tell_failure(where, settings), markup=False, soft_wrap=True)
+        return
+    sent = send(check_message(where.dataset, where.path, utc_now()), settings.notify)
+    out.print(f"Arrived by: {', '.join(sent.reached)}.", markup=False, soft_wrap=True)
+
+
+def _tell_failure(home: Home, settings: Settings) -> str:
+    """Tell that the scheduler's command failed; return a sentence on what was told."""
+    from tasks.notification.message import not_begun_message
+    from tasks.notification.send import send
+    from tasks.notification.tell import Teller
+    from tasks.storage.health import read_health, utc_now, write_health
+
+    if not in_use(home):
+        Teller(home, settings).killed()
+    health = read_health(home)
+    if health.told_at is not None and utc_now() - health.told_at < _JUST_NOW:
+        return f"The night has told itself, at {health.told_at} UTC."
+    status = os.environ.get("MONITOR_EXIT_STATUS", "")
+    why = _CODES.get(status, f"exit status {status}" if status else "its log says why")
+    error = NightError(f"The command of the scheduler failed: {why}.", "Look at its log.")
+    send(not_begun_message(home.dataset, home.path, error), settings.notify)
+    health.bad, health.told_at = "failed", utc_now()
+    write_health(home, health)
+    return "Told that the command failed."

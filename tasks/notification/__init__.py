@@ -1,0 +1,1 @@
+"""Tell somebody how nights end: what a message says, and how it is sent."""

@@ -1,0 +1,90 @@
+"""Send one message by apprise, as a process of its own: a request as JSON on stdin, the outcome as JSON on stdout.
+
+In the night's own process a service that hangs could not be stopped, and a night that is interrupted ends before its
+message has left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True)
+class Request:
+    """A message, the addresses that it goes to, and how many seconds that may take."""
+
+    addresses: str
+    title: str
+    text: str
+    kind: str
+    max_seconds: float
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a message: names of services, never their addresses.
+
+    Attributes:
+        reached: the services that took it.
+        missed: those that did not.
+        unknown: the number of addresses that apprise does not understand.
+    """
+
+    reached: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    unknown: int = 0
+
+
+REQUEST, SENT = TypeAdapter(Request), TypeAdapter(Sent)
+
+
+def main() -> None:
+    """Read the request, send it, and write the outcome."""
+    request = REQUEST.validate_json(sys.stdin.buffer.read())
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # systemd sends SIGTERM to all that a night started
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, request.max_seconds)
+    outcome = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a service prints is no part of the outcome
+    sent = send_to_all(request)
+    json.dump(SENT.dump_python(sent, mode="json"), outcome)
+    outcome.flush()
+
+
+def send_to_all(request: Request) -> Sent:
+    """Send a message to each address in turn."""
+    import apprise  # noqa: PLC0415  (after the clock has started)
+    from apprise.utils.parse import parse_urls  # noqa: PLC0415
+
+    asset = apprise.AppriseAsset(app_id="nightly-recs", app_desc="nightly-recs", app_url="")
+    services = [
+        apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
+        for address in parse_urls(request.addresses)  # type: ignore[no-untyped-call]
+    ]
+    reached: list[str] = []
+    missed: list[str] = []
+    for service in services:
+        if not service:
+            continue
+        each = apprise.Apprise(asset=asset)
+        each.add(service)
+        done = each.notify(
+            title=request.title,
+            body=request.text,
+            notify_type=request.kind,
+            body_format=apprise.NotifyFormat.TEXT,
+        )
+        (reached if done else missed).append(str(service.service_name))
+    unknown = sum(1 for service in services if not service) or int(not services)
+    return Sent(tuple(reached), tuple(missed), unknown)
