@@ -1,11 +1,13 @@
 # The commands for people; `make` alone lists them. The first one that needs it does the set-up, once.
-.PHONY: help setup pipeline test test-all lint format docs bench report rollback schedule clean
+.PHONY: help setup pipeline test test-all lint format docs bench report rollback schedule server worker clean
 
 PYTHON ?= python3
 VENV   ?= .venv
 # Without a GPU: make setup TORCH_INDEX=<the CPU index that pytorch.org's install page names>
 TORCH_INDEX ?=
 ARGS   ?=
+PORT   ?= 4200
+POOL   ?= nightly-recs
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -67,6 +69,13 @@ rollback: $(READY) ## Show the previous run's lists again
 
 schedule: $(READY) ## Print what to paste into cron or systemd
 	@$(BIN)/recs schedule $(ARGS)
+
+server: $(READY) ## Start a Prefect server with its UI on this machine (PORT=4200), files in data/prefect
+	@$(BIN)/python -m flows.prefect_runtime.standing_server $(PORT)
+
+worker: $(READY) ## Start a worker that runs the nights which `recs deploy` has deployed (PORT, POOL)
+	@PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:$(PORT)/api}" PREFECT_HOME="$${PREFECT_HOME:-$(CURDIR)/data/prefect}" \
+	  DO_NOT_TRACK=1 $(BIN)/prefect worker start --pool $(POOL) --type process
 
 clean: ## Remove caches and build leftovers, but keep data/ and the environment
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

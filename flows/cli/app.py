@@ -69,7 +69,7 @@ app = Commands(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_process = {"debug": False}
+_process = {"debug": False, "logged": False}
 
 
 @app.callback()
@@ -124,6 +124,7 @@ def run(
     from tasks.reporting.run_report import page_path, read_report
     from tasks.run.lifecycle import run_night
 
+    _process["logged"] = True  # its output goes to a log, by the line of `recs schedule`
     parameters = NightParameters(
         dataset, _text(home), name, models, as_of, _text(config), tuple(set_ or ()), force
     )
@@ -260,7 +261,7 @@ def main() -> None:
         clear = as_night_error(error)
         log = installed()
         if log is None:
-            print_error(clear)
+            print_error(clear, dated=_process["logged"])
         else:
             log.error(clear)
         code = clear.exit_code

@@ -66,7 +66,9 @@ def say_whether_overdue(text: str, folder: Path) -> tuple[str, int]:
     if good is not None and now - good <= limit:
         return f"The last good night of {home.dataset} ended {_ago(now - good)} ago, at {good} UTC.{still}", 0
     since = "" if good is None else f" for {_ago(now - good)}, since {good} UTC"
-    sentence = f"There has been no good night of {home.dataset}{since}; one within {text} was expected.{still}"
+    sentence = (
+        f"There has been no good night of {home.dataset}{since}; one within {text} was expected.{still}"
+    )
     health = read_health(home)
     if not health.overdue_told:
         try_to_send(overdue_message(home.dataset, home.path, sentence), settings.notify)

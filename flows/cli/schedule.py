@@ -1,4 +1,4 @@
-"""The command `schedule`: a crontab line and systemd units that run the night.
+"""The command `schedule`: a crontab line and systemd units that run the night, and tell somebody if it fails.
 
 `CronSim` reads the schedule; systemd gets the same one in its own notation (systemd.time(7), Calendar Events).
 """
@@ -22,6 +22,7 @@ import typer
 from cronsim import CronSim, CronSimError
 
 from flows.cli.options import (
+    DEFAULT_HOME,
     HOME_VARIABLE,
     Commands,
     ConfigOption,
@@ -32,6 +33,7 @@ from flows.cli.options import (
 )
 from flows.terminal.console import out
 from tasks.errors import UsageError
+from tasks.notification import send as notification
 from tasks.storage.home import existing_home
 from tasks.tracking import address as tracking
 
@@ -40,6 +42,7 @@ commands = Commands()
 VARIABLE = "RECS_PUBLISH__URL"
 
 _CRON_FIELDS = 5
+_MAILED_LINES = 20
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EXAMPLE = 'For two at night: --cron "0 2 * * *"'
 
@@ -64,7 +67,8 @@ def schedule(
         home = parse_home(os.environ[HOME_VARIABLE])
         environment[HOME_VARIABLE] = str(home)
     variables = needed_variables(environment, _target(home or _default_home(dataset, name)))
-    out.print(schedule_text(cron, arguments, Path.cwd(), variables), markup=False, soft_wrap=True)
+    text = schedule_text(cron, arguments, Path.cwd(), variables, home=home or _default_home(dataset, name))
+    out.print(text, markup=False, soft_wrap=True)
 
 
 class Variable(NamedTuple):
@@ -87,8 +91,12 @@ def needed_variables(environment: Mapping[str, str], target: str | None) -> list
     found = [
         Variable(name, value)
         for name, value in sorted(environment.items())
-        if name.startswith("RECS_") and value.strip() and name not in (VARIABLE, tracking.VARIABLE)
+        if name.startswith("RECS_")
+        and value.strip()
+        and name not in (VARIABLE, tracking.VARIABLE, notification.VARIABLE)
     ]
+    if environment.get(notification.VARIABLE, "").strip():
+        found.append(Variable(notification.VARIABLE, "…", secret=True))
     found += _tracking_variables(environment)
     address = environment.get(VARIABLE, "").strip()
     place = address_of(address) if address else target
@@ -143,32 +151,55 @@ def _assignments(variables: Iterable[Variable], *, systemd: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def schedule_text(cron: str, arguments: list[str], folder: Path, variables: Sequence[Variable] = ()) -> str:
-    """Return a crontab line and a pair of systemd units that run `recs run` from `folder`.
+def schedule_text(
+    cron: str,
+    arguments: list[str],
+    folder: Path,
+    variables: Sequence[Variable] = (),
+    *,
+    home: Path = DEFAULT_HOME,
+) -> str:
+    """Return a crontab line, and systemd units, that run `recs run` from `folder` and tell somebody if it fails.
+
+    The crontab line prints the end of the log then, which cron mails to the user of the crontab, or to MAILTO.
 
     Args:
         cron: five fields that every cron understands.
         arguments: of `recs run`.
         folder: the working directory of the night.
         variables: that must be set.
+        home: of the nights.
 
     Raises:
         UsageError: `cron` is not such a schedule.
     """
     calendar = "\n".join(f"OnCalendar={when}" for when in calendar_events(cron))
-    command = shlex.join([str(Path(sys.executable).parent / "recs"), "run", *arguments])
-    line = f"{cron} cd {shlex.quote(str(folder))} && {command} >> recs.log 2>&1".replace("%", r"\%")
+    recs = str(Path(sys.executable).parent / "recs")
+    command = shlex.join([recs, "run", *arguments])
+    tell = shlex.join([recs, "notify", "--failed", "--home", str(home)])
+    begin = f"{cron} cd {shlex.quote(str(folder))} && "
+    line = f"{begin}{{ {command} >> recs.log 2>&1 || tail -n {_MAILED_LINES} recs.log; }}".replace("%", r"\%")
     return f"""# cron: add with `crontab -e`
 {_assignments(variables, systemd=False)}{line}
 
 # or systemd: /etc/systemd/system/nightly-recs.service
 [Unit]
 Description=nightly-recs
+OnFailure=nightly-recs-failed.service
 
 [Service]
 Type=oneshot
 WorkingDirectory={_unit_value(str(folder))}
 {_assignments(variables, systemd=True)}ExecStart={_unit_value(command)}
+
+# and /etc/systemd/system/nightly-recs-failed.service, which tells of failures that no night could tell itself
+[Unit]
+Description=nightly-recs, tell that a night failed
+
+[Service]
+Type=oneshot
+WorkingDirectory={_unit_value(str(folder))}
+{_assignments(variables, systemd=True)}ExecStart={_unit_value(tell)}
 
 # and /etc/systemd/system/nightly-recs.timer, then: systemctl enable --now nightly-recs.timer
 [Unit]

@@ -182,9 +182,10 @@ class Terminal:
             self._bars.remove_task(task)
 
 
-def print_error(error: NightError) -> None:
-    """Print an error's sentence, and its hint, on stderr."""
-    err.print("[bold red]Error:[/] ", end="")
+def print_error(error: NightError, *, dated: bool = False) -> None:
+    """Print an error's sentence, and its hint, on stderr; in a log, after the time if it is to be `dated`."""
+    when = f"{datetime.now().astimezone():{TIME_FORMAT}}  " if dated and not err.is_terminal else ""
+    err.print(f"{when}[bold red]Error:[/] ", end="")
     err.print(str(error), markup=False, soft_wrap=True)
     if error.hint:
         err.print(error.hint, markup=False, soft_wrap=True, style="dim")

@@ -16,7 +16,9 @@ from tasks.notification.message import Message
 from tasks.notification.send import send, try_to_send
 from tests.tasks.notification.receivers import HttpReceiver, MailReceiver, serving
 
-MESSAGE = Message("failed", "nightly-recs demo: failed", "Cause: stage fit: <b> & no space\nPage: /home", "failure")
+MESSAGE = Message(
+    "failed", "nightly-recs demo: failed", "Cause: stage fit: <b> & no space\nPage: /home", "failure"
+)
 
 
 def addressed(monkeypatch: pytest.MonkeyPatch, url: str, *overrides: str) -> NotifySettings:
@@ -59,7 +61,10 @@ def test_a_server_that_hangs_costs_max_seconds(
 
 @pytest.mark.parametrize("url", ["nonsense://hunter2", "json://me:hunter2@127.0.0.1:9", "hunter2"])
 def test_a_failure_is_one_warning_without_the_address(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], url: str
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    url: str,
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         try_to_send(MESSAGE, addressed(monkeypatch, url))
