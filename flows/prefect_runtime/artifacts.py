@@ -73,7 +73,7 @@ def verdict_text(run: Run, status: Status, reason: str, *, page: str, failed_sta
         why = run.summary.decision.why if run.summary.decision is not None else ""
         lines.append(f"- **Champion:** `{run.champion}`{f' ({_plain(why)})' if why else ''}")
     lines += [f"- **Left out:** `{model}`: {_plain(error)}" for model, error in run.failed_models.items()]
-    if not run.switched:
+    if not run.switched and run.still_live not in reason:
         lines.append(f"- **Live lists:** {run.still_live}")
     lines.append(f"- **Page:** [{page}]({page})")
     return "\n".join([*lines, "", *_checks(run.summary.checks)])

@@ -1,8 +1,9 @@
 """A Prefect server that stays, with its UI, on this machine: python -m flows.prefect_runtime.standing_server [PORT].
 
 `make server` starts it. Its files lie in PREFECT_HOME, by default `data/prefect`. `prefect server start` of this
-environment cannot schedule: Prefect 3.8 inserts scheduled runs in a way that SQLAlchemy 2.1, which the serving databases
-need, refuses ("Can't evaluate bulk DML statement"). A server in an environment of its own has no such trouble.
+environment cannot schedule: Prefect 3.8 inserts scheduled runs in a way that SQLAlchemy 2.1, which the serving
+databases need, refuses ("Can't evaluate bulk DML statement"). A server in an environment of its own with SQLAlchemy 2.0
+has no such trouble.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
 
 
 def let_scheduled_runs_be_inserted() -> None:
-    """Let SQLAlchemy 2.1 leave the state out of the rows of new flow runs, as 2.0 does; Prefect inserts it after them."""
+    """Let SQLAlchemy 2.1 leave the state out of rows of new runs, as 2.0 does; Prefect inserts it after them."""
     from prefect.server.database import orm_models  # noqa: PLC0415
 
     for table in (orm_models.FlowRun, orm_models.TaskRun):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,27 @@ def test_schedule_names_the_variable_that_the_home_needs(
     text = printed(monkeypatch, "--home", home.path)
     assert f"\nRECS_PUBLISH__URL='sqlite:///{tmp_path}/100%25.db'\n" in text
     assert f'Environment="RECS_PUBLISH__URL=sqlite:///{tmp_path}/100%%25.db"' in text
+
+
+def test_a_failed_night_is_mailed_by_cron_and_told_by_systemd(tmp_path: Path) -> None:
+    text = schedule_text("0 2 * * *", [], tmp_path, home=Path("my home"))
+    assert "\nOnFailure=nightly-recs-failed.service\n" in text
+    assert "/nightly-recs-failed.service, which tells" in text
+    assert "recs notify --failed --home 'my home'\n" in text
+    [line] = [line for line in text.splitlines() if line.startswith("0 2 ")]
+    command = line.removeprefix("0 2 * * * ").replace(str(Path(sys.executable).parent / "recs"), "recs")
+    (tmp_path / "recs").write_text("#!/bin/sh\necho It broke; exit $CODE\n")
+    (tmp_path / "recs").chmod(0o755)
+    for code, mailed in (("0", ""), ("3", "It broke\nIt broke\n")):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CODE": code}
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == (mailed, "")
+
+
+def test_schedule_shows_no_address_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(monkeypatch, RECS_NOTIFY__URL="mailto://joe:hunter2@host", RECS_NOTIFY__MAX_SECONDS="9")
+    assert "hunter2" not in text
+    assert "\n# RECS_NOTIFY__URL='…'\n" in text
+    assert "\nRECS_NOTIFY__MAX_SECONDS='9'\n" in text

@@ -1,0 +1,131 @@
+"""`recs notify` says whether messages arrive, and `recs runs --overdue` whether a good night is overdue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app as cli
+from flows.cli import overdue
+from flows.cli.overdue import parse_time, say_whether_overdue
+from tasks.errors import NightError, UsageError
+from tasks.storage import health
+from tasks.storage.health import Health, read_health, write_health
+from tasks.storage.home import Home, make_home
+from tasks.storage.run_records import Runs
+from tests.flows.cli.invoke import invoke
+from tests.tasks.notification.receivers import HttpReceiver, serving
+from tests.tasks.reporting.nights import night
+
+NOW = datetime(2026, 11, 28, 12, 0)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setattr(health, "utc_now", lambda: NOW)
+    return make_home(tmp_path / "home", "demo")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+    with serving(HttpReceiver()) as server:
+        monkeypatch.setenv("RECS_NOTIFY__URL", server.address)
+        yield server.bodies
+
+
+def test_a_test_message_arrives(home: Home, told: list[dict[str, str]]) -> None:
+    assert invoke("notify", "--test", "--home", home.path) == "Arrived by: JSON.\n"
+    assert told[0]["title"] == "nightly-recs demo: test"
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments", "message"),
+    [
+        ("", ["--test"], "RECS_NOTIFY__URL is not set"),
+        ("json://x", [], "name one of --test and --failed"),
+        ("json://x", ["--test", "--failed"], "name one of --test and --failed"),
+    ],
+)
+def test_nothing_to_send_is_a_usage_error(
+    home: Home, monkeypatch: pytest.MonkeyPatch, url: str, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setenv("RECS_NOTIFY__URL", url)
+    with pytest.raises(UsageError, match=message):
+        invoke("notify", *arguments, "--home", home.path)
+
+
+def test_a_test_message_that_does_not_arrive_is_an_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_NOTIFY__URL", "json://127.0.0.1:9")
+    with pytest.raises(NightError, match="did not arrive by: JSON"):
+        invoke("notify", "--test", "--home", home.path)
+
+
+def test_a_failed_command_is_told_unless_its_night_has(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_EXIT_STATUS", "2")
+    invoke("notify", "--failed", "--home", home.path)
+    assert "settings or the data folder are wrong" in told[0]["message"]
+    assert "has told itself" in invoke("notify", "--failed", "--home", home.path)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(("text", "hours"), [("26h", 26), ("2d", 48), ("1d2h30m", 26.5), ("90m", 1.5)])
+def test_times_are_read(text: str, hours: float) -> None:
+    assert parse_time(text) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "26", "h", "0h", "-1h", "1.5h", "2h1d", "26 h", "99999d", "soon"])
+def test_what_is_no_time_is_refused(home: Home, text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time"):
+        say_whether_overdue(text, home.path)
+    assert not (home.path / "health.json").exists()
+
+
+@pytest.mark.parametrize(("hours", "code"), [(25, 0), (26, 0), (27, 1)])
+def test_the_age_of_the_last_good_night_decides(home: Home, hours: int, code: int) -> None:
+    write_health(home, Health(good_at=NOW - timedelta(hours=hours)))
+    sentence, exit_code = say_whether_overdue("26h", home.path)
+    assert exit_code == code
+    assert f"1 d {hours - 24} h" in sentence
+    assert "one within 26h was expected" in sentence or code == 0
+
+
+def test_a_home_without_a_good_night_is_overdue(home: Home) -> None:
+    result = CliRunner().invoke(cli.app, ["runs", "--overdue", "26h", "--home", str(home.path)])
+    assert (result.exit_code, result.output) == (
+        1,
+        "There has been no good night of demo; one within 26h was expected.\n",
+    )
+
+
+def test_a_good_night_in_the_future_is_no_comfort(home: Home) -> None:
+    write_health(home, Health(good_at=NOW + timedelta(days=9)))
+    sentence, code = say_whether_overdue("26h", home.path)
+    assert (code, "was the clock wrong?" in sentence) == (1, True)
+
+
+def test_an_overdue_night_is_told_once(home: Home, told: list[dict[str, str]]) -> None:
+    write_health(home, Health(good_at=NOW - timedelta(days=3)))
+    for _ in range(3):
+        assert say_whether_overdue("26h", home.path)[1] == 1
+    assert [body["title"] for body in told] == ["nightly-recs demo: overdue"]
+    assert read_health(home).bad == "overdue"
+
+
+def test_overdue_tells_of_a_killed_night(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Runs(home.runs).save(night(status="running"))
+    monkeypatch.setattr(overdue, "in_use", lambda _: True)
+    write_health(home, Health(good_at=NOW))
+    assert "A night is running" in say_whether_overdue("26h", home.path)[0]
+    assert told == []
+    monkeypatch.setattr(overdue, "in_use", lambda _: False)
+    for _ in range(2):
+        assert say_whether_overdue("26h", home.path)[1] == 0
+    assert ["was killed" in body["message"] for body in told] == [True]
