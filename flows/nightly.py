@@ -25,7 +25,7 @@ from flows.night_parameters import NightParameters
 from flows.prefect_runtime import server
 from flows.prefect_runtime.artifacts import name_flow_run, run_name, show_in_prefect
 from flows.prefect_runtime.interruption import ending_at_once
-from flows.prefect_runtime.logs import keep_terminal_quiet, send_logs_to_prefect
+from flows.prefect_runtime.logs import keep_terminal_quiet, sending_logs_to_prefect
 from flows.prefect_runtime.outage import prefect_failed, warn_of_prefect
 from flows.prefect_runtime.runner import PrefectRunner
 from flows.prefect_runtime.states import state_of_error, state_of_night, state_of_outcome
@@ -147,11 +147,13 @@ def nightly(
     Returns:
         The state of the night: Completed, NothingNew, HeldBack, NotSwitched, Locked or Failed.
     """
-    send_logs_to_prefect()
     begun = _begun.get()
-    if begun is not None:
-        return begun.run()
-    return _whole_night(NightParameters(dataset, home, name, models, as_of, config, tuple(settings), force))
+    with sending_logs_to_prefect():
+        if begun is not None:
+            return begun.run()
+        return _whole_night(
+            NightParameters(dataset, home, name, models, as_of, config, tuple(settings), force)
+        )
 
 
 def _whole_night(parameters: NightParameters) -> State[Any]:

@@ -245,6 +245,7 @@ for _group in _GROUPS:
 def main() -> None:
     """Run the command. An error becomes one sentence on stderr and the exit code of its kind."""
     code = 0
+    _process["logged"] = False
     prepare_streams()
     end_stderr_at_exit()
     if asked_for(sys.argv[1:]):

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.logging.handlers import APILogHandler
 
 _OURS = ("flows", "tasks", "models")
 _OF_PREFECT = "prefect"
 
 
-def send_logs_to_prefect() -> None:
-    """Send our log lines, from INFO, to the flow run or task run that they belong to.
+@contextmanager
+def sending_logs_to_prefect() -> Iterator[None]:
+    """Send our log lines of this context, from INFO, to the flow run or task run that they belong to.
 
     Prefect's own variable for this, PREFECT_LOGGING_EXTRA_LOGGERS, would have to be set before Prefect is imported,
     which a worker of Prefect's has done already.
     """
-    for name in _OURS:
-        logger = logging.getLogger(name)
+    handler = APILogHandler()
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in _OURS}
+    for logger in levels:
+        logger.addHandler(handler)
         if logger.getEffectiveLevel() > logging.INFO:
             logger.setLevel(logging.INFO)
-        for handler in logging.getLogger("prefect.extra").handlers:
-            if handler not in logger.handlers:
-                logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def keep_terminal_quiet() -> None:

@@ -112,9 +112,16 @@ class PrefectRunner:
         self._next_look = time.monotonic() + _LOOK_EVERY
 
     def _give_up(self, fault: Exception) -> None:
-        if self._prefect_works:
-            self._prefect_works = False
-            warn_of_prefect(fault)
+        """Go on without Prefect, and warn: by the sentence that names the API, if it is the API that fails."""
+        if not self._prefect_works:
+            return
+        self._prefect_works = False
+        if not isinstance(fault, NightError):
+            try:
+                require_api()
+            except NightError as down:
+                fault = down
+        warn_of_prefect(fault)
 
 
 class _Submitted(Generic[R]):
