@@ -22,7 +22,6 @@ from tasks.recommendation.item_rules import Rules
 from tasks.replay.plan import CHAMPION, Variant
 from tasks.run.context import Night
 from tasks.run.dag import (
-    InProcess,
     Refits,
     choose_champion,
     cut,
@@ -34,6 +33,7 @@ from tasks.run.dag import (
     recommend_best,
     refit_best,
 )
+from tasks.run.in_process import InProcess
 from tasks.storage.artifact_store import write_json
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
