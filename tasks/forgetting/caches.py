@@ -160,3 +160,12 @@ def stale_folders(root: Path) -> list[Path]:
         for folder in sorted(root.glob("*/*"))
         if folder.parent.name not in KEPT or folder.name.startswith(".")
     ]
+
+
+def remove_replayed_days(root: Path) -> None:
+    """Remove what replays keep of single days, users among it; their tables and pages, of all users, stay."""
+    for path in sorted(root.glob("*/*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.suffix not in (".csv", ".html"):
+            path.unlink()

@@ -16,14 +16,20 @@ from dataclasses import dataclass
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings
 from tasks.errors import NightError, UsageError
-from tasks.forgetting.caches import remove_caches, rewrite_exports, rewrite_lists, stale_folders
+from tasks.forgetting.caches import (
+    remove_caches,
+    remove_replayed_days,
+    rewrite_exports,
+    rewrite_lists,
+    stale_folders,
+)
 from tasks.forgetting.raw_files import remove_rows
 from tasks.forgetting.records import clean_records, remove_partial_files
 from tasks.forgetting.side_databases import clean_database, side_databases
 from tasks.forgetting.subject import KINDS_OF_IDS, Subject, subject_of
 from tasks.forgetting.traces import Searched, file_of, is_ours, search, seen_ids
 from tasks.forgetting.warehouse import read_files_again, remove_from_warehouse, remove_leftovers
-from tasks.ingestion.input_files import find_input_files
+from tasks.ingestion.increments import all_input_files
 from tasks.publication.errors import NoListsError
 from tasks.publication.queries import name_home_in_hints, parse_id
 from tasks.publication.targets.base import OnStep, Target, ignore_steps
@@ -92,14 +98,19 @@ def forget(
         What was done; None if it was not confirmed.
 
     Raises:
-        LockedError: a night or a tuning is running.
+        LockedError: a night, a tuning or a replay is running.
         UsageError: an id is of another type than the home's, or is nowhere.
         TransientError: a database is open in another program; the same call goes on.
     """
     id_types = _id_types(home)
     ids = (_ids(users, id_types[0], "user"), _ids(items, id_types[1], "item"))
     subject = subject_of(*ids, id_types, settings.data)
-    with locked(home), locked(home, "tune"), _lists(home, settings) as target:
+    with (
+        locked(home),
+        locked(home, "tune"),
+        locked(home, "replay"),
+        _lists(home, settings) as target,
+    ):
         listed = read_list(home.forgotten) or new_list(id_types)
         plan = _plan(home, settings, target, subject, listed, unseen=unseen)
         if not confirm(plan):
@@ -215,7 +226,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     remove_from_warehouse(home.warehouse, subject, on_step)
     remove_partial_files(home.path)
     if home.input.is_dir():
-        for file in find_input_files(home.input, settings.data):
+        for file in all_input_files(home.input, settings.data):
             if not is_ours(home, file.location):
                 continue
             try:
@@ -233,6 +244,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     on_step("records_cleaned")
     remove_caches(home.artifacts)
     shutil.rmtree(home.tuning, ignore_errors=True)
+    remove_replayed_days(home.replays)
     on_step("caches_removed")
     for path in side_databases(home.path, file_of(target)):
         clean_database(path, subject)

@@ -68,7 +68,7 @@ def _filter(
     file: InputFile, settings: DataSettings, subject: Subject, target: Path | None
 ) -> tuple[int, int]:
     """Write a file without the subject's rows to `target`, if any; return how many rows go and how many stay."""
-    reading = reading_of(settings, file.source, file.path)
+    reading = reading_of(settings, file.source, file.path, deletes=file.deletes)
     is_gone = _test_of(file, subject)
     by_folder = any(is_gone(ours, value) for ours, value in reading.partition.items())
     container, head = read_head(file.location)

@@ -24,7 +24,7 @@ from tasks.forgetting.side_databases import count_in_database, side_databases
 from tasks.forgetting.subject import COLUMNS, KINDS_OF_IDS, Subject
 from tasks.forgetting.warehouse import count_raw_rows, quarantined, raw_texts, typed_columns
 from tasks.ingestion.first_bytes import container_of
-from tasks.ingestion.input_files import find_input_files
+from tasks.ingestion.increments import all_input_files
 from tasks.ingestion.refused_rows import ID_COLUMNS
 from tasks.ingestion.unpack import open_unpacked
 from tasks.publication.targets import schema
@@ -112,7 +112,7 @@ def _search_input(found: Searched, home: Home, settings: DataSettings, subject: 
     if not home.input.is_dir():
         return
     try:
-        files = find_input_files(home.input, settings)
+        files = all_input_files(home.input, settings)
     except NightError as error:
         found.unread.append(f"{home.input}: {error}")
         return

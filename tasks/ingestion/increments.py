@@ -15,7 +15,14 @@ from tasks.artifacts import LeftFile, Source
 from tasks.config.data_settings import DataSettings
 from tasks.ingestion.file_names import is_readable, is_unfinished, stem, why_unread
 from tasks.ingestion.foreign_files import why_foreign
-from tasks.ingestion.input_files import INTERACTIONS, SOURCES, InputFile, is_empty_part, walk
+from tasks.ingestion.input_files import (
+    INTERACTIONS,
+    SOURCES,
+    InputFile,
+    find_input_files,
+    is_empty_part,
+    walk,
+)
 
 _DELETES = re.compile(r"deleted[_-]")
 
@@ -60,6 +67,16 @@ def find_increments(folder: Path, settings: DataSettings, taken: set[Path]) -> I
         elif source is not None:
             found.files.append(InputFile(source, relative, path, is_increment=True, deletes=deletes))
     return found
+
+
+def all_input_files(folder: Path, settings: DataSettings) -> list[InputFile]:
+    """Return the snapshots of an input folder, and then its increments.
+
+    Raises:
+        UsageError: as `find_input_files`.
+    """
+    snapshots = find_input_files(folder, settings)
+    return [*snapshots, *find_increments(folder, settings, {file.location for file in snapshots}).files]
 
 
 def _arrived(folder: Path, incoming: str) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from history.tags
 where tagged_at < $as_of::timestamp;
 
 create or replace table events as
+select * replace (case when superseded_at < $as_of::timestamp then superseded_at end as superseded_at)
 from history.events
 where happened_at < $as_of::timestamp;
 
