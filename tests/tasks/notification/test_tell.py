@@ -76,7 +76,7 @@ def test_bad_nights_and_the_first_good_one_are_told(home: Home, told: list[dict[
 def test_a_night_that_cannot_begin_is_told(
     home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def out_of_reach(*_: object) -> None:
+    def out_of_reach(*_: object, **__: object) -> None:
         raise TransientError("The database is out of reach.")
 
     monkeypatch.setattr(lifecycle, "plan_intake", out_of_reach)
