@@ -1,8 +1,12 @@
-"""Search a home for what is left of a text id, without any of the product's own code: in bytes, and decoded."""
+"""Search a home for what is left of a text id, without any of the product's own code: in bytes, and decoded.
+
+python -m benchmarks.month_traces TEXT FOLDER prints a line for each place.
+"""
 
 from __future__ import annotations
 
 import gzip
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,3 +57,7 @@ def _tables_with(text: str, path: Path) -> Iterator[str]:
             query = f'select count(*) from "{table}" as row where contains(row::text, $text)'  # noqa: S608
             if con.execute(query, {"text": text}).fetchone() != (0,):
                 yield f" ({table})"
+
+
+if __name__ == "__main__":
+    print(*places_with(sys.argv[1], Path(sys.argv[2])), sep="\n", end="")

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tasks.errors import NightError, TransientError
+from tasks.forgetting.locked_bytes import files_of_database
 from tasks.forgetting.records import ANONYMOUS
 from tasks.forgetting.subject import Subject
 
@@ -21,10 +22,11 @@ _LOG_TABLE, _LOG_COLUMN = "log", "message"
 
 
 def side_databases(home: Path, serving: Path | None) -> list[Path]:
-    """Return the SQLite files below a home but the serving database."""
+    """Return the SQLite files below a home but those of the serving database, which stay unopened."""
     found = []
+    in_use = set() if serving is None else set(files_of_database(serving))
     for path in sorted(each for each in home.rglob("*") if each.is_file() and not each.is_symlink()):
-        if serving is not None and path.resolve() == serving:
+        if path.resolve() in in_use:
             continue
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) == _MAGIC:

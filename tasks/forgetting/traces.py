@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
 from tasks.forgetting.caches import count_in_parquet
+from tasks.forgetting.locked_bytes import files_of_database, holds_any
 from tasks.forgetting.raw_files import count_rows
 from tasks.forgetting.records import PAGE, RECORD, shows_in_page, shows_in_record
 from tasks.forgetting.side_databases import count_in_database, side_databases
@@ -230,6 +231,7 @@ def file_of(target: Target | None) -> Path | None:
 
 def _search_files(found: Searched, home: Home, target: Target | None, subject: Subject) -> None:
     serving = file_of(target)
+    in_use = {} if serving is None else {path.resolve(): path for path in files_of_database(serving)}
     raw = home.input.resolve()
     databases = set(side_databases(home.path, serving))
     files = [path for path in sorted(home.path.rglob("*")) if path.is_file() and not path.is_symlink()]
@@ -237,6 +239,8 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
         place = path.relative_to(home.path).as_posix()
         found.files += 1
         found.bytes += path.stat().st_size
+        if path.resolve() in in_use:
+            continue
         if path in databases:
             found.add(place, "values", count_in_database(path, subject))
         elif path.name == RECORD:
@@ -249,10 +253,10 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
             found.tables += 1
         if subject.patterns:
             found.add(place, "its id among the bytes", sum(_holds(each, subject) for each in contents(path)))
-    if serving is not None and not serving.is_relative_to(home.path.resolve()) and subject.patterns:
-        for path in (serving, *(serving.with_name(f"{serving.name}{end}") for end in ("-wal", "-shm"))):
-            if path.exists():
-                found.add(str(path), "its id among the bytes", int(_holds(path, subject)))
+    for path in in_use.values() if subject.patterns else ():
+        ours = path.is_relative_to(home.path.resolve())
+        place = path.relative_to(home.path.resolve()).as_posix() if ours else str(path)
+        found.add(place, "its id among the bytes", int(holds_any(path, subject.patterns)))
 
 
 def contents(path: Path) -> Iterator[Path | bytes]:

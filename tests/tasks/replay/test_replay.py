@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.config.load import load_settings
+from tasks.datasets.synthetic.generate import generate_demo
 from tasks.errors import LockedError, NightError
 from tasks.replay.night import ReplayedNight, Served, replay_night
 from tasks.replay.plan import BASE, CHAMPION, Plan, Variant, make_plan
@@ -288,19 +289,25 @@ def poisoned(world: Path, folder: Path, day: datetime) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both_futures(world: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Home, Replay]]:
-    """Replays of one day: of the world as it is, and with a poisoned future."""
-    folder, day = tmp_path_factory.mktemp("futures"), first_day(world)
+def both_futures(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Home, Replay]]:
+    """Replays of one day: of a world with users enough for a blend, and of the same with a poisoned future."""
+    folder = tmp_path_factory.mktemp("futures")
+    world = folder / "world"
+    generate_demo(world, users=500, items=150, ratings=12_000, tags=300, seed=7)
+    day = first_day(world)
     worlds = (world, poisoned(world, folder / "poisoned", day))
     homes = [open_home(str(each), folder / f"home {place}", "tiny") for place, each in enumerate(worlds)]
-    return [(home, replay(home, plan_of(day, 1), DayWatcher())) for home in homes]
+    with_blend = Variant(BASE, load_settings(None, (*SETTINGS, "blend.enabled=true")), MONTH)
+    plan = make_plan(day, day + MONTH, MONTH, MONTH, (with_blend,))
+    return [(home, replay(home, plan, DayWatcher())) for home in homes]
 
 
 def test_a_poisoned_future_changes_no_list(both_futures: list[tuple[Home, Replay]]) -> None:
     plain, poison = (found.days[0].served[BASE] for _, found in both_futures)
     assert plain.champion == poison.champion
     roots = [found.results.store.root for _, found in both_futures]
-    for model in (CHAMPION, *SHELF):
+    assert {CHAMPION, *SHELF, "blend"} <= plain.lists.keys()
+    for model in plain.lists:
         for name in LISTS:
             one, other = (
                 pq.read_table(root / lists.lists[model] / f"{name}.parquet")
