@@ -11,6 +11,7 @@ from tasks.errors import in_words
 from tasks.outcomes.live_windows import PublishedLists, lists_to_judge
 from tasks.outcomes.outcomes import FILE, Outcomes, judge_outcomes, outcome_in_words, read_outcomes
 from tasks.outcomes.trial_users import keep_trial_users
+from tasks.reporting.run_artifacts import find_lists
 from tasks.run.context import Night
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,11 @@ def published_lists(night: Night) -> tuple[PublishedLists, ...]:
     for run in night.target.published_runs():
         if not run.switched or run.run_id == night.record.run_id:  # resumed after its own switch
             continue
-        found = night.store.find("recommend", run.lists_key, Lists)
-        if found is None or night.runs.find(run.run_id) is None:
+        record = night.runs.find(
+            run.run_id
+        )  # it names the lists that `recs forget` rewrote under another key
+        found = None if record is None else find_lists(night.store, record)
+        if found is None:
             gone.append(run.run_id)
         else:
             lists[run.run_id] = found

@@ -45,9 +45,20 @@ class Night(SimpleNamespace):
         return run
 
     def publish(
-        self, run_id: int, since: float, variants=None, *, keep: bool = True, switched: bool = True
+        self,
+        run_id: int,
+        since: float,
+        variants=None,
+        *,
+        keep: bool = True,
+        switched: bool = True,
+        published_as: str = "",
     ) -> None:
-        """Add an earlier run; `keep` says whether its lists are still in the store, `switched` if they went live."""
+        """Add an earlier run.
+
+        `keep` says whether its lists are still in the store, `switched` if they went live, and `published_as` under
+        which key, if not that of today.
+        """
 
         def build(folder):
             write_small_lists(folder / "files", USERS, [10], variants)
@@ -57,8 +68,10 @@ class Night(SimpleNamespace):
 
         if keep:
             self.store.make("recommend", f"k{run_id}", build, is_reusable=lambda: True)
-        self.runs.save(self._run(run_id, day(since), switched=switched))
-        self.published.append(PublishedRun(run_id, 4, f"k{run_id}", switched, None, None))
+        record = self._run(run_id, day(since), switched=switched)
+        record.artifacts = [f"recommend/k{run_id}"]
+        self.runs.save(record)
+        self.published.append(PublishedRun(run_id, 4, published_as or f"k{run_id}", switched, None, None))
         self.record.expected_live = run_id
 
     def run(self, call):
@@ -108,6 +121,13 @@ def test_a_trial_keeps_its_users_with_its_run(night):
     found = read_trial_users(night.runs.folder(7))
     assert (found.is_over, found.users["variant"].to_pylist()) == (True, ["control", "trial"])
     assert read_trial_users(night.runs.folder(8)) is None
+
+
+def test_lists_that_were_rewritten_are_judged(night: Night) -> None:
+    """`recs forget` gives the lists of all others another key, and the run's record names it."""
+    night.publish(7, 70, published_as="as they were with the forgotten user")
+    judge_earlier_lists(night)
+    assert {row["run_id"] for _, rows in night.stored for row in rows} == {7}
 
 
 def test_lists_that_are_gone_are_named(night, caplog):
