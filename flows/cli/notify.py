@@ -15,7 +15,7 @@ from flows.cli.options import DEFAULT_HOME, Commands, ConfigOption, HomeOption
 from flows.terminal.console import out
 from tasks.config.load import load_settings
 from tasks.config.settings import Settings
-from tasks.errors import NightError, UsageError
+from tasks.errors import LockedError, NightError, UsageError
 from tasks.storage.home import Home, existing_home, in_use
 
 commands = Commands()
@@ -23,7 +23,6 @@ commands = Commands()
 _JUST_NOW = timedelta(minutes=5)
 _CODES = {
     "2": "the command, the settings or the data folder are wrong",
-    "4": "another night is running",
     "KILL": "it was killed, for instance for lack of memory",
 }
 """What systemd says of an exit (`MONITOR_EXIT_STATUS`) → what that means; other nights have told themselves."""
@@ -83,6 +82,8 @@ def _tell_failure(home: Home, settings: Settings) -> str:
     if health.told_at is not None and utc_now() - health.told_at < _JUST_NOW:
         return f"The night has told itself, at {health.told_at} UTC."
     status = os.environ.get("MONITOR_EXIT_STATUS", "")
+    if status == str(LockedError.exit_code):
+        return "Nobody was told: another night was running, and that night tells how it ends."
     why = _CODES.get(status, f"exit status {status}" if status else "its log says why")
     error = NightError(f"The command of the scheduler failed: {why}.", "Look at its log.")
     send(not_begun_message(home.dataset, home.path, error), settings.notify)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings
-from tasks.errors import NightError, UsageError
+from tasks.errors import UsageError
 from tasks.forgetting.caches import (
     remove_caches,
     remove_replayed_days,
@@ -23,7 +23,7 @@ from tasks.forgetting.caches import (
     rewrite_lists,
     stale_folders,
 )
-from tasks.forgetting.raw_files import remove_rows
+from tasks.forgetting.raw_files import UNREADABLE, remove_rows
 from tasks.forgetting.records import clean_records, remove_partial_files
 from tasks.forgetting.side_databases import clean_database, side_databases
 from tasks.forgetting.subject import KINDS_OF_IDS, Subject, subject_of
@@ -231,7 +231,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
                 continue
             try:
                 remove_rows(file, settings.data, subject)
-            except (NightError, EOFError, UnicodeError) as error:
+            except UNREADABLE as error:
                 log.warning(
                     "%s stays as it is: %s", file.location, error
                 )  # the search at the end says so, too

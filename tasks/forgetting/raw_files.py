@@ -9,6 +9,7 @@ import lzma
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.config.data_settings import DataSettings
+from tasks.errors import NightError
 from tasks.forgetting.subject import Subject
 from tasks.ingestion.csv_repair import Lookahead, columns_of, whole_record
 from tasks.ingestion.first_bytes import Container, is_parquet
@@ -29,6 +31,10 @@ from tasks.ingestion.refused_rows import ID_COLUMNS
 from tasks.ingestion.text_format import UTF8, TextFormat, text_format
 from tasks.ingestion.unpack import open_unpacked, read_head
 
+UNREADABLE = (
+    NightError, OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowInvalid,
+)  # fmt: skip
+"""What reading a damaged file raises, in any format."""
 _ROWS = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _Gone = Callable[[str, str], bool]

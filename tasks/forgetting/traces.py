@@ -19,7 +19,7 @@ from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
 from tasks.forgetting.caches import count_in_parquet
 from tasks.forgetting.locked_bytes import files_of_database, holds_any
-from tasks.forgetting.raw_files import count_rows
+from tasks.forgetting.raw_files import UNREADABLE, count_rows
 from tasks.forgetting.records import PAGE, RECORD, shows_in_page, shows_in_record
 from tasks.forgetting.side_databases import count_in_database, side_databases
 from tasks.forgetting.subject import COLUMNS, KINDS_OF_IDS, Subject
@@ -119,10 +119,12 @@ def _search_input(found: Searched, home: Home, settings: DataSettings, subject: 
         return
     for file in files:
         foreign = not is_ours(home, file.location)
-        place = str(file.location) if foreign else file.location.relative_to(home.path).as_posix()
+        place = str(file.location)
+        if not foreign:
+            place = file.location.resolve().relative_to(home.path.resolve()).as_posix()
         try:
             found.add(place, "rows", count_rows(file, settings, subject), foreign=foreign)
-        except (NightError, OSError, EOFError, UnicodeError) as error:
+        except UNREADABLE as error:
             found.unread.append(f"{place}: {error}")
 
 
@@ -252,7 +254,12 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
             found.add(place, "rows", count_in_parquet(path, subject))
             found.tables += 1
         if subject.patterns:
-            found.add(place, "its id among the bytes", sum(_holds(each, subject) for each in contents(path)))
+            try:
+                n_places = sum(_holds(each, subject) for each in contents(path))
+            except UNREADABLE as error:
+                found.unread.append(f"{place}: {error}")
+                n_places = int(_holds(path, subject))
+            found.add(place, "its id among the bytes", n_places)
     for path in in_use.values() if subject.patterns else ():
         ours = path.is_relative_to(home.path.resolve())
         place = path.relative_to(home.path.resolve()).as_posix() if ours else str(path)

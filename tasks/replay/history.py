@@ -46,7 +46,7 @@ def copy_history(home: Home, settings: Settings, plan: Plan, path: Path, watcher
         prepare(home, watcher)
         with open_warehouse(home.warehouse) as con, watched(watcher, "history") as stage:
             now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-            intake = land(con.cursor(), home.input, settings.data, landed_at=now)
+            intake = land(con.cursor(), home.input, settings.data, landed_at=now, forgotten=home.forgotten)
             data = clean(con.cursor(), intake, settings.data, id_types=home.id_types())
             if home.id_types() is None and "TEXT" in (data.user_id_type, data.item_id_type):
                 types = _types_of_first_night(con.cursor(), settings, data, plan.since)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -24,10 +25,13 @@ from flows.cli import app as cli
 from tasks.config.load import load_settings
 from tasks.errors import LockedError, UsageError
 from tasks.forgetting.forget import Outcome, forget, remember
+from tasks.monitoring.events import SilentWatcher
 from tasks.publication.maintenance import verify
 from tasks.publication.publish import publish
 from tasks.publication.targets.connect import address_of, open_target
 from tasks.publication.targets.schema import IdTypes
+from tasks.replay.history import copy_history
+from tasks.replay.plan import BASE, Variant, make_plan
 from tasks.reporting.run_artifacts import find_lists
 from tasks.run.dag import nightly
 from tasks.storage.artifact_store import Store
@@ -362,6 +366,30 @@ def fingerprint(home: Home) -> dict[str, bytes]:
         for path in home.path.rglob("*")
         if path.is_file() and not path.name.endswith(left_out)
     }
+
+
+def test_a_damaged_increment_is_named_and_the_rest_goes(home: Home, user: str) -> None:
+    """A night sets such a file aside."""
+    rows = "".join(f"{user},{item},3,{item}\n" for item in range(500))
+    whole = gzip.compress(f"userId,movieId,rating,timestamp\n{rows}".encode())
+    damaged = home.path / "raw" / "incoming" / "ratings-bad.csv.gz"
+    damaged.write_bytes(whole[:200] + bytes(50) + whole[250:])
+    done = forgotten(home, [user])
+    assert [each for each in done.left.unread if "ratings-bad.csv.gz" in each]
+    assert done.left.traces == []
+    assert user not in {row[0] for row in lists(home)["recommendations"]}
+
+
+def test_a_replay_refuses_forgotten_users_too(home: Home, user: str, dataset: Path, tmp_path: Path) -> None:
+    forgotten(home, [user])
+    with_text_ids(dataset, home.path / "raw")  # delivered again
+    base = Variant(BASE, SETTINGS, timedelta(days=28))
+    day = datetime(2022, 1, 1)
+    plan = make_plan(day, day + timedelta(days=28), timedelta(days=28), timedelta(days=28), (base,))
+    copy_history(home, SETTINGS, plan, tmp_path / "history.duckdb", SilentWatcher())
+    with duckdb.connect(tmp_path / "history.duckdb", read_only=True) as con:
+        assert con.execute("select count(*) from ratings where user_id = ?", [user]).fetchone() == (0,)
+        assert con.execute("select count(*) from ratings").fetchone() != (0,)
 
 
 def test_a_running_night_is_not_disturbed(home: Home, user: str) -> None:

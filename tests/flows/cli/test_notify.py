@@ -74,6 +74,14 @@ def test_a_failed_command_is_told_unless_its_night_has(
     assert len(told) == 1
 
 
+def test_a_night_found_locked_is_told_by_nobody(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_EXIT_STATUS", "4")
+    assert "Nobody was told" in invoke("notify", "--failed", "--home", home.path)
+    assert told == []
+
+
 @pytest.mark.parametrize(("text", "hours"), [("26h", 26), ("2d", 48), ("1d2h30m", 26.5), ("90m", 1.5)])
 def test_times_are_read(text: str, hours: float) -> None:
     assert parse_time(text) == timedelta(hours=hours)
