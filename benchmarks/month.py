@@ -49,7 +49,7 @@ _MAX_TRIES = 20
 
 @dataclass(frozen=True)
 class Day:
-    """What was seen of one day.
+    """The observations of one day.
 
     Attributes:
         number: of the day, from 1.
@@ -79,7 +79,7 @@ class Day:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be, in words."""
+        """Return the violations of what must hold, in words; empty if there are none."""
         found = [f"a reader saw {what}" for what in self.bad_reads[:1]]
         found += [f"the rows of {source} do not add up" for source in self.unbalanced]
         found += [f"the forgotten user is in {place}" for place in (self.traces or ())[:1]]

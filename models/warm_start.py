@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Rows = Literal["users", "items", "none"]
-"""What the rows of a learned array stand for; arrays of neither users nor items are taken as they are."""
+"""The kind of a learned array's rows. Arrays of neither users nor items are taken unchanged."""
 
 
 class WarmStartError(ValueError):

@@ -25,7 +25,7 @@ _CODES = {
     "2": "the command, the settings or the data folder are wrong",
     "KILL": "it was killed, for instance for lack of memory",
 }
-"""What systemd says of an exit (`MONITOR_EXIT_STATUS`) → what that means; other nights have told themselves."""
+"""Value of systemd's `MONITOR_EXIT_STATUS` → its meaning. Any other night has sent its own message."""
 
 
 @commands.command()

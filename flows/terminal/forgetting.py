@@ -1,4 +1,4 @@
-"""What `recs forget` would remove, what it removed, and what is left, as text for the terminal."""
+"""The plan and the outcome of `recs forget`, as text for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came in tonight: rows of each source by outcome, and the increments that were left out."""
+"""Tables of tonight's input: rows of each source by outcome, and the increments that were left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users did after lists were made, as tables for the terminal."""
+"""The outcomes of lists, that is, what users did after they were made, as tables for the terminal."""
 
 from __future__ import annotations
 

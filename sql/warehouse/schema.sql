@@ -34,7 +34,7 @@ alter table landed_files add column if not exists ignored_columns text[];
 
 -- Earlier versions knew no deletions: their events are all there.
 alter table if exists events add column if not exists superseded_at timestamp;
--- Of `rows`, those of forgotten users and items, which are in no raw table; null in earlier versions.
+-- The number of `rows` of forgotten users and items, which are in no raw table; null in earlier versions.
 alter table landed_files add column if not exists forgotten bigint;
 
 -- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
@@ -70,7 +70,7 @@ create table if not exists quarantine (source text, path text, line bigint, raw 
 -- At most one row: the cache key of the clean tables, and the `CleanData` that cleaning returned (JSON).
 create table if not exists clean_state (key text, reference text);
 
--- What the last night saw of the files of the input folder, so that unchanged ones are not hashed again. `path` is relative
+-- Versions and hashes of the input files in the last night, so that unchanged ones are not hashed again. `path` is relative
 -- to the folder. `sha256` is null for a file that waits to be complete.
 create table if not exists known_files (
     path text, device hugeint, inode hugeint, size bigint, mtime_ns bigint, ctime_ns bigint,

@@ -10,7 +10,7 @@ from models.settings_base import Options
 
 
 class IncomingSettings(Options):
-    """Where increments arrive, when one is complete, and how many may be unreadable."""
+    """The folder of increments, the age at which one counts as complete, and the share that may be unreadable."""
 
     incoming: str = Field(
         default="incoming",

@@ -12,7 +12,7 @@ _SUFFIX = ".prom"
 
 
 class MonitoringSettings(Options):
-    """Where nights leave figures for other programs. No list depends on these settings."""
+    """Files with a night's figures for other programs. No list depends on these settings."""
 
     metrics_file: str = Field(
         default="",

@@ -14,7 +14,7 @@ Ending = Literal["failed", "held_back", "interrupted", "overdue", "recovered", "
 
 
 class NotifySettings(Options):
-    """Who is told how nights end."""
+    """Messages on how nights end: their addresses, and the endings that are told."""
 
     url: SecretStr | None = Field(
         default=None,

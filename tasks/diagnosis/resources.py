@@ -14,7 +14,7 @@ from tasks.storage.run_records import Run
 
 NIGHTS = 7
 MIN_FREE_BYTES = 32 * 2**20
-"""What a night needs at least (`tasks/run/lifecycle.py`)."""
+"""Least free space of a night (`tasks/run/lifecycle.py`)."""
 
 _CLOCK_SLACK = timedelta(minutes=5)
 _LONG_AGO = timedelta(days=7)

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call would do, for the confirmation.
+    """The plan of a call, shown before the confirmation.
 
     Attributes:
         subject: whom and what it forgets.
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call did.
+    """The result of a call.
 
     Attributes:
         plan: what it began with.

@@ -34,7 +34,7 @@ from tasks.ingestion.unpack import open_unpacked, read_head
 UNREADABLE = (
     NightError, OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowInvalid,
 )  # fmt: skip
-"""What reading a damaged file raises, in any format."""
+"""Exceptions that reading a damaged file raises, in any format."""
 _ROWS = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _Gone = Callable[[str, str], bool]

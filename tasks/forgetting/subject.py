@@ -49,7 +49,7 @@ class Subject:
 
     @cached_property
     def refusal(self) -> Refusal:
-        """What landing would refuse if just these ids were forgotten."""
+        """The refusal of landing if just these ids were forgotten."""
         listed = new_list(self.id_types)
         listed.add("user", self.users)
         listed.add("item", self.items)

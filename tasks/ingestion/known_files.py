@@ -18,7 +18,7 @@ from tasks.storage.warehouse import run_file
 
 @dataclass(frozen=True)
 class KnownFile:
-    """What an earlier night saw at a path; `sha256` is None where it did not read the file."""
+    """The version and hash of a file in an earlier night; `sha256` is None if that night did not read it."""
 
     version: Version
     sha256: str | None

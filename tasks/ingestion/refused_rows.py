@@ -32,7 +32,7 @@ _SEPARATORS = re.compile(r"[,;\t|]|::")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What landing refuses.
+    """The ids whose rows landing refuses.
 
     Attributes:
         forgotten: the list.
@@ -93,7 +93,7 @@ def values_of_line(raw: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Refused:
-    """What is refused of one file.
+    """The refused rows of one file.
 
     Attributes:
         condition: of the rows of `incoming` that are landed, as SQL; empty if all are.

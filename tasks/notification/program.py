@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of a message: names of services, never their addresses.
+    """The outcome of sending a message: names of services, never their addresses.
 
     Attributes:
         reached: the services that took it.

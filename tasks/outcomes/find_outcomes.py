@@ -13,7 +13,7 @@ from tasks.storage.run_records import Run, Runs
 
 @dataclass(frozen=True)
 class FoundOutcomes:
-    """What one night knew of the lists of earlier runs.
+    """The outcomes of earlier runs' lists as one night knew them.
 
     Attributes:
         scored_by: the night.

@@ -1,4 +1,4 @@
-"""Which period of the data belongs to which run: since its lists were made, and while they were the newest."""
+"""The periods of the data that belong to each run: since its lists were made, and while they were the newest."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _LISTED: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """What was withdrawn.
+    """The rows that were withdrawn.
 
     Attributes:
         runs: the runs whose lists held something.

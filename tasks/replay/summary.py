@@ -26,7 +26,7 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class ColumnOutcome:
-    """What users did next with the lists of one column.
+    """The outcome of one column's lists.
 
     Attributes:
         variant, model: the column.

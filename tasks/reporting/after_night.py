@@ -1,4 +1,4 @@
-"""What is written after every night, however it ended: the page of all nights, and the metrics for Prometheus.
+"""Write the page of all nights and the metrics for Prometheus after every night, however it ended.
 
 Neither may change how the night ended: errors are logged.
 """

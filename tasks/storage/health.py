@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Health:
-    """What a home knows of its nights beside their records. Times are UTC.
+    """The state of a home's nights and messages that no run record holds. Times are UTC.
 
     Attributes:
         good_at: when the last good night ended: published, or nothing new.

@@ -1,4 +1,4 @@
--- What would rarer nights cost? For each variant and age of its lists: what they lost against the lists that `base`
+-- The cost of rarer nights. For each variant and age of its lists: what they lost against the lists that `base`
 -- served on the same days. Run it with DuckDB.
 -- Inputs:  $csv, the path of a replay.csv with variants that differ in `every`; $metric and $k, such as ndcg and 10.
 -- Output:  variant, age_days (days since the night that made the lists), days, n_users (visits), value, base_value,

@@ -1,4 +1,4 @@
--- What users came to like inside a window of time: positive in it, and never met before it.
+-- The items that users came to like inside a window of time: positive in it, and never met before it.
 -- Inputs:  positives over the windows from $since to the window's end; temp first_met (outcomes/first_met.sql);
 --          $relevant_rating, $positive_tags, $positive_events.
 -- Output:  temp later_positives (user_id, item_id).

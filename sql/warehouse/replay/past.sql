@@ -1,4 +1,4 @@
--- What was known on a day: a night that reads these tables cannot see anything of that day or later.
+-- The tables as they were known on a day: a night that reads them cannot see anything of that day or later.
 -- Inputs:  the attached database `history` (keep_history.sql); $as_of, exclusive.
 -- Outputs: ratings, tags, events, links: rows before as_of; those superseded only later are not superseded here;
 --          items, users: of the past. Nobody recorded since when the others have been there, so that items without an

@@ -62,7 +62,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class AllNights:
-    """What the page shows: the nights, newest first, and the curves that two nights or more have a value for."""
+    """The contents of the page: the nights, newest first, and the curves with values of at least two nights."""
 
     dataset: str
     nights: tuple[NightRow, ...]

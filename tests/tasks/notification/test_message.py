@@ -1,4 +1,4 @@
-"""What messages say: run, cause, which lists are live, what to do."""
+"""Messages name the run, the cause, the live lists, and what to do."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which later interactions count, for whom, and which rows of the lists they hit."""
+"""Later interactions count once for their users, and hit the rows of the lists that hold them."""
 
 from __future__ import annotations
 

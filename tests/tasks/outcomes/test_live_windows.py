@@ -1,4 +1,4 @@
-"""Which period belongs to which run, in times of the data."""
+"""Each run has its own period, in times of the data."""
 
 from __future__ import annotations
 

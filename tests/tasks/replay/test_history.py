@@ -1,4 +1,4 @@
-"""What a replayed night can see: nothing of its day or later, whatever happens then."""
+"""A replayed night sees nothing of its day or later, whatever happens then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written after every night: the page of all nights, the links between pages, the metrics file."""
+"""After every night the page of all nights, the links between pages and the metrics file are written."""
 
 from __future__ import annotations
 

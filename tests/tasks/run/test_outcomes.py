@@ -1,4 +1,4 @@
-"""What a night judges, what it keeps, and that it goes on without these figures."""
+"""A night judges the lists of earlier runs, keeps the figures, and goes on without them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ NEVER = "warm_start.cold_every=1000"
 
 
 class Fits(NamedTuple):
-    """What a night fitted; `refit` is None if only the fit before the cutoff was asked for."""
+    """The fits of a night; `refit` is None if only the fit before the cutoff was asked for."""
 
     run: Run
     before: Snapshot
