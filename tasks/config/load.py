@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,8 @@ from tasks.config.tuned_settings import Tuned, read_tuned, reason_to_ignore
 from tasks.errors import UsageError
 
 DEFAULT_FILE = Path("pipeline.toml")
+_LOGIN = re.compile(r"://[^\s/]*@")
+"""A user's name, and perhaps a password, in an address."""
 _ADDRESSES = {"publish": "RECS_PUBLISH__URL", "notify": "RECS_NOTIFY__URL"}
 """Sections whose `url` comes from the environment only."""
 OTHER_VARIABLES = ("RECS_HOME",)  # read by the command line
@@ -187,6 +190,12 @@ def _refuse_address(layer: dict[str, Any]) -> None:
                 f"{section}.url belongs neither into a file nor on the command line, because it may hold a password.",
                 f"Set the environment variable {variable} instead.",
             )
+    tracking = layer.get("tracking")
+    if isinstance(tracking, dict) and _LOGIN.search(str(tracking.get("uri", ""))):
+        raise UsageError(
+            "tracking.uri with a user or a password belongs neither into a file nor on the command line.",
+            "Set the environment variable RECS_TRACKING__URI instead.",
+        )
 
 
 def _refuse_unknown_variables() -> None:

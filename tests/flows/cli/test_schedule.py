@@ -38,6 +38,12 @@ def test_schedule_prints_a_cron_line_and_a_timer() -> None:
     assert "OnCalendar=*-*-* 02:30:00" in text
 
 
+def test_a_password_is_not_printed_into_a_schedule() -> None:
+    with pytest.raises(UsageError, match="belongs neither into a file nor on the command line") as refused:
+        invoke("schedule", "--set", "tracking.uri=http://bob:hunter2@host/x")
+    assert "hunter2" not in f"{refused.value} {refused.value.hint}"
+
+
 @pytest.mark.parametrize(("cron", "events"), SAME)
 def test_systemd_gets_the_same_schedule(cron: str, events: list[str]) -> None:
     assert calendar_events(cron) == events

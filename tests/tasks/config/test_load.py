@@ -204,6 +204,11 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
             "no setting utility.signals.tag.half_life",
             "half_life_days",
         ),
+        (
+            "[tracking]\nuri = 'http://bob:hunter2@host/x'",
+            "tracking.uri with a user or a password belongs neither into a file",
+            "RECS_TRACKING__URI",
+        ),
         ("[publish]\nurl = 'sqlite:///x'", "publish.url belongs neither into a file", "RECS_PUBLISH__URL"),
         ("[publish", "not valid TOML", ""),
     ],
