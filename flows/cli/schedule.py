@@ -60,7 +60,9 @@ def schedule(
     set_: SetOption = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
-    load_settings(config, tuple(set_ or ()))  # refuses what the night would refuse, such as a password to print
+    load_settings(
+        config, tuple(set_ or ())
+    )  # refuses what the night would refuse, such as a password to print
     settings = (("--set", setting) for setting in set_ or ())
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
