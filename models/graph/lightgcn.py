@@ -60,12 +60,13 @@ class LightGCN(GraphRecommender):
         matrix = self._only_positive(matrix)
         adjacency = self._graph(matrix, data)
         rng = np.random.default_rng(seed)
+        base = noise(adjacency.shape[0], config.factors, rng)
         if warm_start is None:
             start = self._start(adjacency, matrix, data, seed, rng)
         else:
             start = _warm_base(warm_start, matrix, config.factors)
         warm = warm_start is not None
-        base = _base(adjacency, matrix, config, rng, start, warm=warm)
+        _lay_start(base, matrix, start, warm=warm)
         if matrix.nnz:
             device = torch_device(config.device)
             if device.type == "cpu":
@@ -138,29 +139,18 @@ def _warm_base(warm_start: WarmStart, matrix: sparse.csr_array, factors: int) ->
     return np.vstack([users, items])
 
 
-def _base(
-    adjacency: sparse.csr_array,
-    matrix: sparse.csr_array,
-    config: LightGCNConfig,
-    rng: np.random.Generator,
-    start: FloatArray,
-    *,
-    warm: bool,
-) -> FloatArray:
-    """Return the base embeddings to start from, (n_nodes, factors) float32.
+def _lay_start(base: FloatArray, matrix: sparse.csr_array, start: FloatArray, *, warm: bool) -> None:
+    """Turn noise into the base embeddings to start from, in place.
 
     Users and items without likes start at zero: noise would stay in their vectors where other edges reach them.
 
     Args:
-        adjacency: (n_nodes, n_nodes).
+        base: (n_nodes, factors) float32, noise.
         matrix: (n_users, n_items), the likes.
-        config: hyperparameters.
-        rng: draws the noise.
         start: vectors of users and items.
-        warm: take `start` as it is, noise only in its NaN rows; else scale it.
+        warm: take `start` as it is, noise only in its NaN rows; else lay it over the noise, scaled.
     """
     n_users, n_items = matrix.shape
-    base = noise(adjacency.shape[0], config.factors, rng)
     degrees = np.concatenate([np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=n_items)])
     if warm:
         fill_new_rows(start, base[: len(start)])
@@ -168,7 +158,6 @@ def _base(
     else:
         overlay(base, start)
     base[: n_users + n_items][degrees == 0] = 0
-    return base
 
 
 def _descend_lazily(
