@@ -32,7 +32,7 @@ from flows.cli.options import (
     parse_home,
 )
 from flows.terminal.console import out
-from tasks.config.load import load_settings
+from tasks.config.load import refuse_secrets
 from tasks.errors import UsageError
 from tasks.notification import send as notification
 from tasks.storage.home import existing_home
@@ -60,9 +60,7 @@ def schedule(
     set_: SetOption = None,
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
-    load_settings(
-        config, tuple(set_ or ())
-    )  # refuses what the night would refuse, such as a password to print
+    refuse_secrets(tuple(set_ or ()))  # they would be printed
     settings = (("--set", setting) for setting in set_ or ())
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]

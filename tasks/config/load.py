@@ -181,6 +181,11 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 
+def refuse_secrets(overrides: tuple[str, ...]) -> None:
+    """Raise UsageError if one of `--set` holds an address that belongs into the environment, or is malformed."""
+    _refuse_address(_nested(overrides))
+
+
 def _refuse_address(layer: dict[str, Any]) -> None:
     """Raise if `layer` has an address that may hold a secret: files are shared, command lines visible to all."""
     for section, variable in _ADDRESSES.items():
