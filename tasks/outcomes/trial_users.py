@@ -1,7 +1,7 @@
 """The outcome of each user of a run with a trial, kept in the run's folder so that nights can be pooled.
 
 Lists of a run are kept for `publish.keep_runs` nights only, and a trial may last longer. The file holds external ids of
-users; `trial_users.parquet` in a run's folder is therefore to be rewritten when a person is to be forgotten.
+users; `recs forget` rewrites it without the rows of the person.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_users_of_an_ensemble_are_those_of_its_members() -> None:
     assert np.array_equal(personal_users(knn), expected)
 
 
-def test_a_blend_leaves_out_users_whom_a_member_knows_without_any_interaction() -> None:
+def test_a_blend_leaves_out_users_without_any_interaction() -> None:
     data = small_world()
     popular = Popularity().fit(data, seed=1)
     blend = Blend(BlendConfig(members={"popularity": "a"}, weights={"score popularity": 1.0}), [popular])

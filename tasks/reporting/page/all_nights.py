@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from models.evaluation.metrics import name_and_k
@@ -92,7 +93,7 @@ def link_pages(runs: Runs, no_later: str) -> None:
         no_later: the text of `next.html` beside the newest page.
     """
     paged = _with_page(runs)
-    for run_id, after in zip(paged, [*paged[1:], None], strict=True):
+    for run_id, after in pairwise([*paged, None]):
         path = runs.folder(run_id) / NEXT
         text = no_later if after is None else _lead_to(after)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

@@ -68,7 +68,7 @@ def test_shuffled_features_say_nothing_of_items_that_nobody_met():
     assert ((lists % 5) == (np.arange(50, 60) % 5)[:, None]).mean() < 0.5
 
 
-def test_without_popularity_similar_items_are_in_the_order_of_their_cosines():
+def test_similar_items_without_popularity_are_ordered_by_cosine():
     data = described()
     model = PinSage(PinSageConfig(**SMALL, popularity=0.0)).fit(data, seed=1)
     [items], [scores] = model.similar_items(np.array([3]), 8)

@@ -50,7 +50,7 @@ def test_visits_are_as_frequent_as_the_chances_say(restart):
     np.testing.assert_allclose(visits[:, :8], expected_visits(ring(8), walks), atol=600)
 
 
-def test_the_most_visited_come_first_and_the_lower_index_before_its_equals():
+def test_the_most_visited_come_first_equals_by_their_index():
     graph = sparse.csr_array(np.ones((30, 30)) - np.eye(30))
     found = neighbourhoods(graph, Walks(40, 2, 0.5), 29, seed=1)
     for node, (nodes, visits) in enumerate(zip(*found, strict=True)):
@@ -76,7 +76,7 @@ def test_the_bits_do_not_depend_on_the_threads_but_on_the_seed():
     assert (neighbourhoods(graph, walks, 10, seed=5).nodes != one.nodes).any()
 
 
-def test_a_node_without_edges_has_no_neighbours_and_walkers_wait_there():
+def test_walkers_wait_at_a_node_without_edges():
     graph = sparse.csr_array(np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0]]))
     found = neighbourhoods(graph, Walks(50, 4, 0.0), 2, seed=1)
     np.testing.assert_array_equal(found.nodes, [[1, -1], [-1, -1], [1, -1]])

@@ -107,6 +107,14 @@ def test_pages_link_to_the_night_before_and_after(home: Home) -> None:
     assert 'content="0; url=../4/report.html"' in newest.read_text()
 
 
+def test_nights_without_a_page_are_listed_without_links(home: Home) -> None:
+    add(home, 7, page=False)
+    text = (write_index(home) or home.path).read_text(encoding="utf-8")
+    assert 'id="run-7"' in text
+    assert not any(link and "report.html" in link for link in hrefs(text))
+    assert not list(home.runs.glob("*/next.html"))
+
+
 def test_home_without_nights_has_no_index(home: Home) -> None:
     assert write_index(home) is None
     assert not (home.runs / "index.html").exists()

@@ -216,7 +216,7 @@ def test_members_are_the_shelf_and_content_unless_set() -> None:
         BlendSettings(members=("als", "blend"))
 
 
-def test_the_retriever_is_two_tower_on_the_shelf_or_the_model_that_is_named() -> None:
+def test_the_retriever_is_two_tower_or_the_model_that_is_named() -> None:
     shelf = ("popularity", "two_tower", "als")
     assert RankingSettings().members_of(shelf) == ("two_tower",)
     assert RankingSettings(retriever="als").members_of(shelf) == ("als",)

@@ -130,7 +130,7 @@ def test_similar_items_have_panels_of_their_own() -> None:
     assert slice_panels(night(), [row("als", 0.3), *rows], []) == ()
 
 
-def test_differences_of_similar_items_are_shown_for_all_and_rare_items() -> None:
+def test_differences_of_similar_items_of_all_and_rare_ones() -> None:
     gain = SegmentDifferenceRow(
         model="als", baseline="item_knn", metric="link_hits@10", half="report", segment="similar_items",
         n_users=40, mean=0.1, low=0.05, high=0.15, detectable=0.1,

@@ -264,7 +264,7 @@ def test_similar_items_of_an_ensemble_are_said_to_be_a_members() -> None:
     assert "by itself" not in ReadPage(render(empty(similar=similar_panels(rows[:1])))).text
 
 
-def test_the_map_of_users_says_how_many_it_shows_and_what_colours_mean() -> None:
+def test_the_map_of_users_says_how_many_and_what_colours_mean() -> None:
     place = Place(1.0, 2.0, 3, "User 7", "gender: F; 3 items")
     drawn = VectorMap("als", 100, 50, (("F", (place,)),))
     page = ReadPage(render(empty(user_map=UserMap(drawn, 7, "gender", 0.42, 0.25))))
