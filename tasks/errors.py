@@ -47,14 +47,20 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, NightError | DivergedError) else f"{type(error).__name__}: {error}"
 
 
-def as_night_error(error: Exception) -> NightError:
-    """Return an error as a `NightError`: itself, "The disk is full.", or one with its class and its text."""
+def as_night_error(error: Exception, command: str = "run") -> NightError:
+    """Return an error as a `NightError`: itself, "The disk is full.", or one with its class and its text.
+
+    Args:
+        error: any.
+        command: the one of `recs` that it ended, for advice. Only `run` is known to leave the lists as they were.
+    """
     if isinstance(error, NightError):
         return error
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
+    stay = "; the published lists stay as they were" if command == "run" else ""
     return NightError(
         f"{type(error).__name__}: {error}".strip(),
-        "`recs --debug run` shows where; the published lists stay as they were.",
+        f"`recs --debug {command}` with the same options shows where{stay}.",
     )

@@ -13,7 +13,7 @@ import traceback
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -69,11 +69,12 @@ app = Commands(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_process = {"debug": False, "logged": False}
+_process: dict[str, Any] = {"debug": False, "logged": False, "command": "run"}
 
 
 @app.callback()
 def global_options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     """Apply the options that stand before the name of a command."""
@@ -83,6 +84,7 @@ def global_options(
         datefmt=TIME_FORMAT,
     )
     _process["debug"] = debug
+    _process["command"] = context.invoked_subcommand or "run"
 
 
 @app.command()
@@ -245,7 +247,7 @@ for _group in _GROUPS:
 def main() -> None:
     """Run the command. An error becomes one sentence on stderr and the exit code of its kind."""
     code = 0
-    _process["logged"] = False
+    _process.update(logged=False, command="run")
     prepare_streams()
     end_stderr_at_exit()
     if asked_for(sys.argv[1:]):
@@ -259,7 +261,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one sentence
         if _process["debug"]:
             traceback.print_exc()
-        clear = as_night_error(error)
+        clear = as_night_error(error, _process["command"])
         log = installed()
         if log is None:
             print_error(clear, dated=_process["logged"])

@@ -64,7 +64,7 @@ _EXPLANATIONS: tuple[tuple[tuple[str, ...], type[NightError], str, str], ...] = 
         ("23",),
         NightError,
         "The lists break a constraint of {place}: {message}.",
-        f"This should not happen: `recs --debug run` shows where. {_STAY}",
+        f"This should not happen: the same command with --debug right after recs shows where. {_STAY}",
     ),
     (("57014",), TransientError, "{place} cancelled a statement: {message}.", "Run again."),
     (

@@ -14,7 +14,7 @@ from flows.prefect_runtime import home as prefect_home
 from tasks.config.load import load_settings
 from tasks.config.settings import Settings
 from tasks.config.tuned_settings import Evidence, Tuned, evaluation_settings, write_tuned
-from tasks.errors import NightError, UsageError
+from tasks.errors import NightError, UsageError, as_night_error
 from tasks.run import lifecycle
 from tasks.run.lifecycle import Outcome
 from tasks.storage.home import Home
@@ -156,6 +156,28 @@ def test_an_error_ends_with_its_own_exit_code(
         cli.main()
     assert ended.value.code == code
     assert capsys.readouterr().err == "Error: It broke.\nMend it.\n"
+
+
+def test_an_unexpected_error_advises_a_command_that_shows_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks(_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    def ends(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["recs", *arguments, "--home", str(tmp_path)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        return capsys.readouterr().err
+
+    monkeypatch.setattr("flows.cli.lookup.existing_home", breaks)
+    advice = "`recs --debug runs` with the same options shows where."
+    assert ends("runs") == f"Error: ZeroDivisionError: by zero\n{advice}\n"
+    assert "Traceback" in ends("--debug", "runs")
+    assert as_night_error(ZeroDivisionError()).hint == (
+        "`recs --debug run` with the same options shows where; the published lists stay as they were."
+    ), "a night, however it was started"
 
 
 def test_a_printed_error_keeps_no_traceback() -> None:
