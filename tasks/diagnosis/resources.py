@@ -19,6 +19,12 @@ MIN_FREE_BYTES = 32 * 2**20
 _CLOCK_SLACK = timedelta(minutes=5)
 _LONG_AGO = timedelta(days=7)
 _MEMINFO, _LOCKS, _PROC = Path("/proc/meminfo"), Path("/proc/locks"), Path("/proc")
+_ACTIVITIES = {
+    "lock": "a night is running",
+    "tune.lock": "recs tune is running",
+    "replay.lock": "recs replay is running",
+}
+"""Lock file of a home → what it means that a process holds it."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -91,7 +97,7 @@ def examine_locks(home: Home) -> Finding:
 
     A running night holds both. A warehouse that something else has open would stop a night.
     """
-    held = {name: holders(home.path / name) for name in ("lock", "tune.lock")}
+    held = {name: holders(home.path / name) for name in _ACTIVITIES}
     warehouse = [pid for pid in holders(home.warehouse) if pid not in held["lock"]]
     if warehouse:
         return Finding(
@@ -104,9 +110,8 @@ def examine_locks(home: Home) -> Finding:
             "Locks", "bad", f"{home.path / unwritable[0]} cannot be written by this user",
             "Run as the user of the nights, or mend the permissions.",
         )  # fmt: skip
-    if held["lock"] or held["tune.lock"]:
-        words = {"lock": "a night is running", "tune.lock": "recs tune is running"}
-        seen = "; ".join(f"{words[name]}: {_processes(pids)}" for name, pids in held.items() if pids)
+    if any(held.values()):
+        seen = "; ".join(f"{_ACTIVITIES[name]}: {_processes(pids)}" for name, pids in held.items() if pids)
         return Finding("Locks", "look", seen, "Another one would end at once with exit code 4: wait for it.")
     return Finding("Locks", "OK", "no night is running, and nothing has the warehouse open")
 

@@ -78,6 +78,10 @@ def test_running_night_is_worth_a_look_and_is_not_disturbed(home: Home) -> None:
         assert found.verdict == "look"
         assert f"a night is running: process {os.getpid()}" in found.seen
         assert holders(home.path / "lock") == [os.getpid()]
+    for activity in ("tune", "replay"):
+        with locked(home, activity):
+            found = examine_locks(home)
+            assert (found.verdict, f"recs {activity} is running: process" in found.seen) == ("look", True)
     assert examine_locks(home).verdict == "OK"
 
 
