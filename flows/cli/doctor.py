@@ -25,11 +25,12 @@ _COLOURS = {"OK": "green", "look": "yellow", "bad": "bold red"}
 
 
 @commands.command()
-def doctor(home: HomeOption = DEFAULT_HOME, config: ConfigOption = None) -> None:
+def doctor(context: typer.Context, home: HomeOption = DEFAULT_HOME, config: ConfigOption = None) -> None:
     """Examine whether a night would run here: packages, threads, disk, memory, database, locks, clock, Prefect.
 
     One line each: OK, look (somebody should), or bad (a night would fail), with what was seen and what to do. Nothing
-    is changed, and a night may run meanwhile. Run it as the user, and with the environment, of the nights.
+    is changed, and a night may run meanwhile. Run it as the user, and with the environment, of the nights. A home that
+    --home or RECS_HOME names must exist; without either, data/demo need not exist yet.
 
     Exit codes: 0 nothing is bad, 1 something is.
     """
@@ -38,7 +39,9 @@ def doctor(home: HomeOption = DEFAULT_HOME, config: ConfigOption = None) -> None
 
     settings, readable = read_settings(config)
     findings = [readable]
-    for name, examination in _examinations(home, settings):
+    source = context.get_parameter_source("home")
+    is_named = source is not None and source.name != "DEFAULT"
+    for name, examination in _examinations(home, settings, is_named=is_named):
         (found,) = examine_all([(name, examination)])
         findings.append(found)
     for found in findings:
@@ -49,31 +52,38 @@ def doctor(home: HomeOption = DEFAULT_HOME, config: ConfigOption = None) -> None
     raise typer.Exit(1 if bad else 0)
 
 
-def _examinations(home: Path, settings: object) -> list[tuple[str, Examination]]:
-    """Return all examinations; without a home, or without settings, those that need neither."""
+def _examinations(home: Path, settings: object, *, is_named: bool) -> list[tuple[str, Examination]]:
+    """Return all examinations; without a home, or without settings, those that need neither.
+
+    Args:
+        home: the folder.
+        settings: the settings; None if they are wrong.
+        is_named: whether the user named the home, which is bad then if it does not exist.
+    """
     from flows.prefect_runtime.diagnosis import examine_prefect
     from tasks.config.settings import Settings
     from tasks.diagnosis import resources, software
     from tasks.diagnosis.finding import Finding, Verdict
     from tasks.diagnosis.serving_database import examine_database
     from tasks.diagnosis.settings_file import examine_notify
+    from tasks.storage.health import read_health
     from tasks.storage.run_records import Runs
 
     found: list[tuple[str, Examination]] = [
         ("Python", software.examine_python),
         ("Packages", software.examine_packages),
         ("Threads", software.examine_threads),
-        ("Messages", examine_notify),
     ]
     try:
         where = existing_home(home)
         runs = Runs(where.runs).all()
     except NightError as error:
-        verdict: Verdict = "bad" if (home / "home.json").exists() else "look"
+        verdict: Verdict = "bad" if is_named or (home / "home.json").exists() else "look"
         fault = Finding("Home", verdict, str(error), error.hint)
-        return [*found, ("Home", lambda: fault)]
+        return [*found, ("Messages", examine_notify), ("Home", lambda: fault)]
     nights = f"{where.path}: {len(runs):,} {'night' if len(runs) == 1 else 'nights'} of {where.dataset}"
     found += [
+        ("Messages", lambda: examine_notify(untold=read_health(where).untold)),
         ("Home", lambda: Finding("Home", "OK", nights)),
         ("Disk", partial(resources.examine_disk, where, runs)),
         ("Memory", partial(resources.examine_memory, runs)),

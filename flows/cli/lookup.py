@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, Length, parse_run_id, whole_number
+from flows.cli.options import (
+    DEFAULT_HOME,
+    Commands,
+    ConfigOption,
+    HomeOption,
+    Length,
+    parse_run_id,
+    whole_number,
+)
 from flows.cli.overdue import say_whether_overdue
 from flows.terminal.console import err, out
 from tasks.config.load import load_settings
@@ -150,25 +158,26 @@ def runs(
         ),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = None,
 ) -> None:
     """List the nights: how each ended, which one is live, which can be rolled back to.
 
     With --overdue, for a monitor: exit code 1 and one sentence if no good night has ended within that time, 0 and one
     sentence otherwise. A night is good that published, or that found nothing new. Somebody is told once, too, if
-    RECS_NOTIFY__URL is set.
+    RECS_NOTIFY__URL is set; give the --config of the nights, which says what is told.
     """
     from flows.terminal.lists import show_runs
     from tasks.publication.queries import lists_of, runs
     from tasks.reporting.run_report import read_runs
 
     if overdue is not None:
-        sentence, code = say_whether_overdue(overdue, home)
+        sentence, code = say_whether_overdue(overdue, home, config)
         out.print(sentence, markup=False, soft_wrap=True)
         raise typer.Exit(code)
     where = existing_home(home)
     recorded = []
     try:
-        with lists_of(where, load_settings()) as target:
+        with lists_of(where, load_settings(config)) as target:
             recorded = runs(target)
     except TransientError as error:
         err.print(f"The live run is not known. {error}", markup=False, soft_wrap=True)

@@ -36,26 +36,23 @@ def parse_time(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def say_whether_overdue(text: str, folder: Path) -> tuple[str, int]:
+def say_whether_overdue(text: str, folder: Path, config: Path | None = None) -> tuple[str, int]:
     """Return whether a home's next good night is overdue, in a sentence, and the exit code. If so, somebody is told.
 
     Args:
         text: the greatest age of the last good night, such as 26h.
         folder: the home.
+        config: the settings file of its nights; None for pipeline.toml in the current folder.
 
     Raises:
-        UsageError: `text` is no time, or there is no home.
+        UsageError: `text` is no time, there is no home, or the settings are wrong.
     """
-    from tasks.notification.message import overdue_message
-    from tasks.notification.send import try_to_send
     from tasks.notification.tell import Teller
-    from tasks.storage.health import last_good, read_health, utc_now, write_health
+    from tasks.storage.health import last_good, utc_now
 
     limit, home = parse_time(text), existing_home(folder)
-    settings = load_settings()
-    running = in_use(home)
-    if not running:
-        Teller(home, settings).killed()
+    teller, running = Teller(home, load_settings(config)), in_use(home)
+    teller.catch_up(running=running)
     good, now = last_good(home), utc_now()
     still = " A night is running." if running else ""
     if good is not None and good > now + _CLOCK_LEEWAY:
@@ -69,11 +66,7 @@ def say_whether_overdue(text: str, folder: Path) -> tuple[str, int]:
     sentence = (
         f"There has been no good night of {home.dataset}{since}; one within {text} was expected.{still}"
     )
-    health = read_health(home)
-    if not health.overdue_told:
-        try_to_send(overdue_message(home.dataset, home.path, sentence), settings.notify)
-        health.overdue_told, health.bad, health.told_at = True, health.bad or "overdue", now
-        write_health(home, health)
+    teller.overdue(sentence)
     return sentence, 1
 
 

@@ -61,7 +61,7 @@ def schedule(
 ) -> None:
     """Print what to paste into cron or systemd, so that the night runs by itself."""
     refuse_secrets(tuple(set_ or ()))  # they would be printed
-    settings = (("--set", setting) for setting in set_ or ())
+    settings = [("--set", setting) for setting in set_ or ()]
     chosen = (("--dataset", dataset), ("--home", home), ("--name", name), ("--config", config), *settings)
     arguments = [part for option, value in chosen if value is not None for part in (option, str(value))]
     environment = {variable: value for variable, value in os.environ.items() if variable != HOME_VARIABLE}
@@ -69,8 +69,21 @@ def schedule(
         home = parse_home(os.environ[HOME_VARIABLE])
         environment[HOME_VARIABLE] = str(home)
     variables = needed_variables(environment, _target(home or _default_home(dataset, name)))
-    text = schedule_text(cron, arguments, Path.cwd(), variables, home=home or _default_home(dataset, name))
+    told = [("--config", config), *(each for each in settings if _is_on_messages(each[1]))]
+    text = schedule_text(
+        cron,
+        arguments,
+        Path.cwd(),
+        variables,
+        home=home or _default_home(dataset, name),
+        telling=[part for option, value in told if value is not None for part in (option, str(value))],
+    )
     out.print(text, markup=False, soft_wrap=True)
+
+
+def _is_on_messages(setting: str) -> bool:
+    """Return whether a `--set` is about messages or the metrics file, which `recs notify --failed` needs, too."""
+    return setting.strip().startswith(("notify.", "monitoring."))
 
 
 class Variable(NamedTuple):
@@ -160,6 +173,7 @@ def schedule_text(
     variables: Sequence[Variable] = (),
     *,
     home: Path = DEFAULT_HOME,
+    telling: Sequence[str] = (),
 ) -> str:
     """Return a crontab line, and systemd units, that run `recs run` from `folder` and tell somebody if it fails.
 
@@ -171,6 +185,7 @@ def schedule_text(
         folder: the working directory of the night.
         variables: that must be set.
         home: of the nights.
+        telling: arguments of `recs notify --failed`, besides the home.
 
     Raises:
         UsageError: `cron` is not such a schedule.
@@ -178,7 +193,7 @@ def schedule_text(
     calendar = "\n".join(f"OnCalendar={when}" for when in calendar_events(cron))
     recs = str(Path(sys.executable).parent / "recs")
     command = shlex.join([recs, "run", *arguments])
-    tell = shlex.join([recs, "notify", "--failed", "--home", str(home)])
+    tell = shlex.join([recs, "notify", "--failed", "--home", str(home), *telling])
     begin = f"{cron} cd {shlex.quote(str(folder))} && "
     line = f"{begin}{{ {command} >> recs.log 2>&1 || tail -n {_MAILED_LINES} recs.log; }}".replace("%", r"\%")
     return f"""# cron: add with `crontab -e`

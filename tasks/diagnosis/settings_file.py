@@ -1,15 +1,16 @@
-"""Examines the settings file, and whether somebody would be told of a night that fails."""
+"""Examines the settings file, and whether somebody is told of a night that fails."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks.config.load import load_settings
 from tasks.config.settings import Settings
 from tasks.diagnosis.finding import Finding
 from tasks.errors import UsageError
+from tasks.storage.health import Untold
 
 NOTIFY = "RECS_NOTIFY__URL"
 DEFAULT_FILE = Path("pipeline.toml")
@@ -30,8 +31,13 @@ def read_settings(config: Path | None) -> tuple[Settings | None, Finding]:
     return settings, Finding("Settings", "OK", seen)
 
 
-def examine_notify(environment: Mapping[str, str] = os.environ) -> Finding:
-    """Return whether an address for messages is set; its value, which may hold a password, is not shown."""
+def examine_notify(environment: Mapping[str, str] = os.environ, *, untold: Sequence[Untold] = ()) -> Finding:
+    """Return whether an address for messages is set, and whether messages have arrived; the address is not shown.
+
+    Args:
+        environment: of this command.
+        untold: messages of the home that have not arrived, oldest first.
+    """
     if NOTIFY not in environment:
         return Finding(
             "Messages", "look", f"{NOTIFY} is not set: nobody is told of a night that fails",
@@ -39,4 +45,11 @@ def examine_notify(environment: Mapping[str, str] = os.environ) -> Finding:
         )  # fmt: skip
     if not environment[NOTIFY].strip():
         return Finding("Messages", "bad", f"{NOTIFY} is set, but empty", "Give it an address, or unset it.")
-    return Finding("Messages", "OK", f"{NOTIFY} is set")
+    if untold:
+        return Finding(
+            "Messages", "look",
+            f"{len(untold)} {'has' if len(untold) == 1 else 'have'} not arrived, the oldest of {untold[0].at} UTC: "
+            f"{untold[0].title}",
+            "Does recs notify --test arrive? The next night, recs runs --overdue or recs notify --failed tries again.",
+        )  # fmt: skip
+    return Finding("Messages", "OK", f"{NOTIFY} is set, and no message waits")

@@ -17,6 +17,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from tasks.forgetting.subject import Subject
 from tasks.publication.targets.base import PublishedRun
 from tasks.storage.artifact_store import write_json, write_text
+from tasks.storage.health import HEALTH, changing_health
 
 RECORD, PAGE = "run.json", "report.html"
 ANONYMOUS = "(forgotten)"
@@ -42,7 +43,19 @@ def clean_records(home: Path, subject: Subject, published: tuple[PublishedRun, .
         if cleaned != page:
             write_text(path, cleaned)
             written += 1
-    return written
+    return written + _clean_messages(home, subject)
+
+
+def _clean_messages(home: Path, subject: Subject) -> bool:
+    """Remove the subject's texts from the messages that have not arrived yet."""
+    if not (home / HEALTH).exists():
+        return False
+    with changing_health(home) as health:
+        before = [(each.title, each.text) for each in health.untold]
+        for each in health.untold:
+            for text in subject.texts:
+                each.title, each.text = (part.replace(text, ANONYMOUS) for part in (each.title, each.text))
+        return before != [(each.title, each.text) for each in health.untold]
 
 
 def remove_partial_files(home: Path) -> None:

@@ -70,8 +70,9 @@ def killed_message(run: Run, home: Path) -> Message:
     after = (
         f" The last finished stage was {' '.join(filter(None, (stage.stage, stage.model)))}." if stage else ""
     )
+    begun = f", begun {run.attempt} times," if run.attempt > 1 else ""
     lines = {
-        "Run": f"{run.run_id} of {run.dataset} in {home}",
+        "Run": f"{run.run_id}{begun} of {run.dataset} in {home}",
         "Cause": f"{KILLED}{after}",
         "Live lists": run.still_live,
         "What to do": f"Look in the system's log for the reason, such as too little memory. {_again(home)} "

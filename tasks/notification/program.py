@@ -11,19 +11,29 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True)
+class Settling:
+    """Where to note that a message has arrived: the folder of a home, and the number of the message there."""
+
+    home: str
+    number: str
+
+
+@dataclass(frozen=True)
 class Request:
-    """A message, the addresses that it goes to, and how many seconds that may take."""
+    """A message, the addresses that it goes to, how many seconds that may take, and where to note that it arrived."""
 
     addresses: str
     title: str
     text: str
     kind: str
     max_seconds: float
+    settling: Settling | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,17 @@ def main() -> None:
     outcome = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a service prints is no part of the outcome
     sent = send_to_all(request)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if request.settling is not None:
+        _settle(request.settling, arrived=bool(sent.reached))
     json.dump(SENT.dump_python(sent, mode="json"), outcome)
     outcome.flush()
+
+
+def _settle(settling: Settling, *, arrived: bool) -> None:
+    from tasks.storage.health import settle  # noqa: PLC0415  (after the message has left)
+
+    settle(Path(settling.home), settling.number, arrived=arrived)
 
 
 def send_to_all(request: Request) -> Sent:

@@ -1,8 +1,7 @@
-"""Send a message to the addresses of `RECS_NOTIFY__URL`, with a time limit; a failure is a warning and no more."""
+"""Send a message to the addresses of `RECS_NOTIFY__URL`, with a time limit."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from tasks.config.notify_settings import NotifySettings
 from tasks.errors import NightError
 from tasks.notification.message import Message
-from tasks.notification.program import REQUEST, SENT, Request, Sent
+from tasks.notification.program import REQUEST, SENT, Request, Sent, Settling
 
 VARIABLE = "RECS_NOTIFY__URL"
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -24,7 +23,6 @@ PROGRAM = (  # -P: a module in the current folder must not shadow an installed p
     sys.executable, "-P", "-c",
     f"import sys; sys.path.insert(0, {_ROOT!r}); from tasks.notification.program import main; main()",
 )  # fmt: skip
-log = logging.getLogger(__name__)
 
 
 def send(message: Message, settings: NotifySettings, *, program: Sequence[str] = PROGRAM) -> Sent:
@@ -38,7 +36,22 @@ def send(message: Message, settings: NotifySettings, *, program: Sequence[str] =
     Raises:
         NightError: the program failed or took too long, or an address was not reached. Names no address.
     """
-    process = _start(message, settings, program)
+    sent = exchange(message, settings, program=program)
+    if fault := fault_of(sent):
+        raise NightError(fault)
+    return sent
+
+
+def exchange(message: Message, settings: NotifySettings, *, program: Sequence[str] = PROGRAM) -> Sent:
+    """Send a message as `send` does, but return the outcome also if an address was not reached.
+
+    Args:
+        message, settings, program: as for `send`.
+
+    Raises:
+        NightError: the program failed or took too long.
+    """
+    process = start(message, settings, program=program)
     try:
         answer, _ = process.communicate(timeout=settings.max_seconds)
     except subprocess.TimeoutExpired:
@@ -48,44 +61,44 @@ def send(message: Message, settings: NotifySettings, *, program: Sequence[str] =
     finally:
         _end(process)
     try:
-        sent = SENT.validate_json(answer)
+        return SENT.validate_json(answer)
     except ValidationError:
         raise NightError(
             f"The message was not sent: its process ended with code {process.returncode}."
         ) from None
+
+
+def fault_of(sent: Sent) -> str:
+    """Return which addresses a message did not reach, by the names of their services; empty if it reached all."""
     if sent.unknown:
-        raise NightError(
+        return (
             f"{VARIABLE} holds {sent.unknown} that apprise does not understand (an address has the form "
             "json://host:port or mailto://user:password@host)."
         )
     if sent.missed:
         others = f" It arrived by: {', '.join(sent.reached)}." if sent.reached else ""
-        raise NightError(f"The message did not arrive by: {', '.join(sent.missed)}.{others}")
-    return sent
+        return f"The message did not arrive by: {', '.join(sent.missed)}.{others}"
+    return ""
 
 
-def try_to_send(message: Message, settings: NotifySettings, *, wait: bool = True) -> None:
-    """Send a message if there is an address and its ending is to be told; a failure is one warning.
+def start(
+    message: Message,
+    settings: NotifySettings,
+    *,
+    program: Sequence[str] = PROGRAM,
+    settling: Settling | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start the program and hand it its request, which holds the addresses: they stand in no command line.
 
     Args:
         message: to send.
-        settings: hold the addresses and the endings that are told.
-        wait: for the outcome; else the message leaves while this process ends.
+        settings: hold the addresses, and how long sending may take.
+        program: the command that sends it.
+        settling: where the program notes that the message has arrived, if nobody waits for it.
     """
-    if not settings.addresses or (message.ending is not None and message.ending not in settings.endings):
-        return
-    try:
-        if wait:
-            send(message, settings)
-        else:
-            _start(message, settings, PROGRAM)
-    except (NightError, OSError) as error:
-        log.warning("Nobody was told how the night ended. %s", error)
-
-
-def _start(message: Message, settings: NotifySettings, program: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start the program and hand it its request, which holds the addresses: they stand in no command line."""
-    request = Request(settings.addresses, message.title, message.text, message.kind, settings.max_seconds)
+    request = Request(
+        settings.addresses, message.title, message.text, message.kind, settings.max_seconds, settling
+    )
     process = subprocess.Popen(  # noqa: S603  (no part of it is user input)
         program,
         stdin=subprocess.PIPE,

@@ -8,9 +8,17 @@ from contextlib import contextmanager
 from tasks.config.notify_settings import Ending
 from tasks.config.settings import Settings
 from tasks.errors import LockedError, as_night_error
-from tasks.notification.message import killed_message, night_message, not_begun_message, recovered_message
-from tasks.notification.send import try_to_send
-from tasks.storage.health import killed_runs, read_health, utc_now, write_health
+from tasks.notification.message import (
+    Message,
+    killed_message,
+    night_message,
+    not_begun_message,
+    overdue_message,
+    recovered_message,
+)
+from tasks.notification.outbox import deliver, put, retry_untold
+from tasks.reporting.after_night import write_metrics
+from tasks.storage.health import Health, Kill, Untold, changing_health, killed_runs, utc_now
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, Status
 
@@ -24,11 +32,11 @@ _BAD: dict[Status, Ending] = {
 
 
 class Teller:
-    """Tells how the nights of a home end.
+    """Records how the nights of a home end, in its health and its metrics file, and tells somebody.
 
     Attributes:
         home: the home.
-        settings: name who is told.
+        settings: name who is told, and the metrics file.
         run: the record of tonight's run, once it has begun.
         nothing_new: why the night did not begin; empty if it did, or failed.
     """
@@ -38,15 +46,31 @@ class Teller:
         self.run: Run | None = None
         self.nothing_new = ""
 
-    def killed(self) -> None:
-        """Tell of nights that were killed, each once. To be called where no night is running: with the lock held."""
-        health = read_health(self.home)
-        found = [run for run in killed_runs(self.home) if run.run_id > health.killed_told]
-        if not found:
-            return
-        try_to_send(killed_message(found[0], self.home.path), self.settings.notify)
-        health.killed_told, health.bad, health.told_at = found[0].run_id, "killed", utc_now()
-        write_health(self.home, health)
+    def catch_up(self, *, running: bool = False) -> str:
+        """Tell what no night could tell: messages that did not arrive, and a night that was killed.
+
+        Args:
+            running: whether a night is running, so that an unfinished record is no sign of a kill.
+
+        Returns:
+            Why a message has not arrived this time either; empty if all have.
+        """
+        found = [] if running else killed_runs(self.home)  # at once: while messages leave, a night may begin
+        tried, fault = retry_untold(self.home, self.settings.notify)
+        untold, is_new = None, False
+        if found:
+            kill = Kill(found[0].run_id, found[0].attempt)
+            with changing_health(self.home.path) as health:
+                is_new = kill != health.kill_seen
+                if is_new:
+                    health.kill_seen, health.bad = kill, "killed"
+                if kill != health.kill_told and self.settings.notify.addresses:
+                    health.kill_told = kill
+                    untold = put(health, killed_message(found[0], self.home.path), self.settings.notify)
+        fault = self._deliver(untold) or fault
+        if tried or is_new:
+            write_metrics(self.home, self.settings)
+        return fault
 
     def ended(self, *, hint: str = "", wait: bool = True) -> None:
         """Tell how tonight's night ended if it was bad, or the first good one after a bad one.
@@ -55,35 +79,61 @@ class Teller:
             hint: what to do, if an error said so.
             wait: until the message has arrived; else it leaves while this process ends.
         """
-        health = read_health(self.home)
-        run = self.run
-        ending = None if run is None else _BAD.get(run.status)
-        if run is not None and ending is not None:
-            message = night_message(
-                ending, run, self.home.path, hint=hint, page=page_address(self.home, self.settings, run)
-            )
-            try_to_send(message, self.settings.notify, wait=wait)
-            if ending != "not_switched":
-                health.bad, health.told_at = ending, utc_now()
-        elif self.nothing_new or (run is not None and run.status == "published"):
-            why = self.nothing_new or (run.reason if run is not None else "")
-            if health.bad:
-                dataset = self.home.dataset
-                message = recovered_message(dataset, self.home.path, before=health.bad, why=why)
-                try_to_send(message, self.settings.notify, wait=wait)
-            health.good_at, health.bad, health.overdue_told = utc_now(), "", False
-        write_health(self.home, health)
+        with changing_health(self.home.path) as health:
+            message = self._news(health, hint)
+            untold = None if message is None else put(health, message, self.settings.notify)
+        self._deliver(untold, wait=wait)
+        write_metrics(self.home, self.settings, self.run)
 
     def failed(self, error: Exception) -> None:
         """Tell of an error that ended the night, whether it had begun or not."""
         clear = as_night_error(error)
         if self.run is not None and self.run.status in _BAD:
             self.ended(hint=clear.hint)
-            return
-        try_to_send(not_begun_message(self.home.dataset, self.home.path, clear), self.settings.notify)
-        health = read_health(self.home)
-        health.bad, health.told_at = "failed", utc_now()
-        write_health(self.home, health)
+        else:
+            self.not_begun(not_begun_message(self.home.dataset, self.home.path, clear))
+
+    def not_begun(self, message: Message) -> str:
+        """Tell that no night has begun; return why the message has not arrived, empty if it has or need not."""
+        with changing_health(self.home.path) as health:
+            health.bad = "failed"
+            untold = put(health, message, self.settings.notify)
+        fault = self._deliver(untold)
+        write_metrics(self.home, self.settings)
+        return fault
+
+    def overdue(self, sentence: str) -> None:
+        """Tell, once until the next good night, that none has come for too long; `sentence` says since when."""
+        with changing_health(self.home.path) as health:
+            is_new, untold = not health.bad, None
+            health.bad = health.bad or "overdue"
+            if not health.overdue_told and self.settings.notify.addresses:
+                health.overdue_told = True
+                message = overdue_message(self.home.dataset, self.home.path, sentence)
+                untold = put(health, message, self.settings.notify)
+        self._deliver(untold)
+        if is_new or untold is not None:
+            write_metrics(self.home, self.settings)
+
+    def _news(self, health: Health, hint: str) -> Message | None:
+        """Record in the health how tonight's night ended; return what is to be told of it, if anything."""
+        run = self.run
+        ending = None if run is None else _BAD.get(run.status)
+        if run is not None and ending is not None:
+            if ending != "not_switched":
+                health.bad = ending
+            page = page_address(self.home, self.settings, run)
+            return night_message(ending, run, self.home.path, hint=hint, page=page)
+        if not self.nothing_new and (run is None or run.status != "published"):
+            return None
+        before, why = health.bad, self.nothing_new or (run.reason if run is not None else "")
+        health.good_at, health.bad, health.overdue_told = utc_now(), "", False
+        return (
+            recovered_message(self.home.dataset, self.home.path, before=before, why=why) if before else None
+        )
+
+    def _deliver(self, untold: Untold | None, *, wait: bool = True) -> str:
+        return "" if untold is None else deliver(self.home, untold, self.settings.notify, wait=wait)
 
 
 def page_address(home: Home, settings: Settings, run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Write the page of all nights and the metrics for Prometheus after every night, however it ended.
+"""Write the page of all nights after every night, and the metrics for Prometheus whenever they change.
 
 Neither may change how the night ended: errors are logged.
 """
@@ -19,18 +19,26 @@ from tasks.storage.run_records import Run, Runs
 log = logging.getLogger(__name__)
 
 
-def write_after_night(home: Home, settings: Settings, run: Run) -> None:
-    """Write the page of all nights, the links between pages and, where the settings name one, the metrics file.
+def write_after_night(home: Home) -> None:
+    """Write the page of all nights, and the links between pages."""
+    _try_to("The page of all nights", lambda: write_index(home))
+
+
+def write_metrics(home: Home, settings: Settings, run: Run | None = None) -> None:
+    """Write the metrics file, if the settings name one.
 
     Args:
-        home: of the night.
+        home: of the nights; its health says how the last one ended.
         settings: of the night.
-        run: its record, closed.
+        run: the record of the newest night; None for the newest record there is.
     """
-    _try_to("The page of all nights", lambda: write_index(home))
     path = settings.monitoring.metrics_path(home.path)
     if path is not None:
-        _try_to(f"The metrics file {path}", lambda: write_metrics_file(path, home, run))
+        _try_to(f"The metrics file {path}", lambda: _write_metrics(path, home, run))
+
+
+def _write_metrics(path: Path, home: Home, run: Run | None) -> None:
+    write_metrics_file(path, home, run or next(iter(Runs(home.runs).all()), None))
 
 
 def write_index(home: Home) -> Path | None:

@@ -21,6 +21,7 @@ from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.page.metric_panels import champion_metric
 from tasks.reporting.run_artifacts import find_lists
 from tasks.storage.artifact_store import Store
+from tasks.storage.health import last_good, read_health
 from tasks.storage.home import Home
 from tasks.storage.run_records import ENDINGS, Run, Runs
 
@@ -28,13 +29,13 @@ _DAY, _MB = 86_400.0, 2.0**20
 Labelled = Iterable[tuple[Mapping[str, str], float | None]]
 
 
-def write_metrics_file(path: Path, home: Home, run: Run) -> None:
+def write_metrics_file(path: Path, home: Home, run: Run | None) -> None:
     """Replace the metrics file at once: a collector sees the old one or the new one.
 
     Args:
         path: of the file; ends in `.prom`.
         home: of the night.
-        run: the record of the night, closed.
+        run: the record of the newest night, closed unless it was killed; None if no night has begun yet.
 
     Raises:
         UsageError: its folder does not exist.
@@ -51,18 +52,36 @@ def write_metrics_file(path: Path, home: Home, run: Run) -> None:
 class NightCollector(Collector):
     """The metrics of one night, and of its home's earlier ones where they count."""
 
-    def __init__(self, home: Home, run: Run) -> None:
+    def __init__(self, home: Home, run: Run | None) -> None:
         self._home, self._run = home, run
         self._labels = {"home": str(home.path.resolve()), "dataset": home.dataset}
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric that the night has a value for."""
-        yield from self._outcome()
-        yield from self._work()
-        yield from self._results()
+        yield from self._health()
+        if self._run is not None:
+            yield from self._outcome(self._run)
+            yield from self._work(self._run)
+            yield from self._results(self._run)
 
-    def _outcome(self) -> Iterable[Metric]:
-        run, runs = self._run, Runs(self._home.runs).all()
+    def _health(self) -> Iterable[Metric]:
+        health = read_health(self._home)
+        yield self._gauge(
+            "recs_last_good_timestamp_seconds",
+            "End of the newest good night: published, or nothing new.",
+            [({}, _timestamp(last_good(self._home)))],
+        )
+        yield self._gauge(
+            "recs_last_night_good",
+            "Whether the newest night was good (1), or could not begin, did not end well or is overdue (0).",
+            [({}, float(not health.bad))],
+        )
+        yield self._gauge(
+            "recs_messages_untold", "Messages that have not arrived yet.", [({}, len(health.untold))]
+        )
+
+    def _outcome(self, run: Run) -> Iterable[Metric]:
+        runs = Runs(self._home.runs).all()
         yield self._gauge(
             "recs_last_run_status",
             "Whether the newest night ended so (1) or not (0).",
@@ -95,8 +114,7 @@ class NightCollector(Collector):
             counter.add_metric([*self._labels.values(), status], ended[status])
         yield counter
 
-    def _work(self) -> Iterable[Metric]:
-        run = self._run
+    def _work(self, run: Run) -> Iterable[Metric]:
         seconds: Counter[tuple[str, str]] = Counter()
         for stage in run.stages:
             seconds[stage.stage, stage.model or ""] += stage.seconds  # type: ignore[assignment]
@@ -121,8 +139,7 @@ class NightCollector(Collector):
             [({"source": count.source}, count.quarantined) for count in intake],
         )
 
-    def _results(self) -> Iterable[Metric]:
-        run = self._run
+    def _results(self, run: Run) -> Iterable[Metric]:
         lists = find_lists(Store(self._home.artifacts), run)
         yield self._gauge(
             "recs_last_run_users_with_lists",

@@ -108,7 +108,7 @@ def _run_night(
     refuse_missing_device(settings)
     url = serving_url(home, settings)
     with locked(home):
-        teller.killed()
+        teller.catch_up()
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
@@ -146,7 +146,7 @@ def _run_night(
                     home.remember_target(address_of(url))
                 _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
                 track(home, settings, record, watcher)
-                write_after_night(home, settings, record)
+                write_after_night(home)
             return Outcome(record, target.place, target.live_run())
 
 

@@ -139,6 +139,7 @@ class Run:
 
     Attributes:
         run_id: the start as yyyymmddhhmmss.
+        attempt: how often it was begun: 1, and 1 more each time that it is resumed.
         fingerprint: of inputs, settings, rules of single items, source and `as_of`.
         expected_live: the run whose lists were live when this night began.
         as_of: only interactions before it are used.
@@ -178,6 +179,7 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     summary: RunSummary = field(default_factory=RunSummary)
     warm_plan: WarmPlan | None = None
+    attempt: int = 1
 
     @property
     def still_live(self) -> str:
@@ -288,6 +290,7 @@ class Runs:
         if current is not None:  # expected_live stays: a rollback since then must not be undone
             current.stages, current.failed_models, current.summary = [], {}, RunSummary()
             current.status, current.reason, current.finished_at = "running", "", None
+            current.attempt += 1
         else:
             current = Run(self._new_id(), fingerprint, dataset, _now(), seed, expected_live=live)
         self.save(current)

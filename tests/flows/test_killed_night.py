@@ -28,7 +28,11 @@ EVERY_STAGE = [
 def end_after(home: Home, *when_and_how: str) -> subprocess.CompletedProcess[str]:
     """Run a night in a process of its own, which is sent a signal right after a stage."""
     command = [sys.executable, "-m", "tests.flows.killed_night", str(home.path), *when_and_how]
-    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": PREFECT_API_URL.value(),
+        "RECS_MONITORING__METRICS_FILE": "recs.prom",
+    }
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -108,6 +112,9 @@ def test_an_interrupted_night_ends_at_once_and_can_be_resumed(
     assert ended.stderr == ""
     [interrupted] = Runs(home.runs).all()
     assert (interrupted.status, interrupted.finished_at is None) == ("interrupted", False)
+    metrics = (home.path / "recs.prom").read_text(encoding="utf-8")
+    assert 'status="interrupted"} 1.0\n' in metrics, "written although the process ends at once"
+    assert "\nrecs_last_night_good{" in metrics
     outcome = run_plain(home, *ONE_MODEL)
     assert (outcome.run.run_id, outcome.run.status) == (interrupted.run_id, "published")
     assert published(home) == undisturbed

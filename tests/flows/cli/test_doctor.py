@@ -11,7 +11,9 @@ from flows.cli import app as cli
 from flows.prefect_runtime import diagnosis
 from flows.prefect_runtime.diagnosis import examine_prefect
 from tasks.diagnosis.finding import examine_all
+from tasks.storage.health import Health, Untold, write_health
 from tasks.storage.home import Home, make_home
+from tests.tasks.reporting.nights import BEGAN
 
 LINES = [
     "Settings", "Python", "Packages", "Threads", "Messages", "Home", "Disk", "Memory", "Locks", "Clock", "Prefect",
@@ -54,10 +56,26 @@ def test_anything_bad_is_exit_1_and_the_others_are_examined(home: Home) -> None:
     assert lines[-1] == "2 of 6 are bad."
 
 
-def test_home_that_does_not_exist_yet_is_worth_a_look(home: Home) -> None:
-    code, lines = doctor("--home", home.path.parent / "nowhere")
-    assert code == 0
-    assert lines[-1].startswith("look  Home      There is no home at")
+def test_home_that_does_not_exist_is_bad_if_it_was_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = home.path.parent / "nowhere"
+    code, lines = doctor("--home", nowhere)
+    assert (code, lines[-1]) == (1, "1 of 6 is bad.")
+    assert lines[-2].startswith(f"bad   Home      There is no home at {nowhere}: no night has run there yet.")
+    monkeypatch.setenv("RECS_HOME", str(nowhere))
+    assert doctor()[0] == 1
+    monkeypatch.delenv("RECS_HOME")
+    code, lines = doctor()
+    assert code == 0, "data/demo, which the first `recs run` makes"
+    assert lines[-1].startswith("look  Home      There is no home at data/demo")
+
+
+def test_messages_that_have_not_arrived_are_shown(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_NOTIFY__URL", "json://me:hunter2@host")
+    write_health(home, Health(untold=[Untold("failed", "nightly-recs tiny: failed", "", "failure", BEGAN)]))
+    code, lines = doctor("--home", home.path)
+    [line] = [each for each in lines if " Messages " in each]
+    assert (code, line.split()[0], "hunter2" in line) == (0, "look", False)
+    assert f"1 has not arrived, the oldest of {BEGAN} UTC: nightly-recs tiny: failed" in line
 
 
 def test_prefect_needs_its_folder_or_an_api_that_answers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,20 +13,23 @@ from flows.cli import app as cli
 from flows.cli import overdue
 from flows.cli.overdue import parse_time, say_whether_overdue
 from tasks.errors import NightError, UsageError
+from tasks.notification import outbox
 from tasks.storage import health
-from tasks.storage.health import Health, read_health, write_health
+from tasks.storage.health import Health, Untold, read_health, write_health
 from tasks.storage.home import Home, make_home
 from tasks.storage.run_records import Runs
 from tests.flows.cli.invoke import invoke
 from tests.tasks.notification.receivers import HttpReceiver, serving
 from tests.tasks.reporting.nights import night
 
+DEAD = "json://me:hunter2@127.0.0.1:9"
 NOW = datetime(2026, 11, 28, 12, 0)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(health, "utc_now", lambda: NOW)
+    for module in (health, outbox):
+        monkeypatch.setattr(module, "utc_now", lambda: NOW)
     return make_home(tmp_path / "home", "demo")
 
 
@@ -72,6 +75,35 @@ def test_a_failed_command_is_told_unless_its_night_has(
     assert "settings or the data folder are wrong" in told[0]["message"]
     assert "has told itself" in invoke("notify", "--failed", "--home", home.path)
     assert len(told) == 1
+
+
+def test_a_failed_command_that_reached_nobody_is_told_by_the_next(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("RECS_NOTIFY__URL", DEAD)
+        with pytest.raises(NightError, match="did not arrive by: JSON"):
+            invoke("notify", "--failed", "--home", home.path)
+    assert "not arrived yet: 1. The next night" in invoke("notify", "--test", "--home", home.path)
+    assert invoke("notify", "--failed", "--home", home.path) == f"The night has told itself, at {NOW} UTC.\n"
+    assert [body["title"] for body in told] == ["nightly-recs demo: test", "nightly-recs demo: failed"]
+
+
+def test_a_message_of_days_ago_is_no_news_of_this_night(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Untold("failed", "the old one", "text", "failure", NOW - timedelta(days=2))
+    write_health(home, Health(untold=[old]))
+    assert invoke("notify", "--failed", "--home", home.path) == "Told that the command failed.\n"
+    assert [body["title"] for body in told] == ["the old one", "nightly-recs demo: failed"]
+
+
+def test_a_failed_command_is_not_told_where_endings_leave_it_out(
+    home: Home, told: list[dict[str, str]]
+) -> None:
+    arguments = ("notify", "--failed", "--home", home.path, "--set", 'notify.endings=["overdue"]')
+    assert "notify.endings leaves failed nights out" in invoke(*arguments)
+    assert (told, read_health(home).bad) == ([], "failed")
 
 
 def test_a_night_found_locked_is_told_by_nobody(
@@ -123,6 +155,34 @@ def test_an_overdue_night_is_told_once(home: Home, told: list[dict[str, str]]) -
         assert say_whether_overdue("26h", home.path)[1] == 1
     assert [body["title"] for body in told] == ["nightly-recs demo: overdue"]
     assert read_health(home).bad == "overdue"
+
+
+@pytest.mark.parametrize("address", ["", DEAD])
+def test_an_overdue_night_that_reached_nobody_is_told_again(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    write_health(home, Health(good_at=NOW - timedelta(days=3)))
+    with monkeypatch.context() as changed:
+        changed.setenv("RECS_NOTIFY__URL", address)
+        for _ in range(2):
+            assert say_whether_overdue("26h", home.path)[1] == 1
+    found = read_health(home)
+    assert (found.bad, len(found.untold), found.told_at) == ("overdue", int(bool(address)), None)
+    for _ in range(2):
+        assert say_whether_overdue("26h", home.path)[1] == 1
+    assert [body["title"] for body in told] == ["nightly-recs demo: overdue"]
+
+
+def test_overdue_reads_the_settings_of_the_nights(
+    home: Home, told: list[dict[str, str]], tmp_path: Path
+) -> None:
+    write_health(home, Health(good_at=NOW - timedelta(days=3)))
+    file = tmp_path / "night.toml"
+    file.write_text('[notify]\nendings = ["failed"]\n[monitoring]\nmetrics_file = "recs.prom"\n')
+    command = ["runs", "--overdue", "26h", "--home", str(home.path), "--config", str(file)]
+    assert CliRunner().invoke(cli.app, command).exit_code == 1
+    assert told == []
+    assert "recs_last_night_good{" in (home.path / "recs.prom").read_text()
 
 
 def test_overdue_tells_of_a_killed_night(

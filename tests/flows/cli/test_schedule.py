@@ -1,6 +1,7 @@
 """Schedules: what is printed can be pasted, and cron and systemd get the same schedule."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,29 @@ def test_schedule_sets_the_variables_of_the_night(tmp_path: Path, monkeypatch: p
     assert f'\nEnvironment="RECS_PUBLISH__URL={url}"\nExecStart=' in units
     assert 'Environment="RECS_HOME=a home"' in units
     assert "RECS_HOME" not in printed(monkeypatch, "--home", tmp_path, RECS_HOME="other")
+
+
+def test_the_unit_that_tells_reads_the_settings_of_the_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "my night.toml"
+    file.write_text("[run]\nseed = 3\n")
+    text = printed(
+        monkeypatch,
+        "--home",
+        tmp_path,
+        "--config",
+        file,
+        "--set",
+        "run.seed=4",
+        "--set",
+        "notify.max_seconds=9",
+    )
+    [tells] = [line for line in text.splitlines() if " notify --failed " in line]
+    arguments = shlex.split(tells.partition(" recs notify ")[2] or tells.partition("recs notify ")[2])
+    expected = ["--failed", "--home", tmp_path, "--config", file, "--set", "notify.max_seconds=9"]
+    assert arguments == [str(each) for each in expected], "it takes no other settings: they may be of models"
+    assert " --config" not in next(line for line in printed(monkeypatch).splitlines() if "--failed" in line)
 
 
 def test_schedule_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

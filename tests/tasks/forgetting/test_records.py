@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from tasks.forgetting.side_databases import clean_database, count_in_database, s
 from tasks.forgetting.subject import Subject, subject_of
 from tasks.publication.targets.base import PublishedRun
 from tasks.storage.artifact_store import Store
+from tasks.storage.health import Untold, changing_health
 from tests.tasks.inputs import LENIENT
 from tests.tasks.publication.published_lists import make_lists
 
@@ -92,6 +94,19 @@ def test_records_lose_the_example_and_take_the_new_rows(tmp_path: Path) -> None:
     }  # fmt: skip
     remove_partial_files(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "run.json"]
+
+
+def test_messages_that_wait_lose_a_user(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 28)
+    with changing_health(tmp_path) as health:
+        health.good_at = at
+        health.untold = [Untold("failed", "the title", "Cause: said person-0042.", "failure", at)]
+    assert clean_records(tmp_path, texts("person-0043"), ()) == 0
+    assert clean_records(tmp_path, texts("person-0042"), ()) == 1
+    with changing_health(tmp_path) as health:
+        assert [each.text for each in health.untold] == ["Cause: said (forgotten)."]
+        assert health.good_at == at
+    assert clean_records(tmp_path, texts("person-0042"), ()) == 0
 
 
 def logs(path: Path, *rows: tuple[str, str]) -> None:

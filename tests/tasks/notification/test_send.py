@@ -1,11 +1,8 @@
-"""Messages reach real servers by apprise; one that does not arrive is one warning, without the address."""
+"""Messages reach real servers by apprise; an error names services, never an address."""
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import time
 
 import pytest
 
@@ -13,7 +10,7 @@ from tasks.config.load import load_settings
 from tasks.config.notify_settings import NotifySettings
 from tasks.errors import NightError, UsageError
 from tasks.notification.message import Message
-from tasks.notification.send import send, try_to_send
+from tasks.notification.send import send
 from tests.tasks.notification.receivers import HttpReceiver, MailReceiver, serving
 
 MESSAGE = Message(
@@ -45,34 +42,6 @@ def test_one_address_of_two_that_fails_is_named(monkeypatch: pytest.MonkeyPatch)
     assert len(second.mails) == 1
 
 
-def test_a_server_that_hangs_costs_max_seconds(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with serving(HttpReceiver(delay=60)) as server:
-        settings = addressed(monkeypatch, server.address, "notify.max_seconds=2")
-        begun = time.monotonic()
-        try_to_send(MESSAGE, settings)
-        assert time.monotonic() - begun < 10
-    [line] = caplog.records
-    assert line.getMessage() == (
-        "Nobody was told how the night ended. The message took longer than notify.max_seconds = 2."
-    )
-
-
-@pytest.mark.parametrize("url", ["nonsense://hunter2", "json://me:hunter2@127.0.0.1:9", "hunter2"])
-def test_a_failure_is_one_warning_without_the_address(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    url: str,
-) -> None:
-    with caplog.at_level(logging.DEBUG):
-        try_to_send(MESSAGE, addressed(monkeypatch, url))
-    [line] = caplog.records
-    assert (line.levelname, "hunter2" in line.getMessage()) == ("WARNING", False)
-    assert "hunter2" not in "".join(capfd.readouterr())
-
-
 def test_the_address_stands_in_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     show = "import sys; sys.stdin.read(); print(open('/proc/self/cmdline').read())"
     settings = addressed(monkeypatch, "json://me:hunter2@127.0.0.1:9")
@@ -85,27 +54,6 @@ def test_a_program_that_crashes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     settings = addressed(monkeypatch, "json://127.0.0.1:9")
     with pytest.raises(NightError, match="its process ended with code 3"):
         send(MESSAGE, settings, program=(sys.executable, "-c", "raise SystemExit(3)"))
-
-
-def test_other_endings_and_no_address_send_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(HttpReceiver()) as server:
-        try_to_send(MESSAGE, addressed(monkeypatch, server.address, 'notify.endings=["overdue"]'))
-        try_to_send(MESSAGE, addressed(monkeypatch, ""))
-    assert server.bodies == []
-
-
-def test_a_message_outlives_a_night_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(HttpReceiver()) as server:
-        settings = addressed(monkeypatch, server.address)
-        child = os.fork()
-        if child == 0:
-            try_to_send(MESSAGE, settings, wait=False)
-            os._exit(0)
-        os.waitpid(child, 0)
-        last = time.monotonic() + 20
-        while not server.bodies and time.monotonic() < last:
-            time.sleep(0.05)
-    assert [body["title"] for body in server.bodies] == [MESSAGE.title]
 
 
 @pytest.mark.parametrize("where", ["file", "command line"])

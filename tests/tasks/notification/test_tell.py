@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.config.load import load_settings
 from tasks.errors import NightError, TransientError
 from tasks.ingestion.land import land
 from tasks.monitoring.events import SilentWatcher
+from tasks.notification.tell import Teller
 from tasks.run import lifecycle
 from tasks.run.context import Night
 from tasks.run.lifecycle import record_interruption, run_night
@@ -21,6 +23,7 @@ from tasks.storage.run_records import Runs
 from tests.tasks.inputs import RATINGS
 from tests.tasks.notification.receivers import HttpReceiver, serving
 
+DEAD = "json://me:hunter2@127.0.0.1:9"
 Flow = Callable[[Night], None]
 
 
@@ -54,6 +57,15 @@ def fails(night: Night) -> None:
         raise NightError("It broke.", "Mend it.")
 
 
+def land_files(night: Night) -> None:
+    night.run(land.call(night.home.input, night.settings.data, landed_at=night.record.started_at))
+    ends_as("published")(night)
+
+
+def out_of_reach(*_: object, **__: object) -> None:
+    raise TransientError("The database is out of reach.")
+
+
 def titles(told: list[dict[str, str]]) -> list[str]:
     return [body["title"].removeprefix("nightly-recs in: ") for body in told]
 
@@ -76,9 +88,6 @@ def test_bad_nights_and_the_first_good_one_are_told(home: Home, told: list[dict[
 def test_a_night_that_cannot_begin_is_told(
     home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def out_of_reach(*_: object, **__: object) -> None:
-        raise TransientError("The database is out of reach.")
-
     monkeypatch.setattr(lifecycle, "plan_intake", out_of_reach)
     with pytest.raises(TransientError):
         run(home, ends_as("published"))
@@ -103,6 +112,103 @@ def test_a_killed_night_is_told_once_by_the_next(home: Home, told: list[dict[str
     assert len(told) == 2
 
 
+def test_each_kill_of_a_run_is_told(home: Home, told: list[dict[str, str]]) -> None:
+    settings, runs = load_settings(), Runs(home.runs)
+    for attempt in (1, 2):
+        killed = runs.begin("same", dataset="in", seed=1, live=None)
+        assert killed.attempt == attempt
+        for _ in range(2):
+            Teller(home, settings).catch_up()
+        assert len(told) == attempt
+        assert read_health(home).bad == "killed"
+    assert f"Run: {killed.run_id}, begun 2 times, of in in" in told[1]["message"]
+
+
+@pytest.mark.parametrize("address", ["", DEAD])
+def test_what_was_not_told_is_told_by_the_next_night(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("RECS_NOTIFY__URL", address)
+        killed = Runs(home.runs).begin("other", dataset="in", seed=1, live=None)
+        Teller(home, load_settings()).catch_up()
+        found = read_health(home)
+        assert (found.bad, found.told_at) == ("killed", None), "a fact, although nobody was told"
+    run(home, ends_as("published"))
+    assert titles(told) == ["failed", "good again"]
+    assert str(killed.run_id) in told[0]["message"]
+    assert ("Late: " in told[0]["message"]) == bool(address), "without an address, nothing waits"
+    run(home, ends_as("published"))
+    assert len(told) == 2
+    assert read_health(home).untold == []
+
+
+def test_a_failed_night_that_reached_nobody_is_told_late(
+    home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("RECS_NOTIFY__URL", DEAD)
+        with pytest.raises(NightError, match="It broke"):
+            run(home, fails)
+    assert (told, len(read_health(home).untold)) == ([], 1)
+    run(home, ends_as("check_failed", "Check rows failed."))
+    assert titles(told) == ["failed", "held back by a check"]
+    assert "\nLate: this is of " in told[0]["message"]
+
+
+def metrics(home: Home) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families((home.path / "recs.prom").read_text(encoding="utf-8"))
+    return {
+        (one.name, *(value for key, value in one.labels.items() if key not in ("home", "dataset"))): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def test_every_ending_writes_the_metrics_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overdue alert compares with the last good night, which one with nothing new is, too."""
+    monkeypatch.setenv("RECS_MONITORING__METRICS_FILE", "recs.prom")
+
+    def interrupt(night: Night) -> None:
+        record_interruption(night)
+        assert metrics(home)["recs_last_run_status", "interrupted"] == 1, "the process would end here"
+        raise KeyboardInterrupt
+
+    def expect(status: str, good: int) -> None:
+        found = metrics(home)
+        (home.path / "recs.prom").unlink()
+        assert (found["recs_last_run_status", status], found["recs_last_night_good",]) == (1, good)
+
+    run(home, land_files)
+    last = metrics(home)["recs_last_good_timestamp_seconds",]
+    expect("published", 1)
+    for status in ("check_failed", "not_switched"):
+        run(home, ends_as(status))
+        expect(status, 0)
+    with pytest.raises(NightError):
+        run(home, fails)
+    expect("failed", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(home, interrupt)
+    assert metrics(home)["recs_last_good_timestamp_seconds",] == last
+    expect("interrupted", 0)
+    [*_, first] = Runs(home.runs).all()
+    nothing = lifecycle.Outcome(first, "here", None, "Nothing is new.")
+    with monkeypatch.context() as changed:
+        changed.setattr(lifecycle, "_nothing_new", lambda *_: nothing)
+        time.sleep(1.1)  # times are kept to the second
+        run(home, fails, force=False)
+    assert metrics(home)["recs_last_good_timestamp_seconds",] > last
+    expect("interrupted", 1)
+    Runs(home.runs).begin("other", dataset="in", seed=1, live=None)
+    Teller(home, load_settings()).catch_up()
+    expect("running", 0)
+    monkeypatch.setattr(lifecycle, "plan_intake", out_of_reach)
+    with pytest.raises(TransientError):
+        run(home, fails)
+    expect("running", 0)
+
+
 def test_an_interrupted_night_is_told(home: Home, told: list[dict[str, str]]) -> None:
     def interrupt(night: Night) -> None:
         record_interruption(night)
@@ -117,10 +223,6 @@ def test_an_interrupted_night_is_told(home: Home, told: list[dict[str, str]]) ->
 
 
 def test_nothing_new_counts_as_a_good_night(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    def land_files(night: Night) -> None:
-        night.run(land.call(night.home.input, night.settings.data, landed_at=night.record.started_at))
-        ends_as("published")(night)
-
     run(home, land_files)
     [before] = Runs(home.runs).all()
     (home.path / "health.json").unlink()

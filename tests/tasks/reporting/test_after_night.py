@@ -11,7 +11,7 @@ import pytest
 from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.config.settings import Settings
 from tasks.reporting import after_night
-from tasks.reporting.after_night import write_after_night, write_index
+from tasks.reporting.after_night import write_after_night, write_index, write_metrics
 from tasks.reporting.page.all_nights import gather_nights, page_before
 from tasks.reporting.page.render import render
 from tasks.storage.home import Home, make_home
@@ -130,9 +130,10 @@ def test_neither_error_changes_the_night(
         raise OSError("no space")
 
     with caplog.at_level(logging.WARNING):
-        write_after_night(home, settings, run)
+        write_after_night(home)
+        write_metrics(home, settings, run)
         assert (home.runs / "index.html").exists()
         monkeypatch.setattr(after_night, "write_index", fails)
-        write_after_night(home, settings, run)
+        write_after_night(home)
     assert "does not exist. Make it, or correct monitoring.metrics_file." in caplog.text
     assert "The page of all nights could not be written: OSError: no space" in caplog.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.errors import UsageError
 from tasks.monitoring.drift_figures import Drift, DriftMeasure
 from tasks.reporting.prometheus_file import write_metrics_file
+from tasks.storage.health import Health, Untold, write_health
 from tasks.storage.home import Home, make_home
 from tasks.storage.run_records import Run, Runs, RunSummary, StageTime
 from tests.tasks.reporting.nights import BEGAN, keep, night, row
@@ -42,7 +43,7 @@ def full_night() -> Run:
     )
 
 
-def written(home: Home, run: Run) -> dict[tuple[str, ...], float]:
+def written(home: Home, run: Run | None) -> dict[tuple[str, ...], float]:
     """Return (name, further labels…) → value of the file, as the parser reads it."""
     path = home.path / "recs.prom"
     write_metrics_file(path, home, run)
@@ -96,6 +97,20 @@ def test_failed_night_keeps_the_last_success(home: Home) -> None:
     found = written(home, failed)
     assert found["recs_last_run_status", "failed"] == 1
     assert found["recs_last_success_timestamp_seconds",] < found["recs_last_run_end_timestamp_seconds",]
+
+
+def test_health_tells_of_nights_without_a_record(home: Home) -> None:
+    assert written(home, None) == {("recs_last_night_good",): 1, ("recs_messages_untold",): 0}
+    runs, good = Runs(home.runs), BEGAN + timedelta(days=1)
+    runs.save(night())
+    found = written(home, night())
+    assert found["recs_last_good_timestamp_seconds",] == found["recs_last_success_timestamp_seconds",]
+    waits = Untold("failed", "title", "text", "failure", good)
+    write_health(home, Health(good_at=good, bad="failed", untold=[waits]))
+    found = written(home, night())
+    assert found["recs_last_good_timestamp_seconds",] == good.replace(tzinfo=UTC).timestamp()
+    assert found["recs_last_good_timestamp_seconds",] > found["recs_last_success_timestamp_seconds",]
+    assert (found["recs_last_night_good",], found["recs_messages_untold",]) == (0, 1)
 
 
 def test_names_and_units_follow_the_conventions(home: Home) -> None:
