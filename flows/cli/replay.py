@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +75,7 @@ def replay(
     Exit codes: 0 done; 1 failed; 2 usage or settings; 4 another replay or, at the beginning, a night is running.
     """
     from flows.terminal.replay import ReplayTerminal, show_replay
-    from tasks.replay.plan import make_plan, parse_period
+    from tasks.replay.plan import make_plan, parse_period, refuse_future
     from tasks.replay.replay import replay
     from tasks.replay.replay_page import write_page
     from tasks.replay.summary import summarise, write_csv
@@ -91,6 +91,7 @@ def replay(
 
     found = read_variants(variants, step, settings_with)
     plan = make_plan(_date(since, "--from"), _date(until, "--to"), step, window, found)
+    refuse_future(plan, datetime.now(UTC).replace(tzinfo=None, microsecond=0))
     where = open_home(dataset, home, name, check_input=partial(check_input, settings=found[0].settings))
     try:
         with ReplayTerminal(out) as terminal:

@@ -12,6 +12,7 @@ from duckdb.value.constant import LongValue, StringValue, Value
 
 from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
 from tasks.config.data_settings import DataSettings, IdChoice
+from tasks.config.list_settings import NO_EFFECT_ON_LISTS
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.reject_advice import advise_on_rejects
 from tasks.storage.artifact_store import from_json, to_json
@@ -71,7 +72,7 @@ def clean(
         id_types = _decide_id_types(con, settings)
     key = fingerprint(
         intake.data_hash,
-        settings,
+        settings.model_dump(mode="json", exclude=NO_EFFECT_ON_LISTS["data"]),
         id_types,
         SOURCE.hash("tasks.ingestion.land", "tasks.ingestion.clean"),
         duckdb.__version__,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from tasks.artifacts import CleanData, FittedModel
+from tasks.config.list_settings import NO_EFFECT_ON_REPLAYS
 from tasks.errors import in_words
 from tasks.monitoring.events import Timing, Watcher
 from tasks.recommendation.item_rules import Rules
@@ -34,6 +35,7 @@ from tasks.run.dag import (
     refit_best,
 )
 from tasks.run.in_process import InProcess
+from tasks.run.warm_plan import needed_artifacts
 from tasks.storage.artifact_store import write_json
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
@@ -78,6 +80,7 @@ class Served:
         seconds: column → the time that a night of it takes: all stages of the night for `champion`, and for a model
             its own: fitted twice, judged, and everybody's lists. Stages found in the store count as when made.
         failed: model → why it has no lists.
+        starts: 'stage/key' of the fits and matrices that the variant's next night starts from.
     """
 
     run_id: int
@@ -86,6 +89,7 @@ class Served:
     lists: dict[str, str]
     seconds: dict[str, float]
     failed: dict[str, str]
+    starts: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -165,9 +169,12 @@ class ReplayedNight(Night):
 def replay_night(night: ReplayedNight) -> Served:
     """Run the stages of a night as `tasks.run.dag.nightly` does, and make lists by every single model, too.
 
+    Warm starts are from the variant's own earlier night: the night knows no other records, and no other store.
+
     Raises:
         NightError: no list could be made, as on a night that fails.
     """
+    night.plan_warm_start()
     before, held_out = cut(night)
     backfill = fit_backfill(night, before)
     fitted, judged = judge_shelf(night, before, backfill, held_out)
@@ -194,7 +201,8 @@ def replay_night(night: ReplayedNight) -> Served:
     night.runs.finish(night.record, "published", "Replayed; nothing was published.")
     seconds = {name: round(took, 3) for name, took in seconds.items()}
     as_of, failed = night.as_of, dict(night.record.failed_models)
-    return Served(night.record.run_id, as_of, best.model, lists, seconds, failed)
+    starts = tuple(needed_artifacts(night.record)) if night.settings.warm_start.enabled else ()
+    return Served(night.record.run_id, as_of, best.model, lists, seconds, failed, starts)
 
 
 def new_record(
@@ -214,7 +222,7 @@ def new_record(
     record = Run(
         run_id=int(f"{day:%Y%m%d%H%M%S}"), fingerprint="replayed", dataset=dataset, started_at=day,
         seed=settings.run.seed, expected_live=live, as_of=day, data_until=min(day, data.until),
-        settings=settings.model_dump(mode="json", exclude={"publish": {"url"}, "tracking": True}),
+        settings=settings.model_dump(mode="json", exclude=NO_EFFECT_ON_REPLAYS),
     )  # fmt: skip
     runs.save(record)
     return record

@@ -111,5 +111,24 @@ def make_plan(
     return Plan(since, until, every, horizon, variants)
 
 
+def refuse_future(plan: Plan, now: datetime) -> None:
+    """Raise if the first day lies in the future, before any file is read: times so late are rejected anyway.
+
+    Args:
+        plan: the days.
+        now: the time, naive UTC.
+
+    Raises:
+        UsageError: there can be no data of the first day.
+    """
+    days = plan.variants[0].settings.data.max_future_days
+    if plan.since > now + timedelta(days=days):
+        raise UsageError(
+            f"--from {_date(plan.since)} lies in the future: it is {_date(now.replace(hour=0, minute=0, second=0))}, "
+            f"and data.max_future_days {days} rejects data so late.",
+            "Choose days that lie within the data.",
+        )
+
+
 def _date(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if moment.time() == moment.min.time() else moment.isoformat()

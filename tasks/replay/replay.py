@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from models.registry import recommender_class
 from tasks.artifacts import CleanData
+from tasks.config.list_settings import NO_EFFECT_ON_REPLAYS
 from tasks.errors import NightError, TransientError
 from tasks.monitoring.events import Watcher, watched
 from tasks.outcomes.judged_lists import Window, read_histories
@@ -67,6 +68,7 @@ def replay(home: Home, plan: Plan, watcher: ReplayWatcher) -> Replay:
         UsageError: the days do not fit the data, or a model cannot be trained on this machine.
         NightError: no night of any day could make lists.
     """
+    plan = replace(plan, variants=tuple(map(_without_trial, plan.variants)))
     for variant in plan.variants:
         refuse_missing_device(variant.settings)
     with locked(home, "replay"), ExitStack() as opened:
@@ -131,8 +133,8 @@ class _Days:
             if known is None:
                 break
             found.append(known)
-        while len(found) < len(days) and found and not self._results.has_lists_of(found[-1]):
-            found.pop()  # somebody removed its lists, which the next day may have to serve
+        while len(found) < len(days) and found and not self._results.has_artifacts_of(found[-1]):
+            found.pop()  # somebody removed what the next day may have to serve or to start from
         return found
 
     def _day(self, day: datetime, before: Mapping[str, Served]) -> Day:
@@ -188,7 +190,7 @@ class _Days:
             night.end()
 
     def _remove_what_is_over(self, served: Mapping[str, Served]) -> None:
-        """Remove all artifacts but the lists that the next day may serve."""
+        """Remove all artifacts but the lists that the next day may serve, and what its nights start from."""
         kept = artifacts_of(served)
         self._store.keep_only(kept)
         self._ledger.keep_only(kept)
@@ -203,22 +205,19 @@ def _tidy_others(folder: Path, current: Results) -> None:
             found.store.keep_only(set() if last is None else artifacts_of(last.served))
 
 
+def _without_trial(variant: Variant) -> Variant:
+    """Return a variant that has no challenger: a replay publishes nothing, so that nobody could get its lists."""
+    publish = variant.settings.publish.model_copy(update={"trial": None})
+    return replace(variant, settings=variant.settings.model_copy(update={"publish": publish}))
+
+
 def _key(plan: Plan, data: CleanData) -> str:
     """Return the name of the folder for the results: they depend on nothing else."""
     variants = [
         (
             each.name,
             each.every.days,
-            each.settings.model_dump(
-                mode="json",
-                exclude={
-                    "run": {"parallel_fits"},
-                    "publish": True,
-                    "check": True,
-                    "models": True,
-                    "tracking": True,
-                },
-            ),
+            each.settings.model_dump(mode="json", exclude={**NO_EFFECT_ON_REPLAYS, "models": True}),
             each.settings.models.shelf,
             {name: each.settings.models.config(name) for name in models_of_night(each.settings)},
         )

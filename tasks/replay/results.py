@@ -41,8 +41,8 @@ class Day:
 
 
 def artifacts_of(served: Mapping[str, Served]) -> set[str]:
-    """Return 'stage/key' of all lists that the variants serve."""
-    return {artifact for lists in served.values() for artifact in lists.lists.values()}
+    """Return 'stage/key' of all lists that the variants serve, and of what their next nights start from."""
+    return {artifact for each in served.values() for artifact in (*each.lists.values(), *each.starts)}
 
 
 class Results:
@@ -55,11 +55,11 @@ class Results:
 
     @property
     def store(self) -> Store:
-        """The artifacts: those of the day that is running, and the lists that the next one may serve."""
+        """The artifacts: those of the day that is running, and those of earlier days that it may need."""
         return Store(self.folder / "artifacts")
 
-    def has_lists_of(self, found: Day) -> bool:
-        """Return whether the lists that a day serves are still there."""
+    def has_artifacts_of(self, found: Day) -> bool:
+        """Return whether the lists that a day serves, and what its next nights start from, are still there."""
         return all((self.store.root / artifact).is_dir() for artifact in artifacts_of(found.served))
 
     def last(self) -> Day | None:

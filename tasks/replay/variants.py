@@ -10,12 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tasks.config.list_settings import NO_EFFECT_ON_REPLAYS, without_effect
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.replay.plan import BASE, Variant, parse_period
-
-_SAME_FOR_ALL = ("data", "publish", "tracking", "check")
-"""Sections that a variant cannot change: all variants read one set of clean tables, and none publishes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,39}", re.ASCII)
 
@@ -61,11 +59,16 @@ def _variant(name: str, table: Any, every: timedelta, load: Callable[[tuple[str,
                 f"Variant {name}: {section} is no setting.",
                 "A variant takes `every`, and settings with their section, such as models.als.factors = 64.",
             )
-        if section in _SAME_FOR_ALL:
+        if section == "data":
             raise UsageError(
-                f"Variant {name}: the settings of {section} must be the same for all variants.",
+                f"Variant {name}: the settings of data must be the same for all variants.",
                 "Leave them out here; --config and --set change them for all.",
             )
+    if useless := ", ".join(without_effect(given, NO_EFFECT_ON_REPLAYS)):
+        raise UsageError(
+            f"Variant {name}: a replay's lists do not depend on {useless}.",
+            "Leave that out: replayed nights publish, check and report nothing, and use no tuned settings.",
+        )
     try:
         return Variant(name, load(tuple(_overrides(given))), own)
     except UsageError as error:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from models.registry import recommender_class
+from tasks.config.list_settings import NO_EFFECT_ON_LISTS
 from tasks.config.settings import Settings
 from tasks.datasets.prepare import prepare
 from tasks.errors import NightError, UsageError, as_night_error
@@ -168,20 +169,9 @@ def roll_back(home: Home, settings: Settings, run_id: int | None) -> int:
 def _fingerprint(data_hash: str, settings: Settings, as_of: datetime | None) -> str:
     """Return the fingerprint of inputs, settings, source and `as_of`; that of the run adds the rules of single items.
 
-    Settings that change no result are left out: how many fits run at once, where lists are published, where nights are
-    tracked or monitored, and who is told.
+    Settings that change no list are left out.
     """
-    resolved = settings.model_dump(
-        mode="json",
-        exclude={
-            "run": {"parallel_fits"},
-            "publish": {"url", "keep_runs"},
-            "models": True,
-            "tracking": True,
-            "monitoring": True,
-            "notify": True,
-        },
-    )
+    resolved = settings.model_dump(mode="json", exclude={**NO_EFFECT_ON_LISTS, "models": True})
     names = models_of_night(settings)
     configs = {name: settings.models.config(name) for name in names}
     shelf = settings.models.shelf

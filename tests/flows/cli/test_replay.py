@@ -40,6 +40,7 @@ def replay(world: Path, home: Path, since: str, until: str, *more: str) -> str:
         ("2020-01-01", "2021-01-01", ("--every", "0d"), "--every '0d' is no length of time"),
         ("2020-01-01", "2021-01-01", ("--every", "often"), "--every 'often' is no length of time"),
         ("2020-01-01", "2021-01-01", ("--horizon", "1h"), "--horizon '1h' is no length of time"),
+        ("2999-01-01", "2999-02-01", (), "--from 2999-01-01 lies in the future"),
         ("2020-01-01", "2021-01-01", ("--models", "alz"), "--models is wrong: .*alz"),
         ("2020-01-01", "2021-01-01", ("--variants", "no/such.toml"), "no/such.toml cannot be read"),
     ],

@@ -314,6 +314,8 @@ class TestState:
         con.execute("delete from ratings")
         assert land_and_clean(con, folder) == first
         assert rows(con, "from ratings") == []
+        patient = LENIENT.model_copy(update={"settle_seconds": 5.0, "max_set_aside_share": 0.5})
+        assert land_and_clean(con, folder, patient) == first
         wider = LENIENT.model_copy(update={"rating_max": 10.0})
         assert land_and_clean(con, folder, wider).key != first.key
         assert len(rows(con, "from ratings")) == 1

@@ -23,6 +23,8 @@ SETTINGS = (
     "models.als.iterations=3",
     "recommend.new_item_share=0.1",
     "blend.enabled=false",
+    "warm_start.max_changed_share=1",  # the days lie a month apart
+    "warm_start.cold_every=1000",
 )
 MONTH = timedelta(days=28)
 

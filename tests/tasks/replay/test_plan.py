@@ -8,7 +8,7 @@ import pytest
 
 from tasks.config.load import load_settings
 from tasks.errors import UsageError
-from tasks.replay.plan import BASE, Plan, Variant, make_plan, parse_period
+from tasks.replay.plan import BASE, Plan, Variant, make_plan, parse_period, refuse_future
 
 WEEK = timedelta(days=7)
 FIRST = datetime(2017, 1, 1)
@@ -41,6 +41,13 @@ def test_the_end_is_no_day_itself(until: int, n_days: int) -> None:
 def test_an_end_that_is_no_later_is_refused(until: datetime) -> None:
     with pytest.raises(UsageError, match="does not lie before --to"):
         plan(until)
+
+
+def test_a_first_day_in_the_future_is_refused() -> None:
+    """Unless data.max_future_days, 1 by default, lets data of that day in."""
+    refuse_future(plan(datetime(2017, 2, 1)), FIRST - timedelta(days=1))
+    with pytest.raises(UsageError, match=f"--from {FIRST:%Y-%m-%d} lies in the future"):
+        refuse_future(plan(datetime(2017, 2, 1)), FIRST - timedelta(days=1, seconds=1))
 
 
 def test_a_variant_has_its_own_nights() -> None:

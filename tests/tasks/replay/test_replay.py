@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.artifacts import CleanData, FittedModel
 from tasks.config.load import load_settings
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.errors import LockedError, NightError
-from tasks.replay.night import ReplayedNight, Served, replay_night
+from tasks.replay.night import ReplayedNight, Served, new_record, replay_night
 from tasks.replay.plan import BASE, CHAMPION, Plan, Variant, make_plan
 from tasks.replay.replay import Replay, replay
 from tasks.replay.summary import Outcome, day_rows, summarise, write_csv
 from tasks.storage.home import Home, locked, open_home
-from tasks.storage.run_records import Runs
+from tasks.storage.run_records import Run, Runs
 from tests.tasks.replay.conftest import MONTH, SETTINGS, DayWatcher, plan_of
 
 SHELF = ("popularity", "item_knn", "als")
@@ -103,11 +104,16 @@ def test_nothing_is_published_and_no_night_recorded(replayed: Replayed) -> None:
     assert Runs(replayed.home.runs).all() == []
 
 
-def test_only_the_last_lists_are_kept(replayed: Replayed) -> None:
+def test_only_the_last_lists_and_fits_are_kept(replayed: Replayed) -> None:
     results = replayed.found.results
     kept = {path.relative_to(results.store.root).as_posix() for path in results.store.root.glob("*/*")}
     served = replayed.found.days[-1].served
-    assert kept == {artifact for each in served.values() for artifact in each.lists.values()}
+    lists = {artifact for each in served.values() for artifact in each.lists.values()}
+    assert {artifact for artifact in kept if artifact.startswith("recommend/")} == lists
+    fits = [artifact.removeprefix("fit/") for artifact in kept if artifact.startswith("fit/")]
+    found = [results.store.find("fit", key, FittedModel) for key in fits]
+    assert {None if fit is None else fit.model for fit in found} == {"als"}
+    assert {artifact.partition("/")[0] for artifact in kept} == {"recommend", "fit", "utility"}
     assert not list((replayed.home.replays / "work").iterdir())
 
 
@@ -128,6 +134,34 @@ def test_a_champion_defends_its_place_on_later_nights(replayed: Replayed) -> Non
     assert third is not None
     assert (first.incumbent, second.incumbent, third.incumbent) == (None, runs[0].champion, runs[1].champion)
     assert [run.expected_live for run in runs] == [None, runs[0].run_id, runs[1].run_id]
+
+
+def fit_notes(found: Replay, variant: str, model: str = "als") -> list[list[str]]:
+    """Return, for each night of a variant, how its fits of a model started."""
+    return [
+        [stage.note for stage in run.stages if (stage.stage, stage.model) == ("fit", model)]
+        for run in reversed(Runs(found.results.records(variant)).all())
+    ]
+
+
+def test_fits_start_from_the_variants_own_earlier_night(replayed: Replayed) -> None:
+    """On both sides of the cutoff; `rarely` has no night on the second day."""
+    first, second, _ = (f"warm: from run {day:%Y%m%d%H%M%S}" for day in replayed.plan.days)
+    cold = "cold: there is no earlier night to start from"
+    assert fit_notes(replayed.found, BASE) == [[cold] * 2, [first] * 2, [second] * 2]
+    assert fit_notes(replayed.found, "rarely") == [[cold] * 2, [first] * 2]
+    assert fit_notes(replayed.found, "bigger") == [[cold] * 2, [first] * 2, [second] * 2]
+
+
+def test_a_replay_goes_on_only_with_the_fits_it_starts_from(replayed: Replayed) -> None:
+    results, last = replayed.found.results, replayed.found.days[-1]
+    fit = next(artifact for artifact in last.served[BASE].starts if artifact.startswith("fit/"))
+    assert results.has_artifacts_of(last)
+    moved = (results.store.root / fit).rename(results.folder / "elsewhere")
+    try:
+        assert not results.has_artifacts_of(last)
+    finally:
+        moved.rename(results.store.root / fit)
 
 
 def test_a_variant_serves_its_lists_for_longer(replayed: Replayed) -> None:
@@ -213,6 +247,64 @@ def test_a_later_end_adds_days(replayed: Replayed, tmp_path: Path) -> None:
     assert len(found.days) == 4
 
 
+class KilledInFit(DayWatcher):
+    """A watcher that interrupts when a fit of `als` has ended, the fourth: the refit of the second night."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fits = 0
+
+    def finished(self, stage: str, model: str | None, seconds: float, note: str) -> None:
+        super().finished(stage, model, seconds, note)
+        self.fits += (stage, model) == ("fit", "als")
+        if self.fits == 4:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_replay_killed_within_a_night_gives_the_same(world: Path, tmp_path: Path) -> None:
+    settings, since = load_settings(None, (*SETTINGS, "models.shelf=als")), first_day(world)
+    plan = make_plan(since, since + 2 * MONTH, MONTH, MONTH, (Variant(BASE, settings, MONTH),))
+    homes = [open_home(str(world), tmp_path / name, "tiny") for name in ("whole", "killed")]
+    with pytest.raises(KeyboardInterrupt):
+        replay(homes[1], plan, KilledInFit())
+    whole, killed = (replay(home, plan, DayWatcher()) for home in homes)
+    warm = f"warm: from run {since:%Y%m%d%H%M%S}"
+    assert fit_notes(whole, BASE)[1] == [warm, warm]
+    for one, other in zip(whole.days, killed.days, strict=True):
+        assert one.served[BASE].lists == other.served[BASE].lists
+        files = whole.results.users_of(one), killed.results.users_of(other)
+        assert None not in files
+        assert pq.read_table(files[0]).equals(pq.read_table(files[1]))
+
+
+def test_a_change_without_effect_on_lists_goes_on(
+    replayed: Replayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of messages, files for monitoring, limits of checks, and a trial's challenger."""
+    monkeypatch.setenv("RECS_NOTIFY__URL", "json://user:hunter2@elsewhere")
+    changed = (
+        *SETTINGS, "monitoring.metrics_file=a.prom", "notify.max_seconds=3", "check.min_overlap=0.5",
+        "models.tuned=false", "data.settle_seconds=5", "data.max_set_aside_share=0.5", "run.parallel_fits=2",
+        'publish.trial={model="bpr"}',
+    )  # fmt: skip
+    base = replace(replayed.plan.variants[0], settings=load_settings(None, changed))
+    plan, again = replace(replayed.plan, variants=(base, *replayed.plan.variants[1:])), DayWatcher()
+    assert replay(replayed.home, plan, again).results.folder == replayed.found.results.folder
+    assert again.done_before == 3
+
+
+def test_a_night_records_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECS_NOTIFY__URL", "json://user:hunter2@elsewhere")
+    variant = Variant(BASE, load_settings(None, SETTINGS), MONTH)
+    data = CleanData("k", (), "BIGINT", "BIGINT", datetime(2020, 1, 2), 1, 1)
+    new_record(Runs(tmp_path), variant, datetime(2020, 1, 1), data, dataset="tiny", live=None)
+    [file] = tmp_path.rglob("run.json")
+    text = file.read_text(encoding="utf-8")
+    assert '"notify"' not in text
+    assert '"warm_start"' in text
+
+
 def test_a_second_replay_in_the_home_is_refused(replayed: Replayed) -> None:
     with locked(replayed.home, "replay"), pytest.raises(LockedError, match="Another replay is running"):
         replay(replayed.home, replayed.plan, DayWatcher())
@@ -290,7 +382,10 @@ def poisoned(world: Path, folder: Path, day: datetime) -> Path:
 
 @pytest.fixture(scope="module")
 def both_futures(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Home, Replay]]:
-    """Replays of one day: of a world with users enough for a blend, and of the same with a poisoned future."""
+    """Replays of two days: of a world with users enough for a blend, and of the same with a poisoned future.
+
+    The second night starts from the first. The poisoned home also has a night, whose fits have seen everything.
+    """
     folder = tmp_path_factory.mktemp("futures")
     world = folder / "world"
     generate_demo(world, users=500, items=150, ratings=12_000, tags=300, seed=7)
@@ -298,12 +393,16 @@ def both_futures(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Home, R
     worlds = (world, poisoned(world, folder / "poisoned", day))
     homes = [open_home(str(each), folder / f"home {place}", "tiny") for place, each in enumerate(worlds)]
     with_blend = Variant(BASE, load_settings(None, (*SETTINGS, "blend.enabled=true")), MONTH)
-    plan = make_plan(day, day + MONTH, MONTH, MONTH, (with_blend,))
+    plan = make_plan(day - MONTH, day + MONTH, MONTH, MONTH, (with_blend,))
+    published = Run(1, "f", "tiny", day, 42, None, "published", as_of=day - 2 * MONTH)
+    published.summary.snapshots = {"judged": "s", "refit": "t"}
+    published.summary.fits = {"s": {"als": "a"}, "t": {"als": "b"}}
+    Runs(homes[1].runs).save(published)
     return [(home, replay(home, plan, DayWatcher())) for home in homes]
 
 
 def test_a_poisoned_future_changes_no_list(both_futures: list[tuple[Home, Replay]]) -> None:
-    plain, poison = (found.days[0].served[BASE] for _, found in both_futures)
+    plain, poison = (found.days[1].served[BASE] for _, found in both_futures)
     assert plain.champion == poison.champion
     roots = [found.results.store.root for _, found in both_futures]
     assert {CHAMPION, *SHELF, "blend"} <= plain.lists.keys()
@@ -317,7 +416,14 @@ def test_a_poisoned_future_changes_no_list(both_futures: list[tuple[Home, Replay
             assert one.num_rows > 0
 
 
+def test_fits_start_from_no_night_of_the_home(both_futures: list[tuple[Home, Replay]]) -> None:
+    plain, poison = (fit_notes(found, BASE) for _, found in both_futures)
+    first = both_futures[0][1].days[0].day
+    warm = f"warm: from run {first:%Y%m%d%H%M%S}"
+    assert plain == poison == [["cold: there is no earlier night to start from"] * 2, [warm] * 2]
+
+
 def test_the_future_does_change_the_outcome(both_futures: list[tuple[Home, Replay]]) -> None:
     """Else the poison would not have been there."""
-    plain, poison = (found.days[0].n_users for _, found in both_futures)
+    plain, poison = (found.days[1].n_users for _, found in both_futures)
     assert plain != poison

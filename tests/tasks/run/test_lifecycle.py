@@ -179,6 +179,31 @@ def test_the_tracker_is_no_part_of_the_fingerprint(home: Home, monkeypatch: pyte
     assert prints[0] == prints[1]
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "run.parallel_fits=2", "data.settle_seconds=5", "data.max_set_aside_share=0.5", "publish.keep_runs=3",
+        "tracking.max_seconds=5", "monitoring.metrics_file=a.prom", "notify.max_seconds=3",
+    ],
+)  # fmt: skip
+def test_settings_without_effect_leave_the_fingerprint(setting: str) -> None:
+    plain, changed = (
+        lifecycle._fingerprint("data", load_settings(None, each), None) for each in ((), (setting,))
+    )
+    assert plain == changed
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["run.seed=1", "data.max_reject_share=0.1", 'publish.trial={model="als"}', "warm_start.cold_every=3"],
+)
+def test_other_settings_change_the_fingerprint(setting: str) -> None:
+    plain, changed = (
+        lifecycle._fingerprint("data", load_settings(None, each), None) for each in ((), (setting,))
+    )
+    assert plain != changed
+
+
 def test_the_code_of_an_ensemble_is_part_of_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     """A night after a change of `two_stage.py` finds something new, if the shelf has what it reranks."""
     asked: list[tuple[str, ...]] = []
