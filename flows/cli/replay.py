@@ -63,11 +63,18 @@ def replay(
     Nothing is published. Every model of the shelf makes lists of its own, so that the table answers "is this model
     worth its minutes?"; a variant answers "what would weekly nights cost?" or "what would more factors gain?":
 
+        recs replay --from 2017-01-01 --to 2018-01-01 --every 1d --variants variants.toml
+
+    with variants.toml:
+
         [weekly]
         every = "7d"
 
         [als_big]
         models.als.factors = 512
+
+        [always_cold]
+        warm_start.enabled = false
 
     The table, replay.csv and replay.html lie in HOME/replays/. A replay that was stopped goes on with the same command,
     as long as data, settings and code are the same; a later --to adds days. A night may run meanwhile.

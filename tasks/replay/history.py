@@ -51,7 +51,7 @@ def copy_history(home: Home, settings: Settings, plan: Plan, path: Path, watcher
             if home.id_types() is None and "TEXT" in (data.user_id_type, data.item_id_type):
                 types = _types_of_first_night(con.cursor(), settings, data, plan.since)
                 data = clean(con.cursor(), intake, settings.data, id_types=types)
-            _require_data(con.cursor(), plan)
+            _require_data(con.cursor(), plan, data)
             _copy(con, path)
             stage.note = f"{sum(count.clean for count in data.counts):,} clean rows"
     return data
@@ -75,7 +75,7 @@ def _types_of_first_night(
     return user, item
 
 
-def _require_data(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _require_data(con: duckdb.DuckDBPyConnection, plan: Plan, data: CleanData) -> None:
     """Raise unless there are interactions before the first day, and in the windows after the days."""
     order_by_time(con)
     end = plan.days[-1] + plan.horizon
@@ -90,7 +90,7 @@ def _require_data(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     if not inside:
         raise UsageError(
             f"There is no interaction from {plan.since:%Y-%m-%d} until {end:%Y-%m-%d}: nothing can be judged.",
-            "Choose days that lie within the data.",
+            f"The newest one is of {data.until:%Y-%m-%d}. Choose days that lie within the data.",
         )
 
 

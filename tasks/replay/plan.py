@@ -94,12 +94,17 @@ def make_plan(
         variants: what is compared.
 
     Raises:
-        UsageError: there is no day, or a variant's nights do not fall on the days.
+        UsageError: there is no day, a window ends beyond all dates, or a variant's nights do not fall on the days.
     """
     if since >= until:
         raise UsageError(
             f"--from {_date(since)} does not lie before --to {_date(until)}, so that there is no day to replay.",
             "Give an earlier --from, or a later --to.",
+        )
+    if horizon > datetime.max - until:
+        raise UsageError(
+            f"--horizon {horizon.days}d after --to {_date(until)} is beyond the year 9999.",
+            "Give a shorter --horizon, or an earlier --to.",
         )
     for variant in variants:
         if variant.every % every != timedelta(0):

@@ -50,6 +50,11 @@ def test_a_first_day_in_the_future_is_refused() -> None:
         refuse_future(plan(datetime(2017, 2, 1)), FIRST - timedelta(days=1, seconds=1))
 
 
+def test_windows_beyond_all_dates_are_refused() -> None:
+    with pytest.raises(UsageError, match="--horizon 7d after --to 9999-12-31 is beyond the year 9999"):
+        plan(datetime(9999, 12, 31))
+
+
 def test_a_variant_has_its_own_nights() -> None:
     found = plan(datetime(2017, 2, 5), (BASE, 7), ("fortnightly", 14))
     nights = [[found.has_night(each, day) for day in found.days] for each in found.variants]
