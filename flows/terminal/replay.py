@@ -30,14 +30,14 @@ class ReplayTerminal(Terminal):
         del seconds, note
         self.remove_bar(stage, model)
 
-    def day_finished(self, day: Day, number: int, days: int, seconds_left: float) -> None:
+    def day_finished(self, day: Day, number: int, days: int, seconds_left: float | None) -> None:
         """Print a line about a day: its champion, who came back, and the time left.
 
         Args:
             day: the day.
             number: its number, from 1.
             days: how many there are.
-            seconds_left: about how long the rest will take.
+            seconds_left: about how long the rest will take; None if that is not known yet.
         """
         base = day.served.get(BASE)
         parts = [
@@ -47,7 +47,7 @@ class ReplayTerminal(Terminal):
         if not day.nights:
             parts.append("nothing new, earlier lists served")
         parts += [f"{variant} failed: {why}" for variant, why in day.failures.items()]
-        if number < days:
+        if number < days and seconds_left is not None:
             parts.append(f"{duration(seconds_left)} left")
         mark = "[yellow]![/]" if day.failures else "[green]✓[/]"
         self.line(mark, f"{day.day:%Y-%m-%d}  {number}/{days}", day.seconds, "; ".join(parts))

@@ -38,8 +38,8 @@ class ReplayWatcher(Watcher, Protocol):
     def replay_started(self, days: int, done: int, folder: Path) -> None:
         """The days begin: how many there are, how many are done already, and where the results are."""
 
-    def day_finished(self, day: Day, number: int, days: int, seconds_left: float) -> None:
-        """A day is done: its number from 1, of how many, and about how long the rest will take."""
+    def day_finished(self, day: Day, number: int, days: int, seconds_left: float | None) -> None:
+        """A day is done: its number from 1, of how many, and about how long the rest will take, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ class _Days:
             begun = time.perf_counter()
             done.append(self._day(day, done[-1].served if done else {}))
             took.append(time.perf_counter() - begun)
-            left = (len(days) - number) * median(took)
+            left = (
+                (len(days) - number) * median(took[1:]) if took[1:] else None
+            )  # the first one compiles code
             self._watcher.day_finished(done[-1], number, len(days), left)
         return tuple(done)
 

@@ -37,7 +37,7 @@ class ColumnOutcome:
         n_user_days: number of pairs of user and day.
         hits: number of listed items that users came to like.
         with_list: share of the pairs in which the user had a list, and not the fallback list.
-        seconds: of a night of this column, the mean over its nights.
+        seconds: of a night of this column, the mean over its nights after the first.
     """
 
     variant: str
@@ -256,11 +256,11 @@ def _outcome(
 
 
 def _mean_seconds(found: Replay) -> dict[Column, float]:
-    """Return the mean time of a column's nights."""
+    """Return the mean time of a column's nights after the first, which is always cold and also compiles code."""
     took: dict[Column, list[float]] = {column: [] for column in columns_of(found)}
     for day in found.days:
         for variant in day.nights:
             if variant not in day.failures:
                 for model, seconds in day.served[variant].seconds.items():
                     took[variant, model].append(seconds)
-    return {column: float(np.mean(each)) if each else 0.0 for column, each in took.items()}
+    return {column: float(np.mean(each[1:] or each)) if each else 0.0 for column, each in took.items()}

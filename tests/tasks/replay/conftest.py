@@ -43,15 +43,17 @@ class DayWatcher(SilentWatcher):
     def __init__(self, interrupt_after: int = 10**6) -> None:
         self.days: list[Day] = []
         self.done_before = 0
+        self.left: list[float | None] = []
         self._interrupt_after = interrupt_after
 
     def replay_started(self, days: int, done: int, folder: Path) -> None:
         del days, folder
         self.done_before = done
 
-    def day_finished(self, day: Day, number: int, days: int, seconds_left: float) -> None:
-        del number, days, seconds_left
+    def day_finished(self, day: Day, number: int, days: int, seconds_left: float | None) -> None:
+        del number, days
         self.days.append(day)
+        self.left.append(seconds_left)
         if len(self.days) == self._interrupt_after:
             raise KeyboardInterrupt
 

@@ -90,6 +90,7 @@ def test_a_stopped_replay_goes_on_where_it_stopped(replayed: Replayed) -> None:
     assert replayed.continued.done_before == 1
     assert [day.day for day in replayed.continued.days] == list(replayed.plan.days[1:])
     assert [day.day for day in replayed.found.days] == list(replayed.plan.days)
+    assert (replayed.stopped.left, replayed.continued.left) == ([None], [None, 0.0])
 
 
 def test_a_finished_replay_is_only_read(replayed: Replayed) -> None:

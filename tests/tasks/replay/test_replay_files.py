@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,14 @@ def test_a_user_of_several_days_is_one_unit(found: Replay) -> None:
     assert rarely.against == (BASE, CHAMPION)
     assert rarely.difference is not None
     assert rarely.difference.mean == pytest.approx(-0.3 / 3)
+
+
+def test_the_first_night_is_left_out_of_the_time(found: Replay) -> None:
+    """Unless it is the only one, as that of `rarely`."""
+    slow = replace(found.days[0].served[BASE], seconds={CHAMPION: 600.0, "popularity": 60.0})
+    first = replace(found.days[0], served={BASE: slow, "rarely": slow})
+    outcome = summarise(replace(found, days=(first, *found.days[1:])))
+    assert [row.seconds for row in outcome.columns] == [120.0, 6.0, 600.0]
 
 
 def test_models_with_the_lists_of_base_have_no_row_in_the_table(found: Replay) -> None:
