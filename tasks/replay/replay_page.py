@@ -12,6 +12,7 @@ from models.evaluation.metrics import name_and_k
 from tasks.replay.plan import BASE
 from tasks.replay.replay import Replay
 from tasks.replay.summary import Column, ColumnOutcome, Outcome, day_rows
+from tasks.replay.variants import changes_of
 from tasks.reporting.page.axis import Scale, scale
 from tasks.reporting.page.charts import Points
 from tasks.reporting.page.formats import duration, figure
@@ -93,6 +94,7 @@ def render_replay(found: Replay, outcome: Outcome) -> str:
         metric_name=metric,
         k=k,
         tiles=_tiles(found, outcome),
+        variants=[(each.name, changes_of(each, found.plan.variants[0])) for each in found.plan.variants[1:]],
         rows=_rows(outcome),
         scale=scale(ends),
         panels=_panels(found, outcome, series),

@@ -84,6 +84,13 @@ def _overrides(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}={json.dumps(value, default=str)}"
 
 
+def changes_of(variant: Variant, base: Variant) -> str:
+    """Return what distinguishes a variant from `base`, such as `every 28 days, models.als.factors=512`."""
+    own, other = (set(_overrides(each.settings.model_dump(mode="json"))) for each in (variant, base))
+    every = [] if variant.every == base.every else [f"every {variant.every.days} days"]
+    return ", ".join((*every, *sorted(own - other))) or "nothing"
+
+
 def _tables(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))

@@ -11,7 +11,7 @@ from tasks.config.load import load_settings
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.replay.plan import Variant
-from tasks.replay.variants import read_variants
+from tasks.replay.variants import changes_of, read_variants
 
 WEEK = timedelta(days=7)
 
@@ -76,6 +76,19 @@ def test_a_variant_lies_over_the_settings(tmp_path: Path) -> None:
 def test_bad_variants_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(tmp_path, text)
+
+
+def test_the_changes_of_a_variant_are_named(tmp_path: Path) -> None:
+    text = """
+        [big]
+        every = "4w"
+        models.als.factors = 16
+        warm_start.enabled = false
+        [same]
+    """
+    base, big, same = read(tmp_path, text)
+    assert changes_of(big, base) == "every 28 days, models.als.factors=16, warm_start.enabled=false"
+    assert changes_of(same, base) == "nothing"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
