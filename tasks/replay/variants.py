@@ -85,9 +85,9 @@ def _overrides(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def changes_of(variant: Variant, base: Variant) -> str:
-    """Return what distinguishes a variant from `base`, such as `every 28 days, models.als.factors=512`."""
+    """Return what distinguishes a variant from `base`, such as `a night every 28 days, models.als.factors=512`."""
     own, other = (set(_overrides(each.settings.model_dump(mode="json"))) for each in (variant, base))
-    every = [] if variant.every == base.every else [f"every {variant.every.days} days"]
+    every = [] if variant.every == base.every else [f"a night every {variant.every.days} days"]
     return ", ".join((*every, *sorted(own - other))) or "nothing"
 
 

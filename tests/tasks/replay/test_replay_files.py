@@ -127,7 +127,8 @@ def test_a_day_without_outcome_is_a_gap_of_the_curves(found: Replay) -> None:
 def test_a_page_needs_no_network_and_escapes_names(found: Replay) -> None:
     page = write_page(Replay(found.plan, found.results, found.days, "<b>small"), summarise(found)).read_text()
     assert "&lt;b&gt;small" in page
-    assert "<strong>rarely:</strong> every 28 days" in page
+    assert "<strong>rarely:</strong> a night every 28 days" in page
+    assert "a night every 7 days from 2020-01-06" in page
     assert "<b>small" not in page
     assert not re.search(r"(src|href)=\"(?!#)", page)
     assert "<script" not in page

@@ -87,7 +87,7 @@ def test_the_changes_of_a_variant_are_named(tmp_path: Path) -> None:
         [same]
     """
     base, big, same = read(tmp_path, text)
-    assert changes_of(big, base) == "every 28 days, models.als.factors=16, warm_start.enabled=false"
+    assert changes_of(big, base) == "a night every 28 days, models.als.factors=16, warm_start.enabled=false"
     assert changes_of(same, base) == "nothing"
 
 
