@@ -65,7 +65,7 @@ def forget(
     from tasks.forgetting.forget import forget
 
     chosen, where, settings = (
-        _chosen(users, items),
+        _chosen("forget", users, items),
         existing_home(home),
         load_settings(config, tuple(set_ or ())),
     )
@@ -100,19 +100,19 @@ def remember(
     """
     from tasks.forgetting.forget import remember
 
-    chosen, where = _chosen(users, items), existing_home(home)
+    chosen, where = _chosen("remember", users, items), existing_home(home)
     remember(where, load_settings(config, tuple(set_ or ())), *chosen)
     named = ", ".join([*chosen[0], *(f"item {each}" for each in chosen[1])])
     out.print(f"The next night takes in again: {named}.", markup=False, soft_wrap=True)
 
 
-def _chosen(users: list[str] | None, items: list[str] | None) -> tuple[list[str], list[str]]:
+def _chosen(command: str, users: list[str] | None, items: list[str] | None) -> tuple[list[str], list[str]]:
     """Return the ids as typed; an option with one comma-separated value names several items."""
     values = items or []
     listed = values if len(values) != 1 else [part.strip() for part in values[0].split(",")]
     if not users and not listed:
         raise UsageError(
-            "No user and no item is named.", "Write recs forget 42, or recs forget --items 17,42."
+            "No user and no item is named.", f"Write recs {command} 42, or recs {command} --items 17,42."
         )
     return users or [], listed
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tasks.forgetting.forget import Outcome, Plan
 from tasks.forgetting.subject import LEAST_BYTES
-from tasks.forgetting.traces import Searched, Trace
+from tasks.forgetting.traces import NAME, Searched, Trace
 from tasks.storage.home import Home
 
 _MOST_ROWS = 40
@@ -95,15 +95,17 @@ def _how_searched(plan: Plan) -> str:
         return "By the columns of item ids; rules of items stay, so that a block holds if the item is remembered."
     if len(subject.texts) == len(subject.users):
         return "By the columns of ids, and byte by byte, unpacked where it is packed."
-    why = "whole numbers" if subject.id_types[0] == "BIGINT" else f"ids under {LEAST_BYTES} bytes"
+    short = f"ids under {LEAST_BYTES} bytes, and words of the product such as champion,"
+    why = "whole numbers" if subject.id_types[0] == "BIGINT" else short
     return f"By the columns of ids; not byte by byte, because {why} occur everywhere by chance."
 
 
 def _show_foreign(console: Console, found: Searched) -> None:
     for trace in found.foreign:
+        rows = f"{trace.count:,} of its rows are refused from now on. Take them out there."
+        name = "its name holds the id, and every night notes it. Rename it there."
         console.print(
-            f"{trace.place} is yours and stays as it is: {trace.count:,} of its rows are refused from now on. Take "
-            "them out there.",
+            f"{trace.place} is yours and stays as it is: {name if trace.what == NAME else rows}",
             markup=False,
             soft_wrap=True,
         )

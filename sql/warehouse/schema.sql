@@ -1,6 +1,7 @@
 -- The tables of the warehouse. Runs at every opening; changes nothing that exists.
 -- Inputs:  none.
--- Outputs: landed_files, the raw tables, quarantine, clean_state, known_files, set_aside_files.
+-- Outputs: landed_files, the raw tables, quarantine, clean_state, known_files, set_aside_files,
+--          rewritten_files.
 -- The clean tables are replaced by clean/clean_tables.sql whenever the landed files or the data settings change:
 --   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
 --   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
@@ -79,3 +80,7 @@ create table if not exists known_files (
 
 -- Increments that could not be read, by content: they are passed over while the code that reads them is the same.
 create table if not exists set_aside_files (path text, sha256 text, reader text, why text);
+
+-- Increments that recs forget has rewritten in the home, by hash: `was_sha256` before, `sha256` and `size` since. Either
+-- means the landed content, so that neither the rewritten file nor a copy of the earlier one lands again.
+create table if not exists rewritten_files (was_sha256 text, sha256 text, size bigint);

@@ -7,11 +7,10 @@ else. Every step may be repeated: a call that was killed is finished by the same
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.artifacts import IdType
 from tasks.config.settings import Settings
@@ -23,23 +22,23 @@ from tasks.forgetting.caches import (
     rewrite_lists,
     stale_folders,
 )
-from tasks.forgetting.raw_files import UNREADABLE, remove_rows
+from tasks.forgetting.longer_ids import longer_ids
+from tasks.forgetting.own_input import remove_from_own_input
 from tasks.forgetting.records import clean_records, remove_partial_files
 from tasks.forgetting.side_databases import clean_database, side_databases
 from tasks.forgetting.subject import KINDS_OF_IDS, Subject, subject_of
-from tasks.forgetting.traces import Searched, file_of, is_ours, search, seen_ids
+from tasks.forgetting.traces import Searched, file_of, search, seen_ids
 from tasks.forgetting.warehouse import read_files_again, remove_from_warehouse, remove_leftovers
-from tasks.ingestion.increments import all_input_files
 from tasks.publication.errors import NoListsError
 from tasks.publication.queries import name_home_in_hints, parse_id
 from tasks.publication.targets.base import OnStep, Target, ignore_steps
 from tasks.publication.targets.connect import open_target, read_target, serving_url
 from tasks.publication.withdrawal import withdraw
+from tasks.reporting.after_night import write_index
+from tasks.reporting.page.all_nights import INDEX
 from tasks.storage.artifact_store import Store
 from tasks.storage.forgotten import Forgotten, Id, IdKind, new_list, read_list, write_forgotten
 from tasks.storage.home import Home, locked
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def forget(
         items: likewise.
         confirm: is shown the plan, and returns whether to carry it out.
         unseen: also take ids that are nowhere: they are refused when they first come.
-        on_step: called with `listed`, the steps of `withdraw` and `remove_from_warehouse`, `raw_file` (after each),
+        on_step: called with `listed`, the steps of `withdraw`, `remove_from_warehouse` and `remove_from_own_input`,
             `lists_rewritten`, `records_cleaned`, `caches_removed`, `databases_cleaned`, `searched`.
 
     Returns:
@@ -112,6 +111,7 @@ def forget(
         _lists(home, settings) as target,
     ):
         listed = read_list(home.forgotten) or new_list(id_types)
+        subject = replace(subject, longer=longer_ids(home, target, subject))
         plan = _plan(home, settings, target, subject, listed, unseen=unseen)
         if not confirm(plan):
             return None
@@ -221,26 +221,18 @@ def _plan(
 
 def _remove(home: Home, settings: Settings, target: Target | None, subject: Subject, on_step: OnStep) -> None:
     if target is not None:
-        withdraw(target, subject.users, subject.items, on_step)
+        withdraw(target, subject.users, subject.items, on_step, subject.mentions.blank)
     remove_leftovers(home.warehouse)
     remove_from_warehouse(home.warehouse, subject, on_step)
     remove_partial_files(home.path)
-    if home.input.is_dir():
-        for file in all_input_files(home.input, settings.data):
-            if not is_ours(home, file.location):
-                continue
-            try:
-                remove_rows(file, settings.data, subject)
-            except UNREADABLE as error:
-                log.warning(
-                    "%s stays as it is: %s", file.location, error
-                )  # the search at the end says so, too
-            on_step("raw_file")
+    remove_from_own_input(home, settings.data, subject, on_step)
     store = Store(home.artifacts)
     rewrite_lists(store, home.runs, subject)
     on_step("lists_rewritten")
     rewrite_exports(home.path, subject)
     clean_records(home.path, subject, target.published_runs() if target is not None else ())
+    if (home.runs / INDEX).exists():
+        write_index(home)  # of the records as they are now
     on_step("records_cleaned")
     remove_caches(home.artifacts)
     shutil.rmtree(home.tuning, ignore_errors=True)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PROGRAM = """
-import pathlib, sys
+import pathlib, re, sys
 content = pathlib.Path(sys.argv[1]).read_bytes()
-print(any(bytes.fromhex(pattern) in content for pattern in sys.stdin.read().split()))
+print(any(re.search(bytes.fromhex(pattern), content) for pattern in sys.stdin.read().split()))
 """
 
 
@@ -29,7 +29,7 @@ def holds_any(path: Path, patterns: Sequence[bytes]) -> bool:
 
     Args:
         path: the file.
-        patterns: bytes to look for. They stand in no command line, which other users can read.
+        patterns: regular expressions of bytes to look for. They stand in no command line, which other users can read.
 
     Raises:
         OSError: the file cannot be read.

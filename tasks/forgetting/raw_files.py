@@ -46,10 +46,22 @@ def count_rows(file: InputFile, settings: DataSettings, subject: Subject) -> int
     return _filter(file, settings, subject, None)[0]
 
 
-def remove_rows(file: InputFile, settings: DataSettings, subject: Subject) -> int:
+def remove_rows(
+    file: InputFile,
+    settings: DataSettings,
+    subject: Subject,
+    before_replacing: Callable[[Path, Path], None] | None = None,
+) -> int:
     """Remove the rows that name the subject from a file, atomically; return their number.
 
-    A file of which no row is left is deleted: the night reads no empty files.
+    A file of which no row is left is deleted: the night reads no empty files. The time of its last change stays: a
+    rewritten file is no delivery that may still be under way.
+
+    Args:
+        file: the file.
+        settings: how it is read.
+        subject: whom and what to remove.
+        before_replacing: called with the file and the one that is to take its place, unless it is deleted.
 
     Raises:
         NightError: the file cannot be read as the settings say; it stays as it was.
@@ -59,9 +71,11 @@ def remove_rows(file: InputFile, settings: DataSettings, subject: Subject) -> in
     try:
         removed, left = _filter(file, settings, subject, partial)
         if removed and left:
-            shutil.copymode(path, partial)
+            shutil.copystat(path, partial)
             with partial.open("rb") as written:
                 os.fsync(written.fileno())
+            if before_replacing is not None:
+                before_replacing(path, partial)
             partial.replace(path)
         elif removed:
             path.unlink()

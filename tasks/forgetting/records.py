@@ -14,15 +14,16 @@ from typing import Any
 from jinja2.filters import FILTERS
 from jinja2.utils import htmlsafe_json_dumps
 
+from tasks.forgetting.mentions import ANONYMOUS, Mentions
 from tasks.forgetting.subject import Subject
 from tasks.publication.targets.base import PublishedRun
 from tasks.storage.artifact_store import write_json, write_text
 from tasks.storage.health import HEALTH, changing_health
 
 RECORD, PAGE = "run.json", "report.html"
-ANONYMOUS = "(forgotten)"
 _escape = FILTERS["escape"]
 """Writes text as the pages' templates do."""
+_ON_PAGES = (str, lambda text: str(_escape(text)), lambda text: str(htmlsafe_json_dumps(text))[1:-1])
 
 
 def clean_records(home: Path, subject: Subject, published: tuple[PublishedRun, ...]) -> int:
@@ -98,9 +99,18 @@ def _without(about: dict[str, Any], subject: Subject) -> dict[str, Any]:
     summary = about["summary"]
     if isinstance(summary, dict) and summary.get("example_user") in subject.users:
         about = {**about, "summary": {**summary, "example_user": None}}
-    for text in subject.texts:
-        about = json.loads(json.dumps(about).replace(json.dumps(text)[1:-1], ANONYMOUS))
-    return about
+    return {name: _blanked(value, subject.mentions) for name, value in about.items()}
+
+
+def _blanked(value: Any, mentions: Mentions) -> Any:
+    """Return a value of JSON with the ids taken out of all text but the names of fields."""
+    if isinstance(value, str):
+        return mentions.blank(value)
+    if isinstance(value, list):
+        return [_blanked(each, mentions) for each in value]
+    if isinstance(value, dict):
+        return {name: _blanked(each, mentions) for name, each in value.items()}
+    return value
 
 
 def without_users(page: str, subject: Subject) -> str:
@@ -114,10 +124,7 @@ def without_users(page: str, subject: Subject) -> str:
                 place = page.find(marker)
         dot = re.escape(_dot_marker(user))
         page = re.sub(dot + r'"(?:[^"\\]|\\.)*"\]', f'["{ANONYMOUS}",""]', page)
-    for text in subject.texts:
-        for form in dict.fromkeys((text, str(_escape(text)), str(htmlsafe_json_dumps(text))[1:-1])):
-            page = page.replace(form, ANONYMOUS)
-    return page
+    return subject.mentions.blank(page, _ON_PAGES)
 
 
 def shows_in_page(page: str, subject: Subject) -> bool:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tasks.errors import NightError, TransientError
 from tasks.forgetting.locked_bytes import files_of_database
-from tasks.forgetting.records import ANONYMOUS
 from tasks.forgetting.subject import Subject
 
 _MAGIC = b"SQLite format 3\0"
@@ -55,9 +54,7 @@ def clean_database(path: Path, subject: Subject) -> int:
                 if (table, column) == (_LOG_TABLE, _LOG_COLUMN):
                     con.execute(f'delete from "{table}" where rowid = ?', (rowid,))  # noqa: S608  (a table's name)
                     continue
-                cleaned = value
-                for text in subject.texts:
-                    cleaned = cleaned.replace(text, ANONYMOUS)
+                cleaned = subject.mentions.blank(value)
                 con.execute(f'update "{table}" set "{column}" = ? where rowid = ?', (cleaned, rowid))  # noqa: S608
             con.execute("commit")
             con.execute("vacuum")
@@ -81,7 +78,7 @@ def _values(con: sqlite3.Connection, path: Path, subject: Subject) -> Iterator[t
                     if not isinstance(value, str):
                         continue
                     by_word = is_log and any(word.search(value) for word in words)
-                    if by_word or any(text in value for text in subject.texts):
+                    if by_word or subject.mentions.in_text(value):
                         yield table, column, rowid, value
     except sqlite3.DatabaseError as error:
         raise _explained(path, error) from error

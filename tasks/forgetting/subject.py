@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from tasks.artifacts import IdType
 from tasks.config.data_settings import DataSettings
+from tasks.forgetting.mentions import Mentions, is_own_word
 from tasks.ingestion.refused_rows import Refusal
 from tasks.storage.forgotten import Id, IdKind, new_list
 
@@ -31,12 +30,14 @@ class Subject:
         users, items: their ids.
         id_types: the home's types of user and item ids.
         item_prefix: what an item's name begins with in relations.
+        longer: ids of others that hold one of the users' ids as a part, see `longer_ids.py`.
     """
 
     users: tuple[Id, ...]
     items: tuple[Id, ...]
     id_types: tuple[IdType, IdType]
     item_prefix: str
+    longer: frozenset[str] = frozenset()
 
     def of(self, kind: IdKind) -> tuple[Id, ...]:
         """Return the ids of one kind."""
@@ -57,25 +58,16 @@ class Subject:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """The users' ids that are text and long enough to be searched for byte by byte."""
+        """The users' ids that can be searched for byte by byte: text, long enough, and no word of the product."""
         if self.id_types[0] == "BIGINT":
             return ()
-        return tuple(str(user) for user in self.users if len(str(user).encode()) >= LEAST_BYTES)
+        long_enough = (str(user) for user in self.users if len(str(user).encode()) >= LEAST_BYTES)
+        return tuple(user for user in long_enough if not is_own_word(user))
 
     @cached_property
-    def patterns(self) -> tuple[bytes, ...]:
-        """The same ids as bytes: as UTF-8, plain and escaped for HTML and JSON, and as NumPy stores text."""
-        forms = (
-            form.encode(coding)
-            for text in self.texts
-            for form, coding in (
-                (text, "utf-8"),
-                (html.escape(text), "utf-8"),
-                (json.dumps(text)[1:-1], "utf-8"),
-                (text, "utf-32-le"),
-            )
-        )
-        return tuple(dict.fromkeys(forms))
+    def mentions(self) -> Mentions:
+        """The search for these ids in text and among bytes."""
+        return Mentions(self.texts, self.longer)
 
     def named_in(self, table_columns: Iterable[str]) -> list[tuple[str, tuple[Id, ...]]]:
         """Return the columns of a table that may hold one of the ids, with the ids to look for in each."""

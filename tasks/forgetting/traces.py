@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import sqlalchemy as sa
 
 from tasks.config.data_settings import DataSettings
@@ -23,7 +22,13 @@ from tasks.forgetting.raw_files import UNREADABLE, count_rows
 from tasks.forgetting.records import PAGE, RECORD, shows_in_page, shows_in_record
 from tasks.forgetting.side_databases import count_in_database, side_databases
 from tasks.forgetting.subject import COLUMNS, KINDS_OF_IDS, Subject
-from tasks.forgetting.warehouse import count_raw_rows, quarantined, raw_texts, typed_columns
+from tasks.forgetting.warehouse import (
+    count_raw_rows,
+    count_texts,
+    quarantined,
+    raw_texts,
+    typed_columns,
+)
 from tasks.ingestion.first_bytes import container_of
 from tasks.ingestion.increments import all_input_files
 from tasks.ingestion.refused_rows import ID_COLUMNS
@@ -38,6 +43,9 @@ from tasks.storage.warehouse import open_warehouse
 _NOT_OF_ITEMS = ("item_rules", "seen_since")
 """Tables whose items stay: people and applications write them."""
 _BLOCK = 1 << 22
+_BYTES = "its id among the bytes"
+NAME = "its id in the name"
+"""What is found where the name of a file or folder holds an id."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,8 @@ def _search_input(found: Searched, home: Home, settings: DataSettings, subject: 
         place = str(file.location)
         if not foreign:
             place = file.location.resolve().relative_to(home.path.resolve()).as_posix()
+        if foreign and subject.mentions.in_text(file.path):
+            found.add(place, NAME, 1, foreign=True)
         try:
             found.add(place, "rows", count_rows(file, settings, subject), foreign=foreign)
         except UNREADABLE as error:
@@ -144,25 +154,13 @@ def _search_warehouse(found: Searched, path: Path, subject: Subject) -> None:
             [(n,)] = rows.count("*").fetchall()
             found.add(place, f"{table.strip(chr(34))}.{column.strip(chr(34))}", n)
         found.tables += len({table for table, *_ in columns}) + 9
-        for table, column in _text_columns(con) if subject.texts else ():
-            named = " or ".join(f"contains({column}::text, {_literal(text)})" for text in subject.texts)
-            [(n,)] = con.table(table).filter(named).count("*").fetchall()
-            found.add(place, f"{table}.{column}, as text", n)
+        for table_name, column, n in count_texts(con, subject):
+            found.add(place, f"{table_name}.{column}, as text", n)
 
 
 def _literal(identifier: int | str) -> str:
     text = str(identifier).replace("'", "''")
     return text if isinstance(identifier, int) else f"'{text}'"
-
-
-def _text_columns(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Return the columns of text in the tables of a warehouse, also those within lists and maps."""
-    rows: list[tuple[str, str]] = con.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = current_database() "
-        "and not internal and contains(data_type, 'VARCHAR') "
-        "and table_name in (select table_name from duckdb_tables() where not temporary)"
-    ).fetchall()
-    return [(table, f'"{column}"') for table, column in rows]
 
 
 def _search_lists(found: Searched, target: Target, subject: Subject) -> None:
@@ -175,8 +173,9 @@ def _search_lists(found: Searched, target: Target, subject: Subject) -> None:
             is_list = schema.run_of(table.name) is not None
             for text_column in columns if subject.texts and not is_list else ():
                 named = sa.or_(*(text_column.contains(text, autoescape=True) for text in subject.texts))
-                rows = sa.select(sa.func.count()).select_from(table).where(named)
-                found.add(target.place, f"{table.name}.{text_column.name}, as text", con.scalar(rows) or 0)
+                texts = con.scalars(sa.select(text_column).distinct().where(named))
+                n = sum(map(subject.mentions.in_text, texts))
+                found.add(target.place, f"{table.name}.{text_column.name}, as text", n)
 
 
 def id_columns(table: sa.TableClause, subject: Subject) -> list[tuple[str, tuple[Id, ...]]]:
@@ -236,34 +235,49 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
     in_use = {} if serving is None else {path.resolve(): path for path in files_of_database(serving)}
     raw = home.input.resolve()
     databases = set(side_databases(home.path, serving))
-    files = [path for path in sorted(home.path.rglob("*")) if path.is_file() and not path.is_symlink()]
-    for path in files:
+    everything = sorted(home.path.rglob("*"))
+    for path in everything:
         place = path.relative_to(home.path).as_posix()
+        found.add(place, NAME, int(subject.mentions.in_text(path.name)))
+        if path.is_symlink() or not path.is_file():
+            continue
         found.files += 1
         found.bytes += path.stat().st_size
         if path.resolve() in in_use:
             continue
-        if path in databases:
-            found.add(place, "values", count_in_database(path, subject))
-        elif path.name == RECORD:
-            found.add(place, "a record of a night", int(shows_in_record(path, subject)))
-        elif path.name == PAGE:
-            page = path.read_text(encoding="utf-8")
-            found.add(place, "a page of a night", int(shows_in_page(page, subject)))
-        elif path.suffix == ".parquet" and not path.resolve().is_relative_to(raw):
-            found.add(place, "rows", count_in_parquet(path, subject))
-            found.tables += 1
-        if subject.patterns:
-            try:
-                n_places = sum(_holds(each, subject) for each in contents(path))
-            except UNREADABLE as error:
-                found.unread.append(f"{place}: {error}")
-                n_places = int(_holds(path, subject))
-            found.add(place, "its id among the bytes", n_places)
-    for path in in_use.values() if subject.patterns else ():
+        _search_values(found, place, path, subject, is_database=path in databases, raw=raw)
+        if subject.mentions:
+            _search_bytes(found, place, path, subject)
+    expressions = [expression for _, expression in subject.mentions.patterns]
+    for path in in_use.values() if expressions else ():
         ours = path.is_relative_to(home.path.resolve())
         place = path.relative_to(home.path.resolve()).as_posix() if ours else str(path)
-        found.add(place, "its id among the bytes", int(holds_any(path, subject.patterns)))
+        found.add(place, _BYTES, int(holds_any(path, expressions)))
+
+
+def _search_values(
+    found: Searched, place: str, path: Path, subject: Subject, *, is_database: bool, raw: Path
+) -> None:
+    """Search a file of ours where it shows users; `raw` is the folder of the input, which is searched by rows."""
+    if is_database:
+        found.add(place, "values", count_in_database(path, subject))
+    elif path.name == RECORD:
+        found.add(place, "a record of a night", int(shows_in_record(path, subject)))
+    elif path.name == PAGE:
+        page = path.read_text(encoding="utf-8")
+        found.add(place, "a page of a night", int(shows_in_page(page, subject)))
+    elif path.suffix == ".parquet" and not path.resolve().is_relative_to(raw):
+        found.add(place, "rows", count_in_parquet(path, subject))
+        found.tables += 1
+
+
+def _search_bytes(found: Searched, place: str, path: Path, subject: Subject) -> None:
+    try:
+        n_places = sum(_holds(each, subject) for each in contents(path))
+    except UNREADABLE as error:
+        found.unread.append(f"{place}: {error}")
+        n_places = int(_holds(path, subject))
+    found.add(place, _BYTES, n_places)
 
 
 def contents(path: Path) -> Iterator[Path | bytes]:
@@ -286,8 +300,8 @@ def contents(path: Path) -> Iterator[Path | bytes]:
 def _holds(content: Path | bytes, subject: Subject) -> bool:
     """Return whether one of the subject's ids is among some bytes."""
     if isinstance(content, bytes):
-        return any(pattern in content for pattern in subject.patterns)
+        return subject.mentions.in_bytes(content)
     if not content.stat().st_size:
         return False
     with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return any(data.find(pattern) >= 0 for pattern in subject.patterns)
+        return subject.mentions.in_bytes(data)

@@ -9,10 +9,17 @@ import duckdb
 
 from tasks.artifacts import Source
 from tasks.errors import NightError
+from tasks.forgetting.mentions import as_json
 from tasks.forgetting.subject import Subject
 from tasks.ingestion.refused_rows import ID_COLUMNS
 from tasks.publication.targets.base import OnStep, ignore_steps
 from tasks.storage.warehouse import open_warehouse, run_file, transaction
+
+_TEXTS = (
+    ("landed_files", "path"), ("landed_files", "columns"), ("set_aside_files", "path"), ("set_aside_files", "why"),
+    ("quarantine", "path"),
+)  # fmt: skip
+"""Columns that name files, or quote them."""
 
 
 def remove_from_warehouse(path: Path, subject: Subject, on_step: OnStep = ignore_steps) -> None:
@@ -38,9 +45,47 @@ def remove_from_warehouse(path: Path, subject: Subject, on_step: OnStep = ignore
                 con.execute(gone, {"ids": ids})
             for row in quarantined(con, subject):
                 con.execute("delete from quarantine where rowid = $row", {"row": row})
+            _blank_texts(con, subject)
         con.execute("force checkpoint")
     on_step("rows_removed")
     _write_anew(path, on_step)
+
+
+def _blank_texts(con: duckdb.DuckDBPyConnection, subject: Subject) -> None:
+    """Take the ids out of names of files and the like. Hashes stay, so that no file lands a second time."""
+    for table, column in _TEXTS if subject.mentions else ():
+        for text in _mentioning(con, table, column, subject):
+            values = {"old": text, "new": subject.mentions.blank(text, (str, as_json))}
+            con.execute(f"update {table} set {column} = $new where {column} = $old", values)  # noqa: S608  (as above)
+    for path in _mentioning(con, "known_files", "path", subject) if subject.mentions else ():
+        con.execute(
+            "delete from known_files where path = $path", {"path": path}
+        )  # the next night looks again
+
+
+def _mentioning(con: duckdb.DuckDBPyConnection, table: str, column: str, subject: Subject) -> list[str]:
+    """Return the distinct texts of a column, of any type, that hold an id of the subject."""
+    query = (
+        f"select distinct {column}::text from {table} "  # noqa: S608  (names of our own tables and columns)
+        f"where list_bool_or([contains({column}::text, each) for each in $texts::text[]])"
+    )
+    found = con.execute(query, {"texts": list(subject.texts)}).fetchall()
+    return [text for (text,) in found if subject.mentions.in_text(text)]
+
+
+def count_texts(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[tuple[str, str, int]]:
+    """Return the columns of text that name the subject anywhere: (table, column, number of distinct texts)."""
+    if not subject.mentions:
+        return []
+    columns: list[tuple[str, str]] = con.execute(
+        "select table_name, column_name from duckdb_columns() where database_name = current_database() "
+        "and not internal and contains(data_type, 'VARCHAR') "
+        "and table_name in (select table_name from duckdb_tables() where not temporary)"
+    ).fetchall()
+    counts = [
+        (table, name, len(_mentioning(con, f'"{table}"', f'"{name}"', subject))) for table, name in columns
+    ]
+    return [each for each in counts if each[2]]
 
 
 def _mark_raw_rows(con: duckdb.DuckDBPyConnection, subject: Subject) -> None:

@@ -26,6 +26,7 @@ from tasks.ingestion.refused_rows import Refusal
 from tasks.ingestion.settling import unsettled
 from tasks.storage.cache_key import fingerprint
 from tasks.storage.forgotten import read_forgotten
+from tasks.storage.warehouse import run_file
 
 # Source, SHA-256, the values that the path gives, and whether the rows are deletions: the same rows under another
 # `event=…` are another content.
@@ -169,7 +170,8 @@ def make_plan(
     """Return what landing the files of `look` does. Hashes files, writes nothing. Arguments as `look_at_folder`."""
     landed = _landed(con, settings)
     files = [*look.snapshots, *(file for file in look.increments.files if file not in look.waiting)]
-    present, set_aside = _present(files, landed, settings, look.set_aside, reader)
+    stand_ins = dict(run_file(con, "warehouse/land/stand_ins.sql").fetchall())
+    present, set_aside = _present(files, landed, settings, look.set_aside, reader, stand_ins)
     occupied = {
         (content.file.source, content.found.file.path)
         for content in present.values()
@@ -202,16 +204,19 @@ def _present(
     settings: DataSettings,
     unreadable: Mapping[str, str],
     reader: str,
+    stand_ins: Mapping[str, str],
 ) -> tuple[dict[Key, Content], list[LeftFile]]:
     """Return the contents of `files`, each once, and those that cannot be read.
 
-    A content that the same code read with the same columns keeps its `file_id`.
+    A content that the same code read with the same columns keeps its `file_id`. `stand_ins` maps the hashes of
+    rewritten files to those under which they are landed.
     """
     present: dict[Key, Content] = {}
     set_aside: list[LeftFile] = []
     for found in files:
         try:
             digest = digest_file(found.location)
+            digest = replace(digest, sha256=stand_ins.get(digest.sha256, digest.sha256))
         except TransientError:
             raise
         except NightError as error:

@@ -7,7 +7,7 @@ it at the steps that `on_step` is called with.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -43,7 +43,11 @@ class Withdrawn:
 
 
 def withdraw(
-    target: Target, users: Sequence[Id], items: Sequence[Id], on_step: OnStep = ignore_steps
+    target: Target,
+    users: Sequence[Id],
+    items: Sequence[Id],
+    on_step: OnStep = ignore_steps,
+    blank: Callable[[str], str] = str,
 ) -> Withdrawn:
     """Remove users and items from the lists of all runs, from `seen_since` and from `items`; then erase the bytes.
 
@@ -54,6 +58,7 @@ def withdraw(
         users: ids of the type that the database has.
         items: likewise.
         on_step: called with `leftovers_removed`, `removed` (after each run), `before_commit`, `withdrawn`, `erased`.
+        blank: takes the users' ids out of a text, such as the reason of a night.
 
     Raises:
         LockedError: a night is publishing there.
@@ -64,6 +69,7 @@ def withdraw(
         on_step("leftovers_removed")
         with target.write() as con:
             done = _withdraw(con, target, users, items, on_step)
+            _blank_reasons(con, blank)
             on_step("before_commit")
         on_step("withdrawn")
         kept = [run.run_id for run in target.published_runs()]  # also those that a killed call has seen to
@@ -103,6 +109,14 @@ def _withdraw(
     for table in temporary:
         con.execute(sa.schema.DropTable(table))
     return Withdrawn(tuple(runs), rows, tuple(unlike))
+
+
+def _blank_reasons(con: sa.Connection, blank: Callable[[str], str]) -> None:
+    """Take ids out of the reasons of nights, which may name a file or quote a row."""
+    runs = schema.pipeline_runs
+    for run, reason in con.execute(sa.select(runs.c.run_id, runs.c.reason)).all():
+        if reason and blank(reason) != reason:
+            con.execute(runs.update().where(runs.c.run_id == run).values(reason=blank(reason)))
 
 
 def _forgotten_tables(

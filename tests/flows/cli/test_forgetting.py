@@ -43,6 +43,8 @@ def test_bad_input_is_named_and_changes_nothing(home: Home, arguments: list[str]
     with pytest.raises(UsageError, match=message) as caught:
         invoke(*arguments, "--home", home.path, *(["--yes"] if arguments[0] == "forget" else []))
     assert caught.value.hint
+    if len(arguments) == 1:
+        assert f"recs {arguments[0]} 42" in caught.value.hint
     assert [path for path in sorted(home.path.rglob("*")) if path.suffix != ".lock"] == before
 
 
