@@ -61,14 +61,17 @@ def night(home: Home) -> dict[str, tuple[int, int, int, int]]:
 
 
 def forget(home: Home, *users: str, die_at: str = "") -> None:
-    """Do what the command does to the warehouse and the input."""
+    """Do what the command does to the warehouse and the input; die at a step, at `raw_file` after an increment."""
     subject = subject_of(users, [], ("TEXT", "BIGINT"), LENIENT)
     listed = new_list(("TEXT", "BIGINT"))
     listed.add("user", users)
     write_forgotten(home.forgotten, listed)
 
+    reached = []
+
     def die(step: str) -> None:
-        if step == die_at:
+        reached.append(step)
+        if step == die_at and (step != "raw_file" or "rewriting_noted" in reached):
             os.kill(os.getpid(), signal.SIGKILL)
 
     remove_from_warehouse(home.warehouse, subject, die)
