@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 
 from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError
+from tasks.forgetting.mentions import Mentions
 from tasks.forgetting.subject import Subject
 from tasks.ingestion.csv_repair import Lookahead, columns_of, whole_record
-from tasks.ingestion.first_bytes import Container, is_parquet
+from tasks.ingestion.first_bytes import Container, container_of, is_parquet
 from tasks.ingestion.input_files import InputFile
 from tasks.ingestion.read_file import Reading, reading_of, text_options
 from tasks.ingestion.refused_rows import ID_COLUMNS
@@ -36,6 +37,8 @@ UNREADABLE = (
 )  # fmt: skip
 """Exceptions that reading a damaged file raises, in any format."""
 _ROWS = 1 << 16
+_HEAD = 1 << 10
+"""Bytes in which the header of a gzip ends, with the name of the packed file."""
 _BOM = b"\xef\xbb\xbf"
 _Gone = Callable[[str, str], bool]
 """Called with our name of a column, empty if it is not known, and a value: whether its row must go."""
@@ -70,7 +73,7 @@ def remove_rows(
     partial = path.with_name(f".{path.name}.partial")
     try:
         removed, left = _filter(file, settings, subject, partial)
-        if removed and left:
+        if left and (removed or _packed_names(path, subject)):
             shutil.copystat(path, partial)
             with partial.open("rb") as written:
                 os.fsync(written.fileno())
@@ -82,6 +85,21 @@ def remove_rows(
     finally:
         partial.unlink(missing_ok=True)
     return removed
+
+
+def _packed_names(path: Path, subject: Subject) -> bool:
+    """Return whether the name of a file that a gzip or a zip keeps within holds an id of the subject."""
+    if not subject.mentions:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    container = container_of(head)
+    if container == "gzip":
+        return subject.mentions.in_bytes(head)
+    if container == "zip":
+        with zipfile.ZipFile(path) as archive:
+            return any(map(subject.mentions.in_text, archive.namelist()))
+    return False
 
 
 def _filter(
@@ -98,9 +116,9 @@ def _filter(
         return _filter_parquet(file.location, reading, is_gone, target)
     how = text_format(file.location, text_options(file, reading), container, head)
     if by_folder:
-        return _filter_text(file.location, how, reading, ("",), lambda *_: True, None)
+        return _filter_text(file.location, how, reading, ("",), lambda *_: True, None, subject.mentions)
     needles = tuple(_literal(str(each)) for each in (*subject.users, *subject.items))
-    return _filter_text(file.location, how, reading, needles, is_gone, target)
+    return _filter_text(file.location, how, reading, needles, is_gone, target, subject.mentions)
 
 
 def _test_of(file: InputFile, subject: Subject) -> _Gone:
@@ -124,7 +142,13 @@ def _literal(identifier: str) -> str:
 
 
 def _filter_text(
-    path: Path, how: TextFormat, reading: Reading, needles: Sequence[str], is_gone: _Gone, target: Path | None
+    path: Path,
+    how: TextFormat,
+    reading: Reading,
+    needles: Sequence[str],
+    is_gone: _Gone,
+    target: Path | None,
+    mentions: Mentions,
 ) -> tuple[int, int]:
     ours = {theirs: name for name, theirs in reading.columns.items()}
     names = [ours.get(theirs, theirs) for theirs in how.header]
@@ -138,7 +162,7 @@ def _filter_text(
         text = io.TextIOWrapper(source, encoding=encoding, errors=_errors(encoding), newline="")
         out = None
         if target is not None:
-            packed = stack.enter_context(_packing(target, path, how.container))
+            packed = stack.enter_context(_packing(target, path, how.container, mentions))
             packed.write(mark)
             out = io.TextIOWrapper(packed, encoding=encoding, errors=_errors(encoding), newline="")
         for number, (record, values) in enumerate(_records(text, how, len(names))):
@@ -180,19 +204,32 @@ def _records(text: io.TextIOWrapper, how: TextFormat, n_columns: int) -> Iterato
         yield line if record is None else record, values
 
 
-def _packing(target: Path, like: Path, container: Container) -> Any:
-    """Open a file to write as `like` is packed. A gzip holds no time, so that the same rows give the same bytes."""
+def _packing(target: Path, like: Path, container: Container, mentions: Mentions) -> Any:
+    """Open a file to write as `like` is packed. The same rows give the same bytes: a gzip holds no time and no name."""
     if container == "plain":
         return target.open("wb")
     if container == "gzip":
-        return gzip.GzipFile(target, "wb", mtime=0)
+        return _ClosingGzip(target)
     if container == "bzip2":
         return bz2.BZ2File(target, "wb")
     if container == "xz":
         return lzma.LZMAFile(target, "wb")
     if container == "zstd":
         return _ClosingZstd(target)
-    return _ZipMember(target, like)
+    return _ZipMember(target, like, mentions)
+
+
+class _ClosingGzip(gzip.GzipFile):
+    """A gzip to write, without the name of its file, which may be that of a user."""
+
+    def __init__(self, target: Path) -> None:
+        self._file = target.open("wb")
+        super().__init__("", "wb", fileobj=self._file, mtime=0)
+
+    def close(self) -> None:
+        """Close the packed file, too."""
+        super().close()
+        self._file.close()
 
 
 class _ClosingZstd(io.RawIOBase):
@@ -218,13 +255,15 @@ class _ClosingZstd(io.RawIOBase):
 
 
 class _ZipMember(io.RawIOBase):
-    """The one member of a zip to write, under the name that it has in another zip."""
+    """The one member of a zip to write, under the name and time that it has in another zip, but for ids."""
 
-    def __init__(self, target: Path, like: Path) -> None:
+    def __init__(self, target: Path, like: Path, mentions: Mentions) -> None:
         with zipfile.ZipFile(like) as archive:
-            [name] = [each.filename for each in archive.infolist() if not each.is_dir()]
+            [member] = [each for each in archive.infolist() if not each.is_dir()]
+        about = zipfile.ZipInfo(mentions.blank(member.filename), member.date_time)
+        about.compress_type = zipfile.ZIP_DEFLATED
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED)
-        self._member = cast(BinaryIO, self._archive.open(name, "w", force_zip64=True))
+        self._member = cast(BinaryIO, self._archive.open(about, "w", force_zip64=True))
 
     def writable(self) -> bool:
         """Return True."""

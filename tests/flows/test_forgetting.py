@@ -32,6 +32,7 @@ from tasks.publication.targets.connect import address_of, open_target
 from tasks.publication.targets.schema import IdTypes
 from tasks.replay.history import copy_history
 from tasks.replay.plan import BASE, Variant, make_plan
+from tasks.reporting.after_night import write_index
 from tasks.reporting.run_artifacts import find_lists
 from tasks.run.dag import nightly
 from tasks.storage.artifact_store import Store
@@ -47,8 +48,8 @@ from tests.tasks.serving import Serving
 QUICK = ("models.shelf=popularity,als",)
 STEPS = (
     "listed", "leftovers_removed", "removed", "before_commit", "withdrawn", "erased", "rows_removed",
-    "warehouse_copied", "warehouse_replaced", "raw_file", "lists_rewritten", "records_cleaned", "caches_removed",
-    "databases_cleaned", "searched",
+    "warehouse_copied", "warehouse_replaced", "rewriting_noted", "raw_file", "rewritings_settled",
+    "lists_rewritten", "records_cleaned", "caches_removed", "databases_cleaned", "searched",
 )  # fmt: skip
 SETTINGS = load_settings(None, QUICK)
 
@@ -157,6 +158,8 @@ def files_with(home: Home, text: str) -> list[str]:
     """Return the files whose bytes, as they are or unpacked, hold a text: independent of the code under test."""
     found = []
     for path in sorted(home.path.rglob("*")):
+        if text in path.name:
+            found.append(f"{path.relative_to(home.path).as_posix()} by its name")
         if path.is_file():
             data = path.read_bytes()
             if path.suffix == ".gz":
@@ -199,6 +202,68 @@ def test_nothing_of_a_user_is_left_anywhere(home: Home, user: str) -> None:
     assert sum(map(len, before.values())) > sum(map(len, lists(home).values()))
     assert stat.S_IMODE(home.forgotten.stat().st_mode) == 0o600
     assert list(json.loads(home.forgotten.read_text())["users"].values()) == [True]
+
+
+def name_everywhere(home: Home, user: str) -> None:
+    """Let a file's name, and so the reason of a night and what the warehouse knows of files, hold a user's id."""
+    file = f"incoming/ratings-{user}.csv.gz"
+    (home.input / "incoming" / "ratings-again.csv.gz").rename(home.input / file)
+    record = next(home.path.glob("runs/[0-9]*/run.json"))
+    about = json.loads(record.read_text()) | {"status": "failed", "reason": f"{file} breaks off."}
+    record.write_text(json.dumps(about))
+    write_index(home)
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        con.execute(
+            "update pipeline_runs set reason = ? where run_id = ?", (about["reason"], about["run_id"])
+        )
+    con.close()
+    with duckdb.connect(home.warehouse) as warehouse:
+        warehouse.execute("update landed_files set path = ? where path like '%-again.csv.gz'", [file])
+        warehouse.execute("update known_files set path = ? where path like '%-again.csv.gz'", [file])
+        warehouse.execute(
+            "insert into set_aside_files values ($file, 'hash', '', 'not ' || $file)", {"file": file}
+        )
+        warehouse.execute("insert into quarantine values ('ratings', $file, 1, '{}', [])", {"file": file})
+
+
+def test_names_of_files_and_reasons_lose_an_id(home: Home, user: str) -> None:
+    name_everywhere(home, user)
+    places = files_with(home, user)
+    assert {"runs/index.html", f"raw/incoming/ratings-{user}.csv.gz by its name"} <= {*places}
+    hashes = "select sha256 from landed_files union all select sha256 from set_aside_files order by all"
+    with duckdb.connect(home.warehouse, read_only=True) as con:
+        before = con.execute(hashes).fetchall()
+    done = forgotten(home, [user])
+    assert done.left.traces == []
+    assert files_with(home, user) == []
+    assert "ratings-(forgotten).csv.gz breaks off." in (home.runs / "index.html").read_text()
+    with sqlite3.connect(home.path / "recommendations.db") as lists_db:
+        [reason] = lists_db.execute(
+            "select reason from pipeline_runs where reason like '%breaks off%'"
+        ).fetchone()
+    lists_db.close()
+    assert reason == "incoming/ratings-(forgotten).csv.gz breaks off."
+    with duckdb.connect(home.warehouse, read_only=True) as con:
+        [why] = con.execute("select why from set_aside_files").fetchone()
+        assert len(con.execute(hashes).fetchall()) == len(before)
+    assert why == "not incoming/ratings-(forgotten).csv.gz"
+    assert forgotten(home, [user]).left.traces == []
+    outcome = run_small_night(home, *QUICK, flow=nightly)
+    assert (outcome.exit_code, outcome.run.summary.deliveries.new) == (0, 0)
+    assert user not in {row[0] for row in lists(home)["recommendations"]}
+
+
+def test_a_user_whose_id_begins_that_of_others_is_proved_gone(home: Home) -> None:
+    """`person-001` is a part of `person-0010`, whose rows stay."""
+    remaining = lists(home)["recommendations"]
+    assert any(row[0].startswith("person-001") for row in remaining)
+    (home.path / "raw" / "incoming" / "ratings-person-001.csv").write_text(
+        "userId,movieId,rating,timestamp\nperson-001,1,4,1500000000\n"
+    )
+    done = forgotten(home, ["person-001"], unseen=True)
+    assert done.left.traces == []
+    assert lists(home)["recommendations"] == remaining
+    assert not list((home.path / "raw" / "incoming").glob("*person*"))
 
 
 def test_commands_work_for_others_before_the_next_night(home: Home, user: str) -> None:

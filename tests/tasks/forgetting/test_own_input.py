@@ -161,6 +161,27 @@ def test_names_of_files_and_folders_lose_an_id(home: Home) -> None:
     assert sorted(path.relative_to(incoming).as_posix() for path in incoming.rglob("*")) == names
 
 
+def test_names_within_packed_files_lose_an_id(home: Home) -> None:
+    """A gzip and a zip keep the name of what was packed; these hold rows of others only."""
+    incoming = home.input / "incoming"
+    text = f"{RATINGS}u9,2,2,{AT}\n"
+    with gzip.GzipFile(incoming / f"ratings-{ANNA}.csv.gz", "wb") as packed:
+        packed.write(text.encode())
+    with zipfile.ZipFile(incoming / "ratings-3.zip", "w") as archive:
+        archive.writestr(f"{ANNA}.csv", text)
+    for path in incoming.iterdir():
+        os.utime(path, (0, 0))
+    before = night(home)["ratings"]
+    forget(home, ANNA)
+    for path in incoming.iterdir():
+        assert ANNA.encode() not in path.read_bytes()
+        assert path.stat().st_mtime == 0
+    assert gzip.decompress((incoming / "ratings-(forgotten).csv.gz").read_bytes()).decode() == text
+    assert night(home) == {"ratings": (before[0] - 1, before[1] - 2, before[2] - 1, 2)} | {
+        "items": (3, 3, 0, 0), "new": (0, 0, 0, 0),
+    }  # fmt: skip
+
+
 def test_files_elsewhere_stay_as_they_are(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     shutil.move(home.input, folder)
