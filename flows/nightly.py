@@ -26,6 +26,7 @@ from flows.prefect_runtime import server
 from flows.prefect_runtime.artifacts import name_flow_run, run_name, show_in_prefect
 from flows.prefect_runtime.interruption import ending_at_once
 from flows.prefect_runtime.logs import keep_terminal_quiet, sending_logs_to_prefect
+from flows.prefect_runtime.old_runs import remove_old_runs
 from flows.prefect_runtime.outage import prefect_failed, warn_of_prefect
 from flows.prefect_runtime.runner import PrefectRunner
 from flows.prefect_runtime.states import state_of_error, state_of_night, state_of_outcome
@@ -78,6 +79,8 @@ def run_flow(night: Night, parameters: NightParameters | None = None) -> None:
     night.watcher.started(*_START)
     started = time.perf_counter()
     with ending_at_once(partial(record_interruption, night)) as listen, ExitStack() as connection:
+        if server.is_to_be_started(night.home.prefect):
+            remove_old_runs(night.home.prefect / "prefect.db", night.settings.retention.nights)
         try:
             connection.enter_context(server.connected())
         except NightError as down:

@@ -70,6 +70,11 @@ def connected() -> Iterator[None]:
         yield
 
 
+def is_to_be_started(folder: Path) -> bool:
+    """Return whether `connected` will start a server, with its files in `folder`."""
+    return not PREFECT_API_URL.value() and PREFECT_HOME.value().resolve() == folder.resolve()
+
+
 def in_words() -> str:
     """Return which server a night reports to, in a few words."""
     return "Prefect's server" if PREFECT_API_URL.value() in _started else "Prefect's API"

@@ -12,6 +12,7 @@ NO_EFFECT_ON_LISTS: dict[str, Any] = {
     "tracking": True,
     "monitoring": True,
     "notify": True,
+    "retention": True,
 }
 """Section → its settings without effect on the lists of a night, as pydantic's `exclude`; True: all of them.
 

@@ -26,6 +26,7 @@ from tasks.config.data_settings import DataSettings
 from tasks.config.drift_limits import DriftLimits
 from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.config.notify_settings import NotifySettings
+from tasks.config.retention_settings import RetentionSettings
 from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
 from tasks.config.warm_start_settings import WarmStartSettings
@@ -414,6 +415,7 @@ class Settings(BaseSettings):
     monitoring: MonitoringSettings = MonitoringSettings()
     warm_start: WarmStartSettings = WarmStartSettings()
     notify: NotifySettings = NotifySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def ensembles(self) -> dict[str, BlendSettings | RankingSettings]:

@@ -28,6 +28,7 @@ from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import address_of, open_target, serving_url
 from tasks.recommendation.item_rules import today
 from tasks.reporting.after_night import write_after_night
+from tasks.reporting.old_nights import remove_old_pages
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
 from tasks.run.in_process import InProcess
@@ -145,7 +146,7 @@ def _run_night(
                 night.end()
                 if target.has_schema:
                     home.remember_target(address_of(url))
-                _remove_old_artifacts(runs, store, target, settings.publish.keep_runs)
+                _remove_old(runs, store, target, settings)
                 track(home, settings, record, watcher)
                 write_after_night(home)
             return Outcome(record, target.place, target.live_run())
@@ -318,8 +319,17 @@ def _copy_records(night: Night) -> None:
         log.warning("The serving database has no record of run %s: %s", run_id, error)
 
 
-def _remove_old_artifacts(runs: Runs, store: Store, target: Target, keep: int) -> None:
-    """Remove the artifacts that neither a published run nor one of the newest `keep` runs needs."""
+def _remove_old(runs: Runs, store: Store, target: Target, settings: Settings) -> None:
+    """Remove what no list needs any more: artifacts, and what fills the folders of nights long ago.
+
+    The published runs and the newest `publish.keep_runs` keep all, the newest `retention.nights` their pages.
+    """
     published = {run.run_id for run in target.published_runs()}
-    held = [run for place, run in enumerate(runs.all()) if place < keep or run.run_id in published]
+    newest = runs.all()
+    held = [
+        run
+        for place, run in enumerate(newest)
+        if place < settings.publish.keep_runs or run.run_id in published
+    ]
     store.keep_only({artifact for run in held for artifact in (*run.artifacts, *run.borrowed)})
+    remove_old_pages(runs, {run.run_id for run in (*held, *newest[: settings.retention.nights])})
