@@ -233,3 +233,19 @@ def test_lost_home_is_told_how_to_adopt_its_database(home: Home, tmp_path: Path,
     with pytest.raises(UsageError, match="belongs to another home") as refused:
         run_flow(new, publish_nothing)
     assert refused.value.hint.endswith(f"recs adopt --home {new.path}")
+
+
+def test_pages_of_old_nights_are_removed(home: Home) -> None:
+    """A night whose lists are kept keeps its page. How long pages stay makes nothing new."""
+
+    def flow(night: Night) -> None:
+        publish_nothing(night)
+        (night.runs.folder(night.record.run_id) / "report.html").write_text("page")
+
+    settings = [load_settings(None, [f"publish.keep_runs={kept}", "retention.nights=2"]) for kept in (3, 3, 3, 1)]
+    runs = [run_night(home, each, flow, SilentWatcher()).run for each in settings]  # type: ignore[arg-type]
+    kept = sorted(int(path.parent.name) for path in home.runs.glob("*/report.html"))
+    assert kept == [run.run_id for run in runs[2:]]
+    assert len(Runs(home.runs).all()) == 4
+    longer = load_settings(None, ["retention.nights=9"])
+    assert lifecycle._fingerprint("", longer, None) == lifecycle._fingerprint("", load_settings(), None)
