@@ -9,8 +9,8 @@ a night runs, absent, ten times as large, or land under a clock set back; a user
 again. Meanwhile a reader looks at the lists, several times a second.
 
 Exit code 1, after the table, if a reader ever saw no list or an incomplete set of lists, if rows were lost, if a night
-ended otherwise than published or with nothing new, if anything of the forgotten user is left, or if the home still
-grows faster than its input at the end. The last line is machine-readable.
+ended otherwise than published or with nothing new, or if anything of the forgotten user is left. The last line is
+machine-readable; it tells by how much the home grew over the last third, and the rest of it that holds no data.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ from rich.table import Table
 from benchmarks.command import at_least, refuse_bad_input
 from benchmarks.month_reader import Reader
 from benchmarks.month_world import Calendar, World, make_world
+from tasks.storage.disk_use import DATA, disk_use
+from tasks.storage.home import existing_home
 from tasks.storage.run_records import Run, Runs
 
 _RECS = "from nightly_recs import main; main()"
@@ -60,7 +63,8 @@ class Day:
         unbalanced: sources whose rows in are not the sum of what became of them.
         reads, bad_reads: how often the reader looked, and how often it saw no complete set of lists.
         traces: places in the home with the forgotten user's id; None before that user is forgotten.
-        home_mb, input_mb: sizes after the night.
+        input_mb: size of the input.
+        parts: size of each part of the home after the night, in MB.
         seconds: for all processes together.
     """
 
@@ -73,9 +77,19 @@ class Day:
     reads: int
     bad_reads: list[str]
     traces: list[str] | None
-    home_mb: float
     input_mb: float
+    parts: dict[str, float]
     seconds: float
+
+    @property
+    def home_mb(self) -> float:
+        """Return the size of the home after the night."""
+        return sum(self.parts.values())
+
+    @property
+    def rest_mb(self) -> float:
+        """Return the size of what does not grow with the data: pages, records, Prefect's files and the like."""
+        return sum(size for part, size in self.parts.items() if part not in DATA)
 
     @property
     def faults(self) -> list[str]:
@@ -131,8 +145,8 @@ class Month:
             reads,
             bad_reads,
             self._traces() if gone else None,
-            _megabytes(self.home),
             _megabytes(self.world.folder),
+            {part: size / 2**20 for part, size in disk_use(existing_home(self.home)).items()},
             seconds,
         )
 
@@ -195,7 +209,7 @@ def table_of(days: list[Day]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("day", "what happened", "exit codes", "run", "clean"):
         table.add_column(column)
-    for column in ("rows", "gone", "reads", "bad", "traces", "home MB", "s"):
+    for column in ("rows", "gone", "reads", "bad", "traces", "home MB", "rest MB", "s"):
         table.add_column(column, justify="right")
     for day in days:
         run = day.run
@@ -212,15 +226,16 @@ def table_of(days: list[Day]) -> Table:
             str(len(day.bad_reads)),
             "" if day.traces is None else str(len(day.traces)),
             f"{day.home_mb:.1f}",
+            f"{day.rest_mb:.1f}",
             f"{day.seconds:.0f}",
         )
     return table
 
 
-def growth(days: list[Day]) -> float:
-    """Return by how much the home grew over the last third of the month, as a share; 0 for a short month."""
-    last = days[-max(len(days) // 3, 1) :]
-    return last[-1].home_mb / last[0].home_mb - 1
+def growth(sizes: Sequence[float]) -> float:
+    """Return by how much a size grew over the last third of the month, as a share; 0 for a short month."""
+    last = sizes[-max(len(sizes) // 3, 1) :]
+    return last[-1] / last[0] - 1
 
 
 def main() -> None:
@@ -259,7 +274,8 @@ def main() -> None:
         days = []
         for number in range(1, asked.days + 1):
             days.append(month.day(number, reader))
-            print(f"day {number}: {days[-1].faults or 'good'}", file=sys.stderr, flush=True)
+            parts = ", ".join(f"{part} {size:.1f}" for part, size in days[-1].parts.items())
+            print(f"day {number}: {days[-1].faults or 'good'}; MB: {parts}", file=sys.stderr, flush=True)
     Console(width=150).print(table_of(days))
     faults = [f"day {day.number}: {fault}" for day in days for fault in day.faults]
     for fault in faults:
@@ -267,7 +283,9 @@ def main() -> None:
     print(
         f"nights={len(days)} kills={sum(code < 0 for day in days for code in day.exits)} "
         f"reads={sum(day.reads for day in days)} bad_reads={sum(len(day.bad_reads) for day in days)} "
-        f"faults={len(faults)} home_mb={days[-1].home_mb:.1f} growth_of_last_third={growth(days):.3f} "
+        f"faults={len(faults)} home_mb={days[-1].home_mb:.1f} rest_mb={days[-1].rest_mb:.1f} "
+        f"growth_of_last_third={growth([day.home_mb for day in days]):.3f} "
+        f"growth_of_rest={growth([day.rest_mb for day in days]):.3f} "
         f"total_s={sum(day.seconds for day in days):.0f}"
     )
     sys.exit(1 if faults else 0)

@@ -68,7 +68,7 @@ def _keep_only_all_users(path: Path) -> None:
 
 
 def _lead_links_to_index(runs: Runs, removed: Collection[int]) -> None:
-    """Let the links of pages that stay, each to the page of the night before, lead to the list of all nights instead."""
+    """Let links from pages that stay to removed ones lead to the list of all nights instead."""
     for path in runs.root.glob(f"[0-9]*/{PAGE}"):
         text = path.read_text(encoding="utf-8")
         mended = text

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.month import Day, Month
+from benchmarks.month import Day, Month, growth
 from benchmarks.month_reader import Reader
 from benchmarks.month_traces import places_with
 from benchmarks.month_world import Calendar, make_world
@@ -94,13 +94,18 @@ def test_faults_of_a_day_are_named() -> None:
     def day(**seen) -> Day:
         good = {"exits": [-9, 0], "unbalanced": [], "bad_reads": [], "traces": []}
         usual = {"number": 1, "events": [], "delivered": 0, "run": None, "reads": 9, "seconds": 1.0}
-        return Day(**usual, home_mb=1.0, input_mb=1.0, **(good | seen))
+        return Day(**usual, input_mb=1.0, parts={}, **(good | seen))
 
     assert day().faults == []
     assert day(exits=[0, 1]).faults == ["the night ended with exit code 1"]
     assert day(unbalanced=["tags"]).faults == ["the rows of tags do not add up"]
     assert day(bad_reads=["2 rows of 3"]).faults == ["a reader saw 2 rows of 3"]
     assert day(traces=["lock"]).faults == ["the forgotten user is in lock"]
+
+
+def test_growth_is_that_of_the_last_third() -> None:
+    assert growth([1.0, 9.0, 9.0, 9.0, 8.0, 10.0]) == 0.25
+    assert growth([3.0]) == 0.0
 
 
 @pytest.mark.slow
@@ -115,5 +120,6 @@ def test_nothing_is_lost_in_a_short_month(tmp_path: Path) -> None:
     assert [day.faults for day in days] == [[]] * 6
     assert any(code < 0 for day in days for code in day.exits)
     assert sum(day.reads for day in days) > 50
+    assert days[5].home_mb > days[5].rest_mb > 1
     assert days[4].run is not None
     assert sum(count.forgotten for count in days[4].run.summary.intake) > 1

@@ -48,9 +48,7 @@ def add_night(con: sqlite3.Connection, day: int) -> None:
         [f"artifact-{day}", run, at],
     )
     con.execute("delete from artifact_collection where key = 'verdict'")
-    con.execute(
-        "insert into artifact_collection (key, latest_id) values ('verdict', ?)", [f"artifact-{day}"]
-    )
+    con.execute("insert into artifact_collection (key, latest_id) values ('verdict', ?)", [f"artifact-{day}"])
     con.execute(
         "insert into events (id, event, resource_id, resource, payload, occurred, received, recorded, created)"
         " values (?, 'e', 'r', '{}', ?, ?, ?, ?, ?)",

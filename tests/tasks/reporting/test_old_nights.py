@@ -49,7 +49,9 @@ def test_old_nights_keep_their_records_only(home: Home) -> None:
 def test_links_to_removed_pages_lead_to_all_nights(home: Home) -> None:
     remove_old_pages(Runs(home.runs), {3, 4})
     write_index(home)
-    assert (home.runs / "3/report.html").read_text() == f'<a href="../index.html" rel="prev"> and {LINK.format(11)}'
+    assert (
+        home.runs / "3/report.html"
+    ).read_text() == f'<a href="../index.html" rel="prev"> and {LINK.format(11)}'
     assert (home.runs / "4/report.html").read_text() == f"{LINK.format(3)} and {LINK.format(12)}"
     index = (home.runs / "index.html").read_text(encoding="utf-8")
     assert ["2/report.html" in index, "3/report.html" in index] == [False, True]

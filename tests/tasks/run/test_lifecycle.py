@@ -242,7 +242,9 @@ def test_pages_of_old_nights_are_removed(home: Home) -> None:
         publish_nothing(night)
         (night.runs.folder(night.record.run_id) / "report.html").write_text("page")
 
-    settings = [load_settings(None, [f"publish.keep_runs={kept}", "retention.nights=2"]) for kept in (3, 3, 3, 1)]
+    settings = [
+        load_settings(None, [f"publish.keep_runs={kept}", "retention.nights=2"]) for kept in (3, 3, 3, 1)
+    ]
     runs = [run_night(home, each, flow, SilentWatcher()).run for each in settings]  # type: ignore[arg-type]
     kept = sorted(int(path.parent.name) for path in home.runs.glob("*/report.html"))
     assert kept == [run.run_id for run in runs[2:]]
