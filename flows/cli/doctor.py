@@ -86,6 +86,7 @@ def _examinations(home: Path, settings: object, *, is_named: bool) -> list[tuple
         ("Messages", lambda: examine_notify(untold=read_health(where).untold)),
         ("Home", lambda: Finding("Home", "OK", nights)),
         ("Disk", partial(resources.examine_disk, where, runs)),
+        ("Space", partial(resources.examine_disk_use, where)),
         ("Memory", partial(resources.examine_memory, runs)),
         ("Locks", partial(resources.examine_locks, where)),
         ("Clock", partial(resources.examine_clock, where, runs)),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks.diagnosis.finding import Finding, size
+from tasks.storage.disk_use import disk_use
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run
 
@@ -16,6 +17,8 @@ NIGHTS = 7
 MIN_FREE_BYTES = 32 * 2**20
 """Least free space of a night (`tasks/run/lifecycle.py`)."""
 
+_LEAST_NAMED = 2**20
+"""Bytes from which a part of the home is named."""
 _CLOCK_SLACK = timedelta(minutes=5)
 _LONG_AGO = timedelta(days=7)
 _MEMINFO, _LOCKS, _PROC = Path("/proc/meminfo"), Path("/proc/locks"), Path("/proc")
@@ -54,6 +57,13 @@ def examine_disk(home: Home, runs: Sequence[Run], free: int | None = None) -> Fi
     )
     verdict = "bad" if free < need else "look" if free < 3 * need else "OK"
     return Finding("Disk", verdict, seen, "" if verdict == "OK" else advice)  # type: ignore[arg-type]
+
+
+def examine_disk_use(home: Home) -> Finding:
+    """Return how much space each part of the home takes; this is never a fault."""
+    parts = disk_use(home)
+    each = ", ".join(f"{part} {size(n_bytes)}" for part, n_bytes in parts.items() if n_bytes >= _LEAST_NAMED)
+    return Finding("Space", "OK", f"{size(sum(parts.values()))} in {home.path}{f': {each}' if each else ''}")
 
 
 def examine_memory(runs: Sequence[Run], available: int | None = None) -> Finding:

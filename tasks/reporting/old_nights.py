@@ -12,12 +12,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tasks.evaluation.metric_rows import FILE
+from tasks.publication.targets.schema import ALL_USERS
 from tasks.reporting.page.all_nights import INDEX, NEXT, PAGE
 from tasks.storage.artifact_store import write_json, write_text
 from tasks.storage.run_records import Runs
 
-ALL_USERS = "all"
-"""The segment of `metrics.json` that holds all users."""
+_HALF_WRITTEN = ".*.partial"
+"""Files that a killed night has left (`write_text`)."""
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +44,8 @@ def _remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
         if int(folder.name) in kept:
             continue
         _keep_only_all_users(folder / FILE)
-        (folder / NEXT).unlink(missing_ok=True)
+        for path in (folder / NEXT, *folder.glob(_HALF_WRITTEN)):
+            path.unlink(missing_ok=True)
         if (folder / PAGE).is_file():
             (folder / PAGE).unlink()
             removed.append(int(folder.name))

@@ -322,7 +322,7 @@ def _copy_records(night: Night) -> None:
 def _remove_old(runs: Runs, store: Store, target: Target, settings: Settings) -> None:
     """Remove what no list needs any more: artifacts, and what fills the folders of nights long ago.
 
-    The published runs and the newest `publish.keep_runs` keep all, the newest `retention.nights` their pages.
+    The published runs and the newest `publish.keep_runs` keep all, the newest `retention.nights` pages and metrics.
     """
     published = {run.run_id for run in target.published_runs()}
     newest = runs.all()
@@ -332,4 +332,10 @@ def _remove_old(runs: Runs, store: Store, target: Target, settings: Settings) ->
         if place < settings.publish.keep_runs or run.run_id in published
     ]
     store.keep_only({artifact for run in held for artifact in (*run.artifacts, *run.borrowed)})
-    remove_old_pages(runs, {run.run_id for run in (*held, *newest[: settings.retention.nights])})
+    detailed = {run.run_id for run in (*held, *newest[: settings.retention.nights])}
+    remove_old_pages(runs, detailed)
+    if target.has_schema:
+        try:
+            target.remove_metrics_of_slices(detailed)
+        except NightError as error:
+            log.warning("model_metrics keeps the slices of old runs: %s", error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
@@ -393,6 +393,14 @@ class Target(OwnedDatabase):
     def record_metrics(self, run: int, rows: Iterable[Row]) -> None:
         """Replace a run's rows of `model_metrics`."""
         self._replace(schema.model_metrics, run, rows)
+
+    def remove_metrics_of_slices(self, kept: Collection[int]) -> None:
+        """Delete the rows of `model_metrics` that are not about all users, but for the runs in `kept`."""
+        row = schema.model_metrics.c
+        with self.write() as con:
+            con.execute(
+                schema.model_metrics.delete().where(row.segment != schema.ALL_USERS, row.run_id.not_in(kept))
+            )
 
     def record_checks(self, run: int, rows: Iterable[Row]) -> None:
         """Replace a run's rows of `run_checks`."""

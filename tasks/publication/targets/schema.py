@@ -116,6 +116,9 @@ pipeline_runs = sa.Table(
     sa.Column("rows", sa.BigInteger),
     sa.Column("reason", sa.Text),
 )
+ALL_USERS = "all"
+"""The `segment` of `model_metrics` that holds all users; the others are slices of them."""
+
 model_metrics = sa.Table(
     "model_metrics",
     _metadata,

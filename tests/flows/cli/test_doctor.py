@@ -16,8 +16,8 @@ from tasks.storage.home import Home, make_home
 from tests.tasks.reporting.nights import BEGAN
 
 LINES = [
-    "Settings", "Python", "Packages", "Threads", "Messages", "Home", "Disk", "Memory", "Locks", "Clock", "Prefect",
-    "Database",
+    "Settings", "Python", "Packages", "Threads", "Messages", "Home", "Disk", "Space", "Memory", "Locks", "Clock",
+    "Prefect", "Database",
 ]  # fmt: skip
 
 

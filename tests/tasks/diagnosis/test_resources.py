@@ -15,6 +15,7 @@ from tasks.diagnosis.resources import (
     available_memory,
     examine_clock,
     examine_disk,
+    examine_disk_use,
     examine_locks,
     examine_memory,
     holders,
@@ -42,6 +43,23 @@ def test_disk_must_hold_another_night(home: Home) -> None:
     assert "publish.keep_runs" in found.advice
     assert examine_disk(home, [], free=31 * MB).verdict == "bad"
     assert examine_disk(home, []).verdict in ("OK", "look", "bad")
+
+
+def test_disk_use_names_the_parts_of_the_home(home: Home) -> None:
+    sizes = {
+        "artifacts/fit/a/data": 3,
+        "artifacts/b": 1,
+        "recommendations.db": 1,
+        "recommendations.db-wal": 1,
+    }
+    for name, n in (sizes | {"prefect/prefect.db": 2, "notes.txt": 1, "raw/ratings.csv": 0}).items():
+        (home.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.path / name).write_bytes(b"0" * n * MB)
+    (home.path / "raw/big.csv").symlink_to(home.path / "artifacts/b")
+    (home.path / "artifacts/gone").symlink_to(home.path / "nothing")
+    found = examine_disk_use(home)
+    seen = f"9 MB in {home.path}: artifacts 4 MB, lists 2 MB, Prefect 2 MB, other 1 MB"
+    assert (found.verdict, found.seen) == ("OK", seen)
 
 
 def test_memory_must_hold_the_last_peak() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -238,8 +239,11 @@ def test_lost_home_is_told_how_to_adopt_its_database(home: Home, tmp_path: Path,
 def test_pages_of_old_nights_are_removed(home: Home) -> None:
     """A night whose lists are kept keeps its page. How long pages stay makes nothing new."""
 
+    slice_ = {"model": "als", "half": "report", "segment": "heavy", "metric": "ndcg", "k": 10, "value": 0.2}
+
     def flow(night: Night) -> None:
         publish_nothing(night)
+        night.target.record_metrics(night.record.run_id, [slice_])
         (night.runs.folder(night.record.run_id) / "report.html").write_text("page")
 
     settings = [
@@ -248,6 +252,11 @@ def test_pages_of_old_nights_are_removed(home: Home) -> None:
     runs = [run_night(home, each, flow, SilentWatcher()).run for each in settings]  # type: ignore[arg-type]
     kept = sorted(int(path.parent.name) for path in home.runs.glob("*/report.html"))
     assert kept == [run.run_id for run in runs[2:]]
+    with sqlite3.connect(home.path / "recommendations.db") as con:
+        assert con.execute("select run_id from model_metrics order by run_id").fetchall() == [
+            (each,) for each in kept
+        ]
+    con.close()
     assert len(Runs(home.runs).all()) == 4
     longer = load_settings(None, ["retention.nights=9"])
     assert lifecycle._fingerprint("", longer, None) == lifecycle._fingerprint("", load_settings(), None)

@@ -149,6 +149,17 @@ def test_run_records_are_upserted_and_replaced(prepared: Serving) -> None:
     assert prepared.query("select * from run_drift") == [(5, "ratings", 0.2, None, 2)]
 
 
+def test_metrics_of_slices_stay_for_some_runs(prepared: Serving) -> None:
+    row = {"model": "als", "half": "report", "metric": "ndcg", "k": 10, "value": 0.2}
+    with prepared.opened() as target:
+        for run in (5, 6, 7):
+            target.record_metrics(run, [row | {"segment": segment} for segment in ("all", "heavy")])
+        target.remove_metrics_of_slices({6, 7, 8})
+        target.remove_metrics_of_slices({6})
+    rows = prepared.query("select run_id, segment from model_metrics order by run_id, segment")
+    assert rows == [(5, "all"), (6, "all"), (6, "heavy"), (7, "all")]
+
+
 def test_rows_are_read_back_by_primary_key(prepared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_FETCH_ROWS", 13)
     with prepared.opened() as target:
