@@ -6,12 +6,18 @@ import contextlib
 import logging
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from flows import nightly
 from flows.prefect_runtime import old_runs
 from flows.prefect_runtime.empty_database import write_empty_database
 from flows.prefect_runtime.old_runs import remove_old_runs
+from tasks.config.load import load_settings
+from tasks.errors import NightError
+from tasks.monitoring.events import SilentWatcher
 
 _DAY = "2026-11-{:02} 02:00:0{}.000000"
 TABLES = (
@@ -130,3 +136,25 @@ def test_a_database_in_use_is_left_until_the_next_night(
     assert remove_old_runs(database, 1) == 4
     database.write_bytes(b"no database" * 1000)
     assert remove_old_runs(database, 1) == 0, "a damaged file is Prefect's to report"
+
+
+@pytest.mark.parametrize(
+    ("api", "prefect_home", "left"),
+    [(None, ".", 2), ("http://127.0.0.1:9/api", ".", 5), (None, "another", 5)],
+)
+def test_a_night_with_its_own_server_removes_them(
+    database: Path, monkeypatch: pytest.MonkeyPatch, api: str | None, prefect_home: str, left: int
+) -> None:
+    """Here the server does not start, and the night goes on without it."""
+
+    def no_server() -> None:
+        raise NightError("no server")
+
+    monkeypatch.setattr(nightly.server, "connected", no_server)
+    monkeypatch.setattr(nightly.dag, "nightly", lambda _: None)
+    home = SimpleNamespace(prefect=database.parent, path=database.parent)
+    settings = load_settings(None, ["retention.nights=2"])
+    night = SimpleNamespace(home=home, settings=settings, watcher=SilentWatcher(), record=None)
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: database.parent / prefect_home}):
+        nightly.run_flow(night)  # type: ignore[arg-type]
+    assert query(database, "select count(*) from flow_run") == [(left,)]

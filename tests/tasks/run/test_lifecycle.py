@@ -4,6 +4,7 @@ import errno
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -237,8 +238,7 @@ def test_lost_home_is_told_how_to_adopt_its_database(home: Home, tmp_path: Path,
 
 
 def test_pages_of_old_nights_are_removed(home: Home) -> None:
-    """A night whose lists are kept keeps its page. How long pages stay makes nothing new."""
-
+    """Nights whose artifacts are kept keep their page, too. How long pages stay makes nothing new."""
     slice_ = {"model": "als", "half": "report", "segment": "heavy", "metric": "ndcg", "k": 10, "value": 0.2}
 
     def flow(night: Night) -> None:
@@ -246,17 +246,19 @@ def test_pages_of_old_nights_are_removed(home: Home) -> None:
         night.target.record_metrics(night.record.run_id, [slice_])
         (night.runs.folder(night.record.run_id) / "report.html").write_text("page")
 
-    settings = [
-        load_settings(None, [f"publish.keep_runs={kept}", "retention.nights=2"]) for kept in (3, 3, 3, 1)
-    ]
-    runs = [run_night(home, each, flow, SilentWatcher()).run for each in settings]  # type: ignore[arg-type]
-    kept = sorted(int(path.parent.name) for path in home.runs.glob("*/report.html"))
-    assert kept == [run.run_id for run in runs[2:]]
-    with sqlite3.connect(home.path / "recommendations.db") as con:
-        assert con.execute("select run_id from model_metrics order by run_id").fetchall() == [
-            (each,) for each in kept
+    def run(keep_runs: int) -> tuple[list[int], list[int]]:
+        """Run a night; return the runs with a page, and those with metrics of slices."""
+        settings = load_settings(None, [f"publish.keep_runs={keep_runs}", "retention.nights=2"])
+        run_night(home, settings, flow, SilentWatcher())  # type: ignore[arg-type]
+        with closing(sqlite3.connect(home.path / "recommendations.db")) as con:
+            rows = con.execute("select run_id from model_metrics order by run_id").fetchall()
+        return sorted(int(path.parent.name) for path in home.runs.glob("*/report.html")), [
+            row[0] for row in rows
         ]
-    con.close()
-    assert len(Runs(home.runs).all()) == 4
+
+    kept = [run(keep_runs) for keep_runs in (3, 3, 3, 1)]
+    ids = sorted(each.run_id for each in Runs(home.runs).all())
+    assert kept[2] == (ids[:3], ids[:3])
+    assert kept[3] == (ids[2:], ids[2:])
     longer = load_settings(None, ["retention.nights=9"])
     assert lifecycle._fingerprint("", longer, None) == lifecycle._fingerprint("", load_settings(), None)
