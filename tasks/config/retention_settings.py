@@ -13,6 +13,6 @@ class RetentionSettings(Options):
     nights: int = Field(
         default=14,
         ge=1,
-        description="How many of the newest nights keep their page, their metrics of slices and, in the home's own "
+        description="How many of the newest nights keep their page, all their figures and, in the home's own "
         "database of Prefect, their flow run. Nights whose lists are kept keep their page, too; records always stay.",
     )

@@ -1,7 +1,7 @@
-"""Remove what takes most space of nights long ago: their pages, and their metrics of slices.
+"""Remove what takes most space of nights long ago: their pages, and figures that few need.
 
-What later nights and commands read of them stays: `run.json`, `outcomes.json`, `trial_users.parquet`, and in
-`metrics.json` the metrics over all users.
+What later nights and commands read of them stays: `run.json`, `trial_users.parquet`, in `metrics.json` the metrics over
+all users, in `outcomes.json` those of lists that no later night has judged again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import json
 import logging
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
-from tasks.evaluation.metric_rows import FILE
+from tasks.evaluation.metric_rows import FILE as METRICS
+from tasks.outcomes.outcomes import FILE as OUTCOMES
 from tasks.publication.targets.schema import ALL_USERS
 from tasks.reporting.page.all_nights import INDEX, NEXT, PAGE
-from tasks.storage.artifact_store import write_json, write_text
+from tasks.storage.artifact_store import write_text
 from tasks.storage.run_records import Runs
 
 _HALF_WRITTEN = ".*.partial"
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
-    """Remove the pages and the metrics of slices of all nights but some; return the nights that lost a page.
+    """Remove the pages and most figures of all nights but some; return the nights that lost a page.
 
     A failure is only logged: the next night tries again.
 
@@ -40,33 +42,43 @@ def remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
 
 def _remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
     removed = []
-    for folder in sorted(runs.root.glob("[0-9]*")):
-        if int(folder.name) in kept:
-            continue
-        _keep_only_all_users(folder / FILE)
-        for path in (folder / NEXT, *folder.glob(_HALF_WRITTEN)):
-            path.unlink(missing_ok=True)
-        if (folder / PAGE).is_file():
-            (folder / PAGE).unlink()
-            removed.append(int(folder.name))
+    judged_later: set[int] = set()
+    for run_id in sorted((int(path.name) for path in runs.root.glob("[0-9]*")), reverse=True):
+        folder = runs.folder(run_id)
+        outcomes = _read(folder / OUTCOMES) or []
+        if run_id not in kept:
+            figures = _read(folder / METRICS) or {}
+            rows = figures.get("metrics", [])
+            overall = [row for row in rows if row["segment"] == ALL_USERS]
+            _replace(folder / METRICS, figures | {"metrics": overall}, len(rows) - len(overall))
+            last = [row for row in outcomes if row["run_id"] not in judged_later]
+            _replace(folder / OUTCOMES, last, len(outcomes) - len(last))
+            for path in (folder / NEXT, *folder.glob(_HALF_WRITTEN)):
+                path.unlink(missing_ok=True)
+            if (folder / PAGE).is_file():
+                (folder / PAGE).unlink()
+                removed.append(run_id)
+        judged_later |= {row["run_id"] for row in outcomes}
     if removed:
         _lead_links_to_index(runs, removed)
     return removed
 
 
-def _keep_only_all_users(path: Path) -> None:
-    """Leave the rows over all users in a `metrics.json`, if it has others."""
+def _read(path: Path) -> Any:
+    """Return the contents of a JSON file; None without one, or with a damaged one, of which its readers are told."""
     try:
-        figures = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except FileNotFoundError:
-        return
-    except ValueError as error:  # damaged: whoever asks for this night's figures is told so
+        return None
+    except ValueError as error:
         log.debug("%s cannot be read: %s", path, error)
-        return
-    rows = figures.get("metrics", [])
-    overall = [row for row in rows if row["segment"] == ALL_USERS]
-    if len(overall) < len(rows):
-        write_json(path, figures | {"metrics": overall})
+        return None
+
+
+def _replace(path: Path, value: Any, n_removed: int) -> None:
+    """Write a JSON file anew, without white space, if rows go."""
+    if n_removed:
+        write_text(path, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _lead_links_to_index(runs: Runs, removed: Collection[int]) -> None:

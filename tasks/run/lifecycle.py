@@ -336,6 +336,6 @@ def _remove_old(runs: Runs, store: Store, target: Target, settings: Settings) ->
     remove_old_pages(runs, detailed)
     if target.has_schema:
         try:
-            target.remove_metrics_of_slices(detailed)
+            target.remove_old_details(detailed)
         except NightError as error:
-            log.warning("model_metrics keeps the slices of old runs: %s", error)
+            log.warning("The serving database keeps the details of old runs: %s", error)

@@ -394,12 +394,22 @@ class Target(OwnedDatabase):
         """Replace a run's rows of `model_metrics`."""
         self._replace(schema.model_metrics, run, rows)
 
-    def remove_metrics_of_slices(self, kept: Collection[int]) -> None:
-        """Delete the rows of `model_metrics` that are not about all users, but for the runs in `kept`."""
-        row = schema.model_metrics.c
+    def remove_old_details(self, kept: Collection[int]) -> None:
+        """Delete figures of all runs but those in `kept` that take much space and that few need.
+
+        These are the rows of `model_metrics` about slices of the users, and the rows of `run_outcomes` that a run
+        scored of lists which a later one scored again.
+        """
+        metrics, outcomes, later = schema.model_metrics, schema.run_outcomes, schema.run_outcomes.alias()
+        newest = sa.select(sa.func.max(later.c.scored_by)).where(later.c.run_id == outcomes.c.run_id)
         with self.write() as con:
             con.execute(
-                schema.model_metrics.delete().where(row.segment != schema.ALL_USERS, row.run_id.not_in(kept))
+                metrics.delete().where(metrics.c.segment != schema.ALL_USERS, metrics.c.run_id.not_in(kept))
+            )
+            con.execute(
+                outcomes.delete().where(
+                    outcomes.c.scored_by.not_in(kept), outcomes.c.scored_by < newest.scalar_subquery()
+                )
             )
 
     def record_checks(self, run: int, rows: Iterable[Row]) -> None:

@@ -1,7 +1,8 @@
-"""Nights long ago lose their page and their metrics of slices; what others read of them stays."""
+"""Nights long ago lose their page and most figures; what others read of them stays."""
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def home(tmp_path: Path) -> Home:
         keep(runs, night(run_id), [row("als", 0.25), row("als", 0.5, segment="heavy")])
         folder = runs.folder(run_id)
         (folder / "report.html").write_text(f"{LINK.format(run_id - 1)} and {LINK.format(run_id + 8)}")
-        write_json(folder / "outcomes.json", [run_id])
+        write_json(folder / "outcomes.json", [{"run_id": run_id - back, "value": 0.5} for back in (1, 2)])
         (folder / ".run.json.partial").write_text("pa")
     write_index(home)
     return home
@@ -39,7 +40,7 @@ def names(folder: Path) -> list[str]:
 
 def test_old_nights_keep_their_records_only(home: Home) -> None:
     runs = Runs(home.runs)
-    assert remove_old_pages(runs, {2, 4}) == [1, 3]
+    assert remove_old_pages(runs, {2, 4}) == [3, 1]
     assert names(home.runs / "1") == ["metrics.json", "outcomes.json", "run.json"]
     assert [kept.segment for kept in read_metrics(home.runs / "1").metrics] == ["all"]
     assert len(read_metrics(home.runs / "2").metrics) == 2
@@ -51,6 +52,17 @@ def test_old_nights_keep_their_records_only(home: Home) -> None:
         "run.json",
     ]
     assert [run.run_id for run in runs.all()] == [4, 3, 2, 1]
+
+
+def test_outcomes_stay_of_lists_that_no_later_night_judged(home: Home) -> None:
+    remove_old_pages(Runs(home.runs), {2, 4})
+    kept = {
+        folder.name: [row["run_id"] for row in json.loads((folder / "outcomes.json").read_bytes())]
+        for folder in home.runs.glob("[0-9]")
+    }
+    assert kept == {"1": [-1], "2": [1, 0], "3": [1], "4": [3, 2]}, (
+        "night 4 judged 2 again, and night 2, which judged 0, is kept"
+    )
 
 
 def test_links_to_removed_pages_lead_to_all_nights(home: Home) -> None:
@@ -76,7 +88,8 @@ def test_damaged_figures_and_failures_do_not_stop_the_night(
 ) -> None:
     (home.runs / "1/metrics.json").write_text("{")
     (home.runs / "2/metrics.json").unlink()
-    assert remove_old_pages(Runs(home.runs), {4}) == [1, 2, 3]
+    (home.runs / "3/outcomes.json").unlink()
+    assert remove_old_pages(Runs(home.runs), {4}) == [3, 2, 1]
 
     def fails(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")

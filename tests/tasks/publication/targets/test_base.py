@@ -149,15 +149,25 @@ def test_run_records_are_upserted_and_replaced(prepared: Serving) -> None:
     assert prepared.query("select * from run_drift") == [(5, "ratings", 0.2, None, 2)]
 
 
-def test_metrics_of_slices_stay_for_some_runs(prepared: Serving) -> None:
-    row = {"model": "als", "half": "report", "metric": "ndcg", "k": 10, "value": 0.2}
+def test_details_stay_for_some_runs(prepared: Serving) -> None:
+    row = {"model": "als", "metric": "ndcg", "k": 10, "value": 0.2, "half": "report"}
+    scored = {"period": "live", "since": began(1), "until": began(2), "segment": "all"}
+    outcome = {name: value for name, value in (row | scored).items() if name != "half"}
     with prepared.opened() as target:
         for run in (5, 6, 7):
             target.record_metrics(run, [row | {"segment": segment} for segment in ("all", "heavy")])
-        target.remove_metrics_of_slices({6, 7, 8})
-        target.remove_metrics_of_slices({6})
+            target.record_outcomes(run, [outcome | {"run_id": run - 1}, outcome | {"run_id": run - 2}])
+        target.remove_old_details({6, 7, 8})
+        assert len(prepared.query("select * from run_outcomes")) == 5, "4 was scored by 5, and by 6 again"
+        target.remove_old_details({7})
     rows = prepared.query("select run_id, segment from model_metrics order by run_id, segment")
-    assert rows == [(5, "all"), (6, "all"), (6, "heavy"), (7, "all")]
+    assert rows == [(5, "all"), (6, "all"), (7, "all"), (7, "heavy")]
+    rows = prepared.query("select scored_by, run_id from run_outcomes order by scored_by, run_id")
+    assert rows == [(5, 3), (6, 4), (7, 5), (7, 6)], "of every run, the newest"
+
+
+def began(day: int) -> datetime:
+    return datetime(2026, 11, day, 3, 0, tzinfo=UTC)
 
 
 def test_rows_are_read_back_by_primary_key(prepared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
