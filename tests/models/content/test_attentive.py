@@ -20,6 +20,7 @@ from tests.models.contract import (
     likes_of,
     small_world,
 )
+from tests.models.fitted_once import FittedOnce
 
 SMALL = AttentiveContentConfig(factors=8, batch=16, epochs=10)
 NAMES = ("genre:Even", "genre:Odd", *(f"tag:{number}" for number in range(6)))
@@ -34,15 +35,12 @@ def described(data: Interactions, rows: np.ndarray) -> Interactions:
     return replace(data, item_features=sparse.csr_array(counts * rows[:, None]), feature_names=NAMES)
 
 
-class TestAttentiveContent(LikesContract):
+class TestAttentiveContent(FittedOnce, LikesContract):
     model = AttentiveContent
     config = SMALL
 
     def described(self, data: Interactions) -> Interactions:
         return described(data, touched_items(data.seen))
-
-    def fitted(self, data: Interactions, seed: int = 1) -> AttentiveContent:
-        return AttentiveContent(self.config).fit(self.described(data), seed=seed)
 
     def test_scores_follow_the_formula_of_the_docstring(self) -> None:
         world = self.described(small_world())

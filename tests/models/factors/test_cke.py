@@ -8,13 +8,14 @@ from models.factors.als import ALS, ALSConfig
 from models.factors.cke import CKE, CKEConfig
 from models.interactions import Interactions
 from tests.models.contract import N_ITEMS, UNTOUCHED_ITEM, PersonalContract, interactions, small_world
+from tests.models.fitted_once import FittedOnce
 from tests.models.graph.test_kgcn import by_parity
 from tests.models.threads import on_one_and_all_threads
 
 SMALL = CKEConfig(factors=16, regularization=0.5, alpha=5, iterations=8)
 
 
-class TestCKE(PersonalContract):
+class TestCKE(FittedOnce, PersonalContract):
     model = CKE
     config = SMALL
     kept_of_own_history = 0.6  # a history says what was liked, not how much
@@ -23,7 +24,7 @@ class TestCKE(PersonalContract):
         return by_parity(data, np.flatnonzero(np.bincount(data.seen.indices, minlength=data.n_items)))
 
 
-class TestCKEWithoutFacts(PersonalContract):
+class TestCKEWithoutFacts(FittedOnce, PersonalContract):
     model = CKE
     config = SMALL
     kept_of_own_history = 0.6

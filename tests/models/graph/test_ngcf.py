@@ -13,6 +13,7 @@ from models.graph.ngcf_config import NGCFConfig
 from models.graph.ngcf_training import initial_parameters
 from models.graph.propagation import normalized_adjacency
 from tests.models.contract import N_ITEMS, N_USERS, LikesContract, checkerboard, same, small_world
+from tests.models.fitted_once import FittedOnce
 
 SMALL = NGCFConfig(factors=8, layers=2, epochs=10, negatives=16, refreshes=2, gain=1.0)
 
@@ -21,13 +22,13 @@ def changed(**options: object) -> NGCFConfig:
     return NGCFConfig.model_validate(SMALL.model_dump() | options)
 
 
-class TestNGCF(LikesContract):
+class TestNGCF(FittedOnce, LikesContract):
     model = NGCF
     kept_of_own_history = 0.8
     config: ClassVar[NGCFConfig] = SMALL
 
 
-class TestNGCFAsInThePaper(LikesContract):
+class TestNGCFAsInThePaper(FittedOnce, LikesContract):
     model = NGCF
     kept_of_own_history = 0.8
     config: ClassVar[NGCFConfig] = changed(loss="bpr", start="xavier", epochs=60, gain=0.3)

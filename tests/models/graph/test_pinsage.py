@@ -20,7 +20,7 @@ from tests.models.fitted_once import FittedOnce
 from tests.models.retrieval.test_two_tower import with_features
 
 SMALL = {
-    "factors": 8, "batch": 256, "uniform_negatives": 64, "epochs": 5, "steps": 20, "learning_rate": 0.02,
+    "factors": 8, "batch": 256, "uniform_negatives": 64, "epochs": 4, "steps": 10, "learning_rate": 0.02,
     "walkers": 50, "neighbours": 5,
 }  # fmt: skip
 

@@ -43,7 +43,9 @@ MODELS: list[NeuralRecommender] = [
     SASRec(SASRecConfig(**SMALL, blocks=1)),
     GRU4Rec(GRU4RecConfig(**SMALL, hidden=8)),
     Caser(CaserConfig(**SMALL, latest=2)),
-    PinSage(PinSageConfig(**SMALL, steps=3, walkers=20, neighbours=3, layers=1)),
+    PinSage(
+        PinSageConfig(**SMALL, steps=3, batch=64, uniform_negatives=16, walkers=20, neighbours=3, layers=1)
+    ),
 ]
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 

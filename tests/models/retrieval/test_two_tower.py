@@ -23,7 +23,7 @@ from tests.models.fitted_once import FittedOnce
 
 DAY = 86_400
 SMALL = {
-    "factors": 8, "batch": 512, "uniform_negatives": 64, "learning_rate": 0.02, "patience": 40, "epochs": 40,
+    "factors": 8, "batch": 512, "uniform_negatives": 64, "learning_rate": 0.02, "patience": 20, "epochs": 20,
 }  # fmt: skip
 
 

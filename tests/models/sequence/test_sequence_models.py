@@ -19,10 +19,10 @@ from models.sequence.sequence_model import SequenceRecommender
 from tests.models.contract import N_ITEMS, LikesContract, checkerboard
 from tests.models.fitted_once import FittedOnce
 
-SMALL = {"factors": 16, "epochs": 20, "patience": 40, "dropout": 0.1, "batch": 512, "learning_rate": 0.01}
+SMALL = {"factors": 16, "epochs": 12, "patience": 40, "dropout": 0.1, "batch": 512, "learning_rate": 0.01}
 CONFIGS: dict[type[SequenceRecommender], SequenceConfig] = {
     SASRec: SASRecConfig(**SMALL, blocks=1),
-    GRU4Rec: GRU4RecConfig(**SMALL, hidden=32),
+    GRU4Rec: GRU4RecConfig(**SMALL | {"epochs": 20}, hidden=32),
     Caser: CaserConfig(**SMALL, horizontal_filters=4, latest=3),
 }
 
