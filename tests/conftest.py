@@ -1,5 +1,6 @@
 """Fixtures for all tests; OpenMP is configured here, before any library is imported."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
-from hypothesis import settings
 
+from tests.examples import load_profile
 from tests.tasks.postgres_server import new_schema, running_server
 from tests.tasks.serving import Serving
 
-settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
-settings.load_profile("untimed")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw fewer examples where the slow tests are left out."""
+    load_profile(slow_too="not slow" not in config.option.markexpr)
 
 
 _ORDER = ("models", "tasks", "benchmarks", "flows")
@@ -28,6 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     folders = {item.path: item.path.relative_to(here).parts[0] for item in items}
     items.sort(key=lambda item: _ORDER.index(folders[item.path]) if folders[item.path] in _ORDER else -1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are imported, which makes a million objects, nor among these afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

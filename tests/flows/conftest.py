@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.nightly import run_flow
 from flows.prefect_runtime.empty_database import write_empty_database
@@ -57,6 +56,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start Prefect's server for one module: even idle, it takes a fifth of a core."""
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415  (imports the whole server)
+
     folder = tmp_path_factory.mktemp("prefect")
     write_empty_database(folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.content.profiles import Content, ContentConfig
 from models.interactions import Interactions, touched_items
+from tests.examples import examples
 from tests.models.contract import (
     N_ITEMS,
     N_USERS,
@@ -149,7 +150,7 @@ def test_dislikes_stay_dislikes_when_the_mean_is_negative(scale: float) -> None:
     assert profile[0] > 0 > profile[1]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     counts=st.lists(st.lists(st.sampled_from([0, 0, 1, 3]), min_size=5, max_size=5), min_size=2, max_size=8),
     share=st.sampled_from([0.0, 0.4, 1.0]),

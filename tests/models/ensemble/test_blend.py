@@ -14,6 +14,7 @@ from models.ensemble.blend import Blend, BlendConfig
 from models.factors.als import ALS, ALSConfig
 from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
+from tests.examples import examples
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, same, small_world
 from tests.models.ensemble.ensemble_contract import EnsembleContract
 
@@ -87,7 +88,7 @@ def test_the_scale_of_a_members_scores_does_not_matter() -> None:
     assert np.array_equal(model.recommend(users, 8, exclude=data.seen).items, before)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.integers(0, 10**6), st.sampled_from([5, 9, 100]), st.booleans(), st.sampled_from([1.0, 0.6, 0.2]))
 def test_short_lists_are_the_heads_of_long_ones(
     seed: int, candidates: int, excluding: bool, eligible_share: float

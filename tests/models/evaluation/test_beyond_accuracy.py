@@ -17,6 +17,7 @@ from models.evaluation.beyond_accuracy import (
     popularity_of,
     self_information,
 )
+from tests.examples import examples
 
 SEEN = sparse.csr_array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]])
 
@@ -45,7 +46,7 @@ def test_an_empty_list_has_no_mean():
     assert math.isnan(list_means(np.array([[-1, -1]], np.int32), np.ones(3), [2])[2][0])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 10_000), n_rows=st.integers(1, 6), n_items=st.integers(1, 12), n=st.integers(1, 9))
 def test_list_means_agree_with_loops(seed, n_rows, n_items, n):
     rng = np.random.default_rng(seed)
@@ -64,7 +65,7 @@ def gini_of_pairs(exposure: np.ndarray) -> float:
     return differences / (2 * len(exposure) * int(exposure.sum()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any))
 def test_gini_is_half_the_relative_mean_difference(counts):
     exposure = np.array(counts)
@@ -79,7 +80,7 @@ def test_gini_is_0_for_equal_and_largest_for_one_item():
     assert math.isnan(gini(np.array([0, 0])))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 10_000), n_rows=st.integers(1, 6), n_items=st.integers(1, 12))
 def test_coverage_and_exposure_agree_with_loops(seed, n_rows, n_items):
     lists = random_lists(np.random.default_rng(seed), n_rows, n_items, 5)

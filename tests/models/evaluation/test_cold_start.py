@@ -10,9 +10,10 @@ from scipy import sparse
 
 from models.evaluation.cold_start import random_order_metrics
 from models.evaluation.metrics import ranking_metrics
+from tests.examples import examples
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(1, 5).flatmap(lambda c: st.tuples(st.just(c), st.integers(1, c))), st.integers(1, 7))
 def test_random_order_has_the_mean_of_all_orders(sizes: tuple[int, int], k: int) -> None:
     n_candidates, n_relevant = sizes

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.evaluation.diversity import intra_list_diversity, taste_vectors
+from tests.examples import examples
 from tests.models.evaluation.test_beyond_accuracy import random_lists
 
 
@@ -22,7 +23,7 @@ def by_pairs(row: np.ndarray, vectors: np.ndarray) -> float:
     return sum(distances) / len(distances) if distances else math.nan
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 10_000), n_rows=st.integers(1, 70), n_items=st.integers(1, 15), n=st.integers(1, 10)
 )

@@ -14,6 +14,7 @@ from models.evaluation import link_prediction
 from models.evaluation.link_prediction import Pairs, find_pairs, last_liked
 from models.evaluation.metrics import PAIR_METRICS
 from models.graph.p3alpha import P3Alpha
+from tests.examples import examples
 from tests.models.contract import small_world
 
 N_ITEMS = 7
@@ -81,7 +82,7 @@ def expected(similarity: NDArray[np.float32], users: dict, depth: int) -> dict[t
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(similarities, histories, st.integers(1, N_ITEMS))
 def test_places_and_auc_are_those_of_plain_loops(
     similarity: NDArray[np.float32], users: dict[int, tuple[int, set[int]]], depth: int

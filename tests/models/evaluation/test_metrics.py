@@ -11,6 +11,7 @@ from scipy import sparse
 from models.evaluation import metrics
 from models.evaluation.metrics import METRICS, RANKING_METRICS, RankingMetric, list_metrics, ranking_metrics
 from models.ranking.topk import Selector
+from tests.examples import examples
 
 JUDGES = {"ndcg": nDCG, "recall": R, "precision": P, "map": AP, "mrr": RR, "hit_rate": Success}
 
@@ -36,7 +37,7 @@ def test_metrics_of_a_worked_example():
     assert found["hit_rate@2"][0] == 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 10_000),
     n_rows=st.integers(1, 8),

@@ -15,6 +15,7 @@ from models.evaluation.slices import (
     restricted,
     user_classes,
 )
+from tests.examples import examples
 from tests.models.evaluation.test_beyond_accuracy import random_lists
 
 
@@ -33,7 +34,7 @@ def test_the_head_ends_where_a_fifth_lies_above():
     assert names(found, ITEM_CLASSES) == ["head", *["middle"] * 5]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
 def test_item_classes_follow_the_share_of_more_popular_items(counts):
     classes = item_classes(np.array(counts))
@@ -53,7 +54,7 @@ def test_users_with_few_items_are_new_and_others_form_thirds():
     assert len(set(user_classes(np.full(9, 30)))) == 1, "histories of equal length are in the same class"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=30))
 def test_longer_histories_are_never_in_a_lower_class(met):
     classes = user_classes(np.sort(met))
@@ -61,7 +62,7 @@ def test_longer_histories_are_never_in_a_lower_class(met):
     assert [met < NEW_BELOW for met in sorted(met)] == (classes == 0).tolist()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 10_000), n_rows=st.integers(1, 8), n_items=st.integers(3, 20), k=st.integers(1, 9))
 def test_hits_of_the_item_classes_add_up(seed, n_rows, n_items, k):
     rng = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from models.factors import bpr_kernels as kernels
 from models.factors.bpr_kernels import Factors, Trainer
+from tests.examples import examples
 
 numbers = st.floats(-2, 2, width=32)
 
@@ -37,7 +38,7 @@ def loss(vectors: np.ndarray, biases: np.ndarray, decay: float) -> float:
     return np.log1p(np.exp(-margin)) + decay / 2 * ((vectors**2).sum() + (biases**2).sum())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(arrays(np.float32, (3, 4), elements=numbers), arrays(np.float32, 2, elements=numbers), st.floats(0, 1))
 def test_a_step_follows_the_gradient_of_the_loss(
     vectors: np.ndarray, biases: np.ndarray, decay: float
@@ -141,7 +142,7 @@ def test_unknown_items_and_users_are_not_changed() -> None:
 
 
 @given(st.lists(st.integers(0, 30), unique=True), st.integers(0, 30))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_contains_finds_exactly_the_stored_items(row: list[int], item: int) -> None:
     assert kernels._contains(np.array(sorted(row), np.int32), item) == (item in row)
 

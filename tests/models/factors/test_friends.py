@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors.friends import Friends
+from tests.examples import examples
 from tests.models.threads import on_one_and_all_threads
 
 
@@ -40,7 +41,7 @@ def as_links(links: np.ndarray) -> sparse.csr_array:
 
 
 @given(linked_users())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_pull_is_half_the_gradient_of_squared_distances(drawn: tuple[np.ndarray, ...]) -> None:
     links, known, vectors = drawn
     users = np.flatnonzero(known)[::-1].copy()

@@ -20,6 +20,7 @@ from models.factors.friends import Friends
 from models.factors.mf import MF
 from models.factors.mf_config import MFConfig
 from models.interactions import Interactions
+from tests.examples import examples
 from tests.models.contract import (
     EMPTY_USER,
     N_ITEMS,
@@ -133,7 +134,7 @@ class TestSVDPlusPlus(TestMF):
 
 
 @given(objectives())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_block_gradients_add_up_to_that_of_the_objective(drawn) -> None:
     ratings, met, config, count = drawn
     rng = np.random.default_rng(0)
@@ -156,7 +157,7 @@ def test_block_gradients_add_up_to_that_of_the_objective(drawn) -> None:
 
 
 @given(objectives())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_every_user_with_ratings_is_in_one_block(drawn) -> None:
     ratings, met, _, count = drawn
     blocks = list(mf_training.blocks(ratings, met, count, np.random.default_rng(1), CPU))

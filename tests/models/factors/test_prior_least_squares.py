@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.factors.prior_least_squares import solve_rows
+from tests.examples import examples
 from tests.models.threads import on_one_and_all_threads
 
 
@@ -35,7 +36,7 @@ def solution(
     judged=st.booleans(),
     rows=st.integers(1, 9),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_rows_approach_the_exact_minimum(seed: int, agreement: float, judged: bool, rows: int) -> None:
     rng = np.random.default_rng(seed)
     matrix, others, prior = (

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.factors import squared_errors as module
 from models.factors.squared_errors import Rows, plain_squared_errors, squared_errors
+from tests.examples import examples
 
 
 def problem(seed: int, shape: tuple[int, int], factors: int) -> tuple[list[torch.Tensor], Rows]:
@@ -34,7 +35,7 @@ def outcome(errors, tables, rows) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("many", [0, 1_000_000])
 @given(st.integers(0, 2**32), st.tuples(st.integers(1, 12), st.integers(1, 12)), st.integers(1, 20))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_the_kernels_agree_with_autograd(many, seed, shape, factors) -> None:
     tables, rows = problem(seed, shape, factors)
     with pytest.MonkeyPatch.context() as patch:

@@ -8,6 +8,7 @@ from scipy import sparse
 from models.device import torch_device
 from models.graph.bi_interaction import final_embeddings, graph_product
 from models.graph.propagation import adjacency_tensor, normalized_adjacency
+from tests.examples import examples
 from tests.models.graph import ngcf_oracle
 from tests.models.graph.ngcf_oracle import Parameters
 
@@ -36,7 +37,7 @@ def ours(plain: Parameters) -> tuple[torch.Tensor, list[torch.Tensor]]:
     return plain.base.detach().float().requires_grad_(), weights
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(0, 3))
 def test_embeddings_and_gradients_equal_the_plain_formulas(seed, n_users, n_items, factors, layers):
     rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from models.base import DivergedError
 from models.linear import regression
+from tests.examples import examples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,7 +34,7 @@ def ridge(matrix: np.ndarray, item: int, regressors: np.ndarray, penalty: float)
     return np.linalg.solve(own.T @ own + penalty * np.eye(len(regressors)), own.T @ matrix[:, item])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(small_matrices, penalties)
 def test_solve_dense_is_one_ridge_regression_per_item(matrix: np.ndarray, penalty: float) -> None:
     weights = regression.solve_dense(sparse.csr_array(matrix), penalty)
@@ -43,7 +44,7 @@ def test_solve_dense_is_one_ridge_regression_per_item(matrix: np.ndarray, penalt
         assert weights[item, item] == 0
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(small_matrices, penalties)
 @example(np.array([[0, 0, 0, 0, 0.5, 1, 1], [0.5, 1, -2, -2, -2, 0, -2]], np.float32), 0.5)
 def test_solve_sparse_equals_dense_with_all_predictors(matrix: np.ndarray, penalty: float) -> None:
@@ -58,7 +59,7 @@ def test_solve_sparse_equals_dense_with_all_predictors(matrix: np.ndarray, penal
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(small_matrices, penalties, st.randoms(use_true_random=False))
 def test_solve_sparse_uses_only_the_chosen_predictors(matrix: np.ndarray, penalty: float, random) -> None:
     n_items = matrix.shape[1]
@@ -98,7 +99,7 @@ def test_progress_is_reported_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch
     assert np.array_equal(in_parts.data, at_once.data)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(small_matrices, penalties, st.integers(1, 10))
 def test_best_predictors_lower_the_loss_most(matrix: np.ndarray, penalty: float, k: int) -> None:
     n_items = matrix.shape[1]
@@ -115,7 +116,7 @@ def test_best_predictors_lower_the_loss_most(matrix: np.ndarray, penalty: float,
         np.testing.assert_allclose(np.sort(gain[listed]), np.sort(gain)[n_items - len(listed) :], rtol=1e-5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     hnp.arrays(np.float32, (6, 6), elements=st.integers(-9, 9).map(np.float32)),
     st.integers(1, 8),

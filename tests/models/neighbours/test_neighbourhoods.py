@@ -9,6 +9,7 @@ from scipy import sparse
 from models.neighbours import neighbourhoods
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.similarity import Measure
+from tests.examples import examples
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
 
 
@@ -29,7 +30,7 @@ def megabytes(entries: int) -> float:
     return (entries + 0.5) * 8 / 1e6
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     seed=st.integers(0, 10_000),
     shape=st.tuples(st.integers(0, 15), st.integers(1, 9)),
@@ -55,7 +56,7 @@ def test_ties_are_kept_in_the_tie_order():
         assert set(rows.indices[rows.indptr[row] : rows.indptr[row + 1]]) == set(order[order != row][:4])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(seed=st.integers(0, 10_000), shape=st.tuples(st.integers(1, 15), st.integers(1, 9)))
 def test_possible_neighbours_is_an_upper_bound(seed, shape):
     dense = random_vectors(seed, shape, 0.2)
@@ -69,7 +70,7 @@ def test_possible_neighbours_is_an_upper_bound(seed, shape):
         assert np.array_equal(bound, others)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(seed=st.integers(0, 10_000), entries=st.integers(1, 400), k=st.sampled_from([0, 5, 40]))
 def test_the_strongest_are_kept_within_the_memory_limit(seed, entries, k):
     dense = random_vectors(seed, (25, 6), 0.3)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.base import DivergedError
 from models.neighbours.similarity import Measure, Missing, Similarity, similarity_blocks
 from models.ranking.topk import block_rows
+from tests.examples import examples
 from tests.models.neighbours.oracle import random_vectors, similarities, stored
 from tests.models.threads import on_one_and_all_threads
 
@@ -24,7 +25,7 @@ def fast(vectors: np.ndarray, measure: Measure, rows_are_users: bool) -> np.ndar
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     seed=st.integers(0, 10_000),
     shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),

@@ -6,6 +6,7 @@ from implicit.nearest_neighbours import bm25_weight, tfidf_weight
 from scipy import sparse
 
 from models.neighbours import weighting
+from tests.examples import examples
 from tests.models.neighbours.oracle import random_vectors, stored
 
 seeds = st.integers(0, 10_000)
@@ -16,7 +17,7 @@ def rarities(dense: np.ndarray) -> tuple[np.ndarray, int]:
     return np.maximum((~np.isnan(dense)).sum(axis=0), 1), len(dense)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(seed=seeds, shape=shapes)
 def test_tfidf_follows_its_formula(seed, shape):
     dense = random_vectors(seed, shape)
@@ -25,7 +26,7 @@ def test_tfidf_follows_its_formula(seed, shape):
     np.testing.assert_allclose(weighting.tfidf(stored(dense)).toarray(), expected, rtol=1e-5)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(seed=seeds, shape=shapes, k1=st.sampled_from([0.0, 1.2, 100.0]), b=st.sampled_from([0.0, 0.75, 1.0]))
 def test_bm25_follows_its_formula(seed, shape, k1, b):
     dense = random_vectors(seed, shape)
@@ -38,7 +39,7 @@ def test_bm25_follows_its_formula(seed, shape, k1, b):
     np.testing.assert_allclose(weighting.bm25(stored(dense), k1=k1, b=b).toarray(), expected, rtol=1e-5)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(seed=seeds, shape=shapes, rows=st.sampled_from([0.0, 0.4, 1.0]), columns=st.sampled_from([0.0, 0.6]))
 def test_degree_follows_its_formula(seed, shape, rows, columns):
     dense = random_vectors(seed, shape)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.numerics.sparse_product import multiply, multiply_add
+from tests.examples import examples
 
 
 def random(seed: int, rows: int, columns: int, width: int) -> tuple[sparse.csr_array, np.ndarray]:
@@ -18,7 +19,7 @@ def random(seed: int, rows: int, columns: int, width: int) -> tuple[sparse.csr_a
     return matrix, rng.standard_normal((columns, width)).astype(np.float32)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 10**6), st.integers(0, 90), st.integers(0, 20), st.integers(0, 5))
 def test_results_equal_numpys_product_and_sum(seed: int, rows: int, columns: int, width: int) -> None:
     matrix, x = random(seed, rows, columns, width)

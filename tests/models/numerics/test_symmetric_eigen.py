@@ -12,6 +12,7 @@ from scipy.linalg import LinAlgError, eigh
 
 from models.numerics import symmetric_eigen
 from models.numerics.symmetric_eigen import leading_eigenvectors
+from tests.examples import examples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,7 +85,7 @@ def test_degenerate_matrices_are_decomposed_by_each_method(
         check_eigenpairs(matrix, count)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from([0.0, 1e-12, 1e-3, 1, 1, 1, 2, 2, -1]), max_size=12),
     st.integers(0, 10**6),

@@ -11,11 +11,12 @@ from scipy import sparse
 
 from models.numerics import symmetric_eigen, truncated_svd
 from models.numerics.truncated_svd import right_singular
+from tests.examples import examples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     hnp.arrays(
         np.float32,

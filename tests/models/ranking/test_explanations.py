@@ -16,6 +16,7 @@ from models.linear.graph_filter import GraphFilter
 from models.neighbours.item_knn import ItemKNN
 from models.neighbours.user_knn import UserKNN
 from models.ranking.explanations import largest_terms, nearest_by_profile
+from tests.examples import examples
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, small_world
 
 DATA = small_world()
@@ -54,7 +55,7 @@ def cases(draw: st.DrawFn):
     return items, *(each.astype(np.float32) for each in (weights, similarity, *factors))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(case=cases())
 def test_reason_is_the_item_of_the_largest_term(case) -> None:
     items, weights, similarity, left, right = case  # rows of `similarity` are scanned or bisected
@@ -64,7 +65,7 @@ def test_reason_is_the_item_of_the_largest_term(case) -> None:
     np.testing.assert_array_equal(found, brute_force(items, weights, similarity + left @ right.T))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(case=cases())
 def test_nearest_by_profile_has_the_greatest_product(case) -> None:
     items, weights, profiles, *_ = case

@@ -4,10 +4,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.ranking import factor_scorer, topk
+from tests.examples import examples
 from tests.models.ranking import oracle
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 10_000),
     n_users=st.integers(1, 30),

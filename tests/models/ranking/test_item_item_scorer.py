@@ -6,6 +6,7 @@ from scipy import sparse
 
 from models.base import DivergedError
 from models.ranking import item_item_scorer
+from tests.examples import examples
 from tests.models.ranking import oracle
 from tests.models.threads import on_one_and_all_threads
 
@@ -14,7 +15,7 @@ def whole_numbers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarra
     return ((rng.random(shape) < 0.2) * rng.integers(-2, 4, shape)).astype(np.float32)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     seed=st.integers(0, 10_000),
     n_users=st.integers(1, 30),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.ranking.mmr import FIRST_PAGE, NEW, ORDINARY, RerankCandidates, arrange, ordinary_places
+from tests.examples import examples
 
 N_ITEMS, N_GENRES = 40, 4
 
@@ -90,7 +91,7 @@ def cases(draw: st.DrawFn) -> tuple[RerankCandidates, np.ndarray, dict]:
     return RerankCandidates(items, relevance, n_pinned, n_new), places, how
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(case=cases())
 def test_lists_equal_those_of_the_plain_version(case) -> None:
     candidates, places, how = case
@@ -100,7 +101,7 @@ def test_lists_equal_those_of_the_plain_version(case) -> None:
         assert chosen[row].tolist() == expected + [-1] * (len(places) - len(expected))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(case=cases())
 def test_lists_are_full_and_hold_no_item_twice(case) -> None:
     candidates, places, how = case

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.ranking.topk import Selector, block_rows
+from tests.examples import examples
 from tests.models.ranking import oracle
 
 FEW_VALUES = np.array([0.0, -0.0, 1, 2, -1, -2.5, np.nan, -np.inf, np.inf, 1e-40, 3e38], np.float32)
@@ -18,7 +19,7 @@ def draw_scores(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> 
     return rng.standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     seed=st.integers(0, 10_000),
     kind=st.sampled_from(["ties", "rising", "normal"]),

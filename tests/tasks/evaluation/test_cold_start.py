@@ -21,6 +21,7 @@ from tasks.evaluation.cold_start import (
     judge_new_users,
     judge_new_users_by_side_data,
 )
+from tests.examples import examples
 
 K = (1, 3)
 LIKES = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 0]])
@@ -66,7 +67,9 @@ def test_later_models_complete_the_lists(tmp_path: Path) -> None:
     assert judged(tmp_path, "new_users_1")["recall@3"] == [0.5], "after items 0 and 1, one of the two"
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     likes=st.lists(
         st.permutations(range(5)).flatmap(lambda p: st.integers(1, 5).map(lambda n: p[:n])), max_size=4

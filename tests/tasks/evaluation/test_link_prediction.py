@@ -17,6 +17,7 @@ from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.link_prediction import judge_similar_items, similar_item_rows
+from tests.examples import examples
 from tests.tasks.judged import similar_pairs
 
 SETTINGS = JudgeSettings(k=(20,), champion_metric="ndcg@20", bootstrap_samples=200)
@@ -68,7 +69,9 @@ def evaluated(folder: Path, **models: list[float]) -> list[Evaluation]:
     return made
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.booleans(), st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])),

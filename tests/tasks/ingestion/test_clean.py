@@ -17,6 +17,7 @@ from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tasks.ingestion.clean import clean
 from tasks.storage.warehouse import open_warehouse
+from tests.examples import examples
 from tests.tasks.inputs import (
     EVENTS,
     LENIENT,
@@ -275,7 +276,7 @@ class TestRepeats:
         ]
         assert rows(con, "select title from items") == [("New",)]
 
-    @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.lists(
             st.tuples(

@@ -17,6 +17,7 @@ from tasks.artifacts import CleanData
 from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, UsageError
 from tasks.storage.warehouse import open_warehouse, run_file, transaction
+from tests.examples import examples
 from tests.tasks.inputs import (
     LINKS,
     MOVIES,
@@ -245,7 +246,7 @@ def test_no_row_of_a_large_table_is_lost() -> None:
         assert rows(con, "select count(*), max(friend_id) from links") == [(n, n - 1)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.lists(
         st.tuples(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.ingestion.csv_repair import MAX_LINES, BrokenLine, repair_csv
+from tests.examples import examples
 
 HEADER = "a,b\n"
 cells = st.text(st.sampled_from('x"\n, é'), min_size=1, max_size=6)
@@ -21,7 +22,7 @@ def records(path: Path) -> list[list[str]]:
         return [record for record in csv.reader(file, strict=True) if record]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
 def test_a_valid_file_loses_nothing(tmp_path: Path, table: list[tuple[str, str]]) -> None:
     text = io.StringIO(newline="")

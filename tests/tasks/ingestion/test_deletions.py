@@ -15,6 +15,7 @@ from tasks.artifacts import SourceCounts
 from tasks.config.data_settings import DataSettings, RatingsColumns
 from tasks.errors import NightError
 from tasks.storage.warehouse import run_file
+from tests.examples import examples
 from tests.tasks.ingestion.test_increments import deliver
 from tests.tasks.inputs import EVENTS, LENIENT, RATINGS, TAGS, land_and_clean, rows
 
@@ -151,7 +152,7 @@ action = st.tuples(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.lists(action, min_size=1, max_size=14))
 def test_visible_ratings_equal_a_plain_replay(actions: list[tuple[int, int, int, int, str]]) -> None:
     """Of one pair, up to any moment: the last rating not later, unless a deletion is not earlier than it."""

@@ -15,6 +15,7 @@ from tasks.errors import NightError
 from tasks.ingestion import land as landing
 from tasks.ingestion.read_together import read_together
 from tasks.storage.warehouse import run_file
+from tests.examples import examples
 from tests.tasks.ingestion.test_increments import deliver
 from tests.tasks.inputs import EVENTS, MOVIES, RATINGS, TAGS, land_now, rows
 
@@ -72,7 +73,7 @@ def landed(folder: Path, *, together: bool) -> dict[str, list[tuple[object, ...]
         return raw_tables(con)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(text, min_size=2, max_size=6))
 def test_files_together_equal_files_one_by_one(texts: list[tuple[str, bool, list[str], str, bool]]) -> None:
     with tempfile.TemporaryDirectory() as where:

@@ -24,6 +24,7 @@ from tasks.preparation.item_statistics import load_item_statistics
 from tasks.preparation.split import make_split
 from tasks.preparation.time_windows import order_of
 from tasks.storage.warehouse import run_file
+from tests.examples import examples
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
 UTILITY = UtilitySettings()
@@ -87,7 +88,7 @@ def test_data_without_descriptions_have_none(con: duckdb.DuckDBPyConnection) -> 
 
 
 class TestFeatures:
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.lists(st.sampled_from([-3.0, 0.0, 0.5, *map(float, range(1, 30))]), min_size=1, max_size=60))
     def test_numbers_become_classes_of_equal_size(
         self, con: duckdb.DuckDBPyConnection, values: list[float]

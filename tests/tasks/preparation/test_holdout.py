@@ -22,6 +22,7 @@ from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.item_statistics import load_item_statistics
 from tasks.preparation.similar_pairs import load_similar_pairs
 from tasks.preparation.split import make_split
+from tests.examples import examples
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
 
@@ -148,7 +149,7 @@ def test_cold_likes_are_in_the_order_of_the_first_meeting(con):
     assert judged.new_items == {}, "user 7, who likes the new item, has no history"
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     ratings=st.lists(
         st.tuples(st.integers(1, 4), st.integers(10, 15), st.sampled_from([1.0, 4.0]), st.integers(0, 9)),

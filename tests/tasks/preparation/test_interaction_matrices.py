@@ -18,6 +18,7 @@ from models.interactions import Interactions
 from tasks.config.settings import TRANSFORMS, Signal, SplitSettings, UtilitySettings
 from tasks.preparation.interaction_matrices import build_snapshot
 from tasks.preparation.split import everything, make_split
+from tests.examples import examples
 from tests.tasks.logs import AS_OF, EPOCH, Log, day, make_clean_tables
 from tests.tasks.preparation import utility_oracle
 
@@ -94,7 +95,7 @@ def refit_snapshot(con, folder, utility):
     return build_snapshot(con, split, utility, key="refit", folder=matrices)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(log=logs, chosen=st.lists(signals, min_size=1, max_size=3), data=st.data())
 def test_agrees_with_plain_loops(con, log, chosen, data):
     make_clean_tables(con, log)
@@ -309,7 +310,7 @@ values_of_any_sign = st.one_of(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(values=st.lists(values_of_any_sign, min_size=1, max_size=12))
 @pytest.mark.slow
 def test_user_ratio_keeps_the_order_within_its_bound(con, values):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.config.settings import Signal, SplitSettings, UtilitySettings
 from tasks.preparation.split import everything, make_split
+from tests.examples import examples
 from tests.tasks.logs import AS_OF, Log, day, make_clean_tables
 
 LIKED, DISLIKED = 5.0, 1.0
@@ -84,7 +85,7 @@ def test_leave_last_n_leaves_at_least_one_before(con, tmp_path):
     assert cutoffs == {1: day(7), 2: day(51), 3: AS_OF}
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     days=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 6)), min_size=1, max_size=25),
     share=st.sampled_from([0.1, 0.2, 0.5, 0.9]),

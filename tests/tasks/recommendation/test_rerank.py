@@ -23,6 +23,7 @@ from tasks.recommendation.backfill import completed_lists
 from tasks.recommendation.explanations import explain_lists, explainable_positives
 from tasks.recommendation.item_rules import ItemRules
 from tasks.recommendation.rerank import Reranking, resolve_reranking
+from tests.examples import examples
 
 N_USERS, N_ITEMS, N_GENRES, N_NEW = 30, 60, 5, 12
 
@@ -84,7 +85,7 @@ def rerankings(draw: st.DrawFn) -> Reranking:
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(reranking=rerankings(), exclude_seen=st.booleans())
 def test_lists_are_valid_for_all_settings(reranking: Reranking, exclude_seen: bool) -> None:
     lists = reranking.lists(MODELS, USERS, DATA.seen if exclude_seen else None)

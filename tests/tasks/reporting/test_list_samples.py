@@ -14,6 +14,7 @@ from scipy import sparse
 from models.interactions import Interactions
 from tasks.artifacts import Lists, Snapshot
 from tasks.reporting.list_samples import best_of, kept_since, movers, sample_users
+from tests.examples import examples
 
 TOP = 3
 some_lists = st.dictionaries(
@@ -49,7 +50,7 @@ def write(folder: Path, lists: dict, *, reason: bool = False, text: bool = False
     return Lists("key", folder, len(lists), len(rows), 0, 0, 5)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(some_lists, some_lists)
 def test_kept_and_moved_items_are_counted(tmp_path_factory, before, after) -> None:
     folder = tmp_path_factory.mktemp("lists")

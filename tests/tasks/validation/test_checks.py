@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tasks.config.settings import CheckSettings, RecommendSettings
 from tasks.monitoring.drift_figures import DISTRIBUTIONS
 from tasks.validation.checks import CHECKS, check_lists, first_failure
+from tests.examples import examples
 from tests.tasks.logs import AS_OF, Log, make_clean_tables
 from tests.tasks.publication.published_lists import write_lists
 
@@ -262,7 +263,7 @@ def test_failure_names_value_limit_and_advice(con: duckdb.DuckDBPyConnection, tm
     assert "min_user_coverage" in failure.hint
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(log=st.sets(st.tuples(st.integers(1, 5), st.integers(1, 6)), min_size=1), n=st.integers(1, 8))
 def test_correct_lists_pass_on_any_data(
     tmp_path_factory: pytest.TempPathFactory, log: set[tuple[int, int]], n: int

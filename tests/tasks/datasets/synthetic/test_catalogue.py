@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.datasets.synthetic.catalogue import FILMS_PER_DIRECTOR, TRAIT_DEVIATION, Items, make_items
+from tests.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def items() -> Items:
     return make_items(3000, np.random.default_rng(7))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(n=st.integers(15, 200), seed=st.integers(0, 2**32))
 def test_series_are_consecutive_films_of_one_director(n: int, seed: int) -> None:
     items = make_items(n, np.random.default_rng(seed))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tasks.datasets.synthetic.friendships import Friendships, follow_friends, make_friendships
 from tasks.datasets.synthetic.taste_model import DAY, END
 from tasks.datasets.synthetic.users import Users, make_users
+from tests.examples import examples
 
 
 def users_and_friendships(n: int, seed: int = 7) -> tuple[Users, Friendships]:
@@ -28,7 +29,7 @@ def number_of_friends(users: Users, friendships: Friendships) -> np.ndarray:
     return np.bincount(np.concatenate([friendships.user, friendships.friend]), minlength=len(users.joined))
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(n=st.integers(1, 120), seed=st.integers(0, 2**32))
 def test_each_friendship_is_there_once(n: int, seed: int) -> None:
     users, friendships = users_and_friendships(n, seed)

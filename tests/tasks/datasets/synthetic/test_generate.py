@@ -20,6 +20,7 @@ from tasks.datasets.synthetic.generate import FILES, GeneratedCounts, generate_d
 from tasks.datasets.synthetic.taste_model import END, START
 from tasks.datasets.synthetic.vocabulary import GENDERS, GENRES, NO_GENRES, REGIONS
 from tasks.errors import NightError, UsageError
+from tests.examples import examples
 
 SMALL = {"users": 60, "items": 200, "ratings": 1500, "tags": 90}
 
@@ -152,7 +153,7 @@ def test_memory_does_not_grow_with_the_ratings(tmp_path: Path, monkeypatch: pyte
 # -- invariants -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     users=st.integers(1, 40),
     items=st.integers(15, 120),

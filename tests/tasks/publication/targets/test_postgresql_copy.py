@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.publication.targets.postgresql_copy import HEADER, TRAILER, encoded
+from tests.examples import examples
 
 ROWS = st.lists(
     st.tuples(
@@ -55,7 +56,7 @@ def as_read(con: psycopg.Connection, block: pa.RecordBatch) -> list[tuple]:
 
 
 @given(ROWS, st.integers(0, 5))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_are_read_as_they_were_written(con: psycopg.Connection, rows: list[tuple], start: int) -> None:
     """Slices of a block too."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 4

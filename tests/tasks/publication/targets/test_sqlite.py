@@ -20,6 +20,7 @@ from tasks.publication.targets.base import Target
 from tasks.publication.targets.connect import open_target, read_target
 from tasks.publication.targets.schema import run_table_name
 from tasks.publication.targets.sqlite import SQLiteTarget
+from tests.examples import examples
 from tests.tasks.publication.published_lists import BIGINTS, OWNER, TEXTS, make_lists, read, write_lists
 
 
@@ -261,7 +262,7 @@ def publish_next(target: Target, **rows: list) -> Path:
     return database
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     rows=st.dictionaries(texts, ranked_lists, min_size=1),
     titles=st.dictionaries(texts, st.none() | texts, min_size=1),
@@ -288,7 +289,7 @@ def test_hostile_texts_and_scores_are_read_back_unchanged(
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1) | st.none())
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_64_bit_ids_are_read_back_unchanged(bigint_target: Target, user: int, reason: int | None) -> None:
     ranked = [(user, 1, user, 0.5, "als", None, reason), (user, 2, -user // 2, 0.5, "als", None, None)]
     nothing: dict = {"similar_items": [], "fallback_recommendations": []}
