@@ -57,3 +57,8 @@ def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Serving:
     if request.param == "sqlite":
         return Serving(f"sqlite:///{tmp_path}/recommendations.db", tmp_path)
     return Serving(new_schema(request.getfixturevalue("postgres")), tmp_path)
+
+
+def pytest_unconfigure() -> None:
+    """Let what was frozen be freed, so that libraries do not complain of leaks when the process ends."""
+    gc.unfreeze()
