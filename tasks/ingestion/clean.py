@@ -28,6 +28,8 @@ INTEGER_SHARE = 0.99
 _ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue("")}
 _FURTHER: tuple[Source, ...] = ("users", "links", "relations")
 """The sources that describe users and items, which most data sets do not have."""
+_ACTED: tuple[Source, ...] = ("tags", "events")
+"""The sources of users' actions that many data sets do not have."""
 _CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
 
 
@@ -84,8 +86,9 @@ def clean(
     user_type, item_type = id_types
     present = {file.source for file in intake.files}
     further = [source for source in _FURTHER if source in present]
+    acted = [source for source in _ACTED if source in present]
     ids: dict[str, Value] = {"user_example": _ID_EXAMPLE[user_type], "item_example": _ID_EXAMPLE[item_type]}
-    _quarantine(con, settings, further, ids)
+    _quarantine(con, settings, (*acted, *further), ids)
     with transaction(con):
         run_file(con, "warehouse/clean/histories.sql")
         if con.execute("select exists (from deletions)").fetchone() == (True,):
@@ -149,15 +152,15 @@ def _id_type(choice: IdChoice, integer_share: float | None) -> IdType:
 
 
 def _quarantine(
-    con: duckdb.DuckDBPyConnection, settings: DataSettings, further: Sequence[Source], ids: dict[str, Value]
+    con: duckdb.DuckDBPyConnection, settings: DataSettings, present: Sequence[Source], ids: dict[str, Value]
 ) -> None:
     """Type all rows into the staging tables and put the faulty ones into quarantine.
 
     Args:
         con: the warehouse.
         settings: how the values are read.
-        further: those of `_FURTHER` that have files. The others are passed over: to plan their statements takes a
-            tenth of a second.
+        present: those of `_ACTED` and `_FURTHER` that have files. The others are passed over: to plan their statements
+            takes a tenth of a second.
         ids: a value of the type of user ids, and one of item ids, as parameters of the SQL.
     """
     not_rated = settings.ratings.not_rated
@@ -173,21 +176,17 @@ def _quarantine(
         con.execute("delete from clean_state")
         run_file(con, "warehouse/clean/column_formats.sql", without_times=list(settings.without_times))
         run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
-        run_file(con, "warehouse/clean/type_tags.sql", **ids, **future)
-        run_file(
-            con,
-            "warehouse/clean/type_events.sql",
-            **ids,
-            **future,
-            constant_event=settings.events.constant_event,
-        )
+        run_file(con, "warehouse/clean/absent_sources.sql", **ids)
         separator = settings.items.genre_separator
         run_file(con, "warehouse/clean/type_items.sql", **ids, genre_separator=separator)
         if settings.items.attributes:
             run_file(con, "warehouse/clean/type_attributes.sql", genre_separator=separator)
-        prefix = settings.relations.item_prefix
-        for source in further:
-            run_file(con, f"warehouse/clean/type_{source}.sql", **ids, **future, item_prefix=prefix)
+        further = {
+            "constant_event": settings.events.constant_event,
+            "item_prefix": settings.relations.item_prefix,
+        }
+        for source in present:
+            run_file(con, f"warehouse/clean/type_{source}.sql", **ids, **future, **further)
         run_file(con, "warehouse/clean/quarantine.sql")
 
 

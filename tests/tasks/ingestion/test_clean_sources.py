@@ -10,7 +10,8 @@ import pytest
 
 from tasks.config.data_settings import DataSettings, EventsColumns
 from tasks.errors import UsageError
-from tests.tasks.inputs import EVENTS, LENIENT, RATINGS, counts, land_and_clean, rows
+from tasks.storage.warehouse import run_file
+from tests.tasks.inputs import EVENTS, LENIENT, RATINGS, TAGS, counts, land_and_clean, rows
 
 LANDED = datetime(2027, 1, 1, 2)
 
@@ -140,3 +141,27 @@ class TestEvents:
         views = "".join(f"1,{n},view,1,{1_000_000_000 + 7 * n}\n" for n in range(600))
         (folder / "events.csv").write_text(EVENTS + 2 * views)
         assert counts(land_and_clean(con, folder)) == {"events": (1200, 600, 600, 0)}
+
+
+@pytest.mark.parametrize("user", ["1", "anna"])
+def test_tables_of_absent_sources_have_the_same_columns(
+    con: duckdb.DuckDBPyConnection, folder: Path, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    (folder / "ratings.csv").write_text(f"{RATINGS}{user},1,3,100000001\n")
+    (folder / "tags.csv").write_text(f"{TAGS}{user},1,noir,100000001\n")
+    (folder / "events.csv").write_text(f"{EVENTS}{user},1,view,1,100000001\n")
+    columns: dict[str, list[tuple]] = {}
+
+    def and_described(con: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> object:
+        done = run_file(con, name, **parameters)
+        for step in ("absent_sources", "type_events"):
+            if step in name:
+                columns[step] = [
+                    row[:2] for table in ("tags", "events") for row in rows(con, f"describe read_{table}")
+                ]
+                return con
+        return done
+
+    monkeypatch.setattr("tasks.ingestion.clean.run_file", and_described)
+    land_and_clean(con, folder)
+    assert columns["absent_sources"] == columns["type_events"]
