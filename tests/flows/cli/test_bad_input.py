@@ -121,7 +121,7 @@ def test_models_fitted_on_nothing_are_marked(
     [
         pytest.param(ratings(users=range(1, 2)), id="one user"),
         pytest.param(ratings(items=range(1, 2)), id="one item"),
-        pytest.param(ratings(range(1, 2), range(1, 2)), id="one user, one item"),
+        pytest.param(ratings(range(1, 2), range(1, 2)), id="one user, one item", marks=pytest.mark.slow),
     ],
 )
 def test_nothing_is_published_when_every_item_is_seen(
