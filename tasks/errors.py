@@ -52,15 +52,15 @@ def as_night_error(error: Exception, command: str = "run") -> NightError:
 
     Args:
         error: any.
-        command: the one of `recs` that it ended, for advice. Only `run` is known to leave the lists as they were.
+        command: the one of `recs` that it ended, for advice.
     """
     if isinstance(error, NightError):
         return error
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return NightError("The disk is full.", "Free some space and run again; the published lists stay.")
-    stay = "; the published lists stay as they were" if command == "run" else ""
+    live = "; `recs runs` says which lists are live" if command == "run" else ""
     return NightError(
         f"{type(error).__name__}: {error}".strip(),
-        f"`recs --debug {command}` with the same options shows where{stay}.",
+        f"`recs --debug {command}` with the same options shows where{live}.",
     )

@@ -87,7 +87,7 @@ def _tell_failure(home: Home, settings: Settings) -> str:
     from tasks.notification.tell import Teller
     from tasks.storage.health import read_health, utc_now
 
-    teller, now = Teller(home, settings), utc_now()
+    teller, now, before = Teller(home, settings), utc_now(), read_health(home).told_at
     fault = teller.catch_up(running=in_use(home))  # which can take longer than `_JUST_NOW`
 
     def is_tonights(at: datetime | None) -> bool:
@@ -95,7 +95,7 @@ def _tell_failure(home: Home, settings: Settings) -> str:
 
     health = read_health(home)
     if is_tonights(health.told_at):
-        return f"The night has told itself, at {health.told_at} UTC."
+        return "Told." if health.told_at != before else f"Told already, at {health.told_at} UTC."
     waiting = [each for each in health.untold if is_tonights(each.at)]
     if any(each.is_being_sent(utc_now()) for each in waiting):
         return "The night is telling itself just now."

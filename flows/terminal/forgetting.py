@@ -102,7 +102,8 @@ def _how_searched(plan: Plan) -> str:
 
 def _show_foreign(console: Console, found: Searched) -> None:
     for trace in found.foreign:
-        rows = f"{trace.count:,} of its rows are refused from now on. Take them out there."
+        refused = "1 of its rows is" if trace.count == 1 else f"{trace.count:,} of its rows are"
+        rows = f"{refused} refused from now on. Take them out there."
         name = "its name holds the id, and every night notes it. Rename it there."
         console.print(
             f"{trace.place} is yours and stays as it is: {name if trace.what == NAME else rows}",

@@ -55,6 +55,10 @@ def remove_from_own_input(
                 _note(con, old, new)
                 on_step("rewriting_noted")
 
+        if con is not None:
+            _settle(
+                con, files
+            )  # of a call that was killed: a file that changes once more must be known by its hash
         for file in files:
             try:
                 remove_rows(file, settings, subject, note if file.is_increment else None)

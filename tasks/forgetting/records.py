@@ -54,8 +54,7 @@ def _clean_messages(home: Path, subject: Subject) -> bool:
     with changing_health(home) as health:
         before = [(each.title, each.text) for each in health.untold]
         for each in health.untold:
-            for text in subject.texts:
-                each.title, each.text = (part.replace(text, ANONYMOUS) for part in (each.title, each.text))
+            each.title, each.text = map(subject.mentions.blank, (each.title, each.text))
         return before != [(each.title, each.text) for each in health.untold]
 
 

@@ -45,7 +45,7 @@ _NOT_OF_ITEMS = ("item_rules", "seen_since")
 _BLOCK = 1 << 22
 _BYTES = "its id among the bytes"
 NAME = "its id in the name"
-"""What is found where the name of a file or folder holds an id."""
+"""Label of a trace in the name of a file or folder."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def count_texts(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[tuple[
         return []
     columns: list[tuple[str, str]] = con.execute(
         "select table_name, column_name from duckdb_columns() where database_name = current_database() "
-        "and not internal and contains(data_type, 'VARCHAR') "
+        "and not internal and contains(data_type, 'VARCHAR') and not ends_with(column_name, '_id') "
         "and table_name in (select table_name from duckdb_tables() where not temporary)"
     ).fetchall()
     counts = [

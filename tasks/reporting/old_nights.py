@@ -12,6 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from tasks.errors import in_words
 from tasks.evaluation.metric_rows import FILE as METRICS
 from tasks.outcomes.outcomes import FILE as OUTCOMES
 from tasks.publication.targets.schema import ALL_USERS
@@ -35,15 +36,21 @@ def remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
     """
     try:
         return _remove_old_pages(runs, kept)
-    except OSError as error:
-        log.warning("Pages of old nights stay in %s: %s.", runs.root, error.strerror)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # also a damaged file of figures
+        log.warning("Pages of old nights stay in %s: %s", runs.root, in_words(error))
         return []
 
 
 def _remove_old_pages(runs: Runs, kept: Collection[int]) -> list[int]:
     removed = []
     judged_later: set[int] = set()
-    for run_id in sorted((int(path.name) for path in runs.root.glob("[0-9]*")), reverse=True):
+    for run_id in (run.run_id for run in runs.all()):
         folder = runs.folder(run_id)
         outcomes = _read(folder / OUTCOMES) or []
         if run_id not in kept:

@@ -21,7 +21,7 @@ from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.page.metric_panels import champion_metric
 from tasks.reporting.run_artifacts import find_lists
 from tasks.storage.artifact_store import Store
-from tasks.storage.health import last_good, read_health
+from tasks.storage.health import last_good, read_health, utc_now
 from tasks.storage.home import Home
 from tasks.storage.run_records import ENDINGS, Run, Runs
 
@@ -65,7 +65,8 @@ class NightCollector(Collector):
             yield from self._results(self._run)
 
     def _health(self) -> Iterable[Metric]:
-        health = read_health(self._home)
+        health, now = read_health(self._home), utc_now()
+        untold = [each for each in health.untold if not each.is_being_sent(now)]
         yield self._gauge(
             "recs_last_good_timestamp_seconds",
             "End of the newest good night: published, or nothing new.",
@@ -73,12 +74,11 @@ class NightCollector(Collector):
         )
         yield self._gauge(
             "recs_last_night_good",
-            "Whether the newest night was good (1), or could not begin, did not end well or is overdue (0).",
+            "Whether the newest night was good (1), or could not begin, did not end well or is overdue (0). "
+            "A night that was not switched to leaves it as it was.",
             [({}, float(not health.bad))],
         )
-        yield self._gauge(
-            "recs_messages_untold", "Messages that have not arrived yet.", [({}, len(health.untold))]
-        )
+        yield self._gauge("recs_messages_untold", "Messages that could not be sent yet.", [({}, len(untold))])
 
     def _outcome(self, run: Run) -> Iterable[Metric]:
         runs = Runs(self._home.runs).all()

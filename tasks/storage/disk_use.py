@@ -1,4 +1,4 @@
-"""What takes how much space in a home: for `recs doctor`, and for the simulated month."""
+"""Sizes of the parts of a home: for `recs doctor`, and for the simulated month."""
 
 from __future__ import annotations
 

@@ -141,12 +141,6 @@ def changing_health(folder: Path) -> Iterator[Health]:
         lock.release()
 
 
-def write_health(home: Home, health: Health) -> None:
-    """Replace the health of a home. If it cannot be written, only a warning says so."""
-    with changing_health(home.path) as found:
-        vars(found).update(vars(health))
-
-
 def settle(folder: Path, number: str, *, arrived: bool) -> None:
     """Note whether an untold message has arrived.
 

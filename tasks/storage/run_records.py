@@ -256,7 +256,8 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Return every run, newest first."""
-        ids = sorted((int(p.parent.name) for p in self.root.glob("[0-9]*/run.json")), reverse=True)
+        names = (path.parent.name for path in self.root.glob("[0-9]*/run.json"))
+        ids = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
         return [run for run in map(self.find, ids) if run is not None]
 
     def begin(self, fingerprint: str, *, dataset: str, seed: int, live: int | None) -> Run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 
 from models.evaluation.metrics import name_and_k
@@ -93,7 +93,7 @@ def link_pages(runs: Runs, no_later: str) -> None:
         no_later: the text of `next.html` beside the newest page.
     """
     paged = _with_page(runs)
-    for run_id, after in pairwise([*paged, None]):
+    for run_id, after in zip_longest(paged, paged[1:]):
         path = runs.folder(run_id) / NEXT
         text = no_later if after is None else _lead_to(after)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -111,7 +111,8 @@ def _lead_to(run_id: int) -> str:
 
 def _with_page(runs: Runs) -> list[int]:
     """Return the runs that have a page, oldest first."""
-    return sorted(int(path.parent.name) for path in runs.root.glob(f"[0-9]*/{PAGE}"))
+    names = (path.parent.name for path in runs.root.glob(f"[0-9]*/{PAGE}"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def _row(runs: Runs, run: Run) -> NightRow:

@@ -176,7 +176,7 @@ def test_an_unexpected_error_advises_a_command_that_shows_where(
     assert ends("runs") == f"Error: ZeroDivisionError: by zero\n{advice}\n"
     assert "Traceback" in ends("--debug", "runs")
     assert as_night_error(ZeroDivisionError()).hint == (
-        "`recs --debug run` with the same options shows where; the published lists stay as they were."
+        "`recs --debug run` with the same options shows where; `recs runs` says which lists are live."
     ), "a night, however it was started"
 
 

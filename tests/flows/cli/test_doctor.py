@@ -11,9 +11,10 @@ from flows.cli import app as cli
 from flows.prefect_runtime import diagnosis
 from flows.prefect_runtime.diagnosis import examine_prefect
 from tasks.diagnosis.finding import examine_all
-from tasks.storage.health import Health, Untold, write_health
+from tasks.storage.health import Health, Untold
 from tasks.storage.home import Home, make_home
 from tests.tasks.reporting.nights import BEGAN
+from tests.tasks.storage.kept_health import write_health
 
 LINES = [
     "Settings", "Python", "Packages", "Threads", "Messages", "Home", "Disk", "Space", "Memory", "Locks", "Clock",

@@ -15,12 +15,13 @@ from flows.cli.overdue import parse_time, say_whether_overdue
 from tasks.errors import NightError, UsageError
 from tasks.notification import outbox
 from tasks.storage import health
-from tasks.storage.health import Health, Untold, read_health, write_health
+from tasks.storage.health import Health, Untold, read_health
 from tasks.storage.home import Home, make_home
 from tasks.storage.run_records import Runs
 from tests.flows.cli.invoke import invoke
 from tests.tasks.notification.receivers import HttpReceiver, serving
 from tests.tasks.reporting.nights import night
+from tests.tasks.storage.kept_health import write_health
 
 DEAD = "json://me:hunter2@127.0.0.1:9"
 NOW = datetime(2026, 11, 28, 12, 0)
@@ -73,11 +74,11 @@ def test_a_failed_command_is_told_unless_its_night_has(
     monkeypatch.setenv("MONITOR_EXIT_STATUS", "2")
     invoke("notify", "--failed", "--home", home.path)
     assert "settings or the data folder are wrong" in told[0]["message"]
-    assert "has told itself" in invoke("notify", "--failed", "--home", home.path)
+    assert "Told already" in invoke("notify", "--failed", "--home", home.path)
     assert len(told) == 1
 
 
-def test_a_failed_command_that_reached_nobody_is_told_by_the_next(
+def test_a_failure_that_reached_nobody_is_told_by_the_next_night(
     home: Home, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as changed:
@@ -85,7 +86,7 @@ def test_a_failed_command_that_reached_nobody_is_told_by_the_next(
         with pytest.raises(NightError, match="did not arrive by: JSON"):
             invoke("notify", "--failed", "--home", home.path)
     assert "not arrived yet: 1. The next night" in invoke("notify", "--test", "--home", home.path)
-    assert invoke("notify", "--failed", "--home", home.path) == f"The night has told itself, at {NOW} UTC.\n"
+    assert invoke("notify", "--failed", "--home", home.path) == "Told.\n"
     assert [body["title"] for body in told] == ["nightly-recs demo: test", "nightly-recs demo: failed"]
 
 

@@ -121,7 +121,15 @@ def test_a_kill_on_the_way_leads_to_no_second_landing(home: Home, step: str) -> 
     assert not [path for path in home.input.rglob("*") if ANNA in path.name]
 
 
-def test_a_second_user_and_a_repeated_delivery_land_no_second_time(home: Home) -> None:
+def test_a_kill_before_another_user_leads_to_no_second_landing(home: Home) -> None:
+    child = run_child(forget_and_die, home.path, "raw_file")
+    child.join(WAIT)
+    assert child.exitcode == -signal.SIGKILL
+    forget(home, ANNA, BERT)  # rewrites what the killed call had replaced and not yet settled
+    assert night(home)["new"] == (0, 0, 0, 0)
+
+
+def test_a_second_user_and_a_repeated_delivery_do_not_land_again(home: Home) -> None:
     first = home.input / "incoming" / f"ratings-{ANNA}.csv"
     repeated = first.read_text()
     forget(home, ANNA)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -97,16 +98,19 @@ def test_records_lose_the_example_and_take_the_new_rows(tmp_path: Path) -> None:
 
 
 def test_messages_that_wait_lose_a_user(tmp_path: Path) -> None:
+    known = replace(texts("person-0042"), longer=("person-00421",))
     at = datetime(2026, 11, 28)
     with changing_health(tmp_path) as health:
         health.good_at = at
-        health.untold = [Untold("failed", "the title", "Cause: said person-0042.", "failure", at)]
+        health.untold = [
+            Untold("failed", "the title", "Cause: said person-0042, not person-00421.", "failure", at)
+        ]
     assert clean_records(tmp_path, texts("person-0043"), ()) == 0
-    assert clean_records(tmp_path, texts("person-0042"), ()) == 1
+    assert clean_records(tmp_path, known, ()) == 1
     with changing_health(tmp_path) as health:
-        assert [each.text for each in health.untold] == ["Cause: said (forgotten)."]
+        assert [each.text for each in health.untold] == ["Cause: said (forgotten), not person-00421."]
         assert health.good_at == at
-    assert clean_records(tmp_path, texts("person-0042"), ()) == 0
+    assert clean_records(tmp_path, known, ()) == 0
 
 
 def logs(path: Path, *rows: tuple[str, str]) -> None:

@@ -120,7 +120,7 @@ def test_one_address_of_two_is_enough(
     assert "Not everybody was told how the night ended. The message did not arrive by: JSON." in caplog.text
 
 
-def test_an_ending_left_out_counts_as_told_and_no_address_does_not(
+def test_an_ending_left_out_counts_as_told_no_address_does_not(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tell(home, addressed(monkeypatch, "")) is None
@@ -131,7 +131,7 @@ def test_an_ending_left_out_counts_as_told_and_no_address_does_not(
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_a_process_that_outlives_the_night_notes_whether_it_arrived(
+def test_a_process_that_outlives_the_night_notes_the_arrival(
     home: Home, monkeypatch: pytest.MonkeyPatch, up: bool
 ) -> None:
     with serving(HttpReceiver(status=200 if up else 500, delay=0.5)) as server:

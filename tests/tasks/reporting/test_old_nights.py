@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,16 @@ def test_damaged_figures_and_failures_do_not_stop_the_night(
     (home.runs / "1/metrics.json").write_text("{")
     (home.runs / "2/metrics.json").unlink()
     (home.runs / "3/outcomes.json").unlink()
+    shutil.copytree(home.runs / "3", home.runs / "3.bak")
+    (home.runs / "20261130000000 (copy)").mkdir()
     assert remove_old_pages(Runs(home.runs), {4}) == [3, 2, 1]
+
+    (home.runs / "2/metrics.json").write_text('{"metrics": [{"segmen": "all"}]}')
+    with caplog.at_level(logging.WARNING):
+        assert remove_old_pages(Runs(home.runs), set()) == []
+    assert "Pages of old nights stay" in caplog.text
+    assert "segment" in caplog.text
+    caplog.clear()
 
     def fails(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -99,3 +109,4 @@ def test_damaged_figures_and_failures_do_not_stop_the_night(
         assert remove_old_pages(Runs(home.runs), set()) == []
     assert "Pages of old nights stay" in caplog.text
     assert "Permission denied" in caplog.text
+    assert (home.runs / "3.bak/metrics.json").is_file()

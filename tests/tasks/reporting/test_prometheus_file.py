@@ -14,10 +14,11 @@ from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.errors import UsageError
 from tasks.monitoring.drift_figures import Drift, DriftMeasure
 from tasks.reporting.prometheus_file import write_metrics_file
-from tasks.storage.health import Health, Untold, write_health
+from tasks.storage.health import Health, Untold, utc_now
 from tasks.storage.home import Home, make_home
 from tasks.storage.run_records import Run, Runs, RunSummary, StageTime
 from tests.tasks.reporting.nights import BEGAN, keep, night, row
+from tests.tasks.storage.kept_health import write_health
 
 
 @pytest.fixture
@@ -111,6 +112,9 @@ def test_health_tells_of_nights_without_a_record(home: Home) -> None:
     assert found["recs_last_good_timestamp_seconds",] == good.replace(tzinfo=UTC).timestamp()
     assert found["recs_last_good_timestamp_seconds",] > found["recs_last_success_timestamp_seconds",]
     assert (found["recs_last_night_good",], found["recs_messages_untold",]) == (0, 1)
+    waits.sending_until = utc_now() + timedelta(minutes=1)  # its process notes by itself whether it arrives
+    write_health(home, Health(untold=[waits]))
+    assert written(home, night())["recs_messages_untold",] == 0
 
 
 def test_names_and_units_follow_the_conventions(home: Home) -> None:

@@ -20,7 +20,6 @@ from tasks.storage.health import (
     read_health,
     settle,
     utc_now,
-    write_health,
 )
 from tasks.storage.home import Home, make_home
 
@@ -40,6 +39,7 @@ _CHANGES = """
 import sys
 from pathlib import Path
 from tasks.storage.health import changing_health
+from tests.tasks.storage.kept_health import write_health
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(40):
@@ -122,7 +122,7 @@ def test_an_untold_message_is_settled_by_its_number(home: Home) -> None:
     assert found.told_at == second.at
 
 
-def test_only_messages_on_bad_nights_count_and_the_newest_of_the_past() -> None:
+def test_only_the_newest_message_on_a_bad_night_counts() -> None:
     found, now = Health(), utc_now()
     found.note_told("recovered", now)
     assert found.told_at is None
