@@ -56,9 +56,7 @@ def remove_from_own_input(
                 on_step("rewriting_noted")
 
         if con is not None:
-            _settle(
-                con, files
-            )  # of a call that was killed: a file that changes once more must be known by its hash
+            _settle(con, files)  # after a killed call: landing must know a file before it changes once more
         for file in files:
             try:
                 remove_rows(file, settings, subject, note if file.is_increment else None)

@@ -22,6 +22,7 @@ from tasks.storage.health import (
     utc_now,
 )
 from tasks.storage.home import Home, make_home
+from tests.tasks.storage.kept_health import write_health
 
 AT = datetime(2026, 11, 28, 2, 0)
 
@@ -39,7 +40,6 @@ _CHANGES = """
 import sys
 from pathlib import Path
 from tasks.storage.health import changing_health
-from tests.tasks.storage.kept_health import write_health
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(40):
