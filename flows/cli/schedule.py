@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shlex
@@ -206,6 +207,7 @@ OnFailure=nightly-recs-failed.service
 
 [Service]
 Type=oneshot
+User={_unit_value(getpass.getuser())}
 WorkingDirectory={_unit_value(str(folder))}
 {_assignments(variables, systemd=True)}ExecStart={_unit_value(command)}
 
@@ -215,6 +217,7 @@ Description=nightly-recs, tell that a night failed
 
 [Service]
 Type=oneshot
+User={_unit_value(getpass.getuser())}
 WorkingDirectory={_unit_value(str(folder))}
 {_assignments(variables, systemd=True)}ExecStart={_unit_value(tell)}
 

@@ -15,7 +15,9 @@ from tasks.outcomes.trial import TrialResult
 from tasks.recommendation.trial_arms import CONTROL, TRIAL
 
 _PER_LENGTH = ("hit_rate", "ndcg", "recall")
-_INTERVALS_BESIDE = 190  # characters that the tables take with the intervals
+_INTERVALS_BESIDE = 205  # characters that the tables take with the intervals
+_TIMES_OF_DAY = 130  # the same of the table of runs with times of day, and, without them, with all metrics
+_ALL_METRICS = 118
 _COLOURS = {"better": "green", "worse": "red", "not decided": "yellow", "too early": "yellow"}
 
 _LEGEND = (
@@ -28,15 +30,17 @@ _LEGEND = (
 def show_outcomes(console: Console, found: FoundOutcomes) -> None:
     """Print a line per judged run, by its own period where it has one."""
     k = _shortest(found.rows)
-    table = _table("run", "champion", "since", "until", "users", *_names(k))
+    table = _table("run", "champion", "since", "until", "users", *_names(console, k))
+    table.columns[0].min_width = 14  # an id that is cut names no run
+    times = "%Y-%m-%d %H:%M" if console.width >= _TIMES_OF_DAY else "%Y-%m-%d"
     for run in found.runs:
         period = found.period_of(run.run_id)
         rows = [row for row in found.rows if row.run_id == run.run_id and row.period == period]
         table.add_row(
             str(run.run_id),
             escape(run.champion or ""),
-            f"{rows[0].since:%Y-%m-%d %H:%M}",
-            f"{rows[0].until:%Y-%m-%d %H:%M}{'' if period == LIVE else ' *'}",
+            f"{rows[0].since:{times}}",
+            f"{rows[0].until:{times}}{'' if period == LIVE else ' *'}",
             *_cells(console, rows, k, model=ALL, segment=ALL, variant=None),
         )
     _print(console, "Outcomes of published lists", table)
@@ -56,7 +60,7 @@ def show_outcomes_of_run(console: Console, found: FoundOutcomes) -> None:
         rows = [row for row in found.rows if row.period == period]
         title = f"Lists of run {run.run_id}, {rows[0].since:%Y-%m-%d %H:%M} to {rows[0].until:%Y-%m-%d %H:%M}"
         title += " (while they were the newest)" if period == LIVE else " (to date)"
-        table = _table("of", "users", *_names(k))
+        table = _table("of", "users", *_names(console, k))
         groups = dict.fromkeys((row.variant, row.segment, row.model) for row in rows)
         for variant, segment, model in groups:
             name = model if model != ALL else segment
@@ -83,6 +87,9 @@ def show_trial(console: Console, result: TrialResult, confidence: float) -> None
         result: the comparison.
         confidence: of the intervals.
     """
+    if not result.windows:
+        console.print(f"[bold {_COLOURS[result.verdict]}]{escape(result.why)}[/]", soft_wrap=True)
+        return
     trial = result.trial
     champions = ", ".join(result.champions) or "the champion"
     table = _table("metric", "control", "trial", "difference", "detectable")
@@ -99,8 +106,10 @@ def show_trial(console: Console, result: TrialResult, confidence: float) -> None
             style="bold" if row.metric == result.decisive else "",
         )
     _print(console, f"Trial of {trial.model} against {champions}", table)
-    last = f", until {result.windows[-1].until:%Y-%m-%d %H:%M}" if result.windows else ""
-    nights = f"{len(result.windows)} night{'' if len(result.windows) == 1 else 's'}{last}"
+    n_nights = len(result.windows)
+    nights = (
+        f"{n_nights} night{'' if n_nights == 1 else 's'}, until {result.windows[-1].until:%Y-%m-%d %H:%M}"
+    )
     console.print(
         f"[dim]{nights}. A share of {trial.share:g} of the users, drawn with the salt {escape(repr(trial.salt))}, got "
         "the lists of the challenger. Users: those who came to like something new; their values are means over their "
@@ -113,8 +122,15 @@ def show_trial(console: Console, result: TrialResult, confidence: float) -> None
     console.print(f"[bold {_COLOURS[result.verdict]}]{escape(result.why)}[/]", soft_wrap=True)
 
 
-def _names(k: int | None) -> list[str]:
-    return [*(f"{name}@{k}" for name in _PER_LENGTH if k is not None), CONSUMED, FOUND, ACTED]
+def _metrics(console: Console, k: int | None) -> list[tuple[str, int | None]]:
+    """Return the metrics that the width has room for, with their list lengths."""
+    per_length = [name for name in _PER_LENGTH if k is not None]
+    shown = per_length if console.width >= _ALL_METRICS else per_length[:-1]
+    return [*((name, k) for name in shown), (CONSUMED, None), (FOUND, None), (ACTED, None)]
+
+
+def _names(console: Console, k: int | None) -> list[str]:
+    return [name if length is None else f"{name}@{length}" for name, length in _metrics(console, k)]
 
 
 def _cells(
@@ -126,7 +142,7 @@ def _cells(
     segment: str,
     variant: str | None,
 ) -> Iterable[str]:
-    """Yield the number of users, and a cell per column of `_names`; empty cells where there is no figure.
+    """Yield the number of users, and a cell per metric of `_metrics`; empty cells where there is no figure.
 
     Intervals are left out where the window is too narrow for them.
     """
@@ -136,15 +152,9 @@ def _cells(
         for row in rows
         if (row.model, row.segment, row.variant) == (model, segment, variant)
     }
-    wanted = [
-        *((name, k) for name in _PER_LENGTH if k is not None),
-        (CONSUMED, None),
-        (FOUND, None),
-        (ACTED, None),
-    ]
     judged = next((row for (metric, _), row in mine.items() if metric != ACTED), None)
     yield f"{judged.n_users:,}" if judged else "0"
-    for key in wanted:
+    for key in _metrics(console, k):
         row = mine.get(key)
         interval = f" [dim]\\[{row.ci_low:.3f}, {row.ci_high:.3f}][/]" if row is not None and wide else ""
         yield "" if row is None else f"{row.value:.3f}{interval}"

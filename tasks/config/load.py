@@ -178,7 +178,9 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
             "Save it as UTF-8.",
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The settings file {path} is not valid TOML: {error}.") from None
+        raise UsageError(
+            f"The settings file {path} is not valid TOML: {error}.", _toml_advice(error)
+        ) from None
 
 
 def refuse_secrets(overrides: tuple[str, ...]) -> None:
@@ -245,3 +247,11 @@ def toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def _toml_advice(error: tomllib.TOMLDecodeError) -> str:
+    if "Cannot declare" in str(error):
+        return "A [table] may stand in a file only once: write its new lines where it stands already."
+    if "Expected newline" in str(error):
+        return "A [table] stands on a line of its own, and its settings, name = value, on the lines below it."
+    return ""

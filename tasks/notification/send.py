@@ -71,13 +71,17 @@ def exchange(message: Message, settings: NotifySettings, *, program: Sequence[st
 def fault_of(sent: Sent) -> str:
     """Return which addresses a message did not reach, by the names of their services; empty if it reached all."""
     if sent.unknown:
+        those = "an address" if sent.unknown == 1 else f"{sent.unknown} addresses"
         return (
-            f"{VARIABLE} holds {sent.unknown} that apprise does not understand (an address has the form "
-            "json://host:port or mailto://user:password@host)."
+            f"{VARIABLE} holds {those} that apprise does not understand (an address has the form json://host:port or "
+            "mailto://user:password@host)."
         )
     if sent.missed:
         others = f" It arrived by: {', '.join(sent.reached)}." if sent.reached else ""
-        return f"The message did not arrive by: {', '.join(sent.missed)}.{others}"
+        return (
+            f"The message did not arrive by: {', '.join(sent.missed)}. Are host, port and password in {VARIABLE} right?"
+            f"{others}"
+        )
     return ""
 
 

@@ -83,7 +83,7 @@ def read_trial(runs: Runs) -> tuple[TrialRecord, tuple[TrialWindow, ...], dict[s
     if not mine or mine[0].summary.trial is None:
         raise UsageError(
             "No night with a trial has been published in this home.",
-            'Set one in pipeline.toml: [publish] trial = {model = "lightgcn", share = 0.1}',
+            'Set one in pipeline.toml:\n[publish]\ntrial = {model = "lightgcn", share = 0.1}',
         )
     trial = mine[0].summary.trial
     same = [

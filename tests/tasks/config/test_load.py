@@ -211,6 +211,8 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
         ),
         ("[publish]\nurl = 'sqlite:///x'", "publish.url belongs neither into a file", "RECS_PUBLISH__URL"),
         ("[publish", "not valid TOML", ""),
+        ("[publish] keep_runs = 3", "not valid TOML", "A [table] stands on a line of its own"),
+        ("[publish]\nkeep_runs = 3\n[publish]", "not valid TOML", "may stand in a file only once"),
     ],
 )
 def test_a_mistake_is_explained_with_the_nearest_name(
