@@ -286,6 +286,7 @@ def _drop_fingerprint_if_source_changed(run: Run) -> None:
 def _record_failure(night: Night, error: Exception) -> None:
     """Record an error and raise it as a NightError; after the switch to the new lists, log it instead of raising it."""
     run, clear = night.record, as_night_error(error)
+    run.summary.advice = clear.hint
     cause = f"{f'stage {night.failed_stage}: ' if night.failed_stage else ''}{clear}"
     if run.switched:
         _drop_fingerprint_if_source_changed(run)

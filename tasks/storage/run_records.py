@@ -111,6 +111,7 @@ class RunSummary:
         fits: key of a snapshot → model → key of its fit on it.
         quality: of the champion; None if nobody of the report half was judged.
         drift: how the input differs from that of the last nights; None if it was not measured.
+        advice: what to do, if an error that ended the night said so.
     """
 
     intake: tuple[SourceCounts, ...] = ()
@@ -131,6 +132,7 @@ class RunSummary:
     fits: dict[str, dict[str, str]] = field(default_factory=dict)
     quality: Quality | None = None
     drift: Drift | None = None
+    advice: str = ""
 
 
 @dataclass

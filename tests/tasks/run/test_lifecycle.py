@@ -65,6 +65,7 @@ def test_a_full_disk_fails_the_night_but_keeps_landed_files(home: Home, error: E
     assert "Free some space" in caught.value.hint
     [failed] = Runs(home.runs).all()
     assert (failed.status, failed.reason) == ("failed", "stage clean: The disk is full.")
+    assert "Free some space" in failed.summary.advice
     landed = []
     run_flow(home, lambda night: landed.append(land_files(night)))
     assert [file.path for file in landed[0].files] == ["ratings.csv"]

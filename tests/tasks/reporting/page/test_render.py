@@ -77,7 +77,9 @@ def full(word: str) -> Page:
     rows = [row(word, 0.3), row("popularity", 0.1), row(word, 0.2, segment=word)]
     counts = SourceCounts(word, 5, 2, 0, quarantined=1, reasons={word: 1}, deleted=1, deletions=1)
     left = (LeftFile(word, word),)
-    summary = RunSummary(intake=(counts,), deliveries=Deliveries(1, 1, waiting=left, set_aside=left))
+    summary = RunSummary(
+        intake=(counts,), deliveries=Deliveries(1, 1, waiting=left, set_aside=left), advice=word
+    )
     run = night(champion=word, reason=word, failed_models={word: word}, summary=summary)
     run = replace(run, dataset=word, status="not_switched")
     place = Place(1.0, 2.0, 3, word, word)
@@ -125,10 +127,12 @@ def test_failed_night_says_why_and_has_no_empty_section() -> None:
         expected_live=20261120050000,
         reason="stage land: There is no ratings file.",
         stages=[],
+        summary=RunSummary(advice="Put one there."),
     )
     text = render(empty(run=run))
     page = ReadPage(text)
     assert page.sections == []
+    assert "What to do: Put one there." in page.text
     assert "Failed The night failed. The lists of run 20261120050000 stay live." in page.text
     assert "There is no ratings file." in page.text
     assert needs_nothing_else(page, text)
