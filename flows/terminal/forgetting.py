@@ -59,7 +59,8 @@ def show_outcome(console: Console, outcome: Outcome, home: Home) -> None:
     console.print(_how_searched(outcome.plan), markup=False, soft_wrap=True)
     for unread in left.unread:
         console.print(f"Not searched, because it cannot be read: {unread}", markup=False, soft_wrap=True)
-    _show_foreign(console, left)
+    if left.foreign != outcome.plan.found.foreign:  # else they stand in the plan, above
+        _show_foreign(console, left)
     if left.left:
         _show_traces(console, "Left", left.left)
         console.print("Something is left. Give the same command again, or look at these places.")
