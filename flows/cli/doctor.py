@@ -101,6 +101,7 @@ def _examinations(home: Path, settings: object, *, is_named: bool) -> list[tuple
 
 
 def _print(found: Finding) -> None:
-    advice = f"  [dim]{escape(found.advice)}[/]" if found.advice else ""
+    seen = escape(found.seen)
+    text = f"{seen.removesuffix('.')}. [dim]{escape(found.advice)}[/]" if found.advice else seen
     colour = _COLOURS[found.verdict]
-    out.print(f"[{colour}]{found.verdict:<5}[/] {found.name:<9} {escape(found.seen)}{advice}", soft_wrap=True)
+    out.print(f"[{colour}]{found.verdict:<5}[/] {found.name:<9} {text}", soft_wrap=True)

@@ -61,7 +61,9 @@ def test_home_that_does_not_exist_is_bad_if_it_was_named(home: Home, monkeypatch
     nowhere = home.path.parent / "nowhere"
     code, lines = doctor("--home", nowhere)
     assert (code, lines[-1]) == (1, "1 of 6 is bad.")
-    assert lines[-2].startswith(f"bad   Home      There is no home at {nowhere}: no night has run there yet.")
+    assert lines[-2].startswith(
+        f"bad   Home      There is no home at {nowhere}: no night has run there yet. "
+    )
     monkeypatch.setenv("RECS_HOME", str(nowhere))
     assert doctor()[0] == 1
     monkeypatch.delenv("RECS_HOME")
@@ -76,7 +78,7 @@ def test_messages_that_have_not_arrived_are_shown(home: Home, monkeypatch: pytes
     code, lines = doctor("--home", home.path)
     [line] = [each for each in lines if " Messages " in each]
     assert (code, line.split()[0], "hunter2" in line) == (0, "look", False)
-    assert f"1 has not arrived, the oldest of {BEGAN} UTC: nightly-recs tiny: failed" in line
+    assert f"1 has not arrived, the oldest of {BEGAN} UTC: nightly-recs tiny: failed. Does recs" in line
 
 
 def test_prefect_needs_its_folder_or_an_api_that_answers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
