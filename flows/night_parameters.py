@@ -40,7 +40,7 @@ class NightParameters:
     force: bool = False
 
     def open(self) -> OpenedNight:
-        """Return the home, which is made if it is absent, and the settings.
+        """Return the home, which is made if it is absent, and the settings. This process keeps to their resources.
 
         Raises:
             UsageError: one of the parameters is wrong.
@@ -49,6 +49,7 @@ class NightParameters:
         overrides = (*self.settings, *((f"models.shelf={','.join(names)}",) if names else ()))
         config = None if self.config is None else parse_path("--config", self.config)
         plain = load_settings(config, overrides)
+        plain.resources.put_into_force()
         until = parse_as_of(self.as_of)
         dataset = None if self.dataset is None else parse_dataset(self.dataset)
         folder: Path | None = None if self.home is None else parse_path("--home", self.home)

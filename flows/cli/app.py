@@ -217,6 +217,7 @@ def tune(
 
     seconds = budget_seconds(budget)
     settings = load_settings(config, tuple(set_ or ()))
+    settings.resources.put_into_force()
     names = parse_model_names(models)
     spaces(names, settings)  # a model that cannot be tuned is refused before a home is made
     where = open_home(dataset, home, name, check_input=partial(check_input, settings=settings))

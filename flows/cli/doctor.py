@@ -38,6 +38,8 @@ def doctor(context: typer.Context, home: HomeOption = DEFAULT_HOME, config: Conf
     from tasks.diagnosis.settings_file import read_settings
 
     settings, readable = read_settings(config)
+    if settings is not None:
+        settings.resources.put_into_force()
     findings = [readable]
     source = context.get_parameter_source("home")
     is_named = source is not None and source.name != "DEFAULT"

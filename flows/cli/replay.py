@@ -97,6 +97,7 @@ def replay(
         return load_settings(config, (*overrides, *further))
 
     found = read_variants(variants, step, settings_with)
+    settings_with(()).resources.put_into_force()
     plan = make_plan(_date(since, "--from"), _date(until, "--to"), step, window, found)
     refuse_future(plan, datetime.now(UTC).replace(tzinfo=None, microsecond=0))
     where = open_home(dataset, home, name, check_input=partial(check_input, settings=found[0].settings))

@@ -31,6 +31,11 @@ def one_blas_thread() -> Iterator[None]:
         _blas_limit.leave()
 
 
+def limit_blas(threads: int) -> None:
+    """Limit BLAS to a number of threads, for the rest of the process; `one_blas_thread` goes lower and comes back."""
+    _blas_limit.keep(threads)
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Limit torch to one thread, in this thread of Python: for operations too small to be worth sharing out.
@@ -79,6 +84,9 @@ class _BlasLimit:
         self._lock = Lock()
         self._blocks = 0
         self._caller = ThreadPoolExecutor(1, thread_name_prefix="blas-limit")
+
+    def keep(self, threads: int) -> None:
+        self._caller.submit(threadpool_limits, threads, "blas").result()
 
     def enter(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from typing import Any
 
 NO_EFFECT_ON_LISTS: dict[str, Any] = {
     "run": {"parallel_fits"},
+    "resources": True,
     "data": {"settle_seconds", "max_set_aside_share"},
     "publish": {"url", "keep_runs"},
     "tracking": True,
@@ -17,7 +18,8 @@ NO_EFFECT_ON_LISTS: dict[str, Any] = {
 """Section → its settings without effect on the lists of a night, as pydantic's `exclude`; True: all of them.
 
 `publish.trial` is not among them: it decides whose lists the challenger makes. Which increments have settled, and which
-could be read, counts as part of the input.
+could be read, counts as part of the input. Where `resources` change what a model learns, the key of its fit says so: it
+holds the number of threads (`Config.machine_state`) and the `memory_mb` that is left to the model.
 """
 
 NO_EFFECT_ON_REPLAYS: dict[str, Any] = {

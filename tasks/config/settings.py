@@ -20,12 +20,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.base import Config
 from models.ensemble.settings import BlendOptions
 from models.evaluation.metrics import RANKING_METRICS
+from models.numerics.resources import resources
 from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
 from tasks.config.drift_limits import DriftLimits
 from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.config.notify_settings import NotifySettings
+from tasks.config.resources_settings import ResourcesSettings
 from tasks.config.retention_settings import RetentionSettings
 from tasks.config.trial_settings import TrialSettings
 from tasks.config.usual_scales import usual_like
@@ -198,8 +200,14 @@ class ModelsSettings(BaseModel):
         return self
 
     def config(self, name: str) -> Config:
-        """Return the config of a model: from its table, or its defaults."""
-        return config_class(name).model_validate((self.model_extra or {}).get(name, {}))
+        """Return the config of a model: from its table, or its defaults.
+
+        The default of `memory_mb`, where a model has it, is capped by the resources of this process.
+        """
+        config = config_class(name).model_validate((self.model_extra or {}).get(name, {}))
+        by_default = getattr(config, "memory_mb", 0) if "memory_mb" not in config.model_fields_set else 0
+        allowed = resources().model_mb
+        return config.model_copy(update={"memory_mb": allowed}) if by_default > allowed else config
 
 
 class BlendSettings(BlendOptions):
@@ -401,6 +409,7 @@ class Settings(BaseSettings):
     )
 
     run: RunSettings = RunSettings()
+    resources: ResourcesSettings = ResourcesSettings()
     data: DataSettings = DataSettings()
     utility: UtilitySettings = UtilitySettings()
     split: SplitSettings = SplitSettings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -12,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from models.numerics.machine import allowed_cores
 from tasks.diagnosis.finding import Finding
 
 PROJECT = "nightly-recs"
@@ -78,23 +78,18 @@ def _version(name: str) -> str | None:
         return None
 
 
-def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def examine_threads(allowed: int | None = None) -> Finding:
     """Return which thread pools BLAS, OpenMP and numba would use; more threads than cores slow each other down.
 
     Args:
-        allowed: the number of cores; None for those that this process may use.
+        allowed: the number of cores; None for those that the machine or its control group allows.
     """
     import implicit  # noqa: F401, PLC0415  (loads its OpenMP; slow to import, as is numba)
     import numba  # noqa: PLC0415
     from numba.np.ufunc.parallel import threading_layer  # noqa: PLC0415
     from threadpoolctl import threadpool_info  # noqa: PLC0415
 
-    allowed = allowed or cores()
+    allowed = allowed or allowed_cores()
     n_numba = numba.get_num_threads()  # starts numba's threads, so that the layer is known
     pools = {
         f"{pool['user_api']} ({pool['internal_api']})": pool["num_threads"] for pool in threadpool_info()
@@ -105,5 +100,5 @@ def examine_threads(allowed: int | None = None) -> Finding:
     if all(n <= allowed for n in pools.values()):
         return Finding("Threads", "OK", seen)
     return Finding(
-        "Threads", "look", seen, f"Set OMP_NUM_THREADS={allowed} NUMBA_NUM_THREADS={allowed} for the night."
+        "Threads", "look", seen, f"Set resources.threads = {allowed} in pipeline.toml, or 0 for all cores."
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from models.numerics.resources import resources
 from tasks.errors import NightError, TransientError
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
@@ -31,6 +32,9 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise _cannot_open(path, str(error)) from error
     try:
         con.execute("set global timezone = 'UTC'")  # global, because each cursor has its own settings
+        limits = resources()
+        con.execute("set global threads = $threads", {"threads": limits.threads})
+        con.execute("set global memory_limit = $limit", {"limit": f"{limits.duckdb_mb}MB"})
         con.execute("set global preserve_insertion_order = true")
         run_file(con, "warehouse/schema.sql")
         yield con

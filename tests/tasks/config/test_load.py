@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from models.numerics.resources import Resources
+from models.registry import config_class
 from tasks.config.load import load_settings
 from tasks.config.settings import Settings
 from tasks.errors import UsageError
@@ -33,6 +35,16 @@ def test_shipped_file_shows_every_setting() -> None:
     shown = keys(tomllib.loads(SHIPPED.read_text()))
     known = keys(Settings().model_dump(exclude={"publish": {"url"}}, exclude_none=True))
     assert shown == known
+
+
+def test_memory_caps_the_default_of_a_model_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.config.settings.resources", lambda: Resources(1, 2000))
+    assert load_settings().models.config("item_knn").model_dump()["memory_mb"] == 500
+    asked = load_settings(None, ("models.item_knn.memory_mb=1900",))
+    assert asked.models.config("item_knn").model_dump()["memory_mb"] == 1900
+    monkeypatch.setattr("tasks.config.settings.resources", lambda: Resources(1, 200_000))
+    usual = config_class("item_knn")()
+    assert load_settings().models.config("item_knn") == usual
 
 
 @pytest.mark.parametrize("before", [b"", codecs.BOM_UTF8], ids=["plain", "bom"])
