@@ -93,8 +93,8 @@ def _limit_numba(threads: int) -> None:
     from numba.np.ufunc import parallel  # noqa: PLC0415
 
     if parallel._is_initialized:  # numba refuses another number in the environment from here on
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(threads, parallel.NUM_THREADS))
         return
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    numba.config.reload_config()
+    numba.config.reload_config()  # type: ignore[no-untyped-call]
     parallel.NUM_THREADS = threads  # read from the config when numba was imported, and used at the launch
