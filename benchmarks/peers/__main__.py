@@ -62,7 +62,7 @@ def main() -> None:
         write_input(folder, train, test)
         print(f"{train.shape[0]:,} users × {train.shape[1]:,} items, {train.nnz:,} likes", flush=True)
         outcomes = _shown(compare(folder, test, peers, seed=asked.seed, seconds=asked.seconds))
-    report["models"] = [{**each.peer._asdict(), **each._asdict(), "peer": None} for each in outcomes]
+    report["models"] = [each.row() for each in outcomes]
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1))
 

@@ -45,6 +45,12 @@ class Outcome(NamedTuple):
     note: str = ""
     fault: str = ""
 
+    def row(self) -> dict[str, str | float | None]:
+        """Return the peer and its figures by name, None for those that are not there."""
+        figures = {name: value for name, value in self._asdict().items() if name != "peer"}
+        absent = {name for name, value in figures.items() if isinstance(value, float) and np.isnan(value)}
+        return {**self.peer._asdict(), **figures, **dict.fromkeys(absent)}
+
 
 def write_input(folder: Path, train: sparse.csr_array, test: sparse.csr_array) -> None:
     """Write what every worker reads.

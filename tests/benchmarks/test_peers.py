@@ -65,6 +65,8 @@ def test_failed_and_slow_workers_have_a_row(
     (failed,) = compare(tmp_path, likes[1], [Peer("implicit", "no such model", "", "")], seed=1)
     assert "KeyError" in failed.fault
     assert np.isnan(failed.recall)
+    row = failed.row()
+    assert (row["library"], row["recall"], row["fault"]) == ("implicit", None, failed.fault)
     (slow,) = compare(tmp_path, likes[1], [Peer("ours", "popularity", "", "")], seed=1, seconds=0.01)
     assert slow == Outcome(slow.peer, fault="not done in 0 s")
 
