@@ -1,4 +1,4 @@
-"""Top-N scorer of all factor models: matrix product by blocks of users, then selection."""
+"""Top-N scorer of all factor models: matrix product by blocks of users, then selection; on a GPU if there is one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
+from models.device import gpu_name, torch_device
+from models.ranking import gpu_scorer
 from models.ranking.topk import Selector, block_rows
 
 
@@ -42,6 +44,11 @@ def top_n(
     import torch  # noqa: PLC0415  (takes a second, which `recs show` need not wait)
 
     users = np.asarray(users)
+    if gpu_name():
+        return gpu_scorer.top_n(
+            _with_one(user_factors, item_bias), _with_bias(item_factors, item_bias), users, n,
+            tie_order=tie_order, device=torch_device("auto"), exclude=exclude, eligible=eligible,
+        )  # fmt: skip
     selector = Selector(users, n, tie_order, exclude, eligible)
     weights = torch.from_numpy(_with_bias(item_factors, item_bias)).T
     buffer = torch.empty(min(block_rows(len(item_factors)), len(users)), len(item_factors))
