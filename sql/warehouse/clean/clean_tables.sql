@@ -87,3 +87,7 @@ drop table tag_history;
 drop table event_history;
 drop table item_history;
 drop table deletions;
+drop view valid_ratings;
+drop view valid_events;
+drop table repeated_ratings;
+drop table repeated_events;

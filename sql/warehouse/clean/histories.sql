@@ -11,7 +11,31 @@ create or replace temp table file_order as
 select file_id, row_number() over (order by kind = 'increment', path, file_id) as position
 from landed_files;
 
+create or replace temp view valid_ratings as
+from read_ratings
+where
+    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null
+    and deletion = 'no';
+
+create or replace temp view valid_events as
+from read_events
+where
+    user_id is not null and item_id is not null and event is not null and value is not null
+    and happened_at is not null and deletion = 'no';
+
+-- Pairs that have one row only need no order, and most have: a group of 8 bytes a row finds the others quicker than a sort of
+-- all rows. Two pairs with the same hash are ordered too, to no effect.
+create or replace temp table repeated_ratings as
+select hash(user_id, item_id, is_not_rated) as pair
+from valid_ratings
+group by pair
+having count(*) > 1;
+
 create or replace temp table rating_history as
+select user_id, item_id, rating, rated_at, null::timestamp as superseded_at, false as is_deleted
+from valid_ratings
+anti join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
+union all
 select
     user_id,
     item_id,
@@ -21,11 +45,9 @@ select
         partition by user_id, item_id, is_not_rated order by rated_at, position, line
     ) as superseded_at,
     false as is_deleted
-from read_ratings
-inner join file_order using (file_id)
-where
-    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null
-    and deletion = 'no';
+from valid_ratings
+semi join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
+inner join file_order using (file_id);
 
 create or replace temp table tag_history as
 select
@@ -47,13 +69,20 @@ where
 create or replace temp macro is_rounded_time(moment) as
     epoch_us(moment) % 60000000 = 0 or epoch_us(moment) // 1000000 % 900 = 899;
 
+create or replace temp table repeated_events as
+select hash(user_id, item_id, event, value, happened_at) as alike
+from valid_events
+group by alike
+having count(*) > 1;
+
 create or replace temp table event_history as
-with by_file as (
+with repeated as (
+    from valid_events
+    semi join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
+),
+by_file as (
     select file_id, user_id, item_id, event, value, happened_at, count(*) as rows
-    from read_events
-    where
-        user_id is not null and item_id is not null and event is not null and value is not null
-        and happened_at is not null and deletion = 'no'
+    from repeated
     group by all
 ),
 habits as (
@@ -61,11 +90,25 @@ habits as (
         file_id,
         event,
         any_value(unit) = 'none' as has_no_times,
-        sum(rows) filter (is_rounded_time(happened_at)) > 0.05 * sum(rows) as has_coarse_times
-    from by_file
+        count(*) filter (is_rounded_time(happened_at)) > 0.05 * count(*) as has_coarse_times
+    from valid_events
+    semi join repeated using (file_id, event)
     inner join column_formats using (file_id)
     group by file_id, event
 )
+select
+    user_id,
+    item_id,
+    event,
+    value,
+    happened_at,
+    1 as times,
+    0::hugeint as repeats,
+    null::timestamp as superseded_at,
+    false as is_deleted
+from valid_events
+anti join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
+union all
 select
     user_id,
     item_id,

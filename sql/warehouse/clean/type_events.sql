@@ -20,7 +20,8 @@ with texts as (
         user_is_float,
         item_is_float,
         coalesce(stripped(event), nullif($constant_event, '')) as event,
-        coalesce(value_of(value), '1') as value,
+        number_of(value, has_comma) as number,
+        value,
         has_comma,
         timestamp,
         try_cast(timestamp as double) * micros_per_unit as micros,
@@ -37,8 +38,10 @@ typed as (
         id_of(user_text, $user_example, user_is_float) as user_id,
         id_of(item_text, $item_example, item_is_float) as item_id,
         event,
-        value,
-        has_comma,
+        case
+            when isfinite(number) then number
+            else number_of(coalesce(value_of(case when isfinite(number) then null else value end), '1'), has_comma)
+        end as number,
         case when deletion = 'always' then landed_at else moment(timestamp, micros, unit, landed_at) end as happened_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest,
@@ -51,7 +54,7 @@ select
     user_id,
     item_id,
     case when text_fault(event, '') is null then event end as event,
-    case when value_fault(value, has_comma) is null then number_of(value, has_comma) end as value,
+    case when number between 0 and 1e15 then number end as value,  -- as value_fault has it
     case when deletion = 'always' or time_fault(timestamp, happened_at, latest) is null then happened_at end
         as happened_at,
     case when deletion != 'no' and event is not null and text_fault(event, '') is not null then 'neither' else deletion end
