@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.interactions import Interactions
@@ -72,7 +73,7 @@ def build_snapshot(
     pq.write_table(item_map, folder / "items.parquet")
 
     shape = (user_map.num_rows, item_map.num_rows)
-    timestamp = fetch_matrix(con, "warehouse/features/seen_matrix.sql", shape)
+    timestamp = fetch_matrix(con, "warehouse/features/seen_matrix.sql", shape, last_of_pair=True)
     seen = sparse.csr_array(
         (np.ones(timestamp.nnz, np.float32), timestamp.indices, timestamp.indptr), shape=shape
     )
@@ -121,7 +122,12 @@ def build_snapshot(
 
 
 def fetch_matrix(
-    con: duckdb.DuckDBPyConnection, name: str, shape: tuple[int, int], **parameters: Any
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    shape: tuple[int, int],
+    *,
+    last_of_pair: bool = False,
+    **parameters: Any,
 ) -> sparse.csr_array:
     """Return the result of sql/`name` as a canonical matrix.
 
@@ -130,16 +136,27 @@ def fetch_matrix(
         name: a file whose last statement returns `row_idx` and `column_idx` (int32, sorted by both, no pair twice) and
             `value`.
         shape: rows and columns of the matrix.
+        last_of_pair: pairs may stand several times, and the last row of each counts.
         **parameters: of the SQL file.
 
     Returns:
         A matrix of the dtype of `value`.
     """
     cells = run_file(con, name, **parameters).fetchnumpy()
+    if last_of_pair:
+        cells = _last_of_pairs(cells)
     row_starts = np.searchsorted(cells["row_idx"], np.arange(shape[0] + 1, dtype=np.int32))
     if len(cells["row_idx"]) <= np.iinfo(np.int32).max:  # else scipy would widen the column indices too
         row_starts = row_starts.astype(np.int32)
     return sparse.csr_array((cells["value"], cells["column_idx"], row_starts), shape=shape)
+
+
+def _last_of_pairs(cells: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the last of neighbouring cells with the same row and column."""
+    rows, columns = cells["row_idx"], cells["column_idx"]
+    is_last = np.ones(len(rows), np.bool_)
+    is_last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+    return {name: values[is_last] for name, values in cells.items()}
 
 
 def _n_untouched(id_map: pa.Table) -> int:

@@ -97,8 +97,8 @@ user_statistics as (
         signal,
         user_idx,
         avg(v order by item_idx) as mean,
-        stddev_pop(v order by item_idx) as deviation,
-        avg(abs(v) order by item_idx) as magnitude
+        stddev_pop(v order by item_idx) filter (transform != 'user_mean') as deviation,
+        avg(abs(v) order by item_idx) filter (transform != 'user_mean') as magnitude
     from signal_values
     join signals using (signal)
     where starts_with(transform, 'user_')
@@ -122,7 +122,7 @@ centred as (
     from signal_values
     left join user_statistics using (signal, user_idx)
 ),
-terms as (
+terms as materialized (
     select
         signal,
         user_idx,
@@ -134,12 +134,27 @@ terms as (
     from centred
     join signals using (signal)
     left join item_audiences using (signal, item_idx)
+),
+-- Two terms have the same sum in either order. Only pairs with more terms need one, which costs a sort of their terms.
+sums as materialized (
+    select user_idx, item_idx, sum(term) as utility, count(*) as n_terms
+    from terms
+    group by user_idx, item_idx
+),
+ordered_sums as (
+    select user_idx, item_idx, sum(term order by signal) as utility
+    from terms
+    semi join (from sums where n_terms > 2) using (user_idx, item_idx)
+    group by user_idx, item_idx
 )
 select
     user_idx as row_idx,
     item_idx as column_idx,
-    greatest(0, least(sum(term order by signal), 3.4028234e38))::float as value
-from terms
-group by user_idx, item_idx
-having value > 0
+    greatest(0, least(utility, 3.4028234e38))::float as value
+from (
+    select user_idx, item_idx, utility from sums where n_terms <= 2
+    union all
+    from ordered_sums
+)
+where value > 0
 order by user_idx, item_idx;

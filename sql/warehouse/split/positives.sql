@@ -7,15 +7,22 @@ create or replace temp macro positives(relevant_rating, positive_tags, positive_
     with thresholds as (
         select unnest(positive_events::struct(event text, at_least double)[], recursive := true)
     ),
-    positive_sums as (
-        select user_id, item_id
+    thresholded_events as (
         from windowed_events
         join thresholds using (event)
+    ),
+    -- No value is negative: of a pair with one that is enough alone, the others need no sum.
+    positive_sums as (
+        select user_id, item_id
+        from thresholded_events
+        where value < at_least
         group by user_id, item_id, event, at_least
         having sum(value order by happened_at, value) >= at_least
     )
     select user_id, item_id from windowed_ratings where rating >= relevant_rating
     union
     select user_id, item_id from windowed_tags where positive_tags
+    union
+    select user_id, item_id from thresholded_events where value >= at_least
     union
     select user_id, item_id from positive_sums;
