@@ -38,15 +38,16 @@ alter table if exists events add column if not exists superseded_at timestamp;
 -- The number of `rows` of forgotten users and items, which are in no raw table; null in earlier versions.
 alter table landed_files add column if not exists forgotten bigint;
 
--- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it.
+-- Rows as they came, as text. `line` is the line of the file, not counting rejected lines before it. Times hardly repeat: zstd
+-- packs them in half the time of the dictionary that DuckDB would choose, and as small.
 create table if not exists raw_ratings (
-    file_id integer, line bigint, user_id text, item_id text, rating text, timestamp text
+    file_id integer, line bigint, user_id text, item_id text, rating text, timestamp text using compression zstd
 );
 create table if not exists raw_tags (
-    file_id integer, line bigint, user_id text, item_id text, tag text, timestamp text
+    file_id integer, line bigint, user_id text, item_id text, tag text, timestamp text using compression zstd
 );
 create table if not exists raw_events (
-    file_id integer, line bigint, user_id text, item_id text, event text, value text, timestamp text
+    file_id integer, line bigint, user_id text, item_id text, event text, value text, timestamp text using compression zstd
 );
 -- Earlier versions knew no deletions.
 alter table raw_ratings add column if not exists deleted text;
