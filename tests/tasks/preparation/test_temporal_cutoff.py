@@ -44,7 +44,8 @@ seconds = st.one_of(
 def test_cutoff_agrees_with_the_plain_statement(moments: list[int], share: float) -> None:
     with duckdb.connect() as con:
         con.execute(
-            "create table log as select to_timestamp(unnest($1::bigint[]))::timestamp as happened_at", [moments]
+            "create table log as select to_timestamp(unnest($1::bigint[]))::timestamp as happened_at",
+            [moments],
         )
         con.execute(
             "create temp macro interactions_before(moment) as table from log where happened_at < moment::timestamp"
