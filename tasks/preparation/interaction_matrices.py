@@ -142,7 +142,8 @@ def fetch_matrix(
     Returns:
         A matrix of the dtype of `value`.
     """
-    cells = run_file(con, name, **parameters).fetchnumpy()
+    columns = run_file(con, name, **parameters).fetchnumpy()
+    cells = {column: np.asarray(values) for column, values in columns.items()}
     if last_of_pair:
         cells = _last_of_pairs(cells)
     row_starts = np.searchsorted(cells["row_idx"], np.arange(shape[0] + 1, dtype=np.int32))
