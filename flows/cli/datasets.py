@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -31,24 +32,51 @@ def generate(
             "relations.csv.",
         ),
     ],
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="NAME",
+            help="Size and habits of rating of a public data set: ml-1m, ml-25m or netflix. "
+            "A size given beside it wins.",
+        ),
+    ] = None,
     users: Annotated[
-        int,
-        typer.Option(parser=whole_number("--users", 1), metavar="NUMBER", help="How many users who rate."),
-    ] = 2000,
+        int | None,
+        typer.Option(
+            parser=whole_number("--users", 1),
+            metavar="NUMBER",
+            help="How many users who rate. Default: 2000.",
+        ),
+    ] = None,
     items: Annotated[
-        int, typer.Option(parser=whole_number("--items", 1), metavar="NUMBER", help="How many items.")
-    ] = 3000,
+        int | None,
+        typer.Option(
+            parser=whole_number("--items", 1), metavar="NUMBER", help="How many items. Default: 3000."
+        ),
+    ] = None,
     ratings: Annotated[
-        int, typer.Option(parser=whole_number("--ratings", 1), metavar="NUMBER", help="How many ratings.")
-    ] = 200_000,
+        int | None,
+        typer.Option(
+            parser=whole_number("--ratings", 1),
+            metavar="NUMBER",
+            help="How many ratings. Default: 200000.",
+        ),
+    ] = None,
     tags: Annotated[
-        int,
+        int | None,
         typer.Option(
             parser=whole_number("--tags", 0),
             metavar="NUMBER",
-            help="How many tags. 0: no tags.csv is written.",
+            help="How many tags. 0: no tags.csv is written. Default: 20000.",
         ),
-    ] = 20_000,
+    ] = None,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events/--no-events", help="Write events.csv. The other files are the same without it."
+        ),
+    ] = True,
     seed: Annotated[
         int,
         typer.Option(
@@ -61,12 +89,14 @@ def generate(
     Then: recs run --dataset FOLDER
     """
     from tasks.datasets.synthetic.generate import generate_demo
+    from tasks.datasets.synthetic.public_sets import imitated
 
+    size, habits = imitated(like, users=users, items=items, ratings=ratings, tags=tags)
     with Terminal(out) as terminal, terminal.bar("generate") as progress:
         written = generate_demo(
-            folder, users=users, items=items, ratings=ratings, tags=tags, seed=seed, progress=progress
+            folder, **asdict(size), seed=seed, events=events, habits=habits, progress=progress
         )
-    rows = {"tags.csv": written.tags, "links.csv": written.links}
+    rows = {"tags.csv": written.tags, "events.csv": written.events, "links.csv": written.links}
     without = " and no ".join(name for name, count in rows.items() if not count)
     out.print(f"{folder}: {written}{f', so no {without}' if without else ''}", markup=False, soft_wrap=True)
 

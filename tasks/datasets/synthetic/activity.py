@@ -200,6 +200,8 @@ def make_tags(users: Users, items: Items, views: Views, rng: np.random.Generator
     place = np.repeat(rated, 2)
     tag = (np.repeat(tag, 2) + np.tile([0, 1], len(rated))) % TAGS_PER_ITEM
     reluctance = rng.random(len(place)) - views.half_stars[place] / 10
+    tagging = np.flatnonzero(users.tags[views.user[place]])  # a third of the users
+    place, tag, reluctance = place[tagging], tag[tagging], reluctance[tagging]
     user = views.user[place]
     given = _random_rank(user, reluctance) < users.tags[user]
     place, tag = place[given], tag[given]
@@ -237,6 +239,10 @@ def _groups(keys: Ints) -> tuple[Ints, Ints]:
 def _random_rank(group: Ints, keys: Floats) -> Ints:
     """Return the rank of every entry by `keys` among those of its group; `group` must be sorted."""
     first, length = _groups(group)
+    order = np.argsort(keys, kind="stable")
+    number = np.repeat(np.arange(len(first)), length)
+    if len(first) <= np.iinfo(np.uint16).max:
+        number = number.astype(np.uint16)  # numpy sorts 16 bits by radix
     rank = np.empty(len(group), np.int64)
-    rank[np.lexsort((keys, group))] = np.arange(len(group)) - np.repeat(first, length)
+    rank[order[np.argsort(number[order], kind="stable")]] = np.arange(len(group)) - np.repeat(first, length)
     return rank

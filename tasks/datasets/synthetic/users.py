@@ -21,9 +21,26 @@ from tasks.datasets.synthetic.taste_model import (
 )
 from tasks.datasets.synthetic.vocabulary import GENDERS, REGIONS, TASTES
 
-MIN_RATINGS = 5
 USERS_PER_NEWCOMER = 50  # one more user for so many has not rated anything yet
 AGE_CLASSES = (25, 45)  # young, middle, old: each leans to tastes of its own
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How the users of a data set rate.
+
+    Attributes:
+        least: ratings of the least active user.
+        spread: standard deviation of the logarithm of the activity.
+        only_whole_stars: nobody rates in half stars; else two users in five never do.
+    """
+
+    least: int = 5
+    spread: float = 1.2
+    only_whole_stars: bool = False
+
+
+DEFAULT_HABITS = Habits()
 
 
 @dataclass(frozen=True)
@@ -58,22 +75,25 @@ class Users:
     trait_liking: Floats
 
 
-def make_users(n: int, ratings: int, tags: int, most: int, rng: np.random.Generator) -> Users:
+def make_users(
+    n: int, ratings: int, tags: int, most: int, rng: np.random.Generator, habits: Habits = DEFAULT_HABITS
+) -> Users:
     """Draw users who will give exactly the asked numbers of ratings and tags.
 
     Args:
         n: users who rate; newcomers come on top.
-        ratings: of all users together, from n · MIN_RATINGS to n · `most`.
+        ratings: of all users together, from n · `habits.least` to n · `most`.
         tags: of all users together, up to 2 · `ratings`.
         most: ratings of one user at most.
         rng: the source of randomness.
+        habits: how they rate.
     """
     newcomers = np.arange(n + n // USERS_PER_NEWCOMER) >= n
     everyone = len(newcomers)
-    activity = on_grid(np.exp(1.2 * rng.standard_normal(n)))
+    activity = on_grid(np.exp(habits.spread * rng.standard_normal(n)))
     weights = np.rint(activity * 4096).astype(np.int64) + 1
     given = np.zeros(everyone, np.int64)
-    given[~newcomers] = apportion(ratings, weights, least=MIN_RATINGS, most=most)
+    given[~newcomers] = apportion(ratings, weights, least=habits.least, most=most)
     gives_tags = rng.random(everyone) < 0.35
     tag_weight = np.where(
         gives_tags & ~newcomers, np.rint(4096 * on_grid(np.exp(rng.standard_normal(everyone)))) * given, 1.0
@@ -96,7 +116,7 @@ def make_users(n: int, ratings: int, tags: int, most: int, rng: np.random.Genera
         ratings=given,
         tags=apportion(tags, tag_weight.astype(np.int64), most=2 * given),
         mildness=on_grid(0.35 * rng.standard_normal(everyone)),
-        whole_stars=rng.random(everyone) < 0.4,
+        whole_stars=(rng.random(everyone) < 0.4) | habits.only_whole_stars,
         trait_liking=on_grid(rng.standard_normal((everyone, TRAITS))),
     )
 

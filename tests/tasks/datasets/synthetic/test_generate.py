@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from tasks.datasets.synthetic import generate
+from tasks.datasets.synthetic import generate, in_order
 from tasks.datasets.synthetic.catalogue import TAGS
 from tasks.datasets.synthetic.generate import FILES, GeneratedCounts, generate_demo
 from tasks.datasets.synthetic.taste_model import END, START
+from tasks.datasets.synthetic.users import Habits
 from tasks.datasets.synthetic.vocabulary import GENDERS, GENRES, NO_GENRES, REGIONS
 from tasks.errors import NightError, UsageError
 from tests.examples import examples
@@ -126,6 +127,35 @@ def test_without_tags_the_other_files_are_the_same(tmp_path: Path) -> None:
     expected = {name: digest for name, digest in digests(tmp_path / "with").items() if name != "tags.csv"}
     assert digests(tmp_path / "without") == expected
     assert counts.tags == 0
+
+
+def test_without_events_the_other_files_are_the_same(tmp_path: Path) -> None:
+    generate_demo(tmp_path / "with", **SMALL)
+    counts = generate_demo(tmp_path / "without", events=False, **SMALL)
+    expected = {name: digest for name, digest in digests(tmp_path / "with").items() if name != "events.csv"}
+    assert digests(tmp_path / "without") == expected
+    assert counts.events == 0
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "BLOCK_RATINGS", 100)
+    for threads in (1, 3):
+        monkeypatch.setattr(in_order, "count_threads", lambda n=threads: n)
+        generate_demo(tmp_path / f"{threads}", **SMALL)
+    assert digests(tmp_path / "1") == digests(tmp_path / "3")
+
+
+def test_habits_decide_stars_and_the_least_activity(tmp_path: Path) -> None:
+    habits = Habits(least=20, spread=0.3, only_whole_stars=True)
+    counts = generate_demo(tmp_path / "demo", habits=habits, **SMALL)
+    ratings = read(tmp_path / "demo", counts).ratings
+    assert set(ratings.rating) <= {1, 2, 3, 4, 5}
+    assert ratings.groupby("userId").size().min() >= 20
+    with pytest.raises(UsageError) as refused:
+        generate_demo(tmp_path / "few", habits=habits, **{**SMALL, "ratings": 1199})
+    assert refused.value.hint == "Ask for 1200 to 4800 ratings: 20 to 80 a user."
 
 
 def test_progress_ends_at_the_number_of_ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,44 @@
+"""Work on blocks on several cores, and hand out the results in the order of the blocks."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Block = TypeVar("Block")
+Result = TypeVar("Result")
+
+MOST_THREADS = 4  # more would wait for Python's lock
+
+
+def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterator[Result]:
+    """Yield `work(block)` of every block, in order.
+
+    Threads work on a block per core, up to `MOST_THREADS`, and one block ahead: memory does not grow with the number of
+    blocks. After an error nothing more is begun.
+
+    Args:
+        work: a function that several threads may run at once.
+        blocks: what to work on.
+    """
+    threads = count_threads()
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(work, block))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def count_threads() -> int:
+    """Return the number of cores that this process may use, at most `MOST_THREADS`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(MOST_THREADS, cores or 1)
