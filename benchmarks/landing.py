@@ -1,14 +1,16 @@
 """Measure how fast files land: one, the same rows in many, and one per cent more on top of it.
 
-python -m benchmarks.landing [--rows 2500000] [--files 1000] [--more 0.01] [--repeats 3] [--folder FOLDER]
+python -m benchmarks.landing [--rows 2500000] [--files 1000] [--more 0.01] [--repeats 3] [--folder FOLDER] [--whole]
 
 Ratings are generated, ordered by time, and written to one file, ratings.csv, and in equal parts to many files in
 incoming/. Each layout lands in an empty warehouse. Then `--more` of the rows arrive as one file in incoming/ beside
 the landed ratings.csv, which is not hashed again. With --folder the ratings.csv of a data set, such as one that `recs
 generate` made, takes the place of the generated one. For comparison, DuckDB reads the same files in one statement
 into a table of texts, without a header's check, line numbers, hashes or a transaction; what arrives as 1 % more is
-then read alone. Each figure is the least of `--repeats` runs, because other programs can only add to it. The last
-three lines are machine-readable; `ours_s` and `bare_s` are seconds, `share` that of the full landing.
+then read alone. Then the whole folder lands and is cleaned, and DuckDB counts and adds up its ratings, tags and events;
+`--whole` measures nothing else. Each figure is the least of `--repeats` runs, because other programs can only add to
+it. The last lines are machine-readable; `ours_s` and `bare_s` are seconds, `share` that of the full landing, and the
+last line is about the whole folder.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks import intake
 from benchmarks.command import at_least, refuse_bad_input
+from benchmarks.last_line import to_line
 from tasks.config.data_settings import DataSettings
 from tasks.errors import UsageError
 from tasks.ingestion import file_digest
@@ -49,7 +53,12 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="a data set with a ratings.csv, in place of generated ratings"
     )
+    parser.add_argument(
+        "--whole", action="store_true", help="only land and clean the whole folder, which --folder names"
+    )
     arguments = parser.parse_args()
+    if arguments.whole and arguments.folder is None:
+        raise UsageError("--whole needs --folder.", "Name a folder that `recs generate` has made.")
     if not 0 < arguments.more <= 1:
         raise UsageError(
             f"--more is {arguments.more}; a share above 0 and at most 1 was expected.", "Try 0.01."
@@ -59,17 +68,35 @@ def main() -> None:
         raise UsageError(f"There is no {given}.", "Name a folder that `recs generate` has made.")
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
         folder = Path(where)
-        n_rows, n_more = write_files(folder, given, arguments)
-        time.sleep(SETTLED)
-        one, many, more = folder / "one", folder / "many", folder / "more.csv"
-        alone = [landed(folder, one) for _ in range(arguments.repeats)]
-        parts = [landed(folder, many) for _ in range(arguments.repeats)]
-        nights = [landed(folder, one, more) for _ in range(arguments.repeats)]
-        figures = [
-            (1, n_rows, min(alone), bare(folder, one / "*.csv", arguments.repeats)),
-            (arguments.files, n_rows, min(parts), bare(folder, many / "incoming/*.csv", arguments.repeats)),
-            (1, n_more, min(nights), bare(folder, more, arguments.repeats)),
-        ]
+        if not arguments.whole:
+            compare_layouts(folder, given, arguments)
+        source = arguments.folder or folder / "one"
+        runs = [intake.landed_and_cleaned(folder, source) for _ in range(arguments.repeats)]
+        land_s, clean_s = min(runs, key=sum)
+        bare_s = min(intake.bare_count(source) for _ in range(arguments.repeats))
+    figures = {"land_s": land_s, "clean_s": clean_s, "ours_s": land_s + clean_s, "bare_s": bare_s}
+    print(to_line(figures | {"ratio": (land_s + clean_s) / bare_s}))
+
+
+def compare_layouts(folder: Path, given: Path | None, arguments: argparse.Namespace) -> None:
+    """Land one file, many and one more; print a line each.
+
+    Args:
+        folder: an empty one, for input files and warehouses; one/ stays there.
+        given: a ratings.csv; None for generated ratings.
+        arguments: of the command line.
+    """
+    n_rows, n_more = write_files(folder, given, arguments)
+    time.sleep(SETTLED)
+    one, many, more = folder / "one", folder / "many", folder / "more.csv"
+    alone = [landed(folder, one) for _ in range(arguments.repeats)]
+    parts = [landed(folder, many) for _ in range(arguments.repeats)]
+    nights = [landed(folder, one, more) for _ in range(arguments.repeats)]
+    figures = [
+        (1, n_rows, min(alone), bare(folder, one / "*.csv", arguments.repeats)),
+        (arguments.files, n_rows, min(parts), bare(folder, many / "incoming/*.csv", arguments.repeats)),
+        (1, n_more, min(nights), bare(folder, more, arguments.repeats)),
+    ]
     for files, rows, ours, plain in figures:
         print(f"files={files} rows={rows} ours_s={ours:.2f} bare_s={plain:.2f} share={ours / min(alone):.3f}")
 
