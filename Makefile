@@ -1,5 +1,5 @@
 # The commands for people; `make` alone lists them. The first one that needs it does the set-up, once.
-.PHONY: help setup pipeline test test-all lint format docs bench report rollback schedule server worker clean
+.PHONY: help setup pipeline test test-all lint format docs bench bench-full bench-models report rollback schedule server worker clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -24,7 +24,7 @@ TELL   := while read -r word rest; do case "$$word $$rest" in \
           esac; done
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Make the virtual environment and install everything (other commands do it too)
 
@@ -58,7 +58,13 @@ format: $(READY) ## Fix style and imports in place
 docs: $(READY) ## Generate the tables of models, metrics and checks in docs/
 	@$(BIN)/python -m tests.docs_tables --write
 
-bench: $(READY) ## Evaluate the models on the demo data and, if downloaded, on ml-latest-small
+bench: $(READY) ## Measure speed and memory at a tenth of the size of ml-25m, into docs/benchmarks.md (10 minutes)
+	@$(BIN)/python -m benchmarks.collect $(ARGS)
+
+bench-full: $(READY) ## Measure speed, memory and growth at full size, into docs/benchmarks.md (hours, 24 GB)
+	@$(BIN)/python -m benchmarks.collect --full $(ARGS)
+
+bench-models: $(READY) ## Evaluate the models on the demo data and, if downloaded, on ml-latest-small
 	@$(BIN)/python -m benchmarks.nights $(ARGS)
 
 report: $(READY) ## Show last night's figures again

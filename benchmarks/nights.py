@@ -1,6 +1,6 @@
 """Evaluate all models on whole data sets: one night each, metrics with intervals on the report half.
 
-make bench, or: python -m benchmarks.nights [DATASET ...]     (a name that `recs run` knows, or a folder)
+make bench-models, or: python -m benchmarks.nights [DATASET ...]     (a name that `recs run` knows, or a folder)
 Homes are temporary, and no home or database of yours is touched. Without arguments: the demo, and ml-latest-small
 where ../shared/data has it.
 """
