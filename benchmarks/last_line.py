@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 def to_line(figures: Mapping[str, float]) -> str:
@@ -11,17 +14,10 @@ def to_line(figures: Mapping[str, float]) -> str:
 
 
 def from_text(printed: str) -> dict[str, float]:
-    """Return the figures of the last line of what a benchmark printed. Words without a number are left out."""
+    """Return the figures of the last line of what a benchmark printed. Words without a finite number are left out."""
     lines = printed.strip().splitlines()
-    figures = {}
-    for word in lines[-1].split() if lines else []:
-        name, equals, text = word.partition("=")
-        if equals:
-            try:
-                figures[name] = float(text)
-            except ValueError:
-                continue
-    return figures
+    words = (word.partition("=") for word in (lines[-1].split() if lines else []))
+    return {name: float(text) for name, _, text in words if _NUMBER.fullmatch(text)}
 
 
 def _decimals(name: str, value: float) -> int:

@@ -36,10 +36,12 @@ def updated(page: str, results: Results) -> str:
         ValueError: the page lacks the comments of a part.
     """
     for name, text in page_tables(results).items():
-        block = re.compile(rf"(?s)(<!-- generated: {name} [^>]*-->\n).*?(<!-- end: {name} -->)")
-        if len(block.findall(page)) != 1:
+        block = re.compile(rf"(?s)(?<=<!-- generated: {name} )([^>]*-->\n).*?(<!-- end: {name} -->)")
+        places = list(block.finditer(page))
+        if len(places) != 1:
             raise ValueError(f"the page needs the comments `generated: {name}` and `end: {name}` once each")
-        page = block.sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
+        place = places[0]
+        page = f"{page[: place.end(1)]}\n{text}\n\n{page[place.start(2) :]}"
     return page
 
 

@@ -1,0 +1,97 @@
+"""The collection of all benchmarks, with measurements that are made up."""
+
+import sys
+from importlib import import_module
+
+import pytest
+
+from benchmarks import collect, growth, suite
+from benchmarks.child import Measurement
+from benchmarks.results import read_results
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """Replace all measurements, each of which gives a figure; return a copy of the page."""
+    monkeypatch.setattr(suite, "generated", lambda *_, **__: tmp_path / "data")
+    monkeypatch.setattr(growth, "generated", lambda *_, **__: tmp_path / "data")
+    monkeypatch.setattr(suite, "measure", lambda module, words, limit_s: Measurement(module, {"ratio": 4.0}))
+    monkeypatch.setattr(
+        growth, "measure", lambda module, words, limit_s: Measurement(module, {"land_s": 1.0, "land_mb": 9.0})
+    )
+    copy = tmp_path / "benchmarks.md"
+    copy.write_text(collect.PAGE.read_text(encoding="utf-8"))
+    return copy
+
+
+def run(monkeypatch, page, *options):
+    """Run the collection; return the results."""
+    file = page.with_name("results.json")
+    monkeypatch.setattr(sys, "argv", ["collect", "--json", str(file), "--page", str(page), *options])
+    collect.main()
+    return read_results(file)
+
+
+def test_a_quick_run_writes_json_and_page(monkeypatch, page):
+    results = run(monkeypatch, page)
+    steps = results["bench"]["measurements"]
+    assert list(steps) == [name for name, step in suite.STEPS.items() if step.quick is not None]
+    assert steps["landing"]["commit"] == results["bench"]["machine"]["commit"]
+    assert [point["ratings"] for point in results["growth-quick"]["points"]] == [100_000, 500_000, 1_000_000]
+    assert "at most 5 × | 4 × | kept" in page.read_text()
+    assert "Not measured yet: `make bench-full`." in page.read_text()
+
+
+def test_a_full_run_has_every_step(monkeypatch, page):
+    results = run(monkeypatch, page, "--full")
+    assert list(results["bench-full"]["measurements"]) == list(suite.STEPS)
+    assert len(results["growth"]["points"]) == 4
+
+
+def test_some_steps_replace_only_their_own_figures(monkeypatch, page):
+    run(monkeypatch, page)
+    monkeypatch.setattr(suite, "measure", lambda module, words, limit_s: Measurement(module, {"ratio": 8.0}))
+    steps = run(monkeypatch, page, "--only", "landing")["bench"]["measurements"]
+    assert (steps["landing"]["figures"], steps["topn"]["figures"]) == ({"ratio": 8}, {"ratio": 4})
+
+
+def test_what_failed_is_kept_and_ends_with_1(monkeypatch, page):
+    monkeypatch.setattr(
+        suite, "measure", lambda module, words, limit_s: Measurement(module, error="it broke")
+    )
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, page, "--only", "landing,night")
+    assert ended.value.code == 1
+    assert "it broke" in page.read_text()
+
+
+def test_write_measures_nothing(monkeypatch, page):
+    run(monkeypatch, page, "--only", "landing")
+    before = page.read_text()
+    monkeypatch.setattr(suite, "measure", None)
+    page.write_text(before.replace("| 4 × | kept", "| 9 × | kept"))
+    run(monkeypatch, page, "--write")
+    assert page.read_text() == before
+
+
+def test_an_unknown_step_is_refused(refused):
+    code, error = refused(collect.main, "--only", "landings")
+    assert code == 2
+    assert "There is no step 'landings'. Steps: generation, landing," in error
+
+
+def test_data_stands_for_the_generated_folder(monkeypatch, page, tmp_path):
+    asked = {}
+    monkeypatch.setattr(
+        suite,
+        "measure",
+        lambda module, words, limit_s: asked.update({module: words}) or Measurement(module, {"x": 1}),
+    )
+    run(monkeypatch, page, "--only", "night,topn")
+    assert asked["benchmarks.night"] == ["--folder", str(tmp_path / "data"), "--models", suite.MODELS]
+    assert "DATA" not in asked["benchmarks.topn"]
+
+
+@pytest.mark.parametrize("module", sorted({step.module for step in suite.STEPS.values()}))
+def test_every_step_is_a_benchmark_with_a_command(module):
+    assert callable(import_module(module).main)
