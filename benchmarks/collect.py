@@ -4,9 +4,11 @@ make bench:       python -m benchmarks.collect           (a tenth of the size; a
 make bench-full:  python -m benchmarks.collect --full    (the size of ml-25m, and growth up to 100 million: hours)
                   python -m benchmarks.collect --write   (measures nothing, only writes the page)
 
---only takes names of steps (landing, topn, night, …, or growth), and replaces those of the last run. The JSON is
+--only takes names of steps (landing, topn, night, …, growth or peers), and replaces those of the last run. The JSON is
 docs/benchmarks.json: machine, versions, commit, load before the run, and for each step its command, its figures and
-what failed. A missed budget is said in the table; the exit code is 1 only if something could not be measured.
+what failed. A missed budget is said in the table; the exit code is 1 only if something could not be measured. Other
+libraries are measured at full size by `python -m benchmarks.peers --json FILE`, where there is such a module; it
+writes its own section of the JSON with `results.write_section`.
 """
 
 from __future__ import annotations
@@ -15,23 +17,26 @@ import argparse
 import sys
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.child import Measurement
+from benchmarks.child import Measurement, measure
 from benchmarks.command import refuse_bad_input
 from benchmarks.generated import CACHE, ROOT
 from benchmarks.growth import measured_growth
 from benchmarks.machine import machine_facts
 from benchmarks.results import RESULTS, read_results, write_section
 from benchmarks.suite import MODELS, STEPS, run_suite
-from benchmarks.tables import page_tables, updated
+from benchmarks.tables import one_line, page_tables, updated
 from tasks.errors import UsageError
 from tasks.storage.artifact_store import write_text
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-GROWTH = {True: ((1.0, 5.0, 25.0, 100.0), 25.0), False: ((0.1, 0.5, 1.0), 0.0)}
+GROWTH, PEERS = "growth", "peers"
+SIZES = {True: ((1.0, 5.0, 25.0, 100.0), 25.0), False: ((0.1, 0.5, 1.0), 0.0)}
 """Whether it is a full run → sizes in millions of ratings, and the largest with a whole night."""
+PEERS_LIMIT_S = 6 * 3600
 
 
 def main() -> None:
@@ -64,7 +69,7 @@ def chosen_steps(only: str) -> tuple[str, ...]:
         UsageError: one is no step.
     """
     names = tuple(name.strip() for name in only.split(",") if name.strip())
-    known = (*STEPS, "growth")
+    known = (*STEPS, GROWTH, PEERS)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"There is no step {unknown[0]!r}.", f"Steps: {', '.join(known)}.")
@@ -94,11 +99,11 @@ def collect(json: Path, cache: Path, only: tuple[str, ...], *, is_full: bool) ->
         if measurement.error:
             failed.append(name)
 
-    steps = tuple(name for name in only if name != "growth")
+    steps = tuple(name for name in only if name in STEPS)
     if steps or not only:
         run_suite(is_full=is_full, cache=cache, only=steps, measured=keep)
-    if not only or "growth" in only:
-        millions, nights_up_to = GROWTH[is_full]
+    if not only or GROWTH in only:
+        millions, nights_up_to = SIZES[is_full]
         growth = measured_growth(
             millions,
             nights_up_to=nights_up_to,
@@ -107,6 +112,9 @@ def collect(json: Path, cache: Path, only: tuple[str, ...], *, is_full: bool) ->
             measured=partial(write_section, json, "growth" if is_full else "growth-quick"),
         )
         failed += [f"growth at {point['ratings']:,}" for point in growth["points"] if point["errors"]]
+    if PEERS in only or (is_full and not only and find_spec("benchmarks.peers") is not None):
+        peers = measure("benchmarks.peers", ["--json", str(json)], limit_s=PEERS_LIMIT_S)
+        failed += [f"peers ({one_line(peers.error)})"] * bool(peers.error)
     return failed
 
 

@@ -14,7 +14,7 @@ from tasks.storage.cache_key import SOURCE
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "benchmarks"
-LEAST_SCALE = 0.01
+LEAST_SCALE = 0.001
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

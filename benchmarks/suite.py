@@ -59,7 +59,7 @@ STEPS = {
         ("--folder", "DATA", "--models", MODELS),
         3600,
         ("--folder", "DATA", "--models", MODELS),
-        300,
+        420,
     ),
     "night_shelf": Step("benchmarks.night", ("--folder", "DATA"), 7200),
     # Of 32 million interactions 18 million are likes

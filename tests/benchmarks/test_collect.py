@@ -2,12 +2,13 @@
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from benchmarks import collect, growth, suite
 from benchmarks.child import Measurement
-from benchmarks.results import read_results
+from benchmarks.results import read_results, write_section
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(
         growth, "measure", lambda module, words, limit_s: Measurement(module, {"land_s": 1.0, "land_mb": 9.0})
     )
+    monkeypatch.setattr(collect, "find_spec", lambda _: None)
     copy = tmp_path / "benchmarks.md"
     copy.write_text(collect.PAGE.read_text(encoding="utf-8"))
     return copy
@@ -95,3 +97,22 @@ def test_data_stands_for_the_generated_folder(monkeypatch, page, tmp_path):
 @pytest.mark.parametrize("module", sorted({step.module for step in suite.STEPS.values()}))
 def test_every_step_is_a_benchmark_with_a_command(module):
     assert callable(import_module(module).main)
+
+
+@pytest.mark.parametrize(("options", "times"), [(("--full",), 1), ((), 0), (("--only", "peers"), 1)])
+def test_other_libraries_write_their_own_section(monkeypatch, page, options, times):
+    asked = []
+
+    def measure(module, words, *, limit_s):
+        asked.append(module)
+        machine = read_results(page.with_name("results.json"))["bench"]["machine"]
+        content = {"machine": machine, "columns": ["library"], "rows": [["implicit"]]}
+        write_section(Path(words[1]), "peers", content)
+        return Measurement("c", {"libraries": 1})
+
+    run(monkeypatch, page, "--only", "landing")
+    monkeypatch.setattr(collect, "find_spec", lambda name: name == "benchmarks.peers" or None)
+    monkeypatch.setattr(collect, "measure", measure)
+    run(monkeypatch, page, *options)
+    assert asked == ["benchmarks.peers"] * times
+    assert page.read_text().count("| implicit |") == times

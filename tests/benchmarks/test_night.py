@@ -51,7 +51,7 @@ def test_settings_of_the_caller_do_not_count():
     ("option", "value", "said"),
     [
         ("--like", "ml-20m", "--like takes ml-1m"),
-        ("--scale", "0", "--scale takes a number of at least 0.01 (given: 0.0)"),
+        ("--scale", "0", "--scale takes a number of at least 0.001 (given: 0.0)"),
         ("--scale", "nan", "--scale takes a number"),
         ("--folder", "nowhere", "There is no nowhere/ratings.csv"),
     ],

@@ -18,7 +18,7 @@ def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterat
     """Yield `work(block)` of every block, in order.
 
     Threads work on a block per core, up to `MOST_THREADS`, and one block ahead: memory does not grow with the number of
-    blocks. After an error nothing more is begun.
+    blocks. After an error, only blocks that were taken before it are finished.
 
     Args:
         work: a function that several threads may run at once.
@@ -27,15 +27,12 @@ def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterat
     threads = count_threads()
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
-        try:
-            for block in blocks:
-                waiting.append(pool.submit(work, block))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        for block in blocks:
+            waiting.append(pool.submit(work, block))
+            if len(waiting) > threads:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def count_threads() -> int:

@@ -31,7 +31,7 @@ class Habits:
 
     Attributes:
         least: ratings of the least active user.
-        spread: standard deviation of the logarithm of the activity.
+        spread: standard deviation of the logarithm of a user's ratings beyond `least`.
         only_whole_stars: nobody rates in half stars; else two users in five never do.
     """
 
