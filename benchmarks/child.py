@@ -10,12 +10,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.generated import ROOT
 from benchmarks.last_line import from_text
 
 LAST_CHARACTERS = 400
+GRACE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,15 @@ def measure(module: str, arguments: Sequence[str], *, limit_s: float) -> Measure
     command = ["-m", module, *arguments]
     shown = shlex.join(["python", *command]).replace(f"{ROOT}{os.sep}", "")
     print(f"… {shown}", file=sys.stderr, flush=True)
-    with tempfile.TemporaryFile("w+") as output:
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryDirectory(prefix="nightly-recs-", ignore_cleanup_errors=True) as scratch,
+    ):
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603  (our own modules)
             [sys.executable, *command],
             cwd=ROOT,
+            env=os.environ | {"TMPDIR": scratch},  # so that nothing stays behind if it is killed
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -65,11 +72,12 @@ def measure(module: str, arguments: Sequence[str], *, limit_s: float) -> Measure
     if code == 0 and figures:
         return Measurement(shown, figures, wall_s, rss_mb)
     why = f"exit code {code}" if in_time else f"killed after {limit_s:.0f} s"
-    return Measurement(shown, {}, wall_s, rss_mb, f"{why}: {printed.strip()[-LAST_CHARACTERS:]}")
+    last = printed.strip()[-LAST_CHARACTERS:] or "nothing printed"
+    return Measurement(shown, {}, wall_s, rss_mb, f"{why}: {last}")
 
 
 def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[bool, int, float]:
-    """Wait for a process; kill its session at `until`, or if this process is interrupted.
+    """Wait for a process; end its session at `until`, or if this process is interrupted.
 
     Returns:
         Whether it ended in time, its exit code, and its largest resident memory in MB.
@@ -82,11 +90,35 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[bool, int, fl
                 break
             if in_time and time.perf_counter() > until:
                 in_time = False
-                os.killpg(process.pid, signal.SIGKILL)
+                _end_session(process.pid)
             time.sleep(0.05)
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGKILL)
+        _end_session(process.pid)
         raise
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return in_time, process.returncode, usage.ru_maxrss / unit
+
+
+def _end_session(leader: int) -> None:
+    """Ask all processes of a session to end, so that a night ends its server; kill those left after `GRACE_S`."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
+        until = time.perf_counter() + GRACE_S
+        while time.perf_counter() < until:
+            time.sleep(0.1)
+            if not _has_live_members(leader):
+                return
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _has_live_members(group: int) -> bool:
+    """Return whether a process of the group has not ended. A process that ended and was not waited for has."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, found = path.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # it ended meanwhile
+        if int(found) == group and state != "Z":
+            return True
+    return not Path("/proc/self/stat").exists()

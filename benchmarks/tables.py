@@ -59,14 +59,13 @@ def section_text(section: Mapping[str, Any] | None, command: str, *, is_full: bo
     rows = [(line.budget.what, line.budget.rule, _measured(line), _verdict(line)) for line in lines]
     parts = [
         machine_text(section["machine"]),
-        table(("", "budget", "measured", "verdict"), rows),
+        table(("what", "budget", "measured", "verdict"), rows),
         f"Kept: {_count(lines, 'kept')} of {len(lines)}; missed: {_count(lines, 'missed')}; "
         f"not judged: {_count(lines, 'not judged')}; not measured: {_count(lines, 'not measured')}.",
     ]
-    if missing := [line for line in lines if line.verdict == "not measured"]:
-        parts.append(
-            "\n".join(f"- Not measured: {line.budget.what}. {one_line(line.why)}" for line in missing)
-        )
+    reasons = dict.fromkeys(one_line(line.why) for line in lines if line.verdict == "not measured")
+    if reasons:
+        parts.append("\n".join(f"- {_without_figure(lines, reason)}: {reason}." for reason in reasons))
     if others := _measured_before(section):
         parts.append("\n".join(others))
     return "\n\n".join(parts)
@@ -157,6 +156,14 @@ def _verdict(line: Line) -> str:
         low, high = sorted((line.measured, line.budget.limit))
         return f"**missed**, by {number(high / low, '×') if low > 0 else 'far'}"
     return f"{line.verdict}: {line.why}" if line.verdict == "not judged" else line.verdict
+
+
+def _without_figure(lines: Sequence[Line], reason: str) -> str:
+    """Return what was not measured for this reason."""
+    what = (
+        line.budget.what for line in lines if line.verdict == "not measured" and one_line(line.why) == reason
+    )
+    return f"Not measured ({'; '.join(what)})"
 
 
 def _count(lines: Sequence[Line], verdict: str) -> int:

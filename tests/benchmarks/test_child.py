@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,35 @@ time.sleep(60)
     alive.unlink(missing_ok=True)
     time.sleep(0.5)
     assert not alive.exists(), "the child of the killed process still works"
+
+
+@pytest.mark.parametrize(("grace_s", "said"), [(30.0, "told to end"), (0.3, "started")])
+def test_processes_are_asked_to_end_before_they_are_killed(module, monkeypatch, grace_s, said):
+    monkeypatch.setattr(child, "GRACE_S", grace_s)
+    text = """
+import signal, sys, time
+def end(*_):
+    time.sleep(1)
+    print("told to end", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("started", flush=True)
+time.sleep(60)
+"""
+    found = child.measure(module(text), [], limit_s=1)
+    assert found.error.startswith("killed after 1 s: ")
+    assert found.error.endswith(said)
+
+
+def test_temporary_files_of_a_killed_benchmark_are_removed(module, tmp_path):
+    text = f"""
+import pathlib, tempfile, time
+folder = tempfile.mkdtemp()
+pathlib.Path({str(tmp_path)!r}, "where").write_text(folder)
+time.sleep(60)
+"""
+    assert "nothing printed" in child.measure(module(text), [], limit_s=1).error
+    assert not Path((tmp_path / "where").read_text()).exists()
 
 
 def test_modules_run_with_this_python(module):
