@@ -40,13 +40,16 @@ class Measurement:
     error: str = ""
 
 
-def measure(module: str, arguments: Sequence[str], *, limit_s: float) -> Measurement:
+def measure(
+    module: str, arguments: Sequence[str], *, limit_s: float, needs_figures: bool = True
+) -> Measurement:
     """Run `python -m MODULE ARGUMENTS`; return its figures, or why there are none.
 
     Args:
         module: of benchmarks/, whose last line has figures.
         arguments: of its command line.
         limit_s: seconds after which it and its children are killed.
+        needs_figures: a last line without figures is an error.
     """
     command = ["-m", module, *arguments]
     shown = shlex.join(["python", *command]).replace(f"{ROOT}{os.sep}", "")
@@ -69,7 +72,7 @@ def measure(module: str, arguments: Sequence[str], *, limit_s: float) -> Measure
         output.seek(0)
         printed = output.read()
     figures = from_text(printed)
-    if code == 0 and figures:
+    if code == 0 and (figures or not needs_figures):
         return Measurement(shown, figures, wall_s, rss_mb)
     why = f"exit code {code}" if in_time else f"killed after {limit_s:.0f} s"
     last = printed.strip()[-LAST_CHARACTERS:] or "nothing printed"

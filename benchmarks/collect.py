@@ -6,9 +6,9 @@ make bench-full:  python -m benchmarks.collect --full    (the size of ml-25m, an
 
 --only takes names of steps (landing, topn, night, …, growth or peers), and replaces those of the last run. The JSON is
 docs/benchmarks.json: machine, versions, commit, load before the run, and for each step its command, its figures and
-what failed. A missed budget is said in the table; the exit code is 1 only if something could not be measured. Other
-libraries are measured at full size by `python -m benchmarks.peers --json FILE`, where there is such a module; it
-writes its own section of the JSON with `results.write_section`.
+what failed. A missed budget is said in the table; the exit code is 1 only if something could not be measured. A full
+run compares other libraries at a tenth of the size; --peers FILE takes a comparison of your own instead, which
+`python -m benchmarks.peers … --json FILE` wrote.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ import argparse
 import sys
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.child import Measurement, measure
+from benchmarks.child import Measurement
 from benchmarks.command import refuse_bad_input
-from benchmarks.generated import CACHE, ROOT
-from benchmarks.growth import measured_growth
+from benchmarks.generated import CACHE, ROOT, generated
+from benchmarks.growth import LIKE, measured_growth
 from benchmarks.machine import machine_facts
+from benchmarks.peers_section import measure_peers, read_peers
 from benchmarks.results import RESULTS, read_results, write_section
-from benchmarks.suite import MODELS, STEPS, run_suite
-from benchmarks.tables import one_line, page_tables, updated
-from tasks.errors import UsageError
+from benchmarks.suite import MODELS, QUICK_SCALE, STEPS, run_suite
+from benchmarks.tables import page_tables, updated
+from tasks.errors import NightError, UsageError
 from tasks.storage.artifact_store import write_text
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 GROWTH, PEERS = "growth", "peers"
 SIZES = {True: ((1.0, 5.0, 25.0, 100.0), 25.0), False: ((0.1, 0.5, 1.0), 0.0)}
 """Whether it is a full run → sizes in millions of ratings, and the largest with a whole night."""
-PEERS_LIMIT_S = 6 * 3600
 
 
 def main() -> None:
@@ -47,11 +46,14 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="at full size")
     parser.add_argument("--write", action="store_true", help="only write the page from the JSON")
     parser.add_argument("--only", default="", metavar="NAMES", help="steps, with commas between them")
+    parser.add_argument("--peers", type=Path, metavar="FILE", help="a comparison with other libraries")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="FOLDER")
     asked = parser.parse_args()
     failed = []
+    if asked.peers:
+        write_section(asked.json, PEERS, read_peers(asked.peers))
     if not asked.write:
         failed = collect(asked.json, asked.cache, chosen_steps(asked.only), is_full=asked.full)
     results = read_results(asked.json)
@@ -112,9 +114,13 @@ def collect(json: Path, cache: Path, only: tuple[str, ...], *, is_full: bool) ->
             measured=partial(write_section, json, "growth" if is_full else "growth-quick"),
         )
         failed += [f"growth at {point['ratings']:,}" for point in growth["points"] if point["errors"]]
-    if PEERS in only or (is_full and not only and find_spec("benchmarks.peers") is not None):
-        peers = measure("benchmarks.peers", ["--json", str(json)], limit_s=PEERS_LIMIT_S)
-        failed += [f"peers ({one_line(peers.error)})"] * bool(peers.error)
+    if PEERS in only or (is_full and not only):
+        data = generated(LIKE, QUICK_SCALE, events=True, cache=cache)
+        try:
+            write_section(json, PEERS, measure_peers(data))
+        except NightError as error:
+            print(error, file=sys.stderr)
+            failed.append(PEERS)
     return failed
 
 

@@ -126,7 +126,7 @@ def peers_text(peers: Mapping[str, Any] | None) -> str:
             measured.
     """
     if peers is None:
-        return "Not measured yet."
+        return "Not measured yet: `make bench-full`."
     notes = "\n".join(f"- {note}" for note in peers.get("notes", ()))
     parts = [machine_text(peers["machine"]), table(peers["columns"], peers["rows"]), notes]
     return "\n\n".join(part for part in parts if part)

@@ -1,14 +1,39 @@
 """The collection of all benchmarks, with measurements that are made up."""
 
+import json
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from benchmarks import collect, growth, suite
 from benchmarks.child import Measurement
-from benchmarks.results import read_results, write_section
+from benchmarks.machine import machine_facts
+from benchmarks.peers_section import peers_section
+from benchmarks.results import read_results
+from tasks.errors import NightError
+
+PEER = {
+    "library": "implicit",
+    "model": "cosine",
+    "kind": "item-item",
+    "settings": "K 200",
+    "version": "0.7.3",
+}
+FIGURES = {
+    "fit_s": 1.5,
+    "list_s": 2.0,
+    "peak_mb": 300.2,
+    "recall": 0.1,
+    "ndcg": 0.05,
+    "note": "",
+    "fault": "",
+}
+SLOW = dict.fromkeys(FIGURES) | {"note": "3 epochs", "fault": "ended after 900 s"}
+REPORT = {
+    "pandas": {"read_s": 2.5},
+    "models": [PEER | FIGURES, PEER | {"library": "recbole", "model": "BPR"} | SLOW],
+}
 
 
 @pytest.fixture
@@ -20,7 +45,10 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(
         growth, "measure", lambda module, words, limit_s: Measurement(module, {"land_s": 1.0, "land_mb": 9.0})
     )
-    monkeypatch.setattr(collect, "find_spec", lambda _: None)
+    monkeypatch.setattr(collect, "generated", lambda *_, **__: tmp_path / "data")
+    monkeypatch.setattr(
+        collect, "measure_peers", lambda data: peers_section(REPORT, machine_facts(), data.name)
+    )
     copy = tmp_path / "benchmarks.md"
     copy.write_text(collect.PAGE.read_text(encoding="utf-8"))
     return copy
@@ -100,19 +128,37 @@ def test_every_step_is_a_benchmark_with_a_command(module):
 
 
 @pytest.mark.parametrize(("options", "times"), [(("--full",), 1), ((), 0), (("--only", "peers"), 1)])
-def test_other_libraries_write_their_own_section(monkeypatch, page, options, times):
-    asked = []
-
-    def measure(module, words, *, limit_s):
-        asked.append(module)
-        machine = read_results(page.with_name("results.json"))["bench"]["machine"]
-        content = {"machine": machine, "columns": ["library"], "rows": [["implicit"]]}
-        write_section(Path(words[1]), "peers", content)
-        return Measurement("c", {"libraries": 1})
-
-    run(monkeypatch, page, "--only", "landing")
-    monkeypatch.setattr(collect, "find_spec", lambda name: name == "benchmarks.peers" or None)
-    monkeypatch.setattr(collect, "measure", measure)
-    run(monkeypatch, page, *options)
-    assert asked == ["benchmarks.peers"] * times
+def test_other_libraries_have_a_section(monkeypatch, page, options, times):
+    assert run(monkeypatch, page, *options).keys() >= {"peers"} if times else True
     assert page.read_text().count("| implicit |") == times
+
+
+def test_a_failed_comparison_ends_with_1_and_keeps_the_rest(monkeypatch, page):
+    def fail(_):
+        raise NightError("pandas failed: killed")
+
+    monkeypatch.setattr(collect, "measure_peers", fail)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, page, "--full")
+    assert len(read_results(page.with_name("results.json"))["bench-full"]["measurements"]) == len(suite.STEPS)
+
+
+def test_a_comparison_of_ones_own_is_taken(monkeypatch, page, tmp_path):
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(REPORT))
+    run(monkeypatch, page, "--write", "--peers", str(file))
+    assert (
+        "| item-item | implicit | 0.7.3 | cosine | K 200 | 1.5 | 2.0 | 300 | 0.1000 | 0.0500 |  |"
+        in page.read_text()
+    )
+    assert "| ended after 900 s; 3 epochs |" in page.read_text()
+    assert "- pandas, the part of a night before its fits: read_s 2.5." in page.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"models": [1]}'])
+def test_another_file_is_refused(refused, tmp_path, text):
+    (tmp_path / "own.json").write_text(text)
+    options = ["--write", "--peers", str(tmp_path / "own.json"), "--json", str(tmp_path / "results.json")]
+    code, error = refused(collect.main, *options)
+    assert (code, "own.json is no report of the peers" in error) == (2, True)
+    assert not (tmp_path / "results.json").exists()

@@ -1,0 +1,92 @@
+"""Other libraries in the JSON of all measurements: what `benchmarks.peers --json` wrote, as a table."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.child import measure
+from benchmarks.machine import machine_facts
+from tasks.errors import NightError, UsageError
+
+MODULE = "benchmarks.peers"
+SECONDS_A_MODEL = 900
+LIMIT_S = 8 * 3600
+_COLUMNS = {
+    "kind": "",
+    "library": "",
+    "version": "",
+    "model": "",
+    "settings": "",
+    "fit_s": ".1f",
+    "list_s": ".1f",
+    "peak_mb": ".0f",
+    "recall": ".4f",
+    "ndcg": ".4f",
+    "note": "",
+}
+"""Columns of the table: names of figures in a model's row, and how they are written."""
+
+
+def measure_peers(data: Path) -> dict[str, Any]:
+    """Compare all libraries on a data set; return the section of the JSON.
+
+    Args:
+        data: a folder that `recs generate` made.
+
+    Raises:
+        NightError: the comparison failed as a whole.
+    """
+    machine = machine_facts()
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
+        file = Path(where) / "peers.json"
+        words = ["--folder", str(data), "--seconds", str(SECONDS_A_MODEL), "--json", str(file)]
+        measurement = measure(MODULE, words, limit_s=LIMIT_S, needs_figures=False)
+        if measurement.error:
+            raise NightError(f"{MODULE} failed: {measurement.error}")
+        return peers_section(json.loads(file.read_text(encoding="utf-8")), machine, f"Data: {data.name}.")
+
+
+def read_peers(file: Path) -> dict[str, Any]:
+    """Return the section of the JSON from a file that `benchmarks.peers --json` wrote on this machine.
+
+    Raises:
+        UsageError: there is no such file, or it is another one.
+    """
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        about = f"Measured before: time, commit and load above are of the moment when {file.name} was read."
+        return peers_section(report, machine_facts(), about)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{file} is no report of the peers ({type(error).__name__}: {error}).",
+            f"Write one with: python -m {MODULE} --folder FOLDER --json {file.name}",
+        ) from error
+
+
+def peers_section(report: Mapping[str, Any], machine: Mapping[str, Any], about: str) -> dict[str, Any]:
+    """Return machine, columns, rows and notes.
+
+    Args:
+        report: `models`, a row of figures each, whose `fault` says why there are none; `pandas`, figures of the part
+            of a night before its fits, if it was measured.
+        machine: its facts.
+        about: a sentence on the data.
+    """
+    rows = [[_cell(row.get(name), form) for name, form in _COLUMNS.items()] for row in report["models"]]
+    for row, cells in zip(report["models"], rows, strict=True):
+        if row.get("fault"):
+            cells[-1] = "; ".join(word for word in (row["fault"], row.get("note")) if word)
+    notes = [about]
+    if "pandas" in report:
+        figures = report["pandas"].items()
+        shown = ", ".join(f"{name} {v:.1f}" if isinstance(v, float) else f"{name} {v}" for name, v in figures)
+        notes.append(f"pandas, the part of a night before its fits: {shown}.")
+    return {"machine": dict(machine), "columns": list(_COLUMNS), "rows": rows, "notes": notes}
+
+
+def _cell(value: Any, form: str) -> str | None:
+    return None if value is None else format(value, form) if form else str(value)
