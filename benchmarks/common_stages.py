@@ -1,7 +1,7 @@
 """Time the stages that every night has: landing, cleaning, matrices, and the top 100 of random factors.
 
 python -m benchmarks.common_stages [--like ml-25m] [--scale 0.1] [--no-events] [--folder FOLDER]
-                                   [--factors 64] [--n 100]
+                                   [--factors 64] [--n 100] [--snapshot FOLDER]
 
 For sizes at which a whole night would take too long. The matrices are those of the refit: everything is before the
 cutoff. Each user's `--n` best items are found by `models/ranking/factor_scorer.py` on random factors, seen items left
@@ -29,6 +29,7 @@ from models.interactions import Interactions
 from models.ranking import factor_scorer
 from tasks.config.data_settings import DataSettings
 from tasks.config.settings import UtilitySettings
+from tasks.errors import UsageError
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
 from tasks.monitoring.memory import peak_mb, reset_peak
@@ -48,22 +49,28 @@ def main() -> None:
     add_data_arguments(parser)
     parser.add_argument("--factors", type=at_least(1), default=64)
     parser.add_argument("--n", type=at_least(1), default=100)
+    parser.add_argument(
+        "--snapshot", type=Path, metavar="FOLDER", help="a new folder: keep the matrices there"
+    )
     asked = parser.parse_args()
+    if asked.snapshot is not None and asked.snapshot.exists():
+        raise UsageError(f"--snapshot {asked.snapshot} exists.", "Name a new folder.")
     source = data_of(asked)
     figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
-        seen = prepared(source, Path(where), figures)
+        seen = prepared(source, Path(where), asked.snapshot or Path(where) / "snapshot", figures)
         figures |= {"users": seen.shape[0], "items": seen.shape[1], "entries": seen.nnz}
         score(seen, asked.factors, asked.n, figures)
     print(to_line(figures))
 
 
-def prepared(source: Path, folder: Path, figures: Figures) -> sparse.csr_array:
+def prepared(source: Path, folder: Path, matrices: Path, figures: Figures) -> sparse.csr_array:
     """Land, clean and build the matrices of everything; return the matrix of seen items.
 
     Args:
         source: the input folder.
-        folder: for the warehouse and the matrices.
+        folder: for the warehouse and the split.
+        matrices: a new folder, for the matrices.
         figures: receives seconds and memory.
     """
     settings = DataSettings()
@@ -73,12 +80,10 @@ def prepared(source: Path, folder: Path, figures: Figures) -> sparse.csr_array:
         with timed("clean", figures):
             data = clean(con, intake, settings)
         (folder / "split").mkdir()
-        (folder / "snapshot").mkdir()
+        matrices.mkdir()
         with timed("utility", figures):
             split = everything(con, as_of=data.until, key="everything", folder=folder / "split")
-            snapshot = build_snapshot(
-                con, split, UtilitySettings(), key="snapshot", folder=folder / "snapshot"
-            )
+            snapshot = build_snapshot(con, split, UtilitySettings(), key="snapshot", folder=matrices)
     return Interactions.load(snapshot.folder).seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ class Step:
 
     Attributes:
         module: of benchmarks/, whose last line has the figures.
-        full: its arguments at full size. `DATA` stands for the folder of the generated data set.
+        full: its arguments at full size. `DATA` stands for the folder of the generated data set, `SNAPSHOT` for one of
+            the matrices that the step `common_stages` makes.
         full_s: seconds after which it is killed at full size.
         quick: its arguments in a quick run; None leaves it out.
         quick_s: seconds after which it is killed in a quick run.
@@ -41,7 +43,19 @@ STEPS = {
         900,
         ("--whole", "--folder", "DATA", "--repeats", "2"),
     ),
-    "topn": Step("benchmarks.topn", ML_25M, 1800, ("--users", "20000", "--items", "10000")),
+    "common_stages": Step(
+        "benchmarks.common_stages",
+        ("--folder", "DATA", "--snapshot", "SNAPSHOT"),
+        1200,
+        ("--folder", "DATA", "--snapshot", "SNAPSHOT"),
+    ),
+    "topn": Step(
+        "benchmarks.topn",
+        (*ML_25M, "--snapshot", "SNAPSHOT"),
+        2400,
+        ("--users", "20000", "--items", "10000", "--snapshot", "SNAPSHOT"),
+        240,
+    ),
     "publication_sqlite": Step(
         "benchmarks.publication",
         ("--on", "sqlite"),
@@ -88,12 +102,26 @@ def run_suite(
         only: names of the steps to run; empty for all.
         measured: called with each step's name and outcome when it ends.
     """
-    data = ""
-    for name, step in STEPS.items():
-        arguments = step.full if is_full else step.quick
-        if arguments is None or (only and name not in only):
-            continue
-        if "DATA" in arguments and not data:
-            data = str(generated("ml-25m", 1.0 if is_full else QUICK_SCALE, events=True, cache=cache))
-        given = [data if word == "DATA" else word for word in arguments]
-        measured(name, measure(step.module, given, limit_s=step.full_s if is_full else step.quick_s))
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
+        stands_for = {"SNAPSHOT": f"{where}/snapshot"}
+        for name, step in selected(only, is_full=is_full).items():
+            arguments = (step.full if is_full else step.quick) or ()
+            if "DATA" in arguments and "DATA" not in stands_for:
+                scale = 1.0 if is_full else QUICK_SCALE
+                stands_for["DATA"] = str(generated("ml-25m", scale, events=True, cache=cache))
+            given = [stands_for.get(word, word) for word in arguments]
+            measured(name, measure(step.module, given, limit_s=step.full_s if is_full else step.quick_s))
+
+
+def selected(only: tuple[str, ...], *, is_full: bool) -> dict[str, Step]:
+    """Return the steps to run, with `common_stages` if one needs its matrices.
+
+    Args:
+        only: names of steps; empty for all.
+        is_full: at full size.
+    """
+    steps = {name: step for name, step in STEPS.items() if is_full or step.quick is not None}
+    if not only:
+        return steps
+    needed = {"common_stages"} if any("SNAPSHOT" in STEPS[name].full for name in only) else set()
+    return {name: step for name, step in steps.items() if name in needed.union(only)}

@@ -120,6 +120,8 @@ def test_data_stands_for_the_generated_folder(monkeypatch, page, tmp_path):
     run(monkeypatch, page, "--only", "night,topn")
     assert asked["benchmarks.night"] == ["--folder", str(tmp_path / "data"), "--models", suite.MODELS]
     assert "DATA" not in asked["benchmarks.topn"]
+    snapshot = asked["benchmarks.topn"][-1]
+    assert asked["benchmarks.common_stages"][-1] == snapshot != "SNAPSHOT"
 
 
 @pytest.mark.parametrize("module", sorted({step.module for step in suite.STEPS.values()}))
