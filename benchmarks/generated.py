@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from tasks.datasets.synthetic.generate import generate_demo
 from tasks.datasets.synthetic.public_sets import PUBLIC_SETS, Size, imitated
+from tasks.datasets.synthetic.users import Habits
 from tasks.errors import UsageError
-from tasks.storage.cache_key import SOURCE
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "benchmarks"
@@ -75,9 +77,19 @@ def generated(like: str, scale: float, *, events: bool, cache: Path) -> Path:
         NightError: the files cannot be written.
     """
     size, (_, habits) = size_of(like, scale), imitated(like)
-    source = SOURCE.hash("tasks.datasets.synthetic.generate")[:8]
-    folder = cache / f"{like}-x{scale:g}{'' if events else '-no-events'}-{source}"
+    folder = cache / f"{like}-x{scale:g}{'' if events else '-no-events'}-{sample_digest(habits)}"
     if not folder.is_dir():
         print(f"Generating {folder} ({size.ratings:,} ratings) …", file=sys.stderr, flush=True)
         generate_demo(folder, **asdict(size), events=events, habits=habits)
     return folder.resolve()
+
+
+def sample_digest(habits: Habits) -> str:
+    """Return a short hash of a small data set of today's generator: another one, and its cached sets are other ones."""
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
+        sample = Path(where) / "sample"
+        generate_demo(sample, users=60, items=200, ratings=1500, tags=90, habits=habits)
+        for file in sorted(sample.iterdir()):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]

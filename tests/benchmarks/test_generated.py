@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import generated as module
 from benchmarks.generated import generated
+from tasks.datasets.synthetic import activity, generate
 from tasks.datasets.synthetic.public_sets import PUBLIC_SETS, PublicSet, Size
 from tasks.datasets.synthetic.users import DEFAULT_HABITS
 from tasks.errors import UsageError
@@ -17,6 +18,7 @@ def _tiny(monkeypatch):
 def test_a_set_is_generated_once(tmp_path, monkeypatch):
     first = generated("tiny", 1.0, events=False, cache=tmp_path)
     assert not (first / "events.csv").exists()
+    monkeypatch.setattr(module, "sample_digest", lambda _, same=module.sample_digest(DEFAULT_HABITS): same)
     monkeypatch.setattr(module, "generate_demo", None)
     assert generated("tiny", 1.0, events=False, cache=tmp_path) == first
 
@@ -25,7 +27,8 @@ def test_sets_of_other_sizes_or_generators_have_other_folders(tmp_path, monkeypa
     folders = [
         generated("tiny", scale, events=events, cache=tmp_path) for scale in (1, 2) for events in (0, 1)
     ]
-    monkeypatch.setattr(type(module.SOURCE), "hash", lambda *_: "another generator")
+    monkeypatch.setattr(activity, "EVENTS", activity.EVENTS[::-1])
+    monkeypatch.setattr(generate, "EVENTS", generate.EVENTS[::-1])
     folders.append(generated("tiny", 1, events=True, cache=tmp_path))
     assert len(set(folders)) == 5
     assert sum(1 for _ in (folders[3] / "ratings.csv").open()) == 1601

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from models.numerics.resources import resources
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -17,8 +18,8 @@ MOST_THREADS = 4  # more would wait for Python's lock
 def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterator[Result]:
     """Yield `work(block)` of every block, in order.
 
-    Threads work on a block per core, up to `MOST_THREADS`, and one block ahead: memory does not grow with the number of
-    blocks. After an error, only blocks that were taken before it are finished.
+    Each of up to `MOST_THREADS` threads works on a block, and one more block waits: memory does not grow with their
+    number. After an error, only blocks that were taken before it are finished.
 
     Args:
         work: a function that several threads may run at once.
@@ -36,6 +37,5 @@ def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterat
 
 
 def count_threads() -> int:
-    """Return the number of cores that this process may use, at most `MOST_THREADS`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(MOST_THREADS, cores or 1)
+    """Return the number of threads that this process may use, at most `MOST_THREADS`."""
+    return min(MOST_THREADS, resources().threads)
