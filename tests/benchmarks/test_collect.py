@@ -9,31 +9,15 @@ import pytest
 from benchmarks import collect, growth, suite
 from benchmarks.child import Measurement
 from benchmarks.machine import machine_facts
+from benchmarks.peers.compare import Outcome
+from benchmarks.peers.shelf import Peer
 from benchmarks.peers_section import peers_section
 from benchmarks.results import read_results
 from tasks.errors import NightError
 
-PEER = {
-    "library": "implicit",
-    "model": "cosine",
-    "kind": "item-item",
-    "settings": "K 200",
-    "version": "0.7.3",
-}
-FIGURES = {
-    "fit_s": 1.5,
-    "list_s": 2.0,
-    "peak_mb": 300.2,
-    "recall": 0.1,
-    "ndcg": 0.05,
-    "note": "",
-    "fault": "",
-}
-SLOW = dict.fromkeys(FIGURES) | {"note": "3 epochs", "fault": "ended after 900 s"}
-REPORT = {
-    "pandas": {"read_s": 2.5},
-    "models": [PEER | FIGURES, PEER | {"library": "recbole", "model": "BPR"} | SLOW],
-}
+COSINE = Outcome(Peer("implicit", "cosine", "item-item", "K 200"), "0.7.3", 1.5, 2.0, 300.2, 0.1, 0.05)
+SLOW = Outcome(Peer("recbole", "BPR", "factors", "defaults"), note="3 epochs", fault="ended after 900 s")
+REPORT = {"pandas": {"read_s": 2.46}, "models": [COSINE.row(), SLOW.row()]}
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ def _tiny(monkeypatch):
 def test_a_set_is_generated_once(tmp_path, monkeypatch):
     first = generated("tiny", 1.0, events=False, cache=tmp_path)
     assert not (first / "events.csv").exists()
-    monkeypatch.setattr(module, "sample_digest", lambda _, same=module.sample_digest(DEFAULT_HABITS): same)
+    same = module.sample_digest(DEFAULT_HABITS)
+    monkeypatch.setattr(module, "sample_digest", lambda _: same)
     monkeypatch.setattr(module, "generate_demo", None)
     assert generated("tiny", 1.0, events=False, cache=tmp_path) == first
 
