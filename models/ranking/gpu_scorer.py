@@ -77,8 +77,8 @@ def _fill(
 ) -> None:
     """Write the first of the candidates, best first, into the lists from row `start` on."""
     order = np.lexsort((tie_rank[items], -values), axis=-1)[:, : top.items.shape[1]]
-    values, items = (np.take_along_axis(of, order, axis=1) for of in (values, items))
-    listed = np.isfinite(values) | (values > 0)
+    best, scores = np.take_along_axis(items, order, axis=1), np.take_along_axis(values, order, axis=1)
+    listed = np.isfinite(scores) | (scores > 0)
     rows = slice(start, start + len(values))
-    top.items[rows, : items.shape[1]] = np.where(listed, items, -1)
-    top.scores[rows, : items.shape[1]] = np.where(listed, values, np.nan)
+    top.items[rows, : best.shape[1]] = np.where(listed, best, -1)
+    top.scores[rows, : best.shape[1]] = np.where(listed, scores, np.nan)
