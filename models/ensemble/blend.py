@@ -21,6 +21,7 @@ from models.ensemble.data_features import (
     latest_of,
     similarity_to_latest,
 )
+from models.ensemble.weighted_sum import weighted_sums
 from models.interactions import Interactions, MatrixName, touched_items
 from models.new_users import NewUsers
 from models.numerics.unit_vectors import unit_vectors
@@ -186,14 +187,17 @@ class Blend(Recommender):
             users: (b,) user indices; the rows of the pool are places in it.
 
         Yields:
-            (n_candidates,) float32 or float64, in the order of `feature_names`.
+            (n_candidates,) float32, in the order of `feature_names`.
         """
         for scores, ranks in zip(pool.scores, pool.ranks, strict=True):
-            yield 1 / (_RANK_OFFSET + 1 + ranks)
-            yield -np.log1p(ranks)
+            yield from _of_ranks(ranks)
             yield scores
         for feature in self.item_features_:
             yield feature[pool.item]
+        yield from self._pair_columns(pool, users)
+
+    def _pair_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
+        """Compute the features of pairs of a user and a candidate; see `feature_columns`."""
         if self._vectors is not None:
             yield from similarity_to_latest(pool.row, pool.item, self.latest_likes_[users], self._vectors)
 
@@ -223,15 +227,16 @@ class Blend(Recommender):
         return top
 
     def _weighted_sum(self, pool: CandidatePool, users: IntArray) -> FloatArray:
-        """Sum the weighted features one by one: a matrix product's last bits could depend on the number of threads."""
+        """Sum the weighted features in their order: a matrix product's last bits could depend on the threads."""
         own = [self.config.weights.get(feature, 0.0) for feature in self.feature_names]
         weights = np.vstack([self.fold_weights_, own])  # the last row, index −1, is for fold −1
-        fold = self.fold_[users][pool.row]
-        total = np.zeros(len(pool.row))
-        for weight, column in zip(weights.T, self.feature_columns(pool, users), strict=True):
-            if weight.any():
-                total += weight[fold] * column
-        return total.astype(np.float32)
+        of_pairs = [*self._pair_columns(pool, users)]
+        return weighted_sums(
+            pool, weights[self.fold_[users]], weights.any(axis=0),
+            of_ranks=_of_ranks(np.arange(self.config.candidates + 1, dtype=np.float32)),
+            of_items=self.item_features_,
+            of_pairs=np.stack(of_pairs) if of_pairs else np.empty((0, len(pool.row)), np.float32),
+        )  # fmt: skip
 
     def _score(self, users: IntArray) -> FloatArray:
         """Score by the complete list of each user; NaN for items that no member lists."""
@@ -257,6 +262,11 @@ class Blend(Recommender):
     def _restored(cls, config: Config, folder: Path) -> Self:
         places = BlendConfig.model_validate(config).members
         return cls(config, [recommender_class(name).load(folder / place) for name, place in places.items()])
+
+
+def _of_ranks(ranks: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the two functions of a rank that are features: the reciprocal, and the logarithm, greatest in front."""
+    return 1 / (_RANK_OFFSET + 1 + ranks), -np.log1p(ranks)
 
 
 def _append(top: TopN, rows: IntArray, more: TopN) -> None:

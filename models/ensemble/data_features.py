@@ -137,14 +137,56 @@ def _mean_cosines(ends: Any, item: Any, latest: Any, counts: Any, vectors: Any, 
     """Write the mean cosines into `found`: product with the sum of the latest vectors, over the number of vectors."""
     n_factors = vectors.shape[1]
     for user in numba.prange(len(ends)):
+        first, last = ends[user - 1] if user else 0, ends[user]
+        if first == last:
+            continue
+        sums = np.zeros((n_factors, len(counts)), np.float32)  # a column per number of latest likes
         total = np.zeros(n_factors, np.float32)
+        divisors = np.empty(len(counts), np.int64)
         taken = 0
         for which in range(len(counts)):
             while taken < counts[which] and latest[user, taken] >= 0:
                 total += vectors[latest[user, taken]]
                 taken += 1
-            for at in range(ends[user - 1] if user else 0, ends[user]):
-                product = np.float32(0)
-                for factor in range(n_factors):
-                    product += total[factor] * vectors[item[at], factor]
-                found[which, at] = product / max(taken, 1)
+            sums[:, which] = total
+            divisors[which] = max(taken, 1)
+        # Each product is a chain of additions that wait for each other: twelve at a time keep the processor busy.
+        at = first
+        while at < last:
+            if at + 4 <= last and len(counts) == 3:
+                _four_products(sums, item, at, vectors, found)
+                step = 4
+            else:
+                _one_product(sums, item, at, vectors, found)
+                step = 1
+            for place in range(at, at + step):
+                for which in range(len(counts)):
+                    found[which, place] = found[which, place] / divisors[which]
+            at += step
+
+
+@numba.njit(cache=True)
+def _one_product(sums: Any, item: Any, at: int, vectors: Any, found: Any) -> None:
+    """Write the products of one candidate's vector with each column of `sums`."""
+    for which in range(sums.shape[1]):
+        product = np.float32(0)
+        for factor in range(len(sums)):
+            product += sums[factor, which] * vectors[item[at], factor]
+        found[which, at] = product
+
+
+@numba.njit(cache=True)
+def _four_products(sums: Any, item: Any, at: int, vectors: Any, found: Any) -> None:
+    """Do the same for four candidates and three columns, with the same bits."""
+    a, b, c, d = vectors[item[at]], vectors[item[at + 1]], vectors[item[at + 2]], vectors[item[at + 3]]
+    a0 = a1 = a2 = b0 = b1 = b2 = c0 = c1 = c2 = d0 = d1 = d2 = np.float32(0)
+    for factor in range(len(sums)):
+        x, y, z = sums[factor, 0], sums[factor, 1], sums[factor, 2]
+        va, vb, vc, vd = a[factor], b[factor], c[factor], d[factor]
+        a0, a1, a2 = a0 + x * va, a1 + y * va, a2 + z * va
+        b0, b1, b2 = b0 + x * vb, b1 + y * vb, b2 + z * vb
+        c0, c1, c2 = c0 + x * vc, c1 + y * vc, c2 + z * vc
+        d0, d1, d2 = d0 + x * vd, d1 + y * vd, d2 + z * vd
+    for which, products in enumerate(((a0, b0, c0, d0), (a1, b1, c1, d1), (a2, b2, c2, d2))):
+        for place in range(4):
+            found[which, at + place] = products[place]

@@ -69,9 +69,9 @@ class TwoStage(Blend):
         no_times = np.empty((len(new.lengths), 0), np.int32)
         self.week_ = _ones(no_times, self.item_profiles_.shape[0])
 
-    def feature_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
-        """Compute the features of candidates, one at a time; see `Blend.feature_columns`."""
-        yield from super().feature_columns(pool, users)
+    def _pair_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
+        """Compute the features of pairs: those of a blend, and the cosines to the two mean profiles."""
+        yield from super()._pair_columns(pool, users)
         latest = _ones(self.latest_likes_[users], self.item_profiles_.shape[0])
         for weights in (latest, sparse.csr_array(self.week_[users])):
             profiles = mean_profiles(weights, self.item_profiles_)

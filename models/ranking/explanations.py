@@ -120,6 +120,7 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
         of_listed = np.empty((n_factors, n), np.float32)  # vectors of the listed items, one line per factor
         terms = np.empty(n, np.float32)
         greatest = np.empty(n, np.float32)
+        found = np.empty(n, np.int64)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             listed = items[row]
             greatest[:] = 0
@@ -131,7 +132,7 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
             for at in range(indptr[row], indptr[row + 1]):
                 liked, weight = indices[at], data[at]
                 _products(left[liked], of_listed, terms)
-                _add_similarities(liked, similarity, listed, place_of, terms)
+                _add_similarities(liked, similarity, listed, place_of, found, terms)
                 for place in range(n):
                     term = weight * terms[place]
                     if term > greatest[place] and listed[place] >= 0 and listed[place] != liked:
@@ -152,7 +153,9 @@ def _products(vector: Any, of_listed: Any, terms: Any) -> None:
 
 
 @numba.njit(cache=True)
-def _add_similarities(liked: Any, similarity: Any, listed: Any, place_of: Any, terms: Any) -> None:
+def _add_similarities(
+    liked: Any, similarity: Any, listed: Any, place_of: Any, found: Any, terms: Any
+) -> None:
     """Add the entries of row `liked` for the listed items: scan a short row, look each item up in a long one."""
     indptr, indices, data = similarity
     start, stop = indptr[liked], indptr[liked + 1]
@@ -162,11 +165,26 @@ def _add_similarities(liked: Any, similarity: Any, listed: Any, place_of: Any, t
             if place >= 0:
                 terms[place] += data[at]
         return
+    _look_up(indices[start:stop], listed, found)
     for place in range(len(listed)):
-        if listed[place] >= 0:
-            at = start + np.searchsorted(indices[start:stop], listed[place])
-            if at < stop and indices[at] == listed[place]:
-                terms[place] += data[at]
+        if indices[start + found[place]] == listed[place]:
+            terms[place] += data[start + found[place]]
+
+
+@numba.njit(cache=True)
+def _look_up(ordered: Any, wanted: Any, found: Any) -> None:
+    """Write the place of each wanted value in a sorted array; any place for a value that it does not hold.
+
+    All binary searches go on in step and without a branch, so that their cache misses overlap.
+    """
+    found[:] = 0
+    size = len(ordered)
+    while size > 1:
+        half = size >> 1
+        for at in range(len(wanted)):
+            is_above = ordered[found[at] + half - 1] < wanted[at]
+            found[at] += half * is_above
+        size -= half
 
 
 @numba.njit(parallel=True, cache=True)

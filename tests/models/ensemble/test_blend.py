@@ -16,7 +16,9 @@ from models.interactions import Interactions
 from models.neighbours.item_knn import ItemKNN
 from tests.examples import examples
 from tests.models.contract import EMPTY_USER, N_ITEMS, N_USERS, same, small_world
+from tests.models.ensemble import oracle
 from tests.models.ensemble.ensemble_contract import EnsembleContract
+from tests.models.threads import on_one_and_all_threads
 
 WEIGHTS = {
     "score item_knn": 1.0,
@@ -163,3 +165,19 @@ def test_members_and_weights_must_fit_the_config() -> None:
         Blend(BlendConfig(members={"als": "x"}), members(data))
     with pytest.raises(ValueError, match="no feature score bpr"):
         blend(data, {"score bpr": 1.0})
+
+
+def test_weighted_sums_have_the_bits_of_column_by_column() -> None:
+    data, users = small_world(), np.delete(np.arange(N_USERS), EMPTY_USER)
+    model = blend(data, {})
+    rng = np.random.default_rng(2)
+    names = [name for name in model.feature_names if name != "novelty"]
+    model = model.with_weights(dict(zip(names, rng.normal(size=len(names)).tolist(), strict=True)))
+    fold_weights = rng.normal(size=(2, len(model.feature_names)))
+    fold_weights[:, model.feature_names.index("novelty")] = 0
+    model.set_fold_weights(users[:20], (np.arange(20) % 2).astype(np.int8), fold_weights)
+    for rows, pool in model.candidates(users, data.seen, model.known_items_):
+        expected = oracle.weighted_sum(model, pool, users[rows])
+        for ours in on_one_and_all_threads(lambda p=pool, r=rows: model._weighted_sum(p, users[r])):
+            assert np.array_equal(ours.view(np.int32), expected.view(np.int32))
+        assert len(set(expected.tolist())) > 100

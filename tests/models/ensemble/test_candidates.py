@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from models.base import TopN
 from models.ensemble.candidates import pool_lists, top_candidates
+from tests.models.ensemble import oracle
+from tests.models.threads import on_one_and_all_threads
 
 N_ITEMS = 12
 
@@ -104,3 +106,36 @@ def test_top_candidates_have_the_greatest_scores(seed: int) -> None:
         expected = [int(order[place]) for _, place in sorted(mine)][:3]
         assert [item for item in lists.items[row] if item >= 0] == expected
         assert (np.diff(lists.scores[row][: len(expected)]) <= 0).all()
+
+
+def random_lists(rng: np.random.Generator, n_users: int, n: int, n_items: int) -> TopN:
+    """Lists of every length, some of equal scores, in the order of their scores."""
+    items = np.array([rng.permutation(n_items)[:n] for _ in range(n_users)], np.int32)
+    scores = -np.sort(-rng.normal(rng.normal(0, 50), 1, (n_users, n)), axis=1).astype(np.float32)
+    scores[:2] = 7.1
+    padding = np.arange(n) >= rng.integers(0, n + 1, n_users)[:, None]
+    items[padding], scores[padding] = -1, np.nan
+    return TopN(items, scores)
+
+
+@pytest.mark.parametrize(("n", "n_items"), [(1, 9), (7, 40), (100, 300), (300, 2000)])
+def test_pool_has_the_bits_of_numpys_version(n: int, n_items: int) -> None:
+    rng = np.random.default_rng(n)
+    lists = [random_lists(rng, 50, n, n_items) for _ in range(3)]
+    expected = oracle.pool_lists(lists, n_items)
+    for pool in on_one_and_all_threads(lambda: pool_lists(lists, n_items)):
+        for ours, theirs in zip(pool, expected, strict=True):
+            assert ours.dtype == theirs.dtype
+            assert np.array_equal(ours, theirs)
+
+
+def test_top_candidates_have_the_bits_of_numpys_version() -> None:
+    rng = np.random.default_rng(5)
+    order = rng.permutation(400).astype(np.int32)
+    pool = pool_lists([random_lists(rng, 60, 50, 400) for _ in range(3)], 400)
+    scores = np.round(rng.normal(0, 3, len(pool.row))).astype(np.float32)
+    scores[:30] = [np.nan, -np.inf, np.inf, -0.0, 0.0, 1e-42] * 5
+    for n in (5, 300):
+        ours, theirs = (f(pool, scores, 60, n, order) for f in (top_candidates, oracle.top_candidates))
+        assert np.array_equal(ours.items, theirs.items)
+        assert np.array_equal(ours.scores.view(np.int32), theirs.scores.view(np.int32))

@@ -15,6 +15,7 @@ from models.ensemble.data_features import (
 )
 from models.interactions import Interactions
 from models.numerics.unit_vectors import unit_vectors
+from tests.models.ensemble import oracle
 
 STARS = np.array([[5, 1, 0, 4], [4, 0, 0, 5], [0, 2, 0, 3]], np.float32)
 WHEN = np.array([[10, 20, 0, 90], [30, 0, 0, 95], [0, 50, 0, 100]])
@@ -93,3 +94,15 @@ def test_similarity_to_latest_is_the_mean_cosine(seed: int) -> None:
                 for i in liked
             ]
             assert found[which, at] == pytest.approx(np.mean(cosines) if liked else 0, abs=1e-5)
+
+
+def test_mean_cosines_have_the_bits_of_plain_sums() -> None:
+    """Rows of 0 to 11 candidates, with whole fours and with a rest."""
+    rng = np.random.default_rng(4)
+    row = np.repeat(np.arange(12), np.arange(12))
+    item = rng.integers(0, 50, len(row))
+    latest = rng.integers(0, 50, (12, max(LATEST_COUNTS))).astype(np.int32)
+    latest[np.arange(30) >= rng.integers(0, 31, 12)[:, None]] = -1
+    vectors = unit_vectors(rng.normal(size=(50, 17)).astype(np.float32))
+    ours = similarity_to_latest(row, item, latest, vectors)
+    assert np.array_equal(ours, oracle.mean_cosines(row, item, latest, LATEST_COUNTS, vectors))
