@@ -11,8 +11,11 @@ from models.new_users import NewUsers
 from models.ranking import item_item_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.item_item_scorer import Factors
+from models.ranking.tiled_product import Tiles
 from models.ranking.topk import identity
 from models.ranking.user_similarity import UserSimilarityRecommender, cosines
+
+_LEAST_USERS = 2048  # asked for at once: making tiles takes as long as they save on about 5,000 users
 
 
 class ItemItemRecommender(UserSimilarityRecommender):
@@ -28,6 +31,7 @@ class ItemItemRecommender(UserSimilarityRecommender):
 
     profiles_: sparse.csr_array
     similarity_: sparse.csr_array
+    _tiles: Tiles | None = None
 
     def _check_learned(self) -> None:
         item_item_scorer.check_scores(self.profiles_, self.similarity_, self._factors())
@@ -41,7 +45,16 @@ class ItemItemRecommender(UserSimilarityRecommender):
         return item_item_scorer.top_n(
             self.profiles_, self.similarity_, users, n,
             tie_order=self.tie_order_, factors=self._factors(), exclude=exclude, eligible=eligible,
+            tiles=self._tiles_for(len(users)),
         )  # fmt: skip
+
+    def _tiles_for(self, n_users: int) -> Tiles | None:
+        """Return the tiles of `similarity_`, which are made once; None if so few users are not worth them."""
+        if n_users < _LEAST_USERS or not Tiles.suit(self.similarity_):
+            return None
+        if self._tiles is None or self._tiles.matrix is not self.similarity_:
+            self._tiles = Tiles(self.similarity_)
+        return self._tiles
 
     def _fold_in(self, new: NewUsers) -> None:
         self.profiles_ = new.likes(float(self.like_value_))

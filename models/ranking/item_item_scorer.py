@@ -17,6 +17,7 @@ from scipy import sparse
 
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, TopN
 from models.numerics.threads import one_launch
+from models.ranking.tiled_product import Tiles
 from models.ranking.topk import Selector, block_rows
 
 Factors = tuple[FloatArray, FloatArray]
@@ -37,6 +38,7 @@ def top_n(
     factors: Factors | None = None,
     exclude: sparse.csr_array | None = None,
     eligible: BoolArray | None = None,
+    tiles: Tiles | None = None,
 ) -> TopN:
     """Return the n items of greatest score for each user; items without a score are left out.
 
@@ -51,13 +53,14 @@ def top_n(
         factors: their products are added to the scores.
         exclude: (n_users, n_items); items stored in a user's row are left out.
         eligible: (n_items,) mask of items that may appear; by default all.
+        tiles: of `similarity`: the same lists sooner, if there are many users.
 
     Returns:
         Lists of shape (n_rows, n).
     """
     users = np.asarray(users)
     selector = Selector(users, n, tie_order, exclude, eligible)
-    for start, scores in _score_blocks(profiles, similarity, factors, users):
+    for start, scores in _score_blocks(profiles, similarity, factors, users, tiles):
         selector.select(start, scores)
     return selector.top
 
@@ -128,17 +131,21 @@ def _magnitude(values: FloatArray) -> float:
 
 
 def _score_blocks(
-    profiles: sparse.csr_array, similarity: sparse.csr_array, factors: Factors | None, users: IntArray
+    profiles: sparse.csr_array,
+    similarity: sparse.csr_array,
+    factors: Factors | None,
+    users: IntArray,
+    tiles: Tiles | None = None,
 ) -> Iterator[tuple[int, FloatArray]]:
     """Yield the blocks of `product_blocks`, with the products of the factors added; −inf where both are zero."""
     if factors is None:
-        yield from product_blocks(profiles, similarity, users)
+        yield from product_blocks(profiles, similarity, users, tiles)
         return
     import torch  # noqa: PLC0415  (takes a second, which `recs show` need not wait)
 
     user_factors, weights = factors[0], torch.from_numpy(factors[1]).T
     buffer = torch.empty(0)
-    for start, scores in product_blocks(profiles, similarity, users):
+    for start, scores in product_blocks(profiles, similarity, users, tiles):
         buffer = buffer if len(buffer) else torch.empty(scores.shape)
         block = torch.from_numpy(user_factors[users[start : start + len(scores)]])
         torch.mm(block, weights, out=buffer[: len(scores)])
@@ -148,7 +155,7 @@ def _score_blocks(
 
 
 def product_blocks(
-    left: sparse.csr_array, right: sparse.csr_array, rows: IntArray
+    left: sparse.csr_array, right: sparse.csr_array, rows: IntArray, tiles: Tiles | None = None
 ) -> Iterator[tuple[int, FloatArray]]:
     """Compute the product left[rows] · right, a block of rows at a time, with −inf for zero.
 
@@ -158,6 +165,7 @@ def product_blocks(
         left: (n, k) float32.
         right: (k, n_columns) float32.
         rows: (b,) rows of `left`.
+        tiles: of `right`, which is then not read; the bits are the same.
 
     Yields:
         The position in `rows` of the block's first row, and the block, (≤ 1,024, n_columns) float32, which the next
@@ -166,8 +174,11 @@ def product_blocks(
     buffer = np.empty((min(block_rows(right.shape[1]), len(rows)), right.shape[1]), np.float32)
     for start in range(0, len(rows), max(len(buffer), 1)):
         block = rows[start : start + len(buffer)]
-        with one_launch:
-            _multiply(_parts(left), _parts(right), block, buffer[: len(block)])
+        if tiles is not None:
+            tiles.multiply(left, block, buffer[: len(block)])
+        else:
+            with one_launch:
+                _multiply(_parts(left), _parts(right), block, buffer[: len(block)])
         yield start, buffer[: len(block)]
 
 
