@@ -232,7 +232,7 @@ class Blend(Recommender):
         weights = np.vstack([self.fold_weights_, own])  # the last row, index −1, is for fold −1
         of_pairs = [*self._pair_columns(pool, users)]
         return weighted_sums(
-            pool, weights[self.fold_[users]], weights.any(axis=0),
+            pool, weights[self.fold_[users]], np.asarray(weights.any(axis=0)),
             of_ranks=_of_ranks(np.arange(self.config.candidates + 1, dtype=np.float32)),
             of_items=self.item_features_,
             of_pairs=np.stack(of_pairs) if of_pairs else np.empty((0, len(pool.row)), np.float32),
@@ -266,7 +266,8 @@ class Blend(Recommender):
 
 def _of_ranks(ranks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the two functions of a rank that are features: the reciprocal, and the logarithm, greatest in front."""
-    return 1 / (_RANK_OFFSET + 1 + ranks), -np.log1p(ranks)
+    logarithm: FloatArray = -np.log1p(ranks)
+    return np.reciprocal(_RANK_OFFSET + 1 + ranks), logarithm
 
 
 def _append(top: TopN, rows: IntArray, more: TopN) -> None:

@@ -22,7 +22,7 @@ from models.interactions import entries_of
 DEPTH = 1000
 """Similar items that are asked for: a target that is not among them has not been found."""
 
-_QUERIES_AT_ONCE = 1024
+_QUERIES_AT_ONCE = 4096
 _PAIRS_AT_ONCE = 4096  # with the lists of `DEPTH` items, 16 MB
 
 

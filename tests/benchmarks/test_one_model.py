@@ -193,9 +193,17 @@ def test_a_size_that_is_no_number_above_zero_is_refused(refused, entries):
     assert (code, f"'{entries}' is not a whole number of at least 1" in error) == (2, True)
 
 
-def test_topn_times_three_scorers(benchmark):
+def test_topn_times_both_families_and_the_blend(benchmark):
     line = benchmark(topn.main, "--users", "40", "--items", "50", "--factors", "4", "--n", "25")
-    assert re.fullmatch(r"ours_s=\S+ implicit_s=\S+ gemm_s=\S+ extra_mb=\S+", line)
+    number = r"\d+\.\d+"
+    assert re.fullmatch(
+        rf"factor_ratio={number} item_item_ratio={number} blend_ratio={number} similar_s={number}", line
+    )
+
+
+def test_topn_refuses_a_folder_that_is_no_snapshot(refused, tmp_path):
+    code, error = refused(topn.main, "--snapshot", str(tmp_path))
+    assert (code, "holds no positive.npz: give the folder of a snapshot" in error) == (2, True)
 
 
 def test_lists_longer_than_the_unseen_items_are_refused(refused):
