@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base import TopN
+from models.ensemble import candidates
 from models.ensemble.candidates import pool_lists, top_candidates
 from tests.models.ensemble import oracle
 from tests.models.threads import on_one_and_all_threads
@@ -139,3 +140,11 @@ def test_top_candidates_have_the_bits_of_numpys_version() -> None:
         ours, theirs = (f(pool, scores, 60, n, order) for f in (top_candidates, oracle.top_candidates))
         assert np.array_equal(ours.items, theirs.items)
         assert np.array_equal(ours.scores.view(np.int32), theirs.scores.view(np.int32))
+
+
+def test_sums_have_the_bits_of_numpys() -> None:
+    """The pool rounds to float32, which hides most differences of the order of additions."""
+    rng = np.random.default_rng(6)
+    for n in (0, 1, 7, 8, 9, 100, 128, 129, 300, 1001):
+        values = rng.normal(size=n)
+        assert candidates._sum(values) == values.sum(), n
