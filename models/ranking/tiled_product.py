@@ -21,7 +21,7 @@ from models.numerics.threads import one_launch
 _WIDTH = 1024  # columns per tile
 _MOST_ROWS = 256  # whose sums are held at a time by each thread: 1 MB
 _LEAST_ROWS = 32  # fewer share too little of what is read
-_LEAST_ENTRIES = 8_000_000  # 64 MB: the caches hold smaller matrices
+_LEAST_ENTRIES = 10_000  # products with smaller matrices take no time to speak of
 _LEAST_SEGMENT = 4  # entries of a row in a tile, on average: shorter ones cost more to find than to read
 _DENSE = 6  # a segment with more than a sixth of its columns is spread out, if so many rows need it
 
