@@ -11,7 +11,7 @@ from scipy import sparse
 from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
 from models.interactions import Interactions, MatrixName
 from models.new_users import NewUsers
-from models.ranking import factor_scorer
+from models.ranking import one_ranking
 from models.warm_start import WarmStart
 
 
@@ -53,11 +53,9 @@ class Popularity(Recommender):
     def _recommend(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
-        user_factors = np.ones((len(self.known_users_), 1), np.float32)
-        return factor_scorer.top_n(
-            user_factors, self.item_scores_[:, None], users, n,
-            tie_order=self.tie_order_, exclude=exclude, eligible=eligible,
-        )  # fmt: skip
+        return one_ranking.top_n(
+            self.item_scores_, users, n, tie_order=self.tie_order_, exclude=exclude, eligible=eligible
+        )
 
     def _fold_in(self, new: NewUsers) -> None:
         """Change nothing: the list is everybody's, without the items of the history."""

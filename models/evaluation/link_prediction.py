@@ -11,19 +11,21 @@ the same for every reader.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import IntArray, Recommender
 from models.interactions import entries_of
+from models.numerics.threads import one_launch
 
 DEPTH = 1000
 """Similar items that are asked for: a target that is not among them has not been found."""
 
 _QUERIES_AT_ONCE = 4096
-_PAIRS_AT_ONCE = 4096  # with the lists of `DEPTH` items, 16 MB
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,20 @@ def _places(model: Recommender, pairs: Pairs) -> tuple[NDArray[np.float64], NDAr
         lists = model.similar_items(queries[start : start + _QUERIES_AT_ONCE], DEPTH).items
         lengths = np.count_nonzero(lists >= 0, axis=1)
         first, end = np.searchsorted(row[by_row], [start, start + len(lists)])
-        for at in range(first, end, _PAIRS_AT_ONCE):
-            block = by_row[at : min(at + _PAIRS_AT_ONCE, end)]
-            hit, column = np.nonzero(lists[row[block] - start] == pairs.target[block, None])
-            place[block[hit]] = column + 1
-            n_listed[block] = lengths[row[block] - start]
+        asked = by_row[first:end]
+        n_listed[asked] = lengths[row[asked] - start]
+        with one_launch:
+            _look_up(lists, row[asked] - start, pairs.target[asked], asked, place)
     return place, n_listed
+
+
+@numba.njit(parallel=True, cache=True)
+def _look_up(lists: Any, row: Any, target: Any, pair: Any, place: Any) -> None:
+    """Write the place of each pair's target in its row of the lists, from 1 on; without one the place stays."""
+    for at in numba.prange(len(row)):
+        for column in range(lists.shape[1]):
+            if lists[row[at], column] == target[at]:
+                place[pair[at]] = column + 1
 
 
 def _auc(

@@ -91,7 +91,6 @@ def test_places_and_auc_are_those_of_plain_loops(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(link_prediction, "DEPTH", depth)
         patch.setattr(link_prediction, "_QUERIES_AT_ONCE", 2)
-        patch.setattr(link_prediction, "_PAIRS_AT_ONCE", 3)
         found = find_pairs(model, pairs, N_ITEMS)
     wanted = expected(similarity, users, depth)
     for user, target, place, auc in zip(pairs.user, pairs.target, found.place, found.auc, strict=True):
