@@ -1,7 +1,8 @@
-"""Least squares of many rows at once, each with a prior mean: one half of an iteration of ALS with side information.
+"""Least squares of many rows at once, with or without prior means: one half of an iteration of ALS.
 
 Conjugate gradients as in Takács et al. 2011, "Applications of the conjugate gradient method for implicit feedback
-collaborative filtering", with blocks of rows, so that the part that all rows share is one matrix product.
+collaborative filtering", with blocks of rows, so that the part that all rows share is one matrix product. A block goes
+through all its steps at once, on one thread: after the first step the vectors that its rows meet are in the cache.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from typing import Any
 
 import numba
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  (the kernel calls it: load it before its threads are limited)
 from scipy import sparse
 
 from models.base import FloatArray
 from models.numerics.threads import one_blas_thread, one_launch
 
-_ROWS = 2048  # rows of a block
-_PARTS = 16  # tasks of a block, for the threads
+_ROWS = 8  # rows of a block: the vectors of all its entries stay in the cache of a core through the steps
+_STRIDE = 64  # blocks that are far apart are neighbours in the queue, so that all threads get rows of all lengths
 _STEPS = 3  # of conjugate gradients: the start is the result of the iteration before
 
 
@@ -56,94 +58,111 @@ def solve_rows(
     Returns:
         (m, f) float32.
     """
-    found = np.empty_like(start)
     with one_blas_thread():
         judges = others if judged_by is None else judged_by
         gram = judges.T @ judges
         penalty = np.float32(ridge) * np.eye(len(gram), dtype=np.float32)
         around = np.float32(agreement) * gram + penalty
-        for first in range(0, len(start), _ROWS):
-            rows = slice(first, first + _ROWS)
-            pulls = None if prior is None else prior[rows] @ around
-            part = sparse.csr_array(confidences[rows])
-            found[rows] = _solve_block(part, others, gram + penalty, pulls, start[rows])
+        found = start.astype(np.float32, order="C", copy=True)
+        pulls = np.empty((0, len(gram)), np.float32) if prior is None else prior @ around
+        n_blocks = -(-len(found) // _ROWS)
+        queue = np.argsort(np.arange(n_blocks) % _STRIDE, kind="stable")
+        with one_launch:
+            _solve_blocks(
+                confidences.indptr, confidences.indices, confidences.data, queue,
+                np.ascontiguousarray(others), gram + penalty, pulls, found,
+            )  # fmt: skip
     return found
 
 
-def _solve_block(
-    confidences: sparse.csr_array,
-    others: FloatArray,
-    shared: FloatArray,
-    pulls: FloatArray | None,
-    start: FloatArray,
-) -> FloatArray:
-    """Run conjugate gradients on all rows of a block; `shared` is the part of the matrix that is the same for all."""
-    x = start.copy()
-    residual: FloatArray = -(x @ shared) if pulls is None else pulls - x @ shared
-    _add_entries(confidences, others, x, residual, residual_of=True)
-    direction = residual.copy()
-    squared = _row_squares(residual)
-    for _ in range(_STEPS):
-        image: FloatArray = direction @ shared
-        _add_entries(confidences, others, direction, image, residual_of=False)
-        curvature = np.einsum("nf,nf->n", direction, image)
-        step = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)[:, None]
-        x += step * direction
-        residual -= step * image
-        now = _row_squares(residual)
-        direction *= np.divide(now, squared, out=np.zeros_like(now), where=squared > 0)[:, None]
-        direction += residual
-        squared = now
-    return x
-
-
-def _row_squares(vectors: FloatArray) -> FloatArray:
-    squares: FloatArray = np.einsum("nf,nf->n", vectors, vectors)
-    return squares
-
-
-def _add_entries(
-    confidences: sparse.csr_array,
-    others: FloatArray,
-    vectors: FloatArray,
-    out: FloatArray,
-    *,
-    residual_of: bool,
+@numba.njit(parallel=True, cache=True, error_model="numpy")
+def _solve_blocks(
+    indptr: Any, indices: Any, data: Any, queue: Any, others: Any, shared: Any, pulls: Any, found: Any
 ) -> None:
-    """Add, for each row with its vector v, Σ of its entries (c_j − 1) (v · y_j) y_j.
+    """Run conjugate gradients on all rows, in blocks of which each is a task of one thread; `found` is the start.
 
-    With `residual_of` it is instead Σ (c_j p_j − (c_j − 1) (v · y_j)) y_j.
+    `shared` is the part of the matrix that is the same for all rows, `pulls` the part of the right side that does not
+    come from entries; empty, it is 0.
     """
-    cuts = np.searchsorted(confidences.indptr, np.linspace(0, confidences.nnz, _PARTS + 1)).astype(np.int64)
-    cuts[0], cuts[-1] = 0, confidences.shape[0]
-    with one_launch:
-        _entries_kernel(
-            confidences.indptr,
-            confidences.indices,
-            confidences.data,
-            cuts,
-            others,
-            vectors,
-            out,
-            residual_of,
-        )
+    for nth in numba.prange(len(queue)):
+        low = queue[nth] * _ROWS
+        high = min(low + _ROWS, len(found))
+        x = found[low:high]
+        residual = np.dot(x, shared)
+        for row in range(high - low):
+            for f in range(x.shape[1]):
+                residual[row, f] = (pulls[low + row, f] if len(pulls) else np.float32(0)) - residual[row, f]
+            _add_entries(indptr, indices, data, low + row, others, x[row], residual[row], True)
+        direction, image = residual.copy(), np.empty_like(residual)
+        squared = np.empty(high - low, np.float32)
+        for row in range(high - low):
+            squared[row] = _dot(residual[row], residual[row])
+        for _ in range(_STEPS):
+            np.dot(direction, shared, image)
+            for row in range(high - low):
+                _add_entries(indptr, indices, data, low + row, others, direction[row], image[row], False)
+                squared[row] = _step(x[row], residual[row], direction[row], image[row], squared[row])
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract", "reassoc"})
-def _entries_kernel(
-    indptr: Any, indices: Any, data: Any, cuts: Any, others: Any, vectors: Any, out: Any, residual_of: Any
+@numba.njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _step(x: Any, residual: Any, direction: Any, image: Any, squared: Any) -> Any:
+    """Take one step of conjugate gradients on one row, in place; return the new square of the residual."""
+    curvature = _dot(direction, image)
+    step = squared / curvature if curvature > 0 else np.float32(0)
+    for f in range(len(x)):
+        x[f] += step * direction[f]
+        residual[f] -= step * image[f]
+    now = _dot(residual, residual)
+    kept = now / squared if squared > 0 else np.float32(0)
+    for f in range(len(x)):
+        direction[f] = residual[f] + kept * direction[f]
+    return now
+
+
+@numba.njit(cache=True, fastmath={"contract", "reassoc"})
+def _dot(a: Any, b: Any) -> Any:
+    """Return the inner product of two vectors, in float32."""
+    total = np.float32(0)
+    for f in range(len(a)):
+        total += a[f] * b[f]
+    return total
+
+
+@numba.njit(cache=True, fastmath={"contract", "reassoc"})
+def _add_entries(
+    indptr: Any, indices: Any, data: Any, row: int, others: Any, vector: Any, out: Any, residual_of: bool
 ) -> None:
-    """Compute the rows in parts, of which each is a task of one thread."""
-    width = others.shape[1]
-    for part in numba.prange(len(cuts) - 1):
-        for row in range(cuts[part], cuts[part + 1]):
-            for at in range(indptr[row], indptr[row + 1]):
-                column, confidence = indices[at], data[at]
-                product = np.float32(0)
-                for f in range(width):
-                    product += vectors[row, f] * others[column, f]
-                gain = (abs(confidence) - np.float32(1)) * product
-                if residual_of:
-                    gain = max(confidence, np.float32(0)) - gain
-                for f in range(width):
-                    out[row, f] += gain * others[column, f]
+    """Add, for a row with the vector v, Σ of its entries (c_j − 1) (v · y_j) y_j to `out`.
+
+    With `residual_of` it is instead Σ (c_j p_j − (c_j − 1) (v · y_j)) y_j. Four entries are added at once, so that v
+    and `out` are read and written a quarter as often.
+    """
+    at, end = indptr[row], indptr[row + 1]
+    while at + 4 <= end:
+        a, b, c, d = others[indices[at]], others[indices[at + 1]], others[indices[at + 2]], others[indices[at + 3]]
+        of_a, of_b, of_c, of_d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for f in range(len(vector)):
+            of_a += vector[f] * a[f]
+            of_b += vector[f] * b[f]
+            of_c += vector[f] * c[f]
+            of_d += vector[f] * d[f]
+        of_a = _gain(data[at], of_a, residual_of)
+        of_b = _gain(data[at + 1], of_b, residual_of)
+        of_c = _gain(data[at + 2], of_c, residual_of)
+        of_d = _gain(data[at + 3], of_d, residual_of)
+        for f in range(len(vector)):
+            out[f] += of_a * a[f] + of_b * b[f] + of_c * c[f] + of_d * d[f]
+        at += 4
+    while at < end:
+        a = others[indices[at]]
+        of_a = _gain(data[at], _dot(vector, a), residual_of)
+        for f in range(len(vector)):
+            out[f] += of_a * a[f]
+        at += 1
+
+
+@numba.njit(cache=True, inline="always")
+def _gain(confidence: Any, product: Any, residual_of: bool) -> Any:
+    """Return the factor of y_j in the sum of `_add_entries`; `product` is v · y_j."""
+    gain = (abs(confidence) - np.float32(1)) * product
+    return max(confidence, np.float32(0)) - gain if residual_of else gain

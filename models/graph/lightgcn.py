@@ -21,6 +21,7 @@ from scipy import sparse
 from models.base import BoolArray, Config, FloatArray, Progress
 from models.device import torch_device
 from models.graph import lightgcn_gpu
+from models.graph.grouped_softmax import GroupedDescent
 from models.graph.graph_model import GraphRecommender
 from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.lightgcn_config import LightGCNConfig
@@ -174,14 +175,7 @@ def _descend_lazily(
     n_users, n_items = matrix.shape
     users, items = slice(0, n_users), slice(n_users, n_users + n_items)
     propagation, weights = Propagation(adjacency), config.weights()
-    descent = ShardedDescent(
-        matrix,
-        loss=config.loss,
-        negatives=config.negatives_drawn(),
-        negative_weight=config.weight_of_a_negative(len(np.unique(matrix.indices))),
-        seed=int(rng.integers(2**31)),
-        degree_exponent=config.degree_exponent,
-    )
+    descent = _descent(matrix, config, seed=int(rng.integers(2**31)))
     final, change, back = (np.empty_like(base) for _ in range(3))
     for step, positives in config.refreshed(matrix.nnz, descent.shuffled, progress, warm=warm):
         propagation.propagate(base, weights, final)
@@ -193,3 +187,19 @@ def _descend_lazily(
         base *= np.float32(config.decay(step))
         base += back
     return base
+
+
+def _descent(
+    matrix: sparse.csr_array, config: LightGCNConfig, *, seed: int
+) -> ShardedDescent | GroupedDescent:
+    """Return the descent that changes the final embeddings between two propagations."""
+    options: dict[str, Any] = {
+        "negatives": config.negatives_drawn(),
+        "negative_weight": config.weight_of_a_negative(len(np.unique(matrix.indices))),
+        "seed": seed,
+        "degree_exponent": config.degree_exponent,
+    }
+    group = config.group_size(matrix.nnz)
+    if group > 1:
+        return GroupedDescent(matrix, group=group, **options)
+    return ShardedDescent(matrix, loss=config.loss, **options)

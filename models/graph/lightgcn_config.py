@@ -59,6 +59,12 @@ class LightGCNConfig(GraphConfig):
         description="The step of a positive is divided by its user's number of items to this power; above 0, users "
         "with many items count less.",
     )
+    group: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Positives of a user that share their negatives.",
+    )
     gain: float = Field(
         default=4.0,
         gt=0,
@@ -99,6 +105,9 @@ class LightGCNConfig(GraphConfig):
         if self.negative_weight is not None:
             return self.negative_weight
         return _RIVAL_SHARE * n_known / self.negatives_drawn()
+
+    def group_size(self, n_positives: int) -> int:
+        return self.group or 1
 
     def effective_gain(self) -> float:
         """Return `gain`, or 1 without layers: then propagation does not weaken a change."""
