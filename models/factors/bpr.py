@@ -13,10 +13,12 @@ from models.base import Config, FloatArray, Progress
 from models.factors.bpr_kernels import Factors, Trainer
 from models.factors.implicit_library import fitted_factors
 from models.interactions import Interactions, MatrixName
+from models.passes import passes
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows, warm_rounds
 
+_PASSES, _LEAST_PASSES = 80, 10
 _STAGES = 8  # implicit's learning rate is constant: it falls in so many stages
 
 
@@ -37,7 +39,13 @@ class BPRConfig(Config):
         "library's trainer, which draws them by popularity; the item bias is corrected for it.",
     )
     factors: int = Field(default=128, ge=1, le=2048, description="Length of the user and item vectors.")
-    iterations: int = Field(default=80, ge=1, le=10_000, description="Passes over all entries.")
+    iterations: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Passes over all entries. Default: 80 up to a million entries, then fewer, by the root of their "
+        "number, but at least 10.",
+    )
     learning_rate: float = Field(
         default=0.2, gt=0, le=10, description="Learning rate of the first pass; it falls linearly to 0."
     )
@@ -69,6 +77,10 @@ class BPRConfig(Config):
         description="implicit: train on one thread, because with several lock-free threads no two fits are equal. "
         "uniform is always deterministic, on all threads.",
     )
+
+    def passes(self, n_entries: int) -> int:
+        """Return the number of passes over so many entries."""
+        return self.iterations or passes(_PASSES, n_entries, least=_LEAST_PASSES)
 
 
 class BPR(FactorRecommender):
@@ -123,20 +135,20 @@ class BPR(FactorRecommender):
             items=_small_vectors(n_items, config.factors, rng),
             bias=np.zeros(n_items, np.float32),
         )
-        first = 0
+        iterations, first = config.passes(matrix.nnz), 0
         if warm_start is not None:
             factors = _warm_factors(warm_start, matrix, factors)
-            first = config.iterations - warm_rounds(config.iterations, config.warm_share)
+            first = iterations - warm_rounds(iterations, config.warm_share)
         trainer = Trainer(matrix, factors, rng)
         regularization = _or_default(config.regularization, 0.01)
         candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
-        for done in range(first, config.iterations):
+        for done in range(first, iterations):
             trainer.epoch(
-                step=config.learning_rate * (1 - done / config.iterations),
+                step=config.learning_rate * (1 - done / iterations),
                 regularization=regularization,
                 candidates=candidates,
             )
-            progress(done + 1 - first, config.iterations - first)
+            progress(done + 1 - first, iterations - first)
         return factors
 
     def _train_implicit(self, matrix: sparse.csr_array, seed: int, progress: Progress) -> Factors:
@@ -150,7 +162,7 @@ class BPR(FactorRecommender):
             factors=config.factors,
             regularization=2 * _or_default(config.regularization, 0.0025),  # implicit's loss has a half of it
             num_threads=1 if config.deterministic else 0,
-            stages=_falling_steps(config.learning_rate, config.iterations, seed),
+            stages=_falling_steps(config.learning_rate, config.passes(matrix.nnz), seed),
         )
         degree = np.bincount(matrix.indices, minlength=matrix.shape[1])
         bias = items[:, -1] + np.log(np.maximum(degree, 1))  # implicit sets the last factor of users to 1

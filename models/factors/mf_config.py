@@ -7,7 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from models.device import DeviceConfig, torch_threads
+from models.passes import passes
 from models.search_space import OneOf, Range, SearchSpace
+
+_PASSES, _LEAST_PASSES = 50, 10
 
 
 class MFConfig(DeviceConfig):
@@ -53,7 +56,13 @@ class MFConfig(DeviceConfig):
         le=1e6,
         description="Weight of the squared vectors of the implicit term, the same for all items.",
     )
-    epochs: int = Field(default=50, ge=1, le=10_000, description="Passes over all ratings.")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Passes over all ratings. Default: 50 up to a million ratings, then fewer, by the root of their "
+        "number, but at least 10.",
+    )
     warm_share: float = Field(
         default=0.2,
         gt=0,
@@ -86,6 +95,10 @@ class MFConfig(DeviceConfig):
         "ignores links. Above 0, users without ratings (with `implicit_term`, without any interaction) get the mean "
         "of the vectors of their friends with ratings. No effect if the data has no links.",
     )
+
+    def passes(self, n_ratings: int) -> int:
+        """Return the number of passes over so many ratings."""
+        return self.epochs or passes(_PASSES, n_ratings, least=_LEAST_PASSES)
 
     def machine_state(self) -> dict[str, str | int]:
         """Return the GPU, or the number of threads of torch: from a million ratings on, bits depend on it."""

@@ -160,19 +160,19 @@ def _minimise(
 ) -> Learned:
     device, rng = torch_device(config.device), np.random.default_rng(seed)
     parameters = initial_parameters(ratings, seen is not None, config.factors, rng, device)
-    first = 0
+    epochs, first = config.passes(ratings.nnz), 0
     if start is not None:
         begin_from(parameters, start, ratings)
-        first = config.epochs - warm_rounds(config.epochs, config.warm_share)
+        first = epochs - warm_rounds(epochs, config.warm_share)
     penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
     optimizer = Adam(parameters.tables())
     error = 1.0
-    for epoch in range(first, config.epochs if ratings.nnz else 0):
+    for epoch in range(first, epochs if ratings.nnz else 0):
         squared, visited = torch.zeros((), device=device), 0
         for block in blocks(ratings, seen, steps, rng, device):
             share = len(block.ratings.values) / ratings.nnz
-            done = (epoch + visited / ratings.nnz) / config.epochs
+            done = (epoch + visited / ratings.nnz) / epochs
             errors, slopes = differentiate(parameters, penalties, block, share)
             if friends is not None:
                 add_pull(slopes[0], parameters.user_factors, block.users, friends, config.link_weight)
@@ -180,7 +180,7 @@ def _minimise(
             squared += errors
             visited += len(block.ratings.values)
         error = math.sqrt(squared.item() / ratings.nnz)
-        progress(epoch + 1 - first, config.epochs - first)
+        progress(epoch + 1 - first, epochs - first)
     with torch.no_grad():
         return learned(parameters, seen, error, device)
 

@@ -18,7 +18,9 @@ from models.base import FloatArray
 from models.numerics.threads import one_blas_thread, one_launch
 
 _ROWS = 8  # rows of a block: the vectors of all its entries stay in the cache of a core through the steps
-_STRIDE = 64  # blocks that are far apart are neighbours in the queue, so that all threads get rows of all lengths
+_STRIDE = (
+    64  # blocks that are far apart are neighbours in the queue, so that all threads get rows of all lengths
+)
 _STEPS = 3  # of conjugate gradients: the start is the result of the iteration before
 
 
@@ -139,7 +141,12 @@ def _add_entries(
     """
     at, end = indptr[row], indptr[row + 1]
     while at + 4 <= end:
-        a, b, c, d = others[indices[at]], others[indices[at + 1]], others[indices[at + 2]], others[indices[at + 3]]
+        a, b, c, d = (
+            others[indices[at]],
+            others[indices[at + 1]],
+            others[indices[at + 2]],
+            others[indices[at + 3]],
+        )
         of_a, of_b, of_c, of_d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for f in range(len(vector)):
             of_a += vector[f] * a[f]

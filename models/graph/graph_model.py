@@ -17,6 +17,7 @@ from models.warm_start import warm_rounds
 
 _LEAST_EPOCHS = 10
 _MILLION = 1_000_000
+_REFRESHES, _SHRINK = 8, 2.4
 _LAST_STEP = 0.02  # the last step, as a share of the first
 _VANISHED = (
     1e-12  # mean squared length; trained embeddings have 1 to 10, and 1e-3 where nothing can be learned
@@ -46,12 +47,18 @@ class GraphConfig(DeviceConfig):
     step: float = Field(
         default=0.1, gt=0, le=10, description="Learning rate of the first epoch; it falls along a cosine."
     )
-    refreshes: int = Field(default=8, ge=1, le=1000, description="Propagations in an epoch.")
-    shrink: float = Field(
-        default=2.4,
+    refreshes: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Propagations in an epoch; by default 8, and 4 on crowded data (see `group`).",
+    )
+    shrink: float | None = Field(
+        default=None,
         ge=0,
         le=100,
-        description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step).",
+        description="Decay of the base embeddings: an epoch multiplies them by e^(-shrink * step); by default 2.4, and "
+        "0.5 on crowded data.",
     )
 
     warm_share: float = Field(
@@ -74,7 +81,12 @@ class GraphConfig(DeviceConfig):
 
     def decay(self, step: float) -> float:
         """Return the factor that the base embeddings are multiplied by at a refresh."""
-        return exp(-self.shrink * step / self.refreshes)
+        shrink = _SHRINK if self.shrink is None else self.shrink
+        return exp(-shrink * step / self.parts())
+
+    def parts(self) -> int:
+        """Return the number of propagations in an epoch, each after a part of its positives."""
+        return self.refreshes or _REFRESHES
 
     def refreshed(
         self,
@@ -92,11 +104,11 @@ class GraphConfig(DeviceConfig):
             progress: called after every epoch.
             warm: yield the last epochs only, those of a warm start.
         """
-        epochs = self.passes(n_positives) if n_positives else 0
+        epochs, parts = self.passes(n_positives) if n_positives else 0, self.parts()
         first = max(epochs - warm_rounds(epochs, self.warm_share), 0) if warm else 0
         for epoch in range(first, epochs):
-            for part, positives in enumerate(shuffled(self.refreshes)):
-                yield self.step_at((epoch + part / self.refreshes) / epochs), positives
+            for part, positives in enumerate(shuffled(parts)):
+                yield self.step_at((epoch + part / parts) / epochs), positives
             progress(epoch + 1 - first, epochs - first)
 
 

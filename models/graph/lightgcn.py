@@ -21,8 +21,8 @@ from scipy import sparse
 from models.base import BoolArray, Config, FloatArray, Progress
 from models.device import torch_device
 from models.graph import lightgcn_gpu
-from models.graph.grouped_softmax import GroupedDescent
 from models.graph.graph_model import GraphRecommender
+from models.graph.grouped_softmax import GroupedDescent
 from models.graph.initial_embeddings import noise, overlay, singular_embeddings
 from models.graph.lightgcn_config import LightGCNConfig
 from models.graph.propagation import Propagation, normalized_adjacency
@@ -57,8 +57,8 @@ class LightGCN(GraphRecommender):
         progress: Progress,
         warm_start: WarmStart | None,
     ) -> None:
-        config = self.config
         matrix = self._only_positive(matrix)
+        config = self.config.for_data(matrix.nnz, int(self.known_items_.sum()))
         adjacency = self._graph(matrix, data)
         rng = np.random.default_rng(seed)
         base = noise(adjacency.shape[0], config.factors, rng)
@@ -199,7 +199,6 @@ def _descent(
         "seed": seed,
         "degree_exponent": config.degree_exponent,
     }
-    group = config.group_size(matrix.nnz)
-    if group > 1:
-        return GroupedDescent(matrix, group=group, **options)
+    if config.loss == "softmax" and (config.group or 1) > 1:
+        return GroupedDescent(matrix, group=config.group or 1, **options)
     return ShardedDescent(matrix, loss=config.loss, **options)

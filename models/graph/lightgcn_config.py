@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -14,6 +14,15 @@ _NEGATIVE_ENTRIES = 16_384  # negatives × factors, between those bounds
 _RIVAL_SHARE = (
     0.2  # share of the known items that the negatives stand for; all of them is too hard on small data
 )
+
+_GAIN = 4.0
+_MILLION, _MANY = 1_000_000, 4_000_000  # positives
+_CROWD = 100  # positives of an item, on average
+_EPOCHS, _EPOCHS_FALL, _LEAST_EPOCHS = (
+    9,
+    -0.29,
+    3,
+)  # of crowded data: epochs of a million positives, and their growth
 
 
 class LightGCNConfig(GraphConfig):
@@ -63,13 +72,16 @@ class LightGCNConfig(GraphConfig):
         default=None,
         ge=1,
         le=1000,
-        description="Positives of a user that share their negatives.",
+        description="Positives of a user that are trained at once and share their negatives, on the CPU with softmax. "
+        "By default 4 on crowded data, else 1. Crowded are more than a million positives with more than a hundred for "
+        "each item, and more than four million in any case.",
     )
-    gain: float = Field(
-        default=4.0,
+    gain: float | None = Field(
+        default=None,
         gt=0,
         le=100,
-        description="Factor by which a change is multiplied when it is propagated back to the base embeddings.",
+        description="Factor by which a change is multiplied when it is propagated back to the base embeddings; by "
+        "default 4, and 1 on crowded data, where more diverges.",
     )
     start: Literal["random", "svd", "als"] = Field(
         default="svd",
@@ -106,9 +118,27 @@ class LightGCNConfig(GraphConfig):
             return self.negative_weight
         return _RIVAL_SHARE * n_known / self.negatives_drawn()
 
-    def group_size(self, n_positives: int) -> int:
-        return self.group or 1
-
     def effective_gain(self) -> float:
         """Return `gain`, or 1 without layers: then propagation does not weaken a change."""
-        return self.gain if self.layers else 1.0
+        if not self.layers:
+            return 1.0
+        return _GAIN if self.gain is None else self.gain
+
+    def for_data(self, n_positives: int, n_items: int) -> Self:
+        """Return the config with the defaults of crowded data in place of those that are not set, if the data are so.
+
+        There an item has so many positives in a part of an epoch that its final embedding arrives where descent alone
+        takes it. With a gain of 4 its base embedding would then go four times as far, and training diverges.
+
+        Args:
+            n_positives: number of positives.
+            n_items: number of items that have one.
+        """
+        crowded = n_positives > _MILLION and n_positives > _CROWD * max(n_items, 1)
+        if not crowded and n_positives <= _MANY:
+            return self
+        epochs = max(_LEAST_EPOCHS, round(_EPOCHS * (n_positives / _MILLION) ** _EPOCHS_FALL))
+        defaults = {"group": 4, "gain": 1.0, "refreshes": 4, "shrink": 0.5, "epochs": epochs}
+        return self.model_copy(
+            update={name: value for name, value in defaults.items() if getattr(self, name) is None}
+        )
