@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numba
@@ -51,12 +52,13 @@ def find_neighbours(
     """
     blocks = similarity_blocks(
         _weighted(vectors, config, rows_are_users=rows_are_users),
-        config.measure,
+        replace(config.measure, exponent=1),
         rows_are_users=rows_are_users,
     )
     possible = possible_neighbours(vectors)
     k = k_within_memory(possible, k, memory_mb=memory_mb, model=model, with_transpose=with_transpose)
     found = keep_greatest(blocks, possible, k=k, tie_order=tie_order)
+    raise_to(found.data, config.exponent)
     if found.nnz == 0 and possible.any():
         logger.warning(
             "%s: by %s nothing has neighbours: %s.", model, config.similarity, _reason(vectors, config)
@@ -87,10 +89,32 @@ def neighbours_of_new_users(
     n = vectors.shape[0]
     both = sparse.csr_array(sparse.vstack([vectors, likes], format="csr"))
     weighted = _weighted(both, config, rows_are_users=True, counted=n)
-    blocks = similarity_blocks(weighted, config.measure, rows_are_users=True, first=n)
+    blocks = similarity_blocks(weighted, replace(config.measure, exponent=1), rows_are_users=True, first=n)
     with_trained = ((start - n, np.ascontiguousarray(block[:, :n])) for start, block in blocks)
     possible = np.full(likes.shape[0], n, np.int64)
-    return keep_greatest(with_trained, possible, k=min(k or n, n), tie_order=tie_order)
+    found = keep_greatest(with_trained, possible, k=min(k or n, n), tie_order=tie_order)
+    raise_to(found.data, config.exponent)
+    return found
+
+
+def raise_to(similarities: FloatArray, exponent: float) -> None:
+    """Raise similarities to a power, in place.
+
+    The power keeps their order, so that it need not be computed for the many that are not among the greatest.
+
+    Args:
+        similarities: (n,) float32, above 0.
+        exponent: above 0.
+    """
+    if exponent != 1:
+        with one_launch:
+            _raise_to(similarities, exponent)
+
+
+@numba.njit(parallel=True, cache=True)
+def _raise_to(similarities: Any, exponent: float) -> None:
+    for at in numba.prange(len(similarities)):
+        similarities[at] = np.float64(similarities[at]) ** exponent
 
 
 def _reason(vectors: sparse.csr_array, config: NeighbourConfig) -> str:
