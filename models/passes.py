@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
-MILLION = 1_000_000
+_MILLION = 1_000_000
 
 
-def passes(most: int, n_entries: int, *, least: int) -> int:
-    """Return `most` up to a million entries, and beyond that as many as the root of the entries leaves.
-
-    A pass over more entries takes more steps, so that fewer passes learn as much. Beside the times of a million the
-    steps grow by the root of them, which still leaves room for the finer tastes that more data show.
+def passes(most: int, n_entries: int, *, least: int, exponent: float = 0.5) -> int:
+    """Return `most` up to a million entries; beyond, fewer, because a pass over more entries takes more steps.
 
     Args:
         most: passes over a million entries or fewer.
         n_entries: number of entries of the training matrix.
         least: passes at any size.
+        exponent: the passes fall by the number of entries to this power; with 1 the number of steps stays the same.
 
     Returns:
         From `least` to `most`.
     """
-    return max(least, round(most / sqrt(max(n_entries / MILLION, 1))))
+    return max(least, round(most * max(n_entries / _MILLION, 1) ** -exponent))

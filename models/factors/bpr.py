@@ -18,7 +18,8 @@ from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows, warm_rounds
 
-_PASSES, _LEAST_PASSES = 80, 10
+_PASSES, _LEAST_PASSES = 80, 20
+_LEAST_DRAWN, _ITEMS_PER_CANDIDATE = 2, 4000
 _STAGES = 8  # implicit's learning rate is constant: it falls in so many stages
 
 
@@ -43,8 +44,8 @@ class BPRConfig(Config):
         default=None,
         ge=1,
         le=10_000,
-        description="Passes over all entries. Default: 80 up to a million entries, then fewer, by the root of their "
-        "number, but at least 10.",
+        description="Passes over all entries. Default: 80 up to a million entries; beyond, as many fewer as there are "
+        "more entries, but at least 20.",
     )
     learning_rate: float = Field(
         default=0.2, gt=0, le=10, description="Learning rate of the first pass; it falls linearly to 0."
@@ -63,7 +64,7 @@ class BPRConfig(Config):
         le=1000,
         description="uniform: items drawn for one comparison, of which the one with the highest score is taken "
         "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 4,000 items, "
-        "at least 2.",
+        "at least 2, and at least 160 / passes where the passes are fewer by default.",
     )
     warm_share: float = Field(
         default=0.2,
@@ -80,7 +81,14 @@ class BPRConfig(Config):
 
     def passes(self, n_entries: int) -> int:
         """Return the number of passes over so many entries."""
-        return self.iterations or passes(_PASSES, n_entries, least=_LEAST_PASSES)
+        return self.iterations or passes(_PASSES, n_entries, least=_LEAST_PASSES, exponent=1)
+
+    def drawn(self, n_entries: int, n_items: int) -> int:
+        """Return the candidates of one comparison: harder negatives make up for fewer passes over large data."""
+        if self.candidates is not None:
+            return self.candidates
+        least = _LEAST_DRAWN if self.iterations else round(_LEAST_DRAWN * _PASSES / self.passes(n_entries))
+        return max(least, n_items // _ITEMS_PER_CANDIDATE)
 
 
 class BPR(FactorRecommender):
@@ -141,7 +149,7 @@ class BPR(FactorRecommender):
             first = iterations - warm_rounds(iterations, config.warm_share)
         trainer = Trainer(matrix, factors, rng)
         regularization = _or_default(config.regularization, 0.01)
-        candidates = config.candidates or max(2, int(self.known_items_.sum()) // 4000)
+        candidates = config.drawn(matrix.nnz, int(self.known_items_.sum()))
         for done in range(first, iterations):
             trainer.epoch(
                 step=config.learning_rate * (1 - done / iterations),

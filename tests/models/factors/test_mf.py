@@ -414,3 +414,8 @@ def test_the_step_of_a_block_has_the_gradient_of_the_distances() -> None:
     distances = friends.apart.toarray().astype(np.float64)
     expected = 2 * 0.7 * distances.T @ (distances @ factors.numpy())
     np.testing.assert_allclose(slope.numpy(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_large_data_get_fewer_passes_by_default() -> None:
+    assert [MFConfig().passes(n) for n in (0, 10**6, 4 * 10**6, 10**9)] == [50, 50, 25, 10]
+    assert MFConfig(epochs=7).passes(10**9) == 7
