@@ -17,4 +17,5 @@ def passes(most: int, n_entries: int, *, least: int, exponent: float = 0.5) -> i
     Returns:
         From `least` to `most`.
     """
-    return max(least, round(most * max(n_entries / _MILLION, 1) ** -exponent))
+    share: float = max(n_entries / _MILLION, 1) ** exponent
+    return max(least, round(most / share))

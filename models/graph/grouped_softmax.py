@@ -60,15 +60,15 @@ class GroupedDescent:
         self._shards = self._deal(np.diff(matrix.indptr))
         self._copies = np.empty((N_SHARDS, 0, 0), np.float32)
 
-    def _deal(self, degree: NDArray[np.integer[Any]]) -> list[NDArray[np.int32]]:
+    def _deal(self, degree: NDArray[np.integer[Any]]) -> list[NDArray[np.int64]]:
         """Return the groups of each shard: all groups of random users, in shards of about equally many positives."""
         users = self._rng.permutation(len(degree))
         shard = np.empty(len(degree), np.int64)
         shard[users] = np.cumsum(degree[users], dtype=np.int64) * N_SHARDS // (degree.sum(dtype=np.int64) + 1)
         of_group = shard[self._owners]
-        return [np.flatnonzero(of_group == s).astype(np.int32) for s in range(N_SHARDS)]
+        return [np.flatnonzero(of_group == s) for s in range(N_SHARDS)]
 
-    def shuffled(self, parts: int) -> list[list[NDArray[np.int32]]]:
+    def shuffled(self, parts: int) -> list[list[NDArray[np.int64]]]:
         """Divide every user's positives into new random groups, and return the groups in a random order.
 
         Args:
@@ -84,7 +84,7 @@ class GroupedDescent:
         return [list(part) for part in zip(*cut, strict=True)]
 
     def descend(
-        self, users: FloatArray, items: FloatArray, groups: list[NDArray[np.int32]], step: float
+        self, users: FloatArray, items: FloatArray, groups: list[NDArray[np.int64]], step: float
     ) -> None:
         """Train once on `groups`, one part of `shuffled`, and change the embeddings in place.
 
