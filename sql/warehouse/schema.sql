@@ -2,7 +2,8 @@
 -- Inputs:  none.
 -- Outputs: landed_files, the raw tables, quarantine, clean_state, known_files, set_aside_files,
 --          rewritten_files.
--- The clean tables are replaced by clean/clean_tables.sql whenever the landed files or the data settings change:
+-- The clean tables are brought up to date by sql/warehouse/clean/ whenever the landed files or the data settings change. Their
+-- rows stand in no order: those of new files are added at the end.
 --   ratings (user_id, item_id, rating double, rated_at timestamp, superseded_at timestamp)
 --   tags    (user_id, item_id, tag text, tagged_at timestamp, superseded_at timestamp)
 --   events  (user_id, item_id, event text, value double, happened_at timestamp, superseded_at timestamp)
@@ -69,8 +70,12 @@ create table if not exists raw_rejects (file_id integer, line bigint, raw text, 
 -- read as columns, else the columns as JSON.
 create table if not exists quarantine (source text, path text, line bigint, raw text, reasons text[]);
 
--- At most one row: the cache key of the clean tables, and the `CleanData` that cleaning returned (JSON).
+-- At most one row: the cache key of the clean tables, and the `CleanData` that cleaning returned (JSON). `base` is the hash of
+-- all that they depend on besides the files, and `files` maps source and file id to the hash of what a file's rows depend on
+-- (JSON), so that the next cleaning only types what changed. Earlier versions kept neither: null.
 create table if not exists clean_state (key text, reference text);
+alter table clean_state add column if not exists base text;
+alter table clean_state add column if not exists files text;
 
 -- Versions and hashes of the input files in the last night, so that unchanged ones are not hashed again. `path` is relative
 -- to the folder. `sha256` is null for a file that waits to be complete.

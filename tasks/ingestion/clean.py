@@ -1,10 +1,13 @@
-"""Build the clean tables from landed text: typed, without repeats; rejected rows go to quarantine with reasons."""
+"""Build the clean tables from landed text: typed, without repeats; rejected rows go to quarantine with reasons.
+
+A source whose files are those of the last cleaning stays as it is. Where files were only added, only their rows are
+typed, and added to the clean ones (`clean_plan.py`). Rows and counts are the same as if all were cleaned anew.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
@@ -14,8 +17,10 @@ from tasks.artifacts import CleanData, IdType, Intake, Source, SourceCounts
 from tasks.config.data_settings import DataSettings, IdChoice
 from tasks.config.list_settings import NO_EFFECT_ON_LISTS
 from tasks.errors import NightError, UsageError
+from tasks.ingestion.clean_plan import CleanPlan, full_plan, partial_plan, record_state
+from tasks.ingestion.input_files import SOURCES
 from tasks.ingestion.reject_advice import advise_on_rejects
-from tasks.storage.artifact_store import from_json, to_json
+from tasks.storage.artifact_store import from_json
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.stage import stage
 from tasks.storage.warehouse import run_file, transaction
@@ -26,11 +31,14 @@ log = logging.getLogger(__name__)
 INTEGER_SHARE = 0.99
 
 _ID_EXAMPLE: dict[IdType, Value] = {"BIGINT": LongValue(0), "TEXT": StringValue("")}
+_BASIC: tuple[Source, ...] = ("ratings", "tags", "events", "items")
 _FURTHER: tuple[Source, ...] = ("users", "links", "relations")
 """The sources that describe users and items, which most data sets do not have."""
-_ACTED: tuple[Source, ...] = ("tags", "events")
-"""The sources of users' actions that many data sets do not have."""
 _CHOSEN_TYPE: dict[IdChoice, IdType] = {"integer": "BIGINT", "text": "TEXT"}
+
+
+class _NotExtendableError(Exception):
+    """New rows cannot be added to a clean table: how they and the earlier ones follow each other depends on more."""
 
 
 def _in_short(data: CleanData) -> str:
@@ -47,7 +55,7 @@ def clean(
     *,
     id_types: tuple[IdType, IdType] | None = None,
 ) -> CleanData:
-    """Rebuild the clean tables and the quarantine from the raw tables, unless they are up to date.
+    """Bring the clean tables and the quarantine up to date with the raw tables.
 
     Args:
         con: the warehouse, after `land`.
@@ -72,32 +80,54 @@ def clean(
     else:
         run_file(con, "warehouse/clean/rejection_reasons.sql")
         id_types = _decide_id_types(con, settings)
-    key = fingerprint(
-        intake.data_hash,
+    base = fingerprint(
         settings.model_dump(mode="json", exclude=NO_EFFECT_ON_LISTS["data"]),
         id_types,
         SOURCE.hash("tasks.ingestion.land", "tasks.ingestion.clean"),
         duckdb.__version__,
     )
+    key = fingerprint(intake.data_hash, base)
     known = con.execute("select reference from clean_state where key = ?", [key]).fetchone()
     if known is not None:
         return from_json(CleanData, json.loads(known[0]))
     run_file(con, "warehouse/clean/rejection_reasons.sql")
+    plan = partial_plan(con, base)
+    if plan is not None:
+        try:
+            return _carry_out(con, plan, settings, id_types, key, base)
+        except _NotExtendableError as why:
+            log.info("All rows are cleaned anew, because %s", why)
+            run_file(con, "warehouse/clean/rejection_reasons.sql")
+    return _carry_out(con, full_plan(con, SOURCES), settings, id_types, key, base)
+
+
+def _carry_out(
+    con: duckdb.DuckDBPyConnection,
+    plan: CleanPlan,
+    settings: DataSettings,
+    id_types: tuple[IdType, IdType],
+    key: str,
+    base: str,
+) -> CleanData:
+    """Clean what `plan` says, in a transaction, and keep the result.
+
+    Args:
+        con: the warehouse, with the macros of rejection_reasons.sql.
+        plan: the sources to clean.
+        settings: as of `clean`.
+        id_types: of user and item ids.
+        key, base: see `record_state`.
+
+    Raises:
+        _NotExtendableError: rows cannot be added to a table; the clean tables are as they were.
+        NightError: as `clean`.
+    """
     user_type, item_type = id_types
-    present = {file.source for file in intake.files}
-    further = [source for source in _FURTHER if source in present]
-    acted = [source for source in _ACTED if source in present]
     ids: dict[str, Value] = {"user_example": _ID_EXAMPLE[user_type], "item_example": _ID_EXAMPLE[item_type]}
-    _quarantine(con, settings, (*acted, *further), ids)
+    _quarantine(con, plan, settings, ids)
     with transaction(con):
-        run_file(con, "warehouse/clean/histories.sql")
-        if con.execute("select exists (from deletions)").fetchone() == (True,):
-            run_file(con, "warehouse/clean/deletions.sql")
-        run_file(con, "warehouse/clean/clean_tables.sql")
-        run_file(con, "warehouse/clean/no_further_sources.sql", **ids)
-        for source in further:
-            run_file(con, f"warehouse/clean/clean_{source}.sql", directed=settings.links.directed)
-        counts = _counts(con)
+        _build(con, plan, settings, ids)
+        counts = _counts(con, plan)
         _check_balance(counts)
         _check_reject_shares(con, counts, settings)
         notes = _notes(con)
@@ -109,8 +139,33 @@ def clean(
         data_key = fingerprint(key, counts, newest)
         data = CleanData(data_key, counts, user_type, item_type, newest, n_users, n_items, notes)
         if SOURCE.is_current():  # else newer SQL may have run than the key says
-            con.execute("insert into clean_state values (?, ?)", [key, json.dumps(to_json(data))])
+            record_state(con, key, base, data)
     return data
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection, plan: CleanPlan, settings: DataSettings, ids: dict[str, Value]
+) -> None:
+    """Bring the clean tables of the sources of `plan` up to date from the typed rows. Arguments as `_quarantine`."""
+    run_file(con, "warehouse/clean/histories.sql")
+    if con.execute("select exists (from deletions)").fetchone() == (True,):
+        if plan.added:
+            raise _NotExtendableError("new rows delete earlier ones")
+        run_file(con, "warehouse/clean/deletions.sql")
+    for source in _BASIC:
+        if source in plan.rebuilt:
+            run_file(con, f"warehouse/clean/clean_{source}.sql")
+        elif source in plan.added:
+            past = {"past_duplicates": plan.past_duplicates(source)}
+            conflicts = run_file(con, f"warehouse/clean/extend_{source}.sql", **past).fetchone()
+            if source == "ratings" and conflicts != (0,):
+                raise _NotExtendableError("new ratings have user, item and time of earlier ones")
+    run_file(con, "warehouse/clean/drop_typed_rows.sql")
+    if plan.past is None:
+        run_file(con, "warehouse/clean/no_further_sources.sql", **ids)
+    for source in _FURTHER:
+        if source in plan.with_files:
+            run_file(con, f"warehouse/clean/clean_{source}.sql", directed=settings.links.directed)
 
 
 def require_before(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
@@ -152,15 +207,16 @@ def _id_type(choice: IdChoice, integer_share: float | None) -> IdType:
 
 
 def _quarantine(
-    con: duckdb.DuckDBPyConnection, settings: DataSettings, present: Sequence[Source], ids: dict[str, Value]
+    con: duckdb.DuckDBPyConnection, plan: CleanPlan, settings: DataSettings, ids: dict[str, Value]
 ) -> None:
-    """Type all rows into the staging tables and put the faulty ones into quarantine.
+    """Type the rows of the plan's files into the staging tables and put the faulty ones into quarantine.
+
+    Sources without such files are passed over: to plan their statements takes a tenth of a second.
 
     Args:
         con: the warehouse.
+        plan: the files to type.
         settings: how the values are read.
-        present: those of `_ACTED` and `_FURTHER` that have files. The others are passed over: to plan their statements
-            takes a tenth of a second.
         ids: a value of the type of user ids, and one of item ids, as parameters of the SQL.
     """
     not_rated = settings.ratings.not_rated
@@ -174,25 +230,29 @@ def _quarantine(
     with transaction(con):
         # From here on the quarantine may describe other rows than the clean tables hold.
         con.execute("delete from clean_state")
-        run_file(con, "warehouse/clean/column_formats.sql", without_times=list(settings.without_times))
-        run_file(con, "warehouse/clean/type_ratings.sql", **ids, **scale, **future)
+        formats = {"without_times": list(settings.without_times), "files": list(plan.files)}
+        run_file(con, "warehouse/clean/column_formats.sql", **formats)
         run_file(con, "warehouse/clean/absent_sources.sql", **ids)
         separator = settings.items.genre_separator
-        run_file(con, "warehouse/clean/type_items.sql", **ids, genre_separator=separator)
-        if settings.items.attributes:
-            run_file(con, "warehouse/clean/type_attributes.sql", genre_separator=separator)
+        if "items" in plan.rebuilt:
+            run_file(con, "warehouse/clean/type_items.sql", **ids, genre_separator=separator)
+            if settings.items.attributes:
+                run_file(con, "warehouse/clean/type_attributes.sql", genre_separator=separator)
         further = {
             "constant_event": settings.events.constant_event,
             "item_prefix": settings.relations.item_prefix,
         }
-        for source in present:
-            run_file(con, f"warehouse/clean/type_{source}.sql", **ids, **future, **further)
-        run_file(con, "warehouse/clean/quarantine.sql")
+        for source in plan.with_files:
+            if source != "items":
+                run_file(con, f"warehouse/clean/type_{source}.sql", **ids, **scale, **future, **further)
+        run_file(con, "warehouse/clean/quarantine.sql", rebuilt=list(plan.rebuilt))
 
 
-def _counts(con: duckdb.DuckDBPyConnection) -> tuple[SourceCounts, ...]:
+def _counts(con: duckdb.DuckDBPyConnection, plan: CleanPlan) -> tuple[SourceCounts, ...]:
+    """Return the counts of all sources with files: those that were cleaned, and the others as they were."""
     rows = run_file(con, "warehouse/clean/source_counts.sql").fetchall()
-    return tuple(SourceCounts(*row) for row in rows)
+    counts = [SourceCounts(*row) for row in rows]
+    return tuple(sorted((*counts, *plan.kept_counts), key=lambda each: each.source))
 
 
 def _check_balance(counts: tuple[SourceCounts, ...]) -> None:

@@ -1,12 +1,14 @@
 -- Finds out how each file writes its ids, times and numbers, from its first 10,000 rows.
--- Inputs:  the raw tables; landed_files; $without_times, the sources without times; the macros of rejection_reasons.sql.
+-- Inputs:  the raw tables; landed_files; $without_times, the sources without times; $files, the ids of the files to type; the
+--          macros of rejection_reasons.sql.
 -- Output:  temp column_formats (file_id, source, path, landed_at,
 --          unit: of numeric times, second, millisecond, microsecond or nanosecond since 1970, by the median's size;
 --          date, where nearly all times are written as 20260131, moment, where as 202601312000 or 20260131200000;
 --          none, where there are no times;
 --          micros_per_unit: null for date, moment and none;
 --          user_is_float, item_is_float: whether all ids are written as 17.0, those of friends too;
---          has_comma: whether the ratings, the values of events, or the weights of links have decimal commas).
+--          has_comma: whether the ratings, the values of events, or the weights of links have decimal commas);
+--          temp files_to_type, its rows of the files to type.
 -- Grain:   one row per file.
 -- Numbers below 1e8 do not count: in seconds they lie before 1973, and 0 often stands for no time.
 -- A comma is a decimal one if a number of the file has one that cannot separate thousands, and none has a point.
@@ -71,3 +73,7 @@ select
         as micros_per_unit
 from landed_files
 left join sizes using (file_id);
+
+create or replace temp table files_to_type as
+from column_formats
+where file_id in (select unnest($files::integer[]));

@@ -1,7 +1,8 @@
 -- Puts the typed rows without faults in their order: which of them a later one supersedes, and which delete.
 -- Inputs:  temp read_ratings, read_tags, read_events; landed_files; temp column_formats.
--- Outputs: temp rating_history, tag_history, event_history, as clean_tables.sql reads them: superseded_at is the time from
---          which a later row holds, is_deleted false; temp deletions; temp file_order (file_id, position). clean_users.sql,
+-- Outputs: temp rating_history, tag_history, event_history, as clean_ratings.sql and the like read them: superseded_at is the time from
+--          which a later row holds, is_deleted false; temp deletions; temp repeat_counts, empty;
+--          temp file_order (file_id, position). clean_users.sql,
 --          clean_links.sql and clean_relations.sql go on with file_order.
 -- Grain:   ratings and tags one row per valid row; events one row per user, item, event, value and time, with the number of
 --          events that there were (times) and of rows that repeat them (repeats); deletions one row per row that deletes.
@@ -136,3 +137,8 @@ union all
 select 'events', user_id, item_id, event, happened_at, deletion
 from read_events
 where deletion in ('at', 'always') and user_id is not null and item_id is not null and happened_at is not null;
+
+-- Of each source, the valid rows that a later row supersedes or equals, those that a deletion takes away, and those that delete.
+create or replace temp table repeat_counts (
+    source text, duplicates bigint, deleted bigint default 0, deletions bigint default 0
+);

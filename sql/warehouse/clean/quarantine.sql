@@ -1,9 +1,10 @@
--- Fills the quarantine with all rejected rows: rows with faulty values, and lines that are no rows.
--- Inputs:  temp faulty_rows; raw_rejects, landed_files.
--- Output:  quarantine, replaced. `line` is the line of the file.
+-- Fills the quarantine with the rejected rows of the files to type: rows with faulty values, and lines that are no rows.
+-- Inputs:  temp faulty_rows, files_to_type; raw_rejects, landed_files; $rebuilt, the sources of which all files are typed.
+-- Output:  quarantine, replaced for those sources; rows are added for the others. `line` is the line of the file.
 -- Grain:   one row per rejected row.
 -- The `line` of a raw row does not count rejected lines before it, so that its line in the file is `line` + `before`.
-delete from quarantine;
+delete from quarantine
+where source in (select unnest($rebuilt::text[]));
 
 insert into quarantine
 with shifts as (
@@ -21,7 +22,7 @@ rejected as (
     union all
     select source, file_id, line, raw, reasons
     from raw_rejects
-    inner join landed_files using (file_id)
+    inner join files_to_type using (file_id)
 )
 select rejected.source, path, line, raw, reasons
 from rejected

@@ -1,5 +1,5 @@
--- Counts the clean, duplicate, deleted, quarantined and forgotten rows of each source that has live files.
--- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts.
+-- Counts the clean, duplicate, deleted, quarantined and forgotten rows of each source that has live files and was cleaned.
+-- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts, the sources that were cleaned.
 -- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
 --          (distinct pairs of user and item of the clean rows; null for sources that are no interactions), deleted (rows
 --          that a deletion took away), deletions (rows that say so), forgotten (rows that came in and were refused).
@@ -27,9 +27,17 @@ kept as (
 paired as (
     select 'ratings' as source, count(*) filter (superseded_at is null) as pairs from ratings
     union all
-    select 'tags', count(*) from (select distinct user_id, item_id from tags where superseded_at is null)
+    select 'tags', count(*) from (
+        select distinct user_id, item_id
+        from tags
+        where superseded_at is null and exists (from repeat_counts where source = 'tags')
+    )
     union all
-    select 'events', count(*) from (select distinct user_id, item_id from events where superseded_at is null)
+    select 'events', count(*) from (
+        select distinct user_id, item_id
+        from events
+        where superseded_at is null and exists (from repeat_counts where source = 'events')
+    )
 ),
 rejected as (
     select source, count(*) as quarantined

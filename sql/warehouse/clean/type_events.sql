@@ -1,9 +1,9 @@
 -- Types the raw events; a value with a fault becomes null. An event without a value, or with a word for none,
 -- counts 1.
--- Inputs:  raw_events; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types);
+-- Inputs:  raw_events; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types);
 --          $constant_event, the event of every row where the file has no such column, else ''.
 -- Outputs: temp read_events, with `deletion` as in type_ratings.sql: one without an event deletes all events of its pair; the faulty rows are added to temp faulty_rows.
--- Grain:   one row per raw row.
+-- Grain:   one row per raw row of files_to_type.
 create or replace temp macro value_fault(x, has_comma) as coalesce(
     number_fault(x, 'value', has_comma),
     case when number_of(x, has_comma) < 0 then 'value is negative' end,
@@ -29,7 +29,7 @@ with texts as (
         landed_at,
         deletion_of(deleted, timestamp, unit) as deletion
     from raw_events
-    inner join column_formats using (file_id)
+    inner join files_to_type using (file_id)
 ),
 typed as (
     select

@@ -1,10 +1,10 @@
 -- Types the raw ratings; a value with a fault becomes null, and so does a rating that is none (is_not_rated).
--- Inputs:  raw_ratings; temp column_formats; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
+-- Inputs:  raw_ratings; temp column_formats, files_to_type; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
 --          mean that there is no rating ('' stands for NULL and the like, too); $max_future_days; $user_example,
 --          $item_example (values of the ids' types).
 -- Outputs: temp read_ratings, with `deletion` as deletion_of gives it: rated_at is then the time of the deletion, or, of one
 --          that has none, of the landing; the faulty rows are added to temp faulty_rows.
--- Grain:   one row per raw row.
+-- Grain:   one row per raw row of files_to_type.
 create or replace temp macro is_not_rated(rating, rating_text, numbers, words) as
     case when len(numbers::double[]) > 0 then coalesce(list_contains(numbers::double[], rating), false) else false end
     or case
@@ -31,7 +31,7 @@ with texts as (
         landed_at,
         deletion_of(deleted, timestamp, unit) as deletion
     from raw_ratings
-    inner join column_formats using (file_id)
+    inner join files_to_type using (file_id)
 ),
 typed as (
     select

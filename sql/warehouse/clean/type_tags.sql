@@ -1,7 +1,7 @@
 -- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
--- Inputs:  raw_tags; temp column_formats; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Inputs:  raw_tags; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_tags, with `deletion` as in type_ratings.sql: one without a tag deletes all tags of its pair; the faulty rows are added to temp faulty_rows.
--- Grain:   one row per raw row.
+-- Grain:   one row per raw row of files_to_type.
 create or replace temp macro tag_fault(x) as coalesce(
     text_fault(x, 'tag'),
     case when length(x) > 1000 then 'tag is longer than 1000 characters' end
@@ -23,7 +23,7 @@ with texts as (
         landed_at,
         deletion_of(deleted, timestamp, unit) as deletion
     from raw_tags
-    inner join column_formats using (file_id)
+    inner join files_to_type using (file_id)
 ),
 typed as (
     select

@@ -1,0 +1,24 @@
+-- Builds the events, as schema.sql describes them, from the typed rows without faults.
+-- Inputs:  temp event_history, deletions (histories.sql, deletions.sql); temp repeat_counts.
+-- Outputs: events, replaced, in an order that does not depend on threads; a row of repeat_counts.
+-- Grain:   one row per event.
+create or replace table events as
+select user_id, item_id, event, value, happened_at, superseded_at
+from event_history
+where superseded_at is null or superseded_at > happened_at
+union all
+select user_id, item_id, event, value, happened_at, superseded_at
+from (
+    select *, unnest(range(1, times))
+    from event_history
+    where times > 1 and (superseded_at is null or superseded_at > happened_at)
+)
+order by user_id, item_id, happened_at, event, value;
+
+insert into repeat_counts
+select
+    'events',
+    coalesce(sum(repeats), 0)::bigint,
+    coalesce(sum(times) filter (is_deleted), 0)::bigint,
+    (select count(*) from deletions where source = 'events')
+from event_history;

@@ -1,0 +1,17 @@
+-- Builds the ratings, as schema.sql describes them, from the typed rows without faults.
+-- Inputs:  temp rating_history, deletions (histories.sql, deletions.sql); temp repeat_counts.
+-- Outputs: ratings, replaced, in an order that does not depend on threads; a row of repeat_counts.
+-- Grain:   one row per user, item and time (one that is rated and one that is not, if there are both).
+create or replace table ratings as
+select * exclude (is_deleted)
+from rating_history
+where superseded_at is null or superseded_at > rated_at
+order by user_id, item_id, rated_at, rating is null;
+
+insert into repeat_counts
+select
+    'ratings',
+    count(superseded_at) filter (not is_deleted),
+    count(*) filter (is_deleted),
+    (select count(*) from deletions where source = 'ratings')
+from rating_history;

@@ -1,0 +1,14 @@
+-- Drops the typed rows of users' actions, and their histories, once the clean tables are built.
+-- Inputs:  the temporary tables of type_*.sql and histories.sql.
+-- Output:  none.
+drop view valid_ratings;
+drop view valid_events;
+drop table read_ratings;
+drop table read_tags;
+drop table read_events;
+drop table rating_history;
+drop table tag_history;
+drop table event_history;
+drop table deletions;
+drop table repeated_ratings;
+drop table repeated_events;
