@@ -1,6 +1,6 @@
 -- The tables of the warehouse. Runs at every opening; changes nothing that exists.
 -- Inputs:  none.
--- Outputs: landed_files, the raw tables, quarantine, clean_state, known_files, set_aside_files,
+-- Outputs: landed_files, the raw tables, views landed_ratings, landed_tags, landed_events, quarantine, clean_state, known_files, set_aside_files,
 --          rewritten_files.
 -- The clean tables are brought up to date by sql/warehouse/clean/ whenever the landed files or the data settings change. Their
 -- rows stand in no order: those of new files are added at the end.
@@ -54,6 +54,29 @@ create table if not exists raw_events (
 alter table raw_ratings add column if not exists deleted text;
 alter table raw_tags add column if not exists deleted text;
 alter table raw_events add column if not exists deleted text;
+-- Rows of large files whose ids and times are whole numbers, written in short, so that the numbers stand for the text
+-- (tasks/ingestion/numeric_file.py). A file's rows are in one of the two tables of its source. The views have all as text.
+create table if not exists raw_numeric_ratings (
+    file_id integer, line bigint, user_id bigint, item_id bigint, rating text, timestamp bigint
+);
+create table if not exists raw_numeric_tags (
+    file_id integer, line bigint, user_id bigint, item_id bigint, tag text, timestamp bigint
+);
+create table if not exists raw_numeric_events (
+    file_id integer, line bigint, user_id bigint, item_id bigint, event text, value text, timestamp bigint
+);
+create view if not exists landed_ratings as
+select file_id, line, user_id, item_id, rating, timestamp, deleted from raw_ratings
+union all
+select file_id, line, user_id::text, item_id::text, rating, timestamp::text, null from raw_numeric_ratings;
+create view if not exists landed_tags as
+select file_id, line, user_id, item_id, tag, timestamp, deleted from raw_tags
+union all
+select file_id, line, user_id::text, item_id::text, tag, timestamp::text, null from raw_numeric_tags;
+create view if not exists landed_events as
+select file_id, line, user_id, item_id, event, value, timestamp, deleted from raw_events
+union all
+select file_id, line, user_id::text, item_id::text, event, value, timestamp::text, null from raw_numeric_events;
 create table if not exists raw_items (file_id integer, line bigint, item_id text, title text, genres text);
 -- Columns under their own names: the attributes of items, the features of users. Earlier versions had none.
 alter table raw_items add column if not exists described_by map(text, text);

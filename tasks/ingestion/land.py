@@ -226,9 +226,10 @@ def _land_content(
     """
     file, location = content.file, found.file.location
     try:
-        first_line, values, how, descriptions, ignored = read_input(
-            con, found.file, found.reading, mixes_line_ends=found.digest.mixes_line_ends
-        )
+        first_line, values, how, descriptions, ignored, is_numeric = read_input(
+            con, found.file, found.reading, mixes_line_ends=found.digest.mixes_line_ends,
+            as_numbers=refusal is None and not found.reading.partition,
+        )  # fmt: skip
         if not file_version(location).is_same_file(found.digest.version):
             raise file_changed(location)
     except NightError as error:
@@ -246,8 +247,9 @@ def _land_content(
         columns = f" select * exclude ({each}){given}, map($descriptions::text[], [{each}]) as described_by"
         parameters["descriptions"] = list(descriptions)
     kept = f" where {refused.condition}" if refused.condition else ""
+    table = f"raw_numeric_{file.source}" if is_numeric else f"raw_{file.source}"
     con.execute(
-        f"insert into raw_{file.source} by name from numbered_rows($file_id, $first_line){columns}{kept}",
+        f"insert into {table} by name from numbered_rows($file_id, $first_line){columns}{kept}",
         parameters,
     )
     run_file(

@@ -31,6 +31,7 @@ from tasks.ingestion.file_digest import LineEnds
 from tasks.ingestion.file_names import PACKED, PARQUET, is_part, partition_values
 from tasks.ingestion.first_bytes import is_parquet
 from tasks.ingestion.input_files import InputFile
+from tasks.ingestion.numeric_file import read_numeric
 from tasks.ingestion.read_errors import is_broken_off, read_error, truncated
 from tasks.ingestion.text_format import UTF8, TextFormat, TextOptions, text_format, undecodable
 from tasks.ingestion.unpack import open_unpacked, read_head
@@ -107,6 +108,7 @@ class FileRead(NamedTuple):
         found: in words, how it was read if neither its name nor the settings say so; else empty.
         descriptions: the further columns, which `incoming` has as description_0, description_1 and so on.
         ignored: the columns of the file that are not read.
+        is_numeric: whether `incoming` has ids and times as numbers, see `numeric_file.py`.
     """
 
     first_line: int
@@ -114,6 +116,7 @@ class FileRead(NamedTuple):
     found: str
     descriptions: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    is_numeric: bool = False
 
 
 def reading_of(settings: DataSettings, source: Source, path: str, *, deletes: bool = False) -> Reading:
@@ -161,6 +164,7 @@ def read_input(
     reading: Reading,
     *,
     mixes_line_ends: bool | None = None,
+    as_numbers: bool = False,
 ) -> FileRead:
     """Fill the temporary tables `incoming` and `rejected_lines` from one file. Its first bytes tell its format.
 
@@ -169,6 +173,7 @@ def read_input(
         file: the file to read.
         reading: how to read it.
         mixes_line_ends: whether a plain text ends lines in more than one way, see `FileDigest`; None to look.
+        as_numbers: whether ids and times may be read as numbers, where that loses nothing.
 
     Raises:
         UsageError: a required column or the header is missing, or the columns are separated by another separator than
@@ -177,7 +182,7 @@ def read_input(
         TransientError: the file cannot be reached for now.
     """
     options = text_options(file, reading)
-    encoding = UTF8
+    encoding, is_numeric = UTF8, False
     try:
         container, head = read_head(file.location)
         if container == "plain" and is_parquet(head):
@@ -188,7 +193,7 @@ def read_input(
             how = text_format(file.location, options, container, head)
             encoding, first_line, found = how.encoding, 1 + how.has_header, _found(file.location, how)
             present = how.header
-            _read_text(con, file, reading, how, mixes_line_ends)
+            is_numeric = _read_text(con, file, reading, how, mixes_line_ends, as_numbers=as_numbers)
         n_rows = con.execute("select count(*) from (from incoming union all by name from rejected_lines)")
     except UnicodeError as error:
         raise undecodable(file.location, file.source, container, encoding, error) from error
@@ -200,7 +205,7 @@ def read_input(
     if n_rows.fetchone() == (0,) and not may_be_empty:
         raise NightError(f"{file.location} holds no row.", "Deliver it again, or take it away.")
     described_by, ignored = reading.descriptions(present), reading.ignored(present)
-    return FileRead(first_line, reading.absent_values(present), found, described_by, ignored)
+    return FileRead(first_line, reading.absent_values(present), found, described_by, ignored, is_numeric)
 
 
 def text_options(file: InputFile, reading: Reading) -> TextOptions:
@@ -249,16 +254,23 @@ def _read_text(
     reading: Reading,
     how: TextFormat,
     mixes_line_ends: bool | None,
-) -> None:
+    *,
+    as_numbers: bool,
+) -> bool:
+    """Fill `incoming` and `rejected_lines`; return whether ids and times are numbers in it."""
     check_columns(file, how.header, reading)
     _warn_of_near_columns(file, how.header, reading)
     names = column_names(reading, how.header)
     if mixes_line_ends is None or how.container != "plain":
         mixes_line_ends = _mixes_line_ends(file.location, how)
     is_direct = how.container in ("plain", "gzip") and how.encoding == UTF8 and not mixes_line_ends
+    may_be_numeric = as_numbers and is_direct and how.container == "plain" and not reading.deletes
+    if may_be_numeric and read_numeric(con, file.source, file.location, how, names):
+        return True
     if not is_direct or not _scan(con, file, file.location, how, names):
         _scan_copy(con, file, how, names)
     _check_end(con, file, how)
+    return False
 
 
 def column_names(reading: Reading, present: Sequence[str]) -> dict[str, str]:

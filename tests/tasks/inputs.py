@@ -44,4 +44,4 @@ def counts(data: CleanData) -> dict[str, tuple[int, int, int, int]]:
 
 
 def raw_ratings(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    return rows(con, "select user_id, item_id, rating, timestamp from raw_ratings order by file_id, line")
+    return rows(con, "select user_id, item_id, rating, timestamp from landed_ratings order by file_id, line")

@@ -14,11 +14,11 @@
 -- A comma is a decimal one if a number of the file has one that cannot separate thousands, and none has a point.
 create or replace temp table column_formats as
 with first_rows as (
-    select file_id, user_id, item_id, timestamp, rating as number from raw_ratings where line <= 10001
+    select file_id, user_id, item_id, timestamp, rating as number from landed_ratings where line <= 10001
     union all
-    select file_id, user_id, item_id, timestamp, null from raw_tags where line <= 10001
+    select file_id, user_id, item_id, timestamp, null from landed_tags where line <= 10001
     union all
-    select file_id, user_id, item_id, timestamp, value from raw_events where line <= 10001
+    select file_id, user_id, item_id, timestamp, value from landed_events where line <= 10001
     union all
     select file_id, null, item_id, null, null from raw_items where line <= 10001
     union all

@@ -13,11 +13,11 @@ create or replace temp macro integer_or_not(x) as case
 end;
 
 with ids as (
-    select user_id, item_id from raw_ratings
+    select user_id, item_id from landed_ratings
     union all
-    select user_id, item_id from raw_tags
+    select user_id, item_id from landed_tags
     union all
-    select user_id, item_id from raw_events
+    select user_id, item_id from landed_events
     union all
     select null, item_id from raw_items
     union all

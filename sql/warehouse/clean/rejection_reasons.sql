@@ -88,6 +88,10 @@ create or replace temp macro moment(x, micros, unit, landed_at) as coalesce(
     try_cast(trim(x) as timestamptz) at time zone 'UTC'
 );
 
+-- The text of a numeric time for `moment`, where that needs it: the text of most numbers is not looked at.
+create or replace temp macro text_of_time(number, micros, unit) as
+    case when abs(micros) < 1e17 and (unit = 'second' or micros >= 1e14) then null else number::text end;
+
 create or replace temp macro is_year_last(x) as
     regexp_matches(x, '^[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}\b');
 

@@ -1,6 +1,6 @@
 -- Types the raw events; a value with a fault becomes null. An event without a value, or with a word for none,
 -- counts 1.
--- Inputs:  raw_events; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types);
+-- Inputs:  raw_events, raw_numeric_events, landed_events; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types);
 --          $constant_event, the event of every row where the file has no such column, else ''.
 -- Outputs: temp read_events, with `deletion` as in type_ratings.sql: one without an event deletes all events of its pair; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row of files_to_type.
@@ -9,6 +9,11 @@ create or replace temp macro value_fault(x, has_comma) as coalesce(
     case when number_of(x, has_comma) < 0 then 'value is negative' end,
     case when number_of(x, has_comma) > 1e15 then 'value is too large' end
 );
+
+create or replace temp macro event_value(number, value, has_comma) as case
+    when isfinite(number) then number
+    else number_of(coalesce(value_of(case when isfinite(number) then null else value end), '1'), has_comma)
+end;
 
 create or replace temp table read_events as
 with texts as (
@@ -38,15 +43,42 @@ typed as (
         id_of(user_text, $user_example, user_is_float) as user_id,
         id_of(item_text, $item_example, item_is_float) as item_id,
         event,
-        case
-            when isfinite(number) then number
-            else number_of(coalesce(value_of(case when isfinite(number) then null else value end), '1'), has_comma)
-        end as number,
+        event_value(number, value, has_comma) as number,
         case when deletion = 'always' then landed_at else moment(timestamp, micros, unit, landed_at) end as happened_at,
         timestamp,
         landed_at + to_days($max_future_days) as latest,
         deletion
     from texts
+),
+numeric as (
+    select
+        file_id,
+        line,
+        cast_to_type(user_id, $user_example) as user_id,
+        cast_to_type(item_id, $item_example) as item_id,
+        coalesce(stripped(event), nullif($constant_event, '')) as event,
+        number_of(value, has_comma) as known,
+        value,
+        has_comma,
+        text_of_time(timestamp, timestamp * micros_per_unit, unit) as timestamp,
+        timestamp * micros_per_unit as micros,
+        unit,
+        landed_at,
+        landed_at + to_days($max_future_days) as latest,
+        'no' as deletion
+    from raw_numeric_events
+    inner join files_to_type using (file_id)
+),
+numeric_typed as (
+    select * exclude (known, value, has_comma),
+        event_value(known, value, has_comma) as number,
+        moment(timestamp, micros, unit, landed_at) as happened_at
+    from numeric
+),
+all_typed as (
+    from typed
+    union all by name
+    select * exclude (micros, unit, landed_at) from numeric_typed
 )
 select
     file_id,
@@ -59,7 +91,7 @@ select
         as happened_at,
     case when deletion != 'no' and event is not null and text_fault(event, '') is not null then 'neither' else deletion end
         as deletion
-from typed;
+from all_typed;
 
 insert into faulty_rows
 with faulty as (
@@ -80,7 +112,7 @@ texts as (
         deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
-    from raw_events
+    from landed_events
     semi join faulty using (file_id, line)
     inner join column_formats using (file_id)
 )

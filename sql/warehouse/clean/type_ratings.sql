@@ -1,5 +1,5 @@
 -- Types the raw ratings; a value with a fault becomes null, and so does a rating that is none (is_not_rated).
--- Inputs:  raw_ratings; temp column_formats, files_to_type; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
+-- Inputs:  raw_ratings, raw_numeric_ratings, landed_ratings; temp column_formats, files_to_type; $rating_min, $rating_max; $not_rated (numbers) and $not_rated_words, which
 --          mean that there is no rating ('' stands for NULL and the like, too); $max_future_days; $user_example,
 --          $item_example (values of the ids' types).
 -- Outputs: temp read_ratings, with `deletion` as deletion_of gives it: rated_at is then the time of the deletion, or, of one
@@ -46,6 +46,34 @@ typed as (
         landed_at + to_days($max_future_days) as latest,
         deletion
     from texts
+),
+numeric as (
+    select
+        file_id,
+        line,
+        cast_to_type(user_id, $user_example) as user_id,
+        cast_to_type(item_id, $item_example) as item_id,
+        number_of(rating, has_comma) as rating,
+        rating as rating_text,
+        text_of_time(timestamp, timestamp * micros_per_unit, unit) as timestamp,
+        timestamp * micros_per_unit as micros,
+        unit,
+        landed_at,
+        landed_at + to_days($max_future_days) as latest,
+        'no' as deletion
+    from raw_numeric_ratings
+    inner join files_to_type using (file_id)
+),
+numeric_typed as (
+    select * exclude (rating_text),
+        is_not_rated(rating, rating_text, $not_rated, $not_rated_words) as is_not_rated,
+        moment(timestamp, micros, unit, landed_at) as rated_at
+    from numeric
+),
+all_typed as (
+    from typed
+    union all by name
+    select * exclude (micros, unit, landed_at) from numeric_typed
 )
 select
     file_id,
@@ -56,7 +84,7 @@ select
     is_not_rated,
     case when deletion = 'always' or time_fault(timestamp, rated_at, latest) is null then rated_at end as rated_at,
     deletion
-from typed;
+from all_typed;
 
 insert into faulty_rows
 with faulty as (
@@ -77,7 +105,7 @@ texts as (
         deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
-    from raw_ratings
+    from landed_ratings
     semi join faulty using (file_id, line)
     inner join column_formats using (file_id)
 )

@@ -1,5 +1,5 @@
 -- Types the raw tags; a value with a fault becomes null. Tags are stripped and lower-cased.
--- Inputs:  raw_tags; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types).
+-- Inputs:  raw_tags, raw_numeric_tags, landed_tags; temp column_formats, files_to_type; $max_future_days; $user_example, $item_example (values of the ids' types).
 -- Outputs: temp read_tags, with `deletion` as in type_ratings.sql: one without a tag deletes all tags of its pair; the faulty rows are added to temp faulty_rows.
 -- Grain:   one row per raw row of files_to_type.
 create or replace temp macro tag_fault(x) as coalesce(
@@ -37,6 +37,32 @@ typed as (
         landed_at + to_days($max_future_days) as latest,
         deletion
     from texts
+),
+numeric as (
+    select
+        file_id,
+        line,
+        cast_to_type(user_id, $user_example) as user_id,
+        cast_to_type(item_id, $item_example) as item_id,
+        stripped(tag) as tag,
+        text_of_time(timestamp, timestamp * micros_per_unit, unit) as timestamp,
+        timestamp * micros_per_unit as micros,
+        unit,
+        landed_at,
+        landed_at + to_days($max_future_days) as latest,
+        'no' as deletion
+    from raw_numeric_tags
+    inner join files_to_type using (file_id)
+),
+numeric_typed as (
+    select *,
+        moment(timestamp, micros, unit, landed_at) as tagged_at
+    from numeric
+),
+all_typed as (
+    from typed
+    union all by name
+    select * exclude (micros, unit, landed_at) from numeric_typed
 )
 select
     file_id,
@@ -47,7 +73,7 @@ select
     case when deletion = 'always' or time_fault(timestamp, tagged_at, latest) is null then tagged_at end as tagged_at,
     case when deletion != 'no' and tag is not null and tag_fault(tag) is not null then 'neither' else deletion end
         as deletion
-from typed;
+from all_typed;
 
 insert into faulty_rows
 with faulty as (
@@ -67,7 +93,7 @@ texts as (
         deletion_of(deleted, timestamp, unit) as deletion,
         moment(timestamp, try_cast(timestamp as double) * micros_per_unit, unit, landed_at) as happened_at,
         landed_at + to_days($max_future_days) as latest
-    from raw_tags
+    from landed_tags
     semi join faulty using (file_id, line)
     inner join column_formats using (file_id)
 )

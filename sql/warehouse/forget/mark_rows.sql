@@ -8,13 +8,13 @@ create or replace temp macro is_gone(of_source, in_column, x) as exists (
 );
 
 create or replace temp table gone_rows as
-select 'ratings' as source, file_id, line from raw_ratings
+select 'ratings' as source, file_id, line from landed_ratings
 where is_gone('ratings', 'user_id', user_id) or is_gone('ratings', 'item_id', item_id)
 union all
-select 'tags', file_id, line from raw_tags
+select 'tags', file_id, line from landed_tags
 where is_gone('tags', 'user_id', user_id) or is_gone('tags', 'item_id', item_id)
 union all
-select 'events', file_id, line from raw_events
+select 'events', file_id, line from landed_events
 where is_gone('events', 'user_id', user_id) or is_gone('events', 'item_id', item_id)
 union all
 select 'items', file_id, line from raw_items where is_gone('items', 'item_id', item_id)

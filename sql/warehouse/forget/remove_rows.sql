@@ -9,10 +9,19 @@ where landed_files.file_id = counted.file_id;
 delete from raw_ratings
 where (file_id, line) in (select (file_id, line) from gone_rows where source = 'ratings');
 
+delete from raw_numeric_ratings
+where (file_id, line) in (select (file_id, line) from gone_rows where source = 'ratings');
+
 delete from raw_tags
 where (file_id, line) in (select (file_id, line) from gone_rows where source = 'tags');
 
+delete from raw_numeric_tags
+where (file_id, line) in (select (file_id, line) from gone_rows where source = 'tags');
+
 delete from raw_events
+where (file_id, line) in (select (file_id, line) from gone_rows where source = 'events');
+
+delete from raw_numeric_events
 where (file_id, line) in (select (file_id, line) from gone_rows where source = 'events');
 
 delete from raw_items
