@@ -13,11 +13,11 @@ create or replace temp macro integer_or_not(x) as case
 end;
 
 with ids as (
-    select user_id, item_id from landed_ratings
+    select user_id, item_id from raw_ratings
     union all
-    select user_id, item_id from landed_tags
+    select user_id, item_id from raw_tags
     union all
-    select user_id, item_id from landed_events
+    select user_id, item_id from raw_events
     union all
     select null, item_id from raw_items
     union all
@@ -29,6 +29,22 @@ with ids as (
 ),
 texts as (
     select integer_or_stripped(user_id) as user_id, integer_or_stripped(item_id) as item_id from ids
+),
+shares as (
+    select
+        sum(integer_or_not(user_id)) as user_integers,
+        count(integer_or_not(user_id)) as users,
+        sum(integer_or_not(item_id)) as item_integers,
+        count(integer_or_not(item_id)) as items
+    from texts
+    union all
+    select count(user_id), count(user_id), count(item_id), count(item_id) from raw_numeric_ratings
+    union all
+    select count(user_id), count(user_id), count(item_id), count(item_id) from raw_numeric_tags
+    union all
+    select count(user_id), count(user_id), count(item_id), count(item_id) from raw_numeric_events
 )
-select avg(integer_or_not(user_id)) as user_share, avg(integer_or_not(item_id)) as item_share
-from texts;
+select
+    sum(user_integers) / nullif(sum(users), 0) as user_share,
+    sum(item_integers) / nullif(sum(items), 0) as item_share
+from shares;

@@ -95,7 +95,7 @@ def test_nights_add_up_to_one_cleaning_of_everything(
 def test_new_files_are_added_without_full_cleaning(
     con: duckdb.DuckDBPyConnection, folder: Path, full_cleanings: list[Any]
 ) -> None:
-    (folder / "ratings.csv").write_text(RATINGS + BASE + f"1,1,3,{T}\n1,2,9,{T}\n")
+    (folder / "ratings.csv").write_text(RATINGS + BASE + f"1,1,2,{T - 20}\n1,1,3,{T}\n1,2,9,{T}\n")
     (folder / "tags.csv").write_text(TAGS + f"1,1,noir,{T}\n2,1,slow,{T}\n2,2,slow,{T}\n2,3,slow,{T}\n")
     (folder / "events.csv").write_text(EVENTS + "".join(f"{user},1,view,1,{T}\n" for user in range(9)))
     (folder / "movies.csv").write_text(MOVIES + "1,One,Drama\n")
@@ -108,7 +108,7 @@ def test_new_files_are_added_without_full_cleaning(
     assert len(full_cleanings) == 1
     assert (contents(con), data) == anew(folder)
     assert rows(con, "select rating from ratings where (user_id, item_id) = (1, 1) order by rated_at") == [
-        (4,), (3,), (5,),
+        (2,), (4,), (3,), (5,),
     ]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class TestWithoutHeader:
         section = {"file": name, "columns": COLUMNS, "separator": separator if is_set else ""}
         land_now(con, folder, DataSettings.model_validate({"ratings": section}))
         assert raw_ratings(con) == ONE
-        assert rows(con, "select line from raw_ratings") == [(1,)]
+        assert rows(con, "select line from landed_ratings") == [(1,)]
 
     def test_movielens_1m_as_it_comes(self, con: Con, folder: Path) -> None:
         (folder / "ratings.dat").write_text(
