@@ -250,7 +250,7 @@ def _quarantine(
 
 def _counts(con: duckdb.DuckDBPyConnection, plan: CleanPlan) -> tuple[SourceCounts, ...]:
     """Return the counts of all sources with files: those that were cleaned, and the others as they were."""
-    rows = run_file(con, "warehouse/clean/source_counts.sql").fetchall()
+    rows = run_file(con, "warehouse/clean/source_counts.sql", kept_pairs=plan.past_pairs).fetchall()
     counts = [SourceCounts(*row) for row in rows]
     return tuple(sorted((*counts, *plan.kept_counts), key=lambda each: each.source))
 

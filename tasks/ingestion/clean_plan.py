@@ -47,6 +47,14 @@ class CleanPlan:
         past = () if self.past is None else self.past.counts
         return sum(counts.duplicates for counts in past if counts.source == source)
 
+    @property
+    def past_pairs(self) -> list[dict[str, Source | int | None]]:
+        """The pairs of user and item of the sources to which rows are added, before that: {source, past_pairs}."""
+        past = () if self.past is None else self.past.counts
+        return [
+            {"source": each.source, "past_pairs": each.pairs} for each in past if each.source in self.added
+        ]
+
 
 def full_plan(con: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> CleanPlan:
     """Return the plan that rebuilds all `sources`, those without files too, from the files that are landed."""

@@ -15,10 +15,12 @@ from (
 )
 order by user_id, item_id, happened_at, event, value;
 
-insert into repeat_counts
+-- The others are not counted, so that the view need not find them again.
+insert into repeat_counts (source, duplicates, deleted, deletions)
 select
     'events',
     coalesce(sum(repeats), 0)::bigint,
     coalesce(sum(times) filter (is_deleted), 0)::bigint,
     (select count(*) from deletions where source = 'events')
-from event_history;
+from event_history
+where repeats > 0 or superseded_at is not null;

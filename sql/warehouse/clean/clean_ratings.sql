@@ -8,10 +8,12 @@ from rating_history
 where superseded_at is null or superseded_at > rated_at
 order by user_id, item_id, rated_at, rating is null;
 
-insert into repeat_counts
+-- Rows that nothing supersedes are not counted, so that the view need not find them again.
+insert into repeat_counts (source, duplicates, deleted, deletions)
 select
     'ratings',
     count(superseded_at) filter (not is_deleted),
     count(*) filter (is_deleted),
     (select count(*) from deletions where source = 'ratings')
-from rating_history;
+from rating_history
+where superseded_at is not null;

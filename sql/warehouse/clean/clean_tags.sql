@@ -8,7 +8,7 @@ from tag_history
 where superseded_at is null or superseded_at > tagged_at
 order by user_id, item_id, tag, tagged_at;
 
-insert into repeat_counts
+insert into repeat_counts (source, duplicates, deleted, deletions)
 select
     'tags',
     count(superseded_at) filter (not is_deleted),

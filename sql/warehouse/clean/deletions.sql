@@ -7,17 +7,22 @@
 create or replace temp macro ended_at(happened_at, moment, deletion) as
     case when deletion = 'always' then happened_at else moment end;
 
-update rating_history
+create or replace temp table ended_ratings as
+from rating_history;
+
+update ended_ratings
 set superseded_at = ended.moment, is_deleted = true
 from (
     select history.rowid as place, min(ended_at(rated_at, deletions.moment, deletion)) as moment
-    from rating_history as history
+    from ended_ratings as history
     inner join deletions using (user_id, item_id)
     where source = 'ratings' and deletions.moment >= rated_at
     group by history.rowid, superseded_at
     having min(ended_at(rated_at, deletions.moment, deletion)) < coalesce(superseded_at, 'infinity'::timestamp)
 ) as ended
-where rating_history.rowid = ended.place;
+where ended_ratings.rowid = ended.place;
+
+create or replace temp view rating_history as from ended_ratings;
 
 update tag_history
 set superseded_at = ended.moment, is_deleted = true
@@ -31,13 +36,18 @@ from (
 ) as ended
 where tag_history.rowid = ended.place;
 
-update event_history
+create or replace temp table ended_events as
+from event_history;
+
+update ended_events
 set superseded_at = ended.moment, is_deleted = true
 from (
     select history.rowid as place, min(ended_at(happened_at, deletions.moment, deletion)) as moment
-    from event_history as history
+    from ended_events as history
     inner join deletions using (user_id, item_id)
     where source = 'events' and deletions.moment >= happened_at and (name is null or name = event)
     group by history.rowid
 ) as ended
-where event_history.rowid = ended.place;
+where ended_events.rowid = ended.place;
+
+create or replace temp view event_history as from ended_events;

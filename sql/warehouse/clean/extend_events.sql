@@ -16,8 +16,11 @@ select history.*, greatest(history.times - coalesce(alike.times, 0), 0) as added
 from event_history as history
 left join alike_events as alike using (user_id, item_id, event, value, happened_at);
 
-insert into repeat_counts (source, duplicates)
-select 'events', $past_duplicates + coalesce(sum(repeats + times - added), 0)::bigint
+insert into repeat_counts (source, duplicates, new_pairs)
+select
+    'events',
+    $past_duplicates + coalesce(sum(repeats + times - added), 0)::bigint,
+    (select count(*) from (select distinct user_id, item_id from added_events) anti join events using (user_id, item_id))
 from added_events;
 
 create or replace temp table sorted_events as

@@ -23,12 +23,13 @@ select
 from rows
 order by user_id, item_id, tag, tagged_at;
 
-insert into repeat_counts (source, duplicates)
+insert into repeat_counts (source, duplicates, new_pairs)
 select
     'tags',
     $past_duplicates
     - (select count(superseded_at) from touched_tags)
-    + (select count(superseded_at) from extended_tags);
+    + (select count(superseded_at) from extended_tags),
+    (select count(*) from (select distinct user_id, item_id from tag_history) anti join tags using (user_id, item_id));
 
 delete from tags
 where rowid in (select place from touched_tags);

@@ -32,11 +32,7 @@ from valid_ratings
 group by pair
 having count(*) > 1;
 
-create or replace temp table rating_history as
-select user_id, item_id, rating, rated_at, null::timestamp as superseded_at, false as is_deleted
-from valid_ratings
-anti join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
-union all
+create or replace temp table repeated_rating_history as
 select
     user_id,
     item_id,
@@ -44,11 +40,17 @@ select
     rated_at,
     lead(rated_at) over (
         partition by user_id, item_id, is_not_rated order by rated_at, position, line
-    ) as superseded_at,
-    false as is_deleted
+    ) as superseded_at
 from valid_ratings
 semi join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
 inner join file_order using (file_id);
+
+create or replace temp view rating_history as
+select user_id, item_id, rating, rated_at, null::timestamp as superseded_at, false as is_deleted
+from valid_ratings
+anti join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
+union all
+select *, false from repeated_rating_history;
 
 create or replace temp table tag_history as
 select
@@ -76,7 +78,7 @@ from valid_events
 group by alike
 having count(*) > 1;
 
-create or replace temp table event_history as
+create or replace temp table repeated_event_history as
 with repeated as (
     from valid_events
     semi join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
@@ -103,26 +105,21 @@ select
     event,
     value,
     happened_at,
-    1 as times,
-    0::hugeint as repeats,
-    null::timestamp as superseded_at,
-    false as is_deleted
-from valid_events
-anti join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
-union all
-select
-    user_id,
-    item_id,
-    event,
-    value,
-    happened_at,
     max(case when has_no_times or has_coarse_times and is_rounded_time(happened_at) then rows else 1 end) as times,
-    sum(rows) - times as repeats,
-    null::timestamp as superseded_at,
-    false as is_deleted
+    sum(rows) - times as repeats
 from by_file
 inner join habits using (file_id, event)
 group by user_id, item_id, event, value, happened_at;
+
+create or replace temp view event_history as
+select *, null::timestamp as superseded_at, false as is_deleted
+from (
+    select user_id, item_id, event, value, happened_at, 1 as times, 0::hugeint as repeats
+    from valid_events
+    anti join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
+    union all
+    from repeated_event_history
+);
 
 -- The valid rows that delete. `name` is the tag or the event, null for all of the pair.
 create or replace temp table deletions as
@@ -138,7 +135,8 @@ select 'events', user_id, item_id, event, happened_at, deletion
 from read_events
 where deletion in ('at', 'always') and user_id is not null and item_id is not null and happened_at is not null;
 
--- Of each source, the valid rows that a later row supersedes or equals, those that a deletion takes away, and those that delete.
+-- Of each source, the valid rows that a later row supersedes or equals, those that a deletion takes away, and those that delete;
+-- `new_pairs` of a source to which rows were added: the pairs of user and item that it had not.
 create or replace temp table repeat_counts (
-    source text, duplicates bigint, deleted bigint default 0, deletions bigint default 0
+    source text, duplicates bigint, deleted bigint default 0, deletions bigint default 0, new_pairs bigint
 );

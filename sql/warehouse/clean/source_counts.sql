@@ -1,5 +1,6 @@
 -- Counts the clean, duplicate, deleted, quarantined and forgotten rows of each source that has live files and was cleaned.
--- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts, the sources that were cleaned.
+-- Inputs:  landed_files, quarantine, the clean tables; temp repeat_counts, the sources that were cleaned;
+--          $kept_pairs, the pairs that sources had before rows were added, a list of {source, past_pairs}.
 -- Output:  source, rows_in, clean, duplicates, quarantined, reasons (a map from reason to count, most frequent first), pairs
 --          (distinct pairs of user and item of the clean rows; null for sources that are no interactions), deleted (rows
 --          that a deletion took away), deletions (rows that say so), forgotten (rows that came in and were refused).
@@ -30,14 +31,17 @@ paired as (
     select 'tags', count(*) from (
         select distinct user_id, item_id
         from tags
-        where superseded_at is null and exists (from repeat_counts where source = 'tags')
+        where superseded_at is null and exists (from repeat_counts where source = 'tags' and new_pairs is null)
     )
     union all
     select 'events', count(*) from (
         select distinct user_id, item_id
         from events
-        where superseded_at is null and exists (from repeat_counts where source = 'events')
+        where superseded_at is null and exists (from repeat_counts where source = 'events' and new_pairs is null)
     )
+),
+past as (
+    select unnest($kept_pairs::struct(source text, past_pairs bigint)[], recursive := true)
 ),
 rejected as (
     select source, count(*) as quarantined
@@ -61,7 +65,9 @@ select
     duplicates,
     coalesce(quarantined, 0) as quarantined,
     coalesce(reasons, map {}) as reasons,
-    pairs,
+    case
+        when source in ('tags', 'events') and new_pairs is not null then past_pairs + new_pairs else pairs
+    end as pairs,
     deleted,
     deletions,
     forgotten
@@ -69,6 +75,7 @@ from arrived
 inner join kept using (source)
 left join paired using (source)
 inner join repeat_counts using (source)
+left join past using (source)
 left join rejected using (source)
 left join reason_counts using (source)
 order by source;

@@ -50,13 +50,21 @@ typed as (
         deletion
     from texts
 ),
+-- To look at the few different names is quicker than at those of all rows.
+numeric_names as (
+    select coalesce(event = stripped(event), false) as is_plain
+    from (select distinct event from raw_numeric_events semi join files_to_type using (file_id))
+),
 numeric as (
     select
         file_id,
         line,
         cast_to_type(user_id, $user_example) as user_id,
         cast_to_type(item_id, $item_example) as item_id,
-        coalesce(stripped(event), nullif($constant_event, '')) as event,
+        case
+            when (select bool_and(is_plain) from numeric_names) then event
+            else coalesce(stripped(event), nullif($constant_event, ''))
+        end as event,
         number_of(value, has_comma) as known,
         value,
         has_comma,
