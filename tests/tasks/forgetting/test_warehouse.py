@@ -19,11 +19,12 @@ from tasks.forgetting.warehouse import (
     remove_from_warehouse,
     typed_columns,
 )
+from tasks.ingestion import numeric_file
 from tasks.ingestion.clean import clean
 from tasks.ingestion.land import land
 from tasks.storage.forgotten import new_list, write_forgotten
 from tasks.storage.warehouse import open_warehouse
-from tests.tasks.inputs import EVENTS, LENIENT, LINKS, MOVIES, RATINGS, RELATIONS, TAGS, USERS, counts
+from tests.tasks.inputs import EVENTS, LENIENT, LINKS, MOVIES, RATINGS, RELATIONS, TAGS, USERS, counts, rows
 
 AT = "100000000"
 ANNA = "anna-lovelace-1815"
@@ -82,6 +83,26 @@ def test_a_user_leaves_all_tables_and_the_bytes(path: Path) -> None:
         assert count_raw_rows(con, subject([ANNA])) == 0
         assert quarantined(con, subject([ANNA])) == []
     assert [each.name for each in path.parent.glob("*warehouse*")] == ["warehouse.duckdb"]
+
+
+def test_a_user_leaves_rows_that_landed_as_numbers(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numeric_file, "MIN_SIZE", 0)
+    moments = "".join(f"{n % 3 + 1},{n},{{}},{AT}\n" for n in range(300))
+    folder.joinpath("ratings.csv").write_text(RATINGS + moments.format(*["3"] * 300))
+    folder.joinpath("tags.csv").write_text(TAGS + moments.format(*["dark"] * 300))
+    folder.joinpath("events.csv").write_text(EVENTS + moments.format(*["view,1"] * 300))
+    made = tmp_path / "numbers.duckdb"
+    take_in(made, folder)
+    remove_from_warehouse(made, subject(["1"], [2]))
+    with open_warehouse(made) as con:
+        for name in ("ratings", "tags", "events"):
+            assert rows(con, f"select count(*) from landed_{name}") == [(200 - 1,)]
+            assert rows(con, f"select count(*) from raw_numeric_{name}") == [(200 - 1,)]
+            assert rows(con, f"select count(*) from {name}") == [(200 - 1,)]
+        assert count_raw_rows(con, subject(["1"], [2])) == 0
+    assert take_in(made, folder)["ratings"] == (300, 199, 0, 0)
 
 
 def test_the_counts_add_up_in_the_next_night(path: Path, folder: Path, tmp_path: Path) -> None:
