@@ -20,6 +20,7 @@ from tasks.errors import NightError, UsageError
 from tasks.ingestion.clean_plan import CleanPlan, full_plan, partial_plan, record_state
 from tasks.ingestion.input_files import SOURCES
 from tasks.ingestion.reject_advice import advise_on_rejects
+from tasks.ingestion.repeats import find_repeats
 from tasks.storage.artifact_store import from_json
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.stage import stage
@@ -147,6 +148,7 @@ def _build(
     con: duckdb.DuckDBPyConnection, plan: CleanPlan, settings: DataSettings, ids: dict[str, Value]
 ) -> None:
     """Bring the clean tables of the sources of `plan` up to date from the typed rows. Arguments as `_quarantine`."""
+    find_repeats(con)
     run_file(con, "warehouse/clean/histories.sql")
     if con.execute("select exists (from deletions)").fetchone() == (True,):
         if plan.added:

@@ -3,6 +3,8 @@
 -- Output:  none.
 drop view rating_history;
 drop view event_history;
+drop view rating_hashes;
+drop view event_hashes;
 drop view valid_ratings;
 drop view valid_events;
 drop table read_ratings;

@@ -1,37 +1,12 @@
 -- Puts the typed rows without faults in their order: which of them a later one supersedes, and which delete.
--- Inputs:  temp read_ratings, read_tags, read_events; landed_files; temp column_formats.
--- Outputs: temp rating_history, tag_history, event_history, as clean_ratings.sql and the like read them: superseded_at is the time from
---          which a later row holds, is_deleted false; temp deletions; temp repeat_counts, empty;
---          temp file_order (file_id, position). clean_users.sql,
---          clean_links.sql and clean_relations.sql go on with file_order.
+-- Inputs:  temp read_ratings, read_tags, read_events; temp column_formats; the views and file_order of valid_rows.sql; temp
+--          repeated_ratings, repeated_events (hash), of the rows that may supersede or equal each other
+--          (tasks/ingestion/repeats.py). Only they are ordered; that two others may have the same hash has no effect.
+-- Outputs: temp rating_history, tag_history, event_history, as clean_ratings.sql and the like read them: superseded_at is the
+--          time from which a later row holds, is_deleted false (the first and the last are views); temp deletions; temp
+--          repeat_counts, empty. clean_users.sql, clean_links.sql and clean_relations.sql go on with file_order.
 -- Grain:   ratings and tags one row per valid row; events one row per user, item, event, value and time, with the number of
 --          events that there were (times) and of rows that repeat them (repeats); deletions one row per row that deletes.
--- Among rows with the same time, the later line of the later file wins. Increments are later than the other files; files of a
--- kind are ordered by path, then by landing, so that the order in which a night finds them does not matter.
-create or replace temp table file_order as
-select file_id, row_number() over (order by kind = 'increment', path, file_id) as position
-from landed_files;
-
-create or replace temp view valid_ratings as
-from read_ratings
-where
-    user_id is not null and item_id is not null and (rating is not null or is_not_rated) and rated_at is not null
-    and deletion = 'no';
-
-create or replace temp view valid_events as
-from read_events
-where
-    user_id is not null and item_id is not null and event is not null and value is not null
-    and happened_at is not null and deletion = 'no';
-
--- Pairs that have one row only need no order, and most have: a group of 8 bytes a row finds the others quicker than a sort of
--- all rows. Two pairs with the same hash are ordered too, to no effect.
-create or replace temp table repeated_ratings as
-select hash(user_id, item_id, is_not_rated) as pair
-from valid_ratings
-group by pair
-having count(*) > 1;
-
 create or replace temp table repeated_rating_history as
 select
     user_id,
@@ -42,13 +17,13 @@ select
         partition by user_id, item_id, is_not_rated order by rated_at, position, line
     ) as superseded_at
 from valid_ratings
-semi join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
+semi join repeated_ratings on repeated_ratings.hash = hash(user_id, item_id, is_not_rated)
 inner join file_order using (file_id);
 
 create or replace temp view rating_history as
 select user_id, item_id, rating, rated_at, null::timestamp as superseded_at, false as is_deleted
 from valid_ratings
-anti join repeated_ratings on pair = hash(user_id, item_id, is_not_rated)
+anti join repeated_ratings on repeated_ratings.hash = hash(user_id, item_id, is_not_rated)
 union all
 select *, false from repeated_rating_history;
 
@@ -72,16 +47,10 @@ where
 create or replace temp macro is_rounded_time(moment) as
     epoch_us(moment) % 60000000 = 0 or epoch_us(moment) // 1000000 % 900 = 899;
 
-create or replace temp table repeated_events as
-select hash(user_id, item_id, event, value, happened_at) as alike
-from valid_events
-group by alike
-having count(*) > 1;
-
 create or replace temp table repeated_event_history as
 with repeated as (
     from valid_events
-    semi join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
+    semi join repeated_events on repeated_events.hash = hash(user_id, item_id, event, value, happened_at)
 ),
 by_file as (
     select file_id, user_id, item_id, event, value, happened_at, count(*) as rows
@@ -116,7 +85,7 @@ select *, null::timestamp as superseded_at, false as is_deleted
 from (
     select user_id, item_id, event, value, happened_at, 1 as times, 0::hugeint as repeats
     from valid_events
-    anti join repeated_events on alike = hash(user_id, item_id, event, value, happened_at)
+    anti join repeated_events on repeated_events.hash = hash(user_id, item_id, event, value, happened_at)
     union all
     from repeated_event_history
 );

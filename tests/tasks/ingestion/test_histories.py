@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from tasks.ingestion.repeats import find_repeats
 from tasks.storage.warehouse import run_file
 
 PLAIN_RATINGS = """
@@ -86,6 +87,7 @@ def put_in_order(con: duckdb.DuckDBPyConnection, n_rows: int, n_values: int) -> 
                 "number as rating, is_none as is_not_rated, moment as rated_at, deletion from staged")  # fmt: skip
     con.execute("create or replace temp table read_events as select file_id, line, user_id, item_id, "
                 "name as event, number as value, moment as happened_at, deletion from staged")  # fmt: skip
+    find_repeats(con)
     run_file(con, "warehouse/clean/histories.sql")
 
 
