@@ -1,7 +1,7 @@
 """Find the typed rows that may repeat others: those that share a hash of what makes them alike.
 
-Most rows repeat none, and need no order then. numpy sorts one number a row in about half the time in which DuckDB groups
-rows by it.
+Most rows repeat none, and need no order then. numpy sorts one number a row in about half the time in which DuckDB
+groups rows by it.
 """
 
 from __future__ import annotations
