@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.npz_files import read_npz, write_npz
 from models.relations import Relations
 
 MatrixName = Literal["rating", "positive", "composite"]
@@ -131,7 +132,7 @@ class Interactions:
         """Write what is there into `folder`: a `.npz` per matrix, its names as `.json`, the relations."""
         there = self._there()
         for name in there:
-            sparse.save_npz(folder / f"{name}.npz", getattr(self, name), compressed=False)
+            save_matrix(folder, name, getattr(self, name))
         for name in ("feature_names", *(_NAMES[name] for name in there if name in _NAMES)):
             text = json.dumps(list(getattr(self, name)), ensure_ascii=False)
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
@@ -226,9 +227,18 @@ def likes_in(matrix: sparse.csr_array, name: MatrixName, data: Interactions) -> 
     return likes
 
 
+def save_matrix(folder: Path, name: str, matrix: sparse.csr_array) -> None:
+    """Write one matrix as `name`.npz into `folder`, in the form of `scipy.sparse.save_npz`."""
+    parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+    about = {"format": np.array(b"csr"), "shape": np.array(matrix.shape), "_is_array": np.array(True)}
+    write_npz(folder / f"{name}.npz", about | parts)
+
+
 def load_matrix(folder: Path, name: str) -> sparse.csr_array:
-    """Read one matrix that `Interactions.save` wrote: `name`.npz in `folder`."""
-    return sparse.csr_array(sparse.load_npz(folder / f"{name}.npz"))
+    """Return one matrix that `Interactions.save` wrote, memory-mapped: `name`.npz in `folder`."""
+    arrays = read_npz(folder / f"{name}.npz")
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    return sparse.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
 
 
 def load_names(folder: Path, name: str) -> tuple[str, ...]:

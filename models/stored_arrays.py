@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.npz_files import read_npz, write_npz
+
 _PARTS = ("data", "indices", "indptr")
 
 
@@ -28,18 +30,18 @@ def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
             arrays[f"{name}.shape"] = np.array(value.shape)
         else:
             arrays[name] = np.asarray(value)
-    np.savez(path, allow_pickle=False, **arrays)
+    write_npz(path, arrays)
 
 
 def load_arrays(path: Path) -> dict[str, Any]:
-    """Return what `save_arrays` wrote, the same to the bit; numbers are arrays of no dimension."""
+    """Return what `save_arrays` wrote, memory-mapped, the same to the bit; numbers are arrays of no dimension."""
     values: dict[str, Any] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            name, _, part = key.partition(".")
-            if not part:
-                values[name] = arrays[key]
-            elif part == "shape":
-                parts = tuple(arrays[f"{name}.{each}"] for each in _PARTS)
-                values[name] = sparse.csr_array(parts, shape=tuple(arrays[key]))
+    arrays = read_npz(path)
+    for key, array in arrays.items():
+        name, _, part = key.partition(".")
+        if not part:
+            values[name] = array
+        elif part == "shape":
+            parts = tuple(arrays[f"{name}.{each}"] for each in _PARTS)
+            values[name] = sparse.csr_array(parts, shape=tuple(array))
     return values

@@ -40,7 +40,7 @@ def test_imports_run_one_way(package):
 ROOMS = [  # of tasks/, from top to bottom: each may import itself and those below it
     "tuning", "replay", "forgetting", "run", "notification", "diagnosis", "tracking", "export", "reporting",
     "validation", "outcomes", "evaluation", "publication", "recommendation", "preparation", "training", "ingestion",
-    "config", "datasets", "storage", "monitoring", "artifacts", "errors",
+    "engine", "config", "datasets", "storage", "monitoring", "artifacts", "errors",
 ]  # fmt: skip
 
 

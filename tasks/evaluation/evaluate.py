@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.base import Progress, Recommender
-from models.evaluation.metrics import list_metrics, ranking_metrics
-from models.evaluation.slices import ITEM_CLASSES, restricted
+from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.engine.engine import BlockWork, Engine, Rows, blocks_of
+from tasks.engine.local import LOCAL
 from tasks.evaluation.cold_start import (
     judge_new_items,
     judge_new_users,
     judge_new_users_by_side_data,
 )
+from tasks.evaluation.judged_blocks import JudgedUsers, JudgeJob, open_judged_users, write_judged
 from tasks.evaluation.link_prediction import judge_similar_items
 from tasks.preparation.item_statistics import load_item_statistics
-from tasks.recommendation.backfill import lists_of_items
+from tasks.recommendation.backfill import BLOCK, lists_of_items
 from tasks.storage.stage import stage
 from tasks.training.load_model import load_model
 
@@ -37,6 +40,7 @@ def evaluate(
     progress: Progress | None = None,
     key: str,
     folder: Path,
+    engine: Engine = LOCAL,
 ) -> Evaluation:
     """Rank items for the held-out users and write every metric per user.
 
@@ -51,11 +55,13 @@ def evaluate(
         progress: told the number of users done, and of all.
         key: of the reference that is returned.
         folder: where to write.
+        engine: judges the blocks of users.
     """
     started = time.perf_counter()
-    models = [load_model(each) for each in (fitted, *backfill)]
-    lists = held_out_lists(models, snapshot, held_out, max(k), progress=progress)
-    judge_lists(lists, held_out, k, folder)
+    job = JudgeJob(fitted, tuple(backfill), snapshot, held_out, k)
+    judged = open_judged_users(job)
+    write_judged(judged_users(BlockWork(open_judged_users, job), judged, engine, folder, progress), folder)
+    models = judged.models
     judge_ratings(models[0], held_out, folder)
     touched = load_item_statistics(held_out).popularity > 0
     judge_new_users(models, touched, held_out, k, folder)
@@ -63,6 +69,17 @@ def evaluate(
     judge_new_items(models[0], touched, held_out, k, folder)
     judge_similar_items(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
+
+
+def judged_users(
+    work: BlockWork[JudgeJob], judged: JudgedUsers, engine: Engine, folder: Path, progress: Progress | None
+) -> Iterator[pa.Table]:
+    """Yield the lists and metrics of one block of held-out users after another, and say how many are done."""
+    blocks = blocks_of(len(judged.users), BLOCK) or [Rows(0, 0)]
+    for block, table in zip(blocks, engine.tables(work, blocks, folder, opened=judged), strict=True):
+        yield table
+        if progress is not None:
+            progress(block.stop, len(judged.users))
 
 
 def held_out_lists(
@@ -93,23 +110,6 @@ def held_out_lists(
     seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
     return lists_of_items(models, users, n, seen, touched_items(seen), progress=progress)
-
-
-def judge_lists(lists: NDArray[np.int32], held_out: HeldOut, ks: Sequence[int], folder: Path) -> None:
-    """Write the metrics of ranked lists: `per_user.npz`, a file for each class of items, and `lists.npz`.
-
-    Args:
-        lists: (n_users, n) item indices in the order of `HeldOut`; −1 pads short lists.
-        held_out: the users whose lists they are.
-        ks: the lengths at which the lists are judged.
-        folder: where to write.
-    """
-    relevant, items = load_matrix(held_out.folder, "relevant"), load_item_statistics(held_out)
-    np.savez(folder / "per_user.npz", allow_pickle=False, **ranking_metrics(lists, relevant, ks))
-    for number, name in enumerate(ITEM_CLASSES):
-        of_class = restricted(relevant, items.item_class == number)
-        np.savez(folder / f"{name}.npz", allow_pickle=False, **ranking_metrics(lists, of_class, ks))
-    np.savez(folder / "lists.npz", allow_pickle=False, items=lists, **list_metrics(lists, items, ks))
 
 
 def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:

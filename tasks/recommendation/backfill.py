@@ -11,7 +11,8 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, Progress, Recommender, TopN
 
-_BLOCK = 8192  # users at a time
+BLOCK = 8192
+"""How many users `lists_of_items` ranks for at a time."""
 
 
 class CompletedLists(NamedTuple):
@@ -80,8 +81,8 @@ def lists_of_items(
         progress: called as progress(done users, all users).
     """
     lists = np.full((len(users), n), -1, np.int32)
-    for start in range(0, len(users), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(users)))
+    for start in range(0, len(users), BLOCK):
+        block = slice(start, min(start + BLOCK, len(users)))
         lists[block] = completed_lists(models, users[block], n, exclude, items).items
         if progress is not None:
             progress(block.stop, len(users))

@@ -238,10 +238,7 @@ def resolve_reranking(
     Raises:
         UsageError: the settings allow no item.
     """
-    genres = genres_of_items(snapshot)
-    eligible = allowed_items(genres, settings)
-    if rules.blocked.any():
-        eligible = ~rules.blocked if eligible is None else eligible & ~rules.blocked
+    eligible = eligible_items(snapshot, settings, rules)
     is_new = ~touched_items(load_matrix(snapshot.folder, "seen"))
     asked = models if new_item_model is None else [new_item_model]
     able = next((model for model in asked if (model.known_items_ & is_new).any()), None)
@@ -262,8 +259,25 @@ def resolve_reranking(
         new_item_model=able,
         is_new=is_new,
         vectors=vectors,
-        genres=genres.matrix,
+        genres=genres_of_items(snapshot).matrix,
     )
+
+
+def eligible_items(snapshot: Snapshot, settings: RecommendSettings, rules: ItemRules) -> BoolArray | None:
+    """Return the items that may be listed, pinned ones aside: (n_items,) bool; None for all.
+
+    Args:
+        snapshot: the training matrices.
+        settings: genres that are allowed and not allowed.
+        rules: of single items.
+
+    Raises:
+        UsageError: the settings allow no item.
+    """
+    eligible = allowed_items(genres_of_items(snapshot), settings)
+    if rules.blocked.any():
+        eligible = ~rules.blocked if eligible is None else eligible & ~rules.blocked
+    return eligible
 
 
 def _vectors(models: Sequence[Recommender], seed: int) -> FloatArray:

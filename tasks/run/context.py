@@ -15,6 +15,8 @@ import duckdb
 from models.base import Progress
 from tasks.artifacts import CleanData, FittedModel
 from tasks.config.settings import Settings
+from tasks.engine.engine import Engine
+from tasks.engine.local import LOCAL
 from tasks.errors import NightError, in_words
 from tasks.monitoring.events import Timing, Watcher, watched
 from tasks.monitoring.memory import peak_mb, reset_peak
@@ -53,6 +55,7 @@ class Night:
         store: the artifacts of the home.
         target: the serving database; a replayed night has none, and raises NightError when asked for it.
         runner: runs the stages.
+        engine: does their work, in this process or on the workers of a cluster.
         base_fingerprint: the run's fingerprint without the rules of single items.
         rules: the rules of single items for tonight's lists, once `take_rules` has read them.
         requested_as_of: the `as_of` that was asked for; None for just after the newest interaction.
@@ -75,9 +78,10 @@ class Night:
         base_fingerprint: str,
         requested_as_of: datetime | None,
         force: bool,
+        engine: Engine = LOCAL,
     ) -> None:
         self.home, self.settings, self.record = home, settings, record
-        self.watcher, self.runner = watcher, runner
+        self.watcher, self.runner, self.engine = watcher, runner, engine
         self._target = target
         self._con: duckdb.DuckDBPyConnection | None = con
         self._clean_key: str | None = None
@@ -130,7 +134,7 @@ class Night:
             supplied = self._supplied(call, stage.model_of(arguments), key=key, folder=folder)
             if "checkpoints" in stage.supplied:
                 supplied["checkpoints"] = self.store.checkpoints(stage.name, key)
-            return stage.function(**arguments, **supplied)
+            return self.engine.run(stage, arguments, supplied)
 
         made = self.store.make(stage.name, key, build, is_reusable=SOURCE.is_current)
         if made.key != key:  # type: ignore[attr-defined]
@@ -153,6 +157,8 @@ class Night:
             supplied["target"] = self.target
         if "progress" in names:
             supplied["progress"] = self.progress(call.stage.name, model)
+        if "engine" in names:
+            supplied["engine"] = self.engine
         return supplied
 
     @contextmanager

@@ -10,6 +10,7 @@ key, everything else by its value. Some parameters are supplied by the night and
     key       of the artifact that is being made
     folder    where to write it, existing
     checkpoints  where to keep the state of a long stage, so that it goes on after a kill; may not exist
+    engine    makes tables block by block, here or on other machines (tasks/engine/)
 
 Called as a function, a stage is the plain function; `tasks/run/context.py` runs it as a part of a night.
 """
@@ -31,7 +32,7 @@ R_co = TypeVar("R_co", covariant=True)
 Arguments = Mapping[str, Any]
 """Parameter name → argument."""
 
-SUPPLIED = ("con", "target", "progress", "key", "folder", "checkpoints")
+SUPPLIED = ("con", "target", "progress", "key", "folder", "checkpoints", "engine")
 """Parameters that the night fills in."""
 
 
@@ -52,6 +53,13 @@ class Promise(Protocol[R_co]):
         """Wait until the stage has ended; return its result or raise its error."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """The memory that a stage asks for where it runs on another machine: about its greatest size, in MB."""
+
+    memory_mb: float
+
+
 @dataclass(eq=False)
 class Stage(Generic[P, R]):
     """A function together with what a night needs to know of it; see `stage` for the fields."""
@@ -63,6 +71,7 @@ class Stage(Generic[P, R]):
     model: Callable[[Arguments], str] | None = None
     note: Callable[[R], str] = lambda _: ""
     also_runs: Callable[[Arguments], tuple[str, ...]] = lambda _: ()
+    request: Callable[[Arguments], Request] | None = None
     signature: inspect.Signature = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +81,11 @@ class Stage(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the plain function."""
         return self.function(*args, **kwargs)
+
+    @property
+    def address(self) -> str:
+        """The name by which another process finds the stage, for `pkgutil.resolve_name`."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
 
     @property
     def result_class(self) -> type[R]:
@@ -170,6 +184,7 @@ def stage(
     model: Callable[[Arguments], str] | None = None,
     note: Callable[[Any], str] = lambda _: "",
     also_runs: Callable[[Arguments], tuple[str, ...]] = lambda _: (),
+    request: Callable[[Arguments], Request] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Declare a function to be a stage of the night.
 
@@ -181,9 +196,10 @@ def stage(
         model: the name of the model that a call is about, from its arguments.
         note: a few words on a result for whoever watches the night.
         also_runs: modules that a call runs beside the function's own, from its arguments.
+        request: what a call asks for on another machine, from its arguments; None: it runs where the night runs.
     """
 
     def declare(function: Callable[P, R]) -> Stage[P, R]:
-        return Stage(name, function, stored, retried, model, note, also_runs)
+        return Stage(name, function, stored, retried, model, note, also_runs, request)
 
     return declare

@@ -308,14 +308,14 @@ def test_a_failed_check_keeps_the_live_lists_and_exits_3(run_plain: RunNight, li
 
 def _with_a_broken_list(night: Night) -> None:
     """Run a night whose lists lose every user's first rank between recommend and check."""
-    from tasks.recommendation import recommend  # noqa: PLC0415
+    from tasks.recommendation import list_blocks  # noqa: PLC0415
 
-    genuine = recommend._list_table
+    genuine = list_blocks._list_table
     try:
-        recommend._list_table = lambda *arguments: genuine(*arguments).slice(1)
+        list_blocks._list_table = lambda *arguments: genuine(*arguments).slice(1)
         nightly(night)
     finally:
-        recommend._list_table = genuine
+        list_blocks._list_table = genuine
 
 
 @pytest.mark.slow

@@ -160,10 +160,10 @@ def test_a_failed_night_leaves_a_page_of_finished_stages(nights: TwoNights, tmp_
 def test_the_page_of_a_held_back_night_names_the_check(
     nights: TwoNights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.recommendation import recommend  # noqa: PLC0415
+    from tasks.recommendation import list_blocks  # noqa: PLC0415
 
-    genuine = recommend._list_table
-    monkeypatch.setattr(recommend, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
+    genuine = list_blocks._list_table
+    monkeypatch.setattr(list_blocks, "_list_table", lambda *arguments: genuine(*arguments).slice(1))
     home = open_home(str(nights.home.input), tmp_path / "home")
     outcome = run_night(home, load_settings(None, SETTINGS), nightly, SilentWatcher())
     assert outcome.exit_code == 3
