@@ -30,6 +30,7 @@ from flows.prefect_runtime.old_runs import remove_old_runs
 from flows.prefect_runtime.outage import prefect_failed, warn_of_prefect
 from flows.prefect_runtime.runner import PrefectRunner
 from flows.prefect_runtime.states import state_of_error, state_of_night, state_of_outcome
+from tasks.config.settings import Settings
 from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
 from tasks.run import dag
@@ -37,6 +38,7 @@ from tasks.run.context import Night
 from tasks.run.lifecycle import record_interruption, run_night
 
 _START = "start", None
+_WAITING_STAGES = 64
 log = logging.getLogger(__name__)
 
 
@@ -182,9 +184,14 @@ def _whole_night(parameters: NightParameters) -> State[Any]:
 
 def run_stages(night: Night) -> None:
     """Run the DAG of the night as tasks of the flow run of this context, and show its results there."""
-    with ThreadPoolTaskRunner[Any](max_workers=night.settings.run.parallel_fits) as threads:
+    with ExitStack() as opened:
+        threads = opened.enter_context(ThreadPoolTaskRunner[Any](max_workers=_stages_at_once(night.settings)))
         runner = PrefectRunner(threads)
         night.runner = runner
+        if night.settings.engine.kind == "ray":
+            from flows.prefect_runtime.ray_stages import submit_through_prefect  # noqa: PLC0415  (an extra)
+
+            submit_through_prefect(night.engine, runner, opened)
         with runner.if_prefect_works() as works:
             if works:
                 name_flow_run(night.home, night.record)
@@ -198,3 +205,8 @@ def run_stages(night: Night) -> None:
             with runner.if_prefect_works() as works:
                 if works:
                     show_in_prefect(night, error)
+
+
+def _stages_at_once(settings: Settings) -> int:
+    """Return how many stages may run beside each other; on Ray they wait for workers, each in a thread here."""
+    return settings.run.parallel_fits if settings.engine.kind == "local" else _WAITING_STAGES

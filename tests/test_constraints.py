@@ -12,6 +12,8 @@ PROJECT = "nightly-recs"
 FILE = Path(__file__).parents[1] / "constraints.txt"
 # Packages of other machines: torch's CUDA on Linux, and those that Prefect needs on some Python versions only
 ELSEWHERE = re.compile(r"cuda-.*|nvidia-.*|triton|pendulum|tzdata|whenever")
+# Extras whose versions must go together with those of the packages here
+PINNED_EXTRAS = {"ray", "prefect-ray"}
 
 
 def pinned() -> dict[str, str]:
@@ -45,5 +47,5 @@ def test_installed_packages_are_pinned_at_their_version() -> None:
 
 
 def test_no_other_package_is_pinned() -> None:
-    superfluous = pinned().keys() - installed().keys()
+    superfluous = pinned().keys() - installed().keys() - PINNED_EXTRAS
     assert {name for name in superfluous if not ELSEWHERE.fullmatch(name)} == set()

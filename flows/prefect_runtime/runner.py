@@ -102,16 +102,16 @@ class PrefectRunner:
         try:
             yield self._prefect_works
         except Exception as fault:  # noqa: BLE001  (errors of stages are kept by their `Work`)
-            self._give_up(fault)
+            self.give_up(fault)
 
     def _look(self) -> None:
         try:
             require_api()
         except NightError as down:
-            self._give_up(down)
+            self.give_up(down)
         self._next_look = time.monotonic() + _LOOK_EVERY
 
-    def _give_up(self, fault: Exception) -> None:
+    def give_up(self, fault: Exception) -> None:
         """Go on without Prefect, and warn: by the sentence that names the API, if it is the API that fails."""
         if not self._prefect_works:
             return

@@ -14,6 +14,7 @@ NO_EFFECT_ON_LISTS: dict[str, Any] = {
     "monitoring": True,
     "notify": True,
     "retention": True,
+    "engine": True,
 }
 """Section → its settings without effect on the lists of a night, as pydantic's `exclude`; True: all of them.
 

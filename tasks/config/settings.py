@@ -25,6 +25,7 @@ from models.registry import config_class, require_known
 from models.settings_base import Options
 from tasks.config.data_settings import DataSettings
 from tasks.config.drift_limits import DriftLimits
+from tasks.config.engine_settings import EngineSettings
 from tasks.config.monitoring_settings import MonitoringSettings
 from tasks.config.notify_settings import NotifySettings
 from tasks.config.resources_settings import ResourcesSettings
@@ -425,6 +426,7 @@ class Settings(BaseSettings):
     warm_start: WarmStartSettings = WarmStartSettings()
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
+    engine: EngineSettings = EngineSettings()
 
     @property
     def ensembles(self) -> dict[str, BlendSettings | RankingSettings]:

@@ -38,10 +38,19 @@ class BlockWork(Generic[J]):
     Attributes:
         open: a function of a module. It reads what all blocks need and returns the function that makes a block.
         job: its argument: references, settings and numbers, which can be pickled. Equal jobs open the same.
+        memory_mb: what a process that does the work takes at most, about.
+        also_runs: modules that the work runs beside that of `open`.
     """
 
     open: Callable[[J], MakeTable]
     job: J
+    memory_mb: float = 0.0
+    also_runs: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules whose source, with all they import, decides the tables."""
+        return (self.open.__module__, *self.also_runs)
 
 
 class Engine(Protocol):

@@ -16,6 +16,7 @@ from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.engine.engine import BlockWork, Engine, Rows, blocks_of
 from tasks.engine.local import LOCAL
+from tasks.engine.memory_requests import lists_mb
 from tasks.evaluation.cold_start import (
     judge_new_items,
     judge_new_users,
@@ -25,11 +26,15 @@ from tasks.evaluation.judged_blocks import JudgedUsers, JudgeJob, open_judged_us
 from tasks.evaluation.link_prediction import judge_similar_items
 from tasks.preparation.item_statistics import load_item_statistics
 from tasks.recommendation.backfill import BLOCK, lists_of_items
-from tasks.storage.stage import stage
-from tasks.training.load_model import load_model
+from tasks.storage.stage import Request, stage
+from tasks.training.load_model import load_model, module_of
 
 
-@stage("evaluate", model=lambda given: str(given["fitted"].model))
+@stage(
+    "evaluate",
+    model=lambda given: str(given["fitted"].model),
+    request=lambda given: Request(lists_mb(given["snapshot"], (given["fitted"], *given["backfill"]))),
+)
 def evaluate(
     fitted: FittedModel,
     backfill: Sequence[FittedModel],
@@ -60,7 +65,7 @@ def evaluate(
     started = time.perf_counter()
     job = JudgeJob(fitted, tuple(backfill), snapshot, held_out, k)
     judged = open_judged_users(job)
-    write_judged(judged_users(BlockWork(open_judged_users, job), judged, engine, folder, progress), folder)
+    write_judged(judged_users(_work(job), judged, engine, folder, progress), folder)
     models = judged.models
     judge_ratings(models[0], held_out, folder)
     touched = load_item_statistics(held_out).popularity > 0
@@ -69,6 +74,14 @@ def evaluate(
     judge_new_items(models[0], touched, held_out, k, folder)
     judge_similar_items(models[0], held_out, folder)
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
+
+
+def _work(job: JudgeJob) -> BlockWork[JudgeJob]:
+    """Return the work that is done for blocks of held-out users."""
+    models = (job.fitted, *job.backfill)
+    return BlockWork(
+        open_judged_users, job, lists_mb(job.snapshot, models), tuple(module_of(model) for model in models)
+    )
 
 
 def judged_users(

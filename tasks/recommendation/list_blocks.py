@@ -5,7 +5,7 @@ They know references and row numbers only, and open the artifacts by their paths
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,14 @@ from models.base import BoolArray, Recommender
 from models.interactions import load_matrix
 from tasks.artifacts import FittedModel, Snapshot
 from tasks.config.settings import RecommendSettings
-from tasks.engine.engine import Rows
+from tasks.engine.engine import BlockWork, MakeTable, Rows
+from tasks.engine.memory_requests import lists_mb
 from tasks.recommendation.backfill import CompletedLists
 from tasks.recommendation.explanations import explain_lists, explainable_positives
 from tasks.recommendation.item_rules import Rules, by_index
 from tasks.recommendation.rerank import Reranking, eligible_items, resolve_reranking
 from tasks.recommendation.trial_arms import CONTROL, TRIAL, VARIANT, Arms
-from tasks.training.load_model import load_model
+from tasks.training.load_model import load_model, module_of
 
 PINNED = "pinned"
 """The value of the column `model` where a rule pinned the item."""
@@ -168,6 +169,14 @@ class SimilarItems:
         return pa.schema(
             {"item_id": item_id, "rank": pa.int32(), "similar_item_id": item_id, "score": pa.float32()}
         )
+
+
+def block_work(open_it: Callable[[ListJob], MakeTable], job: ListJob) -> BlockWork[ListJob]:
+    """Return the work that `open_it`, one of the functions below, does for blocks of users or items."""
+    others = (job.new_items, job.challenger)
+    models = (job.champion, *job.backfill, *job.similar, *(each for each in others if each is not None))
+    modules = tuple(dict.fromkeys(map(module_of, models)))
+    return BlockWork(open_it, job, lists_mb(job.snapshot, models), modules)
 
 
 def open_user_lists(job: ListJob) -> UserLists:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from models.base import Progress, Recommender
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
-from tasks.engine.engine import BlockWork, Engine, blocks_of
+from tasks.engine.engine import Engine, blocks_of
 from tasks.engine.local import LOCAL
 from tasks.recommendation.genre_filter import genres_of_items
 from tasks.recommendation.item_rules import Rules, warn_of_rules_without_effect
-from tasks.recommendation.list_blocks import ListJob, flat, open_similar_items, open_user_lists
+from tasks.recommendation.list_blocks import ListJob, block_work, flat, open_similar_items, open_user_lists
 from tasks.recommendation.rerank import Reranking
 from tasks.recommendation.trial_arms import Arms
 from tasks.storage.stage import stage
@@ -94,7 +94,7 @@ def recommend(
     )
     written = folder / "recommendations.parquet"
     made = engine.tables(
-        BlockWork(open_user_lists, job), blocks_of(len(lists.users), _BLOCK), folder, opened=lists
+        block_work(open_user_lists, job), blocks_of(len(lists.users), _BLOCK), folder, opened=lists
     )
     rows = _write(written, lists.schema, _watched(made, len(lists.users), progress))
     similar_items = lists.similar_items()
@@ -102,7 +102,7 @@ def recommend(
         folder / "similar_items.parquet",
         similar_items.schema,
         engine.tables(
-            BlockWork(open_similar_items, job),
+            block_work(open_similar_items, job),
             blocks_of(similar_items.n_listed, _BLOCK),
             folder,
             opened=similar_items,

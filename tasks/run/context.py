@@ -85,7 +85,7 @@ class Night:
         self._target = target
         self._con: duckdb.DuckDBPyConnection | None = con
         self._clean_key: str | None = None
-        self.runs, self.store = Runs(home.runs), Store(home.artifacts)
+        self.runs, self.store = Runs(home.runs), Store(home.artifacts.absolute())
         self.base_fingerprint, self.requested_as_of, self.force = base_fingerprint, requested_as_of, force
         self.rules: Rules = ()
         self.warm_sources: dict[str, WarmSource] = {}

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from models.registry import recommender_class
 from tasks.config.list_settings import NO_EFFECT_ON_LISTS
 from tasks.config.settings import Settings
 from tasks.datasets.prepare import prepare
+from tasks.engine.open_engine import open_engine, require_engine
 from tasks.errors import NightError, UsageError, as_night_error
 from tasks.ingestion.land import plan_intake
 from tasks.ingestion.landing_warnings import warn_of_left_files
@@ -108,6 +110,7 @@ def _run_night(
 ) -> Outcome:
     """Run one night as `run_night` does; tell `teller` of killed nights, and which run begins."""
     refuse_missing_device(settings)
+    require_engine(settings.engine)
     url = serving_url(home, settings)
     with locked(home):
         teller.catch_up()
@@ -116,6 +119,7 @@ def _run_night(
             open_warehouse(home.warehouse) as con,
             name_home_in_hints(home),
             open_target(url, owner=home.owner) as target,
+            ExitStack() as opened,
         ):
             if target.has_schema:
                 home.remember_target(address_of(url))
@@ -129,6 +133,7 @@ def _run_night(
                     warn_of_left_files(home.input, intake.deliveries)
                     return skipped
             _check_free_space(home)
+            engine = opened.enter_context(open_engine(settings.engine))
             store.sweep()
             live = target.live_run()
             record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)
@@ -136,7 +141,7 @@ def _run_night(
             record.settings = settings.model_dump(mode="json", exclude=NOT_RECORDED)
             night = Night(
                 home, settings, record, con, target, watcher, InProcess(),
-                base_fingerprint=base, requested_as_of=as_of, force=force,
+                base_fingerprint=base, requested_as_of=as_of, force=force, engine=engine,
             )  # fmt: skip
             night.plan_warm_start()
             _copy_records(night)

@@ -25,12 +25,13 @@ ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("flows", "tasks", "models")
 _LIBRARIES = ("numpy", "scipy", "torch", "implicit", "numba", "duckdb", "pyarrow")
 _NOT_HASHED = (
-    "tasks.artifacts", "tasks.config", "tasks.errors", "tasks.monitoring", "tasks.storage.artifact_store",
-    "tasks.storage.cache_key", "tasks.storage.home", "tasks.storage.run_records", "tasks.storage.stage",
+    "tasks.artifacts", "tasks.config", "tasks.engine", "tasks.errors", "tasks.monitoring",
+    "tasks.storage.artifact_store", "tasks.storage.cache_key",
+    "tasks.storage.home", "tasks.storage.run_records", "tasks.storage.stage",
     "models.registry",
 )  # fmt: skip
 """Modules and packages that cannot change a result: their effect is hashed by value (settings, references), or they
-only watch and store."""
+only watch, store, and say where work is done."""
 
 
 def fingerprint(*parts: Any) -> str:

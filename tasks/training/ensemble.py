@@ -22,9 +22,10 @@ from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix, touched_items
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, HeldOut, LearnedEnsemble, Snapshot
+from tasks.engine.memory_requests import ensemble_mb
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.artifact_store import write_json
-from tasks.storage.stage import stage
+from tasks.storage.stage import Request, stage
 from tasks.training.load_model import load_model
 
 
@@ -33,6 +34,7 @@ from tasks.training.load_model import load_model
     model=lambda arguments: arguments["name"],
     note=lambda learned: learned.note,
     also_runs=lambda arguments: (_class(arguments["name"]).__module__,),
+    request=lambda arguments: Request(ensemble_mb(arguments["snapshot"], arguments["members"])),
 )
 def learn_ensemble(
     name: str,
@@ -113,6 +115,7 @@ def _learned(
     "fit",
     model=lambda arguments: arguments["judged"].model,
     also_runs=lambda arguments: (_class(arguments["judged"].model).__module__,),
+    request=lambda arguments: Request(ensemble_mb(arguments["snapshot"], arguments["members"])),
 )
 def refit_ensemble(
     judged: LearnedEnsemble,

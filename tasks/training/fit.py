@@ -13,8 +13,9 @@ from models.registry import recommender_class
 from models.warm_start import WarmStartError
 from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.settings import BACKFILL
+from tasks.engine.memory_requests import fit_mb
 from tasks.monitoring.memory import peak_mb
-from tasks.storage.stage import stage
+from tasks.storage.stage import Request, stage
 from tasks.training.warm_start import read_warm_start, source_of
 
 _EMPTY: dict[MatrixName, str] = {
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
     model=lambda given: str(given["name"]),
     note=lambda made: made.start,
     also_runs=lambda given: (recommender_class(given["name"]).__module__,),
+    request=lambda given: Request(fit_mb(given["snapshot"], given["config"])),
 )
 def fit(
     snapshot: Snapshot,

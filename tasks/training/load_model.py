@@ -10,3 +10,8 @@ from tasks.artifacts import FittedModel
 def load_model(fitted: FittedModel) -> Recommender:
     """Return the fitted recommender of a reference."""
     return recommender_class(fitted.model).load(fitted.folder)
+
+
+def module_of(fitted: FittedModel) -> str:
+    """Return the module of the class of a fitted recommender."""
+    return recommender_class(fitted.model).__module__

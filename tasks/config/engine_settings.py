@@ -1,0 +1,38 @@
+"""The table `[engine]` of the settings: where the work of a night is done."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from models.settings_base import Options
+
+_HOST_AND_PORT = re.compile(r"[^\s/:@]+:\d{1,5}")
+
+
+class EngineSettings(Options):
+    """One machine, or the workers of a Ray cluster."""
+
+    kind: Literal["local", "ray"] = Field(
+        default="local", description="local: this process; ray: the workers of a cluster (docs/scale.md)."
+    )
+    address: str = Field(
+        default="auto",
+        description="Of the cluster: auto is the one that this machine belongs to; else HOST:PORT or ray://HOST:PORT.",
+    )
+    fit_cpus: int = Field(
+        default=1, ge=1, le=1024, description="CPUs that each fit asks for and computes with on Ray."
+    )
+    block_cpus: int = Field(default=1, ge=1, le=1024, description="The same of each block of users or items.")
+    retries: int = Field(
+        default=3, ge=0, le=100, description="How often Ray runs work again whose worker or node died."
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _address_is_one_of_ray(cls, value: str) -> str:
+        if value != "auto" and not _HOST_AND_PORT.fullmatch(value.removeprefix("ray://")):
+            raise ValueError("it takes auto, HOST:PORT or ray://HOST:PORT, such as ray://10.0.0.1:10001")
+        return value

@@ -1,0 +1,64 @@
+"""Estimates of the memory that work takes, from the sizes of the files that it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from models.base import Config
+from tasks.artifacts import FittedModel, Snapshot
+
+_MB = 2**20
+WORKER_MB = 900.0
+"""A worker's process with all libraries loaded and every kernel compiled."""
+
+BLOCK_MB = 400.0
+"""The scores and lists of one block of users."""
+
+_COPIES_OF_DATA = 4  # matrices in other orders, weights, and what a fit computes from them
+_COPIES_OF_FACTORS = 6  # gradients, moments of the optimiser, layers of a graph
+_FACTORS = 64
+_NEIGHBOUR_BYTES = 24  # an item and a weight, in both directions, with room while they are selected
+
+
+def folder_mb(folder: Path) -> float:
+    """Return the size of all files in a folder, in MB."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / _MB
+
+
+def models_mb(models: Iterable[FittedModel]) -> float:
+    """Return the size of fitted models in MB, the members of ensembles included; each is counted once."""
+    folders = {folder for model in models for folder in _folders(model.folder.absolute())}
+    return sum(map(folder_mb, folders))
+
+
+def _folders(folder: Path) -> list[Path]:
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    members = about["config"].get("members") or {}
+    places = members.values() if isinstance(members, dict) else ()
+    return [folder, *((folder / place).resolve() for place in places)]
+
+
+def fit_mb(snapshot: Snapshot, config: Config) -> float:
+    """Return about the greatest size of a process that fits a model, in MB.
+
+    Args:
+        snapshot: the training matrices.
+        config: the hyperparameters. `memory_mb`, where a model has it, bounds what it keeps of all pairs of users or
+            of items; `factors` is the length of its vectors.
+    """
+    n_most, n_rows = max(snapshot.n_users, snapshot.n_items), snapshot.n_users + snapshot.n_items
+    pairs = min(float(getattr(config, "memory_mb", 0)), n_most**2 * _NEIGHBOUR_BYTES / _MB)
+    factors = n_rows * int(getattr(config, "factors", _FACTORS)) * 4 * _COPIES_OF_FACTORS / _MB
+    return WORKER_MB + _COPIES_OF_DATA * folder_mb(snapshot.folder) + 2 * pairs + factors
+
+
+def ensemble_mb(snapshot: Snapshot, members: Iterable[FittedModel]) -> float:
+    """Return about the greatest size of a process that learns or refits an ensemble, in MB."""
+    return WORKER_MB + 2 * BLOCK_MB + _COPIES_OF_DATA * folder_mb(snapshot.folder) + 2 * models_mb(members)
+
+
+def lists_mb(snapshot: Snapshot, models: Iterable[FittedModel]) -> float:
+    """Return about the greatest size of a process that makes lists by some models, in MB."""
+    return WORKER_MB + BLOCK_MB + folder_mb(snapshot.folder) + 2 * models_mb(models)

@@ -1,0 +1,237 @@
+"""The engine of a Ray cluster: fits, evaluations and blocks run on its workers.
+
+The workers read artifacts from the home, which lies on a path that all nodes share, and write theirs there; only
+references and reports pass through Ray. Scheduling, and running work again whose node died, are Ray's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pyarrow as pa
+import ray
+
+from tasks.config.engine_settings import EngineSettings
+from tasks.engine.engine import BlockWork, MakeTable, Rows
+from tasks.engine.worker import (
+    BlockTask,
+    Report,
+    StageFailedError,
+    StageTask,
+    Warned,
+    code_of,
+    read_block,
+    run_stage,
+    write_block,
+)
+from tasks.errors import NightError, UsageError
+from tasks.storage.stage import Stage
+
+R = TypeVar("R")
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
+_MB = 2**20
+
+Options = Mapping[str, Any]
+"""What Ray is asked for: see `ray.remote`."""
+
+Submit = Callable[[StageTask[Any], str, Options], Report[Any]]
+"""Runs `run_stage` on a worker: called with the task, a name for people and the options."""
+
+log = logging.getLogger(__name__)
+
+
+def run_on_worker(task: StageTask[R], name: str, options: Options) -> Report[R]:
+    """Run `run_stage` on a worker and wait for its report.
+
+    Args:
+        task: the stage to run.
+        name: for Ray's lists of tasks.
+        options: what Ray is asked for.
+
+    Raises:
+        StageFailedError: the stage raised an error.
+    """
+    report: Report[R] = _result(ray.remote(run_stage).options(name=name, **options).remote(task))
+    return report
+
+
+@dataclass
+class RayEngine:
+    """Runs stages that declare a request, and blocks, on the workers of a cluster; see `Engine`.
+
+    Attributes:
+        settings: the table `[engine]`.
+        submit: runs a stage on a worker.
+        peaks: for each kind of work the greatest size of a worker's process and what was asked for, in MB.
+    """
+
+    settings: EngineSettings
+    submit: Submit = run_on_worker
+    peaks: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def run(self, stage: Stage[..., R], arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> R:
+        """Run a stage on a worker if it declares what it asks for, else here."""
+        if stage.request is None:
+            return stage.function(**arguments, **supplied)
+        memory_mb, label = stage.request(arguments).memory_mb, _label(stage, arguments)
+        carried = {name: value for name, value in supplied.items() if name != "progress"}
+        if "engine" in carried:
+            carried["engine"] = RayEngine(self.settings)  # for its blocks, in the worker
+        task: StageTask[R] = StageTask(stage.address, arguments, carried, code_of(*stage.modules(arguments)))
+        options = self._options(label, self.settings.fit_cpus, memory_mb)
+        try:
+            report = self.submit(task, label, options)
+        except StageFailedError as failed:
+            _log(failed.warnings)
+            raise failed.error from None
+        _log(report.warnings)
+        self._note(label, report.peak_mb, memory_mb)
+        return report.result
+
+    def tables(
+        self,
+        work: BlockWork[Any],
+        blocks: Sequence[Rows],
+        scratch: Path,
+        *,
+        opened: MakeTable | None = None,  # noqa: ARG002  (workers open their own)
+    ) -> Iterator[pa.Table]:
+        """Yield the tables of the blocks; the workers write them into files below `scratch`."""
+        folder = scratch / f".blocks-{uuid4().hex[:12]}"
+        folder.mkdir()
+        label = work.open.__name__.removeprefix("open_")
+        options = self._options(label, self.settings.block_cpus, work.memory_mb)
+        make = ray.remote(write_block).options(name=label, scheduling_strategy="SPREAD", **options)
+        code, ahead = code_of(*work.modules), _BLOCKS_PER_CPU * max(2, self._cpus())
+        waiting: deque[tuple[Any, Path]] = deque()
+        try:
+            for number, rows in enumerate(blocks):
+                path = folder / f"{number:08}.arrow"
+                waiting.append((make.remote(BlockTask(work, rows, path, code)), path))
+                if len(waiting) >= ahead:
+                    yield self._take(*waiting.popleft(), label, work.memory_mb)
+            while waiting:
+                yield self._take(*waiting.popleft(), label, work.memory_mb)
+        finally:
+            for reference, _ in waiting:
+                ray.cancel(reference, force=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _take(self, reference: Any, path: Path, label: str, memory_mb: float) -> pa.Table:
+        report: Report[int] = _result(reference)
+        self._note(label, report.peak_mb, memory_mb)
+        return read_block(path)
+
+    def _options(self, label: str, cpus: int, memory_mb: float) -> dict[str, Any]:
+        """Return what Ray is asked for.
+
+        Raises:
+            NightError: no node of the cluster is large enough, so that Ray would wait for one for ever.
+        """
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if not any(node.get("CPU", 0) >= cpus and node.get("memory", 0) >= memory_mb * _MB for node in nodes):
+            there = "; ".join(
+                f"{node.get('CPU', 0):g} CPUs and {node.get('memory', 0) / _MB:,.0f} MB" for node in nodes
+            )
+            raise NightError(
+                f"No node of the Ray cluster is large enough for {label}, which asks for {cpus} CPUs and "
+                f"{memory_mb:,.0f} MB. Its nodes have {there or 'nothing'}.",
+                "Add a larger node, or lower engine.fit_cpus or the memory_mb of the model.",
+            )
+        threads = {name: str(cpus) for name in _THREADS}
+        return {
+            "num_cpus": cpus,
+            "memory": int(memory_mb * _MB),
+            "max_retries": self.settings.retries,
+            "runtime_env": {"env_vars": threads},
+        }
+
+    def _cpus(self) -> int:
+        return int(ray.cluster_resources().get("CPU", 1))
+
+    def _note(self, label: str, peak_mb: float, memory_mb: float) -> None:
+        """Keep the greatest size of the workers' processes, and warn once of each kind that outgrows its request."""
+        before, _ = self.peaks.get(label, (0.0, 0.0))
+        self.peaks[label] = max(before, peak_mb), memory_mb
+        if before <= memory_mb < peak_mb:
+            log.warning(
+                "%s took %.0f MB on its worker, and %.0f MB were asked for: nodes may run out of memory.",
+                label, peak_mb, memory_mb,
+            )  # fmt: skip
+
+
+@contextmanager
+def connected(settings: EngineSettings) -> Iterator[RayEngine]:
+    """Connect this process to the cluster inside this context, if it is not connected yet.
+
+    Raises:
+        UsageError: there is no cluster at `engine.address`.
+    """
+    connects = not ray.is_initialized()
+    if connects:
+        try:
+            ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"No Ray cluster answers at engine.address = {settings.address!r} ({_first_line(error)}).",
+                'Start one with `ray start --head`, or set engine.address; engine.kind = "local" needs none.',
+            ) from None
+    before = {name: os.environ.get(name) for name in _THREADS}
+    # The keys of fits whose bits depend on the number of threads name the workers' number, not this machine's.
+    os.environ.update({name: str(settings.fit_cpus) for name in _THREADS})
+    try:
+        yield RayEngine(settings)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        if connects:
+            ray.shutdown()
+
+
+def _result(reference: Any) -> Any:
+    """Wait for a task and return its result; raise the error that it raised.
+
+    Raises:
+        NightError: Ray could not run it, as often as it tried.
+    """
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as failed:
+        raise failed.cause from None
+    except ray.exceptions.RayError as failed:
+        raise lost(failed) from failed
+
+
+def lost(failed: Exception) -> NightError:
+    """Return the error for work that Ray could not do: its worker or node died as often as it was tried."""
+    return NightError(
+        f"Ray could not do a piece of the work: {_first_line(failed)}.",
+        "`ray status` shows the nodes. The same command goes on where this night stopped; engine.retries says how "
+        "often work is run again.",
+    )
+
+
+def _label(stage: Stage[..., Any], arguments: Mapping[str, Any]) -> str:
+    model = stage.model_of(arguments)
+    return stage.name if model is None else f"{stage.name} {model}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _log(warnings: Sequence[Warned]) -> None:
+    for warned in warnings:
+        logging.getLogger(warned.logger).log(warned.level, "%s", warned.text)
