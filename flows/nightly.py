@@ -152,13 +152,15 @@ def nightly(
     Returns:
         The state of the night: Completed, NothingNew, HeldBack, NotSwitched, Locked or Failed.
     """
+    # A worker of Ray gets this function by value, so that it must name nothing that cannot be pickled.
+    return _nightly(NightParameters(dataset, home, name, models, as_of, config, tuple(settings), force))
+
+
+def _nightly(parameters: NightParameters) -> State[Any]:
+    """Run the night that has begun, or else one from its parameters."""
     begun = _begun.get()
     with sending_logs_to_prefect():
-        if begun is not None:
-            return begun.run()
-        return _whole_night(
-            NightParameters(dataset, home, name, models, as_of, config, tuple(settings), force)
-        )
+        return _whole_night(parameters) if begun is None else begun.run()
 
 
 def _whole_night(parameters: NightParameters) -> State[Any]:

@@ -38,6 +38,10 @@ class Work(Generic[R]):
         self.error: Exception | None = None
         self._results: list[R] = []
 
+    def __getstate__(self) -> dict[str, bool]:
+        """Return next to nothing: prefect-ray sends the parameters of the task run that it is called in."""
+        return {"begun": self.begun}
+
     def run(self) -> R:
         """Run the stage here and now."""
         self.begun = True

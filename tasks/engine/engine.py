@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
+from models.base import Progress
 from tasks.storage.stage import Stage
 
 J = TypeVar("J")
@@ -81,3 +82,19 @@ class Engine(Protocol):
 def blocks_of(n_rows: int, size: int) -> list[Rows]:
     """Return the blocks of `size` rows that `n_rows` rows are cut into; the last one may be smaller."""
     return [Rows(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def watched(
+    tables: Iterator[pa.Table], blocks: Sequence[Rows], progress: Progress | None
+) -> Iterator[pa.Table]:
+    """Yield the tables of blocks, and say how many rows are done, and of how many, after each.
+
+    Args:
+        tables: of the blocks, in their order.
+        blocks: their rows.
+        progress: called as progress(done, total) where there are rows; None: nobody is told.
+    """
+    for rows, table in zip(blocks, tables, strict=True):
+        yield table
+        if progress is not None and rows.stop:
+            progress(rows.stop, blocks[-1].stop)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ R = TypeVar("R")
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
+_TO_CONNECT = 10  # seconds
 _MB = 2**20
 
 Options = Mapping[str, Any]
@@ -86,8 +88,6 @@ class RayEngine:
             return stage.function(**arguments, **supplied)
         memory_mb, label = stage.request(arguments).memory_mb, _label(stage, arguments)
         carried = {name: value for name, value in supplied.items() if name != "progress"}
-        if "engine" in carried:
-            carried["engine"] = RayEngine(self.settings)  # for its blocks, in the worker
         task: StageTask[R] = StageTask(stage.address, arguments, carried, code_of(*stage.modules(arguments)))
         options = self._options(label, self.settings.fit_cpus, memory_mb)
         try:
@@ -115,21 +115,29 @@ class RayEngine:
         make = ray.remote(write_block).options(name=label, scheduling_strategy="SPREAD", **options)
         code, ahead = code_of(*work.modules), _BLOCKS_PER_CPU * max(2, self._cpus())
         waiting: deque[tuple[Any, Path]] = deque()
+        warned: set[Warned] = set()
         try:
             for number, rows in enumerate(blocks):
                 path = folder / f"{number:08}.arrow"
                 waiting.append((make.remote(BlockTask(work, rows, path, code)), path))
                 if len(waiting) >= ahead:
-                    yield self._take(*waiting.popleft(), label, work.memory_mb)
+                    yield self._take(waiting, label, work.memory_mb, warned)
             while waiting:
-                yield self._take(*waiting.popleft(), label, work.memory_mb)
+                yield self._take(waiting, label, work.memory_mb, warned)
         finally:
             for reference, _ in waiting:
                 ray.cancel(reference, force=True)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _take(self, reference: Any, path: Path, label: str, memory_mb: float) -> pa.Table:
+    def _take(
+        self, waiting: deque[tuple[Any, Path]], label: str, memory_mb: float, warned: set[Warned]
+    ) -> pa.Table:
+        """Wait for the first of the blocks that wait, and return its table; log warnings that are not in `warned`."""
+        reference, path = waiting[0]
         report: Report[int] = _result(reference)
+        waiting.popleft()
+        _log([each for each in report.warnings if each not in warned])
+        warned.update(report.warnings)
         self._note(label, report.peak_mb, memory_mb)
         return read_block(path)
 
@@ -181,8 +189,9 @@ def connected(settings: EngineSettings) -> Iterator[RayEngine]:
     connects = not ray.is_initialized()
     if connects:
         try:
+            _require_listener(settings.address)
             ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"No Ray cluster answers at engine.address = {settings.address!r} ({_first_line(error)}).",
                 'Start one with `ray start --head`, or set engine.address; engine.kind = "local" needs none.',
@@ -197,6 +206,13 @@ def connected(settings: EngineSettings) -> Iterator[RayEngine]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         if connects:
             ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raise an OSError if nothing listens at HOST:PORT, where Ray would try again for minutes."""
+    if address != "auto":
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        socket.create_connection((host, int(port)), _TO_CONNECT).close()
 
 
 def _result(reference: Any) -> Any:

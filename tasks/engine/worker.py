@@ -132,12 +132,14 @@ def write_block(task: BlockTask) -> Report[int]:
     _require_same_code(task.code, code_of(*task.work.modules))
     reset_peak()
     with _collected():  # the night itself has opened the same, and warned of it
-        table = _opened.get(task.work)(task.rows)
+        make = _opened.get(task.work)
+    with _collected() as warnings:
+        table = make(task.rows)
     partial = task.path.with_name(f".{task.path.name}.{os.uname().nodename}-{os.getpid()}")
     with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
     partial.replace(task.path)
-    return Report(table.num_rows, peak_mb(), os.getpid())
+    return Report(table.num_rows, peak_mb(), os.getpid(), tuple(warnings))
 
 
 def read_block(path: Path) -> pa.Table:

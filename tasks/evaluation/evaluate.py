@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.base import Progress, Recommender
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import load_matrix, touched_items
 from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
-from tasks.engine.engine import BlockWork, Engine, Rows, blocks_of
+from tasks.engine.engine import BlockWork, Engine, Rows, blocks_of, watched
 from tasks.engine.local import LOCAL
 from tasks.engine.memory_requests import lists_mb
-from tasks.evaluation.cold_start import (
-    judge_new_items,
-    judge_new_users,
-    judge_new_users_by_side_data,
-)
-from tasks.evaluation.judged_blocks import JudgedUsers, JudgeJob, open_judged_users, write_judged
-from tasks.evaluation.link_prediction import judge_similar_items
-from tasks.preparation.item_statistics import load_item_statistics
+from tasks.evaluation.judged_blocks import JudgeJob, open_judged_users, write_judged
+from tasks.evaluation.other_judgements import JUDGEMENTS, OtherJudgements, open_other_judgements
 from tasks.recommendation.backfill import BLOCK, lists_of_items
-from tasks.storage.stage import Request, stage
+from tasks.storage.stage import stage
 from tasks.training.load_model import load_model, module_of
 
 
-@stage(
-    "evaluate",
-    model=lambda given: str(given["fitted"].model),
-    request=lambda given: Request(lists_mb(given["snapshot"], (given["fitted"], *given["backfill"]))),
-)
+@stage("evaluate", model=lambda given: str(given["fitted"].model))
 def evaluate(
     fitted: FittedModel,
     backfill: Sequence[FittedModel],
@@ -65,34 +54,16 @@ def evaluate(
     started = time.perf_counter()
     job = JudgeJob(fitted, tuple(backfill), snapshot, held_out, k)
     judged = open_judged_users(job)
-    write_judged(judged_users(_work(job), judged, engine, folder, progress), folder)
-    models = judged.models
-    judge_ratings(models[0], held_out, folder)
-    touched = load_item_statistics(held_out).popularity > 0
-    judge_new_users(models, touched, held_out, k, folder)
-    judge_new_users_by_side_data(models, touched, held_out, k, folder)
-    judge_new_items(models[0], touched, held_out, k, folder)
-    judge_similar_items(models[0], held_out, folder)
-    return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
-
-
-def _work(job: JudgeJob) -> BlockWork[JudgeJob]:
-    """Return the work that is done for blocks of held-out users."""
-    models = (job.fitted, *job.backfill)
-    return BlockWork(
-        open_judged_users, job, lists_mb(job.snapshot, models), tuple(module_of(model) for model in models)
-    )
-
-
-def judged_users(
-    work: BlockWork[JudgeJob], judged: JudgedUsers, engine: Engine, folder: Path, progress: Progress | None
-) -> Iterator[pa.Table]:
-    """Yield the lists and metrics of one block of held-out users after another, and say how many are done."""
+    models = (fitted, *backfill)
+    memory_mb, modules = lists_mb(snapshot, models), tuple(module_of(model) for model in models)
     blocks = blocks_of(len(judged.users), BLOCK) or [Rows(0, 0)]
-    for block, table in zip(blocks, engine.tables(work, blocks, folder, opened=judged), strict=True):
-        yield table
-        if progress is not None:
-            progress(block.stop, len(judged.users))
+    work = BlockWork(open_judged_users, job, memory_mb, modules)
+    write_judged(watched(engine.tables(work, blocks, folder, opened=judged), blocks, progress), folder)
+    others = OtherJudgements(judged.models, held_out, k, folder)
+    work = BlockWork(open_other_judgements, (job, folder), memory_mb, modules)
+    for _ in engine.tables(work, blocks_of(len(JUDGEMENTS), 1), folder, opened=others):
+        continue  # each has written its files
+    return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
 
 
 def held_out_lists(
@@ -123,26 +94,6 @@ def held_out_lists(
     seen = load_matrix(snapshot.folder, "seen")
     users = np.load(held_out.folder / "users.npz", allow_pickle=False)["user_idx"]
     return lists_of_items(models, users, n, seen, touched_items(seen), progress=progress)
-
-
-def judge_ratings(model: Recommender, held_out: HeldOut, folder: Path) -> None:
-    """Write `errors.npz`, predicted − given for every held-out rating, for a model that predicts ratings.
-
-    Nothing is written for other models: one that learned from another matrix predicts something else.
-
-    Args:
-        model: a fitted model.
-        held_out: holds the later ratings.
-        folder: where to write.
-    """
-    if (model.config.matrix or model.matrix) != "rating":
-        return
-    with np.load(held_out.folder / "ratings.npz", allow_pickle=False) as later:
-        try:
-            predicted = model.predict(later["user_idx"], later["item_idx"])
-        except NotImplementedError:
-            return  # it ranks by ratings without predicting them
-        np.savez(folder / "errors.npz", allow_pickle=False, error=predicted - later["rating"])
 
 
 @stage("evaluate", model=lambda _: "fallback")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.base import Progress, Recommender
 from tasks.artifacts import FittedModel, Lists, Snapshot
 from tasks.config.settings import RecommendSettings
-from tasks.engine.engine import Engine, blocks_of
+from tasks.engine.engine import Engine, blocks_of, watched
 from tasks.engine.local import LOCAL
 from tasks.recommendation.genre_filter import genres_of_items
 from tasks.recommendation.item_rules import Rules, warn_of_rules_without_effect
@@ -93,10 +93,9 @@ def recommend(
         reranking.rules, models[0].known_items_, champion.model, settings.n, items.to_pylist()
     )
     written = folder / "recommendations.parquet"
-    made = engine.tables(
-        block_work(open_user_lists, job), blocks_of(len(lists.users), _BLOCK), folder, opened=lists
-    )
-    rows = _write(written, lists.schema, _watched(made, len(lists.users), progress))
+    blocks = blocks_of(len(lists.users), _BLOCK)
+    made = engine.tables(block_work(open_user_lists, job), blocks, folder, opened=lists)
+    rows = _write(written, lists.schema, watched(made, blocks, progress))
     similar_items = lists.similar_items()
     n_similar = _write(
         folder / "similar_items.parquet",
@@ -119,14 +118,6 @@ def recommend(
     # Users who have seen every item have no list.
     n_users = _rows_with(written, "rank", pa.array([1], pa.int32()))
     return Lists(key, folder, n_users, rows, n_similar, n_fallback, n_items, n_new, lists.n_trial)
-
-
-def _watched(tables: Iterator[pa.Table], n_users: int, progress: Progress | None) -> Iterator[pa.Table]:
-    """Yield the tables of one block of users after another, and say how many users are done."""
-    for block, table in zip(blocks_of(n_users, _BLOCK), tables, strict=True):
-        yield table
-        if progress is not None:
-            progress(block.stop, n_users)
 
 
 def _segments(snapshot: Snapshot, settings: RecommendSettings) -> Segments:

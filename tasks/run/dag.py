@@ -11,6 +11,7 @@ interactions after them; `backfill`, the fitted models that complete short lists
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TypeVar
 
 from models.registry import ENSEMBLES
@@ -306,12 +307,19 @@ class Refits:
         prepare_warm_starts(night, split, self.snapshot, "refit")
         self.backfill = fit_backfill(night, self.snapshot)
         self._fitted: dict[str, FittedModel | None] = {each.model: each for each in self.backfill}
+        self._started: dict[str, Promise[FittedModel]] = {}
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start the fits of models that will be asked for, so that they may run beside each other."""
+        for name in names:
+            if name not in self._fitted and name not in self._started:
+                self._started[name] = self.night.start(fit_call(self.night, self.snapshot, name))
 
     def get(self, name: str) -> FittedModel | None:
         """Return a model fitted on everything; None if that fails."""
         if name not in self._fitted:
-            call = fit_call(self.night, self.snapshot, name)
-            self._fitted[name] = or_go_on_without(self.night, call, name)
+            self.start([name])
+            self._fitted[name] = result_or_go_on_without(self.night, self._started.pop(name), name)
         return self._fitted[name]
 
     def get_any(self, name: str, ensembles: tuple[LearnedEnsemble, ...]) -> FittedModel | None:
@@ -324,6 +332,7 @@ class Refits:
     def get_ensemble(self, ensemble: LearnedEnsemble) -> FittedModel | None:
         """Return an ensemble of models fitted on everything; None if one of them fails: its weights need all."""
         night, members = self.night, []
+        self.start(ensemble.members)
         for name in ensemble.members:
             member = self.get(name)
             if member is None:
@@ -466,7 +475,11 @@ def evaluate_call(
 
 def or_go_on_without(night: Night, call: Call[R], model: str) -> R | None:
     """Run a stage of a model and return its result. If it fails, record that the model is left out; return None."""
-    promise = night.start(call)
+    return result_or_go_on_without(night, night.start(call), model)
+
+
+def result_or_go_on_without(night: Night, promise: Promise[R], model: str) -> R | None:
+    """Return the result of a stage that was started. If it fails, record that the model is left out; return None."""
     if promise.succeeded():
         return promise.result()
     night.go_on_without(model)

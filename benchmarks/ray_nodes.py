@@ -1,0 +1,99 @@
+"""A Ray cluster of small nodes on this machine, each in processes of its own, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.cluster_utils import Cluster
+
+_PATIENT = {
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_gcs_server_request_timeout_seconds": "120",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""Variables for a machine that is busy: Ray gives up after 30 seconds where it is not told to wait."""
+
+_OBJECT_STORE = 100 * 2**20  # bytes, of each node; references and reports alone pass through it
+
+
+class Nodes:
+    """The nodes of a cluster: a head without CPUs, and workers.
+
+    Attributes:
+        address: of the cluster.
+    """
+
+    def __init__(self, cluster: Any, workers: list[Any]) -> None:
+        self._cluster, self._workers = cluster, workers
+        self.address: str = cluster.address
+
+    def kill_one_that_works(self, within: float = 60.0) -> str:
+        """Kill a node that runs a task, with SIGKILL, and return its id.
+
+        Raises:
+            TimeoutError: none has run a task in so many seconds.
+        """
+        last = time.monotonic() + within
+        while time.monotonic() < last:
+            free = ray._private.state.available_resources_per_node()
+            for node in self._workers:
+                if free.get(node.node_id, {"CPU": 1}).get("CPU", 0) < 1:
+                    self._workers.remove(node)
+                    self._cluster.remove_node(node, allow_graceful=False)
+                    return str(node.node_id)
+            time.sleep(0.02)
+        raise TimeoutError(f"no node has run a task in {within:g} seconds")
+
+    @property
+    def n_workers(self) -> int:
+        """How many worker nodes are alive."""
+        return len(self._workers)
+
+
+@contextmanager
+def ray_nodes(workers: int = 2, memory_mb: int = 6000) -> Iterator[Nodes]:
+    """Start a head and some worker nodes of one CPU, and end all their processes when the context ends.
+
+    Args:
+        workers: how many.
+        memory_mb: what each of them says it has.
+    """
+    before = {name: os.environ.get(name) for name in _PATIENT}
+    os.environ.update(_PATIENT)
+    common = {"object_store_memory": _OBJECT_STORE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **common})
+    try:
+        nodes = [
+            cluster.add_node(num_cpus=1, memory=memory_mb * 2**20, object_store_memory=_OBJECT_STORE)
+            for _ in range(workers)
+        ]
+        cluster.wait_for_nodes(timeout=120)
+        yield Nodes(cluster, nodes)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def processes_of_ray(since: Sequence[int] = ()) -> list[str]:
+    """Return the command lines of this machine's processes of Ray, without those of `since`."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        if int(place.name) in since:
+            continue
+        try:
+            command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended meanwhile
+        if command.startswith("ray::") or "/ray/" in command.split(" --")[0]:
+            found.append(command.strip()[:120])
+    return found
