@@ -214,7 +214,9 @@ def compare(asked: argparse.Namespace, folder: Path) -> list[str]:
     for label, (peak, request) in peaks.items():
         print(f"{label}: {peak:,.0f} MB of {request:,.0f} MB")
     within = all(peak <= request for peak, request in peaks.values())
-    time.sleep(2)
+    last = time.monotonic() + 30  # processes of a killed node end when they notice
+    while processes_of_ray(before) and time.monotonic() < last:
+        time.sleep(0.5)
     return [*said, f"within_request={within}", f"left={len(processes_of_ray(before))}"]
 
 

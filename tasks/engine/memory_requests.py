@@ -10,7 +10,7 @@ from models.base import Config
 from tasks.artifacts import FittedModel, Snapshot
 
 _MB = 2**20
-WORKER_MB = 900.0
+WORKER_MB = 700.0
 """A worker's process with all libraries loaded and every kernel compiled."""
 
 BLOCK_MB = 400.0
@@ -19,12 +19,13 @@ BLOCK_MB = 400.0
 _COPIES_OF_DATA = 4  # matrices in other orders, weights, and what a fit computes from them
 _COPIES_OF_FACTORS = 6  # gradients, moments of the optimiser, layers of a graph
 _FACTORS = 64
+_WITH_MARGIN = 1.2
 _NEIGHBOUR_BYTES = 24  # an item and a weight, in both directions, with room while they are selected
 
 
 def folder_mb(folder: Path) -> float:
     """Return the size of all files in a folder, in MB."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / _MB
+    return sum(_file_mb(path) for path in folder.rglob("*") if path.is_file())
 
 
 def models_mb(models: Iterable[FittedModel]) -> float:
@@ -60,5 +61,13 @@ def ensemble_mb(snapshot: Snapshot, members: Iterable[FittedModel]) -> float:
 
 
 def lists_mb(snapshot: Snapshot, models: Iterable[FittedModel]) -> float:
-    """Return about the greatest size of a process that makes lists by some models, in MB."""
-    return WORKER_MB + BLOCK_MB + folder_mb(snapshot.folder) + 2 * models_mb(models)
+    """Return about the greatest size of a process that makes or judges lists by some models, in MB.
+
+    It counts the files that the process maps, although the processes of a machine share their pages.
+    """
+    histories = sum(_file_mb(snapshot.folder / f"{name}.npz") for name in ("seen", "positive"))
+    return WORKER_MB + BLOCK_MB + _WITH_MARGIN * (histories + models_mb(models))
+
+
+def _file_mb(path: Path) -> float:
+    return path.stat().st_size / _MB if path.exists() else 0.0
