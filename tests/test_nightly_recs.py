@@ -83,6 +83,8 @@ def test_every_needed_package_is_checked() -> None:
         "onnxscript",
         "onnxruntime",
         "faiss",
+        "ray",
+        "prefect_ray",
     }  # imported where they are used
     assert found - {"flows", "tasks", "models", "nightly_recs"} - of_extras <= set(nightly_recs._NEEDED)
 
