@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,6 +44,7 @@ from tasks.storage.home import open_home
 
 GOWALLA = Path(__file__).resolve().parents[2] / "shared" / "data" / "gowalla" / "train.txt"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+LIKES_COUNT = 'utility.signals={like = {source = "events", event = "like"}}'
 TABLES = ("recommendations", "similar_items", "fallback_recommendations")
 
 
@@ -95,7 +96,7 @@ class Killer(SilentWatcher):
         print(f"killed the node {self.killed[:12]} in {self._stage}", flush=True)
 
 
-def run(dataset: str, folder: Path, overrides: tuple[str, ...], watcher: SilentWatcher | None = None) -> Made:
+def run(dataset: str, folder: Path, overrides: Sequence[str], watcher: SilentWatcher | None = None) -> Made:
     """Run a night through Prefect in a fresh home.
 
     Args:
@@ -110,7 +111,7 @@ def run(dataset: str, folder: Path, overrides: tuple[str, ...], watcher: SilentW
     from flows.nightly import run_flow  # noqa: PLC0415  (after configure_prefect)
 
     home, engines, started = open_home(dataset, folder), [], time.perf_counter()
-    settings = load_settings(None, overrides).model_copy(update={"publish": PublishSettings()})
+    settings = load_settings(None, tuple(overrides)).model_copy(update={"publish": PublishSettings()})
 
     def noted(night: Any) -> None:
         engines.append(night.engine)
@@ -194,8 +195,11 @@ def compare(asked: argparse.Namespace, folder: Path) -> list[str]:
     """Run all nights, and return the fields of the last line."""
     from benchmarks.ray_nodes import processes_of_ray, ray_nodes  # noqa: PLC0415  (an extra)
 
-    dataset = write_gowalla(folder / "likes") if asked.dataset == "gowalla" else asked.dataset
-    overrides = (*([f"models.shelf={asked.models}"] if asked.models else []), *asked.set)
+    dataset, overrides = asked.dataset, [f"models.shelf={asked.models}"] if asked.models else []
+    if dataset == "gowalla":
+        dataset = write_gowalla(folder / "likes")
+        overrides.append(LIKES_COUNT)
+    overrides += asked.set
     before = [int(place.name) for place in Path("/proc").glob("[0-9]*")]
     alone = run(dataset, folder / "local", overrides)
     said, peaks = [f"local_s={alone.seconds:.1f}"], dict[str, tuple[float, float]]()

@@ -31,6 +31,7 @@ from flows.prefect_runtime.outage import prefect_failed, warn_of_prefect
 from flows.prefect_runtime.runner import PrefectRunner
 from flows.prefect_runtime.states import state_of_error, state_of_night, state_of_outcome
 from tasks.config.settings import Settings
+from tasks.engine.local import LOCAL
 from tasks.errors import NightError
 from tasks.monitoring.events import SilentWatcher
 from tasks.run import dag
@@ -190,7 +191,7 @@ def run_stages(night: Night) -> None:
         threads = opened.enter_context(ThreadPoolTaskRunner[Any](max_workers=_stages_at_once(night.settings)))
         runner = PrefectRunner(threads)
         night.runner = runner
-        if night.settings.engine.kind == "ray":
+        if night.engine is not LOCAL:
             from flows.prefect_runtime.ray_stages import submit_through_prefect  # noqa: PLC0415  (an extra)
 
             submit_through_prefect(night.engine, runner, opened)

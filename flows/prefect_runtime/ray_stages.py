@@ -15,6 +15,7 @@ from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
 
 from flows.prefect_runtime.runner import PrefectRunner
+from tasks.engine.engine import Engine
 from tasks.engine.ray import Options, RayEngine, lost, run_on_worker
 from tasks.engine.worker import Report, StageFailedError, StageTask, run_stage
 from tasks.errors import NightError
@@ -33,14 +34,19 @@ def on_worker(work: StageTask[Any]) -> Report[Any]:
     return run_stage(work)
 
 
-def submit_through_prefect(engine: RayEngine, runner: PrefectRunner, opened: ExitStack) -> None:
-    """Let an engine submit its stages through prefect-ray while `opened` is open and Prefect works.
+def submit_through_prefect(engine: Engine, runner: PrefectRunner, opened: ExitStack) -> None:
+    """Let the engine of Ray submit its stages through prefect-ray while `opened` is open and Prefect works.
 
     Args:
         engine: connected to its cluster.
         runner: that of the night; it knows whether Prefect works.
         opened: closed when the stages have ended.
+
+    Raises:
+        TypeError: it is another engine.
     """
+    if not isinstance(engine, RayEngine):
+        raise TypeError(f"{type(engine).__name__} does not run on Ray")
     tasks: RayTaskRunner[Any] = opened.enter_context(RayTaskRunner(address=engine.settings.address))
 
     def submit(work: StageTask[Any], name: str, options: Options) -> Report[Any]:

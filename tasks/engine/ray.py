@@ -90,6 +90,7 @@ class RayEngine:
         carried = {name: value for name, value in supplied.items() if name != "progress"}
         task: StageTask[R] = StageTask(stage.address, arguments, carried, code_of(*stage.modules(arguments)))
         options = self._options(label, self.settings.fit_cpus, memory_mb)
+        report: Report[R]
         try:
             report = self.submit(task, label, options)
         except StageFailedError as failed:

@@ -60,8 +60,8 @@ def evaluate(
     work = BlockWork(open_judged_users, job, memory_mb, modules)
     write_judged(watched(engine.tables(work, blocks, folder, opened=judged), blocks, progress), folder)
     others = OtherJudgements(judged.models, held_out, k, folder)
-    work = BlockWork(open_other_judgements, (job, folder), memory_mb, modules)
-    for _ in engine.tables(work, blocks_of(len(JUDGEMENTS), 1), folder, opened=others):
+    their_work = BlockWork(open_other_judgements, (job, folder), memory_mb, modules)
+    for _ in engine.tables(their_work, blocks_of(len(JUDGEMENTS), 1), folder, opened=others):
         continue  # each has written its files
     return Evaluation(key, folder, fitted.model, round(time.perf_counter() - started, 3), fitted.learned)
 
