@@ -39,7 +39,7 @@ class BlockWork(Generic[J]):
     Attributes:
         open: a function of a module. It reads what all blocks need and returns the function that makes a block.
         job: its argument: references, settings and numbers, which can be pickled. Equal jobs open the same.
-        memory_mb: what a process that does the work takes at most, about.
+        memory_mb: what a process that does the work takes at most, about; 0: not known.
         also_runs: modules that the work runs beside that of `open`.
     """
 

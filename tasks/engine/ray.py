@@ -75,7 +75,8 @@ class RayEngine:
     Attributes:
         settings: the table `[engine]`.
         submit: runs a stage on a worker.
-        peaks: for each kind of work the greatest size of a worker's process and what was asked for, in MB.
+        peaks: for each kind of work the greatest size of a worker's process and what was asked for, in MB, where the
+            first is the greatest part of the second.
     """
 
     settings: EngineSettings
@@ -171,9 +172,11 @@ class RayEngine:
 
     def _note(self, label: str, peak_mb: float, memory_mb: float) -> None:
         """Keep the greatest size of the workers' processes, and warn once of each kind that outgrows its request."""
-        before, _ = self.peaks.get(label, (0.0, 0.0))
-        self.peaks[label] = max(before, peak_mb), memory_mb
-        if before <= memory_mb < peak_mb:
+        if not memory_mb:
+            return
+        before, asked = self.peaks.get(label, (0.0, memory_mb))
+        self.peaks[label] = max((before, asked), (peak_mb, memory_mb), key=lambda pair: pair[0] / pair[1])
+        if before <= asked and peak_mb > memory_mb:
             log.warning(
                 "%s took %.0f MB on its worker, and %.0f MB were asked for: nodes may run out of memory.",
                 label, peak_mb, memory_mb,
@@ -191,6 +194,9 @@ def connected(settings: EngineSettings) -> Iterator[RayEngine]:
     if connects:
         try:
             _require_listener(settings.address)
+            os.environ.setdefault(
+                "RAY_IGNORE_UNHANDLED_ERRORS", "1"
+            )  # of blocks that nobody waits for any more
             ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
