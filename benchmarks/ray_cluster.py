@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,14 @@ class Made:
 
     Attributes:
         seconds: that it took.
-        rows: the published rows by table, without run ids.
-        files: the published files by name.
+        rows: SHA-256 of the published rows by table, without run ids.
+        files: SHA-256 of the published files by name.
         peaks: of its engine.
     """
 
     seconds: float
-    rows: dict[str, list[tuple[Any, ...]]]
-    files: dict[str, bytes]
+    rows: dict[str, str]
+    files: dict[str, str]
     peaks: dict[str, tuple[float, float]]
 
     def same_lists(self, other: Made) -> bool:
@@ -122,19 +123,22 @@ def run(dataset: str, folder: Path, overrides: Sequence[str], watcher: SilentWat
     if outcome.run.status != "published" or outcome.run.failed_models:
         raise NightError(f"The night in {folder.name} did not go well: {outcome.run}.")
     [lists] = (home.artifacts / "recommend").iterdir()
-    files = {path.name: path.read_bytes() for path in lists.glob("*.parquet")}
+    files = {path.name: sha256(path.read_bytes()).hexdigest() for path in lists.glob("*.parquet")}
     print(f"{folder.name}: {seconds:.0f} s, {outcome.run.champion}, {outcome.run.rows:,} rows", flush=True)
     return Made(seconds, published(folder), files, getattr(engines[0], "peaks", {}))
 
 
-def published(home: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the live rows of a home's lists by table, without the ids of runs."""
+def published(home: Path) -> dict[str, str]:
+    """Return SHA-256 of the live rows of a home's lists by table, without the ids of runs."""
     found = {}
     with closing(sqlite3.connect(home / "recommendations.db")) as con:
         for table in TABLES:
             rows = con.execute(f"select * from {table} order by 1, 2")  # noqa: S608  (of TABLES)
             kept = [place for place, column in enumerate(rows.description) if column[0] != "run_id"]
-            found[table] = [tuple(row[place] for place in kept) for row in rows]
+            digest = sha256()
+            for row in rows:
+                digest.update(repr([row[place] for place in kept]).encode())
+            found[table] = digest.hexdigest()
     return found
 
 
