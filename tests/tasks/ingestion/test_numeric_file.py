@@ -116,7 +116,7 @@ CELL = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_any_file_is_read_alike(lines: list[tuple[str, ...]], returns: bool, ends: bool) -> None:
     first = [("1", "2", "3", str(T))] * 1200  # more than the first bytes, by which most files are told
