@@ -5,7 +5,7 @@ python -m benchmarks.ray_cluster [DATASET] [--models a,b] [--kill STAGE]... [--s
 DATASET is a name that `recs run` knows, a folder, or `gowalla`: the likes of ../shared/data/gowalla with drawn times
 (29,858 users, 40,981 items). It is an extra: pip install 'nightly-recs[ray]'. All nights report to one Prefect server
 that stays up meanwhile; PREFECT_API_URL names yours. Each --kill, such as `recommend` or `fit-als`, is one more night,
-in which a node that works is killed with SIGKILL once that stage has begun, or a block of it is done.
+in which a node is killed with SIGKILL in the midst of a task of that stage.
 
 The machine-readable last line has the seconds of each night and the verdicts: equal_*, whether all published rows and
 files are those of the night without Ray byte for byte but for run ids; within_request, whether no worker's process
@@ -70,8 +70,12 @@ class Made:
         return self.rows == other.rows and self.files == other.files
 
 
+WORK = {"recommend": "user_lists", "evaluate": "judged_users", "fit": "fit"}
+"""Stage → how the names of its tasks on Ray begin."""
+
+
 class Killer(SilentWatcher):
-    """Kills a node that works, once a stage has begun, or once a block of it is done where it has blocks."""
+    """Kills a node in the midst of a task of a stage."""
 
     def __init__(self, nodes: Any, stage: str) -> None:
         self._nodes, self._stage = nodes, stage
@@ -93,8 +97,8 @@ class Killer(SilentWatcher):
             self._thread.start()
 
     def _kill(self) -> None:
-        self.killed = self._nodes.kill_one_that_works()
-        print(f"killed the node {self.killed[:12]} in {self._stage}", flush=True)
+        self.killed = self._nodes.kill_one_that_runs(WORK.get(self._stage, self._stage.replace("-", " ")))
+        print(f"killed a node in the midst of {self.killed}", flush=True)
 
 
 def run(dataset: str, folder: Path, overrides: Sequence[str], watcher: SilentWatcher | None = None) -> Made:

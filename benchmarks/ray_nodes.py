@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,22 +36,35 @@ class Nodes:
         self._cluster, self._workers = cluster, workers
         self.address: str = cluster.address
 
-    def kill_one_that_works(self, within: float = 60.0) -> str:
-        """Kill a node that runs a task, with SIGKILL, and return its id.
+    def kill_one_that_runs(self, work: str, within: float = 120.0) -> str:
+        """Kill a node in the midst of a task, with SIGKILL, and return what it ran.
+
+        The worker is stopped first, so that it cannot end its task before its node dies.
+
+        Args:
+            work: how the names of its tasks begin, such as `user_lists` or `fit als`.
+            within: seconds to wait for one.
 
         Raises:
-            TimeoutError: none has run a task in so many seconds.
+            TimeoutError: none has run such a task.
         """
         last = time.monotonic() + within
         while time.monotonic() < last:
-            free = ray._private.state.available_resources_per_node()
-            for node in self._workers:
-                if free.get(node.node_id, {"CPU": 1}).get("CPU", 0) < 1:
-                    self._workers.remove(node)
-                    self._cluster.remove_node(node, allow_graceful=False)
-                    return str(node.node_id)
-            time.sleep(0.02)
-        raise TimeoutError(f"no node has run a task in {within:g} seconds")
+            for process in _running(f"ray::{work}"):
+                node = next((node for node in self._workers if _raylet(node) == _parent(process)), None)
+                if node is None:
+                    continue
+                os.kill(process, signal.SIGSTOP)
+                running = _command(process)
+                if not running.startswith(f"ray::{work}"):  # it has ended meanwhile
+                    os.kill(process, signal.SIGCONT)
+                    continue
+                self._workers.remove(node)
+                self._cluster.remove_node(node, allow_graceful=False)
+                os.kill(process, signal.SIGKILL)
+                return running
+            time.sleep(0.001)
+        raise TimeoutError(f"no worker has run {work} in {within:g} seconds")
 
     @property
     def n_workers(self) -> int:
@@ -86,14 +100,37 @@ def ray_nodes(workers: int = 2, memory_mb: int = 6000) -> Iterator[Nodes]:
 
 def processes_of_ray(since: Sequence[int] = ()) -> list[str]:
     """Return the command lines of this machine's processes of Ray, without those of `since`."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        if int(place.name) in since:
-            continue
-        try:
-            command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it has ended meanwhile
-        if command.startswith("ray::") or "/ray/" in command.split(" --")[0]:
-            found.append(command.strip()[:120])
-    return found
+    commands = (_command(process) for process in _processes() if process not in since)
+    return [
+        command[:120]
+        for command in commands
+        if command.startswith("ray::") or "/ray/" in command.split(" --")[0]
+    ]
+
+
+def _running(beginning: str) -> Iterator[int]:
+    return (process for process in _processes() if _command(process).startswith(beginning))
+
+
+def _processes() -> Iterator[int]:
+    return (int(place.name) for place in Path("/proc").glob("[0-9]*"))
+
+
+def _command(process: int) -> str:
+    """Return the command line of a process, which a worker of Ray sets to the name of its task; empty if it ended."""
+    try:
+        line = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return line.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _parent(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)

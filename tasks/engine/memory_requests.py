@@ -13,7 +13,7 @@ _MB = 2**20
 WORKER_MB = 700.0
 """A worker's process with all libraries loaded and every kernel compiled."""
 
-BLOCK_MB = 400.0
+BLOCK_MB = 600.0
 """The scores and lists of one block of users."""
 
 _COPIES_OF_DATA = 4  # matrices in other orders, weights, and what a fit computes from them
@@ -52,7 +52,7 @@ def fit_mb(snapshot: Snapshot, config: Config) -> float:
     n_most, n_rows = max(snapshot.n_users, snapshot.n_items), snapshot.n_users + snapshot.n_items
     pairs = min(float(getattr(config, "memory_mb", 0)), n_most**2 * _NEIGHBOUR_BYTES / _MB)
     factors = n_rows * int(getattr(config, "factors", _FACTORS)) * 4 * _COPIES_OF_FACTORS / _MB
-    return WORKER_MB + _COPIES_OF_DATA * folder_mb(snapshot.folder) + 2 * pairs + factors
+    return WORKER_MB + _COPIES_OF_DATA * folder_mb(snapshot.folder) + pairs + factors
 
 
 def ensemble_mb(snapshot: Snapshot, members: Iterable[FittedModel]) -> float:

@@ -20,6 +20,7 @@ from tasks.run.context import Night
 from tasks.run.dag import nightly
 from tasks.run.lifecycle import run_night
 from tasks.storage.home import Home, open_home
+from tasks.storage.run_records import Run
 from tests.flows.conftest import SETTINGS
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'nightly-recs[ray]'")
@@ -36,8 +37,9 @@ TABLES = ("recommendations", "similar_items", "fallback_recommendations")
 class Ended:
     """A night that has ended, and the engine that it ran on."""
 
-    def __init__(self, home: Home, status: str, engine: Any) -> None:
-        self.home, self.status, self.engine = home, status, engine
+    def __init__(self, home: Home, run: Run, engine: Any) -> None:
+        self.home, self.engine = home, engine
+        self.status = run.status if not run.failed_models else f"without {run.failed_models}"
 
     def published(self) -> dict[str, list[tuple]]:
         """Return the live rows of every table without the id of the run."""
@@ -56,15 +58,15 @@ class Ended:
 
 
 class KillAt(SilentWatcher):
-    """Kills a node that works, once a stage has begun, or once the first of its blocks is done."""
+    """Kills a node in the midst of a task, once a stage has begun, or once the first of its blocks is done."""
 
-    def __init__(self, nodes: Nodes, event: str) -> None:
-        self.nodes, self.event = nodes, event
+    def __init__(self, nodes: Nodes, event: str, work: str) -> None:
+        self.nodes, self.event, self.work = nodes, event, work
         self.killing: threading.Thread | None = None
         self.killed = ""
 
     def _kill(self) -> None:
-        self.killed = self.nodes.kill_one_that_works()
+        self.killed = self.nodes.kill_one_that_runs(self.work)
 
     def _seen(self, event: str) -> None:
         if event == self.event and self.killing is None:
@@ -97,7 +99,7 @@ def night(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
         settings = load_settings(None, (*SETTINGS, *MODELS, *overrides))
         outcome = run_night(home, settings, noted, watcher or SilentWatcher())
-        return Ended(home, outcome.run.status, engines[0])
+        return Ended(home, outcome.run, engines[0])
 
     return run
 
@@ -134,7 +136,7 @@ def test_a_night_on_ray_publishes_the_lists_of_a_local_one(nodes, night) -> None
 
 def test_a_node_killed_while_lists_are_made_costs_nothing(nodes, night) -> None:
     local = night("local")
-    killer = KillAt(nodes, "recommend advances")
+    killer = KillAt(nodes, "recommend advances", "user_lists")
     remote = night("remote", *on(nodes), watcher=killer)
     assert (remote.status, bool(killer.killed), nodes.n_workers) == ("published", True, 1)
     assert remote.lists() == local.lists()
@@ -143,7 +145,7 @@ def test_a_node_killed_while_lists_are_made_costs_nothing(nodes, night) -> None:
 def test_a_node_killed_while_a_model_is_fitted_costs_nothing(nodes, night) -> None:
     long = ("models.als.iterations=1000", "models.als.factors=64")
     local = night("local", *long)
-    killer = KillAt(nodes, "fit als begins")
+    killer = KillAt(nodes, "fit als begins", "fit als")
     remote = night("remote", *long, *on(nodes), watcher=killer)
     assert (remote.status, bool(killer.killed), nodes.n_workers) == ("published", True, 1)
     assert remote.lists() == local.lists()

@@ -55,7 +55,7 @@ def test_a_fit_asks_for_no_more_neighbours_than_there_are_pairs(tmp_path: Path) 
     (tmp_path / "large").mkdir()
     many = snapshot(tmp_path / "large", 1, n_users=200_000)
     limit = getattr(ItemKNN.config_class(), "memory_mb")  # noqa: B009  (Config has no such field)
-    assert fit_mb(many, ItemKNN.config_class()) - fit_mb(many, Config()) == pytest.approx(2 * limit)
+    assert fit_mb(many, ItemKNN.config_class()) - fit_mb(many, Config()) == pytest.approx(limit)
     assert fit_mb(many, ALSConfig(factors=256)) > fit_mb(many, ALSConfig(factors=32))
 
 
