@@ -75,7 +75,7 @@ def compared(night: Night) -> list[str]:
         notes = (stage.note for stage in night.record.stages if stage.model in night.settings.ensembles)
         why = "; ".join([*night.record.failed_models.values(), *notes])
         raise UsageError(f"There is no ensemble: {why or 'none has enough members on the shelf'}.")
-    judged = dag.judge_ensembles(night, ensembles, before, backfill, held_out)
+    judged = dag.judge_ensembles(night, ensembles, singles, before, backfill, held_out)
     if not judged:
         raise UsageError(f"No ensemble could be judged: {'; '.join(night.record.failed_models.values())}.")
     members = {each.model: each.members for each in ensembles}

@@ -293,6 +293,8 @@ class Evaluation:
             without any. Only for users with history, as are the files below.
         `lists.npz`: `items` (n_users, n) int32, the ranked lists, and one array per list metric; NaN where a metric is
             not defined.
+        `candidate_items.npy`, `candidate_scores.npy`: the model's own lists before others completed them, (n_users, m)
+            int32 and float32, −1 and NaN as padding; only for members of ensembles, which are judged by them.
         `errors.npz`: `error` (n_pairs,) float32, predicted − given, in the order of the held-out ratings; only for
             models of the rating.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -173,11 +173,44 @@ class Blend(Recommender):
         for start in range(0, len(users), _LISTED_USERS):
             block = users[start : start + _LISTED_USERS]
             lists = [m.recommend(block, n, exclude=exclude, items=eligible) for m in self.members]
-            for at in range(0, len(block), _POOLED_USERS):
-                few = slice(at, min(at + _POOLED_USERS, len(block)))
-                parts = [TopN(top.items[few], top.scores[few]) for top in lists]
-                pool = pool_lists(parts, len(eligible))
+            for few, pool in self._pools(lists):
                 yield slice(start + few.start, start + few.stop), pool
+
+    def _pools(self, lists: Sequence[TopN]) -> Iterator[tuple[slice, CandidatePool]]:
+        """Pool the lists that the members made for the same users; see `candidates`."""
+        n_users = len(lists[0].items)
+        for start in range(0, n_users, _POOLED_USERS):
+            few = slice(start, min(start + _POOLED_USERS, n_users))
+            parts = [TopN(top.items[few], top.scores[few]) for top in lists]
+            yield few, pool_lists(parts, len(self.known_items_))
+
+    def rank_listed(self, users: IntArray, n: int, lists: Sequence[TopN]) -> TopN:
+        """Rank candidates that the members have listed already: the lists of `recommend` without asking them again.
+
+        Args:
+            users: (b,) integer user indices.
+            n: length of the lists, at most `config.candidates`.
+            lists: those of `recommend(users, m, exclude=…, items=…)` of each member, in their order; m is at least
+                `config.candidates`.
+
+        Returns:
+            What `recommend(users, n, exclude=…, items=…)` returns.
+
+        Raises:
+            ValueError: n is too great, or the lists are too short or of another number of members.
+        """
+        longest = self.config.candidates
+        if n > longest or len(lists) != len(self.members):
+            raise ValueError(
+                f"{len(lists)} lists of {len(self.members)} members cannot be ranked to {n} places"
+            )
+        if any(top.items.shape[1] < longest for top in lists):
+            raise ValueError(f"the members' lists must have {longest} places")
+        users, known = self._split_known(users)
+        asked = [TopN(top.items[known, :longest], top.scores[known, :longest]) for top in lists]
+        top = TopN.empty(len(users), n)
+        top.items[known], top.scores[known] = self._ranked(users[known], n, self._pools(asked))
+        return top
 
     def feature_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:
         """Compute the features of candidates, one at a time.
@@ -219,8 +252,12 @@ class Blend(Recommender):
     def _best_candidates(
         self, users: IntArray, n: int, exclude: sparse.csr_array | None, eligible: BoolArray
     ) -> TopN:
+        return self._ranked(users, n, self.candidates(users, exclude, eligible))
+
+    def _ranked(self, users: IntArray, n: int, pools: Iterable[tuple[slice, CandidatePool]]) -> TopN:
+        """Rank the candidates of each slice of `users`."""
         top = TopN(np.empty((len(users), n), np.int32), np.empty((len(users), n), np.float32))
-        for rows, pool in self.candidates(users, exclude, eligible):
+        for rows, pool in pools:
             scores = self._weighted_sum(pool, users[rows])
             found = top_candidates(pool, scores, rows.stop - rows.start, n, self.tie_order_)
             top.items[rows], top.scores[rows] = found

@@ -433,6 +433,11 @@ class Settings(BaseSettings):
         """The settings of each ensemble, in the order in which they are learned."""
         return {"two_stage": self.ranking, "blend": self.blend}
 
+    def candidates_of(self, model: str) -> int:
+        """Return how many items of a model's lists its ensembles rank; 0 if it is a member of none."""
+        asked = (each for each in self.ensembles.values() if model in each.members_of(self.models.shelf))
+        return max((each.candidates for each in asked), default=0)
+
     @model_validator(mode="after")
     def _a_like_lies_on_the_scale(self) -> Settings:
         least, greatest, liked = self.data.rating_min, self.data.rating_max, self.utility.relevant_rating

@@ -31,6 +31,8 @@ def evaluate(
     held_out: HeldOut,
     k: tuple[int, ...],
     *,
+    candidates: int = 0,
+    members: tuple[Evaluation, ...] = (),
     progress: Progress | None = None,
     key: str,
     folder: Path,
@@ -46,19 +48,23 @@ def evaluate(
         snapshot: the training part.
         held_out: the users to judge on, and what is relevant to them.
         k: the lengths at which lists are judged.
+        candidates: how many items of the model's own lists to keep, for the ensembles that it is a member of.
+        members: evaluations of the members of an ensemble, in its order, with enough candidates to rank; empty: the
+            members are asked again.
         progress: told the number of users done, and of all.
         key: of the reference that is returned.
         folder: where to write.
         engine: judges the blocks of users.
     """
     started = time.perf_counter()
-    job = JudgeJob(fitted, tuple(backfill), snapshot, held_out, k)
+    job = JudgeJob(fitted, tuple(backfill), snapshot, held_out, k, candidates, members)
     judged = open_judged_users(job)
     models = (fitted, *backfill)
     memory_mb, modules = lists_mb(snapshot, models), tuple(module_of(model) for model in models)
     blocks = blocks_of(len(judged.users), BLOCK) or [Rows(0, 0)]
     work = BlockWork(open_judged_users, job, memory_mb, modules)
-    write_judged(watched(engine.tables(work, blocks, folder, opened=judged), blocks, progress), folder)
+    tables = engine.tables(work, blocks, folder, opened=judged)
+    write_judged(watched(tables, blocks, progress), len(judged.users), folder)
     others = OtherJudgements(judged.models, held_out, k, folder)
     their_work = BlockWork(open_other_judgements, (job, folder), memory_mb, modules)
     for _ in engine.tables(their_work, blocks_of(len(JUDGEMENTS), 1), folder, opened=others):

@@ -5,26 +5,30 @@ It knows references and row numbers only, and opens the artifacts by their paths
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import BoolArray, IntArray, Recommender
+from models.base import BoolArray, IntArray, Recommender, TopN
+from models.ensemble.blend import Blend
 from models.evaluation.metrics import list_metrics, ranking_metrics
 from models.evaluation.slices import ITEM_CLASSES, restricted
 from models.interactions import load_matrix, touched_items
-from tasks.artifacts import FittedModel, HeldOut, Snapshot
+from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.engine.engine import Rows
 from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
-from tasks.recommendation.backfill import lists_of_items
+from tasks.recommendation.backfill import completed
 from tasks.training.load_model import load_model
 
 _ITEMS = "items"
+KEPT = ("candidate_items", "candidate_scores")
+"""The columns, and files, of the candidates that are kept: the fields of `TopN`."""
 _FILES = ("per_user", *ITEM_CLASSES, "lists")
 
 
@@ -37,6 +41,8 @@ class JudgeJob:
     snapshot: Snapshot
     held_out: HeldOut
     k: tuple[int, ...]
+    candidates: int = 0
+    members: tuple[Evaluation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class JudgedUsers:
         relevant: (n_users, n_items), what is relevant to the held-out users.
         items: statistics of the items.
         k: the lengths at which lists are judged.
+        candidates: how many items of the model's own lists are kept.
+        listed: what the members of an ensemble have listed for `users`; empty: they are asked.
     """
 
     models: Sequence[Recommender]
@@ -60,11 +68,18 @@ class JudgedUsers:
     relevant: sparse.csr_array
     items: ItemStatistics
     k: tuple[int, ...]
+    candidates: int = 0
+    listed: tuple[TopN, ...] = ()
 
     def __call__(self, rows: Rows) -> pa.Table:
-        """Return a row per user: `items`, the list, and a column `<file>/<metric>` for every metric of every file."""
-        users = self.users[rows.start : rows.stop]
-        lists = lists_of_items(self.models, users, max(self.k), self.seen, self.touched)
+        """Return a row per user: `items`, the list, and a column `<file>/<metric>` for every metric of every file.
+
+        The columns of `KEPT` have the candidates, where some are kept.
+        """
+        users, n = self.users[rows.start : rows.stop], max(self.k)
+        own = self._own_lists(rows, users)
+        short = TopN(own.items[:, :n], own.scores[:, :n])
+        lists = completed(short, self.models[1:], users, self.seen, self.touched).items
         relevant = sparse.csr_array(self.relevant[rows.start : rows.stop])
         found = {"per_user": ranking_metrics(lists, relevant, self.k)}
         for number, name in enumerate(ITEM_CLASSES):
@@ -76,8 +91,21 @@ class JudgedUsers:
             for file, metrics in found.items()
             for metric, values in metrics.items()
         }
-        rectangle = pa.FixedSizeListArray.from_arrays(pa.array(lists.ravel()), lists.shape[1])
-        return pa.table({_ITEMS: rectangle, **columns})
+        if self.candidates:
+            columns |= {
+                name: _as_lists(array[:, : self.candidates]) for name, array in zip(KEPT, own, strict=True)
+            }
+        return pa.table({_ITEMS: _as_lists(lists), **columns})
+
+    def _own_lists(self, rows: Rows, users: IntArray) -> TopN:
+        """Return the lists of the model alone for a block of users; the judged ones are their beginning."""
+        model, n = self.models[0], max(*self.k, self.candidates)
+        if isinstance(model, Blend) and self.listed and n <= model.config.candidates:
+            block = slice(rows.start, rows.stop)
+            return model.rank_listed(
+                users, n, [TopN(top.items[block], top.scores[block]) for top in self.listed]
+            )
+        return model.recommend(users, n, exclude=self.seen, items=self.touched)
 
 
 def open_judged_users(job: JudgeJob) -> JudgedUsers:
@@ -93,17 +121,27 @@ def open_judged_users(job: JudgeJob) -> JudgedUsers:
         relevant=load_matrix(job.held_out.folder, "relevant"),
         items=load_item_statistics(job.held_out),
         k=job.k,
+        candidates=job.candidates,
+        listed=tuple(map(kept_lists, job.members)),
     )
 
 
-def write_judged(blocks: Iterable[pa.Table], folder: Path) -> None:
+def kept_lists(evaluation: Evaluation) -> TopN:
+    """Return the candidates of a model that were kept when it was judged, (n_users, candidates), memory-mapped."""
+    return TopN(*(np.load(evaluation.folder / f"{name}.npy", mmap_mode="r") for name in KEPT))
+
+
+def write_judged(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> None:
     """Write the metrics of ranked lists: `per_user.npz`, a file for each class of items, and `lists.npz`.
+
+    Candidates are written block by block: with long lists they are larger than all the rest.
 
     Args:
         blocks: the tables of all blocks of held-out users, in their order.
+        n_users: number of all of them.
         folder: where to write.
     """
-    table = pa.concat_tables(blocks)
+    table = pa.concat_tables(_without_candidates(blocks, n_users, folder))
     for file in _FILES:
         arrays = {
             name.partition("/")[2]: table[name].to_numpy()
@@ -115,7 +153,28 @@ def write_judged(blocks: Iterable[pa.Table], folder: Path) -> None:
         np.savez(folder / f"{file}.npz", allow_pickle=False, **arrays)
 
 
-def _lists(column: pa.ChunkedArray) -> NDArray[np.int32]:
+def _without_candidates(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> Iterator[pa.Table]:
+    """Yield the tables without their candidates, which are written as `kept_lists` reads them."""
+    files: dict[str, NDArray[np.generic]] = {}
+    done = 0
+    for table in blocks:
+        for name in set(KEPT).intersection(table.column_names):
+            rows = _lists(table[name])
+            if name not in files:
+                files[name] = np.lib.format.open_memmap(
+                    folder / f"{name}.npy", "w+", rows.dtype, (n_users, rows.shape[1])
+                )
+            files[name][done : done + len(rows)] = rows
+        done += table.num_rows
+        yield table.drop_columns([name for name in KEPT if name in table.column_names])
+
+
+def _as_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:
+    """Return an array (n_users, n) as a column of lists of one length."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
+
+
+def _lists(column: pa.ChunkedArray) -> NDArray[Any]:
     """Return a column of lists of one length as an array (n_users, n)."""
     parts = [chunk.flatten().to_numpy().reshape(-1, column.type.list_size) for chunk in column.chunks]
     return np.concatenate(parts)

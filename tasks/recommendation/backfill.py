@@ -54,10 +54,28 @@ def completed_lists(
         Lists of `users`, in the same order.
     """
     own = models[0].recommend(users, n, exclude=exclude, items=items)
+    return completed(own, models[1:], users, exclude, items)
+
+
+def completed(
+    own: TopN,
+    backfill: Sequence[Recommender],
+    users: IntArray,
+    exclude: sparse.csr_array | None,
+    items: BoolArray | None = None,
+) -> CompletedLists:
+    """Return lists that a model has made, completed by the others as in `completed_lists`.
+
+    Args:
+        own: the lists of `users`, (n_users, n); they are not changed.
+        backfill: the models that complete short ones, in order of precedence.
+        users, exclude, items: see there.
+    """
+    n = own.items.shape[1]
     lists = CompletedLists(
-        own.items, own.scores.copy(), own.scores.copy(), np.zeros(own.items.shape, np.int8)
+        own.items.copy(), own.scores.copy(), own.scores.copy(), np.zeros(own.items.shape, np.int8)
     )
-    for number, model in enumerate(models[1:], 1):
+    for number, model in enumerate(backfill, 1):
         short = np.flatnonzero((lists.items < 0).any(axis=1))
         if len(short):
             more = model.recommend(users[short], n, exclude=exclude, items=items)

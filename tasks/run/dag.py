@@ -69,9 +69,9 @@ def nightly(night: Night) -> None:
 
     backfill = fit_backfill(night, before)
     fitted, judged = judge_shelf(night, before, backfill, held_out)
+    others = judge_backfill(night, before, backfill, held_out)
     ensembles = learn_ensembles(night, before, (*fitted, *backfill), held_out)
-    judged += judge_ensembles(night, ensembles, before, backfill, held_out)
-    judged += judge_backfill(night, before, backfill, held_out)
+    judged += judge_ensembles(night, ensembles, (*judged, *others), before, backfill, held_out) + others
     choice = choose_champion(night, judged, backfill, held_out)
     judgeable = (*fitted, *(each.fitted for each in ensembles))
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
@@ -193,12 +193,20 @@ def learn_one(
 def judge_ensembles(
     night: Night,
     ensembles: tuple[LearnedEnsemble, ...],
+    members: tuple[Evaluation, ...],
     before: Snapshot,
     backfill: Backfill,
     held_out: HeldOut,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate the ensembles. Users they were learned from are ranked by their out-of-fold weights."""
-    calls = {each.model: evaluate_call(night, each.fitted, before, backfill, held_out) for each in ensembles}
+    """Evaluate the ensembles. Users they were learned from are ranked by their out-of-fold weights.
+
+    An ensemble ranks what its members listed when they were judged; one with a member that was not is judged anew.
+    """
+    at_hand = {each.model: each for each in members}
+    calls = {}
+    for each in ensembles:
+        listed = tuple(at_hand[name] for name in each.members) if at_hand.keys() >= {*each.members} else ()
+        calls[each.model] = evaluate_call(night, each.fitted, before, backfill, held_out, listed)
     judged = (or_go_on_without(night, call, name) for name, call in calls.items())
     return tuple(each for each in judged if each is not None)
 
@@ -468,9 +476,11 @@ def evaluate_call(
     snapshot: Snapshot,
     backfill: Backfill,
     held_out: HeldOut,
+    members: tuple[Evaluation, ...] = (),
 ) -> Call[Evaluation]:
-    """Return the call that evaluates a fitted model at tonight's list lengths."""
-    return evaluate.call(fitted, backfill, snapshot, held_out, night.settings.judge.k)
+    """Return the call that evaluates a fitted model at tonight's list lengths; `members` are those of an ensemble."""
+    k, kept = night.settings.judge.k, night.settings.candidates_of(str(fitted.model))
+    return evaluate.call(fitted, backfill, snapshot, held_out, k, candidates=kept, members=members)
 
 
 def or_go_on_without(night: Night, call: Call[R], model: str) -> R | None:

@@ -135,6 +135,8 @@ class RecommenderContract:
         assert top.items.shape == top.scores.shape == (N_USERS, 15)
         assert (top.items.dtype, top.scores.dtype) == (np.int32, np.float32)
         assert (top.items[0] >= 0).any()
+        shorter = model.recommend(np.arange(N_USERS), 4, exclude=world.seen)
+        assert same(shorter, TopN(top.items[:, :4], top.scores[:, :4])), "a shorter list is its beginning"
         for user, (items, scores) in enumerate(zip(*top, strict=True)):
             length = int((items >= 0).sum())
             assert (items[length:] == -1).all(), "padding comes last"

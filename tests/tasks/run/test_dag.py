@@ -95,9 +95,11 @@ def learn(night: CannedNight) -> tuple[LearnedEnsemble, ...]:
     return dag.learn_ensembles(night, SNAPSHOT, (*fitted, *backfill), HELD_OUT)
 
 
-def judge(night: CannedNight, ensembles: tuple[LearnedEnsemble, ...]) -> list[str]:
+def judge(
+    night: CannedNight, ensembles: tuple[LearnedEnsemble, ...], members: tuple[Evaluation, ...] = ()
+) -> list[str]:
     backfill = (FittedModel("p", HERE, "popularity", 0, 0),)
-    return names(dag.judge_ensembles(night, ensembles, SNAPSHOT, backfill, HELD_OUT))
+    return names(dag.judge_ensembles(night, ensembles, members, SNAPSHOT, backfill, HELD_OUT))
 
 
 def choice(*ranking: str) -> Choice:
@@ -162,6 +164,25 @@ def test_ensembles_are_learned_of_fitted_models():
     night.calls.clear()
     assert judge(night, ensembles) == ["two_stage", "blend"]
     assert night.calls == ["evaluate two_stage", "evaluate blend"]
+
+
+def test_ensembles_rank_what_their_members_listed():
+    """The lists of members are kept as long as the ensembles need them, and only if all members have been judged."""
+    settings = (*BOTH, "blend.candidates=150", "ranking.candidates=70", "recommend.backfill=content")
+    night, given = CannedNight(settings=settings), []
+    genuine = night.perform
+    night.perform = lambda call: given.append(call.arguments()) or genuine(call)
+    ensembles = learn(night)
+    kept = {each["fitted"].model: each["candidates"] for each in given if "candidates" in each}
+    assert kept == {"popularity": 150, "als": 150}
+    given.clear()
+    judged = tuple(Evaluation(name, HERE, name, 0.0) for name in ("popularity", "als"))
+    judge(night, ensembles, judged)
+    assert [names(each["members"]) for each in given] == [["als"], []], "content of the blend was not judged"
+    given.clear()
+    judge(night, ensembles, (Evaluation("c", HERE, "content", 0.0), *judged))
+    assert [names(each["members"]) for each in given] == [["als"], ["popularity", "als", "content"]]
+    assert [each["candidates"] for each in given] == [0, 0]
 
 
 @pytest.mark.parametrize(
