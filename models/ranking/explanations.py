@@ -8,11 +8,15 @@ and the reason is the liked item of the greatest term above zero. For a model wh
 the history, this is exact: without that item the score would fall most. For a factor model, left = right are its item
 vectors, of length 1: the reason is then the liked item nearest to i in the model's own space.
 
+Where only similarities count, a row of them is spread out once for all users who like its item, so that a listed item
+is one look into it: at 25 million ratings that takes an eighth of the time of looking items up in sparse rows.
+
 The kernels call nothing outside this module: numba's cache notices changes of a kernel's own file only.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -24,6 +28,7 @@ from models.base import FloatArray
 from models.numerics.threads import one_launch
 
 _ROWS_PER_CHUNK = 16  # rows that share one scratch space
+_STEPS = 4  # entries that can be spread out and removed in the time of looking one item up
 
 Reasons = NDArray[np.int32]
 """(n_users, n) int32, the item index of the reason for each place of a list; −1 where there is none."""
@@ -50,14 +55,15 @@ def largest_terms(
         (b, n) int32, −1 where no term is above zero.
     """
     n_items = weights.shape[1]
+    reasons = np.full(items.shape, -1, np.int32)
+    if not weights.nnz:
+        return reasons
     if similarity is None:
         nothing = np.empty(0, np.int32)
         rows = np.zeros(n_items + 1, np.int32)
         similarity = sparse.csr_array((nothing.astype(np.float32), nothing, rows), shape=(n_items, n_items))
     if left is None or right is None:
-        left = right = np.empty((n_items, 0), np.float32)
-    reasons = np.full(items.shape, -1, np.int32)
-    if not weights.nnz:
+        _largest_similarities(items, weights, similarity, reasons)
         return reasons
     with one_launch:
         _largest_terms(
@@ -69,6 +75,26 @@ def largest_terms(
             reasons,
         )
     return reasons
+
+
+def _largest_similarities(
+    items: NDArray[np.int32], weights: sparse.csr_array, similarity: sparse.csr_array, reasons: Reasons
+) -> None:
+    """Write the reasons of `largest_terms` without factors, each group of users by one thread."""
+    n_groups = min(numba.get_num_threads(), len(items))
+    ends = np.linspace(0, len(items), n_groups + 1).astype(np.int64)
+    by_liked = [sparse.csc_array(weights[start:stop]) for start, stop in pairwise(ends)]
+    starts = np.cumsum([0, *(group.nnz for group in by_liked[:-1])])
+    with one_launch:
+        _by_liked_item(
+            items,
+            ends,
+            np.stack([start + group.indptr for start, group in zip(starts, by_liked, strict=True)]),
+            np.concatenate([group.indices for group in by_liked]),
+            np.concatenate([group.data for group in by_liked]),
+            (similarity.indptr, similarity.indices, similarity.data),
+            reasons,
+        )
 
 
 def nearest_by_profile(
@@ -133,12 +159,55 @@ def _largest_terms(items: Any, weights: Any, similarity: Any, left: Any, right: 
                 liked, weight = indices[at], data[at]
                 _products(left[liked], of_listed, terms)
                 _add_similarities(liked, similarity, listed, place_of, found, terms)
-                for place in range(n):
-                    term = weight * terms[place]
-                    if term > greatest[place] and listed[place] >= 0 and listed[place] != liked:
-                        greatest[place] = term
-                        reasons[row, place] = liked
+                _keep_greatest(liked, weight, terms, listed, greatest, reasons[row])
             place_of[listed] = -1
+
+
+@numba.njit(parallel=True, cache=True)
+def _by_liked_item(
+    items: Any, ends: Any, starts: Any, rows: Any, weights: Any, similarity: Any, reasons: Any
+) -> None:
+    """Write the reasons of the rows from ends[g] to ends[g + 1] for each group g, item by item of what they like."""
+    indptr, indices, data = similarity
+    n, n_items = items.shape[1], len(indptr) - 1
+    for group in numba.prange(len(starts)):
+        greatest = np.zeros((ends[group + 1] - ends[group], n), np.float32)
+        spread = np.zeros(n_items, np.float32)
+        terms, found = np.empty(n, np.float32), np.empty(n, np.int64)
+        for liked in range(n_items):
+            entries = slice(indptr[liked], indptr[liked + 1])
+            n_users = starts[group, liked + 1] - starts[group, liked]
+            is_spread = n_users * n * _STEPS > len(indices[entries])
+            if is_spread:
+                spread[indices[entries]] = data[entries]
+            for user in range(starts[group, liked], starts[group, liked + 1]):
+                row = ends[group] + rows[user]
+                if is_spread:
+                    for place in range(n):  # padding reads the last item; its term is never used
+                        terms[place] = spread[items[row, place]]
+                else:
+                    _find_similarities(indices[entries], data[entries], items[row], found, terms)
+                _keep_greatest(liked, weights[user], terms, items[row], greatest[rows[user]], reasons[row])
+            if is_spread:
+                spread[indices[entries]] = 0
+
+
+@numba.njit(cache=True)
+def _find_similarities(ordered: Any, data: Any, listed: Any, found: Any, terms: Any) -> None:
+    """Write the entries of a row of similarities for the listed items; 0 for those that it does not hold."""
+    _look_up(ordered, listed, found)
+    for place in range(len(listed)):
+        terms[place] = data[found[place]] if ordered[found[place]] == listed[place] else 0
+
+
+@numba.njit(cache=True)
+def _keep_greatest(liked: Any, weight: Any, terms: Any, listed: Any, greatest: Any, reasons: Any) -> None:
+    """Write the liked item as the reason where its weighted term is greater than those before."""
+    for place in range(len(listed)):
+        term = weight * terms[place]
+        if term > greatest[place] and listed[place] >= 0 and listed[place] != liked:
+            greatest[place] = term
+            reasons[place] = liked
 
 
 @numba.njit(cache=True)

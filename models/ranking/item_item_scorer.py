@@ -23,6 +23,7 @@ from models.ranking.topk import Selector, block_rows
 Factors = tuple[FloatArray, FloatArray]
 """(n_users, f) and (n_items, f) float32: a part of the scores of low rank, for which no similarities are stored."""
 
+_TILED = 2  # times as many rows at a time with tiles: more of them share what is read of each tile
 _ROUNDING = (
     1e-6  # relative to a user's greatest product of factors: smaller products are rounding errors of zero
 )
@@ -42,7 +43,8 @@ def top_n(
 ) -> TopN:
     """Return the n items of greatest score for each user; items without a score are left out.
 
-    Beyond the result it holds one block of at most 1,024 rows and 30 million scores; two blocks with `factors`.
+    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, or 60 million with tiles; two
+    blocks with `factors`.
 
     Args:
         profiles: (n_users, n_items) float32, weights of each user's items.
@@ -141,16 +143,14 @@ def _score_blocks(
     if factors is None:
         yield from product_blocks(profiles, similarity, users, tiles)
         return
-    import torch  # noqa: PLC0415  (takes a second, which `recs show` need not wait)
-
-    user_factors, weights = factors[0], torch.from_numpy(factors[1]).T
-    buffer = torch.empty(0)
+    user_factors, item_factors = factors
+    buffer = np.empty((0, 0), np.float32)
     for start, scores in product_blocks(profiles, similarity, users, tiles):
-        buffer = buffer if len(buffer) else torch.empty(scores.shape)
-        block = torch.from_numpy(user_factors[users[start : start + len(scores)]])
-        torch.mm(block, weights, out=buffer[: len(scores)])
+        buffer = buffer if len(buffer) else np.empty(scores.shape, np.float32)
+        products = buffer[: len(scores)]
+        np.matmul(user_factors[users[start : start + len(scores)]], item_factors.T, out=products)
         with one_launch:
-            _add(scores, buffer.numpy())
+            _add(scores, products)
         yield start, scores
 
 
@@ -171,7 +171,8 @@ def product_blocks(
         The position in `rows` of the block's first row, and the block, (≤ 1,024, n_columns) float32, which the next
         block overwrites.
     """
-    buffer = np.empty((min(block_rows(right.shape[1]), len(rows)), right.shape[1]), np.float32)
+    most = block_rows(right.shape[1], 1 if tiles is None else _TILED)
+    buffer = np.empty((min(most, len(rows)), right.shape[1]), np.float32)
     for start in range(0, len(rows), max(len(buffer), 1)):
         block = rows[start : start + len(buffer)]
         if tiles is not None:

@@ -90,9 +90,9 @@ def identity(n: int) -> sparse.csr_array:
     return sparse.csr_array(sparse.eye_array(n, dtype=np.float32, format="csr"))
 
 
-def block_rows(n_items: int) -> int:
-    """Return how many rows of `n_items` scores to hold at a time: at most 1,024 and 120 MB, but at least 1."""
-    return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_ENTRIES // max(n_items, 1)))
+def block_rows(n_items: int, times: int = 1) -> int:
+    """Return how many rows of `n_items` scores to hold at a time: at most 1,024 and `times` 120 MB, but at least 1."""
+    return max(1, min(_MAX_BLOCK_ROWS, times * _BLOCK_ENTRIES // max(n_items, 1)))
 
 
 @numba.njit(parallel=True, cache=True)

@@ -65,6 +65,17 @@ def test_reason_is_the_item_of_the_largest_term(case) -> None:
     np.testing.assert_array_equal(found, brute_force(items, weights, similarity + left @ right.T))
 
 
+@settings(max_examples=examples(100))
+@given(case=cases(), n_rows=st.integers(1, 20))
+def test_reasons_by_similarity_alone_are_the_largest_term(case, n_rows) -> None:
+    """A row of `similarity` is spread out if enough users like its item, else bisected."""
+    items, weights, similarity, *_ = (
+        each[:n_rows] if number < 2 else each for number, each in enumerate(case)
+    )
+    found = largest_terms(items, sparse.csr_array(weights), similarity=sparse.csr_array(similarity))
+    np.testing.assert_array_equal(found, brute_force(items, weights, similarity))
+
+
 @settings(max_examples=examples(50))
 @given(case=cases())
 def test_nearest_by_profile_has_the_greatest_product(case) -> None:
