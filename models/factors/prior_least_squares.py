@@ -71,7 +71,7 @@ def solve_rows(
         queue = np.argsort(np.arange(n_blocks) % _STRIDE, kind="stable")
         with one_launch:
             _solve_blocks(
-                confidences.indptr, confidences.indices, confidences.data, queue,
+                confidences.indptr, confidences.indices, confidences.data, queue, _ROWS,
                 np.ascontiguousarray(others), gram + penalty, pulls, found,
             )  # fmt: skip
     return found
@@ -79,16 +79,17 @@ def solve_rows(
 
 @numba.njit(parallel=True, cache=True, error_model="numpy")
 def _solve_blocks(
-    indptr: Any, indices: Any, data: Any, queue: Any, others: Any, shared: Any, pulls: Any, found: Any
-) -> None:
-    """Run conjugate gradients on all rows, in blocks of which each is a task of one thread; `found` is the start.
+    indptr: Any, indices: Any, data: Any, queue: Any, height: int, others: Any, shared: Any, pulls: Any,
+    found: Any,
+) -> None:  # fmt: skip
+    """Run conjugate gradients on blocks of `height` rows, each a task of one thread; `found` is the start.
 
     `shared` is the part of the matrix that is the same for all rows, `pulls` the part of the right side that does not
     come from entries; empty, it is 0.
     """
     for nth in numba.prange(len(queue)):
-        low = queue[nth] * _ROWS
-        high = min(low + _ROWS, len(found))
+        low = queue[nth] * height
+        high = min(low + height, len(found))
         x = found[low:high]
         residual = np.dot(x, shared)
         for row in range(high - low):
