@@ -7,7 +7,6 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from models.base import FloatArray
 from models.interactions import Interactions
@@ -76,16 +75,34 @@ def _shrunk_mean(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64
 
 
 def latest_likes(data: Interactions) -> NDArray[np.int32]:
-    """Return the items that each user liked last: (n_users, max(LATEST_COUNTS)) int32, newest first; −1 pads."""
-    n = max(LATEST_COUNTS)
-    likes: sparse.csr_array = data.positive
-    user = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(likes.indptr))
-    order = np.lexsort((likes.indices, -_times_of(likes, user, data.timestamp), user))
-    rank = np.arange(len(user)) - np.repeat(likes.indptr[:-1], np.diff(likes.indptr))
-    latest = np.full((data.n_users, n), -1, np.int32)
-    kept = rank < n
-    latest[user[kept], rank[kept]] = likes.indices[order][kept]
+    """Return the items that each user liked last: (n_users, max(LATEST_COUNTS)) int32, newest first; −1 pads.
+
+    A like without a time has the time 0; of likes of one time the lowest index comes first.
+    """
+    latest = np.full((data.n_users, max(LATEST_COUNTS)), -1, np.int32)
+    likes, times = data.positive, data.timestamp
+    with one_launch:
+        _write_latest((likes.indptr, likes.indices), (times.indptr, times.indices, times.data), latest)
     return latest
+
+
+@numba.njit(parallel=True, cache=True)
+def _write_latest(likes: Any, timestamps: Any, latest: Any) -> None:
+    """Write each user's latest likes; both matrices have sorted rows, which are walked in step."""
+    starts, items = likes
+    time_starts, time_items, times = timestamps
+    for user in numba.prange(len(latest)):
+        first, last = starts[user], starts[user + 1]
+        ages = np.zeros(last - first, np.int64)
+        at, end = time_starts[user], time_starts[user + 1]
+        for place in range(first, last):
+            while at < end and time_items[at] < items[place]:
+                at += 1
+            if at < end and time_items[at] == items[place]:
+                ages[place - first] = -times[at]
+        order = np.argsort(ages, kind="mergesort")  # stable
+        for rank in range(min(len(order), latest.shape[1])):
+            latest[user, rank] = items[first + order[rank]]
 
 
 def latest_of(new: NewUsers) -> NDArray[np.int32]:
@@ -95,20 +112,6 @@ def latest_of(new: NewUsers) -> NDArray[np.int32]:
     at[at < new.starts[:-1, None]] = -1
     latest: NDArray[np.int32] = np.append(new.items, -1)[at].astype(np.int32)
     return latest
-
-
-def _times_of(
-    likes: sparse.csr_array, user: NDArray[np.int64], timestamp: sparse.csr_array
-) -> NDArray[np.int64]:
-    """Return the timestamp of each entry of `likes`; 0 for a pair that has none."""
-    n_items = timestamp.shape[1]
-    rows = np.repeat(np.arange(timestamp.shape[0], dtype=np.int64), np.diff(timestamp.indptr))
-    known, wanted = rows * n_items + timestamp.indices, user * n_items + likes.indices
-    place = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
-    if not len(known):
-        return np.zeros(len(wanted), np.int64)
-    times: NDArray[np.int64] = np.where(known[place] == wanted, timestamp.data[place], 0)
-    return times
 
 
 def similarity_to_latest(

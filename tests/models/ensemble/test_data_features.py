@@ -76,6 +76,20 @@ def test_likes_without_a_timestamp_come_last() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_latest_likes_of_random_users_are_sorted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    likes = (rng.random((40, 90)) < rng.random((40, 1))).astype(np.float32)
+    times = rng.integers(1, 20, likes.shape) * (rng.random(likes.shape) < 0.8)
+    data = replace(
+        Interactions.from_positive(sparse.csr_array(likes)),
+        timestamp=sparse.csr_array(times.astype(np.int64)),
+    )
+    for user, latest in enumerate(latest_likes(data).tolist()):
+        in_order = sorted(np.flatnonzero(likes[user]).tolist(), key=lambda item: (-times[user, item], item))
+        assert [item for item in latest if item >= 0] == in_order[: max(LATEST_COUNTS)]
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_similarity_to_latest_is_the_mean_cosine(seed: int) -> None:
     rng = np.random.default_rng(seed)
     raw = rng.normal(size=(50, 6)).astype(np.float32)
