@@ -70,7 +70,7 @@ def compared(night: Night) -> list[str]:
         raise UsageError("No user of this data set can be held out to report on.")
     backfill = dag.fit_backfill(night, before)
     fitted, singles = dag.judge_shelf(night, before, backfill, held_out)
-    ensembles = dag.learn_ensembles(night, before, (*fitted, *backfill), held_out)
+    ensembles = dag.learn_ensembles(night, before, (*fitted, *backfill), singles, held_out)
     if not ensembles:
         notes = (stage.note for stage in night.record.stages if stage.model in night.settings.ensembles)
         why = "; ".join([*night.record.failed_models.values(), *notes])

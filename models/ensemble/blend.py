@@ -176,6 +176,21 @@ class Blend(Recommender):
             for few, pool in self._pools(lists):
                 yield slice(start + few.start, start + few.stop), pool
 
+    def listed_candidates(self, lists: Sequence[TopN]) -> Iterator[tuple[slice, CandidatePool]]:
+        """Pool what the members have listed already; the same as `candidates` without asking them again.
+
+        Args:
+            lists: those of `recommend(users, m, exclude=…, items=…)` of each member, in their order; m is at least
+                `config.candidates`.
+
+        Raises:
+            ValueError: the lists are too short, or of another number of members.
+        """
+        n = self.config.candidates
+        if len(lists) != len(self.members) or any(top.items.shape[1] < n for top in lists):
+            raise ValueError(f"{len(self.members)} members must have listed {n} items")
+        return self._pools([TopN(top.items[:, :n], top.scores[:, :n]) for top in lists])
+
     def _pools(self, lists: Sequence[TopN]) -> Iterator[tuple[slice, CandidatePool]]:
         """Pool the lists that the members made for the same users; see `candidates`."""
         n_users = len(lists[0].items)
@@ -185,31 +200,25 @@ class Blend(Recommender):
             yield few, pool_lists(parts, len(self.known_items_))
 
     def rank_listed(self, users: IntArray, n: int, lists: Sequence[TopN]) -> TopN:
-        """Rank candidates that the members have listed already: the lists of `recommend` without asking them again.
+        """Rank what the members have listed already: what `recommend` returns, without asking them again.
 
         Args:
             users: (b,) integer user indices.
             n: length of the lists, at most `config.candidates`.
-            lists: those of `recommend(users, m, exclude=…, items=…)` of each member, in their order; m is at least
-                `config.candidates`.
+            lists: of `users`; see `listed_candidates`.
 
         Returns:
-            What `recommend(users, n, exclude=…, items=…)` returns.
+            Lists of shape (b, n).
 
         Raises:
-            ValueError: n is too great, or the lists are too short or of another number of members.
+            ValueError: n is greater, or the lists are not as there.
         """
-        longest = self.config.candidates
-        if n > longest or len(lists) != len(self.members):
-            raise ValueError(
-                f"{len(lists)} lists of {len(self.members)} members cannot be ranked to {n} places"
-            )
-        if any(top.items.shape[1] < longest for top in lists):
-            raise ValueError(f"the members' lists must have {longest} places")
+        if n > self.config.candidates:
+            raise ValueError(f"{n} places cannot be filled from {self.config.candidates} candidates")
         users, known = self._split_known(users)
-        asked = [TopN(top.items[known, :longest], top.scores[known, :longest]) for top in lists]
-        top = TopN.empty(len(users), n)
-        top.items[known], top.scores[known] = self._ranked(users[known], n, self._pools(asked))
+        top = TopN.empty(len(known), n)
+        pools = self.listed_candidates([TopN(each.items[known], each.scores[known]) for each in lists])
+        top.items[known], top.scores[known] = self._ranked(users[known], n, pools)
         return top
 
     def feature_columns(self, pool: CandidatePool, users: IntArray) -> Iterator[FloatArray]:

@@ -56,6 +56,7 @@ def learn(
     eligible: BoolArray,
     n: int,
     seed: int,
+    listed: Sequence[TopN] = (),
 ) -> tuple[Blend, LearningReport]:
     """Learn weights that rank the items that `users` came to like above the other candidates.
 
@@ -74,6 +75,8 @@ def learn(
         eligible: (n_items,) mask of the items that may be listed.
         n: length of the lists that are measured.
         seed: of the folds, and of the sample where there are more than `options.learn_users` users.
+        listed: what the members have listed for `users` with this `exclude` and `eligible`, see
+            `Blend.listed_candidates`; empty: they are asked.
 
     Returns:
         A copy of the blend with the weights, and the report.
@@ -85,7 +88,8 @@ def learn(
     sample = np.sort(rng.permutation(len(users))[: options.learn_users])
     users, relevant = users[sample], sparse.csr_array(relevant[sample])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    training = _training_set(blend, users, relevant, exclude, eligible & blend.known_items_)
+    listed = [TopN(top.items[sample], top.scores[sample]) for top in listed]
+    training = _training_set(blend, users, relevant, exclude, eligible & blend.known_items_, listed)
     out_of_fold = _out_of_fold_weights(training, fold, options)
     measured = {
         method: metric(training.lists(weights[fold], n).items, relevant)
@@ -102,9 +106,14 @@ def learn(
 
 
 def _training_set(
-    blend: Blend, users: IntArray, relevant: sparse.csr_array, exclude: sparse.csr_array, eligible: BoolArray
+    blend: Blend,
+    users: IntArray,
+    relevant: sparse.csr_array,
+    exclude: sparse.csr_array,
+    eligible: BoolArray,
+    listed: Sequence[TopN],
 ) -> _TrainingSet:
-    training = _TrainingSet(blend, users, relevant, exclude, eligible) if len(users) else None
+    training = _TrainingSet(blend, users, relevant, exclude, eligible, listed) if len(users) else None
     n_users = training.n_users if training else 0
     if training is None or n_users < MIN_TRAINING_USERS:
         raise TooFewUsersError(
@@ -147,10 +156,12 @@ class _TrainingSet:
         relevant: sparse.csr_array,
         exclude: sparse.csr_array,
         eligible: BoolArray,
+        listed: Sequence[TopN],
     ) -> None:
         self._names, self._tie_order, self._n_lists = blend.feature_names, blend.tie_order_, len(users)
         pools, features = [], []
-        for rows, pool in blend.candidates(users, exclude, eligible):
+        found = blend.listed_candidates(listed) if listed else blend.candidates(users, exclude, eligible)
+        for rows, pool in found:
             features.append(
                 np.column_stack(list(blend.feature_columns(pool, users[rows]))).astype(np.float32)
             )

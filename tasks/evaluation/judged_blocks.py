@@ -5,14 +5,12 @@ It knows references and row numbers only, and opens the artifacts by their paths
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, IntArray, Recommender, TopN
@@ -24,11 +22,10 @@ from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
 from tasks.engine.engine import Rows
 from tasks.preparation.item_statistics import ItemStatistics, load_item_statistics
 from tasks.recommendation.backfill import completed
+from tasks.storage.kept_lists import as_lists, columns_to_keep, from_lists, keep_lists, kept_lists
 from tasks.training.load_model import load_model
 
 _ITEMS = "items"
-KEPT = ("candidate_items", "candidate_scores")
-"""The columns, and files, of the candidates that are kept: the fields of `TopN`."""
 _FILES = ("per_user", *ITEM_CLASSES, "lists")
 
 
@@ -74,7 +71,7 @@ class JudgedUsers:
     def __call__(self, rows: Rows) -> pa.Table:
         """Return a row per user: `items`, the list, and a column `<file>/<metric>` for every metric of every file.
 
-        The columns of `KEPT` have the candidates, where some are kept.
+        Where candidates are kept, there are those of `columns_to_keep`, too.
         """
         users, n = self.users[rows.start : rows.stop], max(self.k)
         own = self._own_lists(rows, users)
@@ -92,10 +89,10 @@ class JudgedUsers:
             for metric, values in metrics.items()
         }
         if self.candidates:
-            columns |= {
-                name: _as_lists(array[:, : self.candidates]) for name, array in zip(KEPT, own, strict=True)
-            }
-        return pa.table({_ITEMS: _as_lists(lists), **columns})
+            columns |= columns_to_keep(
+                TopN(own.items[:, : self.candidates], own.scores[:, : self.candidates])
+            )
+        return pa.table({_ITEMS: as_lists(lists), **columns})
 
     def _own_lists(self, rows: Rows, users: IntArray) -> TopN:
         """Return the lists of the model alone for a block of users; the judged ones are their beginning."""
@@ -126,11 +123,6 @@ def open_judged_users(job: JudgeJob) -> JudgedUsers:
     )
 
 
-def kept_lists(evaluation: Evaluation) -> TopN:
-    """Return the candidates of a model that were kept when it was judged, (n_users, candidates), memory-mapped."""
-    return TopN(*(np.load(evaluation.folder / f"{name}.npy", mmap_mode="r") for name in KEPT))
-
-
 def write_judged(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> None:
     """Write the metrics of ranked lists: `per_user.npz`, a file for each class of items, and `lists.npz`.
 
@@ -141,7 +133,7 @@ def write_judged(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> None
         n_users: number of all of them.
         folder: where to write.
     """
-    table = pa.concat_tables(_without_candidates(blocks, n_users, folder))
+    table = pa.concat_tables(keep_lists(blocks, n_users, folder))
     for file in _FILES:
         arrays = {
             name.partition("/")[2]: table[name].to_numpy()
@@ -149,32 +141,5 @@ def write_judged(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> None
             if name.startswith(f"{file}/")
         }
         if file == "lists":
-            arrays = {_ITEMS: _lists(table[_ITEMS]), **arrays}
+            arrays = {_ITEMS: from_lists(table[_ITEMS]), **arrays}
         np.savez(folder / f"{file}.npz", allow_pickle=False, **arrays)
-
-
-def _without_candidates(blocks: Iterable[pa.Table], n_users: int, folder: Path) -> Iterator[pa.Table]:
-    """Yield the tables without their candidates, which are written as `kept_lists` reads them."""
-    files: dict[str, NDArray[np.generic]] = {}
-    done = 0
-    for table in blocks:
-        for name in set(KEPT).intersection(table.column_names):
-            rows = _lists(table[name])
-            if name not in files:
-                files[name] = np.lib.format.open_memmap(
-                    folder / f"{name}.npy", "w+", rows.dtype, (n_users, rows.shape[1])
-                )
-            files[name][done : done + len(rows)] = rows
-        done += table.num_rows
-        yield table.drop_columns([name for name in KEPT if name in table.column_names])
-
-
-def _as_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:
-    """Return an array (n_users, n) as a column of lists of one length."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
-
-
-def _lists(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return a column of lists of one length as an array (n_users, n)."""
-    parts = [chunk.flatten().to_numpy().reshape(-1, column.type.list_size) for chunk in column.chunks]
-    return np.concatenate(parts)

@@ -179,8 +179,9 @@ def replay_night(night: ReplayedNight) -> Served:
     backfill = fit_backfill(night, before)
     fitted, judged = judge_shelf(night, before, backfill, held_out)
     others = judge_backfill(night, before, backfill, held_out)
-    ensembles = learn_ensembles(night, before, (*fitted, *backfill), held_out)
-    judged += judge_ensembles(night, ensembles, (*judged, *others), before, backfill, held_out) + others
+    singles = (*judged, *others)
+    ensembles = learn_ensembles(night, before, (*fitted, *backfill), singles, held_out)
+    judged += judge_ensembles(night, ensembles, singles, before, backfill, held_out) + others
     choice = choose_champion(night, judged, backfill, held_out)
     refits = Refits(night)
     best = refit_best(refits, choice, ensembles)

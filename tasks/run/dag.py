@@ -5,14 +5,14 @@ process (`in_process.py`), or through Prefect (`flows/nightly.py`).
 
 The functions share these arguments: `night`, the context; `before`, the matrices before the cutoffs; `held_out`, the
 interactions after them; `backfill`, the fitted models that complete short lists; `fitted`, models fitted on `before`;
-`ensembles`, those that could be learned; `refits`, the models fitted on everything.
+`judged`, evaluations, of which ensembles read the lists of their members; `ensembles`, those that could be learned;
+`refits`, the models fitted on everything.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TypeVar
 
 from models.registry import ENSEMBLES
 from tasks.artifacts import (
@@ -28,7 +28,7 @@ from tasks.artifacts import (
 )
 from tasks.errors import NightError
 from tasks.evaluation.champion import choose
-from tasks.evaluation.evaluate import evaluate, evaluate_fallback
+from tasks.evaluation.evaluate import evaluate_fallback
 from tasks.evaluation.incumbent import win_streaks
 from tasks.evaluation.reranking_cost import trade_off
 from tasks.evaluation.side_data import judged_counterparts
@@ -42,23 +42,25 @@ from tasks.publication.publish import publish_or_hold_back
 from tasks.recommendation.genre_filter import check_genres
 from tasks.recommendation.recommend import recommend
 from tasks.reporting.run_report import report
+from tasks.run.calls import (
+    Backfill,
+    evaluate_call,
+    evaluations_of,
+    fit_call,
+    or_go_on_without,
+    result_or_go_on_without,
+)
 from tasks.run.context import Night
 from tasks.run.drift import watch_drift
 from tasks.run.outcomes import judge_earlier_lists
-from tasks.run.warm_starts import Side, find_warm_source, warm_fit, with_tonights_fits
-from tasks.storage.stage import Call, Promise
+from tasks.run.warm_starts import Side, find_warm_source, with_tonights_fits
+from tasks.storage.stage import Promise
 from tasks.training.ensemble import learn_ensemble, refit_ensemble
-from tasks.training.fit import fit
 from tasks.validation.checks import check, first_failure
 from tasks.validation.earlier_seen import read_seen
 from tasks.validation.night_figures import CheckedNight
 
-R = TypeVar("R")
-
 log = logging.getLogger(__name__)
-
-Backfill = tuple[FittedModel, ...]
-"""The models that complete short lists, in order of precedence; popularity, which knows every user, is the last."""
 
 
 def nightly(night: Night) -> None:
@@ -70,8 +72,9 @@ def nightly(night: Night) -> None:
     backfill = fit_backfill(night, before)
     fitted, judged = judge_shelf(night, before, backfill, held_out)
     others = judge_backfill(night, before, backfill, held_out)
-    ensembles = learn_ensembles(night, before, (*fitted, *backfill), held_out)
-    judged += judge_ensembles(night, ensembles, (*judged, *others), before, backfill, held_out) + others
+    singles = (*judged, *others)
+    ensembles = learn_ensembles(night, before, (*fitted, *backfill), singles, held_out)
+    judged += judge_ensembles(night, ensembles, singles, before, backfill, held_out) + others
     choice = choose_champion(night, judged, backfill, held_out)
     judgeable = (*fitted, *(each.fitted for each in ensembles))
     judge_reranking(night, before, judgeable, backfill, held_out, choice.champion)
@@ -157,21 +160,30 @@ def judge_shelf(
 
 
 def learn_ensembles(
-    night: Night, before: Snapshot, fitted: tuple[FittedModel, ...], held_out: HeldOut
+    night: Night,
+    before: Snapshot,
+    fitted: tuple[FittedModel, ...],
+    judged: tuple[Evaluation, ...],
+    held_out: HeldOut,
 ) -> tuple[LearnedEnsemble, ...]:
     """Learn every ensemble that has enough models that could be fitted, and users to learn from."""
     at_hand = {each.model: each for each in fitted}
-    found = (learn_one(night, name, before, at_hand, held_out) for name in night.settings.ensembles)
+    found = (learn_one(night, name, before, at_hand, judged, held_out) for name in night.settings.ensembles)
     return tuple(each for each in found if each is not None and each.members)
 
 
 def learn_one(
-    night: Night, ensemble: str, before: Snapshot, at_hand: dict[str, FittedModel], held_out: HeldOut
+    night: Night,
+    ensemble: str,
+    before: Snapshot,
+    at_hand: dict[str, FittedModel],
+    judged: tuple[Evaluation, ...],
+    held_out: HeldOut,
 ) -> LearnedEnsemble | None:
     """Learn an ensemble of the models that could be fitted; None with too few of them, or if it fails.
 
     Args:
-        night, before, held_out: as everywhere here.
+        night, before, judged, held_out: as everywhere here.
         ensemble: its name.
         at_hand: the models that are fitted on `before`; others are fitted now.
     """
@@ -186,29 +198,28 @@ def learn_one(
     if len(there) < options.least_members:
         return None
     metric, seed = settings.judge.champion_metric, settings.run.seed
-    call = learn_ensemble.call(ensemble, there, before, held_out, options, metric, seed=seed)
+    call = learn_ensemble.call(
+        ensemble, there, before, held_out, options, metric,
+        judged=evaluations_of([each.model for each in there], judged), seed=seed,
+    )  # fmt: skip
     return or_go_on_without(night, call, ensemble)
 
 
 def judge_ensembles(
     night: Night,
     ensembles: tuple[LearnedEnsemble, ...],
-    members: tuple[Evaluation, ...],
+    judged: tuple[Evaluation, ...],
     before: Snapshot,
     backfill: Backfill,
     held_out: HeldOut,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate the ensembles. Users they were learned from are ranked by their out-of-fold weights.
-
-    An ensemble ranks what its members listed when they were judged; one with a member that was not is judged anew.
-    """
-    at_hand = {each.model: each for each in members}
-    calls = {}
+    """Evaluate the ensembles. Users they were learned from are ranked by their out-of-fold weights."""
+    found = []
     for each in ensembles:
-        listed = tuple(at_hand[name] for name in each.members) if at_hand.keys() >= {*each.members} else ()
-        calls[each.model] = evaluate_call(night, each.fitted, before, backfill, held_out, listed)
-    judged = (or_go_on_without(night, call, name) for name, call in calls.items())
-    return tuple(each for each in judged if each is not None)
+        members = evaluations_of(each.members, judged)
+        call = evaluate_call(night, each.fitted, before, backfill, held_out, members)
+        found.append(or_go_on_without(night, call, each.model))
+    return tuple(each for each in found if each is not None)
 
 
 def judge_backfill(
@@ -459,38 +470,3 @@ def publish(night: Night, data: CleanData, lists: Lists, choice: Choice | None) 
             force=night.force,
         )
     )
-
-
-# -- calls and failures -------------------------------------------------------------------------------
-
-
-def fit_call(night: Night, snapshot: Snapshot, name: str) -> Call[FittedModel]:
-    """Return the call that fits a model with tonight's hyperparameters, from an earlier fit if there is one."""
-    config, seed = night.settings.models.config(name), night.settings.run.seed
-    return fit.call(snapshot, name, config, seed=seed, warm_start=warm_fit(night, snapshot, name))
-
-
-def evaluate_call(
-    night: Night,
-    fitted: FittedModel | Promise[FittedModel],
-    snapshot: Snapshot,
-    backfill: Backfill,
-    held_out: HeldOut,
-    members: tuple[Evaluation, ...] = (),
-) -> Call[Evaluation]:
-    """Return the call that evaluates a fitted model at tonight's list lengths; `members` are those of an ensemble."""
-    k, kept = night.settings.judge.k, night.settings.candidates_of(str(fitted.model))
-    return evaluate.call(fitted, backfill, snapshot, held_out, k, candidates=kept, members=members)
-
-
-def or_go_on_without(night: Night, call: Call[R], model: str) -> R | None:
-    """Run a stage of a model and return its result. If it fails, record that the model is left out; return None."""
-    return result_or_go_on_without(night, night.start(call), model)
-
-
-def result_or_go_on_without(night: Night, promise: Promise[R], model: str) -> R | None:
-    """Return the result of a stage that was started. If it fails, record that the model is left out; return None."""
-    if promise.succeeded():
-        return promise.result()
-    night.go_on_without(model)
-    return None

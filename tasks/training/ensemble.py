@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.base import TopN
 from models.ensemble.blend import Blend, BlendConfig
 from models.ensemble.cross_fitting import LearningReport, TooFewUsersError, learn
 from models.ensemble.settings import BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions, load_matrix, touched_items
 from models.registry import recommender_class
-from tasks.artifacts import FittedModel, HeldOut, LearnedEnsemble, Snapshot
+from tasks.artifacts import Evaluation, FittedModel, HeldOut, LearnedEnsemble, Snapshot
 from tasks.engine.memory_requests import ensemble_mb
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.artifact_store import write_json
+from tasks.storage.kept_lists import kept_lists
 from tasks.storage.stage import Request, stage
 from tasks.training.load_model import load_model
 
@@ -44,6 +46,7 @@ def learn_ensemble(
     settings: BlendOptions,
     metric: str,
     *,
+    judged: tuple[Evaluation, ...] = (),
     seed: int,
     key: str,
     folder: Path,
@@ -63,6 +66,7 @@ def learn_ensemble(
         held_out: users and their held-out positives.
         settings: how to learn.
         metric: such as `ndcg@10`; the method with the best value is taken.
+        judged: evaluations of the members, in their order, with the lists to learn from; empty: the members are asked.
         seed: of the division into folds, and of the order of equal scores.
         key: of the artifact.
         folder: where to write, existing.
@@ -75,7 +79,7 @@ def learn_ensemble(
     config = BlendConfig(candidates=settings.candidates, members=_places(members, folder))
     blend = _class(name)(config, [load_model(member) for member in members]).fit(data, seed=seed)
     try:
-        learned, taught = _learned(blend, data, held_out, settings, metric, seed)
+        learned, taught = _learned(blend, data, held_out, settings, metric, judged, seed)
     except TooFewUsersError as error:
         write_json(folder / "learned.json", {"why_not": str(error)})
         return LearnedEnsemble(key, folder, name, (), f"none: {error}", _since(started), peak_mb())
@@ -87,13 +91,20 @@ def learn_ensemble(
 
 
 def _learned(
-    blend: Blend, data: Interactions, held_out: HeldOut, settings: BlendOptions, metric: str, seed: int
+    blend: Blend,
+    data: Interactions,
+    held_out: HeldOut,
+    settings: BlendOptions,
+    metric: str,
+    judged: Sequence[Evaluation],
+    seed: int,
 ) -> tuple[Blend, LearningReport]:
     """Return the blend with weights learned from the held-out positives of the select half."""
-    with np.load(held_out.folder / "users.npz", allow_pickle=False) as judged:
-        selecting = judged["half"] == 0
-        users = judged["user_idx"][selecting]
+    with np.load(held_out.folder / "users.npz", allow_pickle=False) as users_of:
+        selecting = users_of["half"] == 0
+        users = users_of["user_idx"][selecting]
     n = int(metric.partition("@")[2])
+    listed = [TopN(*(array[selecting] for array in kept_lists(each))) for each in judged]
 
     def measure(lists: NDArray[np.int32], wanted: sparse.csr_array) -> NDArray[np.float64]:
         return ranking_metrics(lists, wanted, [n])[metric]
@@ -108,6 +119,7 @@ def _learned(
         eligible=touched_items(data.seen),
         n=n,
         seed=seed,
+        listed=listed,
     )
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from models.base import TopN
 from models.ensemble.blend import Blend
 from models.ensemble.cross_fitting import METHODS, TooFewUsersError, learn
 from models.ensemble.settings import MIN_TRAINING_USERS, BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.interactions import Interactions
-from tests.models.contract import N_ITEMS, N_USERS, small_world
+from tests.models.contract import N_ITEMS, N_USERS, same, small_world
 from tests.models.ensemble.test_blend import blend
 
 USERS = np.array([u for u in range(N_USERS) if u not in (3, 11)])
@@ -102,6 +103,37 @@ def test_learning_does_not_change_the_given_blend() -> None:
     )  # fmt: skip
     assert given.config.weights == {"score als": 1.0}
     assert (given.fold_ == -1).all()
+
+
+def test_the_members_lists_teach_as_asking_them_does() -> None:
+    data, options = small_world(), FEW_FOLDS.model_copy(update={"learn_users": 45})
+    given = blend(data, {}, candidates=8)
+    lists = [member.recommend(USERS, 12, exclude=data.seen) for member in given.members]
+    asked, told = (
+        learn(
+            given, USERS, relevant_of_taste(), options, ndcg,
+            exclude=data.seen, eligible=np.ones(N_ITEMS, bool), n=5, seed=4, listed=listed,
+        )
+        for listed in ((), lists)
+    )  # fmt: skip
+    assert asked[0].config == told[0].config
+    assert np.array_equal(asked[0].fold_weights_, told[0].fold_weights_)
+    assert asked[1] == told[1]
+    ranked = told[0].rank_listed(USERS, 8, lists)
+    assert same(ranked, told[0].recommend(USERS, 8, exclude=data.seen))
+    assert not same(ranked, told[0].rank_listed(USERS, 8, lists[::-1])), "they come in the members' order"
+
+
+def test_lists_that_do_not_suit_the_blend_are_refused() -> None:
+    data = small_world()
+    given = blend(data, {}, candidates=8)
+    lists = [member.recommend(USERS, 8, exclude=data.seen) for member in given.members]
+    with pytest.raises(ValueError, match="3 members must have listed 8 items"):
+        given.rank_listed(USERS, 5, lists[:2])
+    with pytest.raises(ValueError, match="3 members must have listed 8 items"):
+        given.rank_listed(USERS, 5, [TopN(each.items[:, :7], each.scores[:, :7]) for each in lists])
+    with pytest.raises(ValueError, match="9 places cannot be filled from 8 candidates"):
+        given.rank_listed(USERS, 9, lists)
 
 
 def test_learn_users_limits_the_training_users() -> None:

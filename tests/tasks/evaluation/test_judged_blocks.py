@@ -18,8 +18,9 @@ from models.interactions import Interactions, load_matrix
 from models.neighbours.item_knn import ItemKNN
 from tasks.artifacts import Evaluation, FittedModel
 from tasks.engine.engine import Rows, blocks_of
-from tasks.evaluation.judged_blocks import JudgeJob, kept_lists, open_judged_users, write_judged
+from tasks.evaluation.judged_blocks import JudgeJob, open_judged_users, write_judged
 from tasks.preparation.item_statistics import load_item_statistics
+from tasks.storage.kept_lists import kept_lists
 from tasks.training.load_model import load_model
 from tests.models.contract import same
 from tests.tasks.evaluation.test_evaluate import held_out, kept, snapshot_of

@@ -90,9 +90,9 @@ def names(models: Any) -> list[str]:
 def learn(night: CannedNight) -> tuple[LearnedEnsemble, ...]:
     """Judge the shelf of a night, and learn its ensembles; `calls` are those of learning alone."""
     backfill = dag.fit_backfill(night, SNAPSHOT)
-    fitted, _ = dag.judge_shelf(night, SNAPSHOT, backfill, HELD_OUT)
+    fitted, judged = dag.judge_shelf(night, SNAPSHOT, backfill, HELD_OUT)
     night.calls.clear()
-    return dag.learn_ensembles(night, SNAPSHOT, (*fitted, *backfill), HELD_OUT)
+    return dag.learn_ensembles(night, SNAPSHOT, (*fitted, *backfill), judged, HELD_OUT)
 
 
 def judge(
@@ -175,6 +175,8 @@ def test_ensembles_rank_what_their_members_listed():
     ensembles = learn(night)
     kept = {each["fitted"].model: each["candidates"] for each in given if "candidates" in each}
     assert kept == {"popularity": 150, "als": 150}
+    learned = {each["name"]: names(each["judged"]) for each in given if "judged" in each}
+    assert learned == {"two_stage": ["als"], "blend": []}, "content of the blend was not judged"
     given.clear()
     judged = tuple(Evaluation(name, HERE, name, 0.0) for name in ("popularity", "als"))
     judge(night, ensembles, judged)
