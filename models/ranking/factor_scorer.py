@@ -55,7 +55,8 @@ def top_n(
         scores = buffer[: len(block)]
         # By numpy's OpenBLAS: torch's MKL takes 1.8 times as long on processors that are not Intel's. The last bit
         # may depend on the processor and on the column: equal item vectors need not tie.
-        np.matmul(block, weights, out=scores)
+        with np.errstate(over="ignore", invalid="ignore"):  # such scores are never listed
+            np.matmul(block, weights, out=scores)
         selector.select(start, scores)
     return selector.top
 
@@ -74,7 +75,8 @@ def score(
     Returns:
         (b, n_items) float32.
     """
-    scores: FloatArray = _with_one(user_factors[users], item_bias) @ _with_bias(item_factors, item_bias).T
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores: FloatArray = _with_one(user_factors[users], item_bias) @ _with_bias(item_factors, item_bias).T
     return scores
 
 

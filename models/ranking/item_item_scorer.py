@@ -148,7 +148,8 @@ def _score_blocks(
     for start, scores in product_blocks(profiles, similarity, users, tiles):
         buffer = buffer if len(buffer) else np.empty(scores.shape, np.float32)
         products = buffer[: len(scores)]
-        np.matmul(user_factors[users[start : start + len(scores)]], item_factors.T, out=products)
+        with np.errstate(over="ignore", invalid="ignore"):  # as without factors
+            np.matmul(user_factors[users[start : start + len(scores)]], item_factors.T, out=products)
         with one_launch:
             _add(scores, products)
         yield start, scores

@@ -28,6 +28,7 @@ _MAX_BLOCK_ROWS = 1024  # the matrix product gains nothing from taller blocks
 _GROUP = 32  # scores per group, if that makes enough groups
 _NO_SCORE = -(2**31)  # stands for −inf and NaN
 _INFINITY = 0x7F800000  # the bits of +inf; NaN lies above
+_MINUS_INFINITY = np.int32(-0x00800000)  # the bits of −inf
 
 
 class Selector:
@@ -71,13 +72,15 @@ class Selector:
             scores: (b, n_items) float32, one row per list; overwritten by the masks.
         """
         rows = slice(start, start + len(scores))
+        no_items = np.empty(0, np.int32)
+        excluded = (
+            (no_items, no_items) if self._exclude is None else (self._exclude.indptr, self._exclude.indices)
+        )
         with one_launch:
-            if len(self._hidden):
-                _hide(scores, self._hidden)
-            if self._exclude is not None:
-                _mask(scores, self._users[rows], self._exclude.indptr, self._exclude.indices)
             _select(
                 scores.view(np.int32),
+                self._hidden,
+                (self._users[rows], *excluded),
                 self._tie_rank,
                 self._tie_order,
                 self.top.items[rows],
@@ -96,24 +99,13 @@ def block_rows(n_items: int, times: int = 1) -> int:
 
 
 @numba.njit(parallel=True, cache=True)
-def _hide(scores: Any, items: Any) -> None:
-    """Set the same items to −inf in every row; numpy would take longer than the matrix product."""
-    for row in numba.prange(len(scores)):
-        for item in items:
-            scores[row, item] = -np.inf
+def _select(
+    bits: Any, hidden: Any, excluded: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any
+) -> None:
+    """Write every row's best items and their scores; the places that are left stay padding.
 
-
-@numba.njit(parallel=True, cache=True)
-def _mask(scores: Any, users: Any, indptr: Any, indices: Any) -> None:
-    """Set each user's stored items to −inf."""
-    for row in numba.prange(len(users)):
-        for at in range(indptr[users[row]], indptr[users[row] + 1]):
-            scores[row, indices[at]] = -np.inf
-
-
-@numba.njit(parallel=True, cache=True)
-def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -> None:
-    """Write every row's best items and their scores; the places that are left stay padding."""
+    A row is masked and read at once, while it is in the second cache.
+    """
     n_rows, width = bits.shape
     n = items.shape[1]
     n_groups = max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
@@ -123,6 +115,7 @@ def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -
         rewritten = np.empty(width, np.int32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
             scores = bits[row]
+            _mask(scores, hidden, excluded, row)
             _group_maxima(scores, maxima)
             bound = _lower_bound(maxima, n)
             if bound <= 0 or maxima.max() > _INFINITY:
@@ -135,6 +128,17 @@ def _select(bits: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any) -
                 item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
                 items[row, rank] = item
                 values[row, rank] = _as_float(scores[item])
+
+
+@numba.njit(cache=True)
+def _mask(scores: Any, hidden: Any, excluded: Any, row: int) -> None:
+    """Set the hidden items, and those stored for the row's user, to −inf."""
+    for item in hidden:
+        scores[item] = _MINUS_INFINITY
+    users, indptr, indices = excluded
+    if len(indptr):
+        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+            scores[indices[at]] = _MINUS_INFINITY
 
 
 @numba.njit(cache=True)
