@@ -21,7 +21,7 @@ from scipy import sparse
 from benchmarks.command import at_least, refuse_bad_input
 from models.baselines.popularity import Popularity
 from models.evaluation.metrics import ranking_metrics
-from models.factors import als
+from models.factors import als_weights
 from models.factors.als import ALS, ALSConfig
 from models.interactions import Interactions
 
@@ -101,8 +101,8 @@ def main() -> None:
     losses = []
     for shape in SHAPES:
         data, relevant = made(shape, asked.seed)
-        weights = als.entry_weights(data.composite, ALSConfig().degree_exponent)
-        default = als.penalty(weights, None) / als.penalty(weights, 1)
+        weights = als_weights.entry_weights(data.composite, ALSConfig().degree_exponent)
+        default = als_weights.penalty(weights, None) / als_weights.penalty(weights, 1)
         tried = {multiple: multiple * default for multiple in MULTIPLES}
         found = {
             name: ndcg(

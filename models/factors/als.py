@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, FloatArray, Progress
+from models.factors.als_block import ALSBlock
+from models.factors.als_in_blocks import Alternation, alternate_in_blocks, collected
+from models.factors.als_weights import confidences, entry_weights, penalty, starting_factors
 from models.factors.prior_least_squares import solve_rows
 from models.interactions import Interactions, MatrixName
-from models.numerics.outliers import limited
 from models.numerics.threads import one_blas_thread
 from models.ranking.factor_model import FactorRecommender
+from models.row_blocks import Blocks, FitsInBlocks, Runner
 from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_new_rows, warm_rounds
-
-_PER_ROOT_DENSITY = 50.0  # default penalty over alpha, per root of the density
-_PER_ROOT_SIDE = 0.48  # its greatest value, per cube root of the smaller of the numbers of users and items
 
 
 class ALSConfig(Config):
@@ -65,7 +65,7 @@ class ALSConfig(Config):
     )
 
 
-class ALS(FactorRecommender):
+class ALS(FactorRecommender, FitsInBlocks):
     """ALS by three conjugate-gradient steps a row, as in the library implicit; the same bits at any number of threads.
 
     The loss, with the confidences c of `confidences`, p = 1 for an entry above 0 and else 0, and λ = alpha · `penalty`:
@@ -94,6 +94,10 @@ class ALS(FactorRecommender):
         config = self.config
         # A row of zeros teaches nothing: its list would rank rounding errors.
         matrix = self._only_nonzero(matrix)
+        self.item_bias_ = np.empty(0, np.float32)
+        if self.runner is not None:
+            self.user_factors_, self.item_factors_ = self._in_blocks(self.runner, matrix, seed, progress)
+            return
         weights = entry_weights(matrix, config.degree_exponent)
         start, iterations = starting_factors(matrix.shape, config.factors, seed), config.iterations
         if warm_start is not None:
@@ -106,7 +110,26 @@ class ALS(FactorRecommender):
             iterations=iterations,
             progress=progress,
         )
-        self.item_bias_ = np.empty(0, np.float32)
+
+    def _in_blocks(
+        self, runner: Runner, matrix: sparse.csr_array, seed: int, progress: Progress
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the factors of a fit in blocks, memory-mapped. It is always cold."""
+        config = self.config
+        asked = Alternation(
+            config.factors,
+            config.alpha,
+            config.regularization,
+            config.degree_exponent,
+            config.iterations,
+            seed,
+        )
+
+        def work(blocks: Blocks, cuts: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+            alternate_in_blocks(blocks, cuts, asked, progress)
+            return collected(blocks, runner, matrix.shape, config.factors)
+
+        return runner.run(ALSBlock, matrix, work)
 
     def warm_parts(self) -> Mapping[str, Rows]:
         """Return the factors; rows of new users and items start as in a cold fit, and are solved for first."""
@@ -153,90 +176,3 @@ def _warm_factors(
     fill_new_rows(users, cold[0])
     fill_new_rows(items, cold[1])
     return users, items
-
-
-def starting_factors(shape: tuple[int, int], factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Draw the factors from which the iterations start, uniformly from [0, 0.01) as implicit does.
-
-    Users and items are drawn from separate streams, row by row, so that a new user or item at the end does not change
-    the start of the others. implicit draws both from one stream: one new user then changes the start of every item,
-    which has the effect of another seed and changes half of all lists of ten for nothing.
-
-    Args:
-        shape: (n_users, n_items).
-        factors: length of the vectors.
-        seed: seed of both streams.
-
-    Returns:
-        (n_users, f) and (n_items, f) float32.
-    """
-    users, items = (
-        0.01 * np.random.default_rng([seed, side]).random((rows, factors), np.float32)
-        for side, rows in enumerate(shape)
-    )
-    return users, items
-
-
-def entry_weights(matrix: sparse.csr_array, degree_exponent: float) -> sparse.csr_matrix:
-    """Return the entries divided by (users of the item)^degree_exponent, scaled to a mean magnitude of 1.
-
-    The scaling gives `alpha` the same meaning for every matrix and every exponent. Rows of enormous entries are
-    limited first: a single user would take all weight from the others.
-
-    Args:
-        matrix: (n_users, n_items) float32.
-        degree_exponent: from 0 to 1.
-
-    Returns:
-        (n_users, n_items) float32, as the csr_matrix that implicit requires.
-    """
-    degree = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    divided = matrix.data * (degree**-degree_exponent)[matrix.indices]
-    entries = limited(sparse.csr_array((divided, matrix.indices, matrix.indptr), shape=matrix.shape)).data
-    total = float(np.abs(entries).sum())
-    scaled = (entries * (len(entries) / total if total else 1)).astype(np.float32)
-    return sparse.csr_matrix((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
-def confidences(weights: sparse.csr_matrix, alpha: float) -> sparse.csr_matrix:
-    """Return 1 + alpha · w for every weight w (Hu et al. 2008, section 4): no entry counts less than a missing one.
-
-    A negative weight gives −(1 + alpha · |w|), with which implicit marks an item as disliked.
-
-    Args:
-        weights: (n_users, n_items) float32.
-        alpha: above 0.
-    """
-    found = weights.copy()
-    found.data = weights.data * np.float32(alpha) + np.sign(weights.data)
-    return found
-
-
-def penalty(weights: sparse.csr_matrix, regularization: float | None) -> float:
-    """Return the weight of the squared vectors in the loss, as a multiple of alpha.
-
-    It is `regularization` · √density. The default is 50 · √density, but at most .48 times the cube root of the smaller
-    of the numbers of users and items; both are divided by the square root of the weights' root mean square, because
-    with heavy tails most weights lie far below their mean. The limit matters on dense data: a penalty as great as the
-    singular value of a taste removes that taste, and in the end only popularity is left. The rule was found on a grid
-    of synthetic tastes and on real sets; `benchmarks/als_shapes.py` compares it with the best penalty on others.
-
-    Args:
-        weights: (n_users, n_items), from `entry_weights`.
-        regularization: the setting, at least 0; None for the default.
-    """
-    if not weights.nnz:
-        return 0.0
-    users, items = used_sides(weights)
-    root_density = sqrt(weights.nnz / (users * items))
-    if regularization is not None:
-        return regularization * root_density
-    greatest: float = _PER_ROOT_SIDE * float(min(users, items)) ** (1 / 3)
-    root_mean_square = sqrt(float(np.square(weights.data, dtype=np.float64).mean()))
-    return min(_PER_ROOT_DENSITY * root_density, greatest) / sqrt(max(root_mean_square, 1.0))
-
-
-def used_sides(matrix: sparse.csr_array | sparse.csr_matrix) -> tuple[int, int]:
-    """Return the number of non-empty rows and that of non-empty columns."""
-    users = int(np.count_nonzero(np.diff(matrix.indptr)))
-    return users, int(np.count_nonzero(np.bincount(matrix.indices)))

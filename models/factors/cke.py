@@ -18,7 +18,8 @@ from pydantic import Field
 from scipy import sparse
 
 from models.base import Config, FloatArray, Progress
-from models.factors.als import ALS, ALSConfig, confidences, entry_weights, penalty, starting_factors
+from models.factors.als import ALS, ALSConfig
+from models.factors.als_weights import confidences, entry_weights, penalty, starting_factors
 from models.factors.entity_vectors import ItemMixtures, memberships
 from models.factors.prior_least_squares import solve_rows
 from models.graph.kgcn import likeness_vectors

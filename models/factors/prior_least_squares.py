@@ -33,6 +33,7 @@ def solve_rows(
     prior: FloatArray | None = None,
     agreement: float = 0.0,
     judged_by: FloatArray | None = None,
+    gram: FloatArray | None = None,
 ) -> FloatArray:
     """Approach the vector x of each row that minimises a sum of squares over all rows y_j of `others`.
 
@@ -56,13 +57,15 @@ def solve_rows(
         prior: (m, f) float32; by default 0.
         agreement: from 0 to 1.
         judged_by: (n, f) float32, the vectors z; by default `others`.
+        gram: (f, f) float32, Σ z zᵀ, if it is known, as where `others` are some of the rows; by default it is computed.
 
     Returns:
         (m, f) float32.
     """
     with one_blas_thread():
-        judges = others if judged_by is None else judged_by
-        gram = judges.T @ judges
+        if gram is None:
+            judges = others if judged_by is None else judged_by
+            gram = judges.T @ judges
         penalty = np.float32(ridge) * np.eye(len(gram), dtype=np.float32)
         around = np.float32(agreement) * gram + penalty
         found = start.astype(np.float32, order="C", copy=True)

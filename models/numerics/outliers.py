@@ -44,12 +44,31 @@ def limited(matrix: sparse.csr_array) -> sparse.csr_array:
         (m, n) of the same dtype and pattern; `matrix` itself if no row is above the limit. Rows of zeros do not count.
     """
     greatest = greatest_of_rows(matrix)
+    return scaled_down(matrix, greatest, limit_of(greatest))
+
+
+def limit_of(greatest: NDArray[np.float64]) -> float:
+    """Return the limit of `limited` from the greatest magnitude of each row; infinity if all are 0.
+
+    Args:
+        greatest: (m,), of all rows.
+    """
     used = greatest[greatest > 0]
     if not used.size:
-        return matrix
+        return np.inf
     median, usual = np.quantile(used, (0.5, _SHARE), method="lower")
-    most = _TIMES * usual * (usual / median)
-    if used.max() <= most:
+    return float(_TIMES * usual * (usual / median))
+
+
+def scaled_down(matrix: sparse.csr_array, greatest: NDArray[np.float64], most: float) -> sparse.csr_array:
+    """Return the matrix with rows above a limit scaled down to it; `matrix` itself if there are none.
+
+    Args:
+        matrix: (m, n) float.
+        greatest: (m,) the greatest magnitude of each row.
+        most: the limit.
+    """
+    if greatest.max(initial=0) <= most:
         return matrix
     factors = most / np.maximum(greatest, most)
     entries = (matrix.data * np.repeat(factors, np.diff(matrix.indptr))).astype(matrix.dtype)

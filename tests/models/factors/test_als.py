@@ -6,7 +6,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from models.factors import als
+from models.factors import als_weights
 from models.factors.als import ALS, ALSConfig
 from tests.models.contract import (
     EMPTY_USER,
@@ -29,7 +29,7 @@ def solution(item_factors: np.ndarray, weights: sparse.csr_matrix, row: int) -> 
     more = SMALL.alpha * own.data.astype(np.float64)
     y = factors[own.col]
     left = factors.T @ factors + (y.T * more) @ y
-    left += SMALL.alpha * als.penalty(weights, SMALL.regularization) * np.eye(len(left))
+    left += SMALL.alpha * als_weights.penalty(weights, SMALL.regularization) * np.eye(len(left))
     return np.linalg.solve(left, y.T @ (1 + more))
 
 
@@ -41,15 +41,17 @@ class TestALS(PersonalContract):
     def test_scores_and_lists_equal_those_of_implicit(self) -> None:
         world = small_world()
         ours = ALS(SMALL).fit(world, seed=9)
-        weights = als.entry_weights(world.composite, SMALL.degree_exponent)
+        weights = als_weights.entry_weights(world.composite, SMALL.degree_exponent)
         theirs = AlternatingLeastSquares(
             factors=16,
-            regularization=5 * als.penalty(weights, 0.5),
+            regularization=5 * als_weights.penalty(weights, 0.5),
             alpha=1,
             iterations=8,
         )
-        theirs.user_factors, theirs.item_factors = als.starting_factors(world.composite.shape, 16, seed=9)
-        theirs.fit(als.confidences(weights, 5), show_progress=False)
+        theirs.user_factors, theirs.item_factors = als_weights.starting_factors(
+            world.composite.shape, 16, seed=9
+        )
+        theirs.fit(als_weights.confidences(weights, 5), show_progress=False)
         users = np.setdiff1d(np.arange(N_USERS), [EMPTY_USER])
         scores, known = ours.score(users), ours.known_items_
         expected = theirs.user_factors[users] @ theirs.item_factors.T
@@ -64,7 +66,7 @@ class TestALS(PersonalContract):
         assert (top.items == items)[full].mean() > 0.98
 
     def test_new_rows_do_not_change_the_start_of_others(self) -> None:
-        few, more = (als.starting_factors(shape, 4, seed=9) for shape in ((5, 7), (6, 9)))
+        few, more = (als_weights.starting_factors(shape, 4, seed=9) for shape in ((5, 7), (6, 9)))
         for before, after in zip(few, more, strict=True):
             assert np.array_equal(after[: len(before)], before)
             assert after.dtype == np.float32
@@ -89,29 +91,29 @@ class TestALS(PersonalContract):
 
     def test_weights_are_divided_by_a_power_of_the_items_users(self) -> None:
         matrix = sparse.csr_array(np.array([[1, 2], [3, 0], [4, 0], [5, 0]], np.float32))
-        even = als.entry_weights(matrix, 0.5).toarray()
+        even = als_weights.entry_weights(matrix, 0.5).toarray()
         assert even / even[0, 0] == pytest.approx(np.array([[1, 4], [3, 0], [4, 0], [5, 0]]))
 
     @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
     def test_the_mean_weight_is_one_at_any_scale(self, exponent: float) -> None:
         matrix = small_world().composite
-        found = als.entry_weights(matrix, exponent)
+        found = als_weights.entry_weights(matrix, exponent)
         assert found.data.mean() == pytest.approx(1)
-        assert als.entry_weights(7 * matrix, exponent).data == pytest.approx(found.data)
-        assert not als.entry_weights(0 * matrix, exponent).data.any()
+        assert als_weights.entry_weights(7 * matrix, exponent).data == pytest.approx(found.data)
+        assert not als_weights.entry_weights(0 * matrix, exponent).data.any()
 
     def test_no_confidence_is_below_that_of_no_entry(self) -> None:
         weights = sparse.csr_matrix(np.array([[1e-9, 0.5, 1, -0.5]], np.float32))
-        found = als.confidences(weights, 20)
+        found = als_weights.confidences(weights, 20)
         assert found.toarray() == pytest.approx(np.array([[1, 11, 21, -11]]))
         assert weights.max() == 1, "the weights are not changed"
 
     def test_enormous_entries_leave_weight_for_the_others(self) -> None:
         matrix = small_world().composite
-        plain = als.entry_weights(matrix, 0)
+        plain = als_weights.entry_weights(matrix, 0)
         row = slice(*matrix.indptr[5:7])
         matrix.data[row] *= 1e12
-        found = als.entry_weights(matrix, 0)
+        found = als_weights.entry_weights(matrix, 0)
         others = np.ones(matrix.nnz, bool)
         others[row] = False
         assert 0.05 < found.data[others].mean() / plain.data[others].mean() < 1
@@ -125,7 +127,7 @@ class TestALS(PersonalContract):
         for row in rows:
             world.composite.data[slice(*world.composite.indptr[row : row + 2])] *= scale
         model = ALS(SMALL).fit(world, seed=1)
-        weights = als.entry_weights(world.composite, SMALL.degree_exponent)
+        weights = als_weights.entry_weights(world.composite, SMALL.degree_exponent)
         found = model.score(np.array(rows))
         for scores, row in zip(found, rows, strict=True):
             exact = model.item_factors_ @ solution(model.item_factors_, weights, row)
@@ -136,8 +138,8 @@ class TestALS(PersonalContract):
 
     def test_only_users_and_items_that_have_entries_count(self) -> None:
         matrix = sparse.csr_array(np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]], np.float32))
-        assert als.used_sides(matrix) == (2, 2)
-        assert als.used_sides(sparse.csr_array((3, 4), dtype=np.float32)) == (0, 0)
+        assert als_weights.used_sides(matrix) == (2, 2)
+        assert als_weights.used_sides(sparse.csr_array((3, 4), dtype=np.float32)) == (0, 0)
 
     def test_the_defaults_find_tastes_in_a_thousand_entries(self) -> None:
         own = np.arange(100)[:, None] % 4 == np.arange(80) % 4
@@ -148,14 +150,14 @@ class TestALS(PersonalContract):
 
     def test_the_penalty_grows_with_density(self) -> None:
         weights = sparse.csr_matrix(np.kron(np.eye(5), np.ones((2, 4))), dtype=np.float32)
-        assert als.penalty(weights, 0.5) == pytest.approx(0.5 * 0.2**0.5)
-        assert als.penalty(sparse.csr_matrix((3, 4), dtype=np.float32), None) == 0
+        assert als_weights.penalty(weights, 0.5) == pytest.approx(0.5 * 0.2**0.5)
+        assert als_weights.penalty(sparse.csr_matrix((3, 4), dtype=np.float32), None) == 0
 
     def test_the_default_penalty_is_limited_on_dense_data(self) -> None:
         dense = sparse.csr_matrix(np.kron(np.eye(5), np.ones((2, 4))), dtype=np.float32)
-        assert als.penalty(dense, None) == pytest.approx(0.48 * 10 ** (1 / 3))
+        assert als_weights.penalty(dense, None) == pytest.approx(0.48 * 10 ** (1 / 3))
         wide = sparse.csr_matrix(sparse.eye_array(10_000, dtype=np.float32))
-        assert als.penalty(wide, None) == pytest.approx(50 * 0.01)
+        assert als_weights.penalty(wide, None) == pytest.approx(50 * 0.01)
 
     @pytest.mark.parametrize(("shape", "density"), [((250, 90), 0.3), ((50, 20), 0.5), ((5000, 4000), 0.001)])
     def test_search_space_contains_the_default_penalty(self, shape: tuple[int, int], density: float) -> None:
@@ -163,13 +165,14 @@ class TestALS(PersonalContract):
         matrix.data[:] = 1
         weights = sparse.csr_matrix(matrix)
         assert (
-            als.penalty(weights, None) / als.penalty(weights, 1) in ALSConfig.search_space["regularization"]
+            als_weights.penalty(weights, None) / als_weights.penalty(weights, 1)
+            in ALSConfig.search_space["regularization"]
         )
 
     def test_heavy_tails_lower_the_default_penalty(self) -> None:
         weights = sparse.csr_matrix(np.array([[0.1, 0.1, 2.8]], np.float32))
         mean_square = (0.01 + 0.01 + 2.8**2) / 3
-        assert als.penalty(weights, None) == pytest.approx(0.48 / mean_square**0.25)
+        assert als_weights.penalty(weights, None) == pytest.approx(0.48 / mean_square**0.25)
 
     def test_the_same_bits_on_one_thread_and_on_two(self) -> None:
         world = small_world()
