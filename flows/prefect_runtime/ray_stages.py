@@ -16,7 +16,8 @@ from prefect_ray.context import remote_options
 
 from flows.prefect_runtime.runner import PrefectRunner
 from tasks.engine.engine import Engine
-from tasks.engine.ray import Options, RayEngine, lost, run_on_worker
+from tasks.engine.ray import Options, RayEngine, run_on_worker
+from tasks.engine.ray_errors import lost
 from tasks.engine.worker import Report, StageFailedError, StageTask, run_stage
 from tasks.errors import NightError
 

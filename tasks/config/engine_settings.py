@@ -29,6 +29,17 @@ class EngineSettings(Options):
     retries: int = Field(
         default=3, ge=0, le=100, description="How often Ray runs work again whose worker or node died."
     )
+    als_blocks: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Blocks of users and items in which als is fitted on Ray, on many workers at once, so that no "
+        "machine holds all its factors; 0: as a whole on one worker. The number of blocks decides the last bits.",
+    )
+
+    def blocks_of(self, model: str) -> int:
+        """Return in how many blocks a model is fitted; 0: as a whole."""
+        return self.als_blocks if self.kind == "ray" and model == "als" else 0
 
     @field_validator("address")
     @classmethod

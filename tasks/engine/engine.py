@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
+from scipy import sparse
 
 from models.base import Progress
+from models.row_blocks import Runner
 from tasks.storage.stage import Stage
 
 J = TypeVar("J")
@@ -54,6 +56,29 @@ class BlockWork(Generic[J]):
         return (self.open.__module__, *self.also_runs)
 
 
+@dataclass(frozen=True)
+class BlockedFit:
+    """A fit of a model whose rows lie in blocks.
+
+    Attributes:
+        label: for people, such as `fit als`.
+        n_blocks: how many.
+        stored: the training matrix as it was read.
+        folder: where it lies.
+        name: of its file.
+        scratch: an existing folder that every worker can write to, of this fit alone.
+        memory_mb: what a process takes at most, about, that holds so many of the blocks.
+    """
+
+    label: str
+    n_blocks: int
+    stored: sparse.csr_array
+    folder: Path
+    name: str
+    scratch: Path
+    memory_mb: Callable[[int], float]
+
+
 class Engine(Protocol):
     """Runs the work of a night."""
 
@@ -77,6 +102,9 @@ class Engine(Protocol):
             scratch: an existing folder that every worker can write to; it is left as it was.
             opened: what `work.open` returned, if it is at hand in this process.
         """
+
+    def runner(self, work: BlockedFit) -> Runner:
+        """Return what makes the blocks of a fit."""
 
 
 def blocks_of(n_rows: int, size: int) -> list[Rows]:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from tasks.engine.engine import BlockWork, MakeTable, Rows
+from models.row_blocks import InProcess
+from tasks.engine.engine import BlockedFit, BlockWork, MakeTable, Rows
 from tasks.storage.stage import Stage
 
 R = TypeVar("R")
@@ -33,6 +34,10 @@ class Local:
         make = work.open(work.job) if opened is None else opened
         for rows in blocks:
             yield make(rows)
+
+    def runner(self, work: BlockedFit) -> InProcess:
+        """Return what makes the blocks of a fit in this process."""
+        return InProcess(work.n_blocks, work.scratch)
 
 
 LOCAL = Local()

@@ -19,6 +19,7 @@ BLOCK_MB = 600.0
 _COPIES_OF_DATA = 4  # matrices in other orders, weights, and what a fit computes from them
 _COPIES_OF_FACTORS = 6  # gradients, moments of the optimiser, layers of a graph
 _FACTORS = 64
+_BYTES_OF_ENTRIES = 40  # each in two orders, 8 bytes; once in float64, and what is sent to be turned round
 _WITH_MARGIN = 1.2
 _NEIGHBOUR_BYTES = 24  # an item and a weight, in both directions, with room while they are selected
 
@@ -53,6 +54,27 @@ def fit_mb(snapshot: Snapshot, config: Config) -> float:
     pairs = min(float(getattr(config, "memory_mb", 0)), n_most**2 * _NEIGHBOUR_BYTES / _MB)
     factors = n_rows * int(getattr(config, "factors", _FACTORS)) * 4 * _COPIES_OF_FACTORS / _MB
     return WORKER_MB + _COPIES_OF_DATA * folder_mb(snapshot.folder) + pairs + factors
+
+
+def als_blocks_mb(snapshot: Snapshot, config: Config, n_blocks: int, n_held: int) -> float:
+    """Return about the greatest size of a process that holds some blocks of a fit in blocks, in MB.
+
+    Vectors that entries name come from other blocks, to one block at a time, and are sent to others from one block at a
+    time; in both cases there are no more of them than the block has entries.
+
+    Args:
+        snapshot: the training matrices.
+        config: the hyperparameters.
+        n_blocks: of the fit.
+        n_held: of these.
+    """
+    n_entries = int(getattr(snapshot, f"n_{config.matrix or 'composite'}"))
+    vector = int(getattr(config, "factors", _FACTORS)) * 4 / _MB
+    share = n_held / n_blocks
+    own = share * (snapshot.n_users + snapshot.n_items) * vector
+    moved = min(n_entries / n_blocks, max(snapshot.n_users, snapshot.n_items)) * vector
+    entries = share * n_entries * _BYTES_OF_ENTRIES / _MB
+    return WORKER_MB + _WITH_MARGIN * (2 * own + 2 * moved + entries)
 
 
 def ensemble_mb(snapshot: Snapshot, members: Iterable[FittedModel]) -> float:

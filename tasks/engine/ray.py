@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -22,7 +23,9 @@ import pyarrow as pa
 import ray
 
 from tasks.config.engine_settings import EngineSettings
-from tasks.engine.engine import BlockWork, MakeTable, Rows
+from tasks.engine.engine import BlockedFit, BlockWork, MakeTable, Rows
+from tasks.engine.ray_blocks import RayRunner
+from tasks.engine.ray_errors import first_line, result
 from tasks.engine.worker import (
     BlockTask,
     Report,
@@ -64,7 +67,7 @@ def run_on_worker(task: StageTask[R], name: str, options: Options) -> Report[R]:
     Raises:
         StageFailedError: the stage raised an error.
     """
-    report: Report[R] = _result(ray.remote(run_stage).options(name=name, **options).remote(task))
+    report: Report[R] = result(ray.remote(run_stage).options(name=name, **options).remote(task))
     return report
 
 
@@ -85,10 +88,11 @@ class RayEngine:
 
     def run(self, stage: Stage[..., R], arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> R:
         """Run a stage on a worker if it declares what it asks for, else here."""
-        if stage.request is None:
+        asked = None if stage.request is None else stage.request(arguments)
+        if asked is None:
             return stage.function(**arguments, **supplied)
-        memory_mb, label = stage.request(arguments).memory_mb, _label(stage, arguments)
-        carried = {name: value for name, value in supplied.items() if name != "progress"}
+        memory_mb, label = asked.memory_mb, _label(stage, arguments)
+        carried = {name: value for name, value in supplied.items() if name not in ("progress", "engine")}
         task: StageTask[R] = StageTask(stage.address, arguments, carried, code_of(*stage.modules(arguments)))
         options = self._options(label, self.settings.fit_cpus, memory_mb)
         report: Report[R]
@@ -131,12 +135,17 @@ class RayEngine:
                 ray.cancel(reference, force=True)
             shutil.rmtree(folder, ignore_errors=True)
 
+    def runner(self, work: BlockedFit) -> RayRunner:
+        """Return what makes the blocks of a fit on the cluster."""
+        cpus = self.settings.fit_cpus
+        return RayRunner(work, self.settings, _threads(cpus), partial(self._note, work.label))
+
     def _take(
         self, waiting: deque[tuple[Any, Path]], label: str, memory_mb: float, warned: set[Warned]
     ) -> pa.Table:
         """Wait for the first of the blocks that wait, and return its table; log warnings that are not in `warned`."""
         reference, path = waiting[0]
-        report: Report[int] = _result(reference)
+        report: Report[int] = result(reference)
         waiting.popleft()
         _log([each for each in report.warnings if each not in warned])
         warned.update(report.warnings)
@@ -159,12 +168,11 @@ class RayEngine:
                 f"{memory_mb:,.0f} MB. Its nodes have {there or 'nothing'}.",
                 "Add a larger node, or lower engine.fit_cpus or the memory_mb of the model.",
             )
-        threads = {name: str(cpus) for name in _THREADS}
         return {
             "num_cpus": cpus,
             "memory": int(memory_mb * _MB),
             "max_retries": self.settings.retries,
-            "runtime_env": {"env_vars": threads},
+            "runtime_env": {"env_vars": _threads(cpus)},
         }
 
     def _cpus(self) -> int:
@@ -200,7 +208,7 @@ def connected(settings: EngineSettings) -> Iterator[RayEngine]:
             ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
-                f"No Ray cluster answers at engine.address = {settings.address!r} ({_first_line(error)}).",
+                f"No Ray cluster answers at engine.address = {settings.address!r} ({first_line(error)}).",
                 'Start one with `ray start --head`, or set engine.address; engine.kind = "local" needs none.',
             ) from None
     before = {name: os.environ.get(name) for name in _THREADS}
@@ -222,37 +230,14 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host, int(port)), _TO_CONNECT).close()
 
 
-def _result(reference: Any) -> Any:
-    """Wait for a task and return its result; raise the error that it raised.
-
-    Raises:
-        NightError: Ray could not run it, as often as it tried.
-    """
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as failed:
-        raise failed.cause from None
-    except ray.exceptions.RayError as failed:
-        raise lost(failed) from failed
-
-
-def lost(failed: Exception) -> NightError:
-    """Return the error for work that Ray could not do: its worker or node died as often as it was tried."""
-    return NightError(
-        f"Ray could not do a piece of the work: {_first_line(failed)}.",
-        "`ray status` shows the nodes. The same command goes on where this night stopped; engine.retries says how "
-        "often work is run again.",
-    )
+def _threads(cpus: int) -> dict[str, str]:
+    """Return the variables of the environment that limit libraries to so many threads."""
+    return {name: str(cpus) for name in _THREADS}
 
 
 def _label(stage: Stage[..., Any], arguments: Mapping[str, Any]) -> str:
     model = stage.model_of(arguments)
     return stage.name if model is None else f"{stage.name} {model}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _log(warnings: Sequence[Warned]) -> None:

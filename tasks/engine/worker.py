@@ -111,7 +111,7 @@ def run_stage(task: StageTask[R]) -> Report[R]:
         NightError: this machine has other code than the night.
     """
     stage = task.find()
-    _require_same_code(task.code, code_of(*stage.modules(task.arguments)))
+    require_same_code(task.code, code_of(*stage.modules(task.arguments)))
     reset_peak()
     with _collected() as warnings:
         try:
@@ -129,7 +129,7 @@ def write_block(task: BlockTask) -> Report[int]:
     Raises:
         NightError: this machine has other code than the night.
     """
-    _require_same_code(task.code, code_of(*task.work.modules))
+    require_same_code(task.code, code_of(*task.work.modules))
     reset_peak()
     with _collected():  # the night itself has opened the same, and warned of it
         make = _opened.get(task.work)
@@ -156,7 +156,8 @@ def code_of(*modules: str) -> str:
     return f"source {SOURCE.hash(*modules)[:12]}, {versions}"
 
 
-def _require_same_code(night: str, here: str) -> None:
+def require_same_code(night: str, here: str) -> None:
+    """Raise a NightError if what `code_of` says of the night and of this machine is not the same."""
     if here != night:
         raise NightError(
             f"The worker on {os.uname().nodename} has other code than the night: {here} and not {night}.",

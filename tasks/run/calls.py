@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot
+from tasks.artifacts import Evaluation, FittedModel, HeldOut, Snapshot, WarmFit
 from tasks.evaluation.evaluate import evaluate
 from tasks.run.context import Night
 from tasks.run.warm_starts import warm_fit
@@ -21,7 +21,9 @@ Backfill = tuple[FittedModel, ...]
 def fit_call(night: Night, snapshot: Snapshot, name: str) -> Call[FittedModel]:
     """Return the call that fits a model with tonight's hyperparameters, from an earlier fit if there is one."""
     config, seed = night.settings.models.config(name), night.settings.run.seed
-    return fit.call(snapshot, name, config, seed=seed, warm_start=warm_fit(night, snapshot, name))
+    blocks = night.settings.engine.blocks_of(name)
+    start = WarmFit(why=f"cold: in {blocks} blocks") if blocks else warm_fit(night, snapshot, name)
+    return fit.call(snapshot, name, config, seed=seed, warm_start=start, blocks=blocks)
 
 
 def evaluate_call(

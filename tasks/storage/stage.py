@@ -71,7 +71,7 @@ class Stage(Generic[P, R]):
     model: Callable[[Arguments], str] | None = None
     note: Callable[[R], str] = lambda _: ""
     also_runs: Callable[[Arguments], tuple[str, ...]] = lambda _: ()
-    request: Callable[[Arguments], Request] | None = None
+    request: Callable[[Arguments], Request | None] | None = None
     signature: inspect.Signature = field(init=False)
 
     def __post_init__(self) -> None:
@@ -184,7 +184,7 @@ def stage(
     model: Callable[[Arguments], str] | None = None,
     note: Callable[[Any], str] = lambda _: "",
     also_runs: Callable[[Arguments], tuple[str, ...]] = lambda _: (),
-    request: Callable[[Arguments], Request] | None = None,
+    request: Callable[[Arguments], Request | None] | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]:
     """Declare a function to be a stage of the night.
 

@@ -13,9 +13,12 @@ from models.registry import recommender_class
 from models.warm_start import WarmStartError
 from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.settings import BACKFILL
+from tasks.engine.engine import Engine
+from tasks.engine.local import LOCAL
 from tasks.engine.memory_requests import fit_mb
 from tasks.monitoring.memory import peak_mb
 from tasks.storage.stage import Request, stage
+from tasks.training.blocked_fit import in_blocks
 from tasks.training.warm_start import read_warm_start, source_of
 
 _EMPTY: dict[MatrixName, str] = {
@@ -33,7 +36,8 @@ log = logging.getLogger(__name__)
     model=lambda given: str(given["name"]),
     note=lambda made: made.start,
     also_runs=lambda given: (recommender_class(given["name"]).__module__,),
-    request=lambda given: Request(fit_mb(given["snapshot"], given["config"])),
+    # A fit in blocks is led where the night runs: its actors do the work.
+    request=lambda given: None if given["blocks"] else Request(fit_mb(given["snapshot"], given["config"])),
 )
 def fit(
     snapshot: Snapshot,
@@ -42,10 +46,12 @@ def fit(
     *,
     seed: int,
     warm_start: WarmFit = COLD,
+    blocks: int = 0,
     progress: Progress | None = None,
     key: str,
     folder: Path,
     checkpoints: Path | None = None,
+    engine: Engine = LOCAL,
 ) -> FittedModel:
     """Fit a model and save it into `folder`. A warning says so if its training matrix is empty.
 
@@ -55,26 +61,29 @@ def fit(
         config: its hyperparameters.
         seed: the only source of randomness.
         warm_start: the earlier fit to start from. If it cannot be used, the fit is cold, and a warning says why.
+        blocks: in how many blocks of rows the model is fitted; 0: as a whole. Few models can be; the fit is cold.
         progress: called as progress(done, total) during a long fit.
         key: of the artifact.
         folder: where to write, existing.
         checkpoints: a folder for the state of a long fit, which goes on from there if it was killed.
+        engine: makes the blocks.
     """
     data = Interactions.load(snapshot.folder)
     learned = _has_training_data(data, name, config)
     started = time.perf_counter()
     model, start = recommender_class(name)(config), warm_start.why
     fit_it = partial(model.fit, data, seed=seed, progress=progress, checkpoints=checkpoints)
-    try:
-        fit_it(warm_start=read_warm_start(warm_start, model))
-    except (WarmStartError, DivergedError) as error:
-        if not warm_start.key:
-            raise
-        log.warning("The warm start of %s cannot be used, and it is fitted cold: %s", name, error)
-        start = f"cold: the warm start cannot be used ({error})"
-        fit_it()
-    seconds = time.perf_counter() - started
-    model.save(folder)
+    with in_blocks(model, snapshot, data, blocks, engine, folder):
+        try:
+            fit_it(warm_start=read_warm_start(warm_start, model))
+        except (WarmStartError, DivergedError) as error:
+            if not warm_start.key:
+                raise
+            log.warning("The warm start of %s cannot be used, and it is fitted cold: %s", name, error)
+            start = f"cold: the warm start cannot be used ({error})"
+            fit_it()
+        seconds = time.perf_counter() - started
+        model.save(folder)
     return FittedModel(
         key=key,
         folder=folder,

@@ -99,7 +99,7 @@ def test_one_block_has_the_bits_of_a_fit_as_a_whole() -> None:
 
 
 def test_enormous_rows_are_scaled_in_blocks_too() -> None:
-    """After more rounds the rounding of a Gramian alone moves vectors of such data by a hundredth, in whole fits too."""
+    """Later rounds amplify the rounding of a Gramian on such data: to a hundredth, in whole fits too."""
     data = world(80, 60, 0.2, seed=2)
     data.composite.data[slice(*data.composite.indptr[5:7])] *= np.float32(1e12)
     once = ALSConfig(factors=8, iterations=1)

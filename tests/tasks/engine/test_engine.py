@@ -60,3 +60,12 @@ def test_addresses_of_ray_are_taken(address: str) -> None:
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(ValueError, match="it takes auto, HOST:PORT or ray://HOST:PORT"):
         EngineSettings(address=address)
+
+
+def test_als_is_fitted_in_blocks_on_ray_alone() -> None:
+    settings = EngineSettings(kind="ray", als_blocks=4)
+    assert (settings.blocks_of("als"), settings.blocks_of("bpr")) == (4, 0)
+    assert EngineSettings(kind="local", als_blocks=4).blocks_of("als") == 0
+    assert EngineSettings(kind="ray").blocks_of("als") == 0
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        EngineSettings(als_blocks=-1)

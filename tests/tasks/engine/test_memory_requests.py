@@ -1,6 +1,7 @@
 """Estimates of memory grow with the files that are read, and count the members of ensembles once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tasks.artifacts import FittedModel, Snapshot
 from tasks.engine.memory_requests import (
     BLOCK_MB,
     WORKER_MB,
+    als_blocks_mb,
     ensemble_mb,
     fit_mb,
     lists_mb,
@@ -63,3 +65,14 @@ def test_an_ensemble_needs_its_members(tmp_path: Path) -> None:
     data, members = snapshot(tmp_path, 1), [model(tmp_path, name, 10) for name in ("a", "b")]
     assert ensemble_mb(data, members) - ensemble_mb(data, members[:1]) == pytest.approx(20)
     assert np.isfinite(ensemble_mb(data, []))
+
+
+def test_blocks_share_what_a_fit_needs(tmp_path: Path) -> None:
+    data, config = snapshot(tmp_path, 1, n_users=2_000_000), ALSConfig(factors=64)
+    data = replace(data, n_composite=20_000_000)
+    whole, *shares = (als_blocks_mb(data, config, n, 1) - WORKER_MB for n in (1, 10, 20))
+    assert whole / 10 < shares[0] < whole / 2, "of others' vectors one block needs more than its share"
+    assert shares[0] == pytest.approx(2 * shares[1])
+    assert als_blocks_mb(data, config, 20, 2) - WORKER_MB > shares[1]
+    factors_mb = 2_000_500 * 64 * 4 / MB
+    assert shares[1] > 1.2 * (2 * factors_mb / 20 + 40 * 1_000_000 / MB)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from models.factors.als_block import ALSBlock
 from models.interactions import Interactions
 from models.registry import recommender_class
 from tasks.artifacts import FittedModel, Snapshot
@@ -17,14 +18,14 @@ LIKES = Interactions.from_positive(sparse.csr_array(np.tril(np.ones((6, 5), np.f
 NOTHING = sparse.csr_array((6, 5), dtype=np.float32)
 
 
-def fitted(folder: Path, data: Interactions, name: str, **config: object) -> FittedModel:
+def fitted(folder: Path, data: Interactions, name: str, *, blocks: int = 0, **config: object) -> FittedModel:
     (folder / "snapshot").mkdir()
     (folder / "model").mkdir()
     data.save(folder / "snapshot")
     counts = dict.fromkeys(("n_seen", "n_rating", "n_positive", "n_composite", "n_untouched"), 0)
     snapshot = Snapshot("k", folder / "snapshot", n_users=6, n_items=5, **counts)
     settings = recommender_class(name).config_class(**config)
-    return fit(snapshot, name, settings, seed=1, progress=None, key="m", folder=folder / "model")
+    return fit(snapshot, name, settings, seed=1, blocks=blocks, key="m", folder=folder / "model")
 
 
 def test_load_model_returns_the_fitted_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -59,3 +60,32 @@ def test_a_model_without_training_data_is_warned_of(
 
 def test_a_fit_depends_on_the_source_of_its_model() -> None:
     assert fit.modules({"name": "als"}) == ("tasks.training.fit", "models.factors.als")
+
+
+def test_a_fit_in_blocks_is_saved_like_one_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, found = [], {}
+
+    def noted(rows: sparse.csr_array, number: int) -> ALSBlock:
+        made.append(number)
+        return ALSBlock(rows, number)
+
+    monkeypatch.setattr("models.factors.als.ALSBlock", noted)
+    for blocks in (0, 3):
+        folder = tmp_path / str(blocks)
+        folder.mkdir()
+        found[blocks] = load_model(fitted(folder, LIKES, "als", blocks=blocks, factors=2, iterations=2))
+        assert not list((folder / "model").glob(".blocks-*"))
+    np.testing.assert_allclose(found[3].score(np.arange(6)), found[0].score(np.arange(6)), atol=1e-4)
+    assert made == [0, 1, 2]
+
+
+def test_a_fit_in_blocks_runs_where_the_night_is(tmp_path: Path) -> None:
+    assert fit.request is not None
+    assert fit.request({"blocks": 2}) is None
+
+
+def test_a_model_that_knows_no_blocks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="item_knn cannot be fitted in blocks"):
+        fitted(tmp_path, LIKES, "item_knn", blocks=2)
