@@ -34,8 +34,8 @@ class Blocks(Protocol):
         """Let every block send something to every block, itself included.
 
         Args:
-            send: method of the sender, called with `about`. It returns what it sends to each block, in their order;
-                what is the same object for several is moved once to each machine.
+            send: method of the sender, called with `about`. It returns an iterable of what it sends to each block, in
+                their order; an array that is the same object for several is moved once to each machine.
             take: method of the receiver. Its first argument iterates over what the blocks sent to it, in their
                 order, and may be read-only; `arguments` follow.
             arguments: for the receivers.
@@ -128,7 +128,7 @@ class InProcess:
 
     def exchange(self, send: str, take: str, *arguments: Any, about: Sequence[Any] = ()) -> None:
         """Call `send` of every block, then `take` of every block."""
-        sent = self.call(send, *about)
+        sent = [[*each] for each in self.call(send, *about)]
         for number, block in enumerate(self._blocks):
             pieces: Iterable[Any] = (each[number] for each in sent)
             getattr(block, take)(pieces, *arguments)

@@ -7,7 +7,7 @@ that its entries name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -141,10 +141,10 @@ class ALSBlock:
             found: FloatArray = vectors.T @ vectors
         return found
 
-    def vectors_for(self, side: int) -> list[FloatArray]:
-        """Return the vectors of a side that each block needs, in its order of rows."""
+    def vectors_for(self, side: int) -> Iterator[FloatArray]:
+        """Yield the vectors of a side that each block needs, in its order of rows."""
         vectors = self._sides[side].vectors
-        return [vectors if rows is None else vectors[rows] for rows in self._sides[side].asked]
+        return (vectors if rows is None else vectors[rows] for rows in self._sides[side].asked)
 
     def solve(self, pieces: Iterable[FloatArray], side: int, gram: FloatArray, ridge: float) -> None:
         """Solve for the vectors of a side.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import ray
@@ -82,10 +83,22 @@ class BlockHolder:
         return getattr(self._blocks[number], method)(*arguments)
 
     def send(self, number: int, method: str, arguments: tuple[Any, ...]) -> list[Any]:
-        """Put what a block sends to each block into the object store; return references, equal ones for the same."""
-        pieces = getattr(self._blocks[number], method)(*arguments)
-        stored = {id(piece): ray.put(piece) for piece in {id(piece): piece for piece in pieces}.values()}
-        return [stored[id(piece)] for piece in pieces]
+        """Put what a block sends to each block into the object store, and return the references.
+
+        An array that is sent to several blocks is stored once. No array is kept here when it is stored.
+        """
+        stored: dict[int, Any] = {}
+        alive: WeakValueDictionary[int, Any] = (
+            WeakValueDictionary()
+        )  # by id, which a later array may have again
+        found = []
+        for piece in getattr(self._blocks[number], method)(*arguments):
+            if alive.get(id(piece)) is not piece:
+                stored[id(piece)] = ray.put(piece)
+                if isinstance(piece, np.ndarray):
+                    alive[id(piece)] = piece
+            found.append(stored[id(piece)])
+        return found
 
     def take(self, number: int, method: str, pieces: list[Any], arguments: tuple[Any, ...]) -> None:
         """Let a block take what was sent to it, of which one piece after the other is fetched."""

@@ -6,19 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.factors.als import ALS, ALSConfig
-from models.factors.als_block import ALSBlock
-from models.interactions import Interactions
-from models.row_blocks import InProcess
 from tasks.config.engine_settings import EngineSettings
-from tasks.engine.engine import BlockedFit, BlockWork, MakeTable, Rows, blocks_of
+from tasks.engine.engine import BlockWork, MakeTable, Rows, blocks_of
 from tasks.errors import NightError, UsageError
 from tasks.storage.stage import Request, stage
-from tests.models.contract import small_world
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'nightly-recs[ray]'")
 
@@ -115,54 +109,6 @@ def test_the_error_of_a_stage_keeps_its_class(engine, tmp_path: Path) -> None:
 def test_a_process_that_outgrew_its_request_is_warned_of(engine, tmp_path: Path, caplog) -> None:
     RayEngine(engine.settings).run(example, {"memory_mb": 1}, {"folder": tmp_path})
     assert any("and 1 MB were asked for" in record.message for record in caplog.records)
-
-
-def blocked_fit(folder: Path, data: Interactions, memory_mb: float) -> BlockedFit:
-    (folder / "snapshot").mkdir()
-    data.save(folder / "snapshot")
-    return BlockedFit(
-        "fit als", 3, data.composite, folder / "snapshot", "composite", folder, lambda _: memory_mb
-    )
-
-
-def test_als_in_blocks_on_actors_has_the_bits_of_one_process(engine, tmp_path: Path) -> None:
-    """Bits depend on the number of blocks alone; here three blocks live on two actors."""
-    data, found = small_world(), []
-    for name, runner in (
-        ("here", InProcess(3, tmp_path / "here")),
-        ("there", engine.runner(blocked_fit(tmp_path, data, 400))),
-    ):
-        (tmp_path / name).mkdir()
-        model = ALS(ALSConfig(factors=8, iterations=3))
-        model.runner = runner
-        found.append(np.array(model.fit(data, seed=3).user_factors_))
-    assert np.array_equal(*found)
-    assert engine.peaks["fit als"][1] == 400
-    assert engine.peaks["fit als"][0] > 50
-
-
-def test_blocks_of_a_matrix_that_the_model_changed(engine, tmp_path: Path) -> None:
-    data = small_world()
-    data.composite.data[::3] = 0
-    model, whole = (ALS(ALSConfig(factors=8, iterations=1)) for _ in range(2))
-    model.runner = engine.runner(blocked_fit(tmp_path, data, 400))
-    found, expected = (each.fit(data, seed=3).user_factors_ for each in (model, whole))
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
-
-
-def test_blocks_that_find_no_room_are_refused(engine, tmp_path: Path) -> None:
-    model = ALS(ALSConfig(factors=8))
-    model.runner = engine.runner(blocked_fit(tmp_path, small_world(), 2000))
-    with pytest.raises(
-        NightError, match=r"no room for the 3 blocks of fit als: each asks for 1 CPUs and 2,000 MB\."
-    ):
-        model.fit(small_world(), seed=3)
-
-
-def test_the_error_of_a_block_of_a_fit_keeps_its_class(engine, tmp_path: Path) -> None:
-    data, runner = small_world(), engine.runner(blocked_fit(tmp_path, small_world(), 400))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        runner.run(ALSBlock, data.composite, lambda blocks, _: blocks.call("nothing"))
 
 
 def test_a_request_larger_than_every_node_is_refused(engine, tmp_path: Path) -> None:
