@@ -10,9 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.nightly import run_flow
+from models.factors.als import ALS
 from tasks.config.load import load_settings
 from tasks.monitoring.events import SilentWatcher
 from tasks.recommendation import recommend as recommend_module
@@ -38,7 +40,7 @@ class Ended:
     """A night that has ended, and the engine that it ran on."""
 
     def __init__(self, home: Home, run: Run, engine: Any) -> None:
-        self.home, self.engine = home, engine
+        self.home, self.engine, self.fits = home, engine, run.summary.fits
         self.status = run.status if not run.failed_models else f"without {run.failed_models}"
 
     def published(self) -> dict[str, list[tuple]]:
@@ -149,6 +151,32 @@ def test_a_node_killed_while_a_model_is_fitted_costs_nothing(nodes, night) -> No
     remote = night("remote", *long, *on(nodes), watcher=killer)
     assert (remote.status, bool(killer.killed), nodes.n_workers) == ("published", True, 1)
     assert remote.lists() == local.lists()
+
+
+def als_scores(ended: Ended) -> dict[str, np.ndarray]:
+    """Return the scores of a night's fits of als, by the key of the snapshot."""
+    found = {}
+    for snapshot, fits in ended.fits.items():
+        if "als" in fits:  # a refit may be of others alone
+            model = ALS.load(ended.home.artifacts / "fit" / fits["als"])
+            found[snapshot] = model.user_factors_ @ model.item_factors_.T
+    return found
+
+
+def test_a_node_killed_while_als_is_fitted_in_blocks_costs_nothing(nodes, night) -> None:
+    """Its factors are those of a fit as a whole but for rounding: Gramians are sums of two."""
+    config = ("models.als.iterations=50", "models.als.factors=16")
+    local = night("local", *config)
+    killer = KillAt(nodes, "fit als begins", "BlockHolder.")
+    remote = night("remote", *config, *on(nodes), "engine.als_blocks=2", watcher=killer)
+    assert (remote.status, bool(killer.killed), nodes.n_workers) == ("published", True, 1)
+    found, expected = als_scores(remote), als_scores(local)
+    assert expected
+    for snapshot, scores in expected.items():
+        assert np.linalg.norm(found[snapshot] - scores) < 1e-4 * np.linalg.norm(scores)
+    peak, request = remote.engine.peaks["fit als"]
+    assert 50 < peak < request
+    assert list(remote.home.artifacts.rglob(".blocks-*")) == []
 
 
 def test_no_process_is_left_when_the_cluster_has_ended(night) -> None:

@@ -16,7 +16,9 @@ from tasks.engine.engine import BlockedFit
 from tasks.errors import NightError
 from tests.models.contract import small_world
 
-ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'nightly-recs[ray]'")
+pytest.importorskip("ray", reason="Ray is an extra: pip install 'nightly-recs[ray]'")
+
+import ray
 
 from benchmarks.ray_nodes import Nodes, ray_nodes
 from tasks.engine.ray import RayEngine, connected
