@@ -56,7 +56,7 @@ class ALSConfig(Config):
         description="Weights are divided by the item's number of users to this power: 0 keeps the weight of "
         "popular items, 1 gives all items the same.",
     )
-    iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
+    iterations: int = Field(default=8, ge=1, le=1000, description="Rounds of users, then items.")
     warm_share: float = Field(
         default=0.1,
         gt=0,
@@ -98,7 +98,7 @@ class ALS(FactorRecommender):
         start, iterations = starting_factors(matrix.shape, config.factors, seed), config.iterations
         if warm_start is not None:
             start = _warm_factors(warm_start, start)
-            iterations = warm_rounds(iterations, config.warm_share)
+            iterations = warm_rounds(iterations, config.warm_share, warm_start.effort)
         self.user_factors_, self.item_factors_ = alternate(
             sparse.csr_array(confidences(weights, config.alpha)),
             *start,

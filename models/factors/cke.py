@@ -40,6 +40,7 @@ class CKEConfig(ALSConfig):
         "rare_regularization": Range(0.01, 3.0, log=True),
     }
 
+    iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
     knowledge: float = Field(
         default=0.4,
         ge=0,

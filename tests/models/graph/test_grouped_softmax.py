@@ -56,7 +56,10 @@ def test_a_pass_equals_plain_descent_of_every_shard() -> None:
     starts = np.cumsum([0, *[1, 3, 2, 4] * 10])
     odd = np.arange(1, 40, 2, dtype=np.int32)
     own_items = np.concatenate([np.roll(odd, n)[:size] for n, size in enumerate(np.diff(starts))])
-    order, bounds = np.array([np.flatnonzero(owners % 4 == shard) for shard in range(4)]), np.arange(0, 41, 10)
+    order, bounds = (
+        np.array([np.flatnonzero(owners % 4 == shard) for shard in range(4)]),
+        np.arange(0, 41, 10),
+    )
     seeds, steps = [11, 12, 13, 14], np.linspace(0.01, 0.05, N_USERS).astype(np.float32)
     expected_users = users.astype(np.float64)
     change = np.zeros(items.shape)
