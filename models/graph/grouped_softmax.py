@@ -161,7 +161,7 @@ def _descend(
 ) -> None:
     """Train all shards in parallel: score the items of every group and its negatives, take one gradient step.
 
-    Negatives are drawn for every eighth group, and their vectors stay in the cache of a core from one group to the next.
+    Negatives are drawn for every eighth group: their vectors stay in the cache of a core from one group to the next.
     The user's step is that of the vectors before the group. Fast math: the last bits depend on the processor;
     divergence is looked for after training.
     """
