@@ -15,10 +15,12 @@ from models.factors.prior_least_squares import solve_rows
 from models.interactions import Interactions, MatrixName
 from models.numerics.outliers import limited
 from models.numerics.threads import one_blas_thread
+from models.passes import passes
 from models.ranking.factor_model import FactorRecommender
 from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_new_rows, warm_rounds
 
+_ROUNDS, _LEAST_ROUNDS = 10, 8
 _PER_ROOT_DENSITY = 50.0  # default penalty over alpha, per root of the density
 _PER_ROOT_SIDE = 0.48  # its greatest value, per cube root of the smaller of the numbers of users and items
 
@@ -56,13 +58,23 @@ class ALSConfig(Config):
         description="Weights are divided by the item's number of users to this power: 0 keeps the weight of "
         "popular items, 1 gives all items the same.",
     )
-    iterations: int = Field(default=8, ge=1, le=1000, description="Rounds of users, then items.")
+    iterations: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Rounds of users, then items. Default: 10 up to a million entries; beyond, fewer by the fourth "
+        "root of their number, but at least 8.",
+    )
     warm_share: float = Field(
         default=0.1,
         gt=0,
         le=1,
         description="Share of the iterations that a warm start takes. More of them rank worse: ALS is stopped early.",
     )
+
+    def rounds(self, n_entries: int) -> int:
+        """Return the number of iterations over so many entries."""
+        return self.iterations or passes(_ROUNDS, n_entries, least=_LEAST_ROUNDS, exponent=0.25)
 
 
 class ALS(FactorRecommender):
@@ -95,7 +107,7 @@ class ALS(FactorRecommender):
         # A row of zeros teaches nothing: its list would rank rounding errors.
         matrix = self._only_nonzero(matrix)
         weights = entry_weights(matrix, config.degree_exponent)
-        start, iterations = starting_factors(matrix.shape, config.factors, seed), config.iterations
+        start, iterations = starting_factors(matrix.shape, config.factors, seed), config.rounds(matrix.nnz)
         if warm_start is not None:
             start = _warm_factors(warm_start, start)
             iterations = warm_rounds(iterations, config.warm_share, warm_start.effort)

@@ -25,7 +25,7 @@ class WarmStartSettings(Options):
         description="Each model is fitted cold once in so many nights; 1 makes every fit cold. The models take turns.",
     )
     refit_from_tonight: tuple[FromTonight, ...] = Field(
-        default=("als",),
+        default=("als", "bpr"),
         description="Models (of als, bpr, mf) whose refit on everything, where it would be cold, starts from tonight's "
         "fit before the cutoff, with twice the rounds of a warm start. true: all three, false: none.",
     )
