@@ -10,8 +10,8 @@ nights bring the newest interactions, and the judged users are all that are held
 for `benchmarks.accuracy`, they bring pairs drawn at random. Lists are not backfilled. --share tries several values of
 `warm_share`; --repeats fits the last night several times and prints the median of the times. Differences are paired
 over users, warm − cold, with bootstrap intervals of 95 %. Times are those of the processors, all threads together, so
-that neighbours on the machine count little. --new 0.1 shows what a refit on everything is worth that
-starts from the fit before the cutoff of the same night.
+that neighbours on the machine count little. --new 0.1 with twice the default --share shows what a refit on everything
+is worth that starts from the fit before the cutoff of the same night.
 """
 
 from __future__ import annotations

@@ -28,9 +28,11 @@ class WarmStart:
     Attributes:
         arrays: by the name of the learned attribute. Those of users or items have a row for each user or item of the
             new data, NaN where the earlier fit knew none.
+        effort: factor of the model's `warm_share`: more where much of the data is new.
     """
 
     arrays: Mapping[str, NDArray[Any]]
+    effort: int = 1
 
     @classmethod
     def of(
@@ -84,9 +86,15 @@ def _moved(array: NDArray[Any], places: NDArray[np.int64] | None) -> NDArray[Any
     return found
 
 
-def warm_rounds(rounds: int, share: float) -> int:
-    """Return how many of `rounds` passes a warm fit takes: the `share` of them, at least one."""
-    return max(1, round(rounds * share))
+def warm_rounds(rounds: int, share: float, effort: int = 1) -> int:
+    """Return how many of `rounds` passes a warm fit takes.
+
+    Args:
+        rounds: passes of a cold fit.
+        share: of them that a warm start takes, rounded, but at least one pass.
+        effort: factor of that.
+    """
+    return min(rounds, effort * max(1, round(rounds * share)))
 
 
 def fill_new_rows(found: NDArray[np.float32], cold: NDArray[np.float32]) -> None:

@@ -252,12 +252,18 @@ class WarmFit:
         why: why it is warm or cold, for the note of the stage. No part of the cache key.
         folder: of the earlier fit.
         rows: where `rows.npz` of `EarlierRows` lies.
+        effort: factor of the model's `warm_share`.
     """
 
     key: str = ""
     why: str = ""
     folder: Path | None = None
     rows: Path | None = None
+    effort: int = 1
+
+    def cache_key(self) -> str:
+        """Return what of it decides the bits of the fit that starts from it."""
+        return self.key if self.effort == 1 else f"{self.key} × {self.effort}"
 
 
 @dataclass(frozen=True)

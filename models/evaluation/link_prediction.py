@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import IntArray, Recommender
-from models.interactions import entries_of
 from models.numerics.threads import one_launch
 
 DEPTH = 1000
@@ -67,11 +66,10 @@ def last_liked(positive: sparse.csr_array, timestamp: sparse.csr_array) -> NDArr
         positive: (n_users, n_items), canonical; every stored entry is a like.
         timestamp: (n_users, n_items) int64, canonical; Unix seconds, with an entry for every like.
     """
-    users = np.repeat(np.arange(positive.shape[0]), np.diff(positive.indptr))
-    # Stable: likes of equal times stay in the order of the items
-    in_time = np.lexsort((entries_of(timestamp, positive), users))
     last = np.full(positive.shape[0], -1, np.int64)
-    last[users[in_time]] = positive.indices[in_time]  # the last of a user's values stays
+    _fill_last_liked(
+        positive.indptr, positive.indices, timestamp.indptr, timestamp.indices, timestamp.data, last
+    )
     return last
 
 
@@ -139,3 +137,16 @@ def _auc(
         (n_others - others_listed) / 2,
     )
     return np.where(n_others > 0, behind / np.maximum(n_others, 1), 0.5)
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_last_liked(indptr, indices, met_indptr, met_indices, met_at, last):  # type: ignore[no-untyped-def]
+    """Fill `last` (n_users,) by walking the likes of each user along with all that the user met, both by item."""
+    for user in range(len(last)):
+        place, latest = met_indptr[user], np.int64(0)
+        for liked in range(indptr[user], indptr[user + 1]):
+            item = indices[liked]
+            while met_indices[place] < item:
+                place += 1
+            if last[user] < 0 or met_at[place] >= latest:
+                last[user], latest = item, met_at[place]

@@ -17,10 +17,13 @@ from models.factors.als_weights import confidences, entry_weights, penalty, star
 from models.factors.prior_least_squares import solve_rows
 from models.interactions import Interactions, MatrixName
 from models.numerics.threads import one_blas_thread
+from models.passes import passes
 from models.ranking.factor_model import FactorRecommender
 from models.row_blocks import Blocks, FitsInBlocks, Runner
 from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_new_rows, warm_rounds
+
+_ROUNDS, _LEAST_ROUNDS = 10, 8
 
 
 class ALSConfig(Config):
@@ -56,13 +59,23 @@ class ALSConfig(Config):
         description="Weights are divided by the item's number of users to this power: 0 keeps the weight of "
         "popular items, 1 gives all items the same.",
     )
-    iterations: int = Field(default=10, ge=1, le=1000, description="Rounds of users, then items.")
+    iterations: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Rounds of users, then items. Default: 10 up to a million entries; beyond, fewer by the fourth "
+        "root of their number, but at least 8.",
+    )
     warm_share: float = Field(
         default=0.1,
         gt=0,
         le=1,
         description="Share of the iterations that a warm start takes. More of them rank worse: ALS is stopped early.",
     )
+
+    def rounds(self, n_entries: int) -> int:
+        """Return the number of iterations over so many entries."""
+        return self.iterations or passes(_ROUNDS, n_entries, least=_LEAST_ROUNDS, exponent=0.25)
 
 
 class ALS(FactorRecommender, FitsInBlocks):
@@ -99,10 +112,10 @@ class ALS(FactorRecommender, FitsInBlocks):
             self.user_factors_, self.item_factors_ = self._in_blocks(self.runner, matrix, seed, progress)
             return
         weights = entry_weights(matrix, config.degree_exponent)
-        start, iterations = starting_factors(matrix.shape, config.factors, seed), config.iterations
+        start, iterations = starting_factors(matrix.shape, config.factors, seed), config.rounds(matrix.nnz)
         if warm_start is not None:
             start = _warm_factors(warm_start, start)
-            iterations = warm_rounds(iterations, config.warm_share)
+            iterations = warm_rounds(iterations, config.warm_share, warm_start.effort)
         self.user_factors_, self.item_factors_ = alternate(
             sparse.csr_array(confidences(weights, config.alpha)),
             *start,

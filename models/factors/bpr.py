@@ -146,7 +146,7 @@ class BPR(FactorRecommender):
         iterations, first = config.passes(matrix.nnz), 0
         if warm_start is not None:
             factors = _warm_factors(warm_start, matrix, factors)
-            first = iterations - warm_rounds(iterations, config.warm_share)
+            first = iterations - warm_rounds(iterations, config.warm_share, warm_start.effort)
         trainer = Trainer(matrix, factors, rng)
         regularization = _or_default(config.regularization, 0.01)
         candidates = config.drawn(matrix.nnz, int(self.known_items_.sum()))

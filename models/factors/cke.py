@@ -123,13 +123,14 @@ class CKE(ALS):
         predict = self._mixtures(matrix, facts, entries, seed)
         users, items = starting_factors(matrix.shape, config.factors, seed)
         predicted, tau = np.zeros_like(items), config.knowledge
-        for done in range(config.iterations):
+        iterations = config.rounds(matrix.nnz)
+        for done in range(iterations):
             judged_by = items - tau * predicted
             judged_by[entries == 0] = 0  # else every user would dislike what nobody has met
             users = solve_rows(by_user, items, users, ridge=ridge, judged_by=judged_by)
             items = solve_rows(by_item, users, items, ridge=ridge, prior=predicted, agreement=tau)
             predicted = predict(items)
-            progress(done + 1, config.iterations)
+            progress(done + 1, iterations)
         new = (entries == 0) & predicted.any(axis=1)
         items[new] = predicted[new]
         self.known_items_ |= new

@@ -56,12 +56,14 @@ class Start(NamedTuple):
         item_factors: (n_items, f) float32.
         user_bias: (n_users,) float32.
         item_bias: (n_items,) float32.
+        effort: factor of `warm_share`.
     """
 
     user_factors: FloatArray
     item_factors: FloatArray
     user_bias: FloatArray
     item_bias: FloatArray
+    effort: int
 
     @classmethod
     def of(cls, warm_start: WarmStart, shape: tuple[int, int], factors: int, spread: np.float32) -> Start:
@@ -79,6 +81,7 @@ class Start(NamedTuple):
             warm_start.take("item_factors_", n_items, factors) / spread,
             warm_start.take("user_rating_bias_", n_users) / spread,
             warm_start.take("item_rating_bias_", n_items) / spread,
+            warm_start.effort,
         )
 
 
@@ -163,7 +166,7 @@ def _minimise(
     epochs, first = config.passes(ratings.nnz), 0
     if start is not None:
         begin_from(parameters, start, ratings)
-        first = epochs - warm_rounds(epochs, config.warm_share)
+        first = epochs - warm_rounds(epochs, config.warm_share, start.effort)
     penalties = penalties_of(ratings, config, device)
     steps = int(np.clip(ratings.nnz // config.batch, *_STEPS))
     optimizer = Adam(parameters.tables())

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.bootstrap import joint_intervals
+from models.evaluation.resampling import shared_samples
 from tasks.artifacts import Challenge, Choice, Decision, Evaluation, HeldOut
 from tasks.config.settings import JudgeSettings
 from tasks.evaluation.averages import cold_start_rows, further_rows, load_per_user, ranking_rows
@@ -72,19 +73,20 @@ def choose(
     per_user = {evaluation.model: load_per_user(evaluation) for evaluation in evaluations}
     selecting = {name: per_user[name][settings.champion_metric][half == 0] for name in candidates}
     learned = {evaluation.model for evaluation in evaluations if evaluation.learned}
-    ranking, decision, why = decide(selecting, streaks, settings, seed=seed, learned=learned)
-    decision = replace(decision, why=why)
-    baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
-    rows, differences = ranking_rows(per_user, "all", half, baselines, settings, seed=seed)
-    fallback = {cold.model: load_per_user(cold)}
-    cold_rows, _ = ranking_rows(fallback, "cold", cold_half, [], settings, seed=seed)
-    rows += cold_rows + further_rows(evaluations, held_out, settings, seed=seed)
-    rows += cold_start_rows(evaluations, held_out, settings, seed=seed)
-    similar_rows, similar_differences = similar_item_rows(
-        evaluations, held_out, settings, baseline=similar_model, seed=seed
-    )
-    rows_by_side_data, gains_by_side_data = new_user_rows(evaluations, held_out, settings, seed=seed)
-    gains = counterpart_rows(evaluations, held_out, counterparts, settings, seed=seed)
+    with shared_samples():
+        ranking, decision, why = decide(selecting, streaks, settings, seed=seed, learned=learned)
+        decision = replace(decision, why=why)
+        baselines = [name for name in dict.fromkeys(("popularity", ranking[0])) if name in per_user]
+        rows, differences = ranking_rows(per_user, "all", half, baselines, settings, seed=seed)
+        fallback = {cold.model: load_per_user(cold)}
+        cold_rows, _ = ranking_rows(fallback, "cold", cold_half, [], settings, seed=seed)
+        rows += cold_rows + further_rows(evaluations, held_out, settings, seed=seed)
+        rows += cold_start_rows(evaluations, held_out, settings, seed=seed)
+        similar_rows, similar_differences = similar_item_rows(
+            evaluations, held_out, settings, baseline=similar_model, seed=seed
+        )
+        rows_by_side_data, gains_by_side_data = new_user_rows(evaluations, held_out, settings, seed=seed)
+        gains = counterpart_rows(evaluations, held_out, counterparts, settings, seed=seed)
     figures = NightMetrics(
         metrics=(*rows, *rows_by_side_data, *similar_rows),
         differences=tuple(differences),

@@ -16,7 +16,7 @@ import duckdb
 from tasks.artifacts import Deliveries, Intake, LeftFile, Source, SourceFile
 from tasks.config.data_settings import DataSettings
 from tasks.errors import NightError, TransientError
-from tasks.ingestion.file_digest import FileDigest, Version, digest_file, file_version
+from tasks.ingestion.file_digest import FileDigest, Version, digest_files, file_version
 from tasks.ingestion.file_names import partition_values
 from tasks.ingestion.increments import Increments, find_increments
 from tasks.ingestion.input_files import SOURCES, InputFile, find_input_files, require_sources
@@ -213,9 +213,10 @@ def _present(
     """
     present: dict[Key, Content] = {}
     set_aside: list[LeftFile] = []
+    digests = digest_files([found.location for found in files])
     for found in files:
         try:
-            digest = digest_file(found.location)
+            digest = digests[found.location].result()
             digest = replace(digest, sha256=stand_ins.get(digest.sha256, digest.sha256))
         except TransientError:
             raise

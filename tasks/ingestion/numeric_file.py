@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import glob
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,11 +76,13 @@ def read_numeric(
     if not _may_be_numeric(source, path, how, names):
         return False
     columns = {name: "BIGINT" if name in NUMBERS else "VARCHAR" for name in names}
-    run_file(
-        con, "warehouse/land/read_numeric_csv.sql", path=glob.escape(str(path)), delimiter=how.separator,
-        columns=columns, header=how.has_header,
-    )  # fmt: skip
-    return _holds_all_bytes(con, source, count_bytes(path, has_header=how.has_header))
+    with ThreadPoolExecutor(1, thread_name_prefix="bytes") as worker:
+        found = worker.submit(count_bytes, path, has_header=how.has_header)
+        run_file(
+            con, "warehouse/land/read_numeric_csv.sql", path=glob.escape(str(path)), delimiter=how.separator,
+            columns=columns, header=how.has_header,
+        )  # fmt: skip
+    return _holds_all_bytes(con, source, found.result())
 
 
 def _may_be_numeric(source: Source, path: Path, how: TextFormat, names: dict[str, str]) -> bool:
@@ -116,12 +119,19 @@ def count_bytes(path: Path, *, has_header: bool) -> ByteCounts:
         while block := file.read(_BLOCK):
             codes = np.frombuffer(block, np.uint8)
             n_all += len(block)
-            n_plain += int(np.count_nonzero((codes - np.uint8(_FIRST_PLAIN)) < _N_PLAIN)) - block.count(b"/")
+            n_plain += int(np.count_nonzero((codes - np.uint8(_FIRST_PLAIN)) < _N_PLAIN)) - _count_rare(
+                b"/", block
+            )
             feeds += int(np.count_nonzero(codes == _FEED))  # bytes.count is slow at what is frequent
-            returns += block.count(b"\r")
-            unsafe += block.count(b'"') + block.count(b"\0")
+            returns += _count_rare(b"\r", block)
+            unsafe += _count_rare(b'"', block) + _count_rare(b"\0", block)
             last = block[-1:]
     return ByteCounts(n_all, n_all - n_plain, feeds, returns, unsafe, int(last != b"\n"))
+
+
+def _count_rare(byte: bytes, block: bytes) -> int:
+    """Return how often a byte is there: to see that it is not takes a thirtieth of the time of counting."""
+    return block.count(byte) if byte in block else 0
 
 
 def _holds_all_bytes(con: duckdb.DuckDBPyConnection, source: Source, found: ByteCounts) -> bool:

@@ -60,9 +60,8 @@ def hold_out(
         The reference to the files, with the numbers of users in each part.
     """
     open_split(con, split, "after")
-    known = {"as_of": split.as_of, "seed": seed} | {
-        f"{side}_path": str(snapshot.folder / f"{side}.parquet") for side in ("users", "items")
-    }
+    known = {f"{side}_path": str(snapshot.folder / f"{side}.parquet") for side in ("users", "items")}
+    run_file(con, "warehouse/holdout/newly_met.sql", as_of=split.as_of, seed=seed)
     run_file(con, "warehouse/holdout/relevant.sql", **known, **liking(settings))
     [(unknown_item_share,)] = con.execute(
         "select coalesce(avg((not is_touched)::integer), 0) from relevant"

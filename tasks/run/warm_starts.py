@@ -23,6 +23,9 @@ from tasks.storage.run_records import Run, WarmPlan
 from tasks.training.warm_start import source_of
 
 Side = Literal["judged", "refit"]
+_TONIGHT_EFFORT = (
+    2  # times `warm_share`: a tenth of the data is new to a refit, where a night brings a hundredth
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ def _compared(night: Night, split: Split, snapshot: Snapshot, earlier: Snapshot)
 def with_tonights_fits(night: Night, split: Split, snapshot: Snapshot, source: WarmSource) -> WarmSource:
     """Let refits that would be cold start from tonight's fits before the cutoff, if the settings say so.
 
-    A refit is not judged, so that it may start from any fit.
+    A refit is not judged, so that it may start from any fit. The snapshots are compared only if a refit needs it.
 
     Args:
         night: the night, its shelf judged.
@@ -93,8 +96,11 @@ def with_tonights_fits(night: Night, split: Split, snapshot: Snapshot, source: W
         snapshot: of everything.
         source: the earlier fits of the refits.
     """
-    settings = night.settings.warm_start
-    if not settings.enabled or not settings.refit_from_tonight:
+    settings, models = night.settings.warm_start, night.settings.models
+    of_shelf = [name for name in models.shelf if name in settings.refit_from_tonight]
+    if not settings.enabled or all(
+        isinstance(_earlier_fit(night, source, name, models.config(name)), FittedModel) for name in of_shelf
+    ):
         return source
     before = night.store.find("utility", night.record.summary.snapshots["judged"], Snapshot)
     return source if before is None else replace(source, tonight=_compared(night, split, snapshot, before))
@@ -118,11 +124,13 @@ def warm_fit(night: Night, snapshot: Snapshot, name: str) -> WarmFit:
     if source.tonight is None or tonights is None:
         return WarmFit(why=f"cold: {found}")
     why = "warm: from tonight's fit before the cutoff"
-    return WarmFit(tonights.key, why, tonights.folder, source.tonight.folder)
+    return WarmFit(tonights.key, why, tonights.folder, source.tonight.folder, effort=_TONIGHT_EFFORT)
 
 
 def _tonights_fit(night: Night, name: str) -> FittedModel | None:
-    """Return tonight's fit of a model before the cutoff, if there is one."""
+    """Return tonight's fit of a model before the cutoff, if there is one that a refit may start from."""
+    if name not in night.settings.warm_start.refit_from_tonight:
+        return None
     summary = night.record.summary
     key = summary.fits.get(summary.snapshots["judged"], {}).get(name)
     return night.store.find("fit", key, FittedModel) if key else None

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from pydantic import TypeAdapter
 MANIFEST = "manifest.json"
 _HALF_MADE, _CHECKPOINT = ".making-", ".checkpoint-"
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
+_digests: dict[tuple[int, ...], str] = {}
+_CLOCK_STEP = 50_000_000  # nanoseconds; file systems note times in steps of 10 ms at most
 
 R = TypeVar("R")
 
@@ -158,9 +161,22 @@ def _at(reference: R, folder: Path) -> R:
 
 
 def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file, empty if it is absent; read only once per process while the file stays as it is.
+
+    A change shows in the size or in one of the two times. Files so young that a second change could bear the same time
+    are read every time (the "racily clean" files of git).
+    """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            found = os.fstat(file.fileno())
+            state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            if state not in _digests:
+                is_settled = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _CLOCK_STEP
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                if not is_settled:
+                    return digest
+                _digests[state] = digest
+            return _digests[state]
     except FileNotFoundError:
         return ""
 

@@ -43,12 +43,12 @@ def fingerprint(*parts: Any) -> str:
 def key_of_value(value: Any) -> Any:
     """Return the JSON-like value that stands for an argument of a stage in its cache key.
 
-    A reference (a dataclass with a `key`) is represented by that key, hyperparameters together with what of this
-    machine the fitted bits depend on, everything else by its value.
+    A reference (a dataclass with a `key`) is represented by that key, or by what its `cache_key()` returns,
+    hyperparameters together with what of this machine the fitted bits depend on, everything else by its value.
     """
     if is_dataclass(value) and not isinstance(value, type):
         if hasattr(value, "key"):
-            return value.key
+            return value.cache_key() if hasattr(value, "cache_key") else value.key
         return {field.name: key_of_value(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): key_of_value(each) for name, each in value.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -41,18 +42,21 @@ def read_warm_start(chosen: WarmFit, model: Recommender) -> WarmStart | None:
     try:
         earlier = type(model).load(chosen.folder)
         with np.load(chosen.rows / "rows.npz", allow_pickle=False) as rows:
-            return matched(earlier, rows["users"], rows["items"])
+            return matched(earlier, rows["users"], rows["items"], chosen.effort)
     except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise WarmStartError(f"the fit {chosen.key} cannot be read: {error}") from error
 
 
-def matched(earlier: Recommender, users: NDArray[np.int64], items: NDArray[np.int64]) -> WarmStart:
+def matched(
+    earlier: Recommender, users: NDArray[np.int64], items: NDArray[np.int64], effort: int = 1
+) -> WarmStart:
     """Return the warm start from a fitted model.
 
     Args:
         earlier: a fitted model. Users and items that it does not know count as new.
         users: (n_users,) for each row of the new data its row of the earlier fit, −1 for new users.
         items: (n_items,) the same.
+        effort: factor of the model's `warm_share`.
 
     Raises:
         WarmStartError: the earlier fit lacks an array, because an older version made it.
@@ -61,7 +65,7 @@ def matched(earlier: Recommender, users: NDArray[np.int64], items: NDArray[np.in
         np.where((places >= 0) & known[places], places, -1)
         for places, known in ((users, earlier.known_users_), (items, earlier.known_items_))
     )
-    return WarmStart.of(vars(earlier), earlier.warm_parts(), *rows)
+    return replace(WarmStart.of(vars(earlier), earlier.warm_parts(), *rows), effort=effort)
 
 
 def earlier_rows(earlier: Path, now: Path, side: str) -> NDArray[np.int64]:

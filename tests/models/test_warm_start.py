@@ -80,6 +80,28 @@ def test_a_warm_fit_takes_its_share_of_the_rounds(model: Recommender) -> None:
     assert reported == [(done, rounds) for done in range(1, rounds + 1)]
 
 
+@pytest.mark.parametrize("name", ["als", "bpr", "mf"])
+def test_twice_the_effort_takes_twice_the_rounds(name: str) -> None:
+    data, kind = small_world(), type(MODELS[name])
+    config = MODELS[name].config.model_copy(update={"warm_share": 0.1})
+    start = start_of(kind(config).fit(data, seed=1))
+    taken = []
+    for effort in (1, 2):
+        reported: list[tuple[int, int]] = []
+        kind(config).fit(
+            data,
+            seed=1,
+            warm_start=replace(start, effort=effort),
+            progress=lambda *at, to=reported: to.append(at),
+        )
+        taken.append(len(reported))
+    assert taken == ([1, 2] if name == "als" else [2, 4])
+
+
+def test_a_warm_fit_takes_no_more_rounds_than_a_cold_one() -> None:
+    assert [warm_rounds(rounds, 0.8, 2) for rounds in (1, 3, 10)] == [1, 3, 10]
+
+
 def test_the_same_start_and_seed_give_the_same_bits(model: Recommender) -> None:
     data, kind = small_world(), type(model)
     start = start_of(kind(model.config).fit(data, seed=1))

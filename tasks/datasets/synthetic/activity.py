@@ -1,8 +1,6 @@
 """The activity of one block of the demo's users: visits, views chosen by taste and fashion, ratings, tags, events.
 
-A view is one row: a user watched an item at a moment. Most views are rated. Items are drawn by rejection: one from
-the sampler of a taste, or of general popularity, is kept if it is in fashion at that moment, if it appeals to that
-user, and if the user has not watched it yet.
+A view is one row: a user watched an item at a moment. Most views are rated.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ import numpy as np
 
 from tasks.datasets.synthetic.catalogue import TAGS_PER_ITEM, Items
 from tasks.datasets.synthetic.exact_numbers import Bools, Floats, Ints
+from tasks.datasets.synthetic.item_choice import choose_items
 from tasks.datasets.synthetic.taste_model import (
     DAY,
-    TASTES_PER_USER,
     ItemSamplers,
     taste_match,
     taste_weights,
@@ -26,7 +24,6 @@ from tasks.datasets.synthetic.users import Users
 VIEWS_PER_VISIT = 5
 FIRST_VISIT_SHARE = 0.15
 UNRATED_SHARE = 8  # a user has one unrated view for every eight ratings
-REJECTION_ROUNDS = 60
 EVENTS = ("watch", "like", "share", "comment")
 
 
@@ -86,7 +83,7 @@ def make_views(
     given = users.ratings[block.start : block.stop]
     user = np.repeat(np.arange(block.start, block.stop), given + given // UNRATED_SHARE)
     time = _visit_times(users, user, rng)
-    item = _choose_items(users, items, samplers, user, time, rng=rng)
+    item = choose_items(users, items, samplers, user, time, rng=rng)
     rated = _random_rank(user, rng.random(len(user))) < users.ratings[user]
     return Views(user, item, time, _opinions(users, items, user, item, time, rng=rng), rated)
 
@@ -113,62 +110,6 @@ def _visit_times(users: Users, user: Ints, rng: np.random.Generator) -> Ints:
     seconds = np.cumsum(rng.integers(12, 90, len(user)))
     times: Ints = begin[order] + seconds - np.repeat(seconds[np.cumsum(length) - length], length)
     return times
-
-
-def _choose_items(
-    users: Users, items: Items, samplers: ItemSamplers, user: Ints, time: Ints, *, rng: np.random.Generator
-) -> Ints:
-    """An item per view, none twice for a user; after `REJECTION_ROUNDS` without one, any that is released."""
-    n_items = len(items.popularity)
-    row = user - user[0]
-    taken = np.zeros((int(row[-1]) + 1) * n_items, bool)
-    chosen = np.full(len(user), -1, np.int64)
-    waiting = np.arange(len(user))
-    rounds = 0
-    while len(waiting):
-        u, t = user[waiting], time[waiting]
-        if rounds < REJECTION_ROUNDS:
-            sampler = _draw_sampler(users, u, t, rng)
-            place = np.floor(rng.random(len(u)) * samplers.size[sampler]).astype(np.int64)
-            item = samplers.tickets[samplers.first[sampler] + place].astype(np.int64)
-            keep = rng.random(len(u)) < _fashion(items, item, t) * _appeal(users, items, u, item)
-        else:
-            item = rng.integers(0, n_items, len(u))
-            keep = items.released[item] <= t
-        pair = row[waiting] * n_items + item
-        keep &= ~taken[pair]
-        kept = np.flatnonzero(keep)
-        _, earliest = np.unique(pair[kept], return_index=True)
-        winners = kept[earliest]
-        taken[pair[winners]] = True
-        chosen[waiting[winners]] = item[winners]
-        waiting = waiting[chosen[waiting] < 0]
-        rounds += 1
-    return chosen
-
-
-def _draw_sampler(users: Users, user: Ints, time: Ints, rng: np.random.Generator) -> Ints:
-    """A sampler per view: of one of the user's tastes, by its weight at that time, else of general popularity."""
-    weights = taste_weights(users.end_weights[user], time)
-    left = rng.random(len(user))
-    sampler = np.full(len(user), -1, np.int64)
-    for place in range(TASTES_PER_USER):
-        left = left - weights[place]
-        sampler = np.where((sampler < 0) & (left < 0), users.tastes[user, place], sampler)
-    return sampler  # −1 is the last sampler: general popularity
-
-
-def _fashion(items: Items, item: Ints, time: Ints) -> Floats:
-    """Popularity at that time, 0 to 1: 0 before release, up within a month, then down to the lasting share."""
-    age = (time - items.released[item]) / DAY
-    lasting = items.lasting[item]
-    faded = lasting + (1 - lasting) / (1 + np.maximum(age, 0) / items.half_life[item])
-    return np.clip(0.3 + age / 40, 0, 1) * faded * (age >= 0)
-
-
-def _appeal(users: Users, items: Items, user: Ints, item: Ints) -> Floats:
-    """Return the match of each item's traits with the user's taste, 0.03 to 1."""
-    return np.clip(0.35 + 0.45 * trait_match(users.trait_liking[user], items.traits[item]), 0.03, 1)
 
 
 def _opinions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tasks.artifacts import CheckResult
@@ -102,36 +103,38 @@ def gather(home: Home, run: Run) -> Page:
     mapped = model_of_maps(artifacts)
     baselines = dict.fromkeys(("popularity", run.champion))
     against = (difference_panel(figures.differences, baseline) for baseline in baselines)
-    return Page(
-        run=run,
-        n_users=None if lists is None else lists.n_users,
-        n_items=None if snapshot is None else snapshot.n_items,
-        metrics=metric_panels(run, figures.metrics),
-        slices=slice_panels(run, figures.metrics, figures.segments),
-        new_users=new_user_panels(run, figures.metrics),
-        new_users_by_side_data=new_user_panels_by_side_data(
-            run, figures.metrics, figures.side_data_differences
-        ),
-        new_items=new_item_panel(run, figures.metrics, figures.segments),
-        similar=similar_panels(figures.metrics),
-        similar_against=similar_difference_panels(figures.similar_differences),
-        against=tuple(panel for panel in against if panel is not None),
-        with_side_data=counterpart_panels(figures.side_data_differences),
-        challenge=challenge_panel(run),
-        history=history(runs, run),
-        checks=_checks(run.summary.checks),
-        ratings=None if snapshot is None else value_histogram(snapshot.folder, "rating"),
-        utilities=None if snapshot is None else value_histogram(snapshot.folder, "composite"),
-        attention=_attention(artifacts),
-        churn=_churn(runs, store, run, artifacts),
-        users=()
-        if lists is None or artifacts.everything is None
-        else sample_users(lists, artifacts.everything, _N_USERS),
-        item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
-        user_map=None if mapped is None else user_map(mapped, seed=run.seed),
-        drift=drift_panel(run, runs.all()),
-        before=page_before(runs, run),
-    )
+    with ThreadPoolExecutor(1, thread_name_prefix="user-map") as worker:  # it takes as long as all else
+        of_users = None if mapped is None else worker.submit(user_map, mapped, seed=run.seed)
+        return Page(
+            run=run,
+            n_users=None if lists is None else lists.n_users,
+            n_items=None if snapshot is None else snapshot.n_items,
+            metrics=metric_panels(run, figures.metrics),
+            slices=slice_panels(run, figures.metrics, figures.segments),
+            new_users=new_user_panels(run, figures.metrics),
+            new_users_by_side_data=new_user_panels_by_side_data(
+                run, figures.metrics, figures.side_data_differences
+            ),
+            new_items=new_item_panel(run, figures.metrics, figures.segments),
+            similar=similar_panels(figures.metrics),
+            similar_against=similar_difference_panels(figures.similar_differences),
+            against=tuple(panel for panel in against if panel is not None),
+            with_side_data=counterpart_panels(figures.side_data_differences),
+            challenge=challenge_panel(run),
+            history=history(runs, run),
+            checks=_checks(run.summary.checks),
+            ratings=None if snapshot is None else value_histogram(snapshot.folder, "rating"),
+            utilities=None if snapshot is None else value_histogram(snapshot.folder, "composite"),
+            attention=_attention(artifacts),
+            churn=_churn(runs, store, run, artifacts),
+            users=()
+            if lists is None or artifacts.everything is None
+            else sample_users(lists, artifacts.everything, _N_USERS),
+            item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
+            user_map=None if of_users is None else of_users.result(),
+            drift=drift_panel(run, runs.all()),
+            before=page_before(runs, run),
+        )
 
 
 def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from models.interactions import load_matrix
 from tasks.artifacts import Snapshot
 
 _BARS = 24
+_AT_ONCE = 2**20  # entries that are sorted together, within the cache
 _CURVE_POINTS = 80
 
 
@@ -64,10 +66,10 @@ def value_histogram(folder: Path, name: str) -> Histogram | None:
     values = load_matrix(folder, name).data
     if not values.size:
         return None
-    distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) <= _BARS:
-        bars = tuple(Bar(f"{value:g}", int(n)) for value, n in zip(distinct, counts, strict=True))
-        return Histogram(bars, 0, float(np.median(values)))
+    counted = _count_few(values)
+    if counted is not None:
+        bars = tuple(Bar(f"{value:g}", n) for value, n in counted.items())
+        return Histogram(bars, 0, _median(counted, values.dtype))
     top = float(np.quantile(values, 0.995))
     counts, edges = np.histogram(values, bins=_BARS, range=(float(values.min()), top))
     bars = tuple(
@@ -75,6 +77,27 @@ def value_histogram(folder: Path, name: str) -> Histogram | None:
         for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
     )
     return Histogram(bars, int((values > top).sum()), float(np.median(values)))
+
+
+def _count_few(values: NDArray[np.float32]) -> dict[np.float32, int] | None:
+    """Return the number of each distinct value in ascending order; None if there are more than 24."""
+    counted: dict[np.float32, int] = {}
+    for start in range(0, len(values), _AT_ONCE):
+        distinct, counts = np.unique(values[start : start + _AT_ONCE], return_counts=True)
+        if len(distinct) > _BARS:
+            return None
+        for value, n in zip(distinct, counts, strict=True):
+            counted[value] = counted.get(value, 0) + int(n)
+        if len(counted) > _BARS:
+            return None
+    return dict(sorted(counted.items()))
+
+
+def _median(counted: Mapping[np.float32, int], dtype: np.dtype[np.float32]) -> float:
+    """Return the median of values of which it is known how often each comes up, as `np.median` does."""
+    ends = np.cumsum([*counted.values()])
+    middle = np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right")
+    return float(np.median(np.array([*counted], dtype)[middle]))
 
 
 def popularity(snapshot: Snapshot) -> NDArray[np.int64]:

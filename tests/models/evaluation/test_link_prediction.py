@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -131,3 +132,20 @@ def test_a_query_is_the_latest_like() -> None:
     timestamp = sparse.csr_array(np.array([[9, 0, 5, 0], [0, 7, 0, 7], [0, 0, 0, 0], [3, 8, 0, 0]], np.int64))
     positive = sparse.csr_array(np.array([[1, 0, 1, 0], [0, 1, 0, 1], [0] * 4, [1, 0, 0, 0]], np.float32))
     assert last_liked(positive, timestamp).tolist() == [0, 3, -1, 0]
+
+
+@given(
+    times=arrays(np.int64, st.tuples(st.integers(0, 6), st.integers(1, 9)), elements=st.integers(-3, 4)),
+    seed=st.integers(0, 99),
+)
+def test_latest_likes_are_those_of_a_sort(times: NDArray[np.int64], seed: int) -> None:
+    """Times before 1970 are below 0."""
+    met, liked = np.random.default_rng(seed).random((2, *times.shape)) < [[[0.8]], [[0.6]]]
+    timestamp, positive = (
+        sparse.csr_array(met.astype(np.int64)),
+        sparse.csr_array((met & liked).astype(float)),
+    )
+    timestamp.data[:] = times[met]
+    for user, last in enumerate(last_liked(positive, timestamp).tolist()):
+        likes = [(times[user, item], item) for item in np.flatnonzero((met & liked)[user])]
+        assert last == max(likes, default=(0, -1))[1]

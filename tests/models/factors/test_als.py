@@ -196,3 +196,11 @@ class TestALS(PersonalContract):
         with threadpool_limits(2, "blas"):
             ALS(SMALL).fit(small_world(), seed=1, progress=progress)
         assert reported == [(done, 8) for done in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "rounds"), [(0, 10), (1_000_000, 10), (1_200_000, 10), (2_500_000, 8), (10**9, 8)]
+)
+def test_large_data_get_fewer_iterations(entries: int, rounds: int) -> None:
+    assert ALSConfig().rounds(entries) == rounds
+    assert ALSConfig(iterations=3).rounds(entries) == 3

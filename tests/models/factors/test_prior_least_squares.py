@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -38,11 +37,12 @@ def solution(
 )
 @settings(max_examples=examples(25))
 def test_rows_approach_the_exact_minimum(seed: int, agreement: float, judged: bool, rows: int) -> None:
+    """Rows have about twelve entries: a full eight and others."""
     rng = np.random.default_rng(seed)
     matrix, others, prior = (
-        confidences(rng, (rows, 12)), rng.standard_normal((12, 4)), rng.standard_normal((rows, 4))
+        confidences(rng, (rows, 40)), rng.standard_normal((40, 4)), rng.standard_normal((rows, 4))
     )  # fmt: skip
-    judges = rng.standard_normal((12, 4)) if judged else others
+    judges = rng.standard_normal((40, 4)) if judged else others
     found = np.zeros((rows, 4), np.float32)
     for _ in range(30):
         found = solve_rows(
@@ -67,13 +67,18 @@ def test_a_row_without_entries_is_its_prior_when_it_agrees() -> None:
     np.testing.assert_allclose(found, prior, atol=1e-3)
 
 
-def test_more_rows_than_a_block_are_solved_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_blocks_are_solved_as_single_rows_are() -> None:
+    """50 rows of up to 20 entries: six full blocks and a short one; entries that come in eights and the rest."""
     rng = np.random.default_rng(0)
     matrix = sparse.csr_array(confidences(rng, (50, 20)).astype(np.float32))
     others, start = rng.standard_normal((20, 5)).astype(np.float32), rng.random((50, 5), np.float32)
     whole = solve_rows(matrix, others, start, ridge=1, prior=start)
-    monkeypatch.setattr("models.factors.prior_least_squares._ROWS", 7)
-    np.testing.assert_allclose(solve_rows(matrix, others, start, ridge=1, prior=start), whole, rtol=1e-4)
+    single = [
+        solve_rows(sparse.csr_array(matrix[[row]]), others, start[[row]], ridge=1, prior=start[[row]])
+        for row in range(50)
+    ]
+    np.testing.assert_allclose(np.vstack(single), whole, rtol=1e-4, atol=1e-6)
+    assert np.diff(matrix.indptr).max() > 8
 
 
 def test_the_same_bits_on_one_thread_and_on_all() -> None:

@@ -45,3 +45,27 @@ def test_bits_do_not_depend_on_the_number_of_threads() -> None:
         assert np.array_equal(multiply(matrix, x), several)
     finally:
         numba.set_num_threads(threads)
+
+
+@numba.njit(fastmath={"contract"})
+def plain_product(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
+    """Add one entry after the other, by the same fused multiplication and addition."""
+    for row in range(len(out)):
+        total = np.zeros(x.shape[1], np.float32)
+        for at in range(indptr[row], indptr[row + 1]):
+            for f in range(x.shape[1]):
+                total[f] += data[at] * x[indices[at], f]
+        out[row] = total
+
+
+def test_bits_are_those_of_adding_single_entries() -> None:
+    """Rows of 0 to 39 entries of very different sizes: a sum in another order has other bits."""
+    rng = np.random.default_rng(3)
+    rows = np.repeat(np.arange(40), np.arange(40))
+    columns = np.concatenate([rng.permutation(50)[:size] for size in range(40)])
+    data = (rng.standard_normal(len(rows)) * 10.0 ** rng.integers(-3, 4, len(rows))).astype(np.float32)
+    matrix = sparse.csr_array(sparse.coo_array((data, (rows, columns)), shape=(40, 50)))
+    x = rng.standard_normal((50, 33)).astype(np.float32)
+    expected = np.empty((40, 33), np.float32)
+    plain_product(matrix.indptr, matrix.indices, matrix.data, x, expected)
+    assert np.array_equal(multiply(matrix, x), expected)

@@ -85,7 +85,7 @@ def test_operator_settings_override_tuned_ones(file, tmp_path):
     (tmp_path / "pipeline.toml").write_text("[models.als]\nfactors = 64\n")
     settings, _ = night(file, "models.als.alpha=3")
     als = settings.models.config("als")
-    assert (als.factors, als.alpha, als.regularization, als.iterations) == (64, 3, 12.5, 10)
+    assert (als.factors, als.alpha, als.regularization, als.warm_share) == (64, 3, 12.5, 0.1)
     assert settings.models.config("item_knn").similarity == "jaccard"
 
 

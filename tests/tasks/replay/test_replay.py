@@ -145,13 +145,16 @@ def fit_notes(found: Replay, variant: str, model: str = "als") -> list[list[str]
     ]
 
 
+FIRST = ["cold: there is no earlier night to start from", "warm: from tonight's fit before the cutoff"]
+"""How als starts on the first night, before the cutoff and on everything."""
+
+
 def test_fits_start_from_the_variants_own_earlier_night(replayed: Replayed) -> None:
     """On both sides of the cutoff; `rarely` has no night on the second day."""
     first, second, _ = (f"warm: from run {day:%Y%m%d%H%M%S}" for day in replayed.plan.days)
-    cold = "cold: there is no earlier night to start from"
-    assert fit_notes(replayed.found, BASE) == [[cold] * 2, [first] * 2, [second] * 2]
-    assert fit_notes(replayed.found, "rarely") == [[cold] * 2, [first] * 2]
-    assert fit_notes(replayed.found, "bigger") == [[cold] * 2, [first] * 2, [second] * 2]
+    assert fit_notes(replayed.found, BASE) == [FIRST, [first] * 2, [second] * 2]
+    assert fit_notes(replayed.found, "rarely") == [FIRST, [first] * 2]
+    assert fit_notes(replayed.found, "bigger") == [FIRST, [first] * 2, [second] * 2]
 
 
 def test_a_replay_goes_on_only_with_the_fits_it_starts_from(replayed: Replayed) -> None:
@@ -421,7 +424,7 @@ def test_fits_start_from_no_night_of_the_home(both_futures: list[tuple[Home, Rep
     plain, poison = (fit_notes(found, BASE) for _, found in both_futures)
     first = both_futures[0][1].days[0].day
     warm = f"warm: from run {first:%Y%m%d%H%M%S}"
-    assert plain == poison == [["cold: there is no earlier night to start from"] * 2, [warm] * 2]
+    assert plain == poison == [FIRST, [warm] * 2]
 
 
 def test_the_future_does_change_the_outcome(both_futures: list[tuple[Home, Replay]]) -> None:

@@ -34,7 +34,7 @@ BOTH = ("models.shelf=popularity,als", "ranking.retriever=als")
 
 
 class CannedNight(SimpleNamespace):
-    """A night whose stages return a reference at once, or fail for the models in `failing`.
+    """A night whose stages return a reference at once, or fail for the models in `failing`; all fits are cold.
 
     There are too few users to learn the ensembles in `too_few` from.
     """
@@ -46,8 +46,9 @@ class CannedNight(SimpleNamespace):
             failed_models={}, still_live="Nothing is live.", champion=None, warm_plan=None,
             summary=SimpleNamespace(snapshots={}),
         )  # fmt: skip
+        chosen = load_settings(None, (*settings, "warm_start.enabled=false"))
         super().__init__(
-            settings=load_settings(None, settings), record=record, as_of=NOW, calls=[], failing={*failing},
+            settings=chosen, record=record, as_of=NOW, calls=[], failing={*failing},
             too_few=too_few, notes={}, warm_sources={}, runs=SimpleNamespace(all=list),
         )  # fmt: skip
 

@@ -110,7 +110,10 @@ def notes(run: Run) -> list[str]:
 
 def test_the_first_night_is_cold_to_the_bit(shared: Path) -> None:
     first = first_run(open_home(None, shared / "home"))
-    assert notes(first) == ["cold: there is no earlier night to start from"] * 2
+    assert notes(first) == [
+        "cold: there is no earlier night to start from",
+        "warm: from tonight's fit before the cutoff",
+    ]
     key = first.summary.snapshots["judged"]
     folder = shared / "home/artifacts"
     cold = ALS(load_settings(None, SETTINGS).models.config("als"))
@@ -285,13 +288,29 @@ def test_settings_make_fits_cold(home: Home, override: str, why: str) -> None:
 
 
 def test_a_cold_refit_can_start_from_tonights_fit(home: Home, chosen: list[WarmFit]) -> None:
-    both = ("warm_start.cold_every=1", "warm_start.refit_from_tonight=true")
-    night = a_night(home, *both, refit=True)
+    night = a_night(home, "warm_start.cold_every=1", refit=True)
     assert notes(night.run) == [
         "cold: its turn, once in 1 nights",
         "warm: from tonight's fit before the cutoff",
     ]
-    assert [each.key for each in chosen] == ["", night.judged.key]
+    assert [(each.key, each.effort) for each in chosen] == [("", 1), (night.judged.key, 2)]
+
+
+@pytest.mark.parametrize("allowed", ["[]", "false", '["bpr"]'])
+def test_a_refit_that_may_not_start_from_tonight_is_cold(home: Home, allowed: str) -> None:
+    both = ("warm_start.cold_every=1", f"warm_start.refit_from_tonight={allowed}")
+    assert notes(a_night(home, *both, refit=True).run) == ["cold: its turn, once in 1 nights"] * 2
+
+
+def test_snapshots_of_one_night_are_compared_only_at_need(home: Home) -> None:
+    """Each comparison is a stage; the first one matches the rows with the night before, the second those of refits."""
+    for override, compared in (
+        (NEVER, 2),
+        ("warm_start.cold_every=1", 3),
+        ("models.shelf=als,popularity", 2),
+    ):
+        run = a_night(home, override, refit=True).run
+        assert [time.stage for time in run.stages].count("earlier_rows") == compared, override
 
 
 def test_another_version_of_the_code_makes_the_fit_cold(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,17 @@
 """Artifacts are stored atomically, used only if undamaged, and removed when no run holds them."""
 
+import hashlib
+import os
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from tasks.artifacts import CleanData, SourceCounts
+from tasks.storage import artifact_store
 from tasks.storage.artifact_store import Store, from_json, to_json, write_text
 
 
@@ -49,6 +54,39 @@ def test_a_damaged_artifact_is_not_found(tmp_path: Path, damage: str | None) -> 
     file = store.make("fit", "k", build).folder / "rows.txt"
     file.unlink() if damage is None else file.write_text(damage)
     assert store.find("fit", "k", Thing) is None
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by the name of every file that is read for its digest."""
+    read: list[str] = []
+    really = hashlib.file_digest
+
+    def noting(file: BinaryIO, name: str) -> object:
+        read.append(Path(file.name).name)
+        return really(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", noting)
+    return read
+
+
+def test_a_file_is_read_again_only_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, read = Store(tmp_path), count_reads(monkeypatch)
+    file = store.make("fit", "k", build).folder / "rows.txt"
+    time.sleep(0.1)
+    assert store.find("fit", "k", Thing) == store.find("fit", "k", Thing) is not None
+    assert read == ["rows.txt"] * 2, "once when it was made, too young to be known again, and once when found"
+    times = file.stat()
+    file.write_text("two\none\n")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert store.find("fit", "k", Thing) is None, "of the same size and time, but not the same"
+
+
+def test_a_young_file_is_read_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, read = Store(tmp_path), count_reads(monkeypatch)
+    monkeypatch.setattr(artifact_store, "_CLOCK_STEP", 60 * 10**9)
+    store.make("fit", "k", build)
+    assert store.find("fit", "k", Thing) == store.find("fit", "k", Thing) is not None
+    assert len(read) == 3
 
 
 def test_artifacts_that_no_run_holds_are_removed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.base import Config
+from tasks.artifacts import WarmFit
 from tasks.config.settings import Settings, SplitSettings
 from tasks.storage.cache_key import ROOT, SOURCE, SourceTree, fingerprint, key_of_value, library_versions
 
@@ -49,6 +50,8 @@ def test_references_count_by_key_and_configs_with_the_machine() -> None:
             return {"device": "cuda"}
 
     assert key_of_value((Reference("k", 1.5),)) == ["k"]
+    assert key_of_value([WarmFit("k", "why"), WarmFit("k", "reason")]) == ["k", "k"]
+    assert key_of_value(WarmFit("k", effort=2)) != "k"
     assert fingerprint(key_of_value(OnGpu())) != fingerprint(key_of_value(Config()))
 
 

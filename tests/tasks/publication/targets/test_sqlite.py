@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import NightError, TransientError, UsageError
@@ -305,3 +305,21 @@ def test_runs_of_equal_lists_have_about_equal_sizes(database: Path, tmp_path: Pa
             publish(target, run, lists, expected_live=target.live_run(), keep_runs=2)
         second, first = (run.bytes for run in target.published_runs())
     assert second == pytest.approx(first, rel=0.1)
+
+
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(st.tuples(st.none() | scores, st.none() | st.integers(0, 9)), min_size=1, max_size=9),
+    block_rows=st.integers(1, 4),
+)
+def test_columns_empty_in_some_blocks_are_read_back(
+    bigint_target: Target, monkeypatch: pytest.MonkeyPatch, values: list, block_rows: int
+) -> None:
+    monkeypatch.setattr("tasks.publication.publish.BLOCK_ROWS", block_rows)
+    ranked = [(7, rank, rank, 0.5, "als", score, reason) for rank, (score, reason) in enumerate(values, 1)]
+    nothing: dict = {"similar_items": [], "fallback_recommendations": []}
+    database = publish_next(bigint_target, recommendations=ranked, items=[(1, None, "Drama")], **nothing)
+    found = read(
+        database, "select rank, model_score, reason_item_id, variant from recommendations order by rank"
+    )
+    assert found == [(row[1], row[5], row[6], None) for row in ranked]

@@ -1,10 +1,15 @@
 """Histograms count every value once; curves of attention add up shares from the most popular item on."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
+from tasks.reporting.page import histograms
 from tasks.reporting.page.histograms import attention, value_histogram
 
 
@@ -30,6 +35,25 @@ def test_many_values_share_bars_and_all_are_counted(tmp_path: Path) -> None:
     assert found is not None
     assert found.n == 2000
     assert 0 < found.rest <= 10
+
+
+@given(
+    values=st.lists(st.sampled_from([*np.arange(0.5, 13, 0.5)]), min_size=1, max_size=60),
+    at_once=st.integers(1, 70),
+)
+def test_parts_are_counted_as_the_whole(values: list[float], at_once: int) -> None:
+    """25 values are one too many for a bar each."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histograms, "_AT_ONCE", at_once)
+        save(Path(folder), values)
+        found = value_histogram(Path(folder), "rating")
+    distinct, counts = np.unique(np.array(values, np.float32), return_counts=True)
+    assert found is not None
+    assert found.median == np.median(np.array(values, np.float32))
+    if len(distinct) <= 24:
+        bars = [(f"{value:g}", n) for value, n in zip(distinct, counts, strict=True)]
+        assert [(bar.label, bar.n) for bar in found.bars] == bars
+    assert found.n == len(values)
 
 
 def test_no_histogram_without_values(tmp_path: Path) -> None:
