@@ -134,7 +134,7 @@ class ALS(FactorRecommender, FitsInBlocks):
             config.alpha,
             config.regularization,
             config.degree_exponent,
-            config.iterations,
+            config.rounds(matrix.nnz),
             seed,
         )
 
