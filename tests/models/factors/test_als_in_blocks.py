@@ -99,10 +99,10 @@ def test_one_block_has_the_bits_of_a_fit_as_a_whole() -> None:
 
 
 def test_enormous_rows_are_scaled_in_blocks_too() -> None:
-    """Later rounds amplify the rounding of a Gramian on such data: to a hundredth, in whole fits too."""
+    """Of ratings, which no model scales before. Later rounds amplify the rounding of Gramians on such data to 1e-2."""
     data = world(80, 60, 0.2, seed=2)
-    data.composite.data[slice(*data.composite.indptr[5:7])] *= np.float32(1e12)
-    once = ALSConfig(factors=8, iterations=1)
+    data.rating.data[slice(*data.rating.indptr[5:7])] *= np.float32(1e12)
+    once = ALSConfig(factors=8, iterations=1, matrix="rating")
     assert difference(fitted_in_blocks(data, 3, once), ALS(once).fit(data, seed=3)) < 1e-4
 
 
