@@ -231,6 +231,7 @@ class RayRunner:
                 group, n_before = placement_group([bundle] * n_wanted, strategy="SPREAD"), n_wanted
             if group.wait(_LOOK_AGAIN):
                 return group, blocks_each(self.n_blocks, n_wanted)
+            log.debug("%s waits for room for %d actors.", self.work.label, n_wanted)
 
     def _n_actors(self) -> int:
         """Return how many actors the cluster has room for.
