@@ -32,7 +32,7 @@ class EngineSettings(Options):
     als_blocks: int = Field(
         default=0,
         ge=0,
-        le=10_000,
+        le=500,
         description="Blocks of users and items in which als is fitted on Ray, on many workers at once, so that no "
         "machine holds all its factors; 0: as a whole on one worker. The number of blocks decides the last bits.",
     )
