@@ -141,9 +141,9 @@ def _add_segment(
     A long one is spread out with zeros first, because vectors of 16 additions then pay (SIMD); adding zero changes no
     sum.
     """
-    _, columns, data = tiles
-    if (last - first) * _DENSE > _WIDTH and len(places) >= _SHARED:
-        for at in range(first, last):
+    columns, data = tiles[1][first:last], tiles[2][first:last]
+    if len(data) * _DENSE > _WIDTH and len(places) >= _SHARED:
+        for at in range(len(data)):
             spread[columns[at]] = data[at]
         for which in range(len(places)):
             line, weight = sums[places[which]], weights[which]
@@ -153,5 +153,5 @@ def _add_segment(
         return
     for which in range(len(places)):
         line, weight = sums[places[which]], weights[which]
-        for at in range(first, last):
+        for at in range(len(data)):  # from 0, so that numba need not look for negative indices
             line[columns[at]] += weight * data[at]
