@@ -18,7 +18,7 @@ from models.neighbours import weighting
 from models.neighbours.config import NeighbourConfig
 from models.neighbours.similarity import similarity_blocks
 from models.numerics.threads import one_launch
-from models.ranking.topk import Selector
+from models.ranking.topk import select_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -170,10 +170,16 @@ def keep_greatest(
     indices, data = np.empty(capacity, index_type), np.empty(capacity, np.float32)
     ends = np.zeros(m + 1, index_type)
     for start, block in _few_rows(blocks):
-        counts, columns, values = _greatest(block, k, tie_order)
-        ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(counts)
-        filled = slice(ends[start], ends[start + len(block)])
-        indices[filled], data[filled] = columns, values
+        starts = ends[start : start + len(block)]
+        counts = np.empty(len(block), np.int64)
+        with one_launch:
+            _count(block, counts)
+        ends[start + 1 : start + 1 + len(block)] = ends[start] + np.cumsum(np.minimum(counts, k))
+        with one_launch:
+            _copy(block, np.flatnonzero(counts <= k), starts, indices, data)
+        many = np.flatnonzero(counts > k)  # only these need a selection, which takes longer than copying
+        if len(many):
+            select_in_order(block, many, k, tie_order, starts, indices, data)
     indices.resize(ends[-1], refcheck=False)
     data.resize(ends[-1], refcheck=False)
     return sparse.csr_array((data, indices, ends), shape=(m, len(tie_order)))
@@ -262,30 +268,6 @@ def largest_k(possible: NDArray[np.int64], k: int, memory_mb: float) -> int:
         From 1 to k; 1 even if it does not fit.
     """
     return max(1, bisect_right(range(1, k + 1), memory_mb, key=lambda tried: size_mb(possible, tried)))
-
-
-def _greatest(
-    block: FloatArray, k: int, tie_order: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], FloatArray]:
-    """Select the k greatest of every row; return the number per row, all columns (ascending per row) and values."""
-    counts = np.empty(len(block), np.int64)
-    with one_launch:
-        _count(block, counts)
-    many = np.flatnonzero(counts > k)  # only these need a selection, which takes longer than copying
-    few = np.flatnonzero(counts <= k)
-    counts[many] = k
-    starts = np.cumsum(counts) - counts
-    columns, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.float32)
-    with one_launch:
-        _copy(block, few, starts, columns, values)
-    if len(many):
-        selector = Selector(many, k, tie_order)
-        selector.select(0, block[many] if len(few) else block)
-        order = np.argsort(selector.top.items, axis=1)  # without ties: k of more than k, so nothing pads
-        to = starts[many, None] + np.arange(k)
-        columns[to] = np.take_along_axis(selector.top.items, order, axis=1)
-        values[to] = np.take_along_axis(selector.top.scores, order, axis=1)
-    return counts, columns, values
 
 
 @numba.njit(parallel=True, cache=True)

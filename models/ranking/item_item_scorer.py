@@ -197,8 +197,10 @@ def _multiply(left: Any, right: Any, rows: Any, product: Any) -> None:
         product[row] = 0
         for at in range(left_indptr[rows[row]], left_indptr[rows[row] + 1]):
             inner, weight = left_indices[at], left_data[at]
-            for to in range(right_indptr[inner], right_indptr[inner + 1]):
-                product[row, right_indices[to]] += weight * right_data[to]
+            entries = slice(right_indptr[inner], right_indptr[inner + 1])
+            columns, values = right_indices[entries], right_data[entries]
+            for to in range(len(columns)):  # from 0, so that numba need not look for negative indices
+                product[row, columns[to]] += weight * values[to]
         for column in range(product.shape[1]):
             if product[row, column] == 0:
                 product[row, column] = -np.inf

@@ -1,8 +1,8 @@
 """Products with a large sparse matrix, tile by tile: its entries are read once for many rows, not once for each.
 
 The plain product (Gustavson 1978) reads 8 bytes per multiplication and waits for memory once the matrix is larger than
-the caches. Here the matrix is stored by tiles of 1,024 columns. The sums of a few hundred rows and one tile stay in the
-caches, and while they do, each entry of the tile is read for all rows that need it.
+the caches. Here the matrix is stored by tiles of 1,024 columns. The sums of a thousand rows and one tile stay in the
+caches, and while they do, each entry of the tile is read once for all rows that need it.
 
 A sum has the same terms in the same order as in the plain product, so the bits are the same.
 """
@@ -19,10 +19,6 @@ from models.base import FloatArray, IntArray
 from models.numerics.threads import one_launch
 
 _WIDTH = 1024  # columns per tile
-_MOST_ROWS = (
-    512  # whose sums are held at a time by each thread: 2 MB; 256 take a fifth longer, fewer much longer
-)
-_LEAST_ROWS = 32  # fewer share too little of what is read
 _LEAST_ENTRIES = 10_000  # products with smaller matrices take no time to speak of
 _LEAST_SEGMENT = 4  # entries of a row in a tile, on average: shorter ones cost more to find than to read
 _DENSE = 10  # a segment with more than a tenth of its columns is spread out,
@@ -66,15 +62,11 @@ class Tiles:
         Args:
             left: (n, n_rows) float32, canonical.
             rows: (b,) rows of `left`.
-            product: overwritten.
+            product: overwritten. Each thread holds the sums of all its rows and one tile: 4 MB for 1,024 rows.
         """
-        share = -(-len(rows) // numba.get_num_threads())
-        height = min(_MOST_ROWS, max(_LEAST_ROWS, share))
+        by_inner = _by_inner((left.indptr, left.indices, left.data), rows, self.matrix.shape[0])
         with one_launch:
-            _multiply(
-                (left.indptr, left.indices, left.data), (self.starts, self.columns, self.data), rows, height,
-                self.matrix.shape[0], product,
-            )  # fmt: skip
+            _multiply(by_inner, (self.starts, self.columns, self.data), self.matrix.shape[0], product)
 
 
 @numba.njit(parallel=True, cache=True)
@@ -100,27 +92,24 @@ def _fill(indptr: Any, indices: Any, data: Any, starts: Any, columns: Any, value
 
 
 @numba.njit(parallel=True, cache=True)
-def _multiply(left: Any, tiles: Any, rows: Any, height: int, n_inner: int, product: Any) -> None:
-    """Write the products of `height` rows at a time, each group by one thread."""
+def _multiply(by_inner: Any, tiles: Any, n_inner: int, product: Any) -> None:
+    """Write the products of all rows, each tile by one thread: all rows share what it reads and spreads out."""
+    inner, ends, places, weights = by_inner
     starts = tiles[0]
-    for group in numba.prange((len(rows) + height - 1) // height):
-        mine = rows[group * height : (group + 1) * height]
-        inner, ends, places, weights = _by_inner(left, mine, n_inner)
-        sums = np.empty((len(mine), _WIDTH), np.float32)
+    for tile in numba.prange((len(starts) - 1) // n_inner):
+        sums = np.zeros((len(product), _WIDTH), np.float32)
         spread = np.zeros(_WIDTH, np.float32)
-        for tile in range((len(starts) - 1) // n_inner):
-            sums[:] = 0
-            for which in range(len(inner)):
-                segment = tile * n_inner + inner[which]
-                first, last = starts[segment], starts[segment + 1]
-                if first < last:
-                    users = slice(ends[which], ends[which + 1])
-                    _add_segment(tiles, first, last, places[users], weights[users], spread, sums)
-            for row in range(len(mine)):
-                line = product[group * height + row, tile * _WIDTH : (tile + 1) * _WIDTH]
-                for column in range(len(line)):
-                    value = sums[row, column]
-                    line[column] = value if value != 0 else np.float32(-np.inf)
+        for which in range(len(inner)):
+            segment = tile * n_inner + inner[which]
+            first, last = starts[segment], starts[segment + 1]
+            if first < last:
+                users = slice(ends[which], ends[which + 1])
+                _add_segment(tiles, first, last, places[users], weights[users], spread, sums)
+        for row in range(len(product)):
+            line = product[row, tile * _WIDTH : (tile + 1) * _WIDTH]
+            for column in range(len(line)):
+                value = sums[row, column]
+                line[column] = value if value != 0 else np.float32(-np.inf)
 
 
 @numba.njit(cache=True)
@@ -152,9 +141,9 @@ def _add_segment(
     A long one is spread out with zeros first, because vectors of 16 additions then pay (SIMD); adding zero changes no
     sum.
     """
-    _, columns, data = tiles
-    if (last - first) * _DENSE > _WIDTH and len(places) >= _SHARED:
-        for at in range(first, last):
+    columns, data = tiles[1][first:last], tiles[2][first:last]
+    if len(data) * _DENSE > _WIDTH and len(places) >= _SHARED:
+        for at in range(len(data)):
             spread[columns[at]] = data[at]
         for which in range(len(places)):
             line, weight = sums[places[which]], weights[which]
@@ -164,5 +153,5 @@ def _add_segment(
         return
     for which in range(len(places)):
         line, weight = sums[places[which]], weights[which]
-        for at in range(first, last):
+        for at in range(len(data)):  # from 0, so that numba need not look for negative indices
             line[columns[at]] += weight * data[at]

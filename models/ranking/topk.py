@@ -88,6 +88,32 @@ class Selector:
             )
 
 
+def select_in_order(
+    scores: FloatArray,
+    rows: IntArray,
+    n: int,
+    tie_order: NDArray[np.int32],
+    starts: IntArray,
+    columns: IntArray,
+    values: FloatArray,
+) -> None:
+    """Write the n best items of some rows in the order of the items, as a sparse matrix stores them.
+
+    Args:
+        scores: (b, n_items) float32.
+        rows: (m,) the rows to select from, each with at least n scores above −inf.
+        n: number of items per row.
+        tie_order: (n_items,) permutation; of equal scores the item that comes first in it is taken.
+        starts: (b,) where the items of each row begin in the next two arrays, which are written.
+        columns: int32 or int64, the items.
+        values: float32, their scores.
+    """
+    tie_rank = np.empty(len(tie_order), np.uint32)
+    tie_rank[tie_order] = np.arange(len(tie_order), dtype=np.uint32)
+    with one_launch:
+        _select_in_order(scores.view(np.int32), rows, n, tie_rank, starts, columns, values)
+
+
 def identity(n: int) -> sparse.csr_array:
     """Return the (n, n) float32 identity matrix; as `exclude` it keeps items out of their own similar items."""
     return sparse.csr_array(sparse.eye_array(n, dtype=np.float32, format="csr"))
@@ -108,26 +134,63 @@ def _select(
     """
     n_rows, width = bits.shape
     n = items.shape[1]
-    n_groups = max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
+    n_groups = _count_groups(width, n)
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         maxima = np.empty(n_groups, np.int32)
         found = np.empty(width + 1, np.int32)  # one more, because `_collect` writes before it counts
         rewritten = np.empty(width, np.int32)
         for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            scores = bits[row]
-            _mask(scores, hidden, excluded, row)
-            _group_maxima(scores, maxima)
-            bound = _lower_bound(maxima, n)
-            if bound <= 0 or maxima.max() > _INFINITY:
-                _rewrite(scores, rewritten)
-                scores = rewritten
-                _group_maxima(scores, maxima)
-                bound = _lower_bound(maxima, n)
-            best = _greatest(_keys(scores, found[: _collect(scores, bound, maxima, found)], tie_rank), n)
+            _mask(bits[row], hidden, excluded, row)
+            scores, count = _reaching(bits[row], n, maxima, found, rewritten)
+            best = _greatest(_keys(scores, found[:count], tie_rank), n)
             for rank in range(len(best)):
                 item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
                 items[row, rank] = item
                 values[row, rank] = _as_float(scores[item])
+
+
+@numba.njit(parallel=True, cache=True)
+def _select_in_order(
+    bits: Any, rows: Any, n: int, tie_rank: Any, starts: Any, columns: Any, values: Any
+) -> None:
+    """Write the n best items of each of `rows`, and their scores, in the order of the items from starts[row] on."""
+    width = bits.shape[1]
+    n_groups = _count_groups(width, n)
+    for chunk in numba.prange((len(rows) + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
+        maxima = np.empty(n_groups, np.int32)
+        found = np.empty(width + 1, np.int32)
+        rewritten = np.empty(width, np.int32)
+        for row in rows[chunk * _ROWS_PER_CHUNK : (chunk + 1) * _ROWS_PER_CHUNK]:
+            scores, count = _reaching(bits[row], n, maxima, found, rewritten)
+            keys = _keys(scores, found[:count], tie_rank)
+            least = np.partition(keys, len(keys) - n)[len(keys) - n]
+            score = np.int32(least >> np.int64(32))
+            at = starts[row]
+            for item in range(width):
+                if scores[item] >= score:
+                    tie = np.int64(0xFFFFFFFF) - np.int64(tie_rank[item])
+                    if scores[item] > score or tie >= least & np.int64(0xFFFFFFFF):
+                        columns[at], values[at] = item, _as_float(scores[item])
+                        at += 1
+
+
+@numba.njit(cache=True)
+def _count_groups(width: int, n: int) -> int:
+    return max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
+
+
+@numba.njit(cache=True)
+def _reaching(bits: Any, n: int, maxima: Any, found: Any, rewritten: Any) -> Any:
+    """Write the items that reach a bound of the n-th greatest score to `found`; return ordered scores, and how many."""
+    scores = bits
+    _group_maxima(scores, maxima)
+    bound = _lower_bound(maxima, n)
+    if bound <= 0 or maxima.max() > _INFINITY:
+        _rewrite(scores, rewritten)
+        scores = rewritten
+        _group_maxima(scores, maxima)
+        bound = _lower_bound(maxima, n)
+    return scores, _collect(scores, bound, maxima, found)
 
 
 @numba.njit(cache=True)
