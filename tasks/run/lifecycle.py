@@ -135,7 +135,7 @@ def _run_night(
                     warn_of_left_files(home.input, intake.deliveries)
                     return skipped
             _check_free_space(home)
-            engine = opened.enter_context(open_engine(settings.engine))
+            engine = opened.enter_context(open_engine(settings.engine, store))
             store.sweep()
             live = target.live_run()
             record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)
