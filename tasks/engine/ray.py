@@ -44,6 +44,7 @@ R = TypeVar("R")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
 _TO_CONNECT = 10  # seconds
+_TO_CLEAR = 60  # seconds: a worker may have to start first
 _MB = 2**20
 
 Options = Mapping[str, Any]
@@ -233,15 +234,18 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
 
 
 def _clear_caches(artifacts: SharedArtifacts) -> None:
-    """Remove what the workers of every machine have fetched; a machine that does not answer keeps it."""
-    clear = ray.remote(clear_cache).options(num_cpus=0, max_retries=0)
-    alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in alive]
-    ray.wait(
-        [clear.options(scheduling_strategy=each).remote(artifacts) for each in there],
-        num_returns=len(there),
-        timeout=_TO_CONNECT,
-    )
+    """Remove what the workers of every machine have fetched; the next night removes what a lost machine keeps."""
+    try:
+        alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in alive]
+        clear = ray.remote(clear_cache)
+        cleared = [
+            clear.options(num_cpus=0, max_retries=0, scheduling_strategy=node).remote(artifacts)
+            for node in there
+        ]
+        ray.wait(cleared, num_returns=len(cleared), timeout=_TO_CLEAR)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        log.warning("Workers may keep what they fetched from %s: %s", artifacts.remote.address, error)
 
 
 def _require_listener(address: str) -> None:

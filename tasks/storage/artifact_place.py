@@ -25,7 +25,7 @@ def place_artifacts(home: Home, place: str) -> None:
 
     Raises:
         UsageError: as `check_place`.
-        TransientError: an address does not answer, or may not be written.
+        TransientError: an address does not answer.
     """
     check_place(home, place)
     _finish_move(home)
@@ -44,7 +44,7 @@ def check_place(home: Home, place: str) -> None:
     Raises:
         UsageError: a place is no folder or cannot be written, a protocol is unknown or its package not installed, or
             the artifacts of the home have gone.
-        TransientError: an address does not answer, or may not be written.
+        TransientError: an address does not answer.
     """
     for each in {place, home.place, home.place_before or ""}:
         remote = home.store_at(each).remote

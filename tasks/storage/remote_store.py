@@ -26,6 +26,8 @@ from tasks.errors import TransientError, UsageError
 MANIFEST = "manifest.json"
 HALF_MADE, FETCHING, CHECKPOINT = ".making-", ".fetching-", ".checkpoint-"
 """How the names of folders begin that hold no finished artifact."""
+_LASTING = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, ImportError, ValueError)
+"""Errors of the packages for protocols that another try will not mend."""
 
 
 def is_address(place: str) -> bool:
@@ -188,17 +190,23 @@ class RemoteStore:
         """Write, read and remove a small file.
 
         Raises:
-            UsageError: the protocol is unknown or not installed.
-            TransientError: the address cannot be written to.
+            UsageError: the protocol is unknown or not installed, or the address cannot be written to.
+            TransientError: the address does not answer.
         """
         require_protocol(self.address)
         name = f".check-{uuid4().hex[:12]}"
-        with self._explained("written"):
-            fs, root = self._open()
-            fs.makedirs(root, exist_ok=True)
-            fs.pipe_file(f"{root}/{name}", b"nightly-recs")
-            fs.cat_file(f"{root}/{name}")
-            fs.rm_file(f"{root}/{name}")
+        try:
+            with self._explained("written"):
+                fs, root = self._open()
+                fs.makedirs(root, exist_ok=True)
+                fs.pipe_file(f"{root}/{name}", b"nightly-recs")
+                fs.cat_file(f"{root}/{name}")
+                fs.rm_file(f"{root}/{name}")
+        except TransientError as error:
+            cause = error.__cause__
+            if isinstance(cause, _LASTING) or "Credentials" in type(cause).__name__:
+                raise UsageError(str(error), error.hint) from cause
+            raise
 
     def _sizes(self, name: str) -> dict[str, int]:
         """Return the files of an artifact, finished or not, with their sizes in bytes."""

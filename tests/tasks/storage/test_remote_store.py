@@ -164,18 +164,32 @@ def test_protocols_that_cannot_be_used_are_refused(address: str, fault: str, hin
     assert hint in caught.value.hint
 
 
-def test_an_address_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TransientError, match=r"cannot be written: (FileExistsError|NotADirectoryError)"):
-        RemoteStore(f"file://{tmp_path}/file/recs").check()
+class NoCredentialsError(Exception):
+    """As botocore's."""
 
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (PermissionError("Access Denied"), UsageError),
+        (NoCredentialsError("Unable to locate credentials"), UsageError),
+        (ConnectionError("No route to host"), TransientError),
+    ],
+)
+def test_an_address_that_cannot_be_written_is_refused(fault: Exception, raised: type, monkeypatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise PermissionError("Access Denied")
+        raise fault
 
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", refuse)
-    with pytest.raises(TransientError, match="cannot be written: PermissionError: Access Denied") as caught:
+    with pytest.raises(raised, match=f"cannot be written: {type(fault).__name__}: {fault}") as caught:
         RemoteStore("memory://closed").check()
     assert "AWS_PROFILE" in caught.value.hint
+
+
+def test_an_address_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot be written: (FileExistsError|NotADirectoryError)"):
+        RemoteStore(f"file://{tmp_path}/file/recs").check()
 
 
 def test_a_check_leaves_nothing(remote: RemoteStore) -> None:
