@@ -9,24 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
 import fsspec
 from fsspec.core import url_to_fs
-from fsspec.registry import available_protocols, known_implementations
+from fsspec.registry import known_implementations
 
 from tasks.errors import TransientError, UsageError
 
 MANIFEST = "manifest.json"
 HALF_MADE, FETCHING, CHECKPOINT = ".making-", ".fetching-", ".checkpoint-"
 """How the names of folders begin that hold no finished artifact."""
-_LASTING = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, ImportError, ValueError)
+_LASTING = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, ValueError)
 """Errors of the packages for protocols that another try will not mend."""
 
 
@@ -38,18 +36,21 @@ def is_address(place: str) -> bool:
 def require_protocol(address: str) -> None:
     """Raise a UsageError if fsspec does not know the protocol of an address, or if its package is not installed."""
     protocol = address.partition("://")[0]
-    if protocol not in available_protocols():
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ValueError:
         raise UsageError(
-            f"engine.artifacts = {address!r} has an unknown protocol, {protocol!r}.",
-            "Known ones are file, s3, gs, abfs and the others of fsspec; or name a folder by its absolute path.",
-        )
-    about = known_implementations.get(protocol)
-    package = "" if about is None else about["class"].partition(".")[0]
-    if package not in ("", "fsspec", *sys.modules) and find_spec(package) is None:
+            f"{address} has an unknown protocol, {protocol!r}.",
+            "Known ones are file, s3, gs, abfs and the others of fsspec; or name a folder by its absolute path: "
+            "engine.artifacts.",
+        ) from None
+    except ImportError as error:
+        package = known_implementations[protocol]["class"].partition(".")[0]
+        own = package == "fsspec"  # what else it needs, the error says
         raise UsageError(
-            f"engine.artifacts = {address!r} needs {package}, which is not installed.",
-            f"Install it, here and on all workers, with: pip install {package}",
-        )
+            f"Artifacts at {address} need a package that is not installed: {str(error).rstrip('.')}.",
+            "Install it here and on all workers" + ("." if own else f": pip install {package}"),
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.config.engine_settings import EngineSettings
+from tasks.config.load import load_settings
+from tasks.errors import UsageError
 
 
 @pytest.mark.parametrize("place", ["", "/shared/recs", "s3://bucket/recs", "abfs://box@account.net/recs"])
@@ -28,6 +30,13 @@ def test_a_folder_or_an_address_may_hold_artifacts(place: str) -> None:
 def test_other_places_for_artifacts_are_refused(place: str, fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
         EngineSettings(artifacts=place)
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    with pytest.raises(UsageError, match="no password") as caught:
+        load_settings(None, ("engine.artifacts=sftp://me:secret@host/recs",))
+    assert "given: 'sftp://me:***@host/recs'" in str(caught.value)
+    assert "secret" not in str(caught.value) + caught.value.hint
 
 
 def test_the_cache_of_workers_is_an_absolute_path() -> None:

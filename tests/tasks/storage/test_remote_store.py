@@ -10,6 +10,7 @@ from uuid import uuid4
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import known_implementations
 
 from tasks.errors import TransientError, UsageError
 from tasks.storage.artifact_store import Store
@@ -152,13 +153,13 @@ def test_blocks_leave_the_address_when_they_arrive(remote: RemoteStore, tmp_path
 @pytest.mark.parametrize(
     ("address", "fault", "hint"),
     [
-        ("nowhere://bucket/recs", "unknown protocol, 'nowhere'", "s3"),
-        ("s3://bucket/recs", "needs s3fs, which is not installed", "pip install s3fs"),
+        ("nowhere://bucket/recs", "unknown protocol, 'nowhere'", "file, s3, gs"),
+        ("absent://bucket/recs", "not installed: Install absent_fs to", "workers: pip install absent_fs"),
     ],
 )
 def test_protocols_that_cannot_be_used_are_refused(address: str, fault: str, hint: str, monkeypatch) -> None:
-    monkeypatch.setattr("tasks.storage.remote_store.find_spec", lambda _: None)
-    monkeypatch.delitem(__import__("sys").modules, "s3fs", raising=False)
+    known = {"class": "absent_fs.FileSystem", "err": "Install absent_fs to access it"}
+    monkeypatch.setitem(known_implementations, "absent", known)
     with pytest.raises(UsageError, match=fault) as caught:
         require_protocol(address)
     assert hint in caught.value.hint
