@@ -199,6 +199,9 @@ class RemoteStore:
         try:
             with self._explained("written"):
                 fs, root = self._open()
+                bucket = root.partition("/")[0]  # empty for paths: makedirs may make a folder, but no bucket
+                if bucket and not fs.exists(bucket):
+                    raise FileNotFoundError(f"there is no {bucket!r}")
                 fs.makedirs(root, exist_ok=True)
                 fs.pipe_file(f"{root}/{name}", b"nightly-recs")
                 fs.cat_file(f"{root}/{name}")

@@ -196,3 +196,14 @@ def test_an_address_below_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_check_leaves_nothing(remote: RemoteStore) -> None:
     remote.check()
     assert files_at(remote) == []
+
+
+def test_a_bucket_that_does_not_exist_is_not_made(monkeypatch) -> None:
+    """The paths of object stores begin with the bucket, which `makedirs` of some packages creates."""
+    made: list[str] = []
+    monkeypatch.setattr(MemoryFileSystem, "_strip_protocol", lambda path: path.removeprefix("memory://"))
+    monkeypatch.setattr(MemoryFileSystem, "exists", lambda self, path: path != "bukcet")
+    monkeypatch.setattr(MemoryFileSystem, "makedirs", lambda self, path, exist_ok: made.append(path))
+    with pytest.raises(UsageError, match="FileNotFoundError: there is no 'bukcet'"):
+        RemoteStore("memory://bukcet/recs").check()
+    assert made == []
