@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import fsspec
-from fsspec.core import url_to_fs
-from fsspec.registry import known_implementations
-
 from tasks.errors import TransientError, UsageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 MANIFEST = "manifest.json"
 HALF_MADE, FETCHING, CHECKPOINT = ".making-", ".fetching-", ".checkpoint-"
@@ -35,9 +35,11 @@ def is_address(place: str) -> bool:
 
 def require_protocol(address: str) -> None:
     """Raise a UsageError if fsspec does not know the protocol of an address, or if its package is not installed."""
+    from fsspec.registry import get_filesystem_class, known_implementations  # noqa: PLC0415  (few homes need it)
+
     protocol = address.partition("://")[0]
     try:
-        fsspec.get_filesystem_class(protocol)
+        get_filesystem_class(protocol)
     except ValueError:
         raise UsageError(
             f"{address} has an unknown protocol, {protocol!r}.",
@@ -223,8 +225,10 @@ class RemoteStore:
         start = len(f"{root}/{name}/")
         return {path[start:]: about["size"] for path, about in found.items()}
 
-    def _open(self) -> tuple[fsspec.AbstractFileSystem, str]:
+    def _open(self) -> tuple[AbstractFileSystem, str]:
         """Return the file system and the path in it; fsspec keeps one connection for each address."""
+        from fsspec.core import url_to_fs  # noqa: PLC0415  (few homes need it)
+
         fs, root = url_to_fs(self.address)
         return fs, root.rstrip("/")
 
