@@ -26,7 +26,7 @@ _COLOURS = {"OK": "green", "look": "yellow", "bad": "bold red"}
 
 @commands.command()
 def doctor(context: typer.Context, home: HomeOption = DEFAULT_HOME, config: ConfigOption = None) -> None:
-    """Examine whether a night would run here: packages, threads, disk, memory, database, locks, clock, Prefect.
+    """Examine whether a night would run here: packages, disk, memory, artifacts, database, locks, Prefect.
 
     One line each: OK, look (somebody should), or bad (a night would fail), with what was seen and what to do. Nothing
     is changed, and a night may run meanwhile. Run it as the user, and with the environment, of the nights. A home that
@@ -65,6 +65,7 @@ def _examinations(home: Path, settings: object, *, is_named: bool) -> list[tuple
     from flows.prefect_runtime.diagnosis import examine_prefect
     from tasks.config.settings import Settings
     from tasks.diagnosis import resources, software
+    from tasks.diagnosis.artifacts import examine_artifacts
     from tasks.diagnosis.finding import Finding, Verdict
     from tasks.diagnosis.serving_database import examine_database
     from tasks.diagnosis.settings_file import examine_notify
@@ -95,6 +96,7 @@ def _examinations(home: Path, settings: object, *, is_named: bool) -> list[tuple
         ("Prefect", partial(examine_prefect, where.prefect)),
     ]
     if isinstance(settings, Settings):
+        found.append(("Artifacts", partial(examine_artifacts, where, settings.engine)))
         found.append(("Database", partial(examine_database, where, settings)))
     else:
         skipped = Finding("Database", "look", "not examined: the settings name it", "Mend them first.")

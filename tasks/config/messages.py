@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -12,6 +13,8 @@ from pydantic.fields import FieldInfo
 from models.did_you_mean import did_you_mean
 
 _ENDS = {Ge: "of at least", Gt: "above", Le: "at most", Lt: "below"}
+_PASSWORD = re.compile(r"(?<=:)[^/:@]+(?=@)")
+"""The password of an address, which messages leave out."""
 _REPLACED = ("int_", "float_", "bool_", "tuple_", "greater_", "less_", "finite_")
 """Prefixes of pydantic's error types to replace by the values that the setting takes; pydantic explains others well."""
 
@@ -54,6 +57,8 @@ def _given(value: Any) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_toml(element) for element in value)}]"
+    if isinstance(value, str):
+        return repr(_PASSWORD.sub("***", value))
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

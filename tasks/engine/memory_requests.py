@@ -31,11 +31,12 @@ def folder_mb(folder: Path) -> float:
 
 def models_mb(models: Iterable[FittedModel]) -> float:
     """Return the size of fitted models in MB, the members of ensembles included; each is counted once."""
-    folders = {folder for model in models for folder in _folders(model.folder.absolute())}
+    folders = {folder for model in models for folder in model_folders(model.folder.absolute())}
     return sum(map(folder_mb, folders))
 
 
-def _folders(folder: Path) -> list[Path]:
+def model_folders(folder: Path) -> list[Path]:
+    """Return the folder of a fitted model, then those of its members if it is an ensemble."""
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     members = about["config"].get("members") or {}
     places = members.values() if isinstance(members, dict) else ()

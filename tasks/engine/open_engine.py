@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -9,7 +10,9 @@ from importlib.util import find_spec
 from tasks.config.engine_settings import EngineSettings
 from tasks.engine.engine import Engine
 from tasks.engine.local import LOCAL
+from tasks.engine.shared_artifacts import SharedArtifacts
 from tasks.errors import UsageError
+from tasks.storage.artifact_store import Store
 
 _PACKAGES = ("ray", "prefect_ray")
 
@@ -26,8 +29,12 @@ def require_engine(settings: EngineSettings) -> None:
 
 
 @contextmanager
-def open_engine(settings: EngineSettings) -> Iterator[Engine]:
+def open_engine(settings: EngineSettings, store: Store | None = None) -> Iterator[Engine]:
     """Open the engine inside this context.
+
+    Args:
+        settings: the table `[engine]`.
+        store: the artifacts of the night; None: workers see them in the folders that their work names.
 
     Raises:
         UsageError: it is not installed, or no cluster answers.
@@ -38,5 +45,8 @@ def open_engine(settings: EngineSettings) -> Iterator[Engine]:
         return
     from tasks.engine.ray import connected  # noqa: PLC0415  (an extra)
 
-    with connected(settings) as engine:
+    artifacts = None
+    if store is not None and store.remote is not None:
+        artifacts = SharedArtifacts(store.root, os.uname().nodename, store.remote, settings.cache)
+    with connected(settings, artifacts) as engine:
         yield engine

@@ -21,11 +21,13 @@ from uuid import uuid4
 
 import pyarrow as pa
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tasks.config.engine_settings import EngineSettings
 from tasks.engine.engine import BlockedFit, BlockWork, MakeTable, Rows
 from tasks.engine.ray_blocks import RayRunner
 from tasks.engine.ray_errors import first_line, result
+from tasks.engine.shared_artifacts import SharedArtifacts, clear_cache
 from tasks.engine.worker import (
     BlockTask,
     Report,
@@ -45,6 +47,7 @@ R = TypeVar("R")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
 _TO_CONNECT = 10  # seconds
+_TO_CLEAR = 60  # seconds: a worker may have to start first
 _MB = 2**20
 
 Options = Mapping[str, Any]
@@ -80,11 +83,13 @@ class RayEngine:
         submit: runs a stage on a worker.
         peaks: for each kind of work the greatest size of a worker's process and what was asked for, in MB, where the
             first is the greatest part of the second.
+        artifacts: where workers find them; None: in folders that they see.
     """
 
     settings: EngineSettings
     submit: Submit = run_on_worker
     peaks: dict[str, tuple[float, float]] = field(default_factory=dict)
+    artifacts: SharedArtifacts | None = None
 
     def run(self, stage: Stage[..., R], arguments: Mapping[str, Any], supplied: Mapping[str, Any]) -> R:
         """Run a stage on a worker if it declares what it asks for, else here."""
@@ -93,7 +98,8 @@ class RayEngine:
             return stage.function(**arguments, **supplied)
         memory_mb, label = asked.memory_mb, _label(stage, arguments)
         carried = {name: value for name, value in supplied.items() if name not in ("progress", "engine")}
-        task: StageTask[R] = StageTask(stage.address, arguments, carried, code_of(*stage.modules(arguments)))
+        code = code_of(*stage.modules(arguments))
+        task: StageTask[R] = StageTask(stage.address, arguments, carried, code, self.artifacts)
         options = self._options(label, self.settings.fit_cpus, memory_mb)
         report: Report[R]
         try:
@@ -103,6 +109,8 @@ class RayEngine:
             raise failed.error from None
         _log(report.warnings)
         self._note(label, report.peak_mb, memory_mb)
+        if self.artifacts is not None and "folder" in supplied:
+            self.artifacts.take_all(supplied["folder"], keep=True)
         return report.result
 
     def tables(
@@ -125,11 +133,13 @@ class RayEngine:
         try:
             for number, rows in enumerate(blocks):
                 path = folder / f"{number:08}.arrow"
-                waiting.append((make.remote(BlockTask(work, rows, path, code)), path))
+                waiting.append((make.remote(BlockTask(work, rows, path, code, self.artifacts)), path))
                 if len(waiting) >= ahead:
                     yield self._take(waiting, label, work.memory_mb, warned)
             while waiting:
                 yield self._take(waiting, label, work.memory_mb, warned)
+            if self.artifacts is not None:
+                self.artifacts.take_all(scratch, keep=False)
         finally:
             for reference, _ in waiting:
                 ray.cancel(reference, force=True)
@@ -150,6 +160,8 @@ class RayEngine:
         _log([each for each in report.warnings if each not in warned])
         warned.update(report.warnings)
         self._note(label, report.peak_mb, memory_mb)
+        if self.artifacts is not None:
+            self.artifacts.take_file(path)
         return read_block(path)
 
     def _options(self, label: str, cpus: int, memory_mb: float) -> dict[str, Any]:
@@ -192,8 +204,12 @@ class RayEngine:
 
 
 @contextmanager
-def connected(settings: EngineSettings) -> Iterator[RayEngine]:
+def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None) -> Iterator[RayEngine]:
     """Connect this process to the cluster inside this context, if it is not connected yet.
+
+    Args:
+        settings: the table `[engine]`.
+        artifacts: where workers find them; None: in folders that they see. What they fetched is removed in the end.
 
     Raises:
         UsageError: there is no cluster at `engine.address`.
@@ -215,12 +231,29 @@ def connected(settings: EngineSettings) -> Iterator[RayEngine]:
     # The keys of fits whose bits depend on the number of threads name the workers' number, not this machine's.
     os.environ.update({name: str(settings.fit_cpus) for name in _THREADS})
     try:
-        yield RayEngine(settings)
+        yield RayEngine(settings, artifacts=artifacts)
     finally:
+        if artifacts is not None:
+            _clear_caches(artifacts)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         if connects:
             ray.shutdown()
+
+
+def _clear_caches(artifacts: SharedArtifacts) -> None:
+    """Remove what the workers of every machine have fetched; the next night removes what a lost machine keeps."""
+    try:
+        alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in alive]
+        clear = ray.remote(clear_cache)
+        cleared = [
+            clear.options(num_cpus=0, max_retries=0, scheduling_strategy=node).remote(artifacts)
+            for node in there
+        ]
+        ray.wait(cleared, num_returns=len(cleared), timeout=_TO_CLEAR)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        log.warning("Workers may keep what they fetched from %s: %s", artifacts.remote.address, error)
 
 
 def _require_listener(address: str) -> None:

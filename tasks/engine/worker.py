@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from tasks.engine.engine import BlockWork, MakeTable, Rows
+from tasks.engine.shared_artifacts import SharedArtifacts, with_artifacts_at_hand
 from tasks.errors import NightError
 from tasks.monitoring.memory import peak_mb, reset_peak
 from tasks.storage.cache_key import SOURCE, library_versions
@@ -34,12 +35,14 @@ class StageTask(Generic[R]):
         stage: the name of the stage's function, as `Stage.address`.
         arguments, supplied: its parameters.
         code: what `code_of` said where the night runs.
+        artifacts: where those are that it names; None: in folders that the worker sees.
     """
 
     stage: str
     arguments: Mapping[str, Any]
     supplied: Mapping[str, Any]
     code: str
+    artifacts: SharedArtifacts | None = None
 
     @property
     def stage_name(self) -> str:
@@ -60,13 +63,14 @@ class BlockTask:
         work: what to do.
         rows: of which rows.
         path: where to write the table, in a folder that the night reads.
-        code: what `code_of` said where the night runs.
+        code, artifacts: as of `StageTask`.
     """
 
     work: BlockWork[Any]
     rows: Rows
     path: Path
     code: str
+    artifacts: SharedArtifacts | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class StageFailedError(Exception):
         self.error, self.warnings = error, warnings
 
 
+@with_artifacts_at_hand
 def run_stage(task: StageTask[R]) -> Report[R]:
     """Run the function of a stage here.
 
@@ -121,6 +126,7 @@ def run_stage(task: StageTask[R]) -> Report[R]:
     return Report(result, peak_mb(), os.getpid(), tuple(warnings))
 
 
+@with_artifacts_at_hand
 def write_block(task: BlockTask) -> Report[int]:
     """Write the table of a block as an Arrow file, and return how many rows it has.
 

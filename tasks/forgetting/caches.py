@@ -45,14 +45,17 @@ def rewrite_lists(store: Store, runs: Path, subject: Subject) -> int:
     """
     store.sweep()
     written = 0
-    for folder in sorted((store.root / REWRITTEN).glob("*")):
-        lists = store.find(REWRITTEN, folder.name, Lists)
+    for name in store.everything():
+        stage, _, key = name.partition("/")
+        if stage != REWRITTEN:
+            continue
+        lists = store.find(REWRITTEN, key, Lists)
         if lists is None:
-            shutil.rmtree(folder)
+            store.remove(name)
         elif holds_subject(lists.folder, subject):
-            made = store.make(REWRITTEN, folder.name, _Writer(lists, subject), is_reusable=lambda: False)
-            _rename(runs, f"{REWRITTEN}/{folder.name}", f"{REWRITTEN}/{made.key}")
-            shutil.rmtree(folder)
+            made = store.make(REWRITTEN, key, _Writer(lists, subject), is_reusable=lambda: False)
+            _rename(runs, name, f"{REWRITTEN}/{made.key}")
+            store.remove(name)
             written += 1
     return written
 
@@ -145,21 +148,24 @@ def _marked(con: duckdb.DuckDBPyConnection, path: Path, subject: Subject) -> duc
     return con.sql(query, params={"path": str(path), **parameters})
 
 
-def remove_caches(root: Path) -> int:
-    """Remove the artifacts of all stages but `KEPT`, with their checkpoints; return how many folders went."""
-    folders = stale_folders(root)
-    for folder in folders:
-        shutil.rmtree(folder)
-    return len(folders)
+def remove_caches(store: Store) -> int:
+    """Remove the artifacts of all stages but `KEPT`, with their checkpoints; return how many went.
+
+    Those that stay are fetched if they are remote only: a search of the files here is then one of all.
+    """
+    stale = stale_artifacts(store)
+    for name in stale:
+        store.remove(name)
+    for name in store.names():
+        if not (store.root / name).is_dir():
+            store.fetch(name)
+    return len(stale)
 
 
-def stale_folders(root: Path) -> list[Path]:
-    """Return the folders that `remove_caches` removes: artifacts of other stages, checkpoints, what is half made."""
-    return [
-        folder
-        for folder in sorted(root.glob("*/*"))
-        if folder.parent.name not in KEPT or folder.name.startswith(".")
-    ]
+def stale_artifacts(store: Store) -> list[str]:
+    """Return what `remove_caches` removes: artifacts of other stages, checkpoints, what is half made."""
+    parts = {name: name.partition("/") for name in store.everything()}
+    return [name for name, (stage, _, key) in parts.items() if stage not in KEPT or key.startswith(".")]
 
 
 def remove_replayed_days(root: Path) -> None:

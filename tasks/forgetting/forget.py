@@ -20,7 +20,7 @@ from tasks.forgetting.caches import (
     remove_replayed_days,
     rewrite_exports,
     rewrite_lists,
-    stale_folders,
+    stale_artifacts,
 )
 from tasks.forgetting.longer_ids import longer_ids
 from tasks.forgetting.own_input import remove_from_own_input
@@ -36,7 +36,7 @@ from tasks.publication.targets.connect import open_target, read_target, serving_
 from tasks.publication.withdrawal import withdraw
 from tasks.reporting.after_night import write_index
 from tasks.reporting.page.all_nights import INDEX
-from tasks.storage.artifact_store import Store
+from tasks.storage.artifact_place import place_artifacts
 from tasks.storage.forgotten import Forgotten, Id, IdKind, new_list, read_list, write_forgotten
 from tasks.storage.home import Home, locked
 
@@ -99,7 +99,8 @@ def forget(
     Raises:
         LockedError: a night, a tuning or a replay is running.
         UsageError: an id is of another type than the home's, or is nowhere.
-        TransientError: a database is open in another program; the same call goes on.
+        TransientError: a database is open in another program, or the artifacts are out of reach; the same call goes
+            on.
     """
     id_types = _id_types(home)
     ids = (_ids(users, id_types[0], "user"), _ids(items, id_types[1], "item"))
@@ -110,6 +111,7 @@ def forget(
         locked(home, "replay"),
         _lists(home, settings) as target,
     ):
+        place_artifacts(home, home.place)
         listed = read_list(home.forgotten) or new_list(id_types)
         subject = replace(subject, longer=longer_ids(home, target, subject))
         plan = _plan(home, settings, target, subject, listed, unseen=unseen)
@@ -216,7 +218,7 @@ def _plan(
                     "Is it the right id, and the right --home? To refuse an id before a night has read it: --unseen",
                 )
     found = search(home, settings.data, target, subject)
-    return Plan(subject, found, len(stale_folders(home.artifacts)), tuple(again))
+    return Plan(subject, found, len(stale_artifacts(home.artifact_store)), tuple(again))
 
 
 def _remove(home: Home, settings: Settings, target: Target | None, subject: Subject, on_step: OnStep) -> None:
@@ -226,7 +228,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     remove_from_warehouse(home.warehouse, subject, on_step)
     remove_partial_files(home.path)
     remove_from_own_input(home, settings.data, subject, on_step)
-    store = Store(home.artifacts)
+    store = home.artifact_store
     rewrite_lists(store, home.runs, subject)
     on_step("lists_rewritten")
     rewrite_exports(home.path, subject)
@@ -234,7 +236,7 @@ def _remove(home: Home, settings: Settings, target: Target | None, subject: Subj
     if (home.runs / INDEX).exists():
         write_index(home)  # of the records as they are now
     on_step("records_cleaned")
-    remove_caches(home.artifacts)
+    remove_caches(store)
     shutil.rmtree(home.tuning, ignore_errors=True)
     remove_replayed_days(home.replays)
     on_step("caches_removed")

@@ -1,7 +1,7 @@
 """Search a home and its serving database for users and items: what a call would remove, and that nothing is left.
 
-Every file of the home is searched: those of ours by their columns of ids, all of them byte by byte for ids that are
-text and long enough, unpacked where they are packed.
+Every file of the home, and of its artifacts if they lie elsewhere, is searched: those of ours by their columns of ids,
+all of them byte by byte for ids that are text and long enough, unpacked where they are packed.
 """
 
 from __future__ import annotations
@@ -235,9 +235,9 @@ def _search_files(found: Searched, home: Home, target: Target | None, subject: S
     in_use = {} if serving is None else {path.resolve(): path for path in files_of_database(serving)}
     raw = home.input.resolve()
     databases = set(side_databases(home.path, serving))
-    everything = sorted(home.path.rglob("*"))
-    for path in everything:
-        place = path.relative_to(home.path).as_posix()
+    elsewhere = [] if home.artifacts.is_relative_to(home.path) else sorted(home.artifacts.rglob("*"))
+    for path in (*sorted(home.path.rglob("*")), *elsewhere):
+        place = (path.relative_to(home.path) if path.is_relative_to(home.path) else path).as_posix()
         found.add(place, NAME, int(subject.mentions.in_text(path.name)))
         if path.is_symlink() or not path.is_file():
             continue

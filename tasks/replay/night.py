@@ -63,8 +63,12 @@ class ReplayHome(Home):
         return self.records
 
     @property
-    def artifacts(self) -> Path:
-        """The artifacts of the replays."""
+    def place(self) -> str:
+        """Empty: the artifacts of replays lie on this machine, wherever those of nights lie."""
+        return ""
+
+    def artifacts_at(self, place: str) -> Path:  # noqa: ARG002
+        """Return the folder of the replays' artifacts."""
         return self.store
 
 

@@ -32,7 +32,6 @@ from tasks.reporting.list_samples import (
 from tasks.reporting.page.metric_panels import champion_metric
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
 from tasks.reporting.run_report import no_record
-from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
 
@@ -109,7 +108,7 @@ def compare(
     """
     if run_a == run_b:
         raise UsageError(f"Run {run_a} is the same as itself.", "Give two different runs.")
-    runs, store = Runs(home.runs), Store(home.artifacts)
+    runs, store = Runs(home.runs), home.artifact_store
     a, b = (_ended(runs, home, settings, run_id) for run_id in (run_a, run_b))
     artifacts_a, artifacts_b = find_artifacts(store, a), find_artifacts(store, b)
     metric, judged = _judged(runs, a, b, artifacts_a, artifacts_b)

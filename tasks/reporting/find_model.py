@@ -19,7 +19,6 @@ from models.registry import ENSEMBLES, RECOMMENDERS, recommender_class, require_
 from tasks.artifacts import FittedModel, Snapshot
 from tasks.errors import UsageError
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
-from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
 
@@ -164,7 +163,7 @@ def _kept_models(home: Home, run_id: int) -> tuple[Run, RunArtifacts]:
     run = Runs(home.runs).find(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id} in {home.path}.", "recs runs lists them.")
-    kept = find_artifacts(Store(home.artifacts), run)
+    kept = find_artifacts(home.artifact_store, run)
     if not kept.refits and not kept.fits:
         raise UsageError(
             f"The models of run {run.run_id} are not kept in {home.path}.", "A night fits new ones: recs run"

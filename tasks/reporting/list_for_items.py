@@ -24,7 +24,6 @@ from tasks.recommendation.explanations import explain_lists
 from tasks.recommendation.genre_filter import allowed_items, genres_of_items
 from tasks.recommendation.item_rules import by_index, today
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
-from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
 from tasks.training.load_model import load_model
@@ -78,7 +77,7 @@ def list_for_items(
         )
     notes = [f"Left out, because no item has this id or title: {', '.join(unknown)}."] if unknown else []
     run = _live_run(home, target)
-    fits, choices = _choices(find_artifacts(Store(home.artifacts), run), run, model, home, notes)
+    fits, choices = _choices(find_artifacts(home.artifact_store, run), run, model, home, notes)
     ids = pq.read_table(fits.snapshot.folder / "items.parquet")["item_id"].to_pylist()
     new = _history(ids, liked, notes)
     folded = _first_that_can(choices, new, run, model, notes)

@@ -20,7 +20,6 @@ from tasks.errors import UsageError
 from tasks.evaluation.metric_rows import read_metrics
 from tasks.reporting.page.metric_panels import champion_metric
 from tasks.reporting.run_artifacts import find_lists
-from tasks.storage.artifact_store import Store
 from tasks.storage.health import last_good, read_health, utc_now
 from tasks.storage.home import Home
 from tasks.storage.run_records import ENDINGS, Run, Runs
@@ -140,7 +139,7 @@ class NightCollector(Collector):
         )
 
     def _results(self, run: Run) -> Iterable[Metric]:
-        lists = find_lists(Store(self._home.artifacts), run)
+        lists = find_lists(self._home.artifact_store, run)
         yield self._gauge(
             "recs_last_run_users_with_lists",
             "Users for whom the newest night made a list, published or not.",

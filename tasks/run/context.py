@@ -24,7 +24,6 @@ from tasks.publication.targets.base import Target
 from tasks.recommendation.item_rules import Rules, today
 from tasks.recommendation.trial_arms import Arms, salt_of
 from tasks.run.warm_plan import WarmSource, needed_artifacts, plan_warm_start
-from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, StageTime, Status, TrialRecord
@@ -85,7 +84,7 @@ class Night:
         self._target = target
         self._con: duckdb.DuckDBPyConnection | None = con
         self._clean_key: str | None = None
-        self.runs, self.store = Runs(home.runs), Store(home.artifacts.absolute())
+        self.runs, self.store = Runs(home.runs), home.artifact_store
         self.base_fingerprint, self.requested_as_of, self.force = base_fingerprint, requested_as_of, force
         self.rules: Rules = ()
         self.warm_sources: dict[str, WarmSource] = {}

@@ -34,6 +34,7 @@ from tasks.reporting.old_nights import remove_old_pages
 from tasks.reporting.run_report import try_to_write_page
 from tasks.run.context import Night
 from tasks.run.in_process import InProcess
+from tasks.storage.artifact_place import place_artifacts
 from tasks.storage.artifact_store import Store
 from tasks.storage.cache_key import SOURCE, fingerprint, library_versions
 from tasks.storage.home import Home, locked
@@ -114,6 +115,7 @@ def _run_night(
     url = serving_url(home, settings)
     with locked(home):
         teller.catch_up()
+        place_artifacts(home, settings.engine.artifacts)
         prepare(home, watcher)
         with (
             open_warehouse(home.warehouse) as con,
@@ -123,7 +125,7 @@ def _run_night(
         ):
             if target.has_schema:
                 home.remember_target(address_of(url))
-            runs, store = Runs(home.runs), Store(home.artifacts)
+            runs, store = Runs(home.runs), home.artifact_store
             intake = plan_intake(con, home.input, settings.data, forgotten=home.forgotten)
             base = _fingerprint(intake.data_hash, settings, as_of)
             run_fingerprint = fingerprint(base, target.item_rules(today()))
@@ -133,7 +135,7 @@ def _run_night(
                     warn_of_left_files(home.input, intake.deliveries)
                     return skipped
             _check_free_space(home)
-            engine = opened.enter_context(open_engine(settings.engine))
+            engine = opened.enter_context(open_engine(settings.engine, store))
             store.sweep()
             live = target.live_run()
             record = runs.begin(run_fingerprint, dataset=home.dataset, seed=settings.run.seed, live=live)

@@ -3,6 +3,9 @@
 The key says what a result was made from (`cache_key.py`). A stage that was killed leaves a folder without a manifest,
 which is never read, and perhaps a checkpoint beside it, from which it goes on when it is asked for again. A result that
 is found is checked against its manifest, file by file, before it is used.
+
+A store may have a remote part (`remote_store.py`): then finished artifacts are uploaded, and fetched where this machine
+has none of that key. What is used is always a file of this machine, which can be mapped.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-MANIFEST = "manifest.json"
-_HALF_MADE, _CHECKPOINT = ".making-", ".checkpoint-"
+from tasks.storage.remote_store import CHECKPOINT, FETCHING, HALF_MADE, MANIFEST, RemoteStore
+
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
 _digests: dict[tuple[int, ...], str] = {}
 _CLOCK_STEP = 50_000_000  # nanoseconds; file systems note times in steps of 10 ms at most
@@ -30,10 +33,15 @@ R = TypeVar("R")
 
 
 class Store:
-    """The artifacts of one home."""
+    """The artifacts of one home.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Attributes:
+        root: the folder that holds them.
+        remote: where finished ones are as well, for other machines; None: nowhere.
+    """
+
+    def __init__(self, root: Path, remote: RemoteStore | None = None) -> None:
+        self.root, self.remote = root, remote
 
     def find(self, stage: str, key: str, kind: type[R]) -> R | None:
         """Return the reference to a stored result, or None if there is none or it is damaged.
@@ -44,11 +52,10 @@ class Store:
             kind: the class of the reference.
         """
         folder = self.root / stage / key
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        if any(_digest(folder / name) != digest for name, digest in manifest["files"].items()):
+        manifest = _whole(folder)
+        if manifest is None and self.fetch(f"{stage}/{key}"):
+            manifest = _whole(folder)
+        if manifest is None:
             return None
         try:
             reference = from_json(kind, manifest["reference"])
@@ -72,8 +79,10 @@ class Store:
             build: called with the folder to write into.
             is_reusable: called after `build`; if it says no, the artifact is kept under a key that nobody asks for.
         """
-        folder, checkpoints = self.root / stage / f"{_HALF_MADE}{key}", self.checkpoints(stage, key)
+        folder, checkpoints = self.root / stage / f"{HALF_MADE}{key}", self.checkpoints(stage, key)
         shutil.rmtree(folder, ignore_errors=True)
+        if self.remote is not None:
+            self.remote.remove(f"{stage}/{folder.name}")
         folder.mkdir(parents=True)
         reference = build(folder)
         if not is_reusable():
@@ -87,17 +96,64 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         folder.rename(final)
         _sync(final.parent)
+        if self.remote is not None:
+            self.remote.put(final, f"{stage}/{key}")
         shutil.rmtree(checkpoints, ignore_errors=True)
         return _at(reference, final)
 
     def checkpoints(self, stage: str, key: str) -> Path:
         """Return the folder for the checkpoints of a stage, which may not exist; `make` removes it in the end."""
-        return self.root / stage / f"{_CHECKPOINT}{key}"
+        return self.root / stage / f"{CHECKPOINT}{key}"
 
     def sweep(self) -> None:
-        """Remove the unfinished folders of killed stages, but not their checkpoints."""
-        for folder in self.root.glob(f"*/{_HALF_MADE}*"):
-            shutil.rmtree(folder)
+        """Remove the unfinished folders of killed stages, but not their checkpoints; upload what is not remote yet."""
+        for beginning in (HALF_MADE, FETCHING):
+            for folder in self.root.glob(f"*/{beginning}*"):
+                shutil.rmtree(folder)
+        if self.remote is not None:
+            self.remote.remove_unfinished()
+            there = self.remote.names()
+            for name in self._finished_here():
+                if name not in there:
+                    self.remote.put(self.root / name, name)
+
+    def names(self) -> list[str]:
+        """Return 'stage/key' of every finished artifact, here or remote."""
+        remote = {} if self.remote is None else self.remote.names()
+        return sorted(
+            {*self._finished_here(), *(name for name, is_finished in remote.items() if is_finished)}
+        )
+
+    def fetch(self, name: str) -> bool:
+        """Fetch the artifact 'stage/key' to this machine, over what lies there; return whether that succeeded."""
+        if self.remote is None:
+            return False
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+        return self.remote.get(name, self.root / name)
+
+    def take_all(self, other: Store) -> None:
+        """Take over the finished artifacts of another store, and empty it. Killed, the same call goes on."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for name in other.names():
+            folder, place = other.root / name, self.root / name
+            if not (folder.is_dir() or other.fetch(name)):
+                continue  # damaged
+            if folder != place:
+                shutil.rmtree(place, ignore_errors=True)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(folder, place)
+            if self.remote is not None and not self.remote.has(name):
+                self.remote.put(place, name)
+        if other.remote is not None and other.remote != self.remote:
+            other.remote.clear()
+        if other.root != self.root:
+            shutil.rmtree(other.root, ignore_errors=True)
+
+    def remove(self, name: str) -> None:
+        """Remove 'stage/key', finished or not, or a checkpoint; the remote one first, lest it be fetched again."""
+        if self.remote is not None:
+            self.remote.remove(name)
+        shutil.rmtree(self.root / name, ignore_errors=True)
 
     def keep_only(self, kept: set[str]) -> list[str]:
         """Remove every artifact, finished or not, and every checkpoint, unless its 'stage/key' is in `kept`.
@@ -105,13 +161,22 @@ class Store:
         Returns:
             The names of the folders that were removed.
         """
-        removed = []
-        for folder in sorted(self.root.glob("*/*")):
-            name = folder.relative_to(self.root).as_posix()
-            if name.replace(f"/{_CHECKPOINT}", "/") not in kept:
-                shutil.rmtree(folder)
-                removed.append(name)
+        removed = [name for name in self.everything() if name.replace(f"/{CHECKPOINT}", "/") not in kept]
+        for name in removed:
+            self.remove(name)
         return removed
+
+    def everything(self) -> list[str]:
+        """Return 'stage/key' of all artifacts, finished or not, and of checkpoints, here or remote."""
+        here = (folder.relative_to(self.root).as_posix() for folder in self.root.glob("*/*"))
+        return sorted({*here, *(self.remote.names() if self.remote is not None else ())})
+
+    def _finished_here(self) -> list[str]:
+        return [
+            path.parent.relative_to(self.root).as_posix()
+            for path in sorted(self.root.glob(f"*/*/{MANIFEST}"))
+            if not path.parent.name.startswith(".")
+        ]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -153,6 +218,16 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]
+
+
+def _whole(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of an artifact; None if there is none, or if a file is not as it says."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    damaged = any(_digest(folder / name) != digest for name, digest in manifest["files"].items())
+    return None if damaged else manifest
 
 
 def _at(reference: R, folder: Path) -> R:

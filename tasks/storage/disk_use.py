@@ -37,6 +37,8 @@ def disk_use(home: Home) -> dict[str, int]:
     for entry in home.path.iterdir():
         part = _NAMES.get(entry.name, "other")
         sizes[part] += sum(map(_bytes, entry.rglob("*"))) if entry.is_dir() else _bytes(entry)
+    if not home.artifacts.is_relative_to(home.path):
+        sizes["artifacts"] += sum(map(_bytes, home.artifacts.rglob("*")))
     return {part: size for part, size in sizes.most_common() if size}
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from tasks.artifacts import IdType
 from tasks.errors import LockedError, UsageError
-from tasks.storage.artifact_store import write_json
+from tasks.storage.artifact_store import Store, write_json
+from tasks.storage.remote_store import RemoteStore, is_address
 from tasks.storage.sqlite_address import sqlite_address
 
 _LISTS = "recommendations.db"
@@ -48,8 +49,50 @@ class Home:
 
     @property
     def artifacts(self) -> Path:
-        """The artifact store: the results of stages."""
-        return self.path / "artifacts"
+        """The folder of the artifact store: the results of stages."""
+        return self.artifacts_at(self.place)
+
+    @property
+    def artifact_store(self) -> Store:
+        """The artifact store."""
+        return self.store_at(self.place)
+
+    @property
+    def place(self) -> str:
+        """Where the artifacts lie: a folder or an address that homes may share; empty for the home itself."""
+        return self._place("artifacts") or ""
+
+    @property
+    def place_before(self) -> str | None:
+        """Where artifacts lay that are being moved to `place`; None if none are."""
+        return self._place("artifacts_before")
+
+    def remember_place(self, place: str, before: str | None) -> None:
+        """Remember where the artifacts lie, and where those lie that are still to be moved there, if any."""
+        _write(self.path, json.loads(_read(self.path)) | {"artifacts": place, "artifacts_before": before})
+
+    def _place(self, name: str) -> str | None:
+        try:
+            place: str | None = json.loads(_read(self.path)).get(name)
+        except FileNotFoundError:
+            return None
+        return place
+
+    def artifacts_at(self, place: str) -> Path:
+        """Return the folder on this machine of the artifacts that lie at a place; see `place`."""
+        if not place or is_address(place):
+            return self.path / "artifacts"
+        return Path(place) / self._shared_name
+
+    def store_at(self, place: str) -> Store:
+        """Return the artifact store at a place; see `place`."""
+        remote = RemoteStore(f"{place.rstrip('/')}/{self._shared_name}") if is_address(place) else None
+        return Store(self.artifacts_at(place).absolute(), remote)
+
+    @property
+    def _shared_name(self) -> str:
+        """The name of this home's folder at a place that homes share."""
+        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.dataset)}-{self.home_id[:12]}"
 
     @property
     def runs(self) -> Path:

@@ -35,6 +35,7 @@ from tasks.replay.plan import BASE, Variant, make_plan
 from tasks.reporting.after_night import write_index
 from tasks.reporting.run_artifacts import find_lists
 from tasks.run.dag import nightly
+from tasks.storage.artifact_place import place_artifacts
 from tasks.storage.artifact_store import Store
 from tasks.storage.home import Home, existing_home, locked, open_home
 from tasks.storage.run_records import Runs
@@ -154,12 +155,12 @@ def without(rows: dict[str, list[tuple]], user: str) -> dict[str, list[tuple]]:
     return {name: [row for row in each if row[0] != user] for name, each in rows.items()}
 
 
-def files_with(home: Home, text: str) -> list[str]:
+def files_with(home: Home, text: str, folder: Path | None = None) -> list[str]:
     """Return the files whose bytes, as they are or unpacked, hold a text: independent of the code under test."""
-    found = []
-    for path in sorted(home.path.rglob("*")):
+    found, folder = [], folder or home.path
+    for path in sorted(folder.rglob("*")):
         if text in path.name:
-            found.append(f"{path.relative_to(home.path).as_posix()} by its name")
+            found.append(f"{path.relative_to(folder).as_posix()} by its name")
         if path.is_file():
             data = path.read_bytes()
             if path.suffix == ".gz":
@@ -171,7 +172,7 @@ def files_with(home: Home, text: str) -> list[str]:
                     for (table,) in con.execute("select table_name from duckdb_tables()").fetchall():
                         data += repr(con.table(table).fetchall()).encode()
             if text.encode() in data:
-                found.append(path.relative_to(home.path).as_posix())
+                found.append(path.relative_to(folder).as_posix())
     return found
 
 
@@ -202,6 +203,18 @@ def test_nothing_of_a_user_is_left_anywhere(home: Home, user: str) -> None:
     assert sum(map(len, before.values())) > sum(map(len, lists(home).values()))
     assert stat.S_IMODE(home.forgotten.stat().st_mode) == 0o600
     assert list(json.loads(home.forgotten.read_text())["users"].values()) == [True]
+
+
+@pytest.mark.parametrize("protocol", ["", "file://"])
+def test_a_user_leaves_artifacts_elsewhere(home: Home, user: str, protocol: str, tmp_path: Path) -> None:
+    place_artifacts(home, f"{protocol}{tmp_path}")
+    [ours] = tmp_path.glob("demo-*")
+    shutil.copytree(next(ours.glob("recommend/*")), ours / "fit/.making-killed")
+    if protocol:
+        shutil.rmtree(home.path / "artifacts")  # as where the home was brought to another machine
+    assert any(path.startswith("recommend/") for path in files_with(home, user, ours))
+    assert forgotten(home, [user]).left.traces == files_with(home, user, ours) == files_with(home, user) == []
+    assert {path.name for path in ours.iterdir()} >= {"choose", "recommend"}
 
 
 def name_everywhere(home: Home, user: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from flows.nightly import run_flow
 from models.factors.als import ALS
 from tasks.config.load import load_settings
+from tasks.engine.shared_artifacts import SharedArtifacts
 from tasks.monitoring.events import SilentWatcher
 from tasks.recommendation import recommend as recommend_module
 from tasks.run.context import Night
@@ -177,6 +178,34 @@ def test_a_node_killed_while_als_is_fitted_in_blocks_costs_nothing(nodes, night)
     peak, request = remote.engine.peaks["fit als"]
     assert 50 < peak < request
     assert list(remote.home.artifacts.rglob(".blocks-*")) == []
+
+
+class Fetched(SilentWatcher):
+    """Notes what lies in the cache of the workers while blocks of lists are made."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache, self.stages = cache, set[str]()
+
+    def advanced(self, stage: str, model: str | None, done: int, total: int) -> None:
+        self.stages |= {path.parent.name for path in self.cache.glob("*/*/*") if path.is_dir()}
+
+
+def test_workers_that_do_not_see_the_home_make_the_same(nodes, night, tmp_path, monkeypatch) -> None:
+    def elsewhere(root: Path, machine: str, *rest: Any) -> SharedArtifacts:
+        return SharedArtifacts(root, f"not {machine}", *rest)
+
+    monkeypatch.setattr("tasks.engine.open_engine.SharedArtifacts", elsewhere)
+    cache, bucket = tmp_path / "cache", tmp_path / "bucket"
+    places = (f"engine.artifacts=file://{bucket}", f"engine.cache={cache}")
+    watcher = Fetched(cache)
+    local, remote = night("local"), night("remote", *on(nodes), *places, watcher=watcher)
+    assert (local.status, remote.status) == ("published", "published")
+    assert remote.lists() == local.lists()
+    assert {"fit", "utility", "held_out"} <= watcher.stages
+    assert list(cache.iterdir()) == []
+    assert list(bucket.glob("*/*/.*")) == []
+    here = {path.relative_to(remote.home.artifacts) for path in remote.home.artifacts.glob("*/*/*")}
+    assert {path.relative_to(next(bucket.iterdir())) for path in bucket.glob("*/*/*/*")} == here
 
 
 def test_no_process_is_left_when_the_cluster_has_ended(night) -> None:

@@ -96,7 +96,7 @@ class Page:
 
 def gather(home: Home, run: Run) -> Page:
     """Return what the page of `run` shows. Only files are read, so this works at any time after the night."""
-    runs, store = Runs(home.runs), Store(home.artifacts)
+    runs, store = Runs(home.runs), home.artifact_store
     figures = read_metrics(runs.folder(run.run_id))
     artifacts = find_artifacts(store, run)
     snapshot, lists = artifacts.snapshot, artifacts.lists

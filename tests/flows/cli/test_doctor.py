@@ -18,7 +18,7 @@ from tests.tasks.storage.kept_health import write_health
 
 LINES = [
     "Settings", "Python", "Packages", "Threads", "Messages", "Home", "Disk", "Space", "Memory", "Locks", "Clock",
-    "Prefect", "Database",
+    "Prefect", "Artifacts", "Database",
 ]  # fmt: skip
 
 

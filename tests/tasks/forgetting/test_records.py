@@ -183,7 +183,7 @@ def test_lists_are_rewritten_and_other_artifacts_go(tmp_path: Path) -> None:
     for user, rank in zip(table["user_id"].to_pylist(), table["rank"].to_pylist(), strict=True):
         ranks.setdefault(user, []).append(rank)
     assert all(each == list(range(1, len(each) + 1)) for each in ranks.values())
-    assert remove_caches(tmp_path) == 4
+    assert remove_caches(store) == 4
     assert sorted(path.parent.name for path in tmp_path.glob("*/*")) == ["choose", "recommend"]
     assert set(KEPT) == {"choose", "trade_off", "recommend"}
 
