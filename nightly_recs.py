@@ -14,7 +14,7 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parent
 _PACKAGES = ("flows", "tasks", "models")
 _NEEDED = (
-    "annotated_types", "apprise", "cronsim", "duckdb", "filelock", "httpx", "implicit", "jinja2", "numba", "numpy",
+    "annotated_types", "apprise", "cronsim", "duckdb", "fsspec", "filelock", "httpx", "implicit", "jinja2", "numba", "numpy",
     "optuna", "packaging", "pandas", "prefect", "prometheus_client", "psycopg", "pyarrow", "pydantic", "pydantic_core",
     "pydantic_settings", "rich", "scipy", "sqlalchemy", "threadpoolctl", "torch", "typer", "uvicorn",
 )  # fmt: skip
