@@ -14,9 +14,9 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parent
 _PACKAGES = ("flows", "tasks", "models")
 _NEEDED = (
-    "annotated_types", "apprise", "cronsim", "duckdb", "fsspec", "filelock", "httpx", "implicit", "jinja2", "numba", "numpy",
-    "optuna", "packaging", "pandas", "prefect", "prometheus_client", "psycopg", "pyarrow", "pydantic", "pydantic_core",
-    "pydantic_settings", "rich", "scipy", "sqlalchemy", "threadpoolctl", "torch", "typer", "uvicorn",
+    "annotated_types", "apprise", "cronsim", "duckdb", "filelock", "fsspec", "httpx", "implicit", "jinja2", "numba",
+    "numpy", "optuna", "packaging", "pandas", "prefect", "prometheus_client", "psycopg", "pyarrow", "pydantic",
+    "pydantic_core", "pydantic_settings", "rich", "scipy", "sqlalchemy", "threadpoolctl", "torch", "typer", "uvicorn",
 )  # fmt: skip
 """The installed packages that ours import."""
 
