@@ -97,12 +97,18 @@ def with_tonights_fits(night: Night, split: Split, snapshot: Snapshot, source: W
         source: the earlier fits of the refits.
     """
     settings, models = night.settings.warm_start, night.settings.models
+    judged = night.record.summary.snapshots.get("judged")
     of_shelf = [name for name in models.shelf if name in settings.refit_from_tonight]
-    if not settings.enabled or all(
-        isinstance(_earlier_fit(night, source, name, models.config(name)), FittedModel) for name in of_shelf
+    if (
+        not settings.enabled
+        or judged is None
+        or all(
+            isinstance(_earlier_fit(night, source, name, models.config(name)), FittedModel)
+            for name in of_shelf
+        )
     ):
         return source
-    before = night.store.find("utility", night.record.summary.snapshots["judged"], Snapshot)
+    before = night.store.find("utility", judged, Snapshot)
     return source if before is None else replace(source, tonight=_compared(night, split, snapshot, before))
 
 
