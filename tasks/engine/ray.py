@@ -44,7 +44,8 @@ from tasks.storage.stage import Stage
 
 R = TypeVar("R")
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_KEYED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = (*_KEYED, "NUMBA_NUM_THREADS")
 _BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
 _TO_CONNECT = 10  # seconds
 _TO_CLEAR = 60  # seconds: a worker may have to start first
@@ -218,18 +219,18 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
     if connects:
         try:
             _require_listener(settings.address)
-            os.environ.setdefault(
-                "RAY_IGNORE_UNHANDLED_ERRORS", "1"
-            )  # of blocks that nobody waits for any more
+            # Of blocks that nobody waits for any more
+            os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
             ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"No Ray cluster answers at engine.address = {settings.address!r} ({first_line(error)}).",
                 'Start one with `ray start --head`, or set engine.address; engine.kind = "local" needs none.',
             ) from None
-    before = {name: os.environ.get(name) for name in _THREADS}
-    # The keys of fits whose bits depend on the number of threads name the workers' number, not this machine's.
-    os.environ.update({name: str(settings.fit_cpus) for name in _THREADS})
+    before = {name: os.environ.get(name) for name in _KEYED}
+    # The keys of fits whose bits depend on the number of threads name the workers' number, not this machine's. No fit's
+    # bits depend on numba's, and numba compiles nothing more once its variable differs from its threads.
+    os.environ.update({name: str(settings.fit_cpus) for name in _KEYED})
     try:
         yield RayEngine(settings, artifacts=artifacts)
     finally:

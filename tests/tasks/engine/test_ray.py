@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numba
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -114,3 +116,20 @@ def test_a_process_that_outgrew_its_request_is_warned_of(engine, tmp_path: Path,
 def test_a_request_larger_than_every_node_is_refused(engine, tmp_path: Path) -> None:
     with pytest.raises(NightError, match=r"large enough for example, which asks for 1 CPUs and 2,000 MB\."):
         engine.run(example, {"memory_mb": 2000}, {"folder": tmp_path})
+
+
+def test_numba_compiles_while_this_process_is_connected(engine: RayEngine) -> None:
+    """Numba refuses to, once its threads run, if the environment names another number than theirs."""
+    numba.njit(parallel=True)(_sum)(np.ones(8))
+    n_threads = numba.get_num_threads()
+    with connected(EngineSettings(address=engine.settings.address, fit_cpus=n_threads + 1)):
+        assert os.environ["OMP_NUM_THREADS"] == str(n_threads + 1)
+        assert numba.njit(lambda n: n + 1)(1) == 2
+    assert numba.njit(lambda n: n + 2)(1) == 3
+
+
+def _sum(values: np.ndarray) -> float:
+    total = 0.0
+    for place in numba.prange(len(values)):
+        total += values[place]
+    return total
