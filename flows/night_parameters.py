@@ -10,6 +10,7 @@ from pathlib import Path
 from flows.cli.options import parse_as_of, parse_dataset
 from tasks.config.load import load_settings, night_settings, parse_model_names
 from tasks.config.settings import Settings
+from tasks.engine.open_engine import require_engine
 from tasks.ingestion.first_look import check_input
 from tasks.storage.home import Home, open_home, read_in_place_of_built_in
 from tasks.storage.path_text import parse_path
@@ -50,6 +51,7 @@ class NightParameters:
         config = None if self.config is None else parse_path("--config", self.config)
         plain = load_settings(config, overrides)
         plain.resources.put_into_force()
+        require_engine(plain.engine)  # before a home is made
         until = parse_as_of(self.as_of)
         dataset = None if self.dataset is None else parse_dataset(self.dataset)
         folder: Path | None = None if self.home is None else parse_path("--home", self.home)

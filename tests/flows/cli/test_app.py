@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from typer.main import get_command
 
 from flows.cli import app as cli
+from flows.night_parameters import NightParameters
 from flows.prefect_runtime import home as prefect_home
 from tasks.config.load import load_settings
 from tasks.config.settings import Settings
@@ -42,6 +43,15 @@ def test_every_command_has_help(command: str) -> None:
     text = invoke(command, "--help")
     assert f"recs {command}" in text or f"{command} [OPTIONS]" in text
     assert len(text) > 200
+
+
+def test_an_absent_engine_is_refused_before_a_home_is_made(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("tasks.engine.open_engine.find_spec", lambda _: None)
+    asked = NightParameters(dataset="demo", home=str(tmp_path / "home"), settings=("engine.kind=ray",))
+    with pytest.raises(UsageError, match="needs ray and prefect_ray, which are not installed") as raised:
+        asked.open()
+    assert "pip install 'nightly-recs[ray]'" in raised.value.hint
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize(
