@@ -19,7 +19,7 @@ from tasks.training.warm_start import earlier_rows
 
 def _in_short(made: EarlierRows) -> str:
     leaked = f", {made.n_leaked:,} of the held-out pairs known to it" if made.n_leaked else ""
-    return f"{made.n_new:,} new pairs and {made.n_gone:,} gone since the earlier night{leaked}"
+    return f"{made.n_new:,} new pairs and {made.n_gone:,} gone since the fits to start from{leaked}"
 
 
 @stage("earlier_rows", note=_in_short)
