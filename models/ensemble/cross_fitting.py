@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,10 @@ METHODS: dict[str, tuple[str, ...]] = {
 
 ListMetric = Callable[[NDArray[np.int32], sparse.csr_array], NDArray[np.float64]]
 """Called as metric(lists (n_users, n), relevant (n_users, n_items)); returns the quality of each list, (n_users,)."""
+
+
+Pools = Iterator[tuple[slice, CandidatePool]]
+"""As `Blend.candidates` yields them."""
 
 
 class TooFewUsersError(ValueError):
@@ -88,8 +92,11 @@ def learn(
     sample = np.sort(rng.permutation(len(users))[: options.learn_users])
     users, relevant = users[sample], sparse.csr_array(relevant[sample])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    listed = [TopN(top.items[sample], top.scores[sample]) for top in listed]
-    training = _training_set(blend, users, relevant, exclude, eligible & blend.known_items_, listed)
+    if listed:
+        pools = blend.listed_candidates([TopN(top.items[sample], top.scores[sample]) for top in listed])
+    else:
+        pools = blend.candidates(users, exclude, eligible & blend.known_items_)
+    training = _training_set(blend, users, relevant, pools)
     out_of_fold = _out_of_fold_weights(training, fold, options)
     measured = {
         method: metric(training.lists(weights[fold], n).items, relevant)
@@ -105,15 +112,8 @@ def learn(
     return learned, LearningReport(chosen, means, training.n_users)
 
 
-def _training_set(
-    blend: Blend,
-    users: IntArray,
-    relevant: sparse.csr_array,
-    exclude: sparse.csr_array,
-    eligible: BoolArray,
-    listed: Sequence[TopN],
-) -> _TrainingSet:
-    training = _TrainingSet(blend, users, relevant, exclude, eligible, listed) if len(users) else None
+def _training_set(blend: Blend, users: IntArray, relevant: sparse.csr_array, pools: Pools) -> _TrainingSet:
+    training = _TrainingSet(blend, users, relevant, pools) if len(users) else None
     n_users = training.n_users if training else 0
     if training is None or n_users < MIN_TRAINING_USERS:
         raise TooFewUsersError(
@@ -149,27 +149,19 @@ class _TrainingSet:
         n_users: number of users with a liked candidate; the others do not change the weights.
     """
 
-    def __init__(
-        self,
-        blend: Blend,
-        users: IntArray,
-        relevant: sparse.csr_array,
-        exclude: sparse.csr_array,
-        eligible: BoolArray,
-        listed: Sequence[TopN],
-    ) -> None:
+    def __init__(self, blend: Blend, users: IntArray, relevant: sparse.csr_array, candidates: Pools) -> None:
         self._names, self._tie_order, self._n_lists = blend.feature_names, blend.tie_order_, len(users)
         pools, features = [], []
-        found = blend.listed_candidates(listed) if listed else blend.candidates(users, exclude, eligible)
-        for rows, pool in found:
+        for rows, pool in candidates:
             features.append(
                 np.column_stack(list(blend.feature_columns(pool, users[rows]))).astype(np.float32)
             )
             pools.append(pool._replace(row=pool.row + rows.start))
         self.pool = _concatenate(pools)
         self.features: FloatArray = np.concatenate(features)
-        wanted = np.repeat(np.arange(len(users)), np.diff(relevant.indptr)) * len(eligible) + relevant.indices
-        self.liked: BoolArray = np.isin(self.pool.row * len(eligible) + self.pool.item, wanted)
+        n_items = relevant.shape[1]
+        wanted = np.repeat(np.arange(len(users)), np.diff(relevant.indptr)) * n_items + relevant.indices
+        self.liked: BoolArray = np.isin(self.pool.row * n_items + self.pool.item, wanted)
         self.n_users = len(np.unique(self.pool.row[self.liked]))
 
     def fit(self, method: str, options: BlendOptions, users: BoolArray) -> NDArray[np.float64]:

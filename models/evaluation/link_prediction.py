@@ -146,7 +146,7 @@ def _fill_last_liked(indptr, indices, met_indptr, met_indices, met_at, last):  #
         place, latest = met_indptr[user], np.int64(0)
         for liked in range(indptr[user], indptr[user + 1]):
             item = indices[liked]
-            while met_indices[place] < item:
+            while met_indices[place] < item:  # ends there: every like has a time
                 place += 1
             if last[user] < 0 or met_at[place] >= latest:
                 last[user], latest = item, met_at[place]

@@ -21,7 +21,7 @@ from models.row_blocks import Blocks, Runner, cuts_of
 
 
 class Alternation(NamedTuple):
-    """What a fit in blocks is told; see `ALSConfig`."""
+    """Hyperparameters and seed of a fit in blocks; see `ALSConfig`."""
 
     factors: int
     alpha: float

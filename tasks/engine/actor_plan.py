@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Room(NamedTuple):
-    """What one node has."""
+    """CPUs and memory of one node."""
 
     cpus: float
     memory_mb: float

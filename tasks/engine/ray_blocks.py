@@ -45,7 +45,7 @@ class BlocksLostError(Exception):
 
 
 class RowsTask(NamedTuple):
-    """What an actor holds.
+    """Blocks that an actor is to make and hold.
 
     Attributes:
         make: makes a block.
@@ -88,9 +88,8 @@ class BlockHolder:
         An array that is sent to several blocks is stored once. No array is kept here when it is stored.
         """
         stored: dict[int, Any] = {}
-        alive: WeakValueDictionary[int, Any] = (
-            WeakValueDictionary()
-        )  # by id, which a later array may have again
+        # By id, which a later array may have again
+        alive: WeakValueDictionary[int, Any] = WeakValueDictionary()
         found = []
         for piece in getattr(self._blocks[number], method)(*arguments):
             if alive.get(id(piece)) is not piece:

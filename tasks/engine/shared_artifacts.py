@@ -136,9 +136,8 @@ class SharedArtifacts:
 
     def _download(self, name: str) -> None:
         there = self.remote.names()
-        for folder in self.folder.glob(
-            "*/[!.]*"
-        ):  # held by no run any more, or of somebody who was forgotten
+        for folder in self.folder.glob("*/[!.]*"):
+            # Held by no run any more, or of somebody who was forgotten
             if folder.relative_to(self.folder).as_posix() not in there:
                 shutil.rmtree(folder, ignore_errors=True)
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

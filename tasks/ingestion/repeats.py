@@ -32,9 +32,7 @@ def find_repeats(con: duckdb.DuckDBPyConnection) -> None:
     run_file(con, "warehouse/clean/valid_rows.sql")
     with ThreadPoolExecutor(1, thread_name_prefix="repeats") as worker:
         ratings = _begin(con, "rating_hashes", _AT_ONCE, worker)
-        events = _begin(
-            con, "event_hashes", _AT_ONCE, worker
-        )  # DuckDB makes these while the others are sorted
+        events = _begin(con, "event_hashes", _AT_ONCE, worker)  # made while the others are sorted
         _keep(con, "repeated_ratings", _end(ratings))
         _keep(con, "repeated_events", _end(events))
 

@@ -23,9 +23,8 @@ from tasks.storage.run_records import Run, WarmPlan
 from tasks.training.warm_start import source_of
 
 Side = Literal["judged", "refit"]
-_TONIGHT_EFFORT = (
-    2  # times `warm_share`: a tenth of the data is new to a refit, where a night brings a hundredth
-)
+_TONIGHT_EFFORT = 2
+"""Factor of `warm_share`: a tenth of the data is new to a refit, where a night brings a hundredth."""
 
 log = logging.getLogger(__name__)
 
@@ -98,15 +97,13 @@ def with_tonights_fits(night: Night, split: Split, snapshot: Snapshot, source: W
     """
     settings, models = night.settings.warm_start, night.settings.models
     judged = night.record.summary.snapshots.get("judged")
-    of_shelf = [name for name in models.shelf if name in settings.refit_from_tonight]
-    if (
-        not settings.enabled
-        or judged is None
-        or all(
-            isinstance(_earlier_fit(night, source, name, models.config(name)), FittedModel)
-            for name in of_shelf
-        )
-    ):
+    cold = [
+        name
+        for name in models.shelf
+        if name in settings.refit_from_tonight
+        and not isinstance(_earlier_fit(night, source, name, models.config(name)), FittedModel)
+    ]
+    if not settings.enabled or judged is None or not cold:
         return source
     before = night.store.find("utility", judged, Snapshot)
     return source if before is None else replace(source, tonight=_compared(night, split, snapshot, before))

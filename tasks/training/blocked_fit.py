@@ -52,5 +52,7 @@ def in_blocks(
                 memory_mb,
             )
         )
-        yield
-        model.runner = None
+        try:
+            yield
+        finally:
+            model.runner = None

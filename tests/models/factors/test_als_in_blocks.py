@@ -99,7 +99,7 @@ def test_one_block_has_the_bits_of_a_fit_as_a_whole() -> None:
 
 
 def test_enormous_rows_are_scaled_in_blocks_too() -> None:
-    """Of ratings, which no model scales before. Later rounds amplify the rounding of Gramians on such data to 1e-2."""
+    """The matrix is that of ratings, which no model scales before; later rounds would amplify rounding to 1e-2."""
     data = world(80, 60, 0.2, seed=2)
     data.rating.data[slice(*data.rating.indptr[5:7])] *= np.float32(1e12)
     once = ALSConfig(factors=8, iterations=1, matrix="rating")
