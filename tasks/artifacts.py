@@ -213,6 +213,7 @@ class HeldOut:
 
     `unknown_item_share`: the share of held-out positives whose item has no interaction before the cutoffs; these are
     not counted as relevant.
+    `n_not_drawn`: users with history whom the draw of `judge.max_users` left out; they are in no file.
     """
 
     key: str
@@ -221,6 +222,7 @@ class HeldOut:
     n_report: int
     n_cold: int
     unknown_item_share: float
+    n_not_drawn: int = 0
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,11 @@ class JudgeSettings(Options):
         ge=1,
         description="Of the select half: fewer neither replace a champion nor hold lists back.",
     )
+    max_users: int = Field(
+        default=40_000,
+        ge=1,
+        description="Judged users of both halves together: of more, so many are drawn, nearly the same every night.",
+    )
 
     @model_validator(mode="after")
     def _metric_is_computed(self) -> JudgeSettings:

@@ -23,9 +23,10 @@ from tasks.storage.warehouse import run_file
 
 
 def _in_short(made: HeldOut) -> str:
+    others = f"{made.n_not_drawn:,} more were not drawn; " if made.n_not_drawn else ""
     return (
         f"{made.n_select:,} users to select by, {made.n_report:,} to report on, {made.n_cold:,} without history; "
-        f"{made.unknown_item_share:.1%} of the positives are of items too new to know"
+        f"{others}{made.unknown_item_share:.1%} of the positives are of items too new to know"
     )
 
 
@@ -37,6 +38,7 @@ def hold_out(
     settings: UtilitySettings,
     *,
     seed: int,
+    max_users: int,
     key: str,
     folder: Path,
 ) -> HeldOut:
@@ -52,7 +54,8 @@ def hold_out(
         split: the cutoffs.
         snapshot: the interactions before them.
         settings: which interactions are positive.
-        seed: of the halves and of the taste vectors.
+        seed: of the halves, of the draw of users, and of the taste vectors.
+        max_users: with history who are judged, and as many without; if there are more, so many are drawn.
         key: the cache key of the result.
         folder: an existing folder.
 
@@ -66,6 +69,8 @@ def hold_out(
     [(unknown_item_share,)] = con.execute(
         "select coalesce(avg((not is_touched)::integer), 0) from relevant"
     ).fetchall()
+    run_file(con, "warehouse/holdout/draw_users.sql", seed=seed, max_users=max_users)
+    [(n_not_drawn,)] = con.execute("select count(*) from not_drawn where has_history").fetchall()
     warm, cold = {"with_history": True, "touched": True}, {"with_history": False, "touched": True}
     new_items = {"with_history": True, "touched": False}
     users, cold_users, new_item_users = (
@@ -105,6 +110,7 @@ def hold_out(
         n_report=n_report,
         n_cold=len(cold_users["half"]),
         unknown_item_share=unknown_item_share,
+        n_not_drawn=n_not_drawn,
     )
 
 

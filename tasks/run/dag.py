@@ -117,7 +117,13 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
     night.note(split=split.kind, split_why=split.why)
     before = night.run(build_snapshot.call(split, settings.utility))
     prepare_warm_starts(night, split, before, "judged")
-    return before, night.run(hold_out.call(split, before, settings.utility, seed=seed))
+    held_out = night.run(
+        hold_out.call(split, before, settings.utility, seed=seed, max_users=settings.judge.max_users)
+    )
+    if held_out.n_not_drawn:
+        drawn = f"{held_out.n_select + held_out.n_report:,} of them, drawn at random, are judged"
+        night.note(split_why=f"{split.why}; {drawn}")
+    return before, held_out
 
 
 def prepare_warm_starts(night: Night, split: Split, snapshot: Snapshot, side: Side) -> None:

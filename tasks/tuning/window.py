@@ -155,7 +155,10 @@ def _cut_again(
         past, cut, settings.utility, key="window", folder=_new_folder(folder / "snapshot")
     )
     seed, both = settings.run.seed, _new_folder(folder / "both_halves")
-    held_out = hold_out(past, cut, snapshot, settings.utility, seed=seed, key="both", folder=both)
+    held_out = hold_out(
+        past, cut, snapshot, settings.utility,
+        seed=seed, max_users=settings.judge.max_users, key="both", folder=both,
+    )  # fmt: skip
     half = np.load(both / "users.npz", allow_pickle=False)["half"]
     selected = _subset(held_out, half == 0, "select", _new_folder(folder / "select_half"))
     shutil.rmtree(both)

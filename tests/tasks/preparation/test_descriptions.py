@@ -289,7 +289,7 @@ class TestUntouchedUsers:
     ) -> None:
         split, snapshot, folder = judged
         assert snapshot.n_untouched_users == 40
-        made = hold_out(con, split, snapshot, UTILITY, seed=1, key="", folder=folder)
+        made = hold_out(con, split, snapshot, UTILITY, seed=1, max_users=40_000, key="", folder=folder)
         assert (made.n_select + made.n_report, made.n_cold) == (1, 2)
         assert set(np.load(folder / "ratings.npz")["user_idx"]) == {0}
 
@@ -303,7 +303,7 @@ class TestUntouchedUsers:
         chosen = SplitSettings(method="temporal", cutoff=day(50).isoformat())
         split = make_split(con, chosen, UTILITY, as_of=AS_OF, key="", folder=tmp_path)
         snapshot = build_snapshot(con, split, UTILITY, key="", folder=tmp_path)
-        hold_out(con, split, snapshot, UTILITY, seed=1, key="", folder=tmp_path)
+        hold_out(con, split, snapshot, UTILITY, seed=1, max_users=40_000, key="", folder=tmp_path)
         ids = pq.read_table(tmp_path / "users.parquet")["user_id"].to_pylist()
         cold = np.load(tmp_path / "cold_users.npz")["user_idx"]
         assert cold.dtype == np.int32
@@ -318,7 +318,7 @@ class TestUntouchedUsers:
         self, con: duckdb.DuckDBPyConnection, judged: tuple[Split, Snapshot, Path]
     ) -> None:
         split, snapshot, folder = judged
-        made = hold_out(con, split, snapshot, UTILITY, seed=1, key="", folder=folder)
+        made = hold_out(con, split, snapshot, UTILITY, seed=1, max_users=40_000, key="", folder=folder)
         assert load_item_statistics(made).popularity.tolist() == [1, 1, 1, 7 / 8]
         segments = (folder / "segments.json").read_text()
         assert '"n": 8' in segments

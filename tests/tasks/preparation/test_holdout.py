@@ -33,13 +33,13 @@ UTILITY = UtilitySettings()
 class Judged:
     """A held-out artifact in external ids: {user: relevant items} with history, [relevant items] without."""
 
-    def __init__(self, con, log, *, split=AT_50, seed=42, id_type="bigint"):
+    def __init__(self, con, log, *, split=AT_50, seed=42, max_users=40_000, id_type="bigint"):
         make_clean_tables(con, log, id_type)
         with TemporaryDirectory() as name:
             folder = Path(name)
             made = make_split(con, split, UTILITY, as_of=AS_OF, key="", folder=folder)
             snapshot = build_snapshot(con, made, UTILITY, key="", folder=folder)
-            self.reference = hold_out(con, made, snapshot, UTILITY, seed=seed, key="k", folder=folder)
+            self.reference = hold_out(con, made, snapshot, UTILITY, seed=seed, max_users=max_users, key="k", folder=folder)
             self.files = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
             self.cutoffs = pq.read_table(folder / "cutoffs.parquet").to_pydict()
             user_ids = pq.read_table(folder / "users.parquet")["user_id"].to_pylist()
@@ -282,3 +282,21 @@ def test_an_empty_holdout_is_valid(con, log):
 def test_note_says_which_half_has_how_many_users() -> None:
     made = HeldOut("h", Path("h"), n_select=3, n_report=2, n_cold=1, unknown_item_share=0.25)
     assert hold_out.note(made).startswith("3 users to select by, 2 to report on, 1 without history; 25.0% of")
+
+
+def test_of_many_users_some_are_drawn_whatever_their_half(con):
+    log = Log(ratings=[(user, 10 + user % 3, 4.0, 1) for user in range(40)]
+        + [(user, 10 + (user + 1) % 3, 5.0, 60) for user in range(80)])  # fmt: skip
+    all_ = Judged(con, log)
+    assert (len(all_.relevant), len(all_.cold), all_.reference.n_not_drawn) == (40, 40, 0)
+    drawn = {n: Judged(con, log, max_users=n) for n in (8, 20, 39, 40)}
+    for n, judged in drawn.items():
+        assert (len(judged.relevant), len(judged.cold), judged.reference.n_not_drawn) == (n, n, 40 - n)
+        assert judged.relevant.items() <= all_.relevant.items()
+        assert judged.half.items() <= all_.half.items()
+        assert {user for user, _, _ in judged.pairs} == set(judged.relevant)
+        assert {user for user, _ in judged.ratings} == set(judged.relevant)
+    assert set(drawn[8].relevant) < set(drawn[20].relevant) < set(drawn[39].relevant)
+    assert set(drawn[20].half.values()) == {0, 1}
+    assert drawn[40].files == all_.files
+    assert set(Judged(con, log, seed=7, max_users=8).relevant) != set(drawn[8].relevant)
