@@ -30,9 +30,9 @@ def find_repeats(con: duckdb.DuckDBPyConnection) -> None:
         con: the warehouse, with the typed rows.
     """
     run_file(con, "warehouse/clean/valid_rows.sql")
-    with ThreadPoolExecutor(1, thread_name_prefix="repeats") as worker:
-        ratings = _begin(con, "rating_hashes", _AT_ONCE, worker)
-        events = _begin(con, "event_hashes", _AT_ONCE, worker)  # made while the others are sorted
+    with ThreadPoolExecutor(2, thread_name_prefix="repeats") as workers:  # DuckDB makes the others meanwhile
+        ratings = _begin(con, "rating_hashes", _AT_ONCE, workers)
+        events = _begin(con, "event_hashes", _AT_ONCE, workers)
         _keep(con, "repeated_ratings", _end(ratings))
         _keep(con, "repeated_events", _end(events))
 

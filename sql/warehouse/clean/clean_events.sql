@@ -1,6 +1,7 @@
 -- Builds the events, as schema.sql describes them, from the typed rows without faults.
 -- Inputs:  temp event_history, deletions (histories.sql, deletions.sql); temp repeat_counts.
--- Outputs: events, replaced, in an order that does not depend on threads; a row of repeat_counts.
+-- Outputs: events, replaced, in no order (sorting takes a third of the cleaning's time, and no reader needs it); a row of
+--          repeat_counts.
 -- Grain:   one row per event.
 create or replace table events as
 select user_id, item_id, event, value, happened_at, superseded_at
@@ -12,8 +13,7 @@ from (
     select *, unnest(range(1, times))
     from event_history
     where times > 1 and (superseded_at is null or superseded_at > happened_at)
-)
-order by user_id, item_id, happened_at, event, value;
+);
 
 -- The others are not counted, so that the view need not find them again.
 insert into repeat_counts (source, duplicates, deleted, deletions)

@@ -347,17 +347,20 @@ class TestState:
             "events": [*ids, ("event", "VARCHAR"), ("value", "DOUBLE"), ("happened_at", "TIMESTAMP"), *past],
         }
 
-    def test_result_does_not_depend_on_threads(self, folder: Path) -> None:
-        lines = [
+    def test_rows_do_not_depend_on_threads(self, folder: Path) -> None:
+        repeating = [
             f"{n * 7919 % 997},{n * 31 % 53},{1 + n % 5},{DAY * (2 + n % 11)}\n" for n in range(150_000)
         ]  # two of DuckDB's row groups
+        single = [f"{1000 + n * 7919 % 250_007},7,{1 + n % 5},{DAY * 3}\n" for n in range(250_000)]
+        lines = [line for pair in zip(single, repeating, strict=False) for line in pair] + single[150_000:]
         (folder / "ratings.csv").write_text(RATINGS + "".join(lines))
         tables = []
         for threads in (1, 4):
             with open_warehouse(Path(":memory:")) as con:
                 con.execute(f"set threads = {threads}")
                 land_and_clean(con, folder)
-                tables.append(con.execute("from ratings").df())
+                tables.append(con.execute("from ratings order by all").df())
+        assert len(tables[0]) > 250_000
         assert tables[0].equals(tables[1])
 
 
