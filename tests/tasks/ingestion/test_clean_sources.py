@@ -47,7 +47,10 @@ class TestNoTimes:
         (folder / "ratings.csv").write_text("userId,movieId,rating\n1,2,3\n1,2,5\n1,3,4\n")
         data = land_and_clean(con, folder, with_ratings(timestamp=""))
         assert counts(data) == {"ratings": (3, 2, 1, 0)}
-        assert rows(con, "select item_id, rating, rated_at from ratings order by item_id") == [(2, 5, LANDED), (3, 4, LANDED)]
+        assert rows(con, "select item_id, rating, rated_at from ratings order by item_id") == [
+            (2, 5, LANDED),
+            (3, 4, LANDED),
+        ]
         assert data.newest_interaction == LANDED
 
     def test_times_in_the_file_are_not_read(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -39,7 +39,9 @@ class Judged:
             folder = Path(name)
             made = make_split(con, split, UTILITY, as_of=AS_OF, key="", folder=folder)
             snapshot = build_snapshot(con, made, UTILITY, key="", folder=folder)
-            self.reference = hold_out(con, made, snapshot, UTILITY, seed=seed, max_users=max_users, key="k", folder=folder)
+            self.reference = hold_out(
+                con, made, snapshot, UTILITY, seed=seed, max_users=max_users, key="k", folder=folder
+            )
             self.files = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
             self.cutoffs = pq.read_table(folder / "cutoffs.parquet").to_pydict()
             user_ids = pq.read_table(folder / "users.parquet")["user_id"].to_pylist()

@@ -52,7 +52,14 @@ class Night:
             self.split = make_split(con, settings, UTILITY, as_of=as_of, key="", folder=folder / "split")
             self.train = build_snapshot(con, self.split, UTILITY, key="", folder=folder / "train")
             self.held_out = hold_out(
-                con, self.split, self.train, UTILITY, seed=42, max_users=100, key="", folder=folder / "held_out"
+                con,
+                self.split,
+                self.train,
+                UTILITY,
+                seed=42,
+                max_users=100,
+                key="",
+                folder=folder / "held_out",
             )
             whole = everything(con, as_of=as_of, key="", folder=folder / "everything")
             self.refit = build_snapshot(con, whole, UTILITY, key="", folder=folder / "refit")
