@@ -9,7 +9,10 @@ from scipy import sparse
 from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.device import gpu_name, torch_device
 from models.ranking import gpu_scorer
-from models.ranking.topk import Selector, block_rows
+from models.ranking.topk import PartialLists, Selector
+
+_USERS, _ITEMS = 512, 8192
+"""Whose scores are computed at once: 16 MB."""
 
 
 def top_n(
@@ -25,8 +28,9 @@ def top_n(
 ) -> TopN:
     """Return the n items of greatest user_factors · item_factors + item_bias for each user.
 
-    Beyond the result it holds one block of at most 1,024 rows and 30 million scores, which is reused: fresh allocations
-    of that size cost several times the product itself.
+    Beyond the result it holds the scores of 512 users and 8,192 items: so many stay in the processor's caches until the
+    best of them are found. All scores of a block of users would be written to memory and read from there again, which
+    takes as long as their product with 64 factors.
 
     Args:
         user_factors: (n_users, f) float32.
@@ -48,16 +52,20 @@ def top_n(
             tie_order=tie_order, device=torch_device("auto"), exclude=exclude, eligible=eligible,
         )  # fmt: skip
     selector = Selector(users, n, tie_order, exclude, eligible)
-    weights = _with_bias(item_factors, item_bias).T
-    buffer = np.empty((min(block_rows(len(item_factors)), len(users)), len(item_factors)), np.float32)
-    for start in range(0, len(users), max(len(buffer), 1)):
-        block = _with_one(user_factors[users[start : start + len(buffer)]], item_bias)
-        scores = buffer[: len(block)]
-        # By numpy's OpenBLAS: torch's MKL takes 1.8 times as long on processors that are not Intel's. The last bit
-        # may depend on the processor and on the column: equal item vectors need not tie.
-        with np.errstate(over="ignore", invalid="ignore"):  # such scores are never listed
-            np.matmul(block, weights, out=scores)
-        selector.select(start, scores)
+    weights = _with_bias(item_factors, item_bias)
+    buffer = np.empty(min(_USERS, len(users)) * min(_ITEMS, len(weights)), np.float32)
+    for start in range(0, len(users), _USERS):
+        block = _with_one(user_factors[users[start : start + _USERS]], item_bias)
+        lists = PartialLists(selector, start, len(block))
+        for first in range(0, len(weights), _ITEMS):
+            part = weights[first : first + _ITEMS]
+            scores = buffer[: len(block) * len(part)].reshape(len(block), len(part))
+            # By numpy's OpenBLAS: torch's MKL takes 1.8 times as long on processors that are not Intel's. The last bit
+            # may depend on the processor and on the column: equal item vectors need not tie.
+            with np.errstate(over="ignore", invalid="ignore"):  # such scores are never listed
+                np.matmul(block, part.T, out=scores)
+            lists.add(first, scores)
+        lists.finish()
     return selector.top
 
 
