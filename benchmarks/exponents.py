@@ -15,7 +15,10 @@ LINEAR = 1.1
 EXPECTED = {
     "score": (1.5, "every user is compared with every item, and items grow with the root of the ratings"),
     "recommend": (1.5, "every user is compared with every item, and items grow with the root of the ratings"),
-    "evaluate": (1.5, "every held-out user is compared with every item"),
+    "evaluate": (
+        1.5,
+        "every judged user is compared with every item, up to judge.max_users; beyond, it grows slower",
+    ),
 }
 """Stage → the exponent that its arithmetic has on these data sets, and why; other stages have 1."""
 

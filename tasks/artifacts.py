@@ -195,7 +195,7 @@ class HeldOut:
 
     Folder:
         `users.npz`: `user_idx` (n,) int32 and `half` (n,) int8 (0 select, 1 report) of users with history and at least
-            one relevant item.
+            one relevant item; of more than `judge.max_users`, of those who were drawn.
         `relevant.npz`: CSR (n, n_items), their relevant items, in the same order.
         `cold_users.npz`, `cold_relevant.npz`: the same for users without history, CSR (n_cold, n_items). `user_idx` is
             −1 for those of whom the snapshot has no row; of the others it has one by their links.
@@ -207,13 +207,13 @@ class HeldOut:
             `user`, `query` (the item that the user liked last), `target` (an item of `relevant` or
             `new_item_relevant`), `half`, and `is_cold`, whether fewer than five users liked the target before.
         `ratings.npz`: `user_idx`, `item_idx`, `rating` and `half` of every later rating of an item that is new to the
-            user, for models of the rating.
+            user, for models of the rating; where users were drawn, of users with as small a number.
         `segments.json`: the limits of the classes of users and items; with it, the files of
             `tasks/preparation/item_statistics.py`.
 
     `unknown_item_share`: the share of held-out positives whose item has no interaction before the cutoffs; these are
     not counted as relevant.
-    `n_not_drawn`: users with history whom the draw of `judge.max_users` left out; they are in no file.
+    `n_not_drawn`: users with history and a relevant item whom the draw of `judge.max_users` left out of all files.
     """
 
     key: str

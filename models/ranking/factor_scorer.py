@@ -1,4 +1,4 @@
-"""Top-N scorer of all factor models: matrix product by blocks of users, then selection; on a GPU if there is one."""
+"""Top-N scorer of all factor models: products of some users and some items, each selected from at once; or on a GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.ranking import gpu_scorer
 from models.ranking.topk import PartialLists, Selector
 
 _USERS, _ITEMS = 512, 8192
-"""Whose scores are computed at once: 16 MB."""
+"""Users and items whose scores are computed at once: 16 MB."""
 
 
 def top_n(

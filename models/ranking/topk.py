@@ -43,7 +43,7 @@ class Selector:
         users: (n_rows,) the row of `exclude` that belongs to each list.
         n: length of the lists.
         tie_order: (n_items,) permutation of the items; of equal scores the item that comes first here wins.
-        exclude: (n_users, n_items); items stored in a user's row are left out.
+        exclude: (n_users, n_items); items stored in a user's row are left out. Unsorted rows are copied first.
         eligible: (n_items,) mask of items that may be listed; by default all.
 
     Attributes:
@@ -251,7 +251,7 @@ def _select_part(
             _mask(bits[row], first, hidden, excluded, row)
             count = counts[row]
             least = np.int32(_NO_SCORE + 1)
-            if count == n:
+            if 0 < n == count:
                 least = np.int32(kept[row].min() >> np.int64(32))
             scores, reached = _reaching(bits[row], n, least, maxima, found, rewritten)
             if reached == 0:
@@ -297,7 +297,7 @@ def _reaching(bits: Any, n: int, least: Any, maxima: Any, found: Any, rewritten:
 
 @numba.njit(cache=True)
 def _mask(scores: Any, first: int, hidden: Any, excluded: Any, row: int) -> None:
-    """Set the hidden items, and those stored for the row's user, to −inf; the first score is that of the item `first`."""
+    """Set the hidden items, and those stored for the row's user, to −inf; the scores begin with the item `first`."""
     for item in hidden:
         scores[item] = _MINUS_INFINITY
     users, indptr, indices = excluded

@@ -21,6 +21,6 @@ select
     happened_at
 from positives
 left join items using (item_id)
-qualify row_number() over (partition by item_id order by what <> 'rated', happened_at desc) = 1
+qualify row_number() over (partition by item_id order by what <> 'rated', happened_at desc, what, value desc) = 1
 order by what <> 'rated', value desc, happened_at desc, item_id
 limit $n;

@@ -166,13 +166,18 @@ class JudgeSettings(Options):
     max_users: int = Field(
         default=40_000,
         ge=1,
-        description="Judged users of both halves together: of more, so many are drawn, nearly the same every night.",
+        description="Judged users with history, and as many without; of more, so many are drawn, nearly the same every "
+        "night.",
     )
 
     @model_validator(mode="after")
-    def _metric_is_computed(self) -> JudgeSettings:
+    def _values_agree(self) -> JudgeSettings:
         if any(k < 1 for k in self.k):
             raise ValueError("every k must be at least 1")
+        if self.max_users < 2 * self.min_users:
+            raise ValueError(
+                "max_users must be at least twice min_users: a half of them chooses the champion"
+            )
         known = [f"{metric.name}@{k}" for metric in RANKING_METRICS for k in self.k]
         if self.champion_metric not in known:
             raise ValueError(f"champion_metric must be one of {', '.join(known)}")

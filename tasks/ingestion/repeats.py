@@ -18,7 +18,7 @@ from tasks.storage.warehouse import run_file
 Hashes = NDArray[np.uint64]
 
 _AT_ONCE = 1 << 26
-"""Hashes that are sorted at once, 512 MB: more are taken in parts."""
+"""Hashes that are sorted at once, 512 MB: more are taken in parts. Two parts are sorted while a third is read."""
 
 
 def find_repeats(con: duckdb.DuckDBPyConnection) -> None:
@@ -30,7 +30,7 @@ def find_repeats(con: duckdb.DuckDBPyConnection) -> None:
         con: the warehouse, with the typed rows.
     """
     run_file(con, "warehouse/clean/valid_rows.sql")
-    with ThreadPoolExecutor(2, thread_name_prefix="repeats") as workers:  # DuckDB makes the others meanwhile
+    with ThreadPoolExecutor(2, thread_name_prefix="repeats") as workers:  # DuckDB reads the next meanwhile
         ratings = _begin(con, "rating_hashes", _AT_ONCE, workers)
         events = _begin(con, "event_hashes", _AT_ONCE, workers)
         _keep(con, "repeated_ratings", _end(ratings))

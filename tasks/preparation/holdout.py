@@ -55,7 +55,7 @@ def hold_out(
         snapshot: the interactions before them.
         settings: which interactions are positive.
         seed: of the halves, of the draw of users, and of the taste vectors.
-        max_users: with history who are judged, and as many without; if there are more, so many are drawn.
+        max_users: the most users with history to judge, and the most without; of more, so many are drawn.
         key: the cache key of the result.
         folder: an existing folder.
 
@@ -70,7 +70,9 @@ def hold_out(
         "select coalesce(avg((not is_touched)::integer), 0) from relevant"
     ).fetchall()
     run_file(con, "warehouse/holdout/draw_users.sql", seed=seed, max_users=max_users)
-    [(n_not_drawn,)] = con.execute("select count(*) from not_drawn where has_history").fetchall()
+    [(n_not_drawn,)] = con.execute(
+        "select coalesce(sum(not_drawn) filter (has_history), 0)::bigint from drawn"
+    ).fetchall()
     warm, cold = {"with_history": True, "touched": True}, {"with_history": False, "touched": True}
     new_items = {"with_history": True, "touched": False}
     users, cold_users, new_item_users = (

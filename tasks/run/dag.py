@@ -121,7 +121,7 @@ def cut(night: Night) -> tuple[Snapshot, HeldOut]:
         hold_out.call(split, before, settings.utility, seed=seed, max_users=settings.judge.max_users)
     )
     if held_out.n_not_drawn:
-        drawn = f"{held_out.n_select + held_out.n_report:,} of them, drawn at random, are judged"
+        drawn = f"{held_out.n_select + held_out.n_report:,} users, drawn by their ids, are judged"
         night.note(split_why=f"{split.why}; {drawn}")
     return before, held_out
 

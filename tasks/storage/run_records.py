@@ -96,7 +96,7 @@ class RunSummary:
         intake: rows of every source by outcome.
         deliveries: the increments that landed, wait, or cannot be read.
         split: the kind of split, such as `temporal`.
-        split_why: why the data were split so, with the number of users who can be judged.
+        split_why: why the data were split so, with the number of users who can be judged, and who are.
         decision: how the champion was chosen.
         learned_nothing: models whose training matrix was empty; their metrics are those of the backfill.
         trade_off: costs of diversity and genre caps; None if neither is on.

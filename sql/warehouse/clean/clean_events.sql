@@ -1,7 +1,6 @@
 -- Builds the events, as schema.sql describes them, from the typed rows without faults.
 -- Inputs:  temp event_history, deletions (histories.sql, deletions.sql); temp repeat_counts.
--- Outputs: events, replaced, in no order (sorting takes a third of the cleaning's time, and no reader needs it); a row of
---          repeat_counts.
+-- Outputs: events, replaced, in no order: sorting takes long, and no reader needs it; a row of repeat_counts.
 -- Grain:   one row per event.
 create or replace table events as
 select user_id, item_id, event, value, happened_at, superseded_at

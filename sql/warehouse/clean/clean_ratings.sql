@@ -1,7 +1,6 @@
 -- Builds the ratings, as schema.sql describes them, from the typed rows without faults.
 -- Inputs:  temp rating_history, deletions (histories.sql, deletions.sql); temp repeat_counts.
--- Outputs: ratings, replaced, in no order (sorting takes a third of the cleaning's time, and no reader needs it); a row of
---          repeat_counts.
+-- Outputs: ratings, replaced, in no order: sorting takes long, and no reader needs it; a row of repeat_counts.
 -- Grain:   one row per user, item and time (one that is rated and one that is not, if there are both).
 create or replace table ratings as
 select * exclude (is_deleted)

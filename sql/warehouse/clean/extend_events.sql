@@ -23,14 +23,9 @@ select
     (select count(*) from (select distinct user_id, item_id from added_events) anti join events using (user_id, item_id))
 from added_events;
 
-create or replace temp table sorted_events as
-select user_id, item_id, event, value, happened_at, superseded_at
-from (select *, unnest(range(0, added)) from added_events)
-order by user_id, item_id, happened_at, event, value;
-
 insert into events by name
-from sorted_events;
+select user_id, item_id, event, value, happened_at, superseded_at
+from (select *, unnest(range(0, added)) from added_events);
 
 drop table alike_events;
 drop table added_events;
-drop table sorted_events;

@@ -35,8 +35,7 @@ select
     lead(rated_at) over (
         partition by user_id, item_id, rating is null order by rated_at, position, line
     ) as superseded_at
-from rows
-order by user_id, item_id, rated_at, rating is null;
+from rows;
 
 insert into repeat_counts (source, duplicates)
 select

@@ -20,8 +20,7 @@ select
     tag,
     tagged_at,
     lead(tagged_at) over (partition by user_id, item_id, tag order by tagged_at) as superseded_at
-from rows
-order by user_id, item_id, tag, tagged_at;
+from rows;
 
 insert into repeat_counts (source, duplicates, new_pairs)
 select

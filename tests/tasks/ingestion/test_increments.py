@@ -168,7 +168,13 @@ class TestEachOnce:
                     if not name.startswith("deleted"):
                         land_now(con, folder)
                 data = land_and_clean(con, folder)
-                seen.add((tuple(rows(con, "from ratings")), data.counts[0].clean, data.counts[0].deleted))
+                seen.add(
+                    (
+                        tuple(rows(con, "from ratings order by all")),
+                        data.counts[0].clean,
+                        data.counts[0].deleted,
+                    )
+                )
         [(ratings, clean, deleted)] = seen
         kept = [(row[0], row[1], row[2]) for row in ratings if row[4] is None]
         assert kept == [(1, 1, 5.0), (1, 2, 1.0)]

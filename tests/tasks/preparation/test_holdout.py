@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -287,18 +288,34 @@ def test_note_says_which_half_has_how_many_users() -> None:
 
 
 def test_of_many_users_some_are_drawn_whatever_their_half(con):
-    log = Log(ratings=[(user, 10 + user % 3, 4.0, 1) for user in range(40)]
-        + [(user, 10 + (user + 1) % 3, 5.0, 60) for user in range(80)])  # fmt: skip
-    all_ = Judged(con, log)
-    assert (len(all_.relevant), len(all_.cold), all_.reference.n_not_drawn) == (40, 40, 0)
+    log = Log(
+        ratings=[
+            *((user, 10 + user % 3, 4.0, 1) for user in range(40)),
+            *((user, 10 + (user + 1) % 3, 5.0, 60) for user in range(80)),
+            *((user, 10, 4.0, 1) for user in range(100, 140)),
+            *((user, 11, 1.0, 60) for user in range(100, 120)),  # judged by their ratings only
+            *((user, 99, 5.0, 60) for user in range(120, 140)),  # by an item that nobody had met
+        ],
+        items=[(item, None, ["Drama"]) for item in (10, 11, 12, 99)],
+    )
+    every = Judged(con, log)
+    assert (len(every.relevant), len(every.cold), every.reference.n_not_drawn) == (40, 40, 0)
+    assert len(every.ratings) == 60
     drawn = {n: Judged(con, log, max_users=n) for n in (8, 20, 39, 40)}
     for n, judged in drawn.items():
         assert (len(judged.relevant), len(judged.cold), judged.reference.n_not_drawn) == (n, n, 40 - n)
-        assert judged.relevant.items() <= all_.relevant.items()
-        assert judged.half.items() <= all_.half.items()
-        assert {user for user, _, _ in judged.pairs} == set(judged.relevant)
-        assert {user for user, _ in judged.ratings} == set(judged.relevant)
-    assert set(drawn[8].relevant) < set(drawn[20].relevant) < set(drawn[39].relevant)
-    assert set(drawn[20].half.values()) == {0, 1}
-    assert drawn[40].files == all_.files
+        assert judged.relevant.items() <= every.relevant.items()
+        assert judged.half.items() <= every.half.items()
+        assert judged.ratings.items() <= every.ratings.items()
+        assert {user for user, _ in judged.ratings} >= set(judged.relevant)
+    for few, more in itertools.pairwise(drawn.values()):
+        assert set(few.relevant) < set(more.relevant)
+        assert set(few.ratings) <= set(more.ratings)
+        assert set(few.new_items) <= set(more.new_items)
+    halves = set(drawn[20].half.values())
+    assert halves == {0, 1}
+    only_rated = {user for user, _ in drawn[20].ratings} - set(drawn[20].relevant)
+    assert 3 <= len(only_rated) <= 17  # about half of them, as of the others
+    assert 3 <= len(set(drawn[20].new_items)) <= 17
+    assert drawn[40].files == every.files
     assert set(Judged(con, log, seed=7, max_users=8).relevant) != set(drawn[8].relevant)
