@@ -8,7 +8,9 @@ that reads `.npz` files can read these.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
+import weakref
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,10 +49,19 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     partial.replace(path)
 
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+_maps: weakref.WeakValueDictionary[tuple[int, int, int, int], mmap.mmap] = weakref.WeakValueDictionary()
+"""Device, inode, size and time of change of a file → its mapping, while an array shows it."""
+
+
+def read_npz(path: Path, *, shared: bool = False) -> dict[str, NDArray[Any]]:
     """Return the arrays of a file by name, memory-mapped where they can be; else, as if numpy wrote it, read.
 
     They can be changed: a changed page is this process's own, and the file stays.
+
+    Args:
+        path: of the file.
+        shared: let all readers of this process that ask so share one mapping, which counts once as its memory: none of
+            them changes an array.
 
     Raises:
         ValueError: an array is of Python objects.
@@ -59,11 +70,42 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        mapped = _shared_map(file) if shared else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         return {
             member.filename.removesuffix(".npy"): _array(file, mapped, member.header_offset)
             for member in archive.infolist()
         }
+
+
+def _shared_map(file: BinaryIO) -> mmap.mmap:
+    about = os.fstat(file.fileno())
+    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    mapped = _maps.get(key)
+    if mapped is None:
+        mapped = _maps[key] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return mapped
+
+
+def forget_pages(array: NDArray[Any]) -> None:
+    """Let the operating system take back the pages of a mapped array, which nobody has changed.
+
+    They are mapped again, from its cache or the file, when they are read. Nothing happens to an array that is not
+    mapped, or where the operating system does not offer this.
+
+    Args:
+        array: one that `read_npz` has returned, contiguous.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    mapped = base.obj if isinstance(base, memoryview) else base
+    if not isinstance(mapped, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    first = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+    stop = (first + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if stop > start:
+        mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 def _array(file: BinaryIO, mapped: mmap.mmap, at: int) -> NDArray[Any]:

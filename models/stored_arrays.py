@@ -34,9 +34,12 @@ def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def load_arrays(path: Path) -> dict[str, Any]:
-    """Return what `save_arrays` wrote, memory-mapped, the same to the bit; numbers are arrays of no dimension."""
+    """Return what `save_arrays` wrote, memory-mapped, the same to the bit; numbers are arrays of no dimension.
+
+    A model that is loaded twice takes memory once: nobody changes the arrays.
+    """
     values: dict[str, Any] = {}
-    arrays = read_npz(path)
+    arrays = read_npz(path, shared=True)
     for key, array in arrays.items():
         name, _, part = key.partition(".")
         if not part:

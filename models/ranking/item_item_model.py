@@ -8,6 +8,7 @@ from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.new_users import NewUsers
+from models.npz_files import forget_pages
 from models.ranking import item_item_scorer
 from models.ranking.explanations import largest_terms, ones_like
 from models.ranking.item_item_scorer import Factors
@@ -54,6 +55,8 @@ class ItemItemRecommender(UserSimilarityRecommender):
             return None
         if self._tiles is None or self._tiles.matrix is not self.similarity_:
             self._tiles = Tiles(self.similarity_)
+            forget_pages(self.similarity_.data)  # lists are made of the tiles from here on
+            forget_pages(self.similarity_.indices)
         return self._tiles
 
     def _fold_in(self, new: NewUsers) -> None:

@@ -28,6 +28,7 @@ from tasks.storage.cache_key import SOURCE, fingerprint
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs, StageTime, Status, TrialRecord
 from tasks.storage.stage import Call, Promise
+from tasks.storage.warehouse import give_back_memory
 
 R = TypeVar("R")
 
@@ -115,6 +116,8 @@ class Night:
             else:
                 result = stage.function(**arguments, **self._supplied(call, model))
             timing.note = stage.note(result)
+        if "con" in stage.supplied:
+            give_back_memory(self.con)
         if isinstance(result, FittedModel) and result.snapshot:
             with self._writing:
                 self.record.summary.fits.setdefault(result.snapshot, {})[result.model] = result.key

@@ -8,8 +8,9 @@ import pytest
 from scipy import sparse
 
 from models.interactions import load_matrix, save_matrix
-from models.npz_files import read_npz, write_npz
+from models.npz_files import forget_pages, read_npz, write_npz
 
+STATUS = Path("/proc/self/status")
 ARRAYS = {
     "a": np.arange(7, dtype=np.int8),
     "longer_name": np.linspace(0, 1, 12).reshape(3, 4),
@@ -89,3 +90,36 @@ def test_scipy_reads_a_saved_matrix(tmp_path: Path) -> None:
         assert isinstance(found, sparse.csr_array)
         assert (found.dtype, found.indices.dtype) == (np.float32, matrix.indices.dtype)
         assert np.array_equal(found.toarray(), matrix.toarray())
+
+
+def test_readers_share_a_mapping_if_they_ask(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz", ARRAYS)
+    one, other, alone = (read_npz(tmp_path / "a.npz", shared=shared)["a"] for shared in (True, True, False))
+    assert np.shares_memory(one, other)
+    assert not np.shares_memory(one, alone)
+    write_npz(tmp_path / "a.npz", {"a": ARRAYS["a"] + 1})
+    assert np.array_equal(read_npz(tmp_path / "a.npz", shared=True)["a"], ARRAYS["a"] + 1)
+    assert np.array_equal(one, ARRAYS["a"])
+
+
+@pytest.mark.skipif(
+    not STATUS.exists(), reason="reads the memory of mapped files from /proc, which is there on Linux"
+)
+def test_forgotten_pages_are_no_memory_until_they_are_read_again(tmp_path: Path) -> None:
+    large = np.arange(10_000_000, dtype=np.float32)
+    write_npz(tmp_path / "a.npz", {"before": np.arange(3), "large": large, "after": np.arange(3)})
+    found = read_npz(tmp_path / "a.npz")
+    assert np.array_equal(found["large"], large)
+    before = mapped_mb()
+    forget_pages(found["large"])
+    assert mapped_mb() < before - 35
+    assert np.array_equal(found["large"], large)
+    assert [found[name].tolist() for name in ("before", "after")] == [[0, 1, 2]] * 2
+    forget_pages(large)
+    assert large[-1] == 9_999_999
+
+
+def mapped_mb() -> float:
+    """Return the memory of mapped files, in MB."""
+    [kilobytes] = [line.split()[1] for line in STATUS.read_text().splitlines() if line.startswith("RssFile")]
+    return int(kilobytes) / 1024

@@ -8,7 +8,9 @@ import pytest
 
 from models.numerics import resources as module
 from models.numerics.resources import Resources
-from tasks.storage.warehouse import open_warehouse
+from tasks.storage.warehouse import give_back_memory, open_warehouse
+
+STATUS = Path("/proc/self/status")
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,24 @@ def test_duckdb_keeps_to_the_resources(
         found = con.execute("select current_setting('threads'), current_setting('memory_limit')").fetchone()
         assert con.cursor().execute("select current_setting('threads')").fetchone() == (shown[0],)
     assert found == shown
+
+
+@pytest.mark.skipif(
+    not STATUS.exists(), reason="reads the memory of this process from /proc, which is there on Linux"
+)
+def test_memory_that_queries_have_freed_is_given_back() -> None:
+    with open_warehouse(Path(":memory:")) as con:
+        con.execute(
+            "create temp table kept as select i * 7919 % 3000000 as n, count(*) as times "
+            "from range(6000000) numbers(i) group by n"
+        )
+        con.execute("drop table kept")
+        before = own_mb()
+        give_back_memory(con)
+        assert own_mb() < before - 50
+
+
+def own_mb() -> float:
+    """Return the memory of this process that no file backs, in MB."""
+    [kilobytes] = [line.split()[1] for line in STATUS.read_text().splitlines() if line.startswith("RssAnon")]
+    return int(kilobytes) / 1024
