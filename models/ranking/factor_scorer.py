@@ -1,18 +1,22 @@
-"""Top-N scorer of all factor models: products of some users and some items, each selected from at once; or on a GPU."""
+"""Top-N scorer of all factor models: matrix product by blocks of users, then selection; on a GPU if there is one."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.device import gpu_name, torch_device
+from models.numerics.threads import one_blas_thread
 from models.ranking import gpu_scorer
-from models.ranking.topk import PartialLists, Selector
+from models.ranking.topk import Selector, block_rows
 
-_USERS, _ITEMS = 512, 8192
-"""Users and items whose scores are computed at once: 16 MB."""
+_BLOCKS = 2  # of 120 MB of scores, for all threads together: products of few rows take longer
 
 
 def top_n(
@@ -28,9 +32,8 @@ def top_n(
 ) -> TopN:
     """Return the n items of greatest user_factors · item_factors + item_bias for each user.
 
-    Beyond the result it holds the scores of 512 users and 8,192 items: so many stay in the processor's caches until the
-    best of them are found. All scores of a block of users would be written to memory and read from there again, which
-    takes as long as their product with 64 factors.
+    Each thread computes the products of some users and selects from them. Beyond the result they hold at most 1,024
+    rows and 60 million scores together.
 
     Args:
         user_factors: (n_users, f) float32.
@@ -53,19 +56,30 @@ def top_n(
         )  # fmt: skip
     selector = Selector(users, n, tie_order, exclude, eligible)
     weights = _with_bias(item_factors, item_bias)
-    buffer = np.empty(min(_USERS, len(users)) * min(_ITEMS, len(weights)), np.float32)
-    for start in range(0, len(users), _USERS):
-        block = _with_one(user_factors[users[start : start + _USERS]], item_bias)
-        lists = PartialLists(selector, start, len(block))
-        for first in range(0, len(weights), _ITEMS):
-            part = weights[first : first + _ITEMS]
-            scores = buffer[: len(block) * len(part)].reshape(len(block), len(part))
-            # By numpy's OpenBLAS: torch's MKL takes 1.8 times as long on processors that are not Intel's. The last bit
-            # may depend on the processor and on the column: equal item vectors need not tie.
-            with np.errstate(over="ignore", invalid="ignore"):  # such scores are never listed
-                np.matmul(block, part.T, out=scores)
-            lists.add(first, scores)
-        lists.finish()
+    threads = numba.get_num_threads()
+    rows = max(1, min(block_rows(len(weights), _BLOCKS) // threads, -(-len(users) // threads)))
+    own = local()
+
+    def fill(start: int) -> None:
+        block = _with_one(user_factors[users[start : start + rows]], item_bias)
+        if not hasattr(own, "buffer"):  # fresh memory costs several times as much as the product
+            own.buffer = np.empty((rows, len(weights)), np.float32)
+        scores = own.buffer[: len(block)]
+        # By numpy's OpenBLAS: torch's MKL takes 1.8 times as long on processors that are not Intel's. The last bit may
+        # depend on the processor and on the column: equal item vectors need not tie.
+        with np.errstate(over="ignore", invalid="ignore"):  # such scores are never listed
+            np.matmul(block, weights.T, out=scores)
+        selector.select_here(start, scores)
+
+    starts = range(0, len(users), rows)
+    if len(starts) < 2:
+        for start in starts:
+            fill(start)
+        return selector.top
+    # BLAS's own threads wait for the next product by spinning, and keep the processors from the selection meanwhile
+    with one_blas_thread(), ThreadPoolExecutor(threads, thread_name_prefix="lists") as workers:
+        for _ in workers.map(fill, starts):
+            continue  # so that an error is raised
     return selector.top
 
 

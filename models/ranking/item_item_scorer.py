@@ -8,6 +8,7 @@ never listed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.base import BoolArray, DivergedError, FloatArray, IntArray, TopN
-from models.numerics.threads import one_launch
+from models.numerics.threads import one_blas_thread, one_launch
 from models.ranking.tiled_product import Tiles
 from models.ranking.topk import Selector, block_rows
 
@@ -145,14 +146,25 @@ def _score_blocks(
         return
     user_factors, item_factors = factors
     buffer = np.empty((0, 0), np.float32)
-    for start, scores in product_blocks(profiles, similarity, users, tiles):
-        buffer = buffer if len(buffer) else np.empty(scores.shape, np.float32)
-        products = buffer[: len(scores)]
-        with np.errstate(over="ignore", invalid="ignore"):  # as without factors
-            np.matmul(user_factors[users[start : start + len(scores)]], item_factors.T, out=products)
-        with one_launch:
-            _add(scores, products)
-        yield start, scores
+    threads = numba.get_num_threads()
+    # BLAS's own threads would wait for the next product by spinning, and keep the processors from all else meanwhile
+    with one_blas_thread(), ThreadPoolExecutor(threads, thread_name_prefix="products") as workers:
+        for start, scores in product_blocks(profiles, similarity, users, tiles):
+            buffer = buffer if len(buffer) else np.empty(scores.shape, np.float32)
+            products = buffer[: len(scores)]
+            left = user_factors[users[start : start + len(scores)]]
+            step = -(-len(left) // threads)
+            parts = [slice(first, first + step) for first in range(0, len(left), step)]
+            list(workers.map(_multiply_into, [(left[part], item_factors, products[part]) for part in parts]))
+            with one_launch:
+                _add(scores, products)
+            yield start, scores
+
+
+def _multiply_into(given: tuple[FloatArray, FloatArray, FloatArray]) -> None:
+    left, right, products = given
+    with np.errstate(over="ignore", invalid="ignore"):  # as without factors
+        np.matmul(left, right.T, out=products)
 
 
 def product_blocks(

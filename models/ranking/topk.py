@@ -4,9 +4,6 @@ Rows are not sorted in full. The entries of a row are dealt into groups; the n-t
 bound of the n-th greatest score, because n different groups hold at least one such score each. Only the few groups that
 reach the bound are searched again, and only the scores that reach it are sorted: a little over n, if few are tied.
 
-Scores of a block may come in parts of the items, each selected from while it is in the processor's caches: what is kept
-of the parts before is the bound that later scores must reach.
-
 Scores are compared by their bits, read as integers: among positive floats the order is the same, and maxima of integers
 are vectorised (SIMD). Where negative scores count, the row is first rewritten so that the order holds for all.
 
@@ -43,12 +40,11 @@ class Selector:
         users: (n_rows,) the row of `exclude` that belongs to each list.
         n: length of the lists.
         tie_order: (n_items,) permutation of the items; of equal scores the item that comes first here wins.
-        exclude: (n_users, n_items); items stored in a user's row are left out. Unsorted rows are copied first.
+        exclude: (n_users, n_items); items stored in a user's row are left out.
         eligible: (n_items,) mask of items that may be listed; by default all.
 
     Attributes:
-        top: the lists, (n_rows, n); filled by `select`, or by `PartialLists`.
-        tie_order: as given.
+        top: the lists, (n_rows, n); filled by `select`.
     """
 
     def __init__(
@@ -60,12 +56,10 @@ class Selector:
         eligible: BoolArray | None = None,
     ) -> None:
         self._users = np.asarray(users, np.int64)
-        self.tie_order = tie_order
+        self._tie_order = tie_order
         self._tie_rank = np.empty(len(tie_order), np.uint32)
         self._tie_rank[tie_order] = np.arange(len(tie_order), dtype=np.uint32)
         self._hidden = np.flatnonzero(~eligible) if eligible is not None else np.empty(0, np.int64)
-        if exclude is not None and not exclude.has_sorted_indices:
-            exclude = exclude.sorted_indices()
         self._exclude = exclude
         shape = (len(self._users), n)
         self.top = TopN(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
@@ -77,76 +71,24 @@ class Selector:
             start: row of the first list to fill.
             scores: (b, n_items) float32, one row per list; overwritten by the masks.
         """
-        rows = slice(start, start + len(scores))
-        hidden, excluded, tie_rank = self.masks(rows)
         with one_launch:
-            _select(
-                scores.view(np.int32),
-                hidden,
-                excluded,
-                tie_rank,
-                self.tie_order,
-                self.top.items[rows],
-                self.top.scores[rows],
-            )
+            _select(*self._given(start, scores))
 
-    def masks(
-        self, rows: slice
-    ) -> tuple[NDArray[np.int64], tuple[IntArray, IntArray, IntArray], NDArray[np.uint32]]:
-        """Return the hidden items, in order, what is left out for some of the lists, and the items' tie ranks.
+    def select_here(self, start: int, scores: FloatArray) -> None:
+        """Do as `select` does, but on the thread that calls it, without Python's lock: others may fill other lists."""
+        _select_rows(*self._given(start, scores), 0, len(scores))
 
-        The second is (b,) rows of a CSR matrix, and its `indptr` and sorted `indices`, empty where nothing is left out.
-        """
+    def _given(self, start: int, scores: FloatArray) -> tuple[Any, ...]:
+        """Return the arguments of the kernels."""
+        rows = slice(start, start + len(scores))
         no_items = np.empty(0, np.int32)
-        of_users = (
+        excluded = (
             (no_items, no_items) if self._exclude is None else (self._exclude.indptr, self._exclude.indices)
         )
-        return self._hidden, (self._users[rows], *of_users), self._tie_rank
-
-
-class PartialLists:
-    """The best items so far of a block of rows, of whose scores one part of the items comes after the other.
-
-    The lists are those of `Selector.select` with all parts at once, but for the memory traffic.
-
-    Args:
-        selector: whose lists are filled.
-        start: row of the first list.
-        n_rows: of the block.
-    """
-
-    def __init__(self, selector: Selector, start: int, n_rows: int) -> None:
-        self._selector = selector
-        self._rows = slice(start, start + n_rows)
-        self._kept = np.empty((n_rows, selector.top.items.shape[1]), np.int64)
-        self._counts = np.zeros(n_rows, np.int64)
-
-    def add(self, first: int, scores: FloatArray) -> None:
-        """Take in the scores of some items.
-
-        Args:
-            first: index of the first of them.
-            scores: (n_rows, w) float32, of the items from `first` on; overwritten by the masks.
-        """
-        hidden, excluded, tie_rank = self._selector.masks(self._rows)
-        stop = first + scores.shape[1]
-        inside = hidden[np.searchsorted(hidden, first) : np.searchsorted(hidden, stop)] - first
-        with one_launch:
-            _select_part(
-                scores.view(np.int32), first, inside, excluded, tie_rank[first:stop], self._kept, self._counts
-            )
-
-    def finish(self) -> None:
-        """Write the lists."""
-        top = self._selector.top
-        with one_launch:
-            _write_kept(
-                self._kept,
-                self._counts,
-                self._selector.tie_order,
-                top.items[self._rows],
-                top.scores[self._rows],
-            )
+        return (
+            scores.view(np.int32), self._hidden, (self._users[rows], *excluded), self._tie_rank, self._tie_order,
+            self.top.items[rows], self.top.scores[rows],
+        )  # fmt: skip
 
 
 def select_in_order(
@@ -189,25 +131,43 @@ def block_rows(n_items: int, times: int = 1) -> int:
 def _select(
     bits: Any, hidden: Any, excluded: Any, tie_rank: Any, tie_order: Any, items: Any, values: Any
 ) -> None:
-    """Write every row's best items and their scores; the places that are left stay padding.
+    """Write every row's best items and their scores, on all threads."""
+    n_rows = len(bits)
+    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
+        first, end = chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)
+        _select_rows(bits, hidden, excluded, tie_rank, tie_order, items, values, first, end)
+
+
+@numba.njit(nogil=True, cache=True)
+def _select_rows(
+    bits: Any,
+    hidden: Any,
+    excluded: Any,
+    tie_rank: Any,
+    tie_order: Any,
+    items: Any,
+    values: Any,
+    first: int,
+    end: int,
+) -> None:
+    """Write the best items of the rows from `first` up to `end`, and their scores; places that are left stay padding.
 
     A row is masked and read at once, while it is in the second cache.
     """
-    n_rows, width = bits.shape
+    width = bits.shape[1]
     n = items.shape[1]
     n_groups = _count_groups(width, n)
-    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
-        maxima = np.empty(n_groups, np.int32)
-        found = np.empty(width + 1, np.int32)  # one more, because `_collect` writes before it counts
-        rewritten = np.empty(width, np.int32)
-        for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            _mask(bits[row], 0, hidden, excluded, row)
-            scores, count = _reaching(bits[row], n, np.int32(_NO_SCORE + 1), maxima, found, rewritten)
-            best = _greatest(_keys(scores, found[:count], tie_rank), n)
-            for rank in range(len(best)):
-                item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
-                items[row, rank] = item
-                values[row, rank] = _as_float(scores[item])
+    maxima = np.empty(n_groups, np.int32)
+    found = np.empty(width + 1, np.int32)  # one more, because `_collect` writes before it counts
+    rewritten = np.empty(width, np.int32)
+    for row in range(first, end):
+        _mask(bits[row], hidden, excluded, row)
+        scores, count = _reaching(bits[row], n, maxima, found, rewritten)
+        best = _greatest(_keys(scores, found[:count], tie_rank), n)
+        for rank in range(len(best)):
+            item = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
+            items[row, rank] = item
+            values[row, rank] = _as_float(scores[item])
 
 
 @numba.njit(parallel=True, cache=True)
@@ -222,7 +182,7 @@ def _select_in_order(
         found = np.empty(width + 1, np.int32)
         rewritten = np.empty(width, np.int32)
         for row in rows[chunk * _ROWS_PER_CHUNK : (chunk + 1) * _ROWS_PER_CHUNK]:
-            scores, count = _reaching(bits[row], n, np.int32(_NO_SCORE + 1), maxima, found, rewritten)
+            scores, count = _reaching(bits[row], n, maxima, found, rewritten)
             keys = _keys(scores, found[:count], tie_rank)
             least = np.partition(keys, len(keys) - n)[len(keys) - n]
             score = np.int32(least >> np.int64(32))
@@ -235,78 +195,34 @@ def _select_in_order(
                         at += 1
 
 
-@numba.njit(parallel=True, cache=True)
-def _select_part(
-    bits: Any, first: int, hidden: Any, excluded: Any, tie_rank: Any, kept: Any, counts: Any
-) -> None:
-    """Merge the best of the items from `first` on into the keys that are kept of each row, in no order."""
-    n_rows, width = bits.shape
-    n = kept.shape[1]
-    n_groups = _count_groups(width, n)
-    for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
-        maxima = np.empty(n_groups, np.int32)
-        found = np.empty(width + 1, np.int32)
-        rewritten = np.empty(width, np.int32)
-        for row in range(chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)):
-            _mask(bits[row], first, hidden, excluded, row)
-            count = counts[row]
-            least = np.int32(_NO_SCORE + 1)
-            if 0 < n == count:
-                least = np.int32(kept[row].min() >> np.int64(32))
-            scores, reached = _reaching(bits[row], n, least, maxima, found, rewritten)
-            if reached == 0:
-                continue
-            keys = np.concatenate((kept[row, :count], _keys(scores, found[:reached], tie_rank)))
-            if len(keys) > n:
-                keys = np.partition(keys, len(keys) - n)[len(keys) - n :]
-            counts[row] = len(keys)
-            kept[row, : len(keys)] = keys
-
-
-@numba.njit(parallel=True, cache=True)
-def _write_kept(kept: Any, counts: Any, tie_order: Any, items: Any, values: Any) -> None:
-    """Write the kept items of each row, best first; the places that are left stay padding."""
-    for row in numba.prange(len(kept)):
-        best = np.sort(kept[row, : counts[row]])[::-1]
-        for rank in range(len(best)):
-            items[row, rank] = tie_order[np.uint32(0xFFFFFFFF) - np.uint32(best[rank] & np.int64(0xFFFFFFFF))]
-            values[row, rank] = _as_float(np.int32(best[rank] >> np.int64(32)))
-
-
 @numba.njit(cache=True)
 def _count_groups(width: int, n: int) -> int:
     return max((width + _GROUP - 1) // _GROUP, min(width, 8 * n))
 
 
 @numba.njit(cache=True)
-def _reaching(bits: Any, n: int, least: Any, maxima: Any, found: Any, rewritten: Any) -> Any:
-    """Write the items that reach a bound of the n-th greatest score to `found`; return ordered scores, and how many.
-
-    `least` is a bound that is known already, rewritten; a positive one is taken as it is.
-    """
+def _reaching(bits: Any, n: int, maxima: Any, found: Any, rewritten: Any) -> Any:
+    """Write the items that reach a bound of the n-th greatest score to `found`; return ordered scores, and how many."""
     scores = bits
     _group_maxima(scores, maxima)
-    bound = least if least > 0 else _lower_bound(maxima, n)
+    bound = _lower_bound(maxima, n)
     if bound <= 0 or maxima.max() > _INFINITY:
         _rewrite(scores, rewritten)
         scores = rewritten
         _group_maxima(scores, maxima)
-        bound = max(least, _lower_bound(maxima, n))
+        bound = _lower_bound(maxima, n)
     return scores, _collect(scores, bound, maxima, found)
 
 
 @numba.njit(cache=True)
-def _mask(scores: Any, first: int, hidden: Any, excluded: Any, row: int) -> None:
-    """Set the hidden items, and those stored for the row's user, to −inf; the scores begin with the item `first`."""
+def _mask(scores: Any, hidden: Any, excluded: Any, row: int) -> None:
+    """Set the hidden items, and those stored for the row's user, to −inf."""
     for item in hidden:
         scores[item] = _MINUS_INFINITY
     users, indptr, indices = excluded
     if len(indptr):
-        stored = indices[indptr[users[row]] : indptr[users[row] + 1]]
-        at = np.searchsorted(stored, first) if first else 0
-        while at < len(stored) and stored[at] < first + len(scores):
-            scores[stored[at] - first] = _MINUS_INFINITY
-            at += 1
+        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+            scores[indices[at]] = _MINUS_INFINITY
 
 
 @numba.njit(cache=True)

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.ranking import factor_scorer
+from models.ranking import factor_scorer, topk
 from tests.examples import examples
 from tests.models.ranking import oracle
 
@@ -49,8 +49,7 @@ def test_many_blocks_match_one(monkeypatch):
         return factor_scorer.top_n(user_factors, item_factors, np.arange(700), 10, tie_order=order)
 
     whole = lists()
-    monkeypatch.setattr(factor_scorer, "_USERS", 37)
-    monkeypatch.setattr(factor_scorer, "_ITEMS", 23)
+    monkeypatch.setattr(topk, "_MAX_BLOCK_ROWS", 37)
     parts = lists()
     assert np.array_equal(whole.items, parts.items)
     np.testing.assert_allclose(whole.scores, parts.scores, rtol=1e-5)

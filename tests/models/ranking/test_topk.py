@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.ranking.topk import PartialLists, Selector, block_rows
+from models.ranking.topk import Selector, block_rows
 from tests.examples import examples
 from tests.models.ranking import oracle
 
@@ -26,10 +26,10 @@ def draw_scores(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> 
     n_rows=st.integers(0, 40),
     n_items=st.integers(1, 700),
     n=st.integers(1, 120),
-    part=st.one_of(st.none(), st.integers(1, 400)),
     masks=st.booleans(),
+    here=st.booleans(),
 )
-def test_selection_equals_a_full_sort(seed, kind, n_rows, n_items, n, part, masks):
+def test_selection_equals_a_full_sort(seed, kind, n_rows, n_items, n, masks, here):
     rng = np.random.default_rng(seed)
     scores = draw_scores(rng, kind, (n_rows, n_items))
     order = rng.permutation(n_items).astype(np.int32)
@@ -39,14 +39,8 @@ def test_selection_equals_a_full_sort(seed, kind, n_rows, n_items, n, part, mask
     expected = oracle.top_n(scores, n, order, exclude[users] if masks else None, eligible)
     selector = Selector(users, n, order, sparse.csr_array(exclude) if masks else None, eligible)
     for start in range(0, n_rows, 17):
-        block = scores[start : start + 17].copy()
-        if part is None:
-            selector.select(start, block)
-            continue
-        lists = PartialLists(selector, start, len(block))
-        for first in range(0, n_items, part):
-            lists.add(first, block[:, first : first + part].copy())
-        lists.finish()
+        select = selector.select_here if here else selector.select
+        select(start, scores[start : start + 17].copy())
     assert np.array_equal(selector.top.items, expected.items)
     assert np.array_equal(selector.top.scores, expected.scores, equal_nan=True)
 

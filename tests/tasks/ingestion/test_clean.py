@@ -272,7 +272,7 @@ class TestRepeats:
         (folder / "movies.csv").write_text(MOVIES + "2,Old,Drama\n2,New,Noir\n")
         data = land_and_clean(con, folder)
         assert counts(data) == {"events": (4, 3, 1, 0), "items": (2, 1, 1, 0), "tags": (3, 2, 1, 0)}
-        assert rows(con, "select tag, epoch(superseded_at) from tags") == [
+        assert rows(con, "select tag, epoch(superseded_at) from tags order by tag, tagged_at") == [
             ("drama", None),
             ("noir", 950_000),
             ("noir", None),
