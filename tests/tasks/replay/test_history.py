@@ -67,7 +67,7 @@ def known_at(history: Path, day: datetime) -> dict[str, list[tuple[Any, ...]]]:
     with open_past(history, history.with_name("past.duckdb"), day) as con:
         databases = con.execute("select database_name from duckdb_databases() where not internal").fetchall()
         assert [name for (name,) in databases] == ["past"]
-        return {table: con.execute(f"from {table}").fetchall() for table in TABLES}
+        return {table: con.execute(f"from {table} order by all").fetchall() for table in TABLES}
 
 
 def test_a_future_changes_no_table_of_the_past(tmp_path: Path) -> None:
