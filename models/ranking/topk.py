@@ -76,7 +76,7 @@ class Selector:
 
     def select_here(self, start: int, scores: FloatArray) -> None:
         """Do as `select` does, but on the thread that calls it, without Python's lock: others may fill other lists."""
-        _select_rows(*self._given(start, scores), 0, len(scores))
+        _select_rows(0, len(scores), *self._given(start, scores))
 
     def _given(self, start: int, scores: FloatArray) -> tuple[Any, ...]:
         """Return the arguments of the kernels."""
@@ -135,11 +135,13 @@ def _select(
     n_rows = len(bits)
     for chunk in numba.prange((n_rows + _ROWS_PER_CHUNK - 1) // _ROWS_PER_CHUNK):
         first, end = chunk * _ROWS_PER_CHUNK, min(n_rows, (chunk + 1) * _ROWS_PER_CHUNK)
-        _select_rows(bits, hidden, excluded, tie_rank, tie_order, items, values, first, end)
+        _select_rows(first, end, bits, hidden, excluded, tie_rank, tie_order, items, values)
 
 
 @numba.njit(nogil=True, cache=True)
 def _select_rows(
+    first: int,
+    end: int,
     bits: Any,
     hidden: Any,
     excluded: Any,
@@ -147,8 +149,6 @@ def _select_rows(
     tie_order: Any,
     items: Any,
     values: Any,
-    first: int,
-    end: int,
 ) -> None:
     """Write the best items of the rows from `first` up to `end`, and their scores; places that are left stay padding.
 
