@@ -83,15 +83,7 @@ class Killer(SilentWatcher):
         self.killed = ""
 
     def started(self, stage: str, model: str | None) -> None:
-        """Kill a node if this is the stage, and one that is sent to a worker as a whole."""
-        if stage == "fit":
-            self._kill_at(stage, model)
-
-    def advanced(self, stage: str, model: str | None, done: int, total: int) -> None:  # noqa: ARG002
-        """Kill a node if this is the stage."""
-        self._kill_at(stage, model)
-
-    def _kill_at(self, stage: str, model: str | None) -> None:
+        """Kill a node if this is the stage, as soon as one of its tasks runs."""
         if self._stage in (stage, f"{stage}-{model}") and self._thread is None:
             self._thread = threading.Thread(target=self._kill)
             self._thread.start()
