@@ -5,7 +5,7 @@ python -m benchmarks.ray_cluster [DATASET] [--models a,b] [--kill STAGE]... [--s
 DATASET is a name that `recs run` knows, a folder, or `gowalla`: the likes of ../shared/data/gowalla with drawn times
 (29,858 users, 40,981 items). It is an extra: pip install 'nightly-recs[ray]'. All nights report to one Prefect server
 that stays up meanwhile; PREFECT_API_URL names yours. Each --kill, such as `recommend` or `fit-als`, is one more night,
-in which a node is killed with SIGKILL in the midst of a task of that stage.
+in which a node is killed with SIGKILL in the midst of a task of that stage (of any fit, once that of als has begun).
 
 The machine-readable last line has the seconds of each night and the verdicts: equal_*, whether all published rows and
 files are those of the night without Ray byte for byte but for run ids; within_request, whether no worker's process
@@ -71,7 +71,7 @@ class Made:
 
 
 WORK = {"recommend": "user_lists", "evaluate": "judged_users", "fit": "fit"}
-"""Stage → how the names of its tasks on Ray begin."""
+"""Stage → how the names of its tasks on Ray begin; through Prefect a fit is called so whatever its model."""
 
 
 class Killer(SilentWatcher):
@@ -89,7 +89,7 @@ class Killer(SilentWatcher):
             self._thread.start()
 
     def _kill(self) -> None:
-        self.killed = self._nodes.kill_one_that_runs(WORK.get(self._stage, self._stage.replace("-", " ")))
+        self.killed = self._nodes.kill_one_that_runs(WORK[self._stage.partition("-")[0]])
         print(f"killed a node in the midst of {self.killed}", flush=True)
 
 
@@ -224,6 +224,15 @@ def compare(asked: argparse.Namespace, folder: Path) -> list[str]:
     return [*said, f"within_request={within}", f"left={len(processes_of_ray(before))}"]
 
 
+def stage_to_kill_in(text: str) -> str:
+    """Return a stage with work on the workers, such as `recommend` or `fit-als`: an argparse type."""
+    if text.partition("-")[0] not in WORK:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is none of {', '.join(WORK)}, nor one of a model like fit-als"
+        )
+    return text
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -231,7 +240,7 @@ def main() -> None:
     )
     parser.add_argument("dataset", nargs="?", default="demo")
     parser.add_argument("--models", default="", help="the shelf; by default that of the settings")
-    parser.add_argument("--kill", action="append", default=[], metavar="STAGE")
+    parser.add_argument("--kill", action="append", default=[], metavar="STAGE", type=stage_to_kill_in)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for recs run")
     parser.add_argument("--workers", type=at_least(1), default=2, help="nodes of one CPU")
     parser.add_argument("--node-memory-mb", type=at_least(500), default=6000, help="what each says it has")
