@@ -173,6 +173,7 @@ def test_signals_merge_and_weight_zero_removes_one(tmp_path: Path) -> None:
         ("[split]\ncutoff = 3", r"split\.cutoff is wrong: it takes a string \(given: 3\)", ""),
         ("[split]\ncutoff = 'soon'", "split.cutoff is wrong", ""),
         ("[judge]\nchampion_metric = 'ndcg@7'", "judge is wrong: champion_metric must be one of ndcg@10", ""),
+        ("[judge]\nmax_users = 10", "judge is wrong: max_users must be at least twice min_users", ""),
         ("[judge]\nk = 5", r"judge\.k is wrong: it takes a list of whole numbers \(given: 5\)", ""),
         ("[judge]\nk = ['x']", r"judge\.k\.0 is wrong: it takes a whole number \(given: 'x'\)", ""),
         ("[models]\nshelf = 5", r"models\.shelf is wrong: it takes a list \(given: 5\)", "fitted and judged"),
