@@ -17,6 +17,7 @@ from models.ranking import gpu_scorer
 from models.ranking.topk import Selector, block_rows
 
 _BLOCKS = 2  # of 120 MB of scores, for all threads together: products of few rows take longer
+_FEW = 32  # users whose lists take less time than it takes to share them out
 
 
 def top_n(
@@ -57,7 +58,7 @@ def top_n(
     selector = Selector(users, n, tie_order, exclude, eligible)
     weights = _with_bias(item_factors, item_bias)
     threads = numba.get_num_threads()
-    rows = max(1, min(block_rows(len(weights), _BLOCKS) // threads, -(-len(users) // threads)))
+    rows = max(1, min(block_rows(len(weights), _BLOCKS) // threads, max(_FEW, -(-len(users) // threads))))
     own = local()
 
     def fill(start: int) -> None:
