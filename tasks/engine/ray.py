@@ -219,7 +219,7 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
     if connects:
         try:
             _require_listener(settings.address)
-            # Of blocks that nobody waits for any more
+            # Ray prints the errors of blocks that nobody waits for any more, unless it is told not to
             os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
             ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
