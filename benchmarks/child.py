@@ -29,14 +29,12 @@ class Measurement:
         command: the command that was run, as one would type it.
         figures: name → value, as its last line says; empty after an error.
         wall_s: seconds that the process took.
-        rss_mb: the largest resident memory of the process and of those that it waited for.
         error: the end of what it printed, if it failed or printed no figures; else empty.
     """
 
     command: str
     figures: dict[str, float] = field(default_factory=dict)
     wall_s: float = 0.0
-    rss_mb: float = 0.0
     error: str = ""
 
 
@@ -67,30 +65,27 @@ def measure(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        in_time, code, rss_mb = _wait(process, started + limit_s)
+        in_time, code = _wait(process, started + limit_s)
         wall_s = time.perf_counter() - started
         output.seek(0)
         printed = output.read()
     figures = from_text(printed)
     if code == 0 and (figures or not needs_figures):
-        return Measurement(shown, figures, wall_s, rss_mb)
+        return Measurement(shown, figures, wall_s)
     why = f"exit code {code}" if in_time else f"killed after {limit_s:.0f} s"
     last = printed.strip()[-LAST_CHARACTERS:] or "nothing printed"
-    return Measurement(shown, {}, wall_s, rss_mb, f"{why}: {last}")
+    return Measurement(shown, {}, wall_s, f"{why}: {last}")
 
 
-def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[bool, int, float]:
+def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[bool, int]:
     """Wait for a process; end its session at `until`, or if this process is interrupted.
 
     Returns:
-        Whether it ended in time, its exit code, and its largest resident memory in MB.
+        Whether it ended in time, and its exit code.
     """
     in_time = True
     try:
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
+        while process.poll() is None:
             if in_time and time.perf_counter() > until:
                 in_time = False
                 _end_session(process.pid)
@@ -98,9 +93,7 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[bool, int, fl
     except KeyboardInterrupt:
         _end_session(process.pid)
         raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return in_time, process.returncode, usage.ru_maxrss / unit
+    return in_time, process.returncode
 
 
 def _end_session(leader: int) -> None:

@@ -112,12 +112,13 @@ def collect(json: Path, cache: Path, only: tuple[str, ...], *, is_full: bool) ->
             models=MODELS,
             cache=cache,
             measured=partial(write_section, json, "growth" if is_full else "growth-quick"),
+            machine=machine,
         )
         failed += [f"growth at {point['ratings']:,}" for point in growth["points"] if point["errors"]]
     if PEERS in only or (is_full and not only):
-        data = generated(LIKE, QUICK_SCALE, events=True, cache=cache)
+        data = generated(LIKE, QUICK_SCALE, events=False, cache=cache)
         try:
-            write_section(json, PEERS, measure_peers(data))
+            write_section(json, PEERS, measure_peers(data, machine))
         except NightError as error:
             print(error, file=sys.stderr)
             failed.append(PEERS)

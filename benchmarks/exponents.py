@@ -12,6 +12,8 @@ LEAST = {"s": 0.3, "mb": 1.0}
 """Figures below these are left out of a fit: fixed costs and the clock decide them."""
 LINEAR = 1.1
 """Largest exponent that counts as linear."""
+LEAST_SIZES = 3
+"""Sizes that an exponent is fitted to, at least: a line meets any two."""
 EXPECTED = {
     "score": (1.5, "every user is compared with every item, and items grow with the root of the ratings"),
     "recommend": (1.5, "every user is compared with every item, and items grow with the root of the ratings"),
@@ -30,7 +32,7 @@ class Growth:
     Attributes:
         stage: its name, with the model's if it has one.
         values: figure of each size, None where there is none.
-        exponent: fitted; None with fewer than two sizes to fit.
+        exponent: fitted; None with fewer than `LEAST_SIZES` sizes to fit.
         expected: the exponent of its arithmetic.
         why: the reason for an expected exponent above 1.
     """
@@ -48,7 +50,7 @@ class Growth:
 
 
 def fit_exponent(sizes: Sequence[float], values: Sequence[float | None], *, least: float) -> float | None:
-    """Return the b of the best value = a · size^b in logarithms; None with fewer than two values to fit.
+    """Return the b of the best value = a · size^b in logarithms; None with fewer than `LEAST_SIZES` sizes to fit.
 
     Args:
         sizes: above 0.
@@ -60,7 +62,7 @@ def fit_exponent(sizes: Sequence[float], values: Sequence[float | None], *, leas
         for size, value in zip(sizes, values, strict=True)
         if value is not None and value >= least
     ]
-    if len({size for size, _ in pairs}) < 2:
+    if len({size for size, _ in pairs}) < LEAST_SIZES:
         return None
     size, value = np.log(np.array(pairs)).T
     return float(np.polyfit(size, value, 1)[0])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def main() -> None:
     asked = parser.parse_args()
     points = measured_growth(
         parse_millions(asked.millions),
+        machine=machine_facts(),
         nights_up_to=asked.nights_up_to,
         models=asked.models,
         cache=asked.cache,
@@ -88,8 +89,9 @@ def measured_growth(
     models: str,
     cache: Path,
     measured: Callable[[dict[str, Any]], object],
+    machine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Measure all sizes; return machine facts and a point for each.
+    """Measure all sizes; return the machine's facts and a point for each.
 
     Args:
         millions: of ratings.
@@ -97,8 +99,9 @@ def measured_growth(
         models: of the nights.
         cache: where generated data sets are kept.
         measured: called with the result so far after each size.
+        machine: its facts before anything was measured: afterwards our own work is its load.
     """
-    growth: dict[str, Any] = {"machine": machine_facts(), "points": []}
+    growth: dict[str, Any] = {"machine": dict(machine), "points": []}
     for size in millions:
         growth["points"].append(measure_size(size, models if size <= nights_up_to else "", cache))
         measured(growth)

@@ -16,6 +16,10 @@ from benchmarks.generated import ROOT
 PACKAGES = ("numpy", "scipy", "duckdb", "pyarrow", "numba", "torch", "implicit", "prefect", "sqlalchemy")
 
 
+WRITTEN = ("docs/benchmarks.json", "docs/benchmarks.md")
+"""Files that measurements write: they change no figure."""
+
+
 def machine_facts() -> dict[str, Any]:
     """Return what a table of measurements must name: processor, cores, memory, load, versions, commit, and the time.
 
@@ -51,7 +55,7 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    """Return the short hash of the checked-out commit, with a + if files differ from it; empty outside a checkout."""
+    """Return the short hash of the checked-out commit, with a + if files but `WRITTEN` differ; empty elsewhere."""
     git = shutil.which("git")
     if git is None:
         return ""
@@ -60,4 +64,5 @@ def _commit() -> str:
         return subprocess.run([git, *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
 
     commit = ask("rev-parse", "--short", "HEAD").stdout.strip()
-    return commit and commit + ("+" if ask("status", "--porcelain", "-uno").stdout.strip() else "")
+    others = ("--", ".", *(f":!{file}" for file in WRITTEN))
+    return commit and commit + ("+" if ask("status", "--porcelain", "-uno", *others).stdout.strip() else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +31,29 @@ _COLUMNS = {
 """Columns of the table: names of figures in a model's row, and how they are written."""
 
 
-def measure_peers(data: Path) -> dict[str, Any]:
+def measure_peers(data: Path, machine: Mapping[str, Any]) -> dict[str, Any]:
     """Compare all libraries on a data set; return the section of the JSON.
 
     Args:
         data: a folder that `recs generate` made.
+        machine: its facts.
 
     Raises:
         NightError: the comparison failed as a whole.
     """
-    machine = machine_facts()
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as where:
         file = Path(where) / "peers.json"
         words = ["--folder", str(data), "--seconds", str(SECONDS_A_MODEL), "--json", str(file)]
         measurement = measure(MODULE, words, limit_s=LIMIT_S, needs_figures=False)
         if measurement.error:
             raise NightError(f"{MODULE} failed: {measurement.error}")
-        return peers_section(json.loads(file.read_text(encoding="utf-8")), machine, f"Data: {data.name}.")
+        report = json.loads(file.read_text(encoding="utf-8"))
+    ours = measure("benchmarks.common_stages", ["--folder", str(data)], limit_s=SECONDS_A_MODEL)
+    about = (
+        f"Data: {data.name}. Models that train by epochs stop after {SECONDS_A_MODEL / 6:.0f} s; their notes say how "
+        "many fitted in."
+    )
+    return peers_section(report | {"ours": ours.figures}, machine, about)
 
 
 def read_peers(file: Path) -> dict[str, Any]:
@@ -71,8 +77,8 @@ def peers_section(report: Mapping[str, Any], machine: Mapping[str, Any], about: 
     """Return machine, columns, rows and notes.
 
     Args:
-        report: `models`, a row of figures each, whose `fault` says why there are none; `pandas`, figures of the part
-            of a night before its fits, if it was measured.
+        report: `models`, a row of figures each, whose `fault` says why there are none; `pandas` and `ours`, figures of
+            the part of a night before its fits, if they were measured.
         machine: its facts.
         about: a sentence on the data.
     """
@@ -80,12 +86,35 @@ def peers_section(report: Mapping[str, Any], machine: Mapping[str, Any], about: 
     for row, cells in zip(report["models"], rows, strict=True):
         if row.get("fault"):
             cells[-1] = "; ".join(word for word in (row["fault"], row.get("note")) if word)
-    notes = [about]
-    if "pandas" in report:
-        figures = report["pandas"].items()
-        shown = ", ".join(f"{name} {v:.1f}" if isinstance(v, float) else f"{name} {v}" for name, v in figures)
-        notes.append(f"pandas, the part of a night before its fits: {shown}.")
+    notes = [about, "Rows of the kind data: from the files to the matrices; their seconds stand under fit_s."]
+    rows = [*_data_rows(report), *rows]
     return {"machine": dict(machine), "columns": list(_COLUMNS), "rows": rows, "notes": notes}
+
+
+def _data_rows(report: Mapping[str, Any]) -> Iterator[list[str | None]]:
+    """Yield a row of ours and one of pandas for the part of a night before its fits, of those that were measured."""
+    found = []
+    if ours := report.get("ours"):
+        found.append(
+            {
+                "library": "ours",
+                "settings": "land, clean, matrices; keeps what came and what was refused",
+                "fit_s": ours["land_s"] + ours["clean_s"] + ours["utility_s"],
+                "peak_mb": max(ours["land_mb"], ours["clean_mb"], ours["utility_mb"]),
+            }
+        )
+    if pandas := report.get("pandas"):
+        found.append(
+            {
+                "library": "pandas",
+                "version": pandas["version"],
+                "settings": "read, clean, matrices, all in memory",
+                "fit_s": pandas["total_s"],
+                "peak_mb": pandas["peak_mb"],
+            }
+        )
+    for row in found:
+        yield [_cell(({"kind": "data"} | row).get(name), form) for name, form in _COLUMNS.items()]
 
 
 def _cell(value: Any, form: str) -> str | None:

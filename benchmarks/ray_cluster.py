@@ -70,8 +70,9 @@ class Made:
         return self.rows == other.rows and self.files == other.files
 
 
-WORK = {"recommend": "user_lists", "evaluate": "judged_users", "fit": "fit"}
-"""Stage → how the names of its tasks on Ray begin; through Prefect a fit is called so whatever its model."""
+WORK = {"recommend": ("user_lists",), "evaluate": ("judged_users",), "fit": ("fit", "BlockHolder.")}
+"""Stage → how the names of its tasks on Ray begin; through Prefect a fit is called so whatever its model, and als in
+blocks is fitted by actors."""
 
 
 class Killer(SilentWatcher):
@@ -89,7 +90,7 @@ class Killer(SilentWatcher):
             self._thread.start()
 
     def _kill(self) -> None:
-        self.killed = self._nodes.kill_one_that_runs(WORK[self._stage.partition("-")[0]])
+        self.killed = self._nodes.kill_one_that_runs(*WORK[self._stage.partition("-")[0]])
         print(f"killed a node in the midst of {self.killed}", flush=True)
 
 

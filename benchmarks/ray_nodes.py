@@ -36,27 +36,28 @@ class Nodes:
         self._cluster, self._workers = cluster, workers
         self.address: str = cluster.address
 
-    def kill_one_that_runs(self, work: str, within: float = 120.0) -> str:
+    def kill_one_that_runs(self, *work: str, within: float = 120.0) -> str:
         """Kill a node in the midst of a task, with SIGKILL, and return what it ran.
 
         The worker is stopped first, so that it cannot end its task before its node dies.
 
         Args:
-            work: how the names of its tasks begin, such as `user_lists` or `fit als`.
+            *work: how the names of its tasks may begin, such as `user_lists` or `fit als`.
             within: seconds to wait for one.
 
         Raises:
             TimeoutError: none has run such a task.
         """
+        beginnings = tuple(f"ray::{name}" for name in work)
         last = time.monotonic() + within
         while time.monotonic() < last:
-            for process in _running(f"ray::{work}"):
+            for process in _running(beginnings):
                 node = next((node for node in self._workers if _raylet(node) == _parent(process)), None)
                 if node is None:
                     continue
                 os.kill(process, signal.SIGSTOP)
                 running = _command(process)
-                if not running.startswith(f"ray::{work}"):  # it has ended meanwhile
+                if not running.startswith(beginnings):  # it has ended meanwhile
                     os.kill(process, signal.SIGCONT)
                     continue
                 self._workers.remove(node)
@@ -64,7 +65,7 @@ class Nodes:
                 os.kill(process, signal.SIGKILL)
                 return running
             time.sleep(0.001)
-        raise TimeoutError(f"no worker has run {work} in {within:g} seconds")
+        raise TimeoutError(f"no worker has run {' or '.join(work)} in {within:g} seconds")
 
     @property
     def n_workers(self) -> int:
@@ -108,8 +109,8 @@ def processes_of_ray(since: Sequence[int] = ()) -> list[str]:
     ]
 
 
-def _running(beginning: str) -> Iterator[int]:
-    return (process for process in _processes() if _command(process).startswith(beginning))
+def _running(beginnings: tuple[str, ...]) -> Iterator[int]:
+    return (process for process in _processes() if _command(process).startswith(beginnings))
 
 
 def _processes() -> Iterator[int]:

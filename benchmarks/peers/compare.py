@@ -25,7 +25,7 @@ _SECONDS = 3600.0
 
 
 class Outcome(NamedTuple):
-    """What one model took and how good its lists are; `fault` says why there are no figures.
+    """Time, memory and quality of one model; `fault` says why there are no figures.
 
     Attributes:
         version: of the library.

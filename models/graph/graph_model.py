@@ -42,7 +42,7 @@ class GraphConfig(DeviceConfig):
         ge=1,
         le=10_000,
         description="Passes over all positives; by default most for a million positives, fewer for less or more data, "
-        "but at least 10.",
+        "but at least 10; on crowded data (see `group`) at least 3.",
     )
     step: float = Field(
         default=0.1, gt=0, le=10, description="Learning rate of the first epoch; it falls along a cosine."

@@ -26,10 +26,12 @@ class Resources(NamedTuple):
     Attributes:
         threads: that compute at the same time.
         memory_mb: in units of 10^6 bytes.
+        fits: models that are fitted beside each other.
     """
 
     threads: int
     memory_mb: float
+    fits: int = 1
 
     @property
     def duckdb_mb(self) -> int:
@@ -38,12 +40,12 @@ class Resources(NamedTuple):
 
     @property
     def model_mb(self) -> int:
-        """Return the greatest default of a model's `memory_mb`."""
-        return max(1, int(self.memory_mb * _MODEL_SHARE))
+        """Return the greatest default of a model's `memory_mb`: fits beside each other share it."""
+        return max(1, int(self.memory_mb * _MODEL_SHARE / self.fits))
 
 
 class _InForce:
-    """What `use_resources` was last called with."""
+    """Limits of the last call of `use_resources`."""
 
     limits: Resources | None = None
 
@@ -53,20 +55,21 @@ def resources() -> Resources:
     return _InForce.limits or _allowed()
 
 
-def use_resources(threads: int = 0, memory_gb: float = 0) -> Resources:
+def use_resources(threads: int = 0, memory_gb: float = 0, fits: int = 1) -> Resources:
     """Put limits into force for the whole process and return them.
 
     Args:
         threads: how many; 0 for what the machine or its control group allows. Then environment variables such as
             OMP_NUM_THREADS, which operators may have set, win.
         memory_gb: in 10^9 bytes; 0 for what the machine or its control group allows.
+        fits: models that are fitted beside each other.
     """
     allowed = _allowed()
     if threads:
         _limit_libraries(dict.fromkeys((*_GENERAL, *_SPECIAL), str(threads)))
     elif allowed.threads < usable_cores():
         _limit_libraries({name: os.environ.get(name, str(allowed.threads)) for name in _GENERAL})
-    _InForce.limits = Resources(threads or allowed.threads, memory_gb * 1000 or allowed.memory_mb)
+    _InForce.limits = Resources(threads or allowed.threads, memory_gb * 1000 or allowed.memory_mb, fits)
     return _InForce.limits
 
 

@@ -180,7 +180,7 @@ class ItemsColumns(FileSettings):
 
 
 class UsersColumns(FileSettings):
-    """What is known of the users: its files and column names."""
+    """Files and column names of the attributes of users."""
 
     file: str = "users"
     user: ColumnName = "userId"

@@ -28,11 +28,11 @@ class ResourcesSettings(Options):
         "quarter of it at most. 0: what the machine or its control group allows.",
     )
 
-    def put_into_force(self) -> None:
-        """Limit this process, before its work begins."""
+    def put_into_force(self, fits: int = 1) -> None:
+        """Limit this process, before its work begins; `fits` models at most are fitted beside each other."""
         import pyarrow as pa  # noqa: PLC0415  (slow to import)
 
-        pa.set_cpu_count(use_resources(self.threads, self.memory_gb).threads)
+        pa.set_cpu_count(use_resources(self.threads, self.memory_gb, fits).threads)
 
     @field_validator("memory_gb")
     @classmethod

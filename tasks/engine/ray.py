@@ -23,6 +23,7 @@ import pyarrow as pa
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from models.device import gpu_name
 from tasks.config.engine_settings import EngineSettings
 from tasks.engine.engine import BlockedFit, BlockWork, MakeTable, Rows
 from tasks.engine.ray_blocks import RayRunner
@@ -46,13 +47,14 @@ R = TypeVar("R")
 
 _KEYED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _THREADS = (*_KEYED, "NUMBA_NUM_THREADS")
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 _BLOCKS_PER_CPU = 4  # that wait for a worker, or for their turn to be read
 _TO_CONNECT = 10  # seconds
 _TO_CLEAR = 60  # seconds: a worker may have to start first
 _MB = 2**20
 
 Options = Mapping[str, Any]
-"""What Ray is asked for: see `ray.remote`."""
+"""Options of `ray.remote`."""
 
 Submit = Callable[[StageTask[Any], str, Options], Report[Any]]
 """Runs `run_stage` on a worker: called with the task, a name for people and the options."""
@@ -149,7 +151,7 @@ class RayEngine:
     def runner(self, work: BlockedFit) -> RayRunner:
         """Return what makes the blocks of a fit on the cluster."""
         cpus = self.settings.fit_cpus
-        return RayRunner(work, self.settings, _threads(cpus), partial(self._note, work.label))
+        return RayRunner(work, self.settings, _environment(cpus), partial(self._note, work.label))
 
     def _take(
         self, waiting: deque[tuple[Any, Path]], label: str, memory_mb: float, warned: set[Warned]
@@ -185,7 +187,7 @@ class RayEngine:
             "num_cpus": cpus,
             "memory": int(memory_mb * _MB),
             "max_retries": self.settings.retries,
-            "runtime_env": {"env_vars": _threads(cpus)},
+            "runtime_env": {"env_vars": _environment(cpus)},
         }
 
     def _cpus(self) -> int:
@@ -227,10 +229,11 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
                 f"No Ray cluster answers at engine.address = {settings.address!r} ({first_line(error)}).",
                 'Start one with `ray start --head`, or set engine.address; engine.kind = "local" needs none.',
             ) from None
-    before = {name: os.environ.get(name) for name in _KEYED}
+    before = {name: os.environ.get(name) for name in (*_KEYED, *_NO_GPU)}
     # The keys of fits whose bits depend on the number of threads name the workers' number, not this machine's. No fit's
     # bits depend on numba's, and numba compiles nothing more once its variable differs from its threads.
-    os.environ.update({name: str(settings.fit_cpus) for name in _KEYED})
+    os.environ.update({name: str(settings.fit_cpus) for name in _KEYED} | _NO_GPU)
+    gpu_name.cache_clear()
     try:
         yield RayEngine(settings, artifacts=artifacts)
     finally:
@@ -238,6 +241,7 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
             _clear_caches(artifacts)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+        gpu_name.cache_clear()
         if connects:
             ray.shutdown()
 
@@ -264,9 +268,9 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host, int(port)), _TO_CONNECT).close()
 
 
-def _threads(cpus: int) -> dict[str, str]:
-    """Return the variables of the environment that limit libraries to so many threads."""
-    return {name: str(cpus) for name in _THREADS}
+def _environment(cpus: int) -> dict[str, str]:
+    """Return the variables that limit a worker's libraries to so many threads, and hide GPUs from them."""
+    return {name: str(cpus) for name in _THREADS} | _NO_GPU
 
 
 def _label(stage: Stage[..., Any], arguments: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ class StageTask(Generic[R]):
 
     @property
     def stage_name(self) -> str:
-        """What reports call the stage."""
+        """Name of the stage in reports."""
         return self.find().name
 
     def find(self) -> Stage[..., R]:
@@ -89,13 +89,11 @@ class Report(Generic[R]):
     Attributes:
         result: what it returned.
         peak_mb: the greatest size of the worker's process meanwhile.
-        process: its number on its machine.
         warnings: what was warned of, for the log of the night.
     """
 
     result: R
     peak_mb: float
-    process: int
     warnings: tuple[Warned, ...] = ()
 
 
@@ -123,7 +121,7 @@ def run_stage(task: StageTask[R]) -> Report[R]:
             result = stage.function(**task.arguments, **task.supplied)
         except Exception as error:
             raise StageFailedError(error, tuple(warnings)) from error
-    return Report(result, peak_mb(), os.getpid(), tuple(warnings))
+    return Report(result, peak_mb(), tuple(warnings))
 
 
 @with_artifacts_at_hand
@@ -145,7 +143,7 @@ def write_block(task: BlockTask) -> Report[int]:
     with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
     partial.replace(task.path)
-    return Report(table.num_rows, peak_mb(), os.getpid(), tuple(warnings))
+    return Report(table.num_rows, peak_mb(), tuple(warnings))
 
 
 def read_block(path: Path) -> pa.Table:
@@ -172,7 +170,7 @@ def require_same_code(night: str, here: str) -> None:
 
 
 class _Opened:
-    """What was opened last in this process: the blocks of one piece of work open it once."""
+    """The inputs that were opened last in this process: the blocks of one piece of work open them once."""
 
     def __init__(self) -> None:
         self._work: BlockWork[Any] | None = None

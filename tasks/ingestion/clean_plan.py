@@ -23,7 +23,7 @@ Files = Mapping[Source, Mapping[int, str]]
 
 @dataclass(frozen=True)
 class CleanPlan:
-    """What to clean.
+    """Plan of one cleaning.
 
     Attributes:
         rebuilt: the sources whose rows are all typed; their clean tables are replaced.

@@ -27,7 +27,6 @@ def test_figures_of_the_last_line_are_kept(module):
     assert found.error == ""
     assert found.command == "python -m made_benchmark 2.5"
     assert 0 < found.wall_s < 60
-    assert 3 < found.rss_mb < 2000
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_a_benchmark_without_figures_says_why(module, text, said):
     assert (found.figures, found.error) == ({}, said)
 
 
-def test_a_benchmark_that_takes_too_long_is_killed_with_its_children(module, tmp_path):
+def test_a_benchmark_that_takes_too_long_dies_with_its_children(module, tmp_path):
     alive = tmp_path / "alive"
     text = f"""
 import subprocess, sys, time

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import collect, growth, suite
 from benchmarks.child import Measurement
-from benchmarks.machine import machine_facts
 from benchmarks.peers.compare import Outcome
 from benchmarks.peers.shelf import Peer
 from benchmarks.peers_section import peers_section
@@ -17,7 +16,10 @@ from tasks.errors import NightError
 
 COSINE = Outcome(Peer("implicit", "cosine", "item-item", "K 200"), "0.7.3", 1.5, 2.0, 300.2, 0.1, 0.05)
 SLOW = Outcome(Peer("recbole", "BPR", "factors", "defaults"), note="3 epochs", fault="ended after 900 s")
-REPORT = {"pandas": {"read_s": 2.46}, "models": [COSINE.row(), SLOW.row()]}
+REPORT = {
+    "pandas": {"total_s": 2.46, "peak_mb": 310.0, "version": "3.0.0"},
+    "models": [COSINE.row(), SLOW.row()],
+}
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def page(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(collect, "generated", lambda *_, **__: tmp_path / "data")
     monkeypatch.setattr(
-        collect, "measure_peers", lambda data: peers_section(REPORT, machine_facts(), data.name)
+        collect, "measure_peers", lambda data, machine: peers_section(REPORT, machine, data.name)
     )
     copy = tmp_path / "benchmarks.md"
     copy.write_text(collect.PAGE.read_text(encoding="utf-8"))
@@ -138,7 +140,10 @@ def test_a_comparison_of_ones_own_is_taken(monkeypatch, page, tmp_path):
         in page.read_text()
     )
     assert "| ended after 900 s; 3 epochs |" in page.read_text()
-    assert "- pandas, the part of a night before its fits: read_s 2.5." in page.read_text()
+    assert (
+        "| data | pandas | 3.0.0 |  | read, clean, matrices, all in memory | 2.5 |  | 310 |"
+        in page.read_text()
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"models": [1]}'])

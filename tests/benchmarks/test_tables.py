@@ -26,7 +26,6 @@ def measured(error="", moment=MOMENT, **figures):
         "command": "python -m x",
         "figures": figures,
         "wall_s": 1.0,
-        "rss_mb": 9.0,
         "error": error,
     } | moment
 

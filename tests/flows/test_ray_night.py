@@ -164,7 +164,7 @@ def als_scores(ended: Ended) -> dict[str, np.ndarray]:
     return found
 
 
-def test_a_node_killed_while_als_is_fitted_in_blocks_costs_nothing(nodes, night) -> None:
+def test_a_node_killed_while_als_is_in_blocks_costs_nothing(nodes, night) -> None:
     """Its factors are those of a fit as a whole but for rounding: Gramians are sums of two."""
     config = ("models.als.iterations=50", "models.als.factors=16")
     local = night("local", *config)

@@ -1,4 +1,4 @@
-"""What a night does with its files before the fits, in pandas: read, clean, cut in time, build the matrices.
+"""The part of a night before the fits, in pandas: read, clean, cut in time, build the matrices.
 
 `pandas_worker.py RATINGS TAGS OUT` reads both files with Arrow's reader, keeps the last rating of each pair of user and
 item, cuts at the time before which 9 of 10 ratings lie, and writes the matrices of both parts into OUT.

@@ -166,7 +166,7 @@ def _write_audience(folder: Path, users: Users, friendships: Friendships) -> Non
 
 @dataclass(frozen=True)
 class _World:
-    """What decides a block's activity; `events` is whether they are written."""
+    """Parameters of a block's activity; `events` is whether they are written."""
 
     users: Users
     items: Items

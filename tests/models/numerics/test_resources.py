@@ -72,4 +72,5 @@ def test_defaults_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "allowed_memory", lambda: None)
     assert resources().memory_mb == 12_000, "what was in force when the work began"
     assert use_resources(memory_gb=1.5).memory_mb == 1500
+    assert use_resources(memory_gb=8, fits=4).model_mb == 500
     assert use_resources().memory_mb == 8000

@@ -6,6 +6,7 @@ from scipy import sparse
 from models.ranking import factor_scorer, topk
 from tests.examples import examples
 from tests.models.ranking import oracle
+from tests.models.threads import on_one_and_all_threads
 
 
 @settings(max_examples=examples(60))
@@ -37,6 +38,17 @@ def test_lists_match_numpy(seed, n_users, n_items, n_factors, n, bias, masks):
     assert np.array_equal(found.items, expected.items)
     assert np.array_equal(found.scores, expected.scores, equal_nan=True)
     assert np.array_equal(factor_scorer.score(user_factors, item_factors, users, item_bias), scores)
+
+
+def test_lists_do_not_depend_on_the_number_of_threads():
+    rng = np.random.default_rng(1)
+    user_factors, item_factors = (rng.standard_normal((n, 48), np.float32) for n in (3000, 2500))
+    given = {"tie_order": rng.permutation(2500).astype(np.int32), "eligible": rng.random(2500) < 0.9}
+    one, all_of_them = on_one_and_all_threads(
+        lambda: factor_scorer.top_n(user_factors, item_factors, np.arange(3000), 20, **given)
+    )
+    assert np.array_equal(one.items, all_of_them.items)
+    assert np.array_equal(one.scores, all_of_them.scores)
 
 
 def test_many_blocks_match_one(monkeypatch):
