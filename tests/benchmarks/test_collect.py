@@ -122,7 +122,7 @@ def test_other_libraries_have_a_section(monkeypatch, page, options, times):
 
 
 def test_a_failed_comparison_ends_with_1_and_keeps_the_rest(monkeypatch, page):
-    def fail(_):
+    def fail(*_):
         raise NightError("pandas failed: killed")
 
     monkeypatch.setattr(collect, "measure_peers", fail)

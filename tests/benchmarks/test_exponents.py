@@ -8,13 +8,14 @@ from benchmarks.exponents import fit_exponent, growth_of
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 1.5, 2.0])
 def test_the_exponent_of_a_power_is_found(exponent):
     sizes = [1e6, 5e6, 25e6, 100e6]
-    assert fit_exponent(sizes, [3e-6 * size**exponent for size in sizes], least=0) == pytest.approx(exponent)
+    found = fit_exponent(sizes, [3e-6 * size**exponent for size in sizes], least=0)
+    assert found == (pytest.approx(exponent), 4)
 
 
 def test_small_and_missing_values_do_not_count():
-    assert fit_exponent([1, 2, 4, 8, 9], [0.2, 2, 4, 8, None], least=0.3) == pytest.approx(1)
-    assert fit_exponent([1, 2, 4, 8], [None, 0.1, 4, 8], least=0.3) is None
-    assert fit_exponent([2, 2, 2], [1, 3, 4], least=0.3) is None
+    assert fit_exponent([1, 2, 4, 8], [0.2, 2, 4, None], least=0.3) == (pytest.approx(1), 2)
+    assert fit_exponent([1, 2, 4], [None, 0.1, 4], least=0.3) == (None, 1)
+    assert fit_exponent([2, 2], [1, 3], least=0.3) == (None, 1)
 
 
 def test_stages_above_linear_are_found_and_explained():
@@ -30,6 +31,7 @@ def test_stages_above_linear_are_found_and_explained():
     assert (evaluate.is_above_linear, evaluate.expected, land.expected) == (True, 1.5, 1)
     assert evaluate.why
     assert growth_of(points, "mb")[0].exponent == pytest.approx(0)
+    assert not growth_of(points[:2], "s")[1].is_above_linear, "two sizes are too few to tell"
 
 
 def test_a_stage_that_only_some_sizes_have_keeps_its_place():

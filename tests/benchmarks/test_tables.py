@@ -115,11 +115,12 @@ def test_growth_shows_figures_exponents_and_what_is_above_linear():
             "stages": {"land": {"s": 8, "mb": 300}, "score": {"s": 8, "mb": 200}},
             "errors": {"night": "it\nbroke"},
         },
+        {"ratings": 16_000_000, "stages": {"score": {"s": 64, "mb": 200}}, "errors": {}},
     ]
     text = growth_text({"machine": MACHINE, "points": points}, "x")
-    assert row(text, "`land`") == ["`land`", "2.0", "8.0", "1.00"]
-    assert row(text, "`score`") == ["`score`", "1.0", "8.0", "**1.50**"]
-    assert "| stage | 1 M | 4 M | exponent |" in text
+    assert row(text, "`land`") == ["`land`", "2.0", "8.0", "", "1.00"]
+    assert row(text, "`score`") == ["`score`", "1.0", "8.0", "64.0", "**1.50**"]
+    assert "| stage | 1 M | 4 M | 16 M | exponent |" in text
     assert "- Above linear in time: `score`, 1.50. Its arithmetic has 1.5: every user" in text
     assert "- 4,000,000 ratings, night: it broke" in text
 
