@@ -30,6 +30,7 @@ RECOMMENDERS: dict[str, str] = {
     "pinsage": "models.graph.pinsage:PinSage",
     "ease": "models.linear.ease:EASE",
     "graph_filter": "models.linear.graph_filter:GraphFilter",
+    "cheby_filter": "models.linear.cheby_filter:ChebyFilter",
     "autorec": "models.neural.autorec:AutoRec",
     "neumf": "models.neural.neumf:NeuMF",
     "multvae": "models.neural.multvae:MultVAE",
