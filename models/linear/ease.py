@@ -1,4 +1,9 @@
-"""EASE (Steck 2019): every item predicted from all others by ridge regression, in closed form."""
+"""EASE (Steck 2019): every item predicted from all others by ridge regression, in closed form.
+
+Its options are those of later papers: a penalty that grows with an item's number of users, as dropout makes it (Steck
+2020, "Autoencoders that don't overfit towards the identity"), and weights by powers of degrees (Park et al. 2025, "Why
+is normalization necessary for linear recommenders?").
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,16 @@ import logging
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from models.base import Config, Progress
+from models.base import Config, FloatArray, Progress
 from models.device import blas_threads
 from models.interactions import Interactions, MatrixName
 from models.linear import regression
 from models.neighbours.neighbourhoods import k_within_memory, largest_k, possible_neighbours, stored_mb
+from models.neighbours.weighting import column_degrees
 from models.ranking.item_item_model import ItemItemRecommender
 from models.ranking.item_item_scorer import check_products
 from models.search_space import Range, SearchSpace
@@ -28,6 +35,8 @@ class EASEConfig(Config):
     search_space: ClassVar[SearchSpace] = {
         "regularization": Range(10.0, 3000.0, log=True),
         "user_exponent": Range(0.0, 0.8),
+        "dropout": Range(0.0, 0.8),
+        "item_exponent": Range(-0.4, 0.4),
         "neighbours": Range(50, 2000, log=True),
     }
 
@@ -43,6 +52,19 @@ class EASEConfig(Config):
         le=1,
         description="Users' rows are divided by their squared length to this power; the mean square of an entry is "
         "kept. 0 is plain EASE; above 0 users of many items count for less.",
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the likes that training leaves out at random, in the mean over all draws: adds "
+        "dropout / (1 − dropout) times an item's squared length to its penalty.",
+    )
+    item_exponent: float = Field(
+        default=0.0,
+        ge=-1,
+        le=1,
+        description="Weights are multiplied by (users of the predicted item / users of the liked one) to this power.",
     )
     neighbours: int = Field(
         default=500,
@@ -73,7 +95,7 @@ class EASEConfig(Config):
 class EASE(ItemItemRecommender):
     """Predicts every item of a user from the user's other items, by ridge regression between items.
 
-    Plain EASE is `user_exponent=0, neighbours=100000, solver=dense`.
+    Plain EASE is `user_exponent=0, neighbours=100000, solver=dense`; DLAE and DAN are `dropout` and the exponents.
 
     The dense solver's Cholesky decomposition uses all threads of BLAS: its last bits may depend on their number. The
     sparse solver's result does not.
@@ -102,13 +124,33 @@ class EASE(ItemItemRecommender):
     def _weights(self, matrix: sparse.csr_array, progress: Progress) -> sparse.csr_array:
         """Solve for the weights; row i holds those that predict item i."""
         config = self.config
+        penalty, scale = self._penalties(matrix), self._scale(matrix)
         needed = dense_mb(matrix.shape[1], config.neighbours)
         if config.solver != "sparse" and needed <= config.memory_mb:
-            weights = regression.solve_dense(matrix, config.regularization)
-            return regression.keep_strongest(weights, config.neighbours, self.tie_order_)
+            dense = regression.solve_dense(matrix, penalty)
+            if config.item_exponent:  # a pass over all weights takes seconds
+                dense *= scale[:, None]
+                dense /= scale
+            return regression.keep_strongest(dense, config.neighbours, self.tie_order_)
         k = self._n_predictors(matrix, needed)
-        chosen = regression.best_predictors(matrix, config.regularization, k, self.tie_order_)
-        return regression.solve_sparse(matrix, chosen, config.regularization, progress)
+        chosen = regression.best_predictors(matrix, penalty, k, self.tie_order_)
+        weights = regression.solve_sparse(matrix, chosen, penalty, progress)
+        weights.data *= np.repeat(scale, np.diff(weights.indptr)) / scale[weights.indices]
+        return weights
+
+    def _penalties(self, matrix: sparse.csr_array) -> NDArray[np.float64]:
+        """Return the penalty on the squared weight of each item, (n_items,)."""
+        config = self.config
+        squares = np.asarray(matrix.multiply(matrix).sum(axis=0, dtype=np.float64))
+        penalties: NDArray[np.float64] = (
+            config.regularization + config.dropout / (1 - config.dropout) * squares
+        )
+        return penalties
+
+    def _scale(self, matrix: sparse.csr_array) -> FloatArray:
+        """Return the items' numbers of users to the power `item_exponent`, (n_items,)."""
+        scale = np.power(column_degrees(matrix), self.config.item_exponent, dtype=np.float64)
+        return scale.astype(np.float32)
 
     def _n_predictors(self, matrix: sparse.csr_array, needed: float) -> int:
         """Return the number of items each item is regressed on; log a warning if it or the solver is due to memory_mb.

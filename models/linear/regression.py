@@ -1,7 +1,7 @@
 """Ridge regression of every item on the other items: on all of them at once, or of each item on a few.
 
-Row i of the result holds the weights b that minimise |x_i − X b|² + penalty · |b|² with b_i = 0, where x_i is column i
-of X, the matrix of users and items.
+Row i of the result holds the weights b that minimise |x_i − X b|² + Σ_j penalty_j · b_j² with b_i = 0, where x_i is
+column i of X, the matrix of users and items.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from models.neighbours.neighbourhoods import keep_greatest, possible_neighbours
 from models.numerics.threads import one_launch
 from models.ranking.item_item_scorer import check_products, product_blocks
 
+Penalty = float | NDArray[np.float64]
+
 _ROWS = 64  # rows of a large array processed at a time
 SCRATCH_BYTES = 50 * _ROWS
 """Bytes per item, an upper bound, that `solve_dense` and `keep_strongest` need beside their results."""
@@ -30,14 +32,14 @@ _TOLERANCE = 1e-4  # size of the gradient, relative to the first, at which the i
 _MAX_STEPS = 200  # of conjugate gradients; a dozen are usual
 
 
-def solve_dense(matrix: sparse.csr_array, penalty: float) -> FloatArray:
+def solve_dense(matrix: sparse.csr_array, penalty: Penalty) -> FloatArray:
     """Regress each item on all other items: Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8.
 
     Holds one (n_items, n_items) float32 array and computes in place.
 
     Args:
         matrix: (n_users, n_items) float32.
-        penalty: on squared weights, above 0.
+        penalty: on the squared weight of each item, (n_items,), or one of all; above 0.
 
     Returns:
         (n_items, n_items) float32, row i the weights that predict item i; the diagonal is 0.
@@ -65,7 +67,7 @@ def solve_dense(matrix: sparse.csr_array, penalty: float) -> FloatArray:
     _, failed = spotrf(triangle, lower=1, overwrite_a=1)
     if failed:
         raise ValueError(
-            f"ease: a regularization of {penalty:g} is too small to solve for {n_items:,} items in float32: "
+            f"ease: a regularization of {np.min(penalty):g} is too small to solve for {n_items:,} items in float32: "
             f"raise models.ease.regularization to about {_ROUNDING * trace:.2g} or more"
         )
     # This fails only on a zero on the diagonal, which spotrf has excluded.
@@ -115,15 +117,16 @@ def _row_blocks(n_rows: int) -> Iterator[NDArray[np.int64]]:
 
 
 def best_predictors(
-    matrix: sparse.csr_array, penalty: float, k: int, tie_order: NDArray[np.int32]
+    matrix: sparse.csr_array, penalty: Penalty, k: int, tie_order: NDArray[np.int32]
 ) -> sparse.csr_array:
     """Return each item's k best single predictors: the items that lower its loss most when used alone.
 
-    Item j lowers the loss of item i by (x_i · x_j)² / (|x_j|² + penalty): Fan & Lv 2008, "Sure independence screening".
+    Item j lowers the loss of item i by (x_i · x_j)² / (|x_j|² + penalty_j) (Fan & Lv 2008, "Sure independence
+    screening").
 
     Args:
         matrix: (n_users, n_items) float32.
-        penalty: on squared weights.
+        penalty: as of `solve_dense`.
         k: predictors per item, at least 1; fewer where fewer items share a user with the item.
         tie_order: (n_items,) permutation; of equal predictors the item that comes first in it is kept.
 
@@ -140,11 +143,12 @@ def best_predictors(
 
 
 def _gains(
-    columns: sparse.csr_array, matrix: sparse.csr_array, penalty: float
+    columns: sparse.csr_array, matrix: sparse.csr_array, penalty: Penalty
 ) -> Iterator[tuple[int, FloatArray]]:
     """Yield the root of the decrease of loss for every pair of items; −inf without a common user and for i = j."""
     items = np.arange(len(columns.indptr) - 1)
-    scale = 1 / np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32) + np.float32(penalty))
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32)
+    scale = 1 / np.sqrt(squares + np.asarray(penalty, np.float32))
     for start, products in product_blocks(columns, matrix, items):
         with one_launch:
             _to_gains(products, start, scale)
@@ -163,7 +167,7 @@ def _to_gains(products: Any, start: int, scale: Any) -> None:
 
 
 def solve_sparse(
-    matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: float, progress: Progress
+    matrix: sparse.csr_array, chosen: sparse.csr_array, penalty: Penalty, progress: Progress
 ) -> sparse.csr_array:
     """Regress each item on the items stored in its row of `chosen`, by conjugate gradients.
 
@@ -174,7 +178,7 @@ def solve_sparse(
     Args:
         matrix: (n_users, n_items) float32.
         chosen: (n_items, n_items); only the positions of the entries are read.
-        penalty: on squared weights, above 0.
+        penalty: as of `solve_dense`.
         progress: called as progress(items done, n_items) after every 4,096 items.
 
     Returns:
@@ -183,19 +187,20 @@ def solve_sparse(
     columns = sparse.csr_array(matrix.T)
     weights = np.empty(chosen.nnz, np.float32)
     n_items = chosen.shape[0]
+    penalties = np.broadcast_to(np.asarray(penalty, np.float64), n_items).copy()
     for start in range(0, n_items, _ITEMS_PER_REPORT):
         stop = min(start + _ITEMS_PER_REPORT, n_items)
         with one_launch:
             _regress(
                 (columns.indptr, columns.indices, columns.data), (chosen.indptr, chosen.indices),
-                (start, stop), matrix.shape[0], float(penalty), weights,
+                (start, stop), matrix.shape[0], penalties, weights,
             )  # fmt: skip
         progress(stop, n_items)
     return sparse.csr_array((weights, chosen.indices, chosen.indptr), shape=chosen.shape)
 
 
 @numba.njit(parallel=True, cache=True)
-def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalty: float, weights: Any) -> None:
+def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalties: Any, weights: Any) -> None:
     """Write the entries of `weights`, in the order of `chosen`, for items from `items[0]` up to `items[1]`."""
     indptr, regressors = chosen
     first, end = items
@@ -206,7 +211,9 @@ def _regress(columns: Any, chosen: Any, items: Any, n_users: int, penalty: float
             part = slice(indptr[item], indptr[item + 1])
             starts, users, values, n_local = _local_columns(columns, regressors[part], local)
             gradient = _against_target(columns, item, regressors[part], local, starts, users, values)
-            weights[part] = _conjugate_gradients(starts, users, values, n_local, gradient, penalty)
+            weights[part] = _conjugate_gradients(
+                starts, users, values, n_local, gradient, penalties[regressors[part]]
+            )
             for column in regressors[part]:
                 for at in range(columns[0][column], columns[0][column + 1]):
                     local[columns[1][at]] = -1
@@ -253,11 +260,11 @@ def _against_target(
 
 @numba.njit(cache=True)
 def _conjugate_gradients(
-    starts: Any, users: Any, values: Any, n_local: int, gradient: Any, penalty: float
+    starts: Any, users: Any, values: Any, n_local: int, gradient: Any, penalties: Any
 ) -> Any:
-    """Solve (AᵀA + penalty) b = gradient, preconditioned by the diagonal (Hestenes & Stiefel 1952)."""
+    """Solve (AᵀA + diag(penalties)) b = gradient, preconditioned by the diagonal (Hestenes & Stiefel 1952)."""
     size = len(gradient)
-    diagonal = np.full(size, penalty)
+    diagonal = penalties.copy()
     for number in range(size):
         for at in range(starts[number], starts[number + 1]):
             diagonal[number] += values[at] * values[at]
@@ -275,7 +282,7 @@ def _conjugate_gradients(
             for at in range(starts[number], starts[number + 1]):
                 image[users[at]] += values[at] * direction[number]
         for number in range(size):
-            total = penalty * direction[number]
+            total = penalties[number] * direction[number]
             for at in range(starts[number], starts[number + 1]):
                 total += values[at] * image[users[at]]
             curved[number] = total

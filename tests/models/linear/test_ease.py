@@ -42,10 +42,29 @@ def test_scores_equal_the_published_formula() -> None:
     np.testing.assert_allclose(scores[known], (x @ weights)[known], atol=1e-5)
 
 
-def test_sparse_solver_agrees_when_all_pairs_share_a_user() -> None:
+def test_dropout_and_exponents_equal_the_published_formula() -> None:
+    world = small_world()
+    x = world.positive.toarray().astype(np.float64)
+    users, items = np.maximum(x.sum(axis=1), 1), np.maximum(x.sum(axis=0), 1)
+    weighed = x / users[:, None] ** 0.15
+    weighed *= np.sqrt(x.sum() / (weighed**2).sum())
+    gram = weighed.T @ weighed
+    inverse = np.linalg.inv(gram + np.diag(2 + 0.6 / 0.4 * np.diag(gram)))
+    weights = np.eye(x.shape[1]) - inverse / np.diag(inverse)
+    weights *= items**0.2 / items[:, None] ** 0.2
+    options = {"user_exponent": 0.15, "dropout": 0.6, "item_exponent": 0.2}
+    scores = EASE(PLAIN.model_copy(update=options)).fit(world, seed=1).score(np.arange(len(x)))
+    known = np.isfinite(scores)
+    assert known.sum() > 1000
+    np.testing.assert_allclose(scores[known], (x @ weights)[known], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5, "item_exponent": -0.3}])
+def test_sparse_solver_agrees_when_all_pairs_share_a_user(options: dict[str, float]) -> None:
     data = interactions(np.random.default_rng(0).random((200, 30)) < 0.4)
-    dense = EASE(PLAIN).fit(data, seed=1).score(np.arange(200))
-    sparsely = EASE(PLAIN.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
+    plain = PLAIN.model_copy(update=options)
+    dense = EASE(plain).fit(data, seed=1).score(np.arange(200))
+    sparsely = EASE(plain.model_copy(update={"solver": "sparse"})).fit(data, seed=1).score(np.arange(200))
     np.testing.assert_allclose(sparsely, dense, atol=2e-3)
 
 
