@@ -21,6 +21,10 @@ class WarmStartError(ValueError):
     """A warm start does not fit the model or the data: fit without it."""
 
 
+class ColdByChoiceError(WarmStartError):
+    """The model begins anew on such data whatever it is given: nothing is wrong, so that nobody need be warned."""
+
+
 @dataclass(frozen=True)
 class WarmStart:
     """Learned arrays of an earlier fit.

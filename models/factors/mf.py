@@ -1,10 +1,11 @@
-"""Matrix factorization of explicit ratings with biases (Koren, Bell & Volinsky 2009), and SVD++ (Koren 2008)."""
+"""Matrix factorization of explicit ratings with biases (Koren, Bell & Volinsky 2009), SVD++ (Koren 2008), and both as a
+Bayesian model whose predictions are averaged (Salakhutdinov & Mnih 2008)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ from models.factors.mf_config import MFConfig
 from models.interactions import Interactions, MatrixName
 from models.ranking.factor_model import FactorRecommender
 from models.ranking.rating_predictor import RatingPredictor
-from models.warm_start import Rows, WarmStart
+from models.warm_start import ColdByChoiceError, Rows, WarmStart
+
+if TYPE_CHECKING:
+    from models.factors.mf_sampling import Learned
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +33,10 @@ class MF(RatingPredictor, FactorRecommender):
     multiple of the logarithm of the item's number of ratings. Without that, lists show obscure items that a few users
     loved.
 
-    The loss, with z the ratings of mean 0 and standard deviation 1, n the numbers of ratings of a user or item,
-    λ = `regularization`, μ = `bias_regularization` and d = `degree_exponent`, is
+    Up to a million ratings, parameters are drawn from the posterior of a Bayesian model again and again, and the mean
+    of all predictions counts (`models.factors.mf_sampling`). Beyond, and with `estimation=descent`, those vectors
+    are found that minimise a loss. With z the ratings of mean 0 and standard deviation 1, n the numbers of ratings of a
+    user or item, λ = `regularization`, μ = `bias_regularization` and d = `degree_exponent`, it is
 
         Σ (z_ui − b_u − b_i − x_u · y_i)² + Σ_u n_u^d (λ ‖x_u‖² + μ b_u²) + Σ_i n_i^d (λ ‖y_i‖² + μ b_i²)
 
@@ -42,7 +48,7 @@ class MF(RatingPredictor, FactorRecommender):
     On a CPU the same seed gives the same bits; from a million ratings on, at the same number of threads.
 
     Attributes:
-        user_factors_: (n_users, f) float32; with `implicit_term`, the sum over the user's items is added in.
+        user_factors_: (n_users, f) float32; with an implicit term, the sum over the user's items is added in.
         item_factors_: (n_items, f) float32; its products with `user_factors_` are in units of the rating.
         item_bias_: (n_items,) float32, the item's term in `score`.
     """
@@ -63,27 +69,18 @@ class MF(RatingPredictor, FactorRecommender):
         progress: Progress,
         warm_start: WarmStart | None,
     ) -> None:
-        from models.factors.mf_training import Start, train  # noqa: PLC0415  (imports torch, which takes a second)
-
         ratings = matrix.data.astype(np.float64)
         mean, spread = mean_and_spread(ratings)
         standard = sparse.csr_array(
             (((ratings - mean) / spread).astype(np.float32), matrix.indices, matrix.indptr),
             shape=matrix.shape,
         )
-        seen = data.seen if self.config.implicit_term else None
-        friends = None
-        if data.links is not None and self.config.link_weight:
-            friends = Friends.of(data.links, self.known_users_)
-        start = None
-        if warm_start is not None:
-            start = Start.of(warm_start, matrix.shape, self.config.factors, np.float32(spread))
-        learned = train(standard, seen, friends, self.config, seed, progress, start)
-        if seen is not None:
-            self.known_users_ |= np.diff(seen.indptr) > 0
-
-        if friends is not None:
-            self.known_users_ = friends.fill_in(learned.user_factors, self.known_users_)
+        if matrix.nnz and self.config.is_sampled(matrix.nnz):
+            if warm_start is not None:
+                raise ColdByChoiceError("so few ratings are sampled, which begins anew")
+            learned = self._sample(standard, data, seed, progress)
+        else:
+            learned = self._descend(standard, data, seed, progress, warm_start, np.float32(spread))
 
         self._set_rating_scale(ratings, mean)
         self.user_factors_ = learned.user_factors
@@ -94,8 +91,51 @@ class MF(RatingPredictor, FactorRecommender):
         choice = self.config.popularity_weight * spread * learned.error * popularity
         self.item_bias_ = self.item_rating_bias_ + choice.astype(np.float32)
 
+    def _sample(
+        self, ratings: sparse.csr_array, data: Interactions, seed: int, progress: Progress
+    ) -> Learned:
+        from models.factors.mf_sampling import sample  # noqa: PLC0415  (imports numba; only this fit needs it)
+
+        config = self.config
+        learned = sample(
+            ratings, data.seen, factors=config.draw_factors, rounds=config.draws, rank=config.factors, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+        self.known_users_ |= np.diff(data.seen.indptr) > 0
+        if data.links is not None and config.link_weight:
+            friends = Friends.of(data.links, self.known_users_)
+            self.known_users_ = friends.fill_in(learned.user_factors, self.known_users_)
+        return learned
+
+    def _descend(
+        self,
+        ratings: sparse.csr_array,
+        data: Interactions,
+        seed: int,
+        progress: Progress,
+        warm_start: WarmStart | None,
+        spread: np.float32,
+    ) -> Learned:
+        from models.factors.mf_training import Start, train  # noqa: PLC0415  (imports torch, which takes a second)
+
+        seen = data.seen if self.config.implicit_term else None
+        friends = None
+        if data.links is not None and self.config.link_weight:
+            friends = Friends.of(data.links, self.known_users_)
+        start = None
+        if warm_start is not None:
+            start = Start.of(warm_start, ratings.shape, self.config.factors, spread)
+        learned = train(ratings, seen, friends, self.config, seed, progress, start)
+        if seen is not None:
+            self.known_users_ |= np.diff(seen.indptr) > 0
+        if friends is not None:
+            self.known_users_ = friends.fill_in(learned.user_factors, self.known_users_)
+        return learned
+
     def warm_parts(self) -> Mapping[str, Rows]:
         """Return factors and biases; new users and items start as in a cold fit."""
+        if self.config.estimation == "sampling":
+            return {}
         if self.config.implicit_term:  # the users' vectors hold that term, and cannot be told apart from it
             return {}
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,11 @@ from models.passes import passes
 from models.search_space import OneOf, Range, SearchSpace
 
 _PASSES, _LEAST_PASSES = 50, 10
+_SAMPLED_BY_DEFAULT = 1_000_000  # ratings, at most
+_OF_DESCENT = {
+    "device", "implicit_term", "regularization", "bias_regularization", "degree_exponent", "implicit_regularization",
+    "epochs", "warm_share", "batch", "learning_rate", "link_weight",
+}  # fmt: skip
 
 
 class MFConfig(DeviceConfig):
@@ -28,11 +33,27 @@ class MFConfig(DeviceConfig):
         "link_weight": Range(0.0, 10.0),
     }
 
+    estimation: Literal["auto", "sampling", "descent"] = Field(
+        default="auto",
+        description="descent: the vectors with the least loss. sampling: the mean prediction of many draws from the "
+        "posterior of a Bayesian model, which needs no penalties, errs less and takes longer. auto: sampling up to a "
+        "million ratings, unless a setting is given that only descent has, such as epochs.",
+    )
     factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
+    draws: int = Field(
+        default=300, ge=10, le=100_000, description="sampling: how often all parameters are drawn."
+    )
+    draw_factors: int = Field(
+        default=12,
+        ge=1,
+        le=2048,
+        description="sampling: length of the vectors of one draw; `factors` is the length of those that stand for the "
+        "mean of all draws.",
+    )
     implicit_term: bool = Field(
         default=False,
         description="SVD++: add to a user's vector one vector for each item that they interacted with, rated or not, "
-        "divided by the square root of their number.",
+        "divided by the square root of their number. Sampling does so in any case, and for items, too.",
     )
     regularization: float = Field(
         default=1.2,
@@ -91,10 +112,16 @@ class MFConfig(DeviceConfig):
         default=0.3,
         ge=0,
         le=1e4,
-        description="Weight of the squared distance between a user's vector and the mean of their friends' vectors; 0 "
-        "ignores links. Above 0, users without ratings (with `implicit_term`, without any interaction) get the mean "
-        "of the vectors of their friends with ratings. No effect if the data has no links.",
+        description="descent: weight of the squared distance between a user's vector and the mean of their friends' "
+        "vectors. Both: 0 ignores links. Above 0, users without ratings (with an implicit term, without any "
+        "interaction) get the mean of the vectors of their friends with ratings. No effect if the data has no links.",
     )
+
+    def is_sampled(self, n_ratings: int) -> bool:
+        """Return whether so many ratings are learned from by sampling."""
+        if self.estimation != "auto":
+            return self.estimation == "sampling"
+        return n_ratings <= _SAMPLED_BY_DEFAULT and not self.model_fields_set & _OF_DESCENT
 
     def passes(self, n_ratings: int) -> int:
         """Return the number of passes over so many ratings."""

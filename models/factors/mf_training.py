@@ -17,6 +17,7 @@ from torch.nn import functional
 from models.base import FloatArray, Progress
 from models.device import torch_device
 from models.factors.friends import Friends
+from models.factors.mf_sampling import Learned
 from models.factors.squared_errors import Rows, gather, squared_errors
 from models.numerics.adam import Adam
 from models.numerics.threads import one_torch_thread
@@ -28,24 +29,6 @@ if TYPE_CHECKING:
 _INITIAL_SPREAD = 0.1  # standard deviation of the first factors; that of the ratings is 1
 _STEPS = 10, 256  # fewest and most steps of an epoch
 _MANY = 1_000_000  # ratings; with fewer, a step is too small to gain from threads
-
-
-class Learned(NamedTuple):
-    """Result of `train`, in units of standardized ratings.
-
-    Attributes:
-        user_factors: (n_users, f) float32, including the implicit term.
-        item_factors: (n_items, f) float32.
-        user_bias: (n_users,) float32.
-        item_bias: (n_items,) float32.
-        error: root mean squared error over the last epoch; 1 if there were no ratings.
-    """
-
-    user_factors: FloatArray
-    item_factors: FloatArray
-    user_bias: FloatArray
-    item_bias: FloatArray
-    error: float
 
 
 class Start(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.base import Config, DivergedError, Progress
 from models.interactions import Interactions, MatrixName
 from models.registry import recommender_class
-from models.warm_start import WarmStartError
+from models.warm_start import ColdByChoiceError, WarmStartError
 from tasks.artifacts import FittedModel, Snapshot, WarmFit
 from tasks.config.settings import BACKFILL
 from tasks.engine.engine import Engine
@@ -76,6 +76,9 @@ def fit(
     with in_blocks(model, snapshot, data, blocks, engine, folder):
         try:
             fit_it(warm_start=read_warm_start(warm_start, model))
+        except ColdByChoiceError as choice:
+            start = f"cold: {choice}"
+            fit_it()
         except (WarmStartError, DivergedError) as error:
             if not warm_start.key:
                 raise

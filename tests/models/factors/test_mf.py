@@ -109,6 +109,12 @@ def oracle(
     return (error**2).sum(), [2 * (s + w * t) for s, w, t in zip(slopes, weights, tables, strict=True)]
 
 
+class TestSampledMF(RecommenderContract):
+    model = MF
+    kept_of_own_history = 0.6  # the draws of a user without any history that is hidden are random
+    config = MFConfig(draws=20, draw_factors=3, factors=16)
+
+
 class TestMF(RecommenderContract):
     model = MF
     kept_of_own_history = 0.9
