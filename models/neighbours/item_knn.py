@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 from scipy import sparse
 
@@ -16,6 +17,11 @@ from models.new_users import NewUsers
 from models.ranking.item_item_model import ItemItemRecommender
 from models.warm_start import WarmStart
 
+_SHARED = 0.2  # users that two items have in common if users chose at random; with fewer, data are sparse
+_ON_SPARSE_DATA: dict[str, Any] = {
+    "k": 0, "similarity": "dot", "user_exponent": 0.6, "item_exponent": 0.45, "exponent": 0.6
+}  # fmt: skip
+
 
 class ItemKNNConfig(NeighbourConfig):
     """Hyperparameters of `item_knn`."""
@@ -27,6 +33,19 @@ class ItemKNNConfig(NeighbourConfig):
         description="Weighting degree: entries are divided by their item's number of entries to this power.",
     )
 
+    def for_data(self, matrix: sparse.csr_array) -> Self:
+        """Return the config for sparse data in place of the defaults, if `matrix`, (n_users, n_items), is sparse.
+
+        Nothing changes if one of the settings in question is set, or for ratings. Sparse are data in which two items
+        would share less than 0.2 users if all users chose at random: Σ (items of a user)² / items². There a cosine
+        rests on one or two users; a product is not divided by the lengths of such rows, and all neighbours count.
+        """
+        if self.matrix == "rating" or self.model_fields_set & _ON_SPARSE_DATA.keys():
+            return self
+        n_items = np.count_nonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+        shared = np.square(np.diff(matrix.indptr), dtype=np.float64).sum() / max(int(n_items), 1) ** 2
+        return self.model_copy(update=_ON_SPARSE_DATA) if shared < _SHARED else self
+
 
 class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
     """Recommends items similar to those the user liked: score(u, i) = Σ_j entry(u, j) · similarity(i, j).
@@ -36,8 +55,8 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
     the plain cosine NDCG@10 on the demo is .155 instead of .208, on ml-latest-small .121 instead of .132.
 
     By default entries are divided by the root of their user's number of entries, so that users of many items count for
-    less; their cosine is shrunk towards 0 and raised to the power .8. On Gowalla's validation part that gives Recall@20
-    .208, the plain shrunk cosine .192.
+    less; their cosine is shrunk towards 0 and raised to the power .8. Sparse data have defaults of their own
+    (`ItemKNNConfig.for_data`), which `config` holds after the fit.
 
     With `matrix = "rating"` it predicts ratings and ranks by them: models/neighbours/rating_prediction.py.
     """
@@ -58,6 +77,7 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
         warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         self.profiles_ = self._without_baselines(matrix, data) if self.predicts_ratings else matrix
+        self.config = self.config.for_data(matrix)
         k = self.config.k
         neighbours = find_neighbours(
             sparse.csr_array(self.profiles_.T),

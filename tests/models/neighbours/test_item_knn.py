@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,3 +82,20 @@ class TestItemKNN(PersonalContract):
         model = self.fitted(small_world())
         assert UNTOUCHED_ITEM not in model.similarity_.indices
         assert model.similarity_.indptr[UNTOUCHED_ITEM] == model.similarity_.indptr[UNTOUCHED_ITEM + 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "share", "similarity"),
+    [
+        ({}, 0.02, "dot"),
+        ({}, 0.5, "cosine"),
+        ({"k": 7}, 0.02, "cosine"),
+        ({"matrix": "rating"}, 0.02, "cosine"),
+    ],
+)
+def test_sparse_data_have_defaults_of_their_own(given: dict[str, Any], share: float, similarity: str) -> None:
+    """Two of the 60 items share .1 users of 150, and 38."""
+    likes = (np.random.default_rng(0).random((150, 60)) < share).astype(np.float32)
+    model = ItemKNN(ItemKNNConfig(**given)).fit(interactions(likes), seed=1)
+    assert model.config.similarity == similarity
+    assert (model.config.k == 0) == (similarity == "dot")
