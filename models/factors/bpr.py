@@ -19,7 +19,8 @@ from models.search_space import Range, SearchSpace
 from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows, warm_rounds
 
 _PASSES, _LEAST_PASSES = 80, 20
-_LEAST_DRAWN, _ITEMS_PER_CANDIDATE = 2, 4000
+_MANY, _PASSES_OF_MANY = 500_000, 50  # entries
+_LEAST_DRAWN, _MOST_DRAWN, _ITEMS_PER_CANDIDATE = 2, 15, 2900
 _STAGES = 8  # implicit's learning rate is constant: it falls in so many stages
 
 
@@ -44,8 +45,8 @@ class BPRConfig(Config):
         default=None,
         ge=1,
         le=10_000,
-        description="Passes over all entries. Default: 80 up to a million entries; beyond, as many fewer as there are "
-        "more entries, but at least 20.",
+        description="Passes over all entries. Default: 80 up to half a million entries, 50 up to 1.6 million; beyond, "
+        "as many fewer as there are more entries, but at least 20.",
     )
     learning_rate: float = Field(
         default=0.2, gt=0, le=10, description="Learning rate of the first pass; it falls linearly to 0."
@@ -63,8 +64,8 @@ class BPRConfig(Config):
         ge=1,
         le=1000,
         description="uniform: items drawn for one comparison, of which the one with the highest score is taken "
-        "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 4,000 items, "
-        "at least 2, and at least 160 / passes where the passes are fewer by default.",
+        "(dynamic negative sampling: Zhang et al. 2013). 1 is plain BPR; by default one for every 2,900 items, "
+        "at least 2 and at most 15, and at least 160 / passes where the passes are fewer by default.",
     )
     warm_share: float = Field(
         default=0.2,
@@ -81,14 +82,15 @@ class BPRConfig(Config):
 
     def passes(self, n_entries: int) -> int:
         """Return the number of passes over so many entries."""
-        return self.iterations or passes(_PASSES, n_entries, least=_LEAST_PASSES, exponent=1)
+        most = _PASSES if n_entries <= _MANY else _PASSES_OF_MANY
+        return self.iterations or min(most, passes(_PASSES, n_entries, least=_LEAST_PASSES, exponent=1))
 
     def drawn(self, n_entries: int, n_items: int) -> int:
         """Return the candidates of one comparison: harder negatives make up for fewer passes over large data."""
         if self.candidates is not None:
             return self.candidates
         least = _LEAST_DRAWN if self.iterations else round(_LEAST_DRAWN * _PASSES / self.passes(n_entries))
-        return max(least, n_items // _ITEMS_PER_CANDIDATE)
+        return max(least, min(_MOST_DRAWN, n_items // _ITEMS_PER_CANDIDATE))
 
 
 class BPR(FactorRecommender):

@@ -115,23 +115,47 @@ def _round(
         state = np.uint64(seed) + np.uint64(group) * np.uint64(0xD1342543DE82EF95)
         low, size = pool_bounds[other], pool_bounds[other + 1] - pool_bounds[other]
         end = starts[group, other + 1]
+        rivals, scores = np.empty(candidates, np.int64), np.empty(candidates, np.float32)
         for at in range(starts[group, other], end):
             state, drawn = _draw(state, end - at)  # a random order: swap a later entry into this place
             user, liked = dealt[0, at + drawn], dealt[1, at + drawn]
             dealt[0, at + drawn], dealt[1, at + drawn] = dealt[0, at], dealt[1, at]
             row = indices[indptr[user] : indptr[user + 1]]
             vector = users[user]
-            best, best_score = -1, np.float32(0)
-            for _ in range(candidates):
+            for n in range(candidates):
                 state, drawn = _draw(state, size)
-                item = pool[low + drawn]
-                score = bias[item]
-                for f in range(len(vector)):
-                    score += vector[f] * items[item, f]
-                if (best < 0 or score > best_score) and not _contains(row, item):
-                    best, best_score = item, score
+                rivals[n] = pool[low + drawn]
+            _score(vector, items, bias, rivals, scores)
+            best, best_score = -1, np.float32(0)
+            for n in range(candidates):
+                if (best < 0 or scores[n] > best_score) and not _contains(row, rivals[n]):
+                    best, best_score = rivals[n], scores[n]
             if best >= 0:
                 _step(vector, items[liked], items[best], bias, liked, best, best_score, step, decay)
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _score(user: Any, items: Any, bias: Any, rivals: Any, scores: Any) -> None:
+    """Write the scores of some items, four at once: their vectors come from memory."""
+    at = 0
+    while at + 4 <= len(rivals):
+        a, b, c, d = rivals[at], rivals[at + 1], rivals[at + 2], rivals[at + 3]
+        row_a, row_b, row_c, row_d = items[a], items[b], items[c], items[d]
+        of_a, of_b, of_c, of_d = bias[a], bias[b], bias[c], bias[d]
+        for f in range(len(user)):
+            own = user[f]
+            of_a += own * row_a[f]
+            of_b += own * row_b[f]
+            of_c += own * row_c[f]
+            of_d += own * row_d[f]
+        scores[at], scores[at + 1], scores[at + 2], scores[at + 3] = of_a, of_b, of_c, of_d
+        at += 4
+    while at < len(rivals):
+        row, total = items[rivals[at]], bias[rivals[at]]
+        for f in range(len(user)):
+            total += user[f] * row[f]
+        scores[at] = total
+        at += 1
 
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy")

@@ -48,15 +48,15 @@ class TestBPR(LikesContract):
         for n_items in (10, 12_000, 41_000):
             BPR(once).fit(small_world().from_positive(sparse.csr_array(np.ones((1, n_items)))), seed=1)
         BPR(once.model_copy(update={"candidates": 1})).fit(small_world(), seed=1)
-        assert drawn == [2, 3, 10, 1]
+        assert drawn == [2, 4, 14, 1]
 
     def test_large_data_get_fewer_passes_and_harder_negatives(self) -> None:
         config, sizes = BPRConfig(), (0, 10**6, 2 * 10**6, 16 * 10**6)
-        assert [config.passes(n) for n in sizes] == [80, 80, 40, 20]
-        assert [config.drawn(n, 9000) for n in sizes] == [2, 2, 4, 8]
+        assert [config.passes(n) for n in sizes] == [80, 50, 40, 20]
+        assert [config.drawn(n, 9000) for n in sizes] == [3, 3, 4, 8]
         assert config.drawn(16 * 10**6, 61_000) == 15
         chosen = BPRConfig(iterations=5)
-        assert (chosen.passes(10**9), chosen.drawn(10**9, 9000)) == (5, 2)
+        assert (chosen.passes(10**9), chosen.drawn(10**9, 9000)) == (5, 3)
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "implicit"])
