@@ -13,12 +13,14 @@ from models.base import BoolArray, FloatArray, IntArray, TopN
 from models.ensemble.blend import Blend
 from models.ensemble.candidates import CandidatePool, top_candidates
 from models.ensemble.data_features import ITEM_FEATURES
+from models.ensemble.greedy import select
 from models.ensemble.listwise import fit_weights
 from models.ensemble.settings import MIN_TRAINING_USERS, BlendOptions
 
 METHODS: dict[str, tuple[str, ...]] = {
     "ranks": ("1/rank",),
     "scores": ("score",),
+    "greedy": ("score",),
     "ranker": ("log rank", "score", "near", *ITEM_FEATURES),
 }
 """Method → prefixes of the names of its features; from the simplest method to the most complex one."""
@@ -96,7 +98,7 @@ def learn(
         pools = blend.listed_candidates([TopN(top.items[sample], top.scores[sample]) for top in listed])
     else:
         pools = blend.candidates(users, exclude, eligible & blend.known_items_)
-    training = _training_set(blend, users, relevant, pools)
+    training = _training_set(blend, users, relevant, pools, n)
     out_of_fold = _out_of_fold_weights(training, fold, options)
     measured = {
         method: metric(training.lists(weights[fold], n).items, relevant)
@@ -112,8 +114,10 @@ def learn(
     return learned, LearningReport(chosen, means, training.n_users)
 
 
-def _training_set(blend: Blend, users: IntArray, relevant: sparse.csr_array, pools: Pools) -> _TrainingSet:
-    training = _TrainingSet(blend, users, relevant, pools) if len(users) else None
+def _training_set(
+    blend: Blend, users: IntArray, relevant: sparse.csr_array, pools: Pools, n: int
+) -> _TrainingSet:
+    training = _TrainingSet(blend, users, relevant, pools, n) if len(users) else None
     n_users = training.n_users if training else 0
     if training is None or n_users < MIN_TRAINING_USERS:
         raise TooFewUsersError(
@@ -147,9 +151,14 @@ class _TrainingSet:
         features: (n_candidates, n_features) float32.
         liked: (n_candidates,) bool.
         n_users: number of users with a liked candidate; the others do not change the weights.
+
+    The length of the lists, `n`, matters only to greedy selection.
     """
 
-    def __init__(self, blend: Blend, users: IntArray, relevant: sparse.csr_array, candidates: Pools) -> None:
+    def __init__(
+        self, blend: Blend, users: IntArray, relevant: sparse.csr_array, candidates: Pools, n: int
+    ) -> None:
+        self._length = n
         self._names, self._tie_order, self._n_lists = blend.feature_names, blend.tie_order_, len(users)
         pools, features = [], []
         for rows, pool in candidates:
@@ -178,12 +187,12 @@ class _TrainingSet:
         used = np.array([name.startswith(METHODS[method]) for name in self._names])
         is_training = users[self.pool.row]
         weights = np.zeros(len(used))
-        weights[used] = fit_weights(
-            self.features[np.ix_(is_training, used)],
-            self.pool.row[is_training],
-            self.liked[is_training],
-            regularization=options.regularization,
-        )
+        features, row = self.features[np.ix_(is_training, used)], self.pool.row[is_training]
+        liked = self.liked[is_training]
+        if method == "greedy":
+            weights[used] = select(features, row, liked, n=self._length)
+        else:
+            weights[used] = fit_weights(features, row, liked, regularization=options.regularization)
         return weights
 
     def lists(self, weights: NDArray[np.float64], n: int) -> TopN:

@@ -16,10 +16,11 @@ over fewer users is so uncertain that a blend worse than its members could becom
 class BlendOptions(Options):
     """Settings for learning the weights of a blend."""
 
-    method: Literal["auto", "ranks", "scores", "ranker"] = Field(
+    method: Literal["auto", "ranks", "scores", "greedy", "ranker"] = Field(
         default="auto",
-        description="ranks: weighted reciprocal ranks. scores: weighted standardised scores. ranker: log ranks, "
-        "standardised scores and features of the data. auto: the best of the three on out-of-fold users.",
+        description="ranks: weighted reciprocal ranks. scores: weighted standardised scores. greedy: the same, by how "
+        "often a member was added because it helped most (Caruana et al. 2004). ranker: log ranks, standardised scores "
+        "and features of the data. auto: the best of the four on out-of-fold users.",
     )
     candidates: int = Field(default=100, ge=10, le=10_000, description="Items taken from each member's list.")
     folds: int = Field(
