@@ -1,11 +1,14 @@
 """Measure how well one model ranks, on data in LightGCN's text format: lines `user item item ...`, dense integers.
 
 python -m benchmarks.accuracy --train train.txt --test test.txt --model lightgcn [--k 20] [--set factors=64] [--seed 42]
+python -m benchmarks.accuracy --train train.txt --test test.txt --model blend [--members als,bpr] [--set als.factors=64]
 
 All items are ranked except each user's training items; no negatives are sampled and short lists are not backfilled.
 recall@k = hits / |test items of the user|, averaged over users with a test item. In the figures with `_cold` only test
 items with fewer than 5 training interactions count, for users with such an item. --links, --relations and --attributes
-name what is known beside the interactions, for models that read it. The last line is machine-readable, with recall and
+name what is known beside the interactions, for models that read it. A blend learns its weights on a tenth of each
+user's training items, from members fitted on the others, and then has its members refitted on all of them; the test
+file is only read to judge the result. The last line is machine-readable, with recall and
 ndcg at each length of --k in its order; fit_s and score_s include numba's compilation if its cache is cold: take the
 times of a second run.
 """
@@ -13,8 +16,9 @@ times of a second run.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -22,11 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from benchmarks.command import at_least, fitted, model_arguments, refuse_bad_input
+from benchmarks.blended import fitted_blend, member_configs
+from benchmarks.command import add_model_arguments, at_least, fitted, model_config, refuse_bad_input
 from benchmarks.side_data import side_data_arguments, with_side_data
+from models.base import Recommender
+from models.ensemble.blend import Blend
+from models.ensemble.settings import BlendOptions
 from models.evaluation.metrics import ranking_metrics
 from models.evaluation.slices import COLD_BELOW, restricted
 from models.interactions import Interactions
+from tasks.config.settings import ModelsSettings
 from tasks.errors import UsageError
 from tasks.monitoring.memory import peak_mb
 
@@ -79,6 +88,37 @@ def _figures(
             yield f"{metric}@{k}{ending}={values.mean() if len(values) else np.nan:.5f}"
 
 
+def prepared_fit(asked: argparse.Namespace) -> Callable[[sparse.csr_array], tuple[Recommender, float]]:
+    """Return a function that fits the model that was asked for, and returns it with the seconds of all its fits.
+
+    Raises:
+        UsageError: as `model_config` and `member_configs`, or --members without a blend.
+    """
+
+    def known(data: Interactions) -> Interactions:
+        return with_side_data(data, asked)
+
+    if asked.model == Blend.name:
+        names = asked.members.split(",") if asked.members else ModelsSettings().shelf
+        configs = member_configs([name.strip() for name in names], asked.set)
+
+        def blended(likes: sparse.csr_array) -> tuple[Recommender, float]:
+            blend, report, seconds = fitted_blend(
+                configs, likes, BlendOptions(), with_side_data=known, seed=asked.seed
+            )
+            print(
+                f"blend: {report.method}, learned from {report.n_users:,} users; {report.scores}",
+                file=sys.stderr,
+            )
+            return blend, seconds
+
+        return blended
+    if asked.members:
+        raise UsageError(f"The model {asked.model} has no members.", "Ask for --model blend.")
+    config = model_config(asked.model, asked.set)
+    return lambda likes: fitted(asked.model, config, known(Interactions.from_positive(likes)), asked.seed)
+
+
 def main() -> None:
     """Fit, rank, evaluate, print."""
     parser = argparse.ArgumentParser(
@@ -94,18 +134,22 @@ def main() -> None:
         help="lengths of the lists, as 10,20 (default: 20)",
     )
     side_data_arguments(parser)
-    name, config, seed, asked = model_arguments(parser)
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--members", metavar="NAMES", help="of a blend, with commas between them (default: the nightly shelf)"
+    )
+    asked = parser.parse_args()
+    fit = prepared_fit(asked)
 
     train, test = read_lists(asked.train), read_lists(asked.test)
     shape = tuple(np.maximum(train.shape, test.shape))
     train.resize(shape)
     test.resize(shape)
-    data = with_side_data(Interactions.from_positive(train), asked)
 
-    model, fit_s = fitted(name, config, data, seed)
+    model, fit_s = fit(train)
     started = time.perf_counter()
     users = np.flatnonzero(np.diff(test.indptr))
-    lists = model.recommend(users, max(asked.k), exclude=data.seen).items
+    lists = model.recommend(users, max(asked.k), exclude=train).items
     score_s = time.perf_counter() - started
     cold = restricted(test, np.bincount(train.indices, minlength=shape[1]) < COLD_BELOW)[users]
     accuracy = [*_figures(lists, test[users], asked.k), *_figures(lists, cold, asked.k, "_cold")]

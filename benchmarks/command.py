@@ -24,13 +24,18 @@ def model_arguments(parser: argparse.ArgumentParser) -> tuple[str, Config, int, 
     Raises:
         UsageError: see `model_config`.
     """
+    add_model_arguments(parser)
+    asked = parser.parse_args()
+    return asked.model, model_config(asked.model, asked.set), asked.seed, asked
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --model, --set and --seed."""
     parser.add_argument("--model", required=True, metavar="NAME", help="a name of models/registry.py")
     parser.add_argument(
         "--set", action="append", default=[], metavar="K=V", help="an option of the model, as factors=64"
     )
     parser.add_argument("--seed", type=at_least(0), default=42)
-    asked = parser.parse_args()
-    return asked.model, model_config(asked.model, asked.set), asked.seed, asked
 
 
 def at_least(least: int) -> Callable[[str], int]:

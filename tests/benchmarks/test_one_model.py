@@ -90,9 +90,34 @@ def test_an_unknown_model_is_refused(refused):
     assert (code, "Did you mean 'item_knn'?" in error) == (2, True)
 
 
-def test_a_blend_is_refused(refused):
-    code, error = refused(accuracy.main, "--model", "blend", train="0 0\n", test="0 1\n")
-    assert (code, "There is no model 'blend'." in error) == (2, True)
+def test_a_blend_learns_inside_the_training_part(benchmark):
+    """Users like most items of their parity; the test has one that each has not met."""
+    rng = np.random.default_rng(0)
+    kept = [[i for i in range(u % 2, 40, 2) if rng.random() < 0.7] for u in range(120)]
+    test = [next(i for i in range(u % 2, 40, 2) if i not in mine) for u, mine in enumerate(kept)]
+    train, tested = (
+        "".join(f"{u} {' '.join(map(str, items))}\n" for u, items in enumerate(lists))
+        for lists in (kept, [[item] for item in test])
+    )
+    line = benchmark(
+        accuracy.main, "--model", "blend", "--members", "popularity,item_knn", "--set", "item_knn.k=9",
+        train=train, test=tested,
+    )  # fmt: skip
+    assert float(re.match(r"recall@20=(\S+)", line)[1]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--model", "blend", "--members", "als,als"), "A member is named twice"),
+        (("--model", "blend", "--members", "als", "--set", "ease.dropout=.1"), "is no option of a member"),
+        (("--model", "blend", "--members", "als,popularity"), "needs 30 users"),
+        (("--model", "als", "--members", "als"), "The model als has no members."),
+    ],
+)
+def test_a_blend_that_cannot_be_is_refused(refused, options, why):
+    code, error = refused(accuracy.main, *options, train="0 0\n1 1 2\n", test="0 1\n")
+    assert (code, why in error) == (2, True)
 
 
 def test_a_missing_gpu_is_refused(refused, monkeypatch):
