@@ -76,7 +76,7 @@ def judged(
         config: its hyperparameters.
         terminal: shows the progress.
     """
-    models = ModelsSettings.model_validate({"shelf": [model], model: config.model_dump()})
+    models = ModelsSettings.model_validate({"shelf": [model], model: config.model_dump(exclude_unset=True)})
     settings = settings.model_copy(update={"models": models, "publish": PublishSettings()})
     found: list[NDArray[np.float64]] = []
     run_night(home, settings, lambda night: found.append(of_report_half(night, model)), terminal)
