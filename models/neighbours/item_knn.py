@@ -56,7 +56,7 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
 
     By default entries are divided by the root of their user's number of entries, so that users of many items count for
     less; their cosine is shrunk towards 0 and raised to the power .8. Sparse data have defaults of their own
-    (`ItemKNNConfig.for_data`), which `config` holds after the fit.
+    (`ItemKNNConfig.for_data`).
 
     With `matrix = "rating"` it predicts ratings and ranks by them: models/neighbours/rating_prediction.py.
     """
@@ -77,14 +77,14 @@ class ItemKNN(NeighbourRatingPredictor, ItemItemRecommender):
         warm_start: WarmStart | None,  # noqa: ARG002
     ) -> None:
         self.profiles_ = self._without_baselines(matrix, data) if self.predicts_ratings else matrix
-        self.config = self.config.for_data(matrix)
-        k = self.config.k
+        config = self.config.for_data(matrix)
+        k = config.k
         neighbours = find_neighbours(
             sparse.csr_array(self.profiles_.T),
-            self.config,
+            config,
             k=default_k(int(self.known_items_.sum())) if k is None else k,
             rows_are_users=False,
-            memory_mb=self.config.memory_mb,
+            memory_mb=config.memory_mb,
             tie_order=self.tie_order_,
             model=self.name,
             with_transpose=True,

@@ -85,17 +85,19 @@ class TestItemKNN(PersonalContract):
 
 
 @pytest.mark.parametrize(
-    ("given", "share", "similarity"),
-    [
-        ({}, 0.02, "dot"),
-        ({}, 0.5, "cosine"),
-        ({"k": 7}, 0.02, "cosine"),
-        ({"matrix": "rating"}, 0.02, "cosine"),
-    ],
+    ("given", "share", "is_sparse"),
+    [({}, 0.02, True), ({}, 0.5, False), ({"k": 7}, 0.02, False), ({"matrix": "rating"}, 0.02, False)],
 )
-def test_sparse_data_have_defaults_of_their_own(given: dict[str, Any], share: float, similarity: str) -> None:
+def test_sparse_data_have_defaults_of_their_own(given: dict[str, Any], share: float, is_sparse: bool) -> None:
     """Two of the 60 items share .1 users of 150, and 38."""
-    likes = (np.random.default_rng(0).random((150, 60)) < share).astype(np.float32)
-    model = ItemKNN(ItemKNNConfig(**given)).fit(interactions(likes), seed=1)
-    assert model.config.similarity == similarity
-    assert (model.config.k == 0) == (similarity == "dot")
+    likes = interactions((np.random.default_rng(0).random((150, 60)) < share).astype(np.float32))
+    product = ItemKNNConfig(k=0, similarity="dot", user_exponent=0.6, item_exponent=0.45, exponent=0.6)
+    cosine = ItemKNNConfig(**{"similarity": "cosine", **given})
+    model = ItemKNN(ItemKNNConfig(**given))
+    for _ in range(2):  # a fit leaves the settings as they are
+        found = model.fit(likes, seed=1).similarity_
+        expected, other = (ItemKNN(config).fit(likes, seed=1).similarity_ for config in (product, cosine))
+        if not is_sparse:
+            expected, other = other, expected
+        assert np.array_equal(found.toarray(), expected.toarray())
+        assert not np.array_equal(found.toarray(), other.toarray())
