@@ -25,8 +25,8 @@ class DeviceConfig(Config):
 
     device: Device = Field(
         default="auto",
-        description="Where to train: `auto` is a GPU if there is one, else the CPU. All other fields but `group` mean "
-        "the same on both.",
+        description="Where to train: `auto` is a GPU if there is one, else the CPU. All other fields mean the same "
+        "on both.",
     )
 
     def check_machine(self) -> None:

@@ -41,7 +41,7 @@ class MFConfig(DeviceConfig):
     )
     factors: int = Field(default=64, ge=1, le=2048, description="Length of the user and item vectors.")
     draws: int = Field(
-        default=300, ge=10, le=100_000, description="sampling: how often all parameters are drawn."
+        default=80, ge=10, le=100_000, description="sampling: how often all parameters are drawn."
     )
     draw_factors: int = Field(
         default=12,

@@ -80,10 +80,11 @@ def sample(
     """
     with one_blas_thread():
         draws, error = _draws(ratings, seen, factors, rounds, np.random.default_rng(seed), progress)
-        known = np.diff(ratings.indptr) > 0, np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0
-        if seen is not None:
-            known[0][:] |= np.diff(seen.indptr) > 0
-        return mean_of(draws, known, rank, error)
+        n_users, n_items = ratings.shape
+        counts = np.bincount(np.repeat(np.arange(n_users), np.diff(ratings.indptr)), minlength=n_users)
+        of_users = counts > 0 if seen is None else (counts > 0) | (np.diff(seen.indptr) > 0)
+        of_items = np.bincount(ratings.indices, minlength=n_items) > 0
+        return mean_of(draws, (of_users, of_items), counts, rank, error)
 
 
 def _draws(
@@ -201,17 +202,19 @@ def add_products(users: Side, items: Side, errors: Floats) -> None:
 def mean_of(
     draws: list[Draw],
     known: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    counts: NDArray[np.int64],
     rank: int,
     error: float,
 ) -> Learned:
     """Return biases and vectors whose predictions are the mean of those of all draws, up to the rank.
 
-    Vectors are those of known users and items less their means, and these become biases: so an unknown user, who has
-    neither, gets the mean of all users' predictions.
+    Vectors are those of known users and items less their means, which become biases; and the biases of users are 0 on
+    average over the ratings. So an unknown user or item, who has neither, gets the predictions of an average one.
 
     Args:
         draws: of all rounds that count.
         known: (n_users,) and (n_items,) bool; all others get zeros.
+        counts: (n_users,) ratings of each user.
         rank: length of the vectors.
         error: of the result.
 
@@ -227,6 +230,9 @@ def mean_of(
     left_mean, right_mean = left[of_users].mean(axis=0), right[of_items].mean(axis=0)
     user_bias += left @ right_mean
     item_bias += (right - right_mean) @ left_mean
+    shift = counts @ user_bias / counts.sum()  # the draws only tell the sum of both biases
+    user_bias -= shift
+    item_bias += shift
     left -= left_mean
     right -= right_mean
     for table, its_known in (

@@ -117,14 +117,16 @@ def test_the_mean_predicts_what_all_draws_predict_on_average(seed: int, n_draws:
         of_users[1], of_items[0] = 1, 1
         draws.append((of_users, of_items))
     known = np.arange(7) < 6, np.arange(6) < 5
-    found = mean_of(draws, known, 64, 0.5)
+    counts = np.arange(7)[::-1]
+    found = mean_of(draws, known, counts, 64, 0.5)
     expected = np.mean([users.T @ items for users, items in draws], axis=0)
     mine = found.user_bias[:, None] + found.item_bias + found.user_factors @ found.item_factors.T
     np.testing.assert_allclose(mine[:6, :5], expected[:6, :5], atol=1e-4)
     assert not found.user_factors[6].any()
     assert not found.item_factors[5].any()
     assert found.user_bias[6] == found.item_bias[5] == 0
-    shorter = mean_of(draws, known, 1, 0.5)
+    assert counts @ found.user_bias == pytest.approx(0, abs=1e-4)
+    shorter = mean_of(draws, known, counts, 1, 0.5)
     assert shorter.user_factors.shape == (7, 1)
 
 

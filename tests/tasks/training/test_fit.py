@@ -10,22 +10,26 @@ from scipy import sparse
 from models.factors.als_block import ALSBlock
 from models.interactions import Interactions
 from models.registry import recommender_class
-from tasks.artifacts import FittedModel, Snapshot
-from tasks.training.fit import fit
+from tasks.artifacts import FittedModel, Snapshot, WarmFit
+from tasks.training.fit import COLD, fit
 from tasks.training.load_model import load_model
 
 LIKES = Interactions.from_positive(sparse.csr_array(np.tril(np.ones((6, 5), np.float32))))
 NOTHING = sparse.csr_array((6, 5), dtype=np.float32)
 
 
-def fitted(folder: Path, data: Interactions, name: str, *, blocks: int = 0, **config: object) -> FittedModel:
-    (folder / "snapshot").mkdir()
+def fitted(
+    folder: Path, data: Interactions, name: str, *, blocks: int = 0, warm: WarmFit = COLD, **config: object
+) -> FittedModel:
+    (folder / "snapshot").mkdir(parents=True)
     (folder / "model").mkdir()
     data.save(folder / "snapshot")
     counts = dict.fromkeys(("n_seen", "n_rating", "n_positive", "n_composite", "n_untouched"), 0)
     snapshot = Snapshot("k", folder / "snapshot", n_users=6, n_items=5, **counts)
     settings = recommender_class(name).config_class(**config)
-    return fit(snapshot, name, settings, seed=1, blocks=blocks, key="m", folder=folder / "model")
+    return fit(
+        snapshot, name, settings, seed=1, blocks=blocks, warm_start=warm, key="m", folder=folder / "model"
+    )
 
 
 def test_load_model_returns_the_fitted_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -89,3 +93,24 @@ def test_a_fit_in_blocks_runs_where_the_night_is(tmp_path: Path) -> None:
 def test_a_model_that_knows_no_blocks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="item_knn cannot be fitted in blocks"):
         fitted(tmp_path, LIKES, "item_knn", blocks=2)
+
+
+@pytest.mark.parametrize(
+    ("config", "start"),
+    [
+        ({"draws": 10}, "cold: so few ratings are sampled, which begins anew"),
+        ({"epochs": 5}, "warm: from yesterday"),
+    ],
+)
+def test_a_model_that_begins_anew_warns_of_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, config: dict, start: str
+) -> None:
+    rated = replace(LIKES, rating=sparse.csr_array(np.arange(30, dtype=np.float32).reshape(6, 5) % 5 + 1))
+    earlier = fitted(tmp_path / "yesterday", rated, "mf", **config)
+    np.savez(tmp_path / "rows.npz", users=np.arange(6), items=np.arange(5))
+    warm = WarmFit("m", "warm: from yesterday", earlier.folder, tmp_path)
+    found = fitted(tmp_path / "today", rated, "mf", warm=warm, **config)
+    assert found.start == start
+    same = np.array_equal(load_model(found).user_factors_, load_model(earlier).user_factors_)
+    assert same == start.startswith("cold")
+    assert not caplog.records
