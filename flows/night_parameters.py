@@ -50,7 +50,7 @@ class NightParameters:
         overrides = (*self.settings, *((f"models.shelf={','.join(names)}",) if names else ()))
         config = None if self.config is None else parse_path("--config", self.config)
         plain = load_settings(config, overrides)
-        plain.resources.put_into_force(plain.run.parallel_fits)
+        plain.resources.put_into_force(plain.run.parallel_fits if plain.engine.kind == "local" else 1)
         require_engine(plain.engine)  # before a home is made
         until = parse_as_of(self.as_of)
         dataset = None if self.dataset is None else parse_dataset(self.dataset)
