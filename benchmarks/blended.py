@@ -19,7 +19,7 @@ from models.interactions import Interactions, touched_items
 from tasks.errors import UsageError
 
 SHARE = 0.1
-"""Of each user's likes, held out of the members that the weights are learned with."""
+"""Share of each user's likes that the members do not see when the weights are learned."""
 METRIC_AT = 20
 
 

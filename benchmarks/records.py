@@ -17,7 +17,6 @@ from pathlib import Path
 
 from benchmarks.child import Measurement, measure
 from benchmarks.command import refuse_bad_input
-from benchmarks.last_line import to_line
 from benchmarks.machine import machine_facts
 from benchmarks.tables import machine_text, one_line, table
 from models.registry import ENSEMBLES, require_known
@@ -109,7 +108,7 @@ def main() -> None:
     print(machine_text(machine), end="\n\n")
     head = ["model", *(folder.name for folder in folders), "fit s", "list s", "MB"]
     print(table(head, rows), end="\n\n")
-    print(to_line(best))
+    print(" ".join(f"{name}={value:.4f}" for name, value in best.items()))
     if failed:
         raise NightError(f"Not measured: {'; '.join(failed)}.")
 
