@@ -34,10 +34,11 @@ def select(features: FloatArray, row: NDArray[np.int64], liked: BoolArray, *, n:
     n_features = features.shape[1]
     counts, best, best_counts = np.zeros(n_features), 0.0, np.zeros(n_features)
     ends = np.append(np.flatnonzero(np.diff(row, prepend=-1)), len(row))
-    columns = [np.ascontiguousarray(column, np.float64) for column in features.T]
+    columns = np.ascontiguousarray(features.T, np.float64)
     total = np.zeros(len(row))
     for _ in range(_ROUNDS if liked.any() else 0):
-        found = [_quality(ends, liked, total + column, n) for column in columns]
+        with one_launch:
+            found = _ndcg(ends, liked, total, columns, n).sum(axis=0)
         added = int(np.argmax(found))
         total += columns[added]
         counts[added] += 1
@@ -47,30 +48,31 @@ def select(features: FloatArray, row: NDArray[np.int64], liked: BoolArray, *, n:
     return best_counts
 
 
-def _quality(ends: NDArray[np.int64], liked: BoolArray, scores: NDArray[np.float64], n: int) -> float:
-    """Return the sum of NDCG@n over the lists; of equal scores the earlier candidate is in front."""
-    with one_launch:
-        return float(_ndcg(ends, liked, scores, n).sum())
-
-
 @numba.njit(parallel=True, cache=True)
-def _ndcg(ends: Any, liked: Any, scores: Any, n: int) -> Any:
-    """Return NDCG@n of each list, whose candidates need not be sorted: a liked one's rank is a count."""
-    found = np.zeros(len(ends) - 1)
+def _ndcg(ends: Any, liked: Any, total: Any, columns: Any, n: int) -> Any:
+    """Return NDCG@n of each list by total + column, (n_lists, n_columns); of equal sums the earlier one is in front.
+
+    Candidates need not be sorted: a rank is the number of those with a greater sum.
+    """
+    found = np.zeros((len(ends) - 1, len(columns)))
     for line in numba.prange(len(ends) - 1):
-        first, end = ends[line], ends[line + 1]
-        gained, ideal, n_liked = 0.0, 0.0, 0
-        for at in range(first, end):
-            if not liked[at]:
-                continue
-            rank = 0
-            for other in range(first, end):
-                rank += scores[other] > scores[at] or (scores[other] == scores[at] and other < at)
-            if rank < n:
-                gained += 1 / np.log2(rank + 2.0)
-            if n_liked < n:
-                ideal += 1 / np.log2(n_liked + 2.0)
-            n_liked += 1
-        if ideal > 0:
-            found[line] = gained / ideal
+        first, size = ends[line], ends[line + 1] - ends[line]
+        at_liked = np.flatnonzero(liked[first : first + size])
+        ideal = 0.0
+        for place in range(min(len(at_liked), n)):
+            ideal += 1 / np.log2(place + 2.0)
+        sums = np.empty(size)
+        for column in range(len(columns) if len(at_liked) else 0):
+            for at in range(size):
+                sums[at] = total[first + at] + columns[column, first + at]
+            gained = 0.0
+            for own in at_liked:
+                rank = 0
+                for other in range(size):
+                    rank += sums[other] > sums[own]
+                for other in range(own):
+                    rank += sums[other] == sums[own]
+                if rank < n:
+                    gained += 1 / np.log2(rank + 2.0)
+            found[line, column] = gained / ideal
     return found
