@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import nightly_recs
+from nightly_recs import command
 from tests.test_architecture import imported
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def test_every_needed_package_is_checked() -> None:
         "ray",
         "prefect_ray",
     }  # imported where they are used
-    assert found - {"flows", "tasks", "models", "nightly_recs"} - of_extras <= set(nightly_recs._NEEDED)
+    assert found - {"flows", "tasks", "models", "nightly_recs"} - of_extras <= set(command._NEEDED)
 
 
 def run(other_project: Path, program: str) -> subprocess.CompletedProcess[str]:

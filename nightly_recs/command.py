@@ -1,6 +1,6 @@
 """The command `recs`, and a check that `flows`, `tasks`, `models` and the packages they need are the right ones.
 
-Other projects have packages of these names, too; this module's name is ours alone, so it is found among them.
+Other projects have packages of these names, too; the name `nightly_recs` is ours alone, so it is found among them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parent
+_ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("flows", "tasks", "models")
 _NEEDED = (
     "annotated_types", "apprise", "cronsim", "duckdb", "filelock", "fsspec", "httpx", "implicit", "jinja2", "numba",
