@@ -34,6 +34,7 @@ from flows.cli import (
 from flows.cli.options import (
     Commands,
     ConfigOption,
+    LayoutOption,
     DatasetOption,
     SetOption,
     home_option,
@@ -44,6 +45,7 @@ from flows.terminal.console import TIME_FORMAT, Terminal, err, out, print_error
 from flows.terminal.json_log import JsonLog, asked_for, installed, json_log
 from flows.terminal.streams import end_stderr_at_exit, flush_streams, prepare_streams
 from tasks.config.load import load_settings, parse_model_names
+from tasks.datasets.layouts import settings_file
 from tasks.errors import as_night_error
 from tasks.ingestion.first_look import check_input
 from tasks.storage.home import open_home
@@ -106,6 +108,7 @@ def run(
         ),
     ] = None,
     config: ConfigOption = None,
+    layout: LayoutOption = None,
     set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run and publish even if nothing is new.")] = False,
     log: Annotated[
@@ -128,7 +131,7 @@ def run(
 
     _process["logged"] = True  # its output goes to a log, by the line of `recs schedule`
     parameters = NightParameters(
-        dataset, _text(home), name, models, as_of, _text(config), tuple(set_ or ()), force
+        dataset, _text(home), name, models, as_of, _text(settings_file(config, layout)), tuple(set_ or ()), force
     )
     opened = parameters.open()
     where = opened.home

@@ -14,11 +14,30 @@ import typer
 
 from flows.cli.options import Commands, whole_number
 from flows.terminal.console import Terminal, out
+from tasks.datasets.layouts import layout_file, layout_names, summary_of
 from tasks.errors import UsageError
 from tasks.storage.home import BUILT_IN, open_home
 from tasks.storage.path_text import parse_path
 
 commands = Commands()
+
+
+@commands.command()
+def layouts(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Print the settings of this layout, such as steam, as TOML."),
+    ] = None,
+) -> None:
+    """List the public data sets that `recs run --dataset FOLDER --layout NAME` reads as they are published.
+
+    To change one: `recs layouts steam > steam.toml`, edit it, and give it by `--config steam.toml`.
+    """
+    if name is not None:
+        out.file.write(layout_file(name).read_text(encoding="utf-8"))
+        return
+    for each in layout_names():
+        out.print(f"{each:<15} {summary_of(each)}", markup=False, soft_wrap=True, highlight=False)
 
 
 @commands.command()

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandFunctionType
 
+from tasks.datasets.layouts import layout_names
 from tasks.errors import UsageError
 from tasks.storage.home import BUILT_IN
 from tasks.storage.path_text import parse_path
@@ -154,6 +155,15 @@ ConfigOption = Annotated[
         parser=partial(parse_path, "--config"),
         metavar="FILE",
         help="A settings file. Default: ./pipeline.toml",
+    ),
+]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="The settings of a public data set as it is published, in place of a file: "
+        f"{', '.join(layout_names())}. See `recs layouts`.",
     ),
 ]
 SetOption = Annotated[

@@ -37,7 +37,21 @@ _DELETED = "A column that says yes where a row deletes; without it, or if empty,
 class FileSettings(Options):
     """Where the files of a source are, and how text files are read."""
 
-    file: str  # the name of a file or folder, with or without suffix
+    file: str  # the name of a file or folder, with or without suffix, or a pattern such as *.jsonl.gz
+    optional: bool = Field(
+        default=False, description="Whether the file may be absent although `file` names it."
+    )
+    format: Literal["auto", "json_lines"] = Field(
+        default="auto",
+        description="json_lines: one JSON object a line, whose keys are the columns. auto: text or Parquet.",
+    )
+    quotes: bool = Field(
+        default=True, description='Whether the character " quotes values; false: it is like any other.'
+    )
+    time_format: str = Field(
+        default="",
+        description="How times are written if not as usual, by strptime, such as '%d/%m/%Y'; empty: as usual.",
+    )
     columns: tuple[str, ...] = Field(
         default=(),
         description="Of files without a header: their columns, in order; '...' last stands for any others. "

@@ -19,7 +19,7 @@ class BrokenLine(NamedTuple):
     raw: str
 
 
-def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
+def repair_csv(source: TextIO, copy: Path, delimiter: str, *, quotes: bool = True) -> list[BrokenLine]:
     """Copy a CSV text with uniform line ends; an empty line replaces each line whose quotes are broken.
 
     A record may span lines inside quotes. If its quotes do not close within `MAX_LINES` lines, or if it then has
@@ -29,6 +29,7 @@ def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
         source: the text, opened with `newline=""`.
         copy: the file to write, UTF-8.
         delimiter: what separates the columns. If it is longer than one character, quotes have no meaning.
+        quotes: whether they have one else.
 
     Returns:
         The broken lines, in order.
@@ -38,7 +39,7 @@ def repair_csv(source: TextIO, copy: Path, delimiter: str) -> list[BrokenLine]:
     n_columns = 0
     with copy.open("w", encoding="utf-8", newline="") as repaired:
         for number, line in enumerate(lines, start=1):
-            is_plain = '"' not in line or len(delimiter) > 1
+            is_plain = not quotes or '"' not in line or len(delimiter) > 1
             record = line if is_plain else whole_record(line, lines, delimiter, n_columns)
             if record is None:
                 broken.append(BrokenLine(number, line.rstrip("\r\n")))

@@ -17,6 +17,7 @@ from tasks.ingestion.first_bytes import is_parquet
 from tasks.ingestion.increments import find_increments
 from tasks.ingestion.input_files import InputFile, check_input_folder
 from tasks.ingestion.input_warnings import nothing_is_liked
+from tasks.ingestion.json_lines import columns_of_json
 from tasks.ingestion.read_file import check_columns, reading_of, text_options
 from tasks.ingestion.text_format import text_format
 from tasks.ingestion.unpack import read_head
@@ -51,6 +52,8 @@ def _check_header(file: InputFile, settings: Settings) -> None:
         container, head = read_head(file.location)
         if container == "plain" and is_parquet(head):
             check_columns(file, pq.read_schema(file.location).names, reading)
+        elif reading.format == "json_lines":
+            check_columns(file, columns_of_json(file.location, head), reading)
         else:
             how = text_format(file.location, text_options(file, reading), container, head)
             check_columns(file, how.header, reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
     for source in SOURCES:
         section = getattr(settings, source)
         usual = type(section).model_fields["file"].default
-        if source in present or section.file == usual:
+        if source in present or section.optional or section.file == usual:
             continue
         stray = next(
             (path.name for path in sorted(folder.glob("*")) if usual in (path.name, stem(path.name))), ""
@@ -125,14 +126,16 @@ def require_sources(folder: Path, settings: DataSettings, present: set[Source]) 
             ),
             "",
         )
-        shown = section.file if stem(section.file) else f"{section.file}.csv or the like"
+        is_whole = stem(section.file) is not None or "." in section.file
+        shown = section.file if is_whole else f"{section.file}.csv or the like"
+        there = ", ".join(path.name for path in islice(walk(folder), _MAX_NAMED)) or "none"
         raise UsageError(
             f"{folder} has no {source} under the name that the settings give: {shown}.",
             f"{stray} is there, but data.{source}.file says {section.file}."
             if stray
             else " ".join(_what_to_do_with([unread], [section.file]))
             if unread
-            else f"Deliver it, or mend data.{source}.file.",
+            else f"Deliver it, or mend data.{source}.file. Files there: {there}.",
         )
     if present.isdisjoint(INTERACTIONS):
         raise UsageError(f"{folder} holds no ratings, tags or events.", _where_else(folder, settings))
@@ -245,6 +248,9 @@ def _what_to_do_with(stray: list[str], names: list[str]) -> list[str]:
 def _files_of(folder: Path, source: Source, name: str) -> list[Path]:
     """Return the files of one source: the file or the files of the folder that `name` means, with or without suffix."""
     exact = folder / name
+    if re.search(r"[*?\[]", name) and not exact.exists():
+        found = sorted(path for path in folder.glob(name) if path.is_file() and not holds_no_data(path.name))
+        return [path for path in found if not is_unfinished(path.name)]
     if exact.is_file():
         others = [other for other in _candidates(exact.parent, exact.name) if other != exact]
         if stem(exact.name) is None and others:

@@ -31,6 +31,7 @@ from tasks.ingestion.file_digest import LineEnds
 from tasks.ingestion.file_names import PACKED, PARQUET, is_part, partition_values
 from tasks.ingestion.first_bytes import is_parquet
 from tasks.ingestion.input_files import InputFile
+from tasks.ingestion.json_lines import columns_of_json, read_json_lines
 from tasks.ingestion.numeric_file import read_numeric
 from tasks.ingestion.read_errors import is_broken_off, read_error, truncated
 from tasks.ingestion.text_format import UTF8, TextFormat, TextOptions, text_format, undecodable
@@ -71,6 +72,9 @@ class Reading:
         described_by: further columns, read under their own names: attributes of items, features of users. None: all
             others of the file.
         deletes: whether each row deletes earlier ones: only the ids are required then.
+        format: `json_lines` or `auto`.
+        quotes: whether quotes have a meaning in text.
+        time_format: how times are written, by strptime; empty: in a usual way.
     """
 
     columns: dict[str, str]
@@ -80,6 +84,9 @@ class Reading:
     partition: dict[str, str] = field(default_factory=dict)
     described_by: tuple[str, ...] | None = ()
     deletes: bool = False
+    format: str = "auto"
+    quotes: bool = True
+    time_format: str = ""
 
     def ignored(self, present: Sequence[str]) -> tuple[str, ...]:
         """Return those of the columns `present` that are not read."""
@@ -145,7 +152,10 @@ def reading_of(settings: DataSettings, source: Source, path: str, *, deletes: bo
     elif source == "users":
         described_by = settings.users.features or None
     header = () if deletes else section.columns
-    return Reading(columns, header, section.separator, section.encoding, partition, described_by, deletes)
+    return Reading(
+        columns, header, section.separator, section.encoding, partition, described_by, deletes,
+        section.format, section.quotes, section.time_format,
+    )  # fmt: skip
 
 
 def column_mapping(settings: DataSettings, source: Source) -> dict[str, str]:
@@ -189,11 +199,20 @@ def read_input(
             first_line = 1
             found = "" if file.location.name.lower().endswith(PARQUET) else "Parquet"
             present = _read_parquet(con, file, reading)
+        elif reading.format == "json_lines":
+            first_line, found = 1, ""
+            present = columns_of_json(file.location, head)
+            check_columns(file, present, reading)
+            ours = column_names(reading, present)
+            read_json_lines(con, file.location, container, dict(zip(present, ours, strict=True)))
         else:
             how = text_format(file.location, options, container, head)
             encoding, first_line, found = how.encoding, 1 + how.has_header, _found(file.location, how)
             present = how.header
+            as_numbers = as_numbers and not reading.time_format
             is_numeric = _read_text(con, file, reading, how, mixes_line_ends, as_numbers=as_numbers)
+        if reading.time_format and reading.columns.get("timestamp") in present:
+            run_file(con, "warehouse/land/parse_times.sql", time_format=reading.time_format)
         n_rows = con.execute("select count(*) from (from incoming union all by name from rejected_lines)")
     except UnicodeError as error:
         raise undecodable(file.location, file.source, container, encoding, error) from error
@@ -212,7 +231,7 @@ def text_options(file: InputFile, reading: Reading) -> TextOptions:
     """Return what the settings say of a file's text."""
     required = frozenset(_required(file.source, reading) - _given_by_folders(reading))
     names = (*reading.columns.values(), *(reading.described_by or ()))
-    return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding)
+    return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding, reading.quotes)
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Reading) -> tuple[str, ...]:
@@ -323,7 +342,7 @@ def _scan_copy(
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
         copy = Path(folder, "copy.csv")
         with _open_text(file.location, how) as text:
-            broken = repair_csv(text, copy, how.separator)
+            broken = repair_csv(text, copy, how.separator, quotes=bool(how.quote))
         if not _scan(con, file, copy, how, names):
             raise NightError(f"The quotes in {file.location} are broken beyond reading.", "Deliver it again.")
     lines, raws = [line.line for line in broken], [line.raw for line in broken]

@@ -128,6 +128,8 @@ def _kind(content: Content) -> tuple[str, int, str] | None:
         and digest.mixes_line_ends is False
         and not reading.header
         and reading.encoding in ("auto", "utf-8")
+        and reading.format == "auto"
+        and not reading.time_format
     )
     return (content.file.source, id(reading), named_separator(found.location.name)) if fits else None
 

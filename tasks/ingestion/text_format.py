@@ -54,6 +54,7 @@ class TextOptions:
         header: the columns of files without a header, in order; empty if they have one.
         separator: between columns; empty to find it out.
         encoding: a codec's name, or `auto`.
+        quotes: whether quotes have a meaning.
     """
 
     source: Source
@@ -62,6 +63,7 @@ class TextOptions:
     header: tuple[str, ...] = ()
     separator: str = ""
     encoding: str = "auto"
+    quotes: bool = True
 
     def setting(self, name: str) -> str:
         """Return the full name of a setting of this source."""
@@ -122,7 +124,8 @@ def text_format(path: Path, options: TextOptions, container: Container, head: by
         found.append(f"columns separated by {separator!r}")
     if options.header and has_header:
         found.append(f"a header, so that {options.setting('columns')} is not needed for it")
-    quote = '"' if len(separator) == 1 or _is_quoted(_first_line(text).split(separator)) else ""
+    may_quote = len(separator) == 1 or _is_quoted(_first_line(text).split(separator))
+    quote = '"' if options.quotes and may_quote else ""
     return TextFormat(container, encoding, separator, quote, header, has_header, tuple(found))
 
 
