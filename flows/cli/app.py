@@ -34,8 +34,8 @@ from flows.cli import (
 from flows.cli.options import (
     Commands,
     ConfigOption,
-    LayoutOption,
     DatasetOption,
+    LayoutOption,
     SetOption,
     home_option,
     whole_number,
@@ -131,7 +131,14 @@ def run(
 
     _process["logged"] = True  # its output goes to a log, by the line of `recs schedule`
     parameters = NightParameters(
-        dataset, _text(home), name, models, as_of, _text(settings_file(config, layout)), tuple(set_ or ()), force
+        dataset,
+        _text(home),
+        name,
+        models,
+        as_of,
+        _text(settings_file(config, layout)),
+        tuple(set_ or ()),
+        force,
     )
     opened = parameters.open()
     where = opened.home

@@ -83,12 +83,18 @@ def read_json_lines(
     last = con.execute("select line, raw from rejected_lines order by line desc limit 1").fetchone()
     if last is not None and _ends_with(path, container, last[1]):
         raise truncated(path, f"line {last[0]:,}, its last, is no whole JSON object and has no line end")
-    read = {theirs: ours for theirs, ours in columns.items() if not ours.startswith("ignored_")}
-    fields = ", ".join(
-        f"json_extract_string(body, $path_{at}) as {ours}" for at, ours in enumerate(read.values())
-    )
-    pointers = {f"path_{at}": _pointer(theirs) for at, theirs in enumerate(read)}
-    con.execute(f"create or replace temp table incoming as select {fields} from json_lines", pointers)
+    values = [
+        duckdb.FunctionExpression(
+            "json_extract_string",
+            duckdb.ColumnExpression("body"),
+            duckdb.ConstantExpression(_pointer(theirs)),
+        ).alias(ours)
+        for theirs, ours in columns.items()
+        if not ours.startswith("ignored_")
+    ]
+    con.table("json_lines").select(*values).create_view("json_values", replace=True)
+    con.execute("create or replace temp table incoming as from json_values")
+    con.execute("drop view json_values")
     con.execute("drop table json_lines")
 
 

@@ -231,7 +231,9 @@ def text_options(file: InputFile, reading: Reading) -> TextOptions:
     """Return what the settings say of a file's text."""
     required = frozenset(_required(file.source, reading) - _given_by_folders(reading))
     names = (*reading.columns.values(), *(reading.described_by or ()))
-    return TextOptions(file.source, names, required, reading.header, reading.separator, reading.encoding, reading.quotes)
+    return TextOptions(
+        file.source, names, required, reading.header, reading.separator, reading.encoding, reading.quotes
+    )
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: InputFile, reading: Reading) -> tuple[str, ...]:

@@ -25,7 +25,9 @@ def layout_file(name: str) -> Path:
     """
     if name not in layout_names():
         hint = did_you_mean(name, layout_names())
-        raise UsageError(f"There is no layout {name!r}.", f"{hint} Known: {', '.join(layout_names())}.".lstrip())
+        raise UsageError(
+            f"There is no layout {name!r}.", f"{hint} Known: {', '.join(layout_names())}.".lstrip()
+        )
     return _FOLDER / f"{name}.toml"
 
 

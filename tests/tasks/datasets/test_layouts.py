@@ -25,16 +25,37 @@ def _lines(path: Path, *objects: dict[str, Any], also: str = "") -> None:
 
 
 def _amazon(folder: Path) -> None:
-    review = {"title": 'So "good"', "text": "a\nb", "images": [], "asin": "B1", "parent_asin": "B0", "user_id": "AE"}
+    review = {
+        "title": 'So "good"',
+        "text": "a\nb",
+        "images": [],
+        "asin": "B1",
+        "parent_asin": "B0",
+        "user_id": "AE",
+    }
     _lines(folder / "Video_Games.jsonl.gz", review | {"rating": 5.0, "timestamp": 1_588_687_728_923})
-    meta = {"main_category": "Video Games", "title": "Pad", "parent_asin": "B0", "categories": ["Games", "PC"]}
+    meta = {
+        "main_category": "Video Games",
+        "title": "Pad",
+        "parent_asin": "B0",
+        "categories": ["Games", "PC"],
+    }
     _lines(folder / "meta_Video_Games.jsonl.gz", meta | {"store": "Acme"})
 
 
 def _amazon_2018(folder: Path) -> None:
-    review = {"overall": 4.0, "reviewerID": "A2", "asin": "0001", "reviewText": "x", "unixReviewTime": 1_252_800_000}
+    review = {
+        "overall": 4.0,
+        "reviewerID": "A2",
+        "asin": "0001",
+        "reviewText": "x",
+        "unixReviewTime": 1_252_800_000,
+    }
     _lines(folder / "Video_Games_5.json.gz", review)
-    _lines(folder / "meta_Video_Games.json.gz", {"asin": "0001", "title": "Pad", "category": ["Games"], "brand": "B"})
+    _lines(
+        folder / "meta_Video_Games.json.gz",
+        {"asin": "0001", "title": "Pad", "category": ["Games"], "brand": "B"},
+    )
 
 
 def _book_crossing(folder: Path) -> None:
@@ -48,7 +69,12 @@ def _book_crossing(folder: Path) -> None:
 
 
 def _goodreads(folder: Path) -> None:
-    shelf = {"user_id": "8842", "is_read": True, "date_added": "Sun Jul 30 07:44:10 -0700 2017", "read_at": ""}
+    shelf = {
+        "user_id": "8842",
+        "is_read": True,
+        "date_added": "Sun Jul 30 07:44:10 -0700 2017",
+        "read_at": "",
+    }
     path = folder / "goodreads_interactions_poetry.json.gz"
     _lines(path, shelf | {"book_id": "24", "rating": 4}, shelf | {"book_id": "25", "rating": 0})
     _lines(folder / "goodreads_books_poetry.json.gz", {"book_id": "24", "title": "Odes", "publisher": "P"})
@@ -68,7 +94,7 @@ def _hm(folder: Path) -> None:
 def _lastfm(folder: Path) -> None:
     (folder / "user_artists.dat").write_bytes(b"userID\tartistID\tweight\r\n2\t51\t13883\r\n2\t52\t7\r\n")
     (folder / "artists.dat").write_bytes(
-        'id\tname\turl\tpictureURL\r\n51\t"Weird Al" Yankovic\thttp://a\thttp://b\r\n'.encode()
+        b'id\tname\turl\tpictureURL\r\n51\t"Weird Al" Yankovic\thttp://a\thttp://b\r\n'
     )
     (folder / "user_friends.dat").write_bytes(b"userID\tfriendID\r\n2\t275\r\n275\t2\r\n")
 
@@ -88,7 +114,13 @@ def _steam(folder: Path) -> None:
 
 
 def _yelp(folder: Path) -> None:
-    review = {"review_id": "r", "user_id": "_u", "business_id": "-b", "stars": 3.0, "date": "2018-07-07 22:09:11"}
+    review = {
+        "review_id": "r",
+        "user_id": "_u",
+        "business_id": "-b",
+        "stars": 3.0,
+        "date": "2018-07-07 22:09:11",
+    }
     _lines(folder / "yelp_academic_dataset_review.json", review)
     business = {"business_id": "-b", "name": "Café", "city": "Reno", "categories": "Mexican, Burgers"}
     _lines(folder / "yelp_academic_dataset_business.json", business)
