@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pytest
@@ -222,7 +222,7 @@ def test_layout_and_config_exclude_each_other() -> None:
 class TestBadJson:
     """Files of JSON lines that are damaged, or something else."""
 
-    review = {"user_id": "u", "business_id": "b", "stars": 3.0, "date": "2018-07-07 22:09:11"}
+    review: ClassVar[dict[str, Any]] = {"user_id": "u", "business_id": "b", "stars": 3.0, "date": "2018-07-07 22:09:11"}
     name = "yelp_academic_dataset_review.json"
 
     def _land(self, con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, tuple[int, int, int, int]]:
@@ -259,5 +259,5 @@ class TestBadJson:
 
     def test_absent_keys_are_named(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         _lines(folder / self.name, {"user_id": "u", "business_id": "b", "star": 1, "date": "2020-01-01"})
-        with pytest.raises(UsageError, match="has no column 'stars'. The nearest is 'star'"):
+        with pytest.raises(UsageError, match=r"has no column 'stars'\. The nearest is 'star'"):
             self._land(con, folder)
