@@ -1,5 +1,6 @@
 """Commands that only read: `show`, `similar`, `runs`, `report`. `compare` and pages: tests/flows/test_page.py."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -36,6 +37,22 @@ def test_lists_nights_and_figures_are_shown(run_plain: RunNight, home: Home) -> 
         "recommend",
     ):
         assert expected in figures
+
+
+def test_json_documents_stand_for_the_tables(run_plain: RunNight, home: Home) -> None:
+    outcome = run_plain(home)
+    where, run_id = ("--json", "--home", home.path), outcome.run.run_id
+    shown = json.loads(invoke("show", "1", "-n", "5", *where))
+    assert shown["run_id"] == run_id
+    assert [row["rank"] for row in shown["rows"]] == [1, 2, 3, 4, 5]
+    newest = json.loads(invoke("runs", *where))[0]
+    assert (newest["run_id"], newest["status"], newest["live"]) == (run_id, "published", True)
+    figures = json.loads(invoke("report", *where))
+    assert figures["is_live"]
+    assert figures["run"]["champion"] == outcome.run.champion
+    assert {row["metric"] for row in figures["metrics"]} >= {"ndcg", "recall"}
+    verified = json.loads(invoke("verify", *where))
+    assert verified == {"run_id": run_id, "rows": outcome.run.rows, "as_published": True}
 
 
 def test_items_give_the_list_of_a_new_user(
