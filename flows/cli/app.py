@@ -32,6 +32,7 @@ from flows.cli import (
     outcomes,
     replay,
     schedule,
+    try_setting,
 )
 from flows.cli.options import (
     Commands,
@@ -241,6 +242,7 @@ def tune(
 
 
 _GROUPS = (
+    try_setting,
     configure,
     lookup,
     outcomes,
