@@ -15,7 +15,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nightly_recs.command import main, refuse_other_packages
+from nightly_recs.command import main, naming_hiding_modules
+from nightly_recs.import_path import use_own_packages
+
+with naming_hiding_modules():
+    use_own_packages()  # before anything of flows, tasks or models is imported
 
 if TYPE_CHECKING:
     from nightly_recs.comparison import compare
@@ -33,16 +37,7 @@ _PLACES = {
 }
 """Name → the module that has it."""
 
-__all__ = [
-    "FittedModel",
-    "Home",
-    "Interactions",
-    "compare",
-    "fit",
-    "main",
-    "open_home",
-    "refuse_other_packages",
-]
+__all__ = ["FittedModel", "Home", "Interactions", "compare", "fit", "main", "open_home"]
 
 
 def __getattr__(name: str) -> Any:
