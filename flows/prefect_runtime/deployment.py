@@ -28,6 +28,8 @@ from flows.prefect_runtime.artifacts import PROJECT_TAG
 from tasks.errors import UsageError
 
 _TYPE = "process"
+_MODULE = "nightly_recs.flow"
+"""Names the flow to the processes of a worker, which do not find `flows` by itself."""
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +56,9 @@ def create_deployment(name: str, *, pool: str, cron: str, timezone: str, paramet
     with no_proxy_for(api), redirect_stdout(io.StringIO()):  # Prefect prints a table, and raises what fails
         require_api()
         _require_process_pool(pool)
-        made = nightly.deploy(
+        flow = nightly.with_options()
+        flow.__module__ = _MODULE
+        made = flow.deploy(
             name,
             work_pool_name=pool,
             build=False,
