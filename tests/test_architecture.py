@@ -125,6 +125,13 @@ def test_models_import_no_orchestrator_database_or_table_library():
         assert not imported(path) & NOT_FOR_MODELS, path
 
 
+def test_nights_import_no_pandas():
+    """Pandas is for notebooks, which choose its version."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "pandas" not in imported(path), path
+
+
 def test_no_module_is_named_like_the_standard_library():
     for path in SOURCES:
         assert path.stem not in sys.stdlib_module_names, path

@@ -30,6 +30,8 @@ from nightly_recs.import_path import ROOT
 from tasks.errors import UsageError
 
 _TYPE = "process"
+_MODULE = "nightly_recs.flow"
+"""Names the flow to the processes of a worker, which do not find `flows` by itself."""
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +58,9 @@ def create_deployment(name: str, *, pool: str, cron: str, timezone: str, paramet
     with no_proxy_for(api), redirect_stdout(io.StringIO()):  # Prefect prints a table, and raises what fails
         require_api()
         _require_process_pool(pool)
-        made = nightly.deploy(
+        flow = nightly.with_options()
+        flow.__module__ = _MODULE
+        made = flow.deploy(
             name,
             work_pool_name=pool,
             build=False,
