@@ -26,7 +26,7 @@ from tasks.recommendation.backfill import completed_lists
 from tasks.recommendation.explanations import explain_lists
 from tasks.recommendation.genre_filter import allowed_items, genres_of_items
 from tasks.recommendation.item_rules import today
-from tasks.reporting.list_samples import Id, Listed, titles
+from tasks.reporting.list_samples import Id, Listed, liked_best, titles
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
@@ -115,6 +115,18 @@ class ModelLists:
             reason = None if reasons[place] < 0 else self._titled(side.items[reasons[place]])[0]
             rows.append(Listed(rank, item, title, genres, asked[lists.placed_by[0, place]].name, reason))
         return ModelList(model, newest, tuple(rows))
+
+    def liked(self, user: Id, n: int) -> tuple[tuple[str, float | None], ...]:
+        """Return the n items that a user liked best, as (title, stars or None); none of a user without a history."""
+        side = self._sides.get(True)
+        if side is None or self._kept.lists is None or user not in side.users:
+            return ()
+        return liked_best(self._kept.lists, side.snapshot, np.array([side.users[user]]), n)[0]
+
+    def some_users(self, n: int) -> list[Id]:
+        """Return n users, spread evenly over all in the data."""
+        users = list(next(iter(self._sides.values())).users) if self._sides else []
+        return users[:: max(1, len(users) // n)][:n]
 
     def _load(self, newest: bool, fitted: FittedModel) -> Recommender:
         key = (newest, fitted.model)
