@@ -81,7 +81,7 @@ def list_for_items(
     new = _history(ids, liked, notes)
     folded = _first_that_can(choices, new, run, model, notes)
     _note_what_it_ignores(folded, new, ids, notes)
-    recommend = settings_of_lists(run, settings)
+    recommend = settings_of_lists(run, settings.recommend)
     backfill = (name for name in recommend.backfill_models if name in fits.models)
     others = [load_model(fits.models[name]).fold_in(new) for name in backfill]
     eligible = eligible_items(fits.snapshot, recommend, ids, blocked_items(target))

@@ -218,7 +218,7 @@ def models_of_live_run(home: Home, target: Target, settings: Settings) -> tuple[
     run = Runs(home.runs).find(live)
     if run is not None:
         kept = find_artifacts(home.artifact_store, run)
-        found = ModelLists(kept, settings_of_lists(run, settings), blocked_items(target))
+        found = ModelLists(kept, settings_of_lists(run, settings.recommend), blocked_items(target))
         if found.names:
             return live, found
     raise models_not_kept(live, home)
@@ -232,13 +232,13 @@ def models_not_kept(run_id: int | None, home: Home) -> UsageError:
     )
 
 
-def settings_of_lists(run: Run, settings: Settings) -> RecommendSettings:
+def settings_of_lists(run: Run, settings: RecommendSettings) -> RecommendSettings:
     """Return the settings of lists, with the genres and the backfill that the run had."""
     recorded = run.settings.get("recommend", {})
     of_run = {name: tuple(recorded[name]) for name in ("genres", "without_genres") if name in recorded}
     if "backfill" in recorded:
         of_run["backfill"] = recorded["backfill"]
-    return settings.recommend.model_copy(update=of_run)
+    return settings.model_copy(update=of_run)
 
 
 def blocked_items(target: Target) -> frozenset[Id]:
