@@ -14,7 +14,8 @@ from nightly_recs.import_path import ROOT
 _NEEDED = (
     "annotated_types", "apprise", "cronsim", "duckdb", "filelock", "fsspec", "httpx", "implicit", "jinja2", "numba",
     "numpy", "optuna", "packaging", "prefect", "prometheus_client", "psycopg", "pyarrow", "pydantic",
-    "pydantic_core", "pydantic_settings", "rich", "scipy", "sqlalchemy", "threadpoolctl", "torch", "typer", "uvicorn",
+    "pydantic_core", "pydantic_settings", "rich", "scipy", "sqlalchemy", "starlette", "threadpoolctl", "torch", "typer",
+    "uvicorn",
 )  # fmt: skip
 """The installed packages that ours import."""
 

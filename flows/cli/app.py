@@ -20,6 +20,7 @@ import typer
 from pydantic import ValidationError
 
 from flows.cli import (
+    browse,
     configure,
     datasets,
     deploy,
@@ -245,6 +246,7 @@ _GROUPS = (
     try_setting,
     configure,
     lookup,
+    browse,
     outcomes,
     replay,
     export,

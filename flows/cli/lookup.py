@@ -44,8 +44,9 @@ def show(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="With --items: the model that makes the list. Default: the one that made the published lists.",
+            metavar="NAMES",
+            help="With USER, the lists of these models of the live run side by side: als,bpr,lightgcn. With --items, "
+            "the model that makes the list; default: the one that made the published lists.",
         ),
     ] = None,
     n: Length = 10,
@@ -54,6 +55,7 @@ def show(
 ) -> None:
     """Show a user's list beside what that user liked before, to judge the list by eye.
 
+    With --model it shows side by side what each of some models would list, made now: `recs show 42 --model als,bpr`.
     With --items it shows the list of a user who came after the night, made now from these items alone by the models of
     the live run: `recs show --items 1,2,3`.
     """
@@ -67,10 +69,8 @@ def show(
             "Write recs show 42, or recs show --items 1,2,3.",
         )
     if model is not None:
-        raise UsageError(
-            f"--model {model} goes with --items: the list of user {user} was made by the night.",
-            "Leave it out, or give the items that somebody likes: recs show --items 1,2,3 --model als.",
-        )
+        _show_by_models(user, model, n, home, as_json=json_)
+        return
     from flows.terminal.json_output import print_json
     from flows.terminal.lists import show_list
     from tasks.publication.queries import likes_of_live_run, lists_of, show
@@ -83,6 +83,23 @@ def show(
         print_json(out, found)
     else:
         show_list(out, found)
+
+
+def _show_by_models(user: str, models: str, n: int, home: Path, *, as_json: bool) -> None:
+    from flows.terminal.json_output import print_json
+    from flows.terminal.lists import show_lists_by_models
+    from tasks.config.load import parse_names
+    from tasks.publication.queries import lists_of
+    from tasks.reporting.model_lists import lists_of_models
+
+    names = parse_names("--model", models)
+    where, settings = existing_home(home), load_settings()
+    with lists_of(where, settings) as target:
+        found = lists_of_models(where, target, settings, names, user, n)
+    if as_json:
+        print_json(out, found)
+    else:
+        show_lists_by_models(out, found)
 
 
 def _show_for_items(items: str, model: str | None, n: int, home: Path, *, as_json: bool) -> None:

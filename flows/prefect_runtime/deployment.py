@@ -30,8 +30,6 @@ from nightly_recs.import_path import ROOT
 from tasks.errors import UsageError
 
 _TYPE = "process"
-_MODULE = "nightly_recs.flow"
-"""Names the flow to the processes of a worker, which do not find `flows` by itself."""
 log = logging.getLogger(__name__)
 
 
@@ -58,9 +56,7 @@ def create_deployment(name: str, *, pool: str, cron: str, timezone: str, paramet
     with no_proxy_for(api), redirect_stdout(io.StringIO()):  # Prefect prints a table, and raises what fails
         require_api()
         _require_process_pool(pool)
-        flow = nightly.with_options()
-        flow.__module__ = _MODULE
-        made = flow.deploy(
+        made = nightly.deploy(
             name,
             work_pool_name=pool,
             build=False,

@@ -137,16 +137,26 @@ def parse_model_names(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
-    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
-    if not names:
-        raise UsageError(
-            "--models names no model.", "Name some, as in --models als,item_knn, or leave it out."
-        )
+    names = parse_names("--models", text)
     for name in names:
         try:
             require_known(name)
         except ValueError as error:
             raise UsageError(f"--models is wrong: {error}") from None
+    return names
+
+
+def parse_names(option: str, text: str) -> tuple[str, ...]:
+    """Return the names of models in the value of an option, separated by commas or blanks, each once.
+
+    Raises:
+        UsageError: there is none, such as in the value of an unset shell variable.
+    """
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    if not names:
+        raise UsageError(
+            f"{option} names no model.", f"Name some, as in {option} als,item_knn, or leave it out."
+        )
     return names
 
 

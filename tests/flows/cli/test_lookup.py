@@ -84,7 +84,8 @@ def test_items_give_the_list_of_a_new_user(
         (("--items", "1", "--model", "elas"), f"Run {run_id} has no model 'elas'"),
         (("1", "--items", "1"), "takes either a user's id or --items"),
         ((), "takes either a user's id or --items"),
-        (("1", "--model", "als"), "--model als goes with --items"),
+        (("1", "--model", "als,elas"), f"Run {run_id} has no model 'elas'"),
+        (("1", "--model", ","), "--model names no model"),
     ):
         with pytest.raises(UsageError, match=message):
             invoke("show", *arguments, *where)
@@ -112,6 +113,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home, run_id = home_with_run(tmp_path_factory.mktemp("similar"))
     publish_lists(home, run_id)
     return home
+
+
+def test_show_puts_lists_of_models_side_by_side(published: Home) -> None:
+    shown = invoke("show", "u2", "--model", "als,sasrec", "-n", "3", "--home", published.path)
+    assert re.search(r"User u2 by models of run \d+\n# +als +sasrec \*", shown)
+    assert "* did not make the published lists" in shown
+    document = json.loads(invoke("show", "u2", "--model", "als", "--json", "--home", published.path))
+    assert [each["model"] for each in document["lists"]] == ["als"]
 
 
 def test_similar_shows_items_by_any_model(published: Home) -> None:
