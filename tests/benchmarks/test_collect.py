@@ -146,6 +146,17 @@ def test_a_comparison_of_ones_own_is_taken(monkeypatch, page, tmp_path):
     )
 
 
+def test_rows_of_the_same_models_are_replaced(monkeypatch, page, tmp_path):
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(REPORT))
+    run(monkeypatch, page, "--write", "--peers", str(file))
+    file.write_text(json.dumps({"models": [SLOW._replace(fault="", note="", recall=0.2).row()]}))
+    section = run(monkeypatch, page, "--write", "--peers", str(file))["peers"]
+    assert [row[1] for row in section["rows"]] == ["pandas", "implicit", "recbole"]
+    assert section["rows"][-1][section["columns"].index("recall")] == "0.2000"
+    assert section["notes"][-1].startswith("Measured again: recbole, ")
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"models": [1]}'])
 def test_another_file_is_refused(refused, tmp_path, text):
     (tmp_path / "own.json").write_text(text)
