@@ -118,7 +118,7 @@ def test_every_step_is_a_benchmark_with_a_command(module):
 @pytest.mark.parametrize(("options", "times"), [(("--full",), 1), ((), 0), (("--only", "peers"), 1)])
 def test_other_libraries_have_a_section(monkeypatch, page, options, times):
     assert run(monkeypatch, page, *options).keys() >= {"peers"} if times else True
-    assert page.read_text().count("| implicit |") == times
+    assert page.read_text().count("| implicit | 0.7.3 | cosine |") == times
 
 
 def test_a_failed_comparison_ends_with_1_and_keeps_the_rest(monkeypatch, page):
