@@ -104,10 +104,11 @@ def fitted_blend(
         )  # fmt: skip
     except TooFewUsersError as error:
         raise UsageError(f"The weights of a blend cannot be learned: {error}.") from None
-    weights = learned.config.weights
+    weights, used = learned.config.weights, learned.config.members
     del blend, learned
     whole = with_side_data(Interactions.from_positive(likes))
-    refitted, more = _of_members(configs, whole, options, weights, seed)
+    in_use = {name: config for name, config in configs.items() if name in used}
+    refitted, more = _of_members(in_use, whole, options, weights, seed)
     return refitted, report, spent + more
 
 

@@ -7,8 +7,8 @@ make bench-full:  python -m benchmarks.collect --full    (the size of ml-25m, an
 --only takes names of steps (landing, topn, night, …, growth or peers), and replaces those of the last run. The JSON is
 docs/benchmarks.json: machine, versions, commit, load before the run, and for each step its command, its figures and
 what failed. A missed budget is said in the table; the exit code is 1 only if something could not be measured. A full
-run compares other libraries at a tenth of the size; --peers FILE takes a comparison of your own instead, which
-`python -m benchmarks.peers … --json FILE` wrote.
+run compares other libraries at a tenth of the size; --peers FILE takes a comparison of your own, which
+`python -m benchmarks.peers … --json FILE` wrote: its rows replace those of the same models.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.command import refuse_bad_input
 from benchmarks.generated import CACHE, ROOT, generated
 from benchmarks.growth import LIKE, measured_growth
 from benchmarks.machine import machine_facts
-from benchmarks.peers_section import measure_peers, read_peers
+from benchmarks.peers_section import measure_peers, read_peers, renewed
 from benchmarks.results import RESULTS, read_results, write_section
 from benchmarks.suite import MODELS, QUICK_SCALE, STEPS, run_suite
 from benchmarks.tables import page_tables, updated
@@ -53,7 +53,9 @@ def main() -> None:
     asked = parser.parse_args()
     failed = []
     if asked.peers:
-        write_section(asked.json, PEERS, read_peers(asked.peers))
+        write_section(
+            asked.json, PEERS, renewed(read_results(asked.json).get(PEERS), read_peers(asked.peers))
+        )
     if not asked.write:
         failed = collect(asked.json, asked.cache, chosen_steps(asked.only), is_full=asked.full)
     results = read_results(asked.json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,35 @@ def read_peers(file: Path) -> dict[str, Any]:
     """
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        about = f"Measured before: time, commit and load above are of the moment when {file.name} was read."
+        about = f"Measured before: time, commit and load are of the moment when {file.name} was read."
         return peers_section(report, machine_facts(), about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{file} is no report of the peers ({type(error).__name__}: {error}).",
             f"Write one with: python -m {MODULE} --folder FOLDER --json {file.name}",
         ) from error
+
+
+def renewed(kept: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section in which the rows of new measurements replace those of the same models; the others stay.
+
+    Args:
+        kept: the section so far; None without one.
+        new: of the libraries that were measured now.
+    """
+    if kept is None or kept["columns"] != new["columns"]:
+        return dict(new)
+    found = {_named(row): row for row in new["rows"]}
+    libraries = ", ".join(dict.fromkeys(row[1] for row in new["rows"]))
+    machine = new["machine"]
+    again = f"Measured again: {libraries}, {machine['began']}, commit {machine['commit']}, load {machine['load']}."
+    rows = [found.pop(_named(row), row) for row in kept["rows"]]
+    return {**kept, "rows": [*rows, *found.values()], "notes": [*kept["notes"], again]}
+
+
+def _named(row: Sequence[str | None]) -> tuple[str | None, ...]:
+    """Return kind, library and model."""
+    return row[0], row[1], row[3]
 
 
 def peers_section(report: Mapping[str, Any], machine: Mapping[str, Any], about: str) -> dict[str, Any]:

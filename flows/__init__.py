@@ -1,10 +1,8 @@
 """Start and show nights: the Prefect flow, the command line, terminal output."""
 
-# ruff: noqa: E402, I001
+# ruff: noqa: I001
 
-from nightly_recs import refuse_other_packages
-
-refuse_other_packages()
+import nightly_recs  # noqa: F401  (lets `tasks` and `models` be found, and no others of these names)
 
 # First of our modules, because it reads the source: no other may be loaded before.
 import tasks

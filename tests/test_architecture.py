@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("models", "tasks", "flows")  # each may import itself and those before it
 NOT_FOR_MODELS = {"prefect", "duckdb", "sqlalchemy", "psycopg", "pandas", "pyarrow"}
 SOURCES = sorted(
-    path for folder in (*PACKAGES, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in (*PACKAGES, "nightly_recs", "tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
 )
 
 
@@ -35,6 +37,12 @@ def test_imports_run_one_way(package):
     later = set(PACKAGES[PACKAGES.index(package) + 1 :]) | {"tests", "benchmarks"}
     for path in (ROOT / package).rglob("*.py"):
         assert not imported(path) & later, path
+
+
+def test_only_notebooks_need_pandas():
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "pandas" not in imported(path), path
 
 
 ROOMS = [  # of tasks/, from top to bottom: each may import itself and those below it
@@ -115,6 +123,13 @@ def test_circles_are_found_through_other_modules():
 def test_models_import_no_orchestrator_database_or_table_library():
     for path in (ROOT / "models").rglob("*.py"):
         assert not imported(path) & NOT_FOR_MODELS, path
+
+
+def test_nights_import_no_pandas():
+    """Pandas is for notebooks, which choose its version."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "pandas" not in imported(path), path
 
 
 def test_no_module_is_named_like_the_standard_library():

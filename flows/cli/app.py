@@ -12,6 +12,7 @@ import sys
 import traceback
 from enum import StrEnum
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ import typer
 from pydantic import ValidationError
 
 from flows.cli import (
+    browse,
+    configure,
     datasets,
     deploy,
     doctor,
@@ -30,6 +33,7 @@ from flows.cli import (
     outcomes,
     replay,
     schedule,
+    try_setting,
 )
 from flows.cli.options import (
     Commands,
@@ -69,15 +73,26 @@ app = Commands(
     help="Nightly recommendations: ratings, tags and events in, one SQL table of top-N lists out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _process: dict[str, Any] = {"debug": False, "logged": False, "command": "run"}
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end, if that is asked for."""
+    if asked:
+        out.print(f"recs {version('nightly-recs')}")
+        raise typer.Exit
 
 
 @app.callback()
 def global_options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
+    version_: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Apply the options that stand before the name of a command."""
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
@@ -238,7 +253,10 @@ def tune(
 
 
 _GROUPS = (
+    try_setting,
+    configure,
     lookup,
+    browse,
     outcomes,
     replay,
     export,

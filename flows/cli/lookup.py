@@ -16,6 +16,7 @@ from flows.cli.options import (
     Commands,
     ConfigOption,
     HomeOption,
+    JsonOption,
     Length,
     parse_run_id,
     whole_number,
@@ -43,20 +44,23 @@ def show(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="With --items: the model that makes the list. Default: the one that made the published lists.",
+            metavar="NAMES",
+            help="With USER, the lists of these models of the live run side by side: als,bpr,lightgcn. With --items, "
+            "the model that makes the list; default: the one that made the published lists.",
         ),
     ] = None,
     n: Length = 10,
+    json_: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show a user's list beside what that user liked before, to judge the list by eye.
 
+    With --model it shows side by side what each of some models would list, made now: `recs show 42 --model als,bpr`.
     With --items it shows the list of a user who came after the night, made now from these items alone by the models of
     the live run: `recs show --items 1,2,3`.
     """
     if items is not None and user is None:
-        _show_for_items(items, model, n, home)
+        _show_for_items(items, model, n, home, as_json=json_)
         return
     if user is None or items is not None:
         given = "neither is given" if user is None else f"given: {user} and --items {items}"
@@ -65,10 +69,9 @@ def show(
             "Write recs show 42, or recs show --items 1,2,3.",
         )
     if model is not None:
-        raise UsageError(
-            f"--model {model} goes with --items: the list of user {user} was made by the night.",
-            "Leave it out, or give the items that somebody likes: recs show --items 1,2,3 --model als.",
-        )
+        _show_by_models(user, model, n, home, as_json=json_)
+        return
+    from flows.terminal.json_output import print_json
     from flows.terminal.lists import show_list
     from tasks.publication.queries import likes_of_live_run, lists_of, show
 
@@ -76,10 +79,31 @@ def show(
     with lists_of(where, settings) as target:
         likes = likes_of_live_run(where, target, settings)
         found = show(target, user, n, warehouse=where.warehouse, utility=likes)
-    show_list(out, found)
+    if json_:
+        print_json(out, found)
+    else:
+        show_list(out, found)
 
 
-def _show_for_items(items: str, model: str | None, n: int, home: Path) -> None:
+def _show_by_models(user: str, models: str, n: int, home: Path, *, as_json: bool) -> None:
+    from flows.terminal.json_output import print_json
+    from flows.terminal.lists import show_lists_by_models
+    from tasks.config.load import parse_names
+    from tasks.publication.queries import lists_of
+    from tasks.reporting.model_lists import lists_of_models
+
+    names = parse_names("--model", models)
+    where, settings = existing_home(home), load_settings()
+    with lists_of(where, settings) as target:
+        found = lists_of_models(where, target, settings, names, user, n)
+    if as_json:
+        print_json(out, found)
+    else:
+        show_lists_by_models(out, found)
+
+
+def _show_for_items(items: str, model: str | None, n: int, home: Path, *, as_json: bool) -> None:
+    from flows.terminal.json_output import print_json
     from flows.terminal.lists import show_list_for_items
     from tasks.publication.queries import lists_of
     from tasks.reporting.list_for_items import list_for_items
@@ -87,7 +111,10 @@ def _show_for_items(items: str, model: str | None, n: int, home: Path) -> None:
     where, settings = existing_home(home), load_settings()
     with lists_of(where, settings) as target:
         found = list_for_items(where, target, settings, items, n, model=model)
-    show_list_for_items(out, found)
+    if as_json:
+        print_json(out, found)
+    else:
+        show_list_for_items(out, found)
 
 
 @commands.command()
@@ -157,6 +184,7 @@ def runs(
             help="Only say whether the last good night ended within this time, such as 26h or 2d.",
         ),
     ] = None,
+    json_: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
     config: ConfigOption = None,
 ) -> None:
@@ -166,6 +194,7 @@ def runs(
     sentence otherwise. A night is good that published, or that found nothing new. Somebody is told once, too, if
     RECS_NOTIFY__URL is set; give the --config of the nights, which says what is told.
     """
+    from flows.terminal.json_output import print_json, runs_document
     from flows.terminal.lists import show_runs
     from tasks.publication.queries import lists_of, runs
     from tasks.reporting.run_report import read_runs
@@ -181,7 +210,11 @@ def runs(
             recorded = runs(target)
     except TransientError as error:
         err.print(f"The live run is not known. {error}", markup=False, soft_wrap=True)
-    show_runs(out, read_runs(where), recorded, running=in_use(where))
+    found, running = read_runs(where), in_use(where)
+    if json_:
+        print_json(out, runs_document(found, recorded, running=running))
+    else:
+        show_runs(out, found, recorded, running=running)
 
 
 @commands.command()
@@ -192,11 +225,13 @@ def report(
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     open_: Annotated[bool, typer.Option("--open", help="Open its page in the browser.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Show a night's figures again, and the path of its page, which tells everything about the night.
 
     If the night has no page yet, it is written now, from the artifacts that are still kept.
     """
+    from flows.terminal.json_output import print_json, report_document
     from flows.terminal.run_report import show_report, show_stages
     from tasks.publication.queries import lists_of
     from tasks.reporting.run_report import page_path, read_report, write_page
@@ -206,10 +241,14 @@ def report(
     page = page_path(where, found.run)
     if not page.exists() and found.run.status != "running":
         write_page(where, found.run)
-    if found.run.stages:
-        show_stages(out, found)
     with lists_of(where, settings) as target:
-        show_report(out, found, place=target.place, live=target.live_run(), page=page)
+        place, live = target.place, target.live_run()
+    if json_:
+        print_json(out, report_document(found, place=place, live=live, page=page))
+    else:
+        if found.run.stages:
+            show_stages(out, found)
+        show_report(out, found, place=place, live=live, page=page)
     if open_ and not webbrowser.open(page.resolve().as_uri()):
         out.print(f"There is no browser here to open the page with: {page}", markup=False, soft_wrap=True)
 
@@ -229,6 +268,7 @@ def compare(
             "-n", parser=whole_number("-n", 0), metavar="NUMBER", help="How many users to show both lists of."
         ),
     ] = 3,
+    json_: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show what changed from one night to another: settings, data, figures, times, lists.
@@ -236,6 +276,11 @@ def compare(
     A night that was held back can be compared too, as long as it is one of the newest.
     """
     from flows.terminal.comparison import show_comparison
+    from flows.terminal.json_output import comparison_document, print_json
     from tasks.reporting.compare_runs import compare
 
-    show_comparison(out, compare(existing_home(home), run_a, run_b, n_users=n, settings=load_settings()))
+    found = compare(existing_home(home), run_a, run_b, n_users=n, settings=load_settings())
+    if json_:
+        print_json(out, comparison_document(found))
+    else:
+        show_comparison(out, found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, parse_run_id, whole_number
+from flows.cli.options import DEFAULT_HOME, Commands, HomeOption, JsonOption, parse_run_id, whole_number
 from flows.terminal.console import out
 from tasks.config.load import load_settings
 from tasks.storage.home import existing_home, locked, make_home
@@ -46,21 +46,26 @@ def verify(
         int | None,
         typer.Argument(parser=parse_run_id, metavar="RUN", help="A run's id. Default: the live one."),
     ] = None,
+    json_: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Read a run's lists back from the serving database and compare them with what was published.
 
     Exit codes: 0 they are the same; 3 they are not; 2 there is nothing to compare.
     """
+    from flows.terminal.json_output import print_json
     from tasks.publication.maintenance import verify
     from tasks.publication.queries import lists_of
 
     where = existing_home(home)
     with lists_of(where, load_settings()) as target:
         run = verify(target, run_id)
-    out.print(
-        f"Run {run.run_id}: all lists, {run.rows:,} rows of recommendations, are as they were published."
-    )
+    if json_:
+        print_json(out, {"run_id": run.run_id, "rows": run.rows, "as_published": True})
+    else:
+        out.print(
+            f"Run {run.run_id}: all lists, {run.rows:,} rows of recommendations, are as they were published."
+        )
 
 
 @commands.command()

@@ -173,3 +173,6 @@ SetOption = Annotated[
 Length = Annotated[
     int, typer.Option("-n", parser=whole_number("-n", 1), metavar="NUMBER", help="How many items.")
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document in place of tables, for other programs.")
+]

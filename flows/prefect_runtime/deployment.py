@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import os
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from prefect.workers.utilities import get_default_base_job_template_for_infrastr
 from flows.nightly import nightly
 from flows.prefect_runtime.api import no_proxy_for, require_api
 from flows.prefect_runtime.artifacts import PROJECT_TAG
+from nightly_recs.import_path import ROOT
 from tasks.errors import UsageError
 
 _TYPE = "process"
@@ -65,7 +67,7 @@ def create_deployment(name: str, *, pool: str, cron: str, timezone: str, paramet
             ),
             parameters=parameters,
             tags=[PROJECT_TAG],
-            job_variables={"working_dir": str(Path.cwd())},
+            job_variables={"working_dir": str(Path.cwd()), "env": _import_path()},
             entrypoint_type=EntrypointType.MODULE_PATH,
             print_next_steps=False,
             ignore_warnings=True,
@@ -76,6 +78,12 @@ def create_deployment(name: str, *, pool: str, cron: str, timezone: str, paramet
         f"A worker on this machine runs it: prefect worker start --pool {pool}\n"
         f"Now, once: prefect deployment run {nightly.name}/{name}"
     )
+
+
+def _import_path() -> dict[str, str]:
+    """Return what a worker's process needs to find `flows`: in an installed wheel it is not on the import path."""
+    others = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys((str(ROOT), *others)))}
 
 
 def _require_process_pool(name: str) -> None:

@@ -14,6 +14,7 @@ from tasks.storage.run_records import Run
 
 if TYPE_CHECKING:
     from tasks.reporting.list_for_items import ListForItems  # imports what runs models
+    from tasks.reporting.model_lists import UserByModels
     from tasks.reporting.similarity import ItemPair, SimilarUsersOf
 
 _WIDE = 110
@@ -23,6 +24,40 @@ _STATUS_WIDTH = len("not switched")
 
 def show_list(console: Console, found: ShownList) -> None:
     """Print what a user liked before, then the list that the user gets now."""
+    _show_liked(console, found)
+    if not found.personal:
+        user = escape(str(found.user_id))
+        console.print(f"There is no list for user {user}; at login this user gets what is popular:\n")
+    title = (
+        f"Recommended in run {found.run_id}" if found.personal else f"The fallback list of run {found.run_id}"
+    )
+    _show_rows(console, title, found.rows)
+
+
+def show_lists_by_models(console: Console, found: UserByModels) -> None:
+    """Print what a user liked before, then the lists of several models, a column for each."""
+    _show_liked(console, found.shown)
+    user, lists = escape(str(found.shown.user_id)), found.lists
+    if not any(each.rows for each in lists):
+        console.print(f"No model of run {found.run_id} knows user {user}.")
+        return
+    console.print(f"[italic]User {user} by models of run {found.run_id}[/]")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right")
+    for each in lists:
+        table.add_column(each.model if each.newest else f"{each.model} *", overflow="fold", ratio=1)
+    for place in range(max(len(each.rows) for each in lists)):
+        cells = (escape(each.rows[place].title) if place < len(each.rows) else "" for each in lists)
+        table.add_row(str(place + 1), *cells)
+    console.print(table)
+    if not all(each.newest for each in lists):
+        console.print(
+            "[dim]* did not make the published lists: fitted without the newest data, to be judged.[/]",
+            soft_wrap=True,
+        )
+
+
+def _show_liked(console: Console, found: ShownList) -> None:
     user = escape(str(found.user_id))
     if found.liked:
         console.print(f"[italic]User {user} liked[/]")
@@ -35,12 +70,6 @@ def show_list(console: Console, found: ShownList) -> None:
         console.print(
             f"[dim]{escape(found.liked_note or 'Nothing that this user did counts as liking.')}[/]\n"
         )
-    if not found.personal:
-        console.print(f"There is no list for user {user}; at login this user gets what is popular:\n")
-    title = (
-        f"Recommended in run {found.run_id}" if found.personal else f"The fallback list of run {found.run_id}"
-    )
-    _show_rows(console, title, found.rows)
 
 
 def show_list_for_items(console: Console, found: ListForItems) -> None:

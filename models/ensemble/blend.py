@@ -93,8 +93,8 @@ class Blend(Recommender):
         if not names or names != list(self.config.members):
             raise ValueError(f"a blend of {list(self.config.members)} cannot be made of the models {names}")
         self.members = list(members)
-        vectors = [m.item_factors_ for m in members if isinstance(m, FactorRecommender)]
-        self._vectors = unit_vectors(vectors[0]) if vectors else None
+        self._of_vectors = next((m for m in members if isinstance(m, FactorRecommender)), None)
+        self._vectors = None if self._of_vectors is None else unit_vectors(self._of_vectors.item_factors_)
         unknown = set(self.config.weights) - set(self.feature_names)
         if unknown:
             raise ValueError(f"a blend of {names} has no feature {', '.join(sorted(unknown))}")
@@ -102,9 +102,7 @@ class Blend(Recommender):
     @property
     def feature_names(self) -> list[str]:
         """Names of the features, in the order of `feature_columns`."""
-        members = [
-            f"{kind} {name}" for name in self.config.members for kind in ("1/rank", "log rank", "score")
-        ]
+        members = [feature for name in self.config.members for feature in _of_member(name)]
         near = [f"near last {count}" for count in LATEST_COUNTS] if self._vectors is not None else []
         return [*members, *ITEM_FEATURES, *near]
 
@@ -140,6 +138,33 @@ class Blend(Recommender):
         """Return a copy of this fitted blend with other weights, feature → weight."""
         other = type(self)(self.config.model_copy(update={"weights": weights}), self.members)
         vars(other).update(self._learned())
+        return other
+
+    @property
+    def used_members(self) -> list[str]:
+        """Names of the members that a feature with a weight belongs to, or whose item vectors one is made of."""
+        weighted = {feature for feature, weight in self.config.weights.items() if weight}
+        is_near = any(feature.startswith("near last") for feature in weighted)
+        return [
+            member.name
+            for member in self.members
+            if weighted.intersection(_of_member(member.name)) or (is_near and member is self._of_vectors)
+        ]
+
+    def of_members(self, names: Sequence[str]) -> Self:
+        """Return a copy of this fitted blend with some of its members, in their order, and without weights.
+
+        Args:
+            names: of members.
+        """
+        places = {name: place for name, place in self.config.members.items() if name in names}
+        members = [member for member in self.members if member.name in places]
+        other = type(self)(self.config.model_copy(update={"members": places, "weights": {}}), members)
+        vars(other).update(self._learned())
+        other.known_users_ = self.known_users_ & np.any([m.known_users_ for m in members], axis=0)
+        other.known_items_ = self.known_items_ & np.any([m.known_items_ for m in members], axis=0)
+        other.fold_weights_ = np.empty((0, len(other.feature_names)))
+        other.fold_ = np.full_like(self.fold_, -1)
         return other
 
     def set_fold_weights(self, users: IntArray, fold: NDArray[np.int8], weights: NDArray[np.float64]) -> None:
@@ -308,6 +333,11 @@ class Blend(Recommender):
     def _restored(cls, config: Config, folder: Path) -> Self:
         places = BlendConfig.model_validate(config).members
         return cls(config, [recommender_class(name).load(folder / place) for name, place in places.items()])
+
+
+def _of_member(name: str) -> tuple[str, ...]:
+    """Return the names of a member's features."""
+    return f"1/rank {name}", f"log rank {name}", f"score {name}"
 
 
 def _of_ranks(ranks: FloatArray) -> tuple[FloatArray, FloatArray]:

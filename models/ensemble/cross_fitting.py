@@ -71,6 +71,9 @@ def learn(
     blend can be judged on these very users, beside models that never saw what was held out. One dependence is left:
     the other folds measured the methods by weights that were learned with this fold.
 
+    Members that bring nothing are left out, and the weights are learned without them: those beyond
+    `options.max_members`, by greedy selection, and those that have no weight. All of `users` decide on that.
+
     Args:
         blend: fitted; its own weights are not read.
         users: (n_users,) indices of the users to learn from.
@@ -85,7 +88,7 @@ def learn(
             `Blend.listed_candidates`; empty: they are asked.
 
     Returns:
-        A copy of the blend with the weights, and the report.
+        A copy of the blend with the weights and with the members in use, and the report.
 
     Raises:
         TooFewUsersError: fewer than `MIN_TRAINING_USERS` users have a relevant item among their candidates.
@@ -94,14 +97,31 @@ def learn(
     sample = np.sort(rng.permutation(len(users))[: options.learn_users])
     users, relevant = users[sample], sparse.csr_array(relevant[sample])
     fold = (rng.permutation(len(users)) % options.folds).astype(np.int8)
-    if listed:
-        pools = blend.listed_candidates([TopN(top.items[sample], top.scores[sample]) for top in listed])
-    else:
-        pools = blend.candidates(users, exclude, eligible & blend.known_items_)
-    training = _training_set(blend, users, relevant, pools, n)
+    listed = [TopN(top.items[sample], top.scores[sample]) for top in listed]
+    while True:
+        if listed:
+            pools = blend.listed_candidates(listed)
+        else:
+            pools = blend.candidates(users, exclude, eligible & blend.known_items_)
+        training = _training_set(blend, users, relevant, pools, n)
+        used = training.most_helpful(options.max_members)
+        if len(used) == len(blend.members):
+            learned, report = _cross_fitted(blend, training, fold, options, metric)
+            used = learned.used_members
+            if len(used) in {0, len(blend.members)}:
+                return learned, report
+        listed = [top for member, top in zip(blend.members, listed, strict=False) if member.name in used]
+        blend = blend.of_members(used)
+
+
+def _cross_fitted(
+    blend: Blend, training: _TrainingSet, fold: NDArray[np.int8], options: BlendOptions, metric: ListMetric
+) -> tuple[Blend, LearningReport]:
+    """Return the blend with weights learned by the best method, and the out-of-fold weights of each fold."""
+    users, relevant = training.users, training.relevant
     out_of_fold = _out_of_fold_weights(training, fold, options)
     measured = {
-        method: metric(training.lists(weights[fold], n).items, relevant)
+        method: metric(training.lists(weights[fold], training.length).items, relevant)
         for method, weights in out_of_fold.items()
     }
     chosen = _best_method(measured, np.ones(len(users), bool))
@@ -151,14 +171,18 @@ class _TrainingSet:
         features: (n_candidates, n_features) float32.
         liked: (n_candidates,) bool.
         n_users: number of users with a liked candidate; the others do not change the weights.
+        users: (n_users,) user indices.
+        relevant: (n_users, n_items), what they came to like.
+        length: of the lists that are measured.
 
-    The length of the lists, `n`, matters only to greedy selection.
     """
 
     def __init__(
         self, blend: Blend, users: IntArray, relevant: sparse.csr_array, candidates: Pools, n: int
     ) -> None:
-        self._length = n
+        self.length = n
+        self.users, self.relevant = users, relevant
+        self._members = [member.name for member in blend.members]
         self._names, self._tie_order, self._n_lists = blend.feature_names, blend.tie_order_, len(users)
         pools, features = [], []
         for rows, pool in candidates:
@@ -172,6 +196,15 @@ class _TrainingSet:
         wanted = np.repeat(np.arange(len(users)), np.diff(relevant.indptr)) * n_items + relevant.indices
         self.liked: BoolArray = np.isin(self.pool.row * n_items + self.pool.item, wanted)
         self.n_users = len(np.unique(self.pool.row[self.liked]))
+
+    def most_helpful(self, limit: int | None) -> list[str]:
+        """Return the names of all members, or of as many as `limit` says, by greedy selection."""
+        if limit is None or limit >= len(self._members):
+            return self._members
+        scores = self.features[:, [self._names.index(f"score {name}") for name in self._members]]
+        added = select(scores, self.pool.row, self.liked, n=self.length, most=limit)
+        found = [name for name, share in zip(self._members, added, strict=True) if share]
+        return found or self._members[:limit]
 
     def fit(self, method: str, options: BlendOptions, users: BoolArray) -> NDArray[np.float64]:
         """Learn the weights of one method.
@@ -190,7 +223,7 @@ class _TrainingSet:
         features, row = self.features[np.ix_(is_training, used)], self.pool.row[is_training]
         liked = self.liked[is_training]
         if method == "greedy":
-            weights[used] = select(features, row, liked, n=self._length)
+            weights[used] = select(features, row, liked, n=self.length)
         else:
             weights[used] = fit_weights(features, row, liked, regularization=options.regularization)
         return weights

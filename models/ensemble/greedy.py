@@ -19,7 +19,14 @@ from models.numerics.threads import one_launch
 _ROUNDS = 30  # members that are added at most; more make weights finer than the users can tell
 
 
-def select(features: FloatArray, row: NDArray[np.int64], liked: BoolArray, *, n: int) -> NDArray[np.float64]:
+def select(
+    features: FloatArray,
+    row: NDArray[np.int64],
+    liked: BoolArray,
+    *,
+    n: int,
+    most: int | None = None,
+) -> NDArray[np.float64]:
     """Return how often each feature is added to the sum that ranks the candidates, as a share of all additions.
 
     Args:
@@ -27,6 +34,7 @@ def select(features: FloatArray, row: NDArray[np.int64], liked: BoolArray, *, n:
         row: (n_candidates,) int64, sorted; the list that each candidate belongs to.
         liked: (n_candidates,) bool.
         n: length of the lists that NDCG is measured on.
+        most: the largest number of features that are added, each any number of times; None: no limit.
 
     Returns:
         (n_features,) float64 that sum to 1; all 0 where no sum brings a liked candidate into a list.
@@ -39,6 +47,8 @@ def select(features: FloatArray, row: NDArray[np.int64], liked: BoolArray, *, n:
     for _ in range(_ROUNDS if liked.any() else 0):
         with one_launch:
             found = _ndcg(ends, liked, total, columns, n).sum(axis=0)
+        if most is not None and np.count_nonzero(counts) >= most:
+            found[counts == 0] = -1.0
         added = int(np.argmax(found))
         total += columns[added]
         counts[added] += 1

@@ -23,6 +23,13 @@ class BlendOptions(Options):
         "and features of the data. auto: the best of the four on out-of-fold users.",
     )
     candidates: int = Field(default=100, ge=10, le=10_000, description="Items taken from each member's list.")
+    max_members: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Largest number of members in use, by greedy selection; the others are not refitted. Absent: all "
+        "that have a weight.",
+    )
     folds: int = Field(
         default=5,
         ge=2,

@@ -11,6 +11,7 @@ measured against.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -29,6 +30,8 @@ from models.graph.propagation import Propagation, normalized_adjacency
 from models.graph.sampled_softmax import ShardedDescent
 from models.interactions import Interactions, MatrixName
 from models.warm_start import Rows, WarmStart, fill_from_neighbours, fill_new_rows
+
+log = logging.getLogger(__name__)
 
 
 class LightGCN(GraphRecommender):
@@ -68,12 +71,15 @@ class LightGCN(GraphRecommender):
             start = _warm_base(warm_start, matrix, config.factors)
         warm = warm_start is not None
         _lay_start(base, matrix, start, warm=warm)
-        if matrix.nnz:
-            device = torch_device(config.device)
-            if device.type == "cpu":
-                base = _descend_lazily(base, matrix, adjacency, config, rng, progress, warm=warm)
-            else:
-                base = lightgcn_gpu.train(base, matrix, adjacency, config, rng, progress, device, warm=warm)
+
+        def trained(config: LightGCNConfig) -> FloatArray:
+            return _trained(base.copy(), matrix, adjacency, config, rng, progress, warm=warm)
+
+        learned = trained(config)
+        if not np.isfinite(learned).all() and config.gain is None:
+            log.warning("%s diverged with the gain of sparse data; it is trained anew with 1.", self.name)
+            learned = trained(self.config.for_crowds(matrix.nnz))
+        base = learned
         final = Propagation(adjacency).propagate(base, config.weights())
         n_users, n_items = matrix.shape
         self.user_factors_ = final[:n_users].copy()
@@ -159,6 +165,25 @@ def _lay_start(base: FloatArray, matrix: sparse.csr_array, start: FloatArray, *,
     else:
         overlay(base, start)
     base[: n_users + n_items][degrees == 0] = 0
+
+
+def _trained(
+    base: FloatArray,
+    matrix: sparse.csr_array,
+    adjacency: sparse.csr_array,
+    config: LightGCNConfig,
+    rng: np.random.Generator,
+    progress: Progress,
+    *,
+    warm: bool,
+) -> FloatArray:
+    """Train on the device of the config; `base` may be changed in place. Return the base embeddings."""
+    if not matrix.nnz:
+        return base
+    device = torch_device(config.device)
+    if device.type == "cpu":
+        return _descend_lazily(base, matrix, adjacency, config, rng, progress, warm=warm)
+    return lightgcn_gpu.train(base, matrix, adjacency, config, rng, progress, device, warm=warm)
 
 
 def _descend_lazily(

@@ -17,7 +17,7 @@ _RIVAL_SHARE = (
 
 _GAIN = 4.0
 _MILLION, _MANY = 1_000_000, 4_000_000  # positives
-_CROWD = 100  # positives of an item, on average
+_CROWD = 40  # positives of an item, on average
 _EPOCHS, _EPOCHS_FALL, _LEAST_EPOCHS = (
     9,
     -0.29,
@@ -73,7 +73,7 @@ class LightGCNConfig(GraphConfig):
         ge=1,
         le=1000,
         description="Positives of a user that are trained at once and share their negatives, on the CPU with softmax. "
-        "By default 4 on crowded data, else 1. Crowded are more than a million positives with more than a hundred for "
+        "By default 4 on crowded data, else 1. Crowded are more than a million positives with more than forty for "
         "each item, and more than four million in any case.",
     )
     gain: float | None = Field(
@@ -135,8 +135,14 @@ class LightGCNConfig(GraphConfig):
             n_items: number of items that have one.
         """
         crowded = n_positives > _MILLION and n_positives > _CROWD * max(n_items, 1)
-        if not crowded and n_positives <= _MANY:
-            return self
+        return self.for_crowds(n_positives) if crowded or n_positives > _MANY else self
+
+    def for_crowds(self, n_positives: int) -> Self:
+        """Return the config with the defaults of crowded data in place of those that are not set.
+
+        Args:
+            n_positives: number of positives; the more, the fewer epochs.
+        """
         epochs = max(_LEAST_EPOCHS, round(_EPOCHS * (n_positives / _MILLION) ** _EPOCHS_FALL))
         defaults = {"group": 4, "gain": 1.0, "refreshes": 4, "shrink": 0.5, "epochs": epochs}
         return self.model_copy(

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
@@ -27,6 +27,24 @@ _LOGIN = re.compile(r"://[^\s/]*@")
 _ADDRESSES = {"publish": "RECS_PUBLISH__URL", "notify": "RECS_NOTIFY__URL"}
 """Sections whose `url` comes from the environment only."""
 OTHER_VARIABLES = ("RECS_HOME",)  # read by the command line
+
+
+class Layers(NamedTuple):
+    """Settings as they were given, and as they are in force.
+
+    Attributes:
+        asked: by `--set`, as nested tables.
+        in_file: the content of the settings file.
+        tuned: found by `recs tune`, and in use.
+        settings: of all layers, the environment's, too.
+        notes: on the tuned settings, see `night_settings`.
+    """
+
+    asked: dict[str, Any]
+    in_file: dict[str, Any]
+    tuned: dict[str, Any]
+    settings: Settings
+    notes: list[str]
 
 
 def load_settings(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
@@ -62,10 +80,22 @@ def night_settings(
     Raises:
         UsageError: as `load_settings`, or `tuned` is not valid TOML.
     """
+    layers = layers_of(path, overrides, tuned=tuned, as_of=as_of)
+    return layers.settings, layers.notes
+
+
+def layers_of(
+    path: Path | None, overrides: tuple[str, ...], *, tuned: Path | None, as_of: datetime | None = None
+) -> Layers:
+    """Return the settings of `night_settings`, and where they come from.
+
+    Args:
+        path, overrides, tuned, as_of: as there; without `tuned` no tuned settings are read.
+    """
     asked, in_file = _command_line_and_file(path, overrides)
     plain = _layered(asked, in_file)
-    if not plain.models.tuned:
-        return plain, []
+    if tuned is None or not plain.models.tuned:
+        return Layers(asked, in_file, {}, plain, [])
     file = read_tuned(tuned)
     ignored = dict(file.stale)
     taken: dict[str, dict[str, Any]] = {}
@@ -77,7 +107,8 @@ def night_settings(
         if free := {field: value for field, value in model.settings.items() if field not in given}:
             taken[name] = free
     notes = _notes(tuned, {name: file.found[name] for name in taken}, ignored)
-    return _layered(asked, in_file, {"models": taken}), notes
+    of_models = {"models": taken}
+    return Layers(asked, in_file, of_models, _layered(asked, in_file, of_models), notes)
 
 
 def _notes(path: Path, used: Mapping[str, Tuned], ignored: Mapping[str, str]) -> list[str]:
@@ -92,6 +123,12 @@ def _notes(path: Path, used: Mapping[str, Tuned], ignored: Mapping[str, str]) ->
     return notes
 
 
+def with_defaults() -> Settings:
+    """Return the settings without a file, an environment or `--set`."""
+    with_signals = UtilitySettings.model_validate(_default_utility())
+    return Settings.model_construct().model_copy(update={"utility": with_signals})
+
+
 def parse_model_names(text: str | None) -> tuple[str, ...]:
     """Return the names in the value of `--models`, separated by commas or blanks; none if the option is not given.
 
@@ -100,16 +137,26 @@ def parse_model_names(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
-    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
-    if not names:
-        raise UsageError(
-            "--models names no model.", "Name some, as in --models als,item_knn, or leave it out."
-        )
+    names = parse_names("--models", text)
     for name in names:
         try:
             require_known(name)
         except ValueError as error:
             raise UsageError(f"--models is wrong: {error}") from None
+    return names
+
+
+def parse_names(option: str, text: str) -> tuple[str, ...]:
+    """Return the names of models in the value of an option, separated by commas or blanks, each once.
+
+    Raises:
+        UsageError: there is none, such as in the value of an unset shell variable.
+    """
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    if not names:
+        raise UsageError(
+            f"{option} names no model.", f"Name some, as in {option} als,item_knn, or leave it out."
+        )
     return names
 
 
@@ -126,7 +173,7 @@ def _command_line_and_file(
 
 def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, Any]) -> Settings:
     """Merge `--set`, environment, file and the `before` layers, in falling order of precedence, and validate them."""
-    defaults = UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
+    defaults = _default_utility()
 
     class _Layered(Settings):
         @classmethod
@@ -155,6 +202,11 @@ def _layered(asked: dict[str, Any], in_file: dict[str, Any], *before: dict[str, 
     except SettingsError as error:
         raise UsageError(f"A RECS_ variable of the environment cannot be read: {error}.") from None
     return layered
+
+
+def _default_utility() -> dict[str, Any]:
+    """Return the signals and events that count where no layer names any."""
+    return UtilitySettings().model_dump(include={"signals", "positive_events"}, exclude_none=True)
 
 
 def _read_toml(path: Path | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def examine_packages(constraints: Path = CONSTRAINTS, installed: Mapping[str, st
             refused.append(f"{each.name} {found} (needs {each.specifier})")
         elif pin is not None and Version(found).public != pin:
             other.append(f"{each.name} {found} (tested with {pin})")
-    advice = f"pip install -c {constraints} -e . in the environment of this command, or make setup."
+    advice = f"pip install -c {constraints} {PROJECT} in the environment of this command, or make setup."
     if missing or refused:
         faults = [f"missing: {', '.join(missing)}"] * bool(missing) + [", ".join(refused)] * bool(refused)
         return Finding("Packages", "bad", "; ".join(faults), advice)

@@ -206,6 +206,10 @@ class RayEngine:
             )  # fmt: skip
 
 
+_FOR_WORKERS = {"worker_process_setup_hook": "nightly_recs.import_path.use_own_packages"}
+"""Lets workers find our packages, which an installed wheel keeps out of the import path."""
+
+
 @contextmanager
 def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None) -> Iterator[RayEngine]:
     """Connect this process to the cluster inside this context, if it is not connected yet.
@@ -223,7 +227,9 @@ def connected(settings: EngineSettings, artifacts: SharedArtifacts | None = None
             _require_listener(settings.address)
             # Ray prints the errors of blocks that nobody waits for any more, unless it is told not to
             os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-            ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(
+                settings.address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=_FOR_WORKERS
+            )
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"No Ray cluster answers at engine.address = {settings.address!r} ({first_line(error)}).",

@@ -71,18 +71,25 @@ def read_json_lines(
         columns: the names that `incoming` has for the file's keys; those that begin with `ignored_` are not read.
 
     Raises:
-        NightError: the file breaks off.
-        duckdb.Error, OSError, EOFError: it cannot be read, or is not UTF-8.
+        NightError: the file breaks off, or is not UTF-8.
+        duckdb.Error, OSError, EOFError: it cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="nightly-recs-") as folder:
         place = path
         if container != "plain":
             place = Path(folder, "copy.json")
             _unpack(path, container, place)
-        run_file(con, "warehouse/land/read_json_lines.sql", path=glob.escape(str(place)))
-    last = con.execute("select line, raw from rejected_lines order by line desc limit 1").fetchone()
-    if last is not None and _ends_with(path, container, last[1]):
-        raise truncated(path, f"line {last[0]:,}, its last, is no whole JSON object and has no line end")
+        try:
+            run_file(con, "warehouse/land/read_json_lines.sql", path=glob.escape(str(place)))
+        except duckdb.InvalidInputException as error:
+            if "utf-8" not in str(error).lower():
+                raise
+            raise NightError(
+                f"{path} is not UTF-8, as JSON is.", "Convert it: iconv -f CHARSET -t UTF-8"
+            ) from error
+    last = con.execute("select line, raw from rejected_lines order by line desc limit 1").fetchall()
+    if last and _ends_with(path, container, last[0][1]):
+        raise truncated(path, f"line {last[0][0]:,}, its last, is no whole JSON object and has no line end")
     values = [
         duckdb.FunctionExpression(
             "json_extract_string",

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -206,17 +206,33 @@ def show(
         NoListsError: nothing has been published yet.
         UsageError: the id is not of the target's type.
     """
+    found = list_at_login(target, user, n)
+    liked, note = _liked_before(warehouse, found.user_id, utility, n_liked)
+    return replace(found, liked=liked, liked_note=note)
+
+
+def list_at_login(target: Target, user: str, n: int) -> ShownList:
+    """Return the list that a user gets at login, without what the user liked.
+
+    Args:
+        target: the serving database.
+        user: the user's id as typed.
+        n: rows of the list at most, 1 or more.
+
+    Raises:
+        NoListsError: nothing has been published yet.
+        UsageError: the id is not of the target's type.
+    """
     user_id = parse_id(user, target.ids.user, "user")
     _require_lists(target)
     rows = target.query("serving/login.sql", user=user_id, n=n, segment=None)
-    liked, note = _liked_before(warehouse, user_id, utility, n_liked)
     return ShownList(
         user_id=user_id,
         run_id=rows[0].run_id if rows else target.live_run() or 0,
         personal=bool(rows and rows[0].is_personal),
         rows=tuple(_recommended(row, row.model, _because_of(row)) for row in rows),
-        liked=liked,
-        liked_note=note,
+        liked=(),
+        liked_note="",
     )
 
 
@@ -370,10 +386,20 @@ def _escape_like(text: str) -> str:
     return re.sub(r"[/%_]", r"/\g<0>", text)
 
 
-def _several_match(text: str, found: list[Item]) -> UsageError:
+class SeveralItemsError(UsageError):
+    """A text names several items: `found` are the first of them."""
+
+    def __init__(self, message: str, hint: str, found: Sequence[Item]) -> None:
+        super().__init__(message, hint)
+        self.found = tuple(found)
+
+
+def _several_match(text: str, found: list[Item]) -> SeveralItemsError:
     several = f"More than {_CANDIDATES}" if len(found) > _CANDIDATES else str(len(found))
     names = "\n".join(f"  {item.item_id}: {item.title}" for item in found[:_CANDIDATES])
-    return UsageError(f"{several} items match {text!r}.", f"Give the id of one:\n{names}")
+    return SeveralItemsError(
+        f"{several} items match {text!r}.", f"Give the id of one:\n{names}", found[:_CANDIDATES]
+    )
 
 
 def _liked_before(

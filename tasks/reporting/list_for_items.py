@@ -15,14 +15,13 @@ from models.base import Recommender
 from models.did_you_mean import did_you_mean
 from models.new_users import NewUsers
 from tasks.artifacts import FittedModel, Snapshot
-from tasks.config.settings import RecommendSettings, Settings
+from tasks.config.settings import Settings
 from tasks.errors import UsageError
 from tasks.publication.queries import Item, Recommended, find_items, items_of
 from tasks.publication.targets.base import Target
 from tasks.recommendation.backfill import completed_lists
 from tasks.recommendation.explanations import explain_lists
-from tasks.recommendation.genre_filter import allowed_items, genres_of_items
-from tasks.recommendation.item_rules import by_index, today
+from tasks.reporting.model_lists import blocked_items, eligible_items, models_not_kept, settings_of_lists
 from tasks.reporting.run_artifacts import RunArtifacts, find_artifacts
 from tasks.storage.home import Home
 from tasks.storage.run_records import Run, Runs
@@ -82,10 +81,10 @@ def list_for_items(
     new = _history(ids, liked, notes)
     folded = _first_that_can(choices, new, run, model, notes)
     _note_what_it_ignores(folded, new, ids, notes)
-    recommend = _recommend_settings(run, settings)
+    recommend = settings_of_lists(run, settings.recommend)
     backfill = (name for name in recommend.backfill_models if name in fits.models)
     others = [load_model(fits.models[name]).fold_in(new) for name in backfill]
-    eligible = _eligible(target, fits.snapshot, recommend, ids)
+    eligible = eligible_items(fits.snapshot, recommend, ids, blocked_items(target))
     rows = _rows(target, [folded, *(m for m in others if m.name != folded.name)], new, ids, eligible, n)
     return ListForItems(
         run.run_id, tuple({each.item_id: each for each in liked}.values()), rows, tuple(notes)
@@ -115,15 +114,8 @@ def _live_run(home: Home, target: Target) -> Run:
     live = target.live_run()
     run = None if live is None else Runs(home.runs).find(live)
     if run is None:
-        raise _no_models(live, home)
+        raise models_not_kept(live, home)
     return run
-
-
-def _no_models(run_id: int | None, home: Home) -> UsageError:
-    return UsageError(
-        f"The models of run {run_id}, whose lists are live, are not kept in {home.path}.",
-        "A night fits new ones: recs run",
-    )
 
 
 def _choices(
@@ -131,7 +123,7 @@ def _choices(
 ) -> tuple[_Fits, list[FittedModel]]:
     """Return the models of the run, and those to try, best first: only `model` if that is given."""
     if artifacts.everything is None or not artifacts.refits:
-        raise _no_models(run.run_id, home)
+        raise models_not_kept(run.run_id, home)
     live = _Fits(artifacts.everything, artifacts.refits)
     if model is None:
         ranking = artifacts.choice.ranking if artifacts.choice is not None else ()
@@ -195,32 +187,12 @@ def _note_what_it_ignores(folded: Recommender, new: NewUsers, ids: Sequence[Id],
         )
 
 
-def _recommend_settings(run: Run, settings: Settings) -> RecommendSettings:
-    """Return the settings of lists, with the genres and the backfill that the run had."""
-    recorded = run.settings.get("recommend", {})
-    of_run = {name: tuple(recorded[name]) for name in ("genres", "without_genres") if name in recorded}
-    if "backfill" in recorded:
-        of_run["backfill"] = recorded["backfill"]
-    return settings.recommend.model_copy(update=of_run)
-
-
-def _eligible(
-    target: Target, snapshot: Snapshot, settings: RecommendSettings, ids: Sequence[Id]
-) -> NDArray[np.bool_]:
-    """Return the items that are not blocked and of an allowed genre, (n_items,) bool."""
-    known = set(ids)
-    blocks = tuple(r for r in target.item_rules(today()) if r.rule == "block" and r.item_id in known)
-    allowed = allowed_items(genres_of_items(snapshot), settings)
-    free = ~by_index(blocks, ids).blocked
-    return free if allowed is None else free & allowed
-
-
 def _rows(
     target: Target,
     models: Sequence[Recommender],
     new: NewUsers,
     ids: Sequence[Id],
-    eligible: NDArray[np.bool_],
+    eligible: NDArray[np.bool_] | None,
     n: int,
 ) -> tuple[Recommended, ...]:
     """Return the list by the first model, completed by the others, with the reasons of each item."""

@@ -152,7 +152,7 @@ def sample_users(lists: Lists, snapshot: Snapshot, n: int) -> tuple[UserList, ..
     places = np.unique(((np.arange(n) + 0.5) / n * len(order)).astype(np.int64))
     indices = order[places[places < len(order)]]
     ids = pq.read_table(snapshot.folder / "users.parquet")["user_id"].take(indices).to_pylist()
-    liked = _liked(lists, snapshot, indices)
+    liked = liked_best(lists, snapshot, indices, _N_LIKED)
     found = best_of(lists, ids)
     return tuple(
         UserList(user, int(activity[index]), mine, found[user])
@@ -171,10 +171,20 @@ def titles(lists: Lists) -> dict[Id, tuple[str, tuple[str, ...]]]:
     }
 
 
-def _liked(
-    lists: Lists, snapshot: Snapshot, indices: NDArray[np.int64]
+def liked_best(
+    lists: Lists, snapshot: Snapshot, indices: NDArray[np.int64], n: int
 ) -> list[tuple[tuple[str, float | None], ...]]:
-    """Return the items that each user liked best, by stars, the latest first among equals; unrated ones last."""
+    """Return the items that each user liked best, by stars, the latest first among equals; unrated ones last.
+
+    Args:
+        lists: of a run, with the titles.
+        snapshot: the history of the users.
+        indices: of users in the snapshot.
+        n: how many items of each user at most.
+
+    Returns:
+        For each user (title, stars or None).
+    """
     positive, rating, when = (
         load_matrix(snapshot.folder, name) for name in ("positive", "rating", "timestamp")
     )
@@ -184,7 +194,7 @@ def _liked(
     for user in indices:
         items = positive.indices[positive.indptr[user] : positive.indptr[user + 1]]
         stars, moments = _row(rating, user), _row(when, user)
-        best = sorted(items, key=lambda i: (-stars.get(i, 0.0), -moments.get(i, 0), i))[:_N_LIKED]
+        best = sorted(items, key=lambda i: (-stars.get(i, 0.0), -moments.get(i, 0), i))[:n]
         names = (item_ids[item] for item in best)
         shown.append(
             tuple(

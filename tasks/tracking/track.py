@@ -27,7 +27,7 @@ from tasks.tracking.tracker import Tracker
 _ROOT = str(Path(__file__).resolve().parents[2])
 PROGRAM = (  # -P: a module or a folder in the current one, such as W&B's `wandb`, must not shadow an installed package
     sys.executable, "-P", "-c",
-    f"import sys; sys.path.append({_ROOT!r}); from tasks.tracking.program import main; main()",
+    f"import sys; sys.path.insert(0, {_ROOT!r}); from tasks.tracking.program import main; main()",
 )  # fmt: skip
 _STAGE = "track"
 log = logging.getLogger(__name__)

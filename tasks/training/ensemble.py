@@ -86,8 +86,10 @@ def learn_ensemble(
     learned.save(folder)
     write_json(folder / "learned.json", {"metric": metric, **taught._asdict()})
     scores = ", ".join(f"{method} {score:.4f}" for method, score in taught.scores.items())
-    note = f"{taught.method}, learned from {taught.n_users:,} users; {metric} in folds: {scores}"
-    return LearnedEnsemble(key, folder, name, tuple(config.members), note, _since(started), peak_mb())
+    used = tuple(learned.config.members)
+    of_some = f" for {len(used)} of {len(members)} members" if len(used) < len(members) else ""
+    note = f"{taught.method}, learned from {taught.n_users:,} users{of_some}; {metric} in folds: {scores}"
+    return LearnedEnsemble(key, folder, name, used, note, _since(started), peak_mb())
 
 
 def _learned(

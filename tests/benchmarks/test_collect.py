@@ -118,7 +118,7 @@ def test_every_step_is_a_benchmark_with_a_command(module):
 @pytest.mark.parametrize(("options", "times"), [(("--full",), 1), ((), 0), (("--only", "peers"), 1)])
 def test_other_libraries_have_a_section(monkeypatch, page, options, times):
     assert run(monkeypatch, page, *options).keys() >= {"peers"} if times else True
-    assert page.read_text().count("| implicit |") == times
+    assert page.read_text().count("| implicit | 0.7.3 | cosine |") == times
 
 
 def test_a_failed_comparison_ends_with_1_and_keeps_the_rest(monkeypatch, page):
@@ -144,6 +144,17 @@ def test_a_comparison_of_ones_own_is_taken(monkeypatch, page, tmp_path):
         "| data | pandas | 3.0.0 |  | read, clean, matrices, all in memory | 2.5 |  | 310 |"
         in page.read_text()
     )
+
+
+def test_rows_of_the_same_models_are_replaced(monkeypatch, page, tmp_path):
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(REPORT))
+    run(monkeypatch, page, "--write", "--peers", str(file))
+    file.write_text(json.dumps({"models": [SLOW._replace(fault="", note="", recall=0.2).row()]}))
+    section = run(monkeypatch, page, "--write", "--peers", str(file))["peers"]
+    assert [row[1] for row in section["rows"]] == ["pandas", "implicit", "recbole"]
+    assert section["rows"][-1][section["columns"].index("recall")] == "0.2000"
+    assert section["notes"][-1].startswith("Measured again: recbole, ")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"models": [1]}'])

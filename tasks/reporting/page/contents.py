@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from models.registry import ENSEMBLES
 from tasks.artifacts import CheckResult
+from tasks.config.settings import RecommendSettings
 from tasks.evaluation.metric_rows import read_metrics
-from tasks.reporting.list_samples import Kept, Mover, UserList, exposure, kept_since, movers, sample_users
+from tasks.reporting.list_samples import (
+    TOP,
+    Id,
+    Kept,
+    Mover,
+    UserList,
+    exposure,
+    kept_since,
+    movers,
+    sample_users,
+)
+from tasks.reporting.model_lists import ModelList, ModelLists, settings_of_lists
 from tasks.reporting.page.all_nights import page_before
 from tasks.reporting.page.drift import DriftPanel, drift_panel
 from tasks.reporting.page.histograms import Attention, Histogram, attention, popularity, value_histogram
@@ -39,6 +52,8 @@ from tasks.validation.checks import CHECKS
 
 _N_USERS = 10
 _N_MOVERS = 8
+_N_MODELS = 5
+"""Models, by rank, whose lists stand beside the published ones of the sample users."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,8 @@ class Page:
     user_map: UserMap | None
     drift: DriftPanel | None = None
     before: int | None = None
+    list_models: tuple[str, ...] = ()
+    by_model: Mapping[Id, tuple[ModelList, ...]] = field(default_factory=dict)
 
 
 def gather(home: Home, run: Run) -> Page:
@@ -104,6 +121,12 @@ def gather(home: Home, run: Run) -> Page:
     baselines = dict.fromkeys(("popularity", run.champion))
     against = (difference_panel(figures.differences, baseline) for baseline in baselines)
     with ThreadPoolExecutor(1, thread_name_prefix="user-map") as worker:  # it takes as long as all else
+        users = (
+            ()
+            if lists is None or artifacts.everything is None
+            else sample_users(lists, artifacts.everything, _N_USERS)
+        )
+        list_models, by_model = _lists_by_models(run, artifacts, users)
         of_users = None if mapped is None else worker.submit(user_map, mapped, seed=run.seed)
         return Page(
             run=run,
@@ -127,14 +150,23 @@ def gather(home: Home, run: Run) -> Page:
             utilities=None if snapshot is None else value_histogram(snapshot.folder, "composite"),
             attention=_attention(artifacts),
             churn=_churn(runs, store, run, artifacts),
-            users=()
-            if lists is None or artifacts.everything is None
-            else sample_users(lists, artifacts.everything, _N_USERS),
+            users=users,
             item_map=None if mapped is None or lists is None else item_map(mapped, lists, seed=run.seed),
             user_map=None if of_users is None else of_users.result(),
             drift=drift_panel(run, runs.all()),
             before=page_before(runs, run),
+            list_models=list_models,
+            by_model=by_model,
         )
+
+
+def _lists_by_models(
+    run: Run, artifacts: RunArtifacts, users: tuple[UserList, ...]
+) -> tuple[tuple[str, ...], dict[Id, tuple[ModelList, ...]]]:
+    """Return the best single models, but not the champion, and the lists that they would give the users."""
+    found = ModelLists(artifacts, settings_of_lists(run, RecommendSettings()))
+    names = tuple(name for name in found.names if name not in ENSEMBLES and name != run.champion)[:_N_MODELS]
+    return names, {user.user_id: tuple(found.of(name, user.user_id, TOP) for name in names) for user in users}
 
 
 def _checks(rows: Iterable[CheckResult]) -> tuple[Checked, ...]:

@@ -1,5 +1,6 @@
 """Commands that only read: `show`, `similar`, `runs`, `report`. `compare` and pages: tests/flows/test_page.py."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -38,6 +39,22 @@ def test_lists_nights_and_figures_are_shown(run_plain: RunNight, home: Home) -> 
         assert expected in figures
 
 
+def test_json_documents_stand_for_the_tables(run_plain: RunNight, home: Home) -> None:
+    outcome = run_plain(home)
+    where, run_id = ("--json", "--home", home.path), outcome.run.run_id
+    shown = json.loads(invoke("show", "1", "-n", "5", *where))
+    assert shown["run_id"] == run_id
+    assert [row["rank"] for row in shown["rows"]] == [1, 2, 3, 4, 5]
+    newest = json.loads(invoke("runs", *where))[0]
+    assert (newest["run_id"], newest["status"], newest["live"]) == (run_id, "published", True)
+    figures = json.loads(invoke("report", *where))
+    assert figures["is_live"]
+    assert figures["run"]["champion"] == outcome.run.champion
+    assert {row["metric"] for row in figures["metrics"]} >= {"ndcg", "recall"}
+    verified = json.loads(invoke("verify", *where))
+    assert verified == {"run_id": run_id, "rows": outcome.run.rows, "as_published": True}
+
+
 def test_items_give_the_list_of_a_new_user(
     run_plain: RunNight, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +84,8 @@ def test_items_give_the_list_of_a_new_user(
         (("--items", "1", "--model", "elas"), f"Run {run_id} has no model 'elas'"),
         (("1", "--items", "1"), "takes either a user's id or --items"),
         ((), "takes either a user's id or --items"),
-        (("1", "--model", "als"), "--model als goes with --items"),
+        (("1", "--model", "als,elas"), f"Run {run_id} has no model 'elas'"),
+        (("1", "--model", ","), "--model names no model"),
     ):
         with pytest.raises(UsageError, match=message):
             invoke("show", *arguments, *where)
@@ -95,6 +113,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home, run_id = home_with_run(tmp_path_factory.mktemp("similar"))
     publish_lists(home, run_id)
     return home
+
+
+def test_show_puts_lists_of_models_side_by_side(published: Home) -> None:
+    shown = invoke("show", "u2", "--model", "als,sasrec", "-n", "3", "--home", published.path)
+    assert re.search(r"User u2 by models of run \d+\n# +als +sasrec \*", shown)
+    assert "* did not make the published lists" in shown
+    document = json.loads(invoke("show", "u2", "--model", "als", "--json", "--home", published.path))
+    assert [each["model"] for each in document["lists"]] == ["als"]
 
 
 def test_similar_shows_items_by_any_model(published: Home) -> None:

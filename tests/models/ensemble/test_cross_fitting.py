@@ -1,5 +1,7 @@
 """Cross-fitting: users are ranked by out-of-fold weights; the weights rank well; too few users are refused."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -158,3 +160,51 @@ def test_users_without_a_relevant_candidate_do_not_count() -> None:
     nothing = sparse.csr_array((len(USERS), N_ITEMS), dtype=np.float32)
     with pytest.raises(TooFewUsersError, match="there are 0"):
         learned(nothing)
+
+
+def learned_from(model: Blend, options: BlendOptions, listed: Sequence[TopN] = ()) -> Blend:
+    return learn(
+        model, USERS, relevant_of_taste(), options, ndcg,
+        exclude=small_world().seen, eligible=np.ones(N_ITEMS, bool), n=10, seed=4, listed=listed,
+    )[0]  # fmt: skip
+
+
+def test_members_without_a_weight_are_left_out() -> None:
+    """Greedy selection adds only what helps; the blend is what it would be without the others."""
+    options = FEW_FOLDS.model_copy(update={"method": "greedy"})
+    model = blend(small_world(), {}, candidates=10)
+    found = learned_from(model, options)
+    assert 0 < len(found.members) < 3
+    assert [member.name for member in found.members] == list(found.config.members) == found.used_members
+    alone = learned_from(model.of_members(found.used_members), options)
+    assert alone.config == found.config
+    assert same(alone.recommend(USERS, 10), found.recommend(USERS, 10))
+
+
+@pytest.mark.parametrize("method", ["auto", "ranker", "scores"])
+def test_no_more_members_are_in_use_than_allowed(method: str) -> None:
+    relevant = relevant_of_taste()
+    whole, _ = learned(relevant, FEW_FOLDS.model_copy(update={"method": method}))
+    one, _ = learned(relevant, FEW_FOLDS.model_copy(update={"method": method, "max_members": 1}))
+    assert len(whole.members) > 1
+    assert len(one.members) == 1
+    helped = [
+        ndcg(member.recommend(USERS, 10, exclude=small_world().seen).items, relevant).mean()
+        for member in whole.members
+    ]
+    assert one.members[0].name == whole.members[int(np.argmax(helped))].name
+
+
+def test_lists_teach_the_members_in_use_alike() -> None:
+    data, model = small_world(), blend(small_world(), {})
+    options = FEW_FOLDS.model_copy(update={"max_members": 2})
+    lists = [member.recommend(USERS, 100, exclude=data.seen) for member in model.members]
+    asked, given = learned_from(model, options), learned_from(model, options, lists)
+    assert len(asked.members) == 2
+    assert asked.config == given.config
+
+
+def test_item_vectors_keep_their_member_in_use() -> None:
+    model = blend(small_world(), {"score popularity": 1.0, "near last 3": 0.5})
+    assert model.used_members == ["als", "popularity"]
+    assert model.with_weights({"popularity": 1.0, "score item_knn": 1.0}).used_members == ["item_knn"]

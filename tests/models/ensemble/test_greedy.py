@@ -21,27 +21,32 @@ def ndcg(row: np.ndarray, liked: np.ndarray, scores: np.ndarray, n: int) -> floa
     return float(total)
 
 
-def plain(features: np.ndarray, row: np.ndarray, liked: np.ndarray, n: int) -> list[np.ndarray]:
+def plain(features: np.ndarray, row: np.ndarray, liked: np.ndarray, n: int, most: int) -> list[np.ndarray]:
     """Return the counts after each addition."""
     counts, found = np.zeros(features.shape[1]), []
     for _ in range(greedy._ROUNDS):
         qualities = [ndcg(row, liked, features @ counts + column, n) for column in features.T]
-        counts[np.argmax(qualities)] += 1
+        allowed = [count > 0 or (counts > 0).sum() < most for count in counts]
+        counts[np.argmax(np.where(allowed, qualities, -1))] += 1
         found.append(counts.copy())
     return found
 
 
 @settings(max_examples=examples(15))
 @given(
-    seed=st.integers(0, 10_000), n_lists=st.integers(1, 6), n_features=st.integers(1, 4), n=st.integers(1, 5)
+    seed=st.integers(0, 10_000),
+    n_lists=st.integers(1, 6),
+    n_features=st.integers(1, 4),
+    n=st.integers(1, 5),
+    most=st.integers(1, 4),
 )
-def test_each_addition_helps_most(seed: int, n_lists: int, n_features: int, n: int) -> None:
+def test_each_addition_helps_most(seed: int, n_lists: int, n_features: int, n: int, most: int) -> None:
     rng = np.random.default_rng(seed)
     row = np.repeat(np.arange(n_lists), rng.integers(1, 8, n_lists))
     features = rng.integers(-9, 9, (len(row), n_features)).astype(np.float32)  # sums are exact
     liked = rng.random(len(row)) < 0.3
-    found = greedy.select(features, row, liked, n=n)
-    steps = plain(features.astype(np.float64), row, liked, n)
+    found = greedy.select(features, row, liked, n=n, most=most)
+    steps = plain(features.astype(np.float64), row, liked, n, most)
     qualities = [ndcg(row, liked, features @ counts, n) for counts in steps]
     best = steps[int(np.argmax(np.round(qualities, 9)))]
     np.testing.assert_allclose(found, best / best.sum() if max(qualities) > 0 else 0 * best)

@@ -152,7 +152,7 @@ def test_groups_learn_the_tastes_that_single_positives_learn() -> None:
 
 @pytest.mark.parametrize(
     ("positives", "items", "crowded"),
-    [(900_000, 100, False), (1_200_000, 38_000, False), (1_500_000, 6_000, True), (5_000_000, 10**6, True)],
+    [(900_000, 100, False), (1_200_000, 38_000, False), (1_500_000, 20_000, True), (5_000_000, 10**6, True)],
 )
 def test_crowded_data_have_defaults_of_their_own(positives: int, items: int, crowded: bool) -> None:
     found = LightGCNConfig(shrink=2.0).for_data(positives, items)

@@ -141,6 +141,24 @@ def test_divergence_is_an_error() -> None:
         LightGCN(changed(step=10, gain=100, epochs=50, start="random")).fit(small_world(), seed=1)
 
 
+def test_a_default_gain_that_diverges_gives_way(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """The first training ends in NaN; the second one is that of crowded data, from the same start."""
+    starts: list[np.ndarray] = []
+
+    def trained(base, matrix, adjacency, config, *rest, warm):
+        starts.append(base.copy())
+        return base * np.float32(np.nan) if config.gain is None else base
+
+    monkeypatch.setattr("models.graph.lightgcn._trained", trained)
+    model = LightGCN(changed(factors=8)).fit(small_world(), seed=1)
+    assert np.isfinite(model.item_factors_).all()
+    assert np.array_equal(*starts)
+    assert "diverged with the gain of sparse data" in caplog.text
+    monkeypatch.setattr("models.graph.lightgcn._trained", lambda base, *_, warm: base * np.float32(np.nan))
+    with pytest.raises(RuntimeError, match="diverged"):
+        LightGCN(changed(factors=8, gain=4.0)).fit(small_world(), seed=1)
+
+
 def test_vanished_embeddings_are_an_error() -> None:
     with pytest.raises(RuntimeError, match="vanished; a smaller `shrink`"):
         LightGCN(changed(step=0.05, shrink=100, epochs=40)).fit(small_world(), seed=1)

@@ -222,7 +222,12 @@ def test_layout_and_config_exclude_each_other() -> None:
 class TestBadJson:
     """Files of JSON lines that are damaged, or something else."""
 
-    review: ClassVar[dict[str, Any]] = {"user_id": "u", "business_id": "b", "stars": 3.0, "date": "2018-07-07 22:09:11"}
+    review: ClassVar[dict[str, Any]] = {
+        "user_id": "u",
+        "business_id": "b",
+        "stars": 3.0,
+        "date": "2018-07-07 22:09:11",
+    }
     name = "yelp_academic_dataset_review.json"
 
     def _land(self, con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, tuple[int, int, int, int]]:

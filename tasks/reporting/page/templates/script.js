@@ -4,7 +4,12 @@ document.documentElement.classList.add("scripted");
 // Panels that a choice shows one of. Without this script all of them stand below each other.
 for (const chooser of document.querySelectorAll("select[data-switches]")) {
   const panels = document.querySelectorAll(`[data-panel="${chooser.dataset.switches}"]`);
-  const show = () => { for (const panel of panels) panel.hidden = panel.dataset.name !== chooser.value; };
+  const show = () => {
+    for (const panel of panels) {
+      panel.hidden = panel.dataset.name !== chooser.value;
+      if (panel.tagName === "DETAILS") panel.open = !panel.hidden;
+    }
+  };
   chooser.addEventListener("change", show);
   show();
 }

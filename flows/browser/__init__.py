@@ -1,0 +1,1 @@
+"""The local browser of lists, `recs browse`."""
