@@ -16,8 +16,11 @@ from models.numerics.threads import one_blas_thread
 from models.ranking import gpu_scorer
 from models.ranking.topk import Selector, block_rows
 
-_BLOCKS = 2  # of 120 MB of scores, for all threads together: products of few rows take longer
+_BLOCKS = 2  # of 120 MB of scores, for four threads together: products of few rows take longer
 _FEW = 32  # users whose lists take less time than it takes to share them out
+_PARTS = (
+    4  # of the blocks and of the users, on any number of threads: some processors round by a product's rows
+)
 
 
 def top_n(
@@ -33,8 +36,8 @@ def top_n(
 ) -> TopN:
     """Return the n items of greatest user_factors · item_factors + item_bias for each user.
 
-    Each thread computes the products of some users and selects from them. Beyond the result they hold at most 1,024
-    rows and 60 million scores together.
+    Each thread computes the products of some users and selects from them. Beyond the result four threads hold at most
+    1,024 rows and 60 million scores together. The bits do not depend on the number of threads.
 
     Args:
         user_factors: (n_users, f) float32.
@@ -58,7 +61,7 @@ def top_n(
     selector = Selector(users, n, tie_order, exclude, eligible)
     weights = _with_bias(item_factors, item_bias)
     threads = numba.get_num_threads()
-    rows = max(1, min(block_rows(len(weights), _BLOCKS) // threads, max(_FEW, -(-len(users) // threads))))
+    rows = max(1, min(block_rows(len(weights), _BLOCKS) // _PARTS, max(_FEW, -(-len(users) // _PARTS))))
     own = local()
 
     def fill(start: int) -> None:
@@ -74,8 +77,9 @@ def top_n(
 
     starts = range(0, len(users), rows)
     if len(starts) < 2:
-        for start in starts:
-            fill(start)
+        with one_blas_thread():
+            for start in starts:
+                fill(start)
         return selector.top
     # BLAS's own threads wait for the next product by spinning, and keep the processors from the selection meanwhile
     with one_blas_thread(), ThreadPoolExecutor(threads, thread_name_prefix="lists") as workers:

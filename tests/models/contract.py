@@ -155,7 +155,9 @@ class RecommenderContract:
         scores = model.score(np.arange(N_USERS))
         best = -np.sort(-np.where(np.isnan(scores), -np.inf, scores), axis=1)
         best = np.pad(best, ((0, 0), (0, 5)), constant_values=-np.inf)
-        np.testing.assert_allclose(np.where(np.isnan(top.scores), -np.inf, top.scores), best, rtol=1e-5)
+        np.testing.assert_allclose(
+            np.where(np.isnan(top.scores), -np.inf, top.scores), best, rtol=1e-5, atol=1e-6
+        )
 
     def test_equal_scores_are_listed_in_the_tie_order(self) -> None:
         data = interactions(np.vstack([np.ones(N_ITEMS), np.eye(N_ITEMS)[0], np.ones(N_ITEMS)]))

@@ -191,6 +191,7 @@ def test_the_source_is_read_before_other_modules_load(package: str) -> None:
     if package == "flows":
         assert loaded[-2:] == ["flows.numba_cache", "flows"], "after the source was read"
         del loaded[-2:]
+        loaded.remove("models")  # nothing but a docstring
     assert {*loaded} == {"tasks", "tasks.storage", "tasks.storage.cache_key"}
 
 
