@@ -37,7 +37,7 @@ def test_a_file_that_settings_name_must_be_there(con: duckdb.DuckDBPyConnection,
     mapped = DataSettings(kind="append", ratings=RatingsColumns(file="stars"))
     with pytest.raises(UsageError, match=r"has no ratings .* stars\.csv") as caught:
         land_now(con, folder, mapped)
-    assert caught.value.hint == "Deliver it, or mend data.ratings.file."
+    assert caught.value.hint == "Deliver it, or mend data.ratings.file. Files there: tags.csv."
     (folder / "ratings.csv").write_text(GOOD)
     with pytest.raises(UsageError) as caught:
         check_input_folder(folder, mapped)
