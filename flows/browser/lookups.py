@@ -1,4 +1,4 @@
-"""What the local browser shows: any user's list beside the history, and items by title. Only reads; takes no lock."""
+"""Look up any user's list beside the history, and items by title, for the local browser. Reads only, takes no lock."""
 
 from __future__ import annotations
 
