@@ -61,6 +61,21 @@ def test_the_better_model_is_first_with_its_lead(data: nr.Interactions) -> None:
     assert same.iloc[0].equals(same.iloc[1]), "a recommender of one's own is judged like a named one"
 
 
+def test_all_unseen_items_are_ranked(data: nr.Interactions) -> None:
+    """The means are those of a plain ranking of all items that the user had not met."""
+    training, later = data.split(0.3, seed=1)
+    model = nr.fit("item_knn", training)
+    seen, wanted = (part.matrices.positive.toarray() > 0 for part in (training, later))
+    users = np.flatnonzero(seen.any(axis=1) & wanted.any(axis=1))
+    scores = np.nan_to_num(model.recommender.score(users), nan=-np.inf)
+    scores[seen[users]] = -np.inf
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+    hits = np.take_along_axis(wanted[users], best, axis=1).sum(axis=1)
+    table = nr.compare([model], later, k=5)
+    assert table.iloc[0]["recall@5"] == pytest.approx((hits / wanted[users].sum(axis=1)).mean(), abs=0.01)
+    assert table.iloc[0]["users"] == len(users)
+
+
 def test_what_cannot_be_compared_is_refused(data: nr.Interactions) -> None:
     training, later = data.split(0.3, seed=1)
     other = nr.Interactions.from_frame(pd.DataFrame({"user": ["a", "b"], "item": [1, 2]}))
