@@ -40,6 +40,10 @@ def test_a_setting_is_compared_with_all_models(run_plain: RunNight, home: Home) 
     assert "of the report half" in shown
     night = judged_night(home)
     assert {name for name in night.per_user if f"\n{name} " in shown} == set(night.per_user)
+    tried, *others = judge(night, Popularity()).judgements
+    for each in others:
+        ahead = tried.figures[night.metric].mean - each.figures[night.metric].mean
+        assert np.isclose(each.lead[night.metric].mean, ahead)
 
 
 def test_a_fitted_model_and_a_new_one_are_judged_alike(run_plain: RunNight, home: Home) -> None:

@@ -63,3 +63,15 @@ def test_a_member_that_brings_nothing_is_left_out() -> None:
     assert found[1] == 0
     assert found[0] > 0.2
     assert found[2] > 0.2
+
+
+def test_no_more_features_are_added_than_allowed() -> None:
+    """Each of three features helps other users, so that without a limit all are added."""
+    rng = np.random.default_rng(1)
+    row = np.repeat(np.arange(300), 20)
+    liked = rng.random(len(row)) < 0.15
+    columns = [liked * (row % 3 == which) + 0.7 * rng.standard_normal(len(row)) for which in range(3)]
+    features = np.column_stack(columns).astype(np.float32)
+    assert np.count_nonzero(greedy.select(features, row, liked, n=10)) == 3
+    for most in (1, 2):
+        assert np.count_nonzero(greedy.select(features, row, liked, n=10, most=most)) == most
