@@ -118,12 +118,22 @@ def without_users(page: str, subject: Subject) -> str:
         for marker in _sample_markers(user):
             place = page.find(marker)
             while place >= 0:
-                start, end = page.rfind('<details class="user"', 0, place), page.find("</details>", place)
-                page = page[:start] + page[end + len("</details>") :]
+                start = page.rfind('<details class="user"', 0, place)
+                page = page[:start] + page[_end_of_details(page, start) :]
                 place = page.find(marker)
         dot = re.escape(_dot_marker(user))
         page = re.sub(dot + r'"(?:[^"\\]|\\.)*"\]', f'["{ANONYMOUS}",""]', page)
     return subject.mentions.blank(page, _ON_PAGES)
+
+
+def _end_of_details(page: str, start: int) -> int:
+    """Return where the `details` that begins at `start` ends; it may hold others."""
+    depth = 0
+    for tag in re.compile(r"<details\b|</details>").finditer(page, start):
+        depth += -1 if tag[0].startswith("</") else 1
+        if depth == 0:
+            return tag.end()
+    return len(page)
 
 
 def shows_in_page(page: str, subject: Subject) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +10,23 @@ import pytest
 from models.baselines.popularity import Popularity
 from models.interactions import Interactions
 from tasks.errors import UsageError
-from tasks.storage.home import Home
+from tasks.run.dag import nightly
+from tasks.storage.home import Home, open_home
 from tasks.tuning.try_setting import judge, judged_night, tried_config
 from tests.flows.cli.invoke import invoke
-from tests.flows.conftest import RunNight
+from tests.flows.conftest import run_small_night
 
 
-def test_the_nights_own_setting_has_its_figures(run_plain: RunNight, home: Home) -> None:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Home:
+    """Return a home after one night, which no test here changes."""
+    found = open_home(str(dataset), tmp_path_factory.mktemp("tried") / "home")
+    run_small_night(found, flow=nightly)
+    return found
+
+
+def test_the_nights_own_setting_has_its_figures(home: Home) -> None:
     """The same setting, seed and users give the same lists, so that no difference is left."""
-    run_plain(home)
     before = live_lists(home)
     found = json.loads(invoke("try", "als", "--json", "--home", home.path))
     tried, others = found["judgements"][0], found["judgements"][1:]
@@ -33,8 +42,7 @@ def live_lists(home: Home) -> list[tuple]:
         return con.execute("select * from recommendations order by user_id, rank").fetchall()
 
 
-def test_a_setting_is_compared_with_all_models(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
+def test_a_setting_is_compared_with_all_models(home: Home) -> None:
     shown = invoke("try", "als", "--set", "factors=1", "--half", "report", "--home", home.path)
     assert "als factors=1 beside run" in shown
     assert "of the report half" in shown
@@ -46,8 +54,7 @@ def test_a_setting_is_compared_with_all_models(run_plain: RunNight, home: Home) 
         assert np.isclose(each.lead[night.metric].mean, ahead)
 
 
-def test_a_fitted_model_and_a_new_one_are_judged_alike(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
+def test_a_fitted_model_and_a_new_one_are_judged_alike(home: Home) -> None:
     night = judged_night(home)
     fitted = Popularity().fit(Interactions.load(night.snapshot.folder), seed=1)
     judged, fresh = judge(night, fitted), judge(night, Popularity())
@@ -58,8 +65,7 @@ def test_a_fitted_model_and_a_new_one_are_judged_alike(run_plain: RunNight, home
     assert np.isclose(judged.judgements[0].figures[night.metric].mean, mean)
 
 
-def test_a_model_of_other_data_is_refused(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
+def test_a_model_of_other_data_is_refused(home: Home) -> None:
     night = judged_night(home)
     seen = Interactions.load(night.snapshot.folder).positive
     other = Popularity().fit(Interactions.from_positive(seen[:5]), seed=1)
@@ -67,8 +73,7 @@ def test_a_model_of_other_data_is_refused(run_plain: RunNight, home: Home) -> No
         judge(night, other)
 
 
-def test_wrong_settings_are_explained(run_plain: RunNight, home: Home) -> None:
-    run_plain(home)
+def test_wrong_settings_are_explained(home: Home) -> None:
     night = judged_night(home)
     for model, option, message in (
         ("elas", "factors=3", "no model 'elas'"),

@@ -40,7 +40,8 @@ def page_of(*users: int | str) -> str:
     title = environment.from_string("{{ title|tojson }}")
     samples = "".join(
         f'<details class="user"><summary>{environment.from_string("<strong>User {{ u }}</strong>").render(u=user)}'
-        f" <span>9 items known</span></summary><ol><li>Film of {at}</li></ol></details>\n"
+        f" <span>9 items known</span></summary><ol><li>Film of {at}</li></ol>"
+        f'<details class="other"><summary>By als</summary>Choice of {at}</details></details>\n'
         for at, user in enumerate(users)
     )
     dots = ",".join(f'[{title.render(title=f"User {user}")},"gender: f; 9 items"]' for user in users)
@@ -56,6 +57,8 @@ def test_a_page_loses_samples_and_dots_of_a_user_only() -> None:
     assert '"User 42"' not in cleaned
     assert "Film of 1" not in cleaned
     assert "Film of 0" in cleaned
+    assert [f"Choice of {at}" in cleaned for at in range(3)] == [True, False, True]
+    assert cleaned.count("<details") == cleaned.count("</details>")
     assert "User 421<" in cleaned
     assert "<p>42 items</p>" in cleaned
     dots = json.loads(cleaned.partition('json">')[2].partition("</script>")[0])
